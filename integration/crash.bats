@@ -73,7 +73,7 @@ answers() {
   printf '%s, %s\n' "$(gate "$OLD")" "$(gate "$NEW")"
 }
 
-# restore NAME: the node's folder as it was when it was saved under this name, and the first keyset.
+# restore NAME: the node's directory as it was when it was saved under this name, and the first keyset.
 restore() {
   rm -rf "$STATE" /etc/embargo/.keyset*
   cp -a "$ROOM/before/$1" "$STATE"

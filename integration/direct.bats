@@ -225,10 +225,10 @@ life() {
   is_refusal "$(cat "$LOG")"
 }
 
-@test "a log in a missing folder, on a full disk, a FIFO without a reader or a folder still leaves a refusal on standard error" {
+@test "a log in a missing directory, on a full disk, a FIFO without a reader or a directory still leaves a refusal on standard error" {
   mkfifo "$BATS_TEST_TMPDIR/fifo"
   local log
-  for log in /no/such/folder/log /dev/full "$BATS_TEST_TMPDIR/fifo" "$BATS_TEST_TMPDIR"; do
+  for log in /no/such/directory/log /dev/full "$BATS_TEST_TMPDIR/fifo" "$BATS_TEST_TMPDIR"; do
     refuses --root "$STATES" --log "$log" --log-format json create --bundle "$B" "$ID"
   done
 }
@@ -298,7 +298,7 @@ payload() {
   "$RUNTIME" --root "$STATES" run --bundle "$BATS_TEST_TMPDIR" payload </dev/null
 }
 
-@test "a bundle whose config.json is cut off, huge, not text, a link, a folder or a FIFO is refused at once, naming it" {
+@test "a bundle whose config.json is cut off, huge, not text, a link, a directory or a FIFO is refused at once, naming it" {
   local way file=$BATS_TEST_TMPDIR/bundle/config.json
   for way in ': >F' 'head -c 100 G >F' 'head -c 200000000 /dev/zero >F' 'printf "\377\376{}" >F' 'mkdir F' 'mkfifo F' 'ln -s /dev/zero F' 'true'; do
     rm -rf "$BATS_TEST_TMPDIR/bundle"

@@ -148,7 +148,7 @@ processes() {
   [ -z "$(zombies sleeper)$(zombies sleeper-too)" ] || fail "$(said)"
 }
 
-@test "could not enter: what is named is a folder or no program" {
+@test "could not enter: what is named is a directory or no program" {
   in_containerd default no-program app
   everywhere -- /etc
   [ "$status" -eq 3 ] || fail "$(said)"

@@ -40,7 +40,7 @@ everywhere() {
   patch --base docker:base:1 "$@"
 }
 
-# odd NAME [JSON]: a folder in Docker's states, with this in the place of a state.
+# odd NAME [JSON]: a directory in Docker's states, with this in the place of a state.
 odd() {
   mkdir -p "$DOCKER_STATES/odd-$1"
   [ "$#" -lt 2 ] || printf '%s' "$2" >"$DOCKER_STATES/odd-$1/state.json"
@@ -96,14 +96,14 @@ odd() {
   only_patched 1 runs
 }
 
-@test "thousands of folders without a state do no harm" {
+@test "thousands of directories without a state do no harm" {
   in_docker runs app
   mkdir -p "$DOCKER_STATES"/odd-{1..3000}
   ends 0 --base docker:base:1 -- "${MARK[@]}"
   only_patched 1 runs
 }
 
-@test "a container that is visible in two state folders is entered once" {
+@test "a container that is visible in two state directories is entered once" {
   in_podman twice app
   in_docker twice-too app
   mkdir -p /srv/states

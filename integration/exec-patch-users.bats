@@ -111,15 +111,15 @@ of_tenant() {
 }
 
 @test "a state that a user made up leads to no process of another's" {
-  local canary folder
+  local canary directory
   of_tenant web-1 app
   in_docker victim app
   # A state that says: this container's first process is one of root's.
   sleep 4444 3>&- &
   canary=$!
-  for folder in /run/user/4321/crun/forged-1 /run/user/4321/crun/forged-2; do
-    install -d -o tenant -m 0700 "$folder"
-    cp -r "/run/user/4321/crun/$(id_of web-1)/." "$folder"
+  for directory in /run/user/4321/crun/forged-1 /run/user/4321/crun/forged-2; do
+    install -d -o tenant -m 0700 "$directory"
+    cp -r "/run/user/4321/crun/$(id_of web-1)/." "$directory"
   done
   jq --argjson pid "$canary" --argjson start "$(awk '{ print $22 }' "/proc/$canary/stat")" '.pid = $pid | ."process-start-time" = $start' \
     "/run/user/4321/crun/forged-1/status" >"$ROOM/status"
@@ -137,7 +137,7 @@ of_tenant() {
   [ "$(lines victim)" -le 1 ] || fail "$(said)"
 }
 
-# The owner was once asked of the path after it had been read: whoever swapped the folder in between had a program of his run as root of the host.
+# The owner was once asked of the path after it had been read: whoever swapped the directory in between had a program of his run as root of the host.
 @test "a state that a user swaps while it is read stays his word" {
   local claimed thief bundle his evil=/run/user/4321/evil
   of_tenant web-1 app

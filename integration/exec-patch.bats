@@ -286,7 +286,7 @@ others() {
   only_patched 1 $(of_base)
 }
 
-@test "the environment and the folder are the container's own but for what is asked for" {
+@test "the environment and the directory are the container's own but for what is asked for" {
   ends 0 --base docker:base:1 --container docker-app --env COLOUR=blue --workdir /tmp -- sh -c 'echo "$COLOUR $PATH $(pwd)" >/patched'
   [ "$(cat "$(inside docker-app)/patched")" = 'blue /bin /tmp' ] || fail "$(cat "$(inside docker-app)/patched")"
 }

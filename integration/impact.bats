@@ -226,12 +226,12 @@ kept_out() {
 
 # Nine containers of one process are one.
 @test "the state of a user's runtime keeps no list out" {
-  local folder=/run/user/4242/runc n
-  mkdir -p "$folder"
+  local directory=/run/user/4242/runc n
+  mkdir -p "$directory"
   for n in 1 2 3 4 5 6 7 8 9; do
-    mkdir "$folder/made-up-$n"
+    mkdir "$directory/made-up-$n"
     printf '{"id":"made-up-%s","init_process_pid":%s,"config":{"labels":["bundle=%s"]}}' "$n" "$$" \
-      "/run/containerd/io.containerd.runtime.v2.task/default/job-1" >"$folder/made-up-$n/state.json"
+      "/run/containerd/io.containerd.runtime.v2.task/default/job-1" >"$directory/made-up-$n/state.json"
   done
   chown -R 4242 /run/user/4242
   settings 'max_impact = "50%"'

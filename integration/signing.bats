@@ -192,9 +192,9 @@ obeyed() {
 @test "what is no file is an error at once" {
   new_draft
   mkfifo fifo
-  mkdir folder
+  mkdir directory
   local kind
-  for kind in fifo folder; do
+  for kind in fifo directory; do
     run timeout 5 "$EMBARGOCTL" list attach --key "$KEYS/ed.pub" --signature $kind draft
     [ "$status" -eq 1 ] && [[ $output == *"cannot read \"$kind\": not a regular file"* ]] || fail "$output"
     run timeout 5 "$EMBARGOCTL" list attach --key $kind --signature head draft

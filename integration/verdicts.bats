@@ -257,7 +257,7 @@ refused() {
   refused app:1
 }
 
-@test "a list that is cut off, empty, garbage, a link, a folder or a FIFO: refused at once, naming it" {
+@test "a list that is cut off, empty, garbage, a link, a directory or a FIFO: refused at once, naming it" {
   write_ban
   publish
   rm -f /var/lib/embargo/banlist.copy.lst
@@ -286,7 +286,7 @@ refused() {
   [[ $output == *"/etc/embargo/config.toml"*"line 2"* ]]
 }
 
-@test "settings that are empty, cut off, not text, huge, a link, a folder or a FIFO: refused at once, naming the file" {
+@test "settings that are empty, cut off, not text, huge, a link, a directory or a FIFO: refused at once, naming the file" {
   write_ban
   publish
   local way file=/etc/embargo/config.toml
@@ -309,7 +309,7 @@ refused() {
   heard EMBARGO_EVENT=not-armed
 }
 
-@test "a keyset that is missing, garbage, cut off, a folder or a FIFO: refused at once, naming it" {
+@test "a keyset that is missing, garbage, cut off, a directory or a FIFO: refused at once, naming it" {
   write_ban
   publish
   cp /etc/embargo/keyset "$ROOM/keyset"

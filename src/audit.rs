@@ -239,10 +239,10 @@ mod tests {
 
     #[test]
     fn every_fact_has_a_field_and_no_name_makes_one() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send_to(&sockets, &[refused()]);
@@ -263,10 +263,10 @@ mod tests {
 
     #[test]
     fn syslog_gets_the_same_fields_behind_the_message() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let syslog = UnixDatagram::bind(&sockets.syslog).unwrap();
         let days_left = Some(11);
@@ -295,10 +295,10 @@ mod tests {
 
     #[test]
     fn a_log_that_does_not_read_is_waited_for_once() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let deaf = UnixDatagram::bind(&sockets.journal).unwrap();
         let never_asked = UnixDatagram::bind(&sockets.syslog).unwrap();
@@ -336,10 +336,10 @@ mod tests {
     fn a_long_name_is_cut_and_nobody_listening_is_fine() {
         let mut event = refused();
         event.subject.container = "x".repeat(100_000);
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send_to(&sockets, &[event.clone()]);

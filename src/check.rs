@@ -47,7 +47,7 @@ Usage: embargo check [--json] [--container|--image] CONTAINER|IMAGE
 
 A container is named by its ID, the beginning of its ID, or its engine's name for it; it may run or not.
 An image is named by a reference or an image ID, in any engine's store on this node. One outside any engine is
-oci:FOLDER[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for an image config on standard input.
+oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for an image config on standard input.
 
       --container  Look for a container only
       --image      Look for an image only

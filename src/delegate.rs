@@ -36,7 +36,7 @@ const DEEPEST: u32 = 8;
 
 /// Where runtimes are, besides `PATH`, which an engine may not pass on (podman 4.3.1: `kill` and
 /// `delete` come without it).
-pub(crate) const USUAL_FOLDERS: [&str; 6] = [
+pub(crate) const USUAL_DIRECTORIES: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",
     "/usr/sbin",
@@ -199,7 +199,7 @@ impl fmt::Display for DelegateError {
                 "cannot use {path:?} as the real runtime: the path must be absolute"
             ),
             Self::None => f.write_str(
-                "cannot find a real runtime: neither runc nor crun is in PATH or the usual folders",
+                "cannot find a real runtime: neither runc nor crun is in PATH or the usual directories",
             ),
             Self::Gone(place) => {
                 let [first, second] = DIVERTED;
@@ -436,13 +436,13 @@ fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<P
 /// The places where a program of this name may be, in order.
 fn candidates<'a>(name: &'a str, given: &'a Given<'_>) -> impl Iterator<Item = PathBuf> + 'a {
     let path = given.variable("PATH").unwrap_or_default().as_bytes();
-    let folders = path
+    let directories = path
         .split(|&byte| byte == b':')
-        .map(|folder| Path::new(OsStr::from_bytes(folder)));
-    let folders = folders
-        .chain(USUAL_FOLDERS.into_iter().map(Path::new))
-        .filter(|folder| folder.is_absolute());
-    folders.map(move |folder| folder.join(name))
+        .map(|directory| Path::new(OsStr::from_bytes(directory)));
+    let directories = directories
+        .chain(USUAL_DIRECTORIES.into_iter().map(Path::new))
+        .filter(|directory| directory.is_absolute());
+    directories.map(move |directory| directory.join(name))
 }
 
 /// The runtime for a container that exists and was made by another kind of runtime than `current`:
@@ -511,17 +511,17 @@ pub fn of_kind(
         .flat_map(|settings| settings.runtime.iter().chain(&settings.former_runtimes));
     let mut configured = configured.filter(|path| Kind::of(path) == Kind::from(kind) && real(path));
     configured.next().cloned().or_else(|| {
-        let folders = path
+        let directories = path
             .as_bytes()
             .split(|&byte| byte == b':')
-            .map(|folder| Path::new(OsStr::from_bytes(folder)));
-        let folders: Vec<_> = folders
-            .chain(USUAL_FOLDERS.into_iter().map(Path::new))
+            .map(|directory| Path::new(OsStr::from_bytes(directory)));
+        let directories: Vec<_> = directories
+            .chain(USUAL_DIRECTORIES.into_iter().map(Path::new))
             .collect();
         let named = |suffix: &str| {
-            folders
+            directories
                 .iter()
-                .map(move |folder| folder.join(format!("{}{suffix}", kind.word())))
+                .map(move |directory| directory.join(format!("{}{suffix}", kind.word())))
                 .find(|path| real(path))
         };
         DIVERTED.iter().copied().chain([""]).find_map(named)
@@ -538,8 +538,8 @@ fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &
     }
     let of_user = given
         .variable("XDG_RUNTIME_DIR")
-        .filter(|folder| !folder.is_empty());
-    of_user.is_some_and(|folder| is_in(&Path::new(folder).join(kind.word())))
+        .filter(|directory| !directory.is_empty());
+    of_user.is_some_and(|directory| is_in(&Path::new(directory).join(kind.word())))
         || is_in(&Path::new("/run").join(kind.word()))
 }
 

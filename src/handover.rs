@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::delegate::{self, USUAL_FOLDERS};
+use crate::delegate::{self, USUAL_DIRECTORIES};
 use crate::sys::process::{self, Given, Identity};
 
 /// The program that does the rest.
@@ -34,11 +34,11 @@ pub enum HandoverError {
 impl fmt::Display for HandoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(Some(folder)) => write!(
+            Self::Missing(Some(directory)) => write!(
                 f,
-                "cannot find {PROGRAM}, neither in {folder:?} nor in the usual folders"
+                "cannot find {PROGRAM}, neither in {directory:?} nor in the usual directories"
             ),
-            Self::Missing(None) => write!(f, "cannot find {PROGRAM} in the usual folders"),
+            Self::Missing(None) => write!(f, "cannot find {PROGRAM} in the usual directories"),
             Self::Loop(depth) => write!(
                 f,
                 "cannot run {PROGRAM}: embargo has started itself {depth} times in a row"
@@ -76,15 +76,15 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
         Err(depth) => return HandoverError::Loop(depth),
     };
     let itself = process::own_identity();
-    let folder = own_folder();
-    let usual = USUAL_FOLDERS.iter().map(Path::new);
-    let candidates = folder
+    let directory = own_directory();
+    let usual = USUAL_DIRECTORIES.iter().map(Path::new);
+    let candidates = directory
         .as_deref()
         .into_iter()
         .chain(usual)
-        .map(|folder| folder.join(PROGRAM));
+        .map(|directory| directory.join(PROGRAM));
     let Some(path) = first(candidates, itself.as_ref()) else {
-        return HandoverError::Missing(folder);
+        return HandoverError::Missing(directory);
     };
     match CString::new(path.as_os_str().as_bytes()) {
         Ok(program) => HandoverError::Exec(
@@ -96,12 +96,12 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
 }
 
 /// The directory of the file that this process runs, links followed.
-fn own_folder() -> Option<PathBuf> {
+fn own_directory() -> Option<PathBuf> {
     let own = std::fs::read_link("/proc/self/exe")
         .ok()
         .or_else(|| process::executed_path()?.canonicalize().ok())?;
     own.parent()
-        .filter(|folder| folder.is_absolute())
+        .filter(|directory| directory.is_absolute())
         .map(Path::to_owned)
 }
 
@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn it_is_a_program_and_never_this_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         std::os::unix::fs::symlink("/proc/self/exe", at("itself")).unwrap();
         std::os::unix::fs::symlink("/bin/sh", at("other")).unwrap();
-        std::fs::create_dir(at("folder")).unwrap();
+        std::fs::create_dir(at("directory")).unwrap();
         let found = |names: &[&str]| {
             first(
                 names.iter().map(|name| at(name)),
@@ -131,12 +131,12 @@ mod tests {
             )
         };
         assert_eq!(
-            found(&["no", "folder", "itself", "other"]),
+            found(&["no", "directory", "itself", "other"]),
             Some(at("other"))
         );
         assert_eq!(found(&["itself"]), None);
         assert_eq!(
-            own_folder().as_deref(),
+            own_directory().as_deref(),
             std::env::current_exe().unwrap().parent()
         );
     }
@@ -146,7 +146,7 @@ mod tests {
         let missing = HandoverError::Missing(Some("/opt".into()));
         assert_eq!(
             missing.to_string(),
-            "cannot find embargoctl, neither in \"/opt\" nor in the usual folders"
+            "cannot find embargoctl, neither in \"/opt\" nor in the usual directories"
         );
         assert_eq!(
             missing.hint(),

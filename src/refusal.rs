@@ -202,8 +202,8 @@ mod tests {
         crate::sys::file::read_text(path, 65_536, crate::sys::file::Guard::Any).unwrap()
     }
 
-    fn file_with(folder: &tempfile::TempDir, bytes: &[u8]) -> PathBuf {
-        let path = folder.path().join("log");
+    fn file_with(directory: &tempfile::TempDir, bytes: &[u8]) -> PathBuf {
+        let path = directory.path().join("log");
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn the_log_gets_one_line_in_the_format_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
         write(&path, Some("json")).unwrap();
         let json = format!(
             "{{\"level\":\"error\",\"msg\":{},\"time\":\"2026-11-20T14:00:00Z\"}}\n",
@@ -233,14 +233,14 @@ mod tests {
 
     #[test]
     fn the_record_stays_readable_behind_a_line_that_was_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for (before, between) in [
             (&b""[..], ""),
             (b"{}\n", ""),
             (b"{}", "\n"),
             (b"{\"level\":\"warn", "\n"),
         ] {
-            let path = file_with(&folder, before);
+            let path = file_with(&directory, before);
             write(&path, Some("json")).unwrap();
             let text = text(&path);
             let start = format!(
@@ -256,12 +256,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_neither_made_nor_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo");
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         for (path, errno) in [
-            (folder.path().join("none/log"), libc::ENOENT),
-            (folder.path().to_owned(), libc::EISDIR),
+            (directory.path().join("none/log"), libc::ENOENT),
+            (directory.path().to_owned(), libc::EISDIR),
             (fifo, libc::ENXIO),
             ("/dev/full".into(), libc::ENOSPC),
         ] {
@@ -275,7 +275,7 @@ mod tests {
                 Exit::Failed
             );
         }
-        assert!(folder.path().join("none").metadata().is_err());
+        assert!(directory.path().join("none").metadata().is_err());
     }
 
     #[test]
@@ -320,10 +320,10 @@ mod tests {
 
     #[test]
     fn cruns_targets_reach_the_system_log() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("syslog"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("syslog"),
         };
         let (journal, syslog) = (
             UnixDatagram::bind(&sockets.journal).unwrap(),

@@ -26,7 +26,7 @@ has_musl() {
 }
 
 # Where cargo puts what it makes.
-target_folder() {
+target_directory() {
   cargo_as_builder metadata --no-deps --format-version 1 | jq -r .target_directory
 }
 
@@ -34,7 +34,7 @@ target_folder() {
 # `quick` the same without the optimisation of the whole program. Puts the two just built side by side, never one of an earlier build.
 build_programs() {
   local target made
-  target=$(target_folder) || return 1
+  target=$(target_directory) || return 1
   if has_musl; then
     made=$target/$TARGET/$1
     cargo_as_builder build --profile "$1" --target $TARGET --bins || return 1
@@ -46,13 +46,13 @@ build_programs() {
   put "$made/embargo" "$target/integration" && put "$made/embargoctl" "$target/integration"
 }
 
-# put FILE FOLDER: a copy under the same name, replaced at once: a room may be running the one before. All of it stays the builder's.
+# put FILE DIRECTORY: a copy under the same name, replaced at once: a room may be running the one before. All of it stays the builder's.
 put() {
   local new=$2/${1##*/}.new
   as_builder install -D -m 0755 "$1" "$new" && as_builder mv "$new" "$2/${1##*/}"
 }
 
-# programs: prints the folder with what build_programs made.
+# programs: prints the directory with what build_programs made.
 programs() {
-  printf '%s/integration\n' "$(target_folder)"
+  printf '%s/integration\n' "$(target_directory)"
 }

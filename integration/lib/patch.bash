@@ -30,7 +30,7 @@ runc = ["$PLAIN"]
 TOML
 }
 
-# The node's folders stand, also where no test installs a list.
+# The node's directories stand, also where no test installs a list.
 mkdir -p /etc/embargo
 
 # start_engines: one containerd under Docker and ctr, a Podman beside it, the same images in all of them.
@@ -146,7 +146,7 @@ pid_of() {
   of "$1" 6
 }
 
-# inside NAME: its root folder, seen from here; works without its engine.
+# inside NAME: its root directory, seen from here; works without its engine.
 inside() {
   printf '/proc/%s/root\n' "$(pid_of "$1")"
 }

@@ -144,7 +144,7 @@ is_refusal() {
   [[ $1 =~ $line ]] || fail "no refusal in:" "$1" || return 1
 }
 
-# Everything that a refused container could leave on the node: mounts, runtime states, pid files, bundles, helpers, cgroups. The folder of the storage
+# Everything that a refused container could leave on the node: mounts, runtime states, pid files, bundles, helpers, cgroups. The directory of the storage
 # driver that containers/storage mounts on itself is no container's: whichever command comes first mounts it, and the last one does not always unmount it.
 leftovers() {
   awk '$5 != "/var/lib/containers/storage/overlay" { print "mount " $5 " " $9 }' /proc/self/mountinfo

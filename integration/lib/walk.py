@@ -5,7 +5,7 @@
     walk.py write FILE NAME     runs them and puts what they print into FILE
 
 A walk stands between the lines `<!-- walk: NAME -->` and `<!-- /walk -->`. In its code blocks a command begins with "$ " and goes on while its lines end
-with a backslash; what follows, up to the next command, is what it prints. One shell runs all of them, in the folder in which walk.py is called. What
+with a backslash; what follows, up to the next command, is what it prints. One shell runs all of them, in the directory in which walk.py is called. What
 must differ from run to run (digests, times, keys, IDs) is put alike before the comparison. Blocks without a command are left alone.
 """
 

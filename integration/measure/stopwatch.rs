@@ -3,7 +3,7 @@
 //! `stopwatch RUNS [--unlink FILE | --drop-caches] -- COMMAND… -- COMMAND…` runs the commands in
 //! turn, A B C A B C, so that a machine whose speed drifts treats them alike; a tenth of the runs
 //! comes first and is not counted. Before each run FILE is removed, or the kernel drops what it
-//! keeps of files and folders, as root alone may ask. Prints one line a command: median, smallest
+//! keeps of files and directories, as root alone may ask. Prints one line a command: median, smallest
 //! and 99th percentile in microseconds from spawn to exit, and the peak resident memory in KiB; the
 //! children's output is thrown away. It is kept small, because a child's peak memory starts with
 //! that of the process it was made from (Linux, fs/exec.c: `exec_mmap` keeps the old peak).

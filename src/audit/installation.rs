@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn an_installation_is_told_with_what_it_lifts_and_who_signed() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send(

@@ -362,10 +362,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_run_is_told_from_its_begin_to_its_end_with_each_container() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let digest = Digest::of(b"work");

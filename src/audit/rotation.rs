@@ -97,10 +97,10 @@ mod tests {
 
     #[test]
     fn each_step_is_told_with_who_signed_it() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
-            journal: folder.path().join("journal"),
-            syslog: folder.path().join("log"),
+            journal: directory.path().join("journal"),
+            syslog: directory.path().join("log"),
         };
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send(&sockets, &steps());

@@ -160,9 +160,9 @@ impl Source {
     pub fn load_watched(path: &Path, watch: &dyn Watch) -> Result<Self, SourceError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
         written::begun(&text).map_err(|fault| SourceError::Line(path.to_owned(), 1, fault.what))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or(Path::new(""));
         let open = |name: &Path| {
-            let (file, size) = file::open(&folder.join(name), Guard::Any)?;
+            let (file, size) = file::open(&directory.join(name), Guard::Any)?;
             watch.expect(size);
             Ok(file)
         };

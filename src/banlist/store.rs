@@ -16,8 +16,8 @@ use std::sync::Arc;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
+use crate::sys::directory;
 use crate::sys::file::{self, Guard};
-use crate::sys::folder;
 
 use super::bytes::{ReadAt, Reader};
 use super::error::{Edition, ListError, Tally};
@@ -317,10 +317,10 @@ impl Trust {
     pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
         let keyset = signed_keyset(
             &paths.keyset,
-            &folder::read_owned(&paths.root, &paths.keyset, MAX_KEYSET)?,
+            &directory::read_owned(&paths.root, &paths.keyset, MAX_KEYSET)?,
         )?
         .keyset;
-        folder::owned(&paths.root, &paths.state)?;
+        directory::owned(&paths.root, &paths.state)?;
         let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
             Ok(text) => Some(
                 Floor::parse(&text)

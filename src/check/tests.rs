@@ -665,7 +665,7 @@ fn the_words_are_read_as_the_help_says() {
         (&["--version"], Ok(Asked::Version)),
         (&["web", "-V"], Ok(Asked::Version)),
         (&["-"], outside("-", None, None)),
-        (&["oci:./folder"], outside("oci:./folder", None, None)),
+        (&["oci:./directory"], outside("oci:./directory", None, None)),
         // There is such a directory where tests run.
         (&["oci:src"], outside("oci:src", None, None)),
         (&["oci:1.0"], about("oci:1.0", Sought::Either, text)),

@@ -263,10 +263,11 @@ mod tests {
 
     use super::*;
 
-    fn folder_with(spec: &[u8]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::io::Write::write_all(&mut fs_file(&folder.path().join("config.json")), spec).unwrap();
-        folder
+    fn directory_with(spec: &[u8]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        std::io::Write::write_all(&mut fs_file(&directory.path().join("config.json")), spec)
+            .unwrap();
+        directory
     }
 
     fn fs_file(path: &Path) -> std::fs::File {
@@ -299,23 +300,23 @@ mod tests {
 
     #[test]
     fn the_root_is_joined_to_the_bundle_when_it_is_relative() {
-        let folder = folder_with(br#"{"root":{"path":"rootfs"}}"#);
+        let directory = directory_with(br#"{"root":{"path":"rootfs"}}"#);
         assert_eq!(
-            load(folder.path()).unwrap().root,
-            folder.path().join("rootfs")
+            load(directory.path()).unwrap().root,
+            directory.path().join("rootfs")
         );
-        let elsewhere = folder.path().join("other.json");
+        let elsewhere = directory.path().join("other.json");
         std::io::Write::write_all(&mut fs_file(&elsewhere), br#"{"root":{"path":"/abs"}}"#)
             .unwrap();
         let bundle = Bundle::load(
-            folder.path(),
+            directory.path(),
             &ContainerId::parse("web-1").unwrap(),
             Some(&elsewhere),
         )
         .unwrap();
         assert_eq!(
             (bundle.root, bundle.path),
-            (PathBuf::from("/abs"), folder.path().to_owned())
+            (PathBuf::from("/abs"), directory.path().to_owned())
         );
     }
 
@@ -387,11 +388,11 @@ mod tests {
             ),
             (b"{}", "cannot find root.path in the runtime spec", None),
         ] {
-            let folder = folder_with(spec);
-            let error = load(folder.path()).unwrap_err();
+            let directory = directory_with(spec);
+            let error = load(directory.path()).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!("{message} {:?}", folder.path().join("config.json"))
+                format!("{message} {:?}", directory.path().join("config.json"))
             );
             assert_eq!(error.source().map(ToString::to_string).as_deref(), cause);
         }
@@ -403,7 +404,7 @@ mod tests {
             return;
         }
         let (user, id) = (70_000, ContainerId::parse("web-1").unwrap());
-        let bundle = folder_with(br#"{"root":{"path":"rootfs"}}"#);
+        let bundle = directory_with(br#"{"root":{"path":"rootfs"}}"#);
         let spec = bundle.path().join("config.json");
         let load = || Bundle::load_of(user, bundle.path(), &id);
         // The directory is root's own.
@@ -433,7 +434,7 @@ mod tests {
             format!("cannot read {spec:?}: larger than 1048576 bytes")
         );
         std::fs::remove_file(&spec).unwrap();
-        let secret = folder_with(br#"{"root":{"path":"/secret"}}"#);
+        let secret = directory_with(br#"{"root":{"path":"/secret"}}"#);
         close(secret.path());
         std::os::unix::fs::symlink(secret.path().join("config.json"), &spec).unwrap();
         assert_eq!(
@@ -451,21 +452,21 @@ mod tests {
 
     #[test]
     fn what_is_no_bounded_regular_file_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let spec = folder.path().join("config.json");
+        let directory = tempfile::tempdir().unwrap();
+        let spec = directory.path().join("config.json");
         assert_eq!(
-            load(folder.path()).unwrap_err().to_string(),
+            load(directory.path()).unwrap_err().to_string(),
             format!("cannot read {spec:?}")
         );
         nix::unistd::mkfifo(&spec, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(
-            load(folder.path()).unwrap_err().to_string(),
+            load(directory.path()).unwrap_err().to_string(),
             format!("cannot read {spec:?}: not a regular file")
         );
         std::fs::remove_file(&spec).unwrap();
         fs_file(&spec).set_len(LARGEST_SPEC + 1).unwrap();
         assert_eq!(
-            load(folder.path()).unwrap_err().to_string(),
+            load(directory.path()).unwrap_err().to_string(),
             format!("cannot read {spec:?}: larger than 16777216 bytes")
         );
     }

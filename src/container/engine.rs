@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layers_folder_is_known_by_its_shape() {
+    fn a_layers_directory_is_known_by_its_shape() {
         for path in [
             "/var/lib/containers/storage/overlay/efcf/merged",
             "/var/lib/containers/storage/overlay/efcf/diff",
@@ -465,8 +465,8 @@ mod tests {
 
     #[test]
     fn a_link_to_a_bundle_is_recognised_by_what_it_leads_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let top = folder.path().canonicalize().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path().canonicalize().unwrap();
         let path = top.join("io.containerd.runtime.v2.task/moby/c1");
         std::fs::create_dir_all(&path).unwrap();
         let link = top.join("here");

@@ -98,17 +98,17 @@ fn whole(facts: MountFacts) -> Option<RootMount> {
         None if overlay => String::new(),
         None => return None,
     };
-    let folders = if overlay {
-        overlay_folders(&facts.options?)
+    let directories = if overlay {
+        overlay_directories(&facts.options?)
     } else {
-        OverlayFolders::default()
+        OverlayDirectories::default()
     };
     Some(RootMount {
         fs_type,
         root: path(facts.root?),
         source,
-        lowerdirs: folders.lower,
-        upperdir: folders.upper,
+        lowerdirs: directories.lower,
+        upperdir: directories.upper,
     })
 }
 
@@ -155,18 +155,21 @@ pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
 /// The path, for this process, of the directory that a bind mount at `root` shows. The kernel
 /// reports it from its file system's root; some mount of the same file system leads there.
 #[must_use]
-pub fn shown_folder(mount: &RootMount, root: &Path) -> Option<PathBuf> {
+pub fn shown_directory(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
-    paths_of(&mount.root, &table).find(|path| path != root && file::is_same_folder(path, root))
+    paths_of(&mount.root, &table).find(|path| path != root && file::is_same_directory(path, root))
 }
 
-/// The paths at which the mounts of a table would show the directory `folder` of their file
+/// The paths at which the mounts of a table would show the directory `directory` of their file
 /// systems.
-fn paths_of<'a>(folder: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
+fn paths_of<'a>(directory: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
     table.split(|byte| *byte == b'\n').filter_map(move |line| {
         let mut fields = line.split(|byte| *byte == b' ').skip(3).map(unescape_octal);
         let (root, point) = (path(fields.next()?), path(fields.next()?));
-        folder.strip_prefix(root).ok().map(|rest| point.join(rest))
+        directory
+            .strip_prefix(root)
+            .ok()
+            .map(|rest| point.join(rest))
     })
 }
 
@@ -206,23 +209,23 @@ fn mount_in_line(line: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
     }
     let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
     let (fs_type, source, options) = (fields.next()?, fields.next()?, fields.next()?);
-    let folders = if fs_type == b"overlay" {
-        overlay_folders(options)
+    let directories = if fs_type == b"overlay" {
+        overlay_directories(options)
     } else {
-        OverlayFolders::default()
+        OverlayDirectories::default()
     };
     Some(RootMount {
         fs_type: text(&unescape_octal(fs_type)),
         root: unescaped(root),
         source: text(&unescape_octal(source)),
-        lowerdirs: folders.lower,
-        upperdir: folders.upper,
+        lowerdirs: directories.lower,
+        upperdir: directories.upper,
     })
 }
 
 /// The directories of an overlay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OverlayFolders {
+pub struct OverlayDirectories {
     /// Lower directories, topmost first. Data-only ones, after `::`, come last.
     pub lower: Vec<PathBuf>,
     /// The upper directory.
@@ -231,25 +234,25 @@ pub struct OverlayFolders {
 
 /// Reads an overlay's options as the kernel writes them.
 #[must_use]
-pub fn overlay_folders(options: &[u8]) -> OverlayFolders {
-    let mut folders = OverlayFolders::default();
+pub fn overlay_directories(options: &[u8]) -> OverlayDirectories {
+    let mut directories = OverlayDirectories::default();
     for option in options.split(|byte| *byte == b',') {
         let Some(equals) = option.iter().position(|byte| *byte == b'=') else {
             continue;
         };
         let value = unescape_octal(&option[equals + 1..]);
         match &option[..equals] {
-            b"lowerdir" => folders.lower.extend(split_folders(&value)),
-            b"lowerdir+" | b"datadir+" => folders.lower.push(path(value)),
-            b"upperdir" => folders.upper = Some(path(unescape(&value))),
+            b"lowerdir" => directories.lower.extend(split_directories(&value)),
+            b"lowerdir+" | b"datadir+" => directories.lower.push(path(value)),
+            b"upperdir" => directories.upper = Some(path(unescape(&value))),
             _other => {}
         }
     }
-    folders
+    directories
 }
 
 /// Splits `a:b::c` at the colons that are not escaped. Empty names are skipped.
-fn split_folders(value: &[u8]) -> impl Iterator<Item = PathBuf> {
+fn split_directories(value: &[u8]) -> impl Iterator<Item = PathBuf> {
     let mut escaped = false;
     let at_colon = move |byte: &u8| {
         let separates = *byte == b':' && !escaped;
@@ -258,8 +261,8 @@ fn split_folders(value: &[u8]) -> impl Iterator<Item = PathBuf> {
     };
     value
         .split(at_colon)
-        .filter(|folder| !folder.is_empty())
-        .map(|folder| path(unescape(folder)))
+        .filter(|directory| !directory.is_empty())
+        .map(|directory| path(unescape(directory)))
 }
 
 /// Removes the backslash before each escaped character, as overlay does (Linux:

@@ -405,8 +405,8 @@ impl Text {
 
     /// Replaces it by a text that makes a list.
     fn replace(&self, text: &str) -> Result<(), CtlError> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        let open = |name: &Path| file::read(&folder.join(name), MAX_DIGESTS, Guard::Any);
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        let open = |name: &Path| file::read(&directory.join(name), MAX_DIGESTS, Guard::Any);
         Source::parse(&self.path, text, open).map_err(BanError::Source)?;
         Ok(replace::replace(&self.path, self.mode, text.as_bytes())?)
     }

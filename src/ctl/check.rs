@@ -1,7 +1,7 @@
 //! Answers `embargo check` for an image outside any engine, so that a pipeline without an engine
 //! can ask.
 //!
-//! In: `oci:FOLDER[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image
+//! In: `oci:DIRECTORY[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image
 //! config on standard input (hostile); with the list and the keyset that were named, else the
 //! node's. Out: the answer and the exit status of any other check, for every platform found there.
 //! `embargo`, which reads no archives, becomes `embargoctl` for these arguments. An image's layers

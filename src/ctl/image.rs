@@ -1,6 +1,6 @@
 //! Finds the image that an author names, and what it is made of.
 //!
-//! In: a name such as `docker:debian:12`, `oci:folder`, `-`, or a bare reference, with options that
+//! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference, with options that
 //! say where else to look. Out: the image, once for each platform, with every digest that is known.
 //! Nothing is fetched: the image is in an engine's store on this machine, in an archive, or on
 //! standard input. A bare reference that means different layers to different engines is refused,
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The forms of an image's name, for help texts.
 const FORMS: &str = "\
-docker:NAME, podman:NAME, containerd:NAMESPACE/NAME (an image in that engine's store); oci:FOLDER[:TAG], oci-archive:FILE[:TAG], \
+docker:NAME, podman:NAME, containerd:NAMESPACE/NAME (an image in that engine's store); oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], \
 docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard input); or a bare NAME, looked for in every engine, as is docker:27-dind where \
 Docker has no image 27-dind";
 
@@ -584,7 +584,7 @@ fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>
         .config_file
         .as_deref()?
         .parent()
-        .filter(|folder| folder.ends_with("blobs/sha256"))?
+        .filter(|directory| directory.ends_with("blobs/sha256"))?
         .ancestors()
         .nth(2)?;
     let walked = facts

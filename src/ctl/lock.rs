@@ -26,7 +26,7 @@ pub enum LockError {
     /// Another command holds it.
     Busy(PathBuf),
     /// The directory or the lock in it cannot be used.
-    Folder(PathBuf, io::Error),
+    Directory(PathBuf, io::Error),
 }
 
 impl fmt::Display for LockError {
@@ -36,7 +36,7 @@ impl fmt::Display for LockError {
                 f,
                 "cannot change this node's list: another command holds {lock:?}"
             ),
-            Self::Folder(folder, _) => write!(f, "cannot use {folder:?}"),
+            Self::Directory(directory, _) => write!(f, "cannot use {directory:?}"),
         }
     }
 }
@@ -44,7 +44,7 @@ impl fmt::Display for LockError {
 impl std::error::Error for LockError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Folder(_, error) => Some(error),
+            Self::Directory(_, error) => Some(error),
             Self::Busy(_) => None,
         }
     }
@@ -56,7 +56,7 @@ impl std::error::Error for LockError {
 /// # Errors
 /// [`LockError`].
 pub fn take(state: &Path) -> Result<Flock<File>, CtlError> {
-    let fault = |error| LockError::Folder(state.to_owned(), error);
+    let fault = |error| LockError::Directory(state.to_owned(), error);
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)

@@ -40,17 +40,17 @@ impl Desk {
     /// Runs `embargoctl` with these arguments, in which `@` stands for the directory. Out: what it
     /// prints, or its line and hint, without the directory.
     pub(super) fn run(&self, words: &str) -> Result<String, String> {
-        let folder = self.path("");
-        let words = words.split(' ').map(|word| word.replace('@', &folder));
+        let directory = self.path("");
+        let words = words.split(' ').map(|word| word.replace('@', &directory));
         let cli = Cli::try_parse_from(std::iter::once("embargoctl".to_owned()).chain(words))
             .map_err(|refusal| refusal.to_string())?;
         match cli.run() {
-            Ok(told) => Ok(told.text.replace(&folder, "")),
+            Ok(told) => Ok(told.text.replace(&directory, "")),
             Err(error) => {
                 let more = error.details.iter().map(String::as_str).chain(error.hint());
                 Err(more
                     .fold(error.to_string(), |text, more| format!("{text} / {more}"))
-                    .replace(&folder, ""))
+                    .replace(&directory, ""))
             }
         }
     }

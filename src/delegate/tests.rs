@@ -8,10 +8,10 @@ use crate::call::{self, Call};
 use crate::verdict;
 
 /// A directory with files of these names and modes.
-fn folder(files: &[(&str, &[u8], u32)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+fn directory(files: &[(&str, &[u8], u32)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
     for (name, bytes, mode) in files {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut file = std::fs::OpenOptions::new()
             .create_new(true)
@@ -22,7 +22,7 @@ fn folder(files: &[(&str, &[u8], u32)]) -> tempfile::TempDir {
         file.set_permissions(PermissionsExt::from_mode(*mode))
             .unwrap();
     }
-    folder
+    directory
 }
 
 fn variable(name: &str, value: &Path) -> CString {
@@ -46,8 +46,8 @@ fn elsewhere(path: PathBuf, depth: u32) -> RealRuntime {
 
 #[test]
 fn runc_is_found_before_crun_and_only_programs_count() {
-    let first = folder(&[("runc", b"", 0o644), ("crun", b"", 0o755)]);
-    let second = folder(&[("runc", b"", 0o755)]);
+    let first = directory(&[("runc", b"", 0o644), ("crun", b"", 0o755)]);
+    let second = directory(&[("runc", b"", 0o755)]);
     let path = format!(
         "PATH=relative:{}::{}",
         first.path().display(),
@@ -64,7 +64,7 @@ fn runc_is_found_before_crun_and_only_programs_count() {
 #[test]
 fn embargo_is_not_its_own_runtime_by_any_path() {
     let itself = std::fs::read_link("/proc/self/exe").unwrap();
-    let place = folder(&[("real/runc", b"", 0o755)]);
+    let place = directory(&[("real/runc", b"", 0o755)]);
     let link = place.path().join("runc");
     symlink(&itself, &link).unwrap();
     for path in [itself, link] {
@@ -87,7 +87,7 @@ fn embargo_is_not_its_own_runtime_by_any_path() {
 
 #[test]
 fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is() {
-    let place = folder(&[
+    let place = directory(&[
         ("bin/crun", b"", 0o755),
         ("bin/crun.real", b"", 0o755),
         ("bin/runc", b"", 0o755),
@@ -218,7 +218,7 @@ fn embargo_does_not_start_itself_without_end() {
 
 #[test]
 fn what_is_wrong_with_a_runtime_is_said() {
-    let place = folder(&[
+    let place = directory(&[
         ("text", b"just text", 0o644),
         ("garbage", b"\x01\x02", 0o755),
         ("bare", b"echo no first line", 0o755),
@@ -231,7 +231,7 @@ fn what_is_wrong_with_a_runtime_is_said() {
         .collect::<Result<Vec<_>, _>>()
         .unwrap();
     foreign[18] ^= 0x55;
-    let elsewhere = folder(&[("foreign", &foreign, 0o755)]);
+    let elsewhere = directory(&[("foreign", &foreign, 0o755)]);
     let Call::PassOn(call) = call::read(&[]) else {
         panic!("no words start nothing")
     };
@@ -290,13 +290,13 @@ fn what_is_wrong_with_a_runtime_is_said() {
 
 #[test]
 fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
-    let state = folder(&[
+    let state = directory(&[
         ("by-runc/state.json", b"", 0o600),
         ("by-crun/status", b"", 0o600),
         ("by-both/state.json", b"", 0o600),
         ("by-both/status", b"", 0o600),
     ]);
-    let programs = folder(&[("runc", b"", 0o755), ("crun", b"", 0o755)]);
+    let programs = directory(&[("runc", b"", 0o755), ("crun", b"", 0o755)]);
     let path = variable("PATH", programs.path());
     let node = tempfile::tempdir().unwrap();
     let paths = Paths::below(node.path());
@@ -325,7 +325,7 @@ fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
 
 #[test]
 fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
-    let programs = folder(&[
+    let programs = directory(&[
         ("crun", b"", 0o755),
         ("crun-1.14", b"", 0o755),
         ("wrapper", b"", 0o755),
@@ -353,8 +353,8 @@ fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
 
 #[test]
 fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
-    let user = folder(&[("runc/web-1/state.json", b"", 0o600)]);
-    let programs = folder(&[("runc", b"", 0o755)]);
+    let user = directory(&[("runc/web-1/state.json", b"", 0o600)]);
+    let programs = directory(&[("runc", b"", 0o755)]);
     let (path, xdg) = (
         variable("PATH", programs.path()),
         variable("XDG_RUNTIME_DIR", user.path()),
@@ -375,8 +375,8 @@ fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
 
 #[test]
 fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
-    let state = folder(&[("c1/state.json", b"", 0o600)]);
-    let programs = folder(&[
+    let state = directory(&[("c1/state.json", b"", 0o600)]);
+    let programs = directory(&[
         ("runc", b"", 0o755),
         ("old-runc", b"", 0o755),
         ("old-crun", b"", 0o755),
@@ -397,7 +397,7 @@ fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
         ),
         ("former_runtimes = oops".to_owned(), "runc"),
     ] {
-        let node = folder(&[("etc/embargo/config.toml", settings.as_bytes(), 0o600)]);
+        let node = directory(&[("etc/embargo/config.toml", settings.as_bytes(), 0o600)]);
         let found = former(
             &current,
             &named,
@@ -415,24 +415,24 @@ fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
 #[cfg(feature = "ctl")]
 #[test]
 fn the_runtime_of_a_kind_is_the_settings_then_a_diverted_one_and_never_the_gate() {
-    let folder = folder(&[
+    let directory = directory(&[
         ("crun", b"", 0o755),
         ("former-crun", b"", 0o755),
         ("diverted/crun.real", b"", 0o755),
     ]);
     let (gate, former) = (
-        folder.path().join("crun"),
-        folder.path().join("former-crun"),
+        directory.path().join("crun"),
+        directory.path().join("former-crun"),
     );
-    let diverted = folder.path().join("diverted");
+    let diverted = directory.path().join("diverted");
     let embargo = [process::identity(&gate).unwrap()];
     let mut settings = crate::settings::Settings::unset();
-    let path = std::env::join_paths([folder.path(), &diverted]).unwrap();
+    let path = std::env::join_paths([directory.path(), &diverted]).unwrap();
     let found = |settings: &crate::settings::Settings| {
         of_kind(RuntimeKind::Crun, Some(settings), &path, &embargo)
     };
     assert_eq!(found(&settings), Some(diverted.join("crun.real")));
     settings.runtime = Some(gate);
-    settings.former_runtimes = vec![folder.path().join("runc"), former.clone()];
+    settings.former_runtimes = vec![directory.path().join("runc"), former.clone()];
     assert_eq!(found(&settings), Some(former));
 }

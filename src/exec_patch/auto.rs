@@ -125,8 +125,8 @@ mod tests {
 
     /// What `list` says on a node with three list keys, where one signs a list and two lift a ban.
     fn said(line: &str, signers: &[u8]) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
@@ -149,7 +149,7 @@ mod tests {
             Ok(list) => format!("{:?}", list.map(|list| list.version)),
             Err(error) => error
                 .to_string()
-                .replace(folder.path().to_str().unwrap(), ""),
+                .replace(directory.path().to_str().unwrap(), ""),
         }
     }
 
@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_list_of_the_same_version_is_another_one_and_going_on_asks_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();

@@ -148,7 +148,7 @@ fn milliseconds(since: Instant) -> u64 {
 
 /// The directory that holds one directory for each worker, with its runtime's files:
 /// `/run/embargo/entered`.
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     let root = std::env::var_os("EMBARGO_ROOT");
     Paths::for_caller(root.as_deref(), own_process::is_privileged()).entered
 }
@@ -158,7 +158,7 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
         .checked_add(Duration::from_secs(job.work.timeout))
         .unwrap_or(began);
     let opened = may_be_named(&job.container.id)
-        .and_then(|()| Entrance::open(job, &folder(), output, signals, deadline));
+        .and_then(|()| Entrance::open(job, &directory(), output, signals, deadline));
     let mut entrance = match opened {
         Ok(entrance) => entrance,
         Err(outcome) => return nothing_done(outcome, began),

@@ -63,7 +63,7 @@ pub struct Work {
     pub environment: Vec<String>,
     /// The working directory instead of the container's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folder: Option<String>,
+    pub directory: Option<String>,
     /// Seconds after which nothing that was started may be left, including the checks.
     pub timeout: u64,
     /// Whether a paused container is resumed for the patch and paused again.

@@ -96,7 +96,7 @@ pub struct Draft<'a> {
 /// A run's journal, for writing.
 #[derive(Debug)]
 pub struct Journal {
-    folder: PathBuf,
+    directory: PathBuf,
     file: Appender,
     header: Header,
     boot: String,
@@ -120,7 +120,7 @@ impl Journal {
         lock: &mut Lock,
         draft: Draft<'_>,
     ) -> Result<Self, JournalError> {
-        let runs = lock.folder().to_owned();
+        let runs = lock.directory().to_owned();
         let (begun, id) = unused(&runs)?;
         let Draft {
             by,
@@ -159,14 +159,14 @@ impl Journal {
             only_failed,
             list_version,
         };
-        let folder = runs.join(header.id.as_str());
+        let directory = runs.join(header.id.as_str());
         let half = Half::make(&runs)?;
         if let Some(brought) = brought {
-            replace::create(&half.folder.join(BROUGHT), 0o600, &brought.bytes)?;
+            replace::create(&half.directory.join(BROUGHT), 0o600, &brought.bytes)?;
         }
-        let file = Appender::open(&half.folder.join(JOURNAL), true)?;
+        let file = Appender::open(&half.directory.join(JOURNAL), true)?;
         let journal = Self {
-            folder,
+            directory,
             file,
             header,
             boot,
@@ -177,7 +177,7 @@ impl Journal {
         let journal = Self {
             file: journal
                 .file
-                .moved(&half.name(&journal.folder)?.join(JOURNAL)),
+                .moved(&half.name(&journal.directory)?.join(JOURNAL)),
             ..journal
         };
         told::begun(&journal.log, &journal.header, &journal.header.by, "begun");
@@ -213,9 +213,9 @@ impl Journal {
             since: at,
             by: by.told(),
         })?;
-        let file = Appender::open(&past.folder.join(JOURNAL), false)?;
+        let file = Appender::open(&past.directory.join(JOURNAL), false)?;
         let journal = Self {
-            folder: past.folder.clone(),
+            directory: past.directory.clone(),
             file,
             header: past.header.clone(),
             boot,
@@ -237,11 +237,11 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] when it cannot be read or written.
-    pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        let header = reading::header(folder)?;
-        let file = Appender::open(&folder.join(JOURNAL), false)?;
+    pub fn open(directory: &Path) -> Result<Self, JournalError> {
+        let header = reading::header(directory)?;
+        let file = Appender::open(&directory.join(JOURNAL), false)?;
         Ok(Self {
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
             file,
             header,
             boot: boot()?,
@@ -258,8 +258,8 @@ impl Journal {
 
     /// The run's directory, absolute.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// This boot of the machine, for [`past::Life::of`].
@@ -271,7 +271,7 @@ impl Journal {
     /// The file for a container's output.
     #[must_use]
     pub fn output(&self, job: &Job) -> PathBuf {
-        past::output(&self.folder, job.number, &job.container.id)
+        past::output(&self.directory, job.number, &job.container.id)
     }
 
     /// Records that this is used from now on, in addition to what the header has.
@@ -402,7 +402,7 @@ impl Journal {
         job: &Job,
         interrupted: impl FnOnce(bool) -> Done,
     ) -> Result<Done, JournalError> {
-        let past = RunLog::read(&self.folder)?;
+        let past = RunLog::read(&self.directory)?;
         let state = past
             .entries
             .into_iter()
@@ -487,20 +487,20 @@ pub fn boot() -> Result<String, JournalError> {
 /// creation or removal clears it.
 ///
 /// # Errors
-/// [`JournalError::Folder`].
+/// [`JournalError::Directory`].
 pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
-    let fault = |error| JournalError::Folder(runs.join(run.as_str()), error);
+    let fault = |error| JournalError::Directory(runs.join(run.as_str()), error);
     // The remover holds the lock, so nobody creates a run there meanwhile.
     let half = Half::cleared(runs)?;
-    fs::rename(runs.join(run.as_str()), &half.folder).map_err(fault)?;
-    replace::sync_folder(runs).map_err(fault)?;
-    fs::remove_dir_all(&half.folder).map_err(fault)
+    fs::rename(runs.join(run.as_str()), &half.directory).map_err(fault)?;
+    replace::sync_directory(runs).map_err(fault)?;
+    fs::remove_dir_all(&half.directory).map_err(fault)
 }
 
 /// An ID for a run that starts now, greater than those of this second. Nobody else takes it
 /// meanwhile: the caller holds the lock.
 fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
-    let fault = |error| JournalError::Folder(runs.to_owned(), error);
+    let fault = |error| JournalError::Directory(runs.to_owned(), error);
     loop {
         let begun = Timestamp::now();
         let mut salt = [0; 2];
@@ -523,7 +523,7 @@ fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
 /// The directory of a run that is not complete yet, and is no run until it is. If dropped before,
 /// it is removed.
 struct Half {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Half {
@@ -531,28 +531,28 @@ impl Half {
     fn make(runs: &Path) -> Result<Self, JournalError> {
         let half = Self::cleared(runs)?;
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-        let made = make(&half.folder).and_then(|()| make(&half.folder.join(OUTPUT)));
-        made.map_err(|error| JournalError::Folder(half.folder.clone(), error))
+        let made = make(&half.directory).and_then(|()| make(&half.directory.join(OUTPUT)));
+        made.map_err(|error| JournalError::Directory(half.directory.clone(), error))
             .map(|()| half)
     }
 
     /// One that does not exist yet; removes what a killed process left there.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
-        let folder = runs.join(".draft");
-        match fs::remove_dir_all(&folder) {
+        let directory = runs.join(".draft");
+        match fs::remove_dir_all(&directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(JournalError::Folder(folder, error))
+                Err(JournalError::Directory(directory, error))
             }
-            Ok(()) | Err(_) => Ok(Self { folder }),
+            Ok(()) | Err(_) => Ok(Self { directory }),
         }
     }
 
     /// Renames it to the directory `run`, on the disk.
     fn name(&self, run: &Path) -> Result<PathBuf, JournalError> {
-        let fault = |error| JournalError::Folder(run.to_owned(), error);
-        replace::sync_folder(&self.folder.join(JOURNAL)).map_err(fault)?;
-        fs::rename(&self.folder, run).map_err(fault)?;
-        replace::sync_folder(run).map_err(fault)?;
+        let fault = |error| JournalError::Directory(run.to_owned(), error);
+        replace::sync_directory(&self.directory.join(JOURNAL)).map_err(fault)?;
+        fs::rename(&self.directory, run).map_err(fault)?;
+        replace::sync_directory(run).map_err(fault)?;
         Ok(run.to_owned())
     }
 }
@@ -560,6 +560,6 @@ impl Half {
 impl Drop for Half {
     fn drop(&mut self) {
         // After the rename it no longer exists; and there is nobody to report an error to.
-        drop(fs::remove_dir_all(&self.folder));
+        drop(fs::remove_dir_all(&self.directory));
     }
 }

@@ -296,7 +296,7 @@ impl Payloads {
             ("--check", work.check != patch.check),
             ("--user", work.user != user),
             ("--env", !work.environment.is_empty()),
-            ("--workdir", work.folder.is_some()),
+            ("--workdir", work.directory.is_some()),
             ("ARG", has_words),
         ];
         typed
@@ -342,7 +342,7 @@ impl Payloads {
     ) -> Work {
         let Order {
             environment,
-            folder,
+            directory,
             thaw,
             ..
         } = &self.order;
@@ -351,7 +351,7 @@ impl Payloads {
             run,
             user,
             environment: environment.clone(),
-            folder: folder.clone(),
+            directory: directory.clone(),
             timeout,
             thaw: *thaw,
             brings,
@@ -388,7 +388,7 @@ impl Payload {
             run,
             user,
             environment,
-            folder,
+            directory,
             timeout: _,
             thaw: _,
             brings: _,
@@ -399,7 +399,7 @@ impl Payload {
             run,
             user,
             environment,
-            folder,
+            directory,
             brought.as_ref().map(|brought| brought.digest)
         ]);
         let digest = Digest::of(said.to_string().as_bytes());

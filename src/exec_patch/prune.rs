@@ -58,7 +58,7 @@ pub fn carry_out(
     let lock = Lock::within(paths, patience, &mut tell_of_waiting)?;
     // The process that is recorded as the lock's holder is gone.
     let events = events(&Runs::load(paths)?, age, None)?;
-    let runs = lock.folder();
+    let runs = lock.directory();
     let remove = |event: Event| match event {
         Event::Pruned {
             run, ended, bytes, ..
@@ -82,7 +82,7 @@ pub fn carry_out(
 /// As [`carry_out`].
 pub fn show(paths: &Paths, age: u64, json: bool) -> Result<Exit, PatchError> {
     let runs = Runs::load(paths)?;
-    let events = events(&runs, age, lock::holder(runs.folder())?.as_ref())?;
+    let events = events(&runs, age, lock::holder(runs.directory())?.as_ref())?;
     said(events.into_iter().map(Ok), json)
 }
 
@@ -103,7 +103,7 @@ fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<Event>, 
             Phase::Killed | Phase::Stopped | Phase::Finished => Event::Pruned {
                 run: run.clone(),
                 ended: past.last_at(),
-                bytes: size(&past.folder),
+                bytes: size(&past.directory),
                 removed: false,
             },
         }),

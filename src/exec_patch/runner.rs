@@ -117,7 +117,7 @@ impl Runner<'_> {
     ) -> Result<Exit, PatchError> {
         let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
         // The workers recorded how it ended.
-        let mut request = again(RunLog::read(&past.folder)?)?;
+        let mut request = again(RunLog::read(&past.directory)?)?;
         self.take(&mut request, &mut lock)
     }
 
@@ -187,11 +187,11 @@ impl Runner<'_> {
             program: Path::new(SELF),
             lock: lock.as_fd(),
             run: &id,
-            journal: journal.folder(),
+            journal: journal.directory(),
             output_limit: request.output_limit,
             output_room: MOST_OUTPUT
                 .max(request.output_limit)
-                .saturating_sub(bytes_in(&journal.folder().join(OUTPUT))),
+                .saturating_sub(bytes_in(&journal.directory().join(OUTPUT))),
             number: request.past().map_or(1, RunLog::next_number),
         };
         let mut run = Run::new(config, pace).map_err(PatchError::Process)?;
@@ -319,7 +319,7 @@ fn end(
     exit: Exit,
     stopped: Option<Halt>,
 ) -> Result<(Finished, Result<(), JournalError>), JournalError> {
-    let (well, not_well) = RunLog::read(journal.folder())?.counts();
+    let (well, not_well) = RunLog::read(journal.directory())?.counts();
     let (run, outcomes) = (journal.id().clone(), record.outcomes());
     let finished = Finished {
         run,

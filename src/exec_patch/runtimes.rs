@@ -61,10 +61,10 @@ fn gates() -> Vec<Identity> {
     let own = std::fs::read_link("/proc/self/exe")
         .ok()
         .and_then(|path| path.parent().map(Path::to_owned));
-    let folders = own
+    let directories = own
         .into_iter()
-        .chain(delegate::USUAL_FOLDERS.map(PathBuf::from));
-    folders
-        .filter_map(|folder| process::identity(&folder.join(GATE)).ok())
+        .chain(delegate::USUAL_DIRECTORIES.map(PathBuf::from));
+    directories
+        .filter_map(|directory| process::identity(&directory.join(GATE)).ok())
         .collect()
 }

@@ -147,8 +147,8 @@ struct Args {
     /// A variable beside the container's own; may be given more than once.
     #[arg(long, value_name = "NAME=VALUE", group = "order", value_parser = values::variable, help_heading = "What runs")]
     env: Vec<String>,
-    /// In which folder of the container, in place of its own.
-    #[arg(long, value_name = "DIR", group = "order", value_parser = values::folder, help_heading = "What runs")]
+    /// In which directory of the container, in place of its own.
+    #[arg(long, value_name = "DIR", group = "order", value_parser = values::directory, help_heading = "What runs")]
     workdir: Option<String>,
     /// How long it may take in one container, checks included. Then nothing of it is left running
     /// there, or the outcome says what is. 10m unless said, or as the ban's patch says.
@@ -366,7 +366,7 @@ impl Args {
             check: self.check,
             user: self.user,
             environment: self.env,
-            folder: self.workdir,
+            directory: self.workdir,
             timeout: self.timeout,
             thaw: self.thaw,
             again: self.again,

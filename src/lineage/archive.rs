@@ -73,7 +73,7 @@ impl Archive {
     /// [`ArchiveError`], also when there is no such image.
     pub fn open(form: Form, path: &Path, reference: Option<&str>) -> Result<Self, ArchiveError> {
         let source = match form {
-            Form::Layout => Source::folder(there(path)?),
+            Form::Layout => Source::directory(there(path)?),
             Form::OciArchive | Form::DockerArchive => Source::tar(path)?,
         };
         let found = match form {
@@ -100,10 +100,13 @@ impl Archive {
 }
 
 /// The directory, if it exists: otherwise the error names the directory, not a file in it.
-fn there(folder: &Path) -> Result<&Path, ArchiveError> {
-    match folder.metadata() {
-        Ok(_) => Ok(folder),
-        Err(error) => Err(ArchiveError::File(FileError::Io(folder.to_owned(), error))),
+fn there(directory: &Path) -> Result<&Path, ArchiveError> {
+    match directory.metadata() {
+        Ok(_) => Ok(directory),
+        Err(error) => Err(ArchiveError::File(FileError::Io(
+            directory.to_owned(),
+            error,
+        ))),
     }
 }
 
@@ -114,10 +117,10 @@ fn there(folder: &Path) -> Result<&Path, ArchiveError> {
 /// # Errors
 /// [`ArchiveError`].
 pub fn below(
-    folder: &Path,
+    directory: &Path,
     digest: Digest,
 ) -> Result<(Vec<ArchivedImage>, Vec<String>), ArchiveError> {
-    let found = layout::below(&Source::folder(folder), digest)?;
+    let found = layout::below(&Source::directory(directory), digest)?;
     Ok((found.images, found.absent))
 }
 

@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn a_chain_is_kept_for_root_alone_and_found_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         let chain = chain(&["a", "b", "c"]);
         assert_eq!(load(&paths, &chain.top()), None);
         store(&paths, &chain);
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_cut_or_planted_is_no_chain() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         let (banned, clean) = (chain(&["banned", "app"]), chain(&["clean", "app"]));
         store(&paths, &banned);
         let path = path_of(&paths, banned.top());
@@ -169,19 +169,19 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_no_fault() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+    fn a_directory_that_cannot_be_written_is_no_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         fs::create_dir_all(&paths.state).unwrap();
-        put(&paths.lineage, "a file in the folder's place");
+        put(&paths.lineage, "a file in the directory's place");
         store(&paths, &chain(&["a"]));
         assert_eq!(load(&paths, &chain(&["a"]).top()), None);
     }
 
     #[test]
-    fn a_full_folder_begins_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+    fn a_full_directory_begins_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         fs::create_dir_all(&paths.lineage).unwrap();
         for number in 0..MOST_CHAINS {
             put(&paths.lineage.join(number.to_string()), "");

@@ -34,7 +34,7 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use build_step::resolve as resolve_build_step;
-pub use layerdb::{parse_digest, parse_folder_name};
+pub use layerdb::{parse_digest, parse_directory_name};
 pub use record::{ContainerRecord, LARGEST_RECORD, Name, parse_names};
 pub use store::{GraphStore, containers};
 
@@ -48,8 +48,8 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::sys::deadline::Deadline;
+use crate::sys::directory;
 use crate::sys::file::Guard;
-use crate::sys::folder;
 
 /// A supported graph driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
 pub fn has_record(bundle: &Bundle) -> bool {
     records(bundle)
         .filter(|path| path.symlink_metadata().is_ok())
-        .any(|path| folder::open_owned(Path::new("/"), &path).is_ok())
+        .any(|path| directory::open_owned(Path::new("/"), &path).is_ok())
 }
 
 /// Docker's name for the container, chosen or generated. Both kinds of image store have the record

@@ -34,8 +34,8 @@ use crate::lineage::storage::conf::{self, StorageSettings};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
+use crate::sys::directory::Directory;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::folder::Folder;
 use crate::sys::rights;
 
 /// The largest settings file of an engine that is read, in bytes.
@@ -308,13 +308,13 @@ fn called(process: &Process) -> Vec<PathBuf> {
 /// The state directories that the shims of one containerd namespace were given, by the bundles
 /// there.
 fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
-    let Ok(folder) = Folder::open(tasks) else {
+    let Ok(directory) = Directory::open(tasks) else {
         return Vec::new();
     };
-    let entries = folder.entries().into_iter().flatten().flatten();
+    let entries = directory.entries().into_iter().flatten().flatten();
     let root = |name: &OsStr| {
-        let options = folder
-            .folder(name)
+        let options = directory
+            .directory(name)
             .ok()?
             .read(OsStr::new("options.json"), LARGEST_OPTIONS)
             .ok()?;
@@ -332,7 +332,10 @@ fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
 }
 
 fn absolute(process: &Process, path: &OsStr) -> PathBuf {
-    process.directory().unwrap_or_else(|| "/".into()).join(path)
+    process
+        .working_directory()
+        .unwrap_or_else(|| "/".into())
+        .join(path)
 }
 
 /// These places, and those that the engines' settings and `processes` name, each once. A reason why

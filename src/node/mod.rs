@@ -94,9 +94,9 @@ impl<'a> Node<'a> {
         let mut unread_settings = Vec::new();
         let places = discovery::with_found(places, &processes, paths, &mut unread_settings);
         let (mut running, mut unread) = (Vec::new(), Vec::new());
-        let folders = unaccounted::folders(
+        let directories = unaccounted::directories(
             &places,
-            &runtime_state::user_folders(&paths.root, whose),
+            &runtime_state::user_directories(&paths.root, whose),
             &mut unread,
         );
         for found in runtime_state::containers(&runtime_state::roots(
@@ -110,16 +110,16 @@ impl<'a> Node<'a> {
             }
         }
         let mut unexplained = unexplained::containers(&processes, &running, whose);
-        let has_folder = unaccounted::without_state(folders, &running, &unread);
+        let has_directory = unaccounted::without_state(directories, &running, &unread);
         // A container that root or the same user already named is not named twice.
         let vouches = |one: &Unexplained, owner: u32| owner == 0 || owner == one.owner;
         let is_torn = |one: &Unexplained| {
-            let folders = unread.iter().filter_map(|fault| fault.path().parent());
-            folders
-                .filter(|folder| folder.ends_with(&one.container.id))
-                .any(|folder| vouches(one, unaccounted::owner(folder)))
+            let directories = unread.iter().filter_map(|fault| fault.path().parent());
+            directories
+                .filter(|directory| directory.ends_with(&one.container.id))
+                .any(|directory| vouches(one, unaccounted::owner(directory)))
         };
-        let in_folders: Vec<_> = has_folder
+        let in_directories: Vec<_> = has_directory
             .into_iter()
             .map(|container| Unexplained {
                 owner: unaccounted::owner(&container.place),
@@ -127,13 +127,13 @@ impl<'a> Node<'a> {
                 container,
             })
             .collect();
-        let has_folder = |one: &Unexplained| {
-            in_folders
+        let has_directory = |one: &Unexplained| {
+            in_directories
                 .iter()
                 .any(|other| other.container.id == one.container.id && vouches(one, other.owner))
         };
-        unexplained.retain(|one| !is_torn(one) && !has_folder(one));
-        unexplained.extend(in_folders);
+        unexplained.retain(|one| !is_torn(one) && !has_directory(one));
+        unexplained.extend(in_directories);
         Self {
             paths,
             stores: Stores::default(),

@@ -71,7 +71,7 @@ impl Monitor {
                 Some(Self {
                     id,
                     namespace: Some(text("-namespace")?),
-                    bundle: process.directory(),
+                    bundle: process.working_directory(),
                     kind,
                 })
             }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::runtime_state::{Whose, user_folders};
+use super::runtime_state::{Whose, user_directories};
 use super::stores::USERS;
 use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
@@ -49,8 +49,8 @@ pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
 
 /// These places and those of every user who has a runtime directory.
 fn users(mut places: Engines) -> Engines {
-    for folder in user_folders(Path::new("/"), Whose::Everybodys) {
-        let uid = folder
+    for directory in user_directories(Path::new("/"), Whose::Everybodys) {
+        let uid = directory
             .file_name()
             .and_then(|name| name.to_str()?.parse().ok())
             .map(Uid::from_raw);
@@ -62,7 +62,7 @@ fn users(mut places: Engines) -> Engines {
         };
         places = joined(
             places,
-            &usual(Some(user.dir.as_os_str()), Some(folder.as_os_str())),
+            &usual(Some(user.dir.as_os_str()), Some(directory.as_os_str())),
         );
     }
     places
@@ -88,10 +88,10 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     }
 }
 
-/// The places where engines keep their stores by default. `home` and `runtime_folder` are those of
+/// The places where engines keep their stores by default. `home` and `runtime_directory` are those of
 /// a user who is not root.
 #[must_use]
-pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
+pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines {
     let storage = |root: PathBuf, run_root: Option<PathBuf>| StoragePlace { root, run_root };
     let containerd = |root: &str, state: &str| ContainerdPlace {
         root: root.into(),
@@ -118,7 +118,7 @@ pub fn usual(home: Option<&OsStr>, runtime_folder: Option<&OsStr>) -> Engines {
         runtime_roots: Vec::new(),
     };
     if let Some(home) = home.map(Path::new).filter(|home| home.is_absolute()) {
-        let run_root = runtime_folder.map(|folder| Path::new(folder).join("containers"));
+        let run_root = runtime_directory.map(|directory| Path::new(directory).join("containers"));
         let [docker, containers] = USERS;
         places.docker.push(home.join(docker));
         places

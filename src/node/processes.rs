@@ -165,7 +165,7 @@ impl Process {
 
     /// Its working directory, as it sees it.
     #[must_use]
-    pub fn directory(&self) -> Option<PathBuf> {
+    pub fn working_directory(&self) -> Option<PathBuf> {
         fs::read_link(proc::path(self.pid, "cwd")).ok()
     }
 

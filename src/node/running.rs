@@ -169,14 +169,14 @@ fn alive(running: &RunningContainer) -> Option<Instance> {
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
     let (id, root) = match fault {
-        StateError::Folder(root, _) | StateError::Beyond(root, ..) => {
+        StateError::Directory(root, _) | StateError::Beyond(root, ..) => {
             (String::new(), root.as_path())
         }
         StateError::File(_) | StateError::State(..) => {
-            let folder = fault.path().parent()?;
+            let directory = fault.path().parent()?;
             (
-                folder.file_name()?.to_string_lossy().into_owned(),
-                folder.parent()?,
+                directory.file_name()?.to_string_lossy().into_owned(),
+                directory.parent()?,
             )
         }
     };

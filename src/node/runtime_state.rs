@@ -2,7 +2,7 @@
 //!
 //! In: the state directories of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`).
 //! They are root's, or, below `/run/user`, a user's own and as hostile as he is: he may name any
-//! process and any bundle. [`Folder`] says who owns a state. Out: for each container its ID,
+//! process and any bundle. [`Directory`] says who owns a state. Out: for each container its ID,
 //! process, bundle and runtime, or one line that says why they are unknown. One bad container never
 //! spoils the rest, as one file of another version does for `runc list` (opencontainers/runc#1592).
 //! A directory without either file is a container that is just starting or stopping. The file, not
@@ -26,8 +26,8 @@ use super::allowance::{Allowances, MOST_BYTES, MOST_CONTAINERS};
 use crate::container::ContainerId;
 use crate::container::bundle::{self, Bundle, BundleError};
 use crate::container::runtime::RuntimeKind;
+use crate::sys::directory::Directory;
 use crate::sys::file::FileError;
-use crate::sys::folder::Folder;
 use crate::sys::{proc, rights};
 
 /// The largest state file that is read, in bytes; a container with hundreds of mounts has a few
@@ -88,7 +88,7 @@ pub struct InitProcess {
 #[derive(Debug)]
 pub enum StateError {
     /// A state directory could not be listed.
-    Folder(PathBuf, io::Error),
+    Directory(PathBuf, io::Error),
     /// A state file could not be read.
     File(FileError),
     /// A state file is not what its runtime writes.
@@ -103,7 +103,7 @@ impl StateError {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Folder(path, _) | Self::State(path, _) | Self::Beyond(path, ..) => path,
+            Self::Directory(path, _) | Self::State(path, _) | Self::Beyond(path, ..) => path,
             Self::File(error) => error.path(),
         }
     }
@@ -120,7 +120,7 @@ impl StateError {
 impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(path, _) => write!(f, "cannot list {path:?}"),
+            Self::Directory(path, _) => write!(f, "cannot list {path:?}"),
             Self::File(error) => error.fmt(f),
             Self::State(path, fault) => {
                 write!(f, "cannot read the container's state {path:?}: {fault}")
@@ -138,7 +138,7 @@ impl fmt::Display for StateError {
 impl std::error::Error for StateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Folder(_, error) => Some(error),
+            Self::Directory(_, error) => Some(error),
             Self::File(error) => error.source(),
             Self::State(..) | Self::Beyond(..) => None,
         }
@@ -154,7 +154,7 @@ pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
         .map(|root| node.join(root.trim_start_matches('/')))
         .collect();
     roots.extend(
-        user_folders(node, whose)
+        user_directories(node, whose)
             .iter()
             .flat_map(|user| USER_ROOTS.map(|root| user.join(root))),
     );
@@ -169,12 +169,12 @@ pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
 
 /// The runtime directories of the users on the node whose root directory is `node`, in order.
 #[must_use]
-pub fn user_folders(node: &Path, whose: Whose) -> Vec<PathBuf> {
-    let folder = node.join("run/user");
+pub fn user_directories(node: &Path, whose: Whose) -> Vec<PathBuf> {
+    let directory = node.join("run/user");
     match whose {
-        Whose::Own => vec![folder.join(nix::unistd::geteuid().to_string())],
+        Whose::Own => vec![directory.join(nix::unistd::geteuid().to_string())],
         Whose::Everybodys => {
-            let mut users: Vec<_> = fs::read_dir(folder)
+            let mut users: Vec<_> = fs::read_dir(directory)
                 .into_iter()
                 .flatten()
                 .flatten()
@@ -253,7 +253,7 @@ pub(super) fn user_of(root: &Path) -> Option<u32> {
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
     let (mut found, mut seen, mut allowances) = (Vec::new(), HashSet::new(), Allowances::default());
     for root in roots {
-        let Some(mut root) = present(Folder::open(root), &mut found) else {
+        let Some(mut root) = present(Directory::open(root), &mut found) else {
             continue;
         };
         // `/var/run` is a link to `/run`. The first spelling counts, and the usual ones come first.
@@ -263,19 +263,19 @@ pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>
         if let Some(user) = user_of(root.path()) {
             root.hand_over(user);
         }
-        for name in folders(&root, &mut allowances, &mut found) {
-            let Some(folder) = present(root.folder(&name), &mut found)
-                .filter(|folder| allowances.take_container(folder.owner()))
+        for name in directories(&root, &mut allowances, &mut found) {
+            let Some(directory) = present(root.directory(&name), &mut found)
+                .filter(|directory| allowances.take_container(directory.owner()))
             else {
                 continue;
             };
-            if !container(&root, &folder, &mut allowances, &mut found) {
-                for name in folders(&folder, &mut allowances, &mut found) {
-                    let Some(inner) = present(folder.folder(&name), &mut found) else {
+            if !container(&root, &directory, &mut allowances, &mut found) {
+                for name in directories(&directory, &mut allowances, &mut found) {
+                    let Some(inner) = present(directory.directory(&name), &mut found) else {
                         continue;
                     };
                     if allowances.take_container(inner.owner()) {
-                        container(&folder, &inner, &mut allowances, &mut found);
+                        container(&directory, &inner, &mut allowances, &mut found);
                     }
                 }
             }
@@ -311,14 +311,14 @@ impl InitProcess {
 
 /// A directory, if it exists. A reason why it could not be opened goes to `found`.
 fn present(
-    opened: Result<Folder, FileError>,
+    opened: Result<Directory, FileError>,
     found: &mut Vec<Result<RunningContainer, StateError>>,
-) -> Option<Folder> {
+) -> Option<Directory> {
     let fault = match opened {
-        Ok(folder) => return Some(folder),
+        Ok(directory) => return Some(directory),
         Err(FileError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(FileError::Io(path, error)) => StateError::Folder(path, error),
-        Err(error) => StateError::Folder(
+        Err(FileError::Io(path, error)) => StateError::Directory(path, error),
+        Err(error) => StateError::Directory(
             error.path().to_owned(),
             io::Error::other("others may write it"),
         ),
@@ -327,17 +327,17 @@ fn present(
     None
 }
 
-/// The names of the directories in `folder`, sorted. A fault goes to `found`.
-fn folders(
-    folder: &Folder,
+/// The names of the directories in `directory`, sorted. A fault goes to `found`.
+fn directories(
+    directory: &Directory,
     allowances: &mut Allowances,
     found: &mut Vec<Result<RunningContainer, StateError>>,
 ) -> Vec<OsString> {
-    let is_folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    let failed = |error| FileError::Io(folder.path().to_owned(), error);
-    let most = allowances.entries(folder.owner());
+    let is_directory = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let failed = |error| FileError::Io(directory.path().to_owned(), error);
+    let most = allowances.entries(directory.owner());
     // One more shows whether that is all.
-    let listed = folder.entries().and_then(|entries| {
+    let listed = directory.entries().and_then(|entries| {
         entries
             .take(most.saturating_add(1))
             .collect::<Result<Vec<_>, _>>()
@@ -347,12 +347,12 @@ fn folders(
         Ok(mut entries) => {
             if entries.len() > most {
                 entries.truncate(most);
-                allowances.leave_out(folder.owner());
+                allowances.leave_out(directory.owner());
             }
-            allowances.spend_entries(folder.owner(), entries.len());
+            allowances.spend_entries(directory.owner(), entries.len());
             let mut names: Vec<_> = entries
                 .iter()
-                .filter(|entry| is_folder(entry))
+                .filter(|entry| is_directory(entry))
                 .map(DirEntry::file_name)
                 .collect();
             names.sort();
@@ -365,18 +365,18 @@ fn folders(
     }
 }
 
-/// Adds the container whose state is in `folder`; `false` if there is none.
+/// Adds the container whose state is in `directory`; `false` if there is none.
 fn container(
-    root: &Folder,
-    folder: &Folder,
+    root: &Directory,
+    directory: &Directory,
     allowances: &mut Allowances,
     found: &mut Vec<Result<RunningContainer, StateError>>,
 ) -> bool {
     for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
-        match state(root, folder, kind, allowances) {
+        match state(root, directory, kind, allowances) {
             Err(StateError::File(error)) if error.is_absent() => {}
             Err(StateError::File(FileError::TooLarge(_, limit))) if limit < LARGEST_STATE => {
-                allowances.leave_out(folder.owner());
+                allowances.leave_out(directory.owner());
                 return true;
             }
             state => {
@@ -389,17 +389,17 @@ fn container(
 }
 
 fn state(
-    root: &Folder,
-    folder: &Folder,
+    root: &Directory,
+    directory: &Directory,
     kind: RuntimeKind,
     allowances: &mut Allowances,
 ) -> Result<RunningContainer, StateError> {
-    let limit = LARGEST_STATE.min(allowances.bytes(folder.owner()));
-    let text = folder.read(OsStr::new(kind.state_file()), limit);
+    let limit = LARGEST_STATE.min(allowances.bytes(directory.owner()));
+    let text = directory.read(OsStr::new(kind.state_file()), limit);
     match &text {
-        Ok(text) => allowances.spend_bytes(folder.owner(), text.bytes.len() as u64),
+        Ok(text) => allowances.spend_bytes(directory.owner(), text.bytes.len() as u64),
         // A file that grows while it is read has cost just as much.
-        Err(FileError::TooLarge(..)) => allowances.spend_bytes(folder.owner(), limit),
+        Err(FileError::TooLarge(..)) => allowances.spend_bytes(directory.owner(), limit),
         Err(
             FileError::Io(..)
             | FileError::NotRegular(_)
@@ -408,12 +408,12 @@ fn state(
         ) => {}
     }
     let text = text.map_err(StateError::File)?;
-    let name = folder
+    let name = directory
         .path()
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    let faulty = |fault| StateError::State(folder.path().join(kind.state_file()), fault);
+    let faulty = |fault| StateError::State(directory.path().join(kind.state_file()), fault);
     let (id, bundle, process) = parse(kind, name, &text.bytes).map_err(faulty)?;
     Ok(RunningContainer {
         id,
@@ -440,7 +440,7 @@ pub fn parse(
         RuntimeKind::Crun => serde_json::from_slice::<CrunStatus>(bytes).map(State::from),
     };
     let state = state.map_err(|error| error.to_string())?;
-    let id = ContainerId::parse(name).ok_or("its folder's name is no container ID")?;
+    let id = ContainerId::parse(name).ok_or("its directory's name is no container ID")?;
     if let Some(other) = state.id.filter(|id| id != name) {
         return Err(format!("it is that of {other:?}"));
     }
@@ -583,22 +583,33 @@ mod tests {
     }
 
     #[test]
-    fn roots_hold_containers_or_one_folder_for_each_namespace_and_both_runtimes() {
-        let folder = tempfile::tempdir().unwrap();
+    fn roots_hold_containers_or_one_directory_for_each_namespace_and_both_runtimes() {
+        let directory = tempfile::tempdir().unwrap();
         let runc = |id: &str| {
             format!(
                 r#"{{"id":"{id}","init_process_pid":7,"init_process_start":9,"config":{{"labels":["bundle=/b/{id}"]}}}}"#
             )
         };
-        put(folder.path(), "moby/one/state.json", runc("one").as_bytes());
-        put(folder.path(), "moby/two/status", CRUN.as_bytes());
-        put(folder.path(), "moby/coming/exec.fifo", b"");
-        put(folder.path(), "three/state.json", runc("three").as_bytes());
-        put(folder.path(), "a file", b"");
-        std::os::unix::fs::symlink(folder.path().join("three"), folder.path().join("link"))
-            .unwrap();
+        put(
+            directory.path(),
+            "moby/one/state.json",
+            runc("one").as_bytes(),
+        );
+        put(directory.path(), "moby/two/status", CRUN.as_bytes());
+        put(directory.path(), "moby/coming/exec.fifo", b"");
+        put(
+            directory.path(),
+            "three/state.json",
+            runc("three").as_bytes(),
+        );
+        put(directory.path(), "a file", b"");
+        std::os::unix::fs::symlink(
+            directory.path().join("three"),
+            directory.path().join("link"),
+        )
+        .unwrap();
         assert_eq!(
-            told(folder.path()),
+            told(directory.path()),
             [
                 r#"one Runc "/b/one" Some(9)"#,
                 r#"two Crun "/b/two" Some(77)"#,
@@ -609,7 +620,7 @@ mod tests {
 
     #[test]
     fn bad_state_costs_one_container_one_line() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for (id, text) in [
             ("a", &b""[..]),
             ("b", br#"{"id":"b","config":{"labels":[]}}"#),
@@ -622,24 +633,24 @@ mod tests {
                 br#"{"id":"h","init_process_pid":-1,"config":{"labels":["bundle=/b"]}}"#,
             ),
         ] {
-            put(folder.path(), &format!("{id}/state.json"), text);
+            put(directory.path(), &format!("{id}/state.json"), text);
         }
-        put(folder.path(), "z/status", CRUN.as_bytes());
+        put(directory.path(), "z/status", CRUN.as_bytes());
         let line = |id: &str, fault: &str| {
             format!(
                 "cannot read the container's state {:?}: {fault}",
-                folder.path().join(id).join("state.json")
+                directory.path().join(id).join("state.json")
             )
         };
         assert_eq!(
-            told(folder.path()),
+            told(directory.path()),
             [
                 line("a", "EOF while parsing a value at line 1 column 0"),
                 line("b", "it names no bundle"),
                 line("c", r#"it is that of "other""#),
                 line("d", "it names no bundle"),
                 line("e", "expected value at line 1 column 1"),
-                line("f g", "its folder's name is no container ID"),
+                line("f g", "its directory's name is no container ID"),
                 line(
                     "h",
                     "invalid value: integer `-1`, expected u32 at line 1 column 31"
@@ -651,26 +662,26 @@ mod tests {
 
     #[test]
     fn state_that_is_a_fifo_or_a_link_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        put(folder.path(), "target", b"{}");
-        fs::create_dir(folder.path().join("a")).unwrap();
-        fs::create_dir(folder.path().join("b")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        put(directory.path(), "target", b"{}");
+        fs::create_dir(directory.path().join("a")).unwrap();
+        fs::create_dir(directory.path().join("b")).unwrap();
         nix::unistd::mkfifo(
-            &folder.path().join("a/state.json"),
+            &directory.path().join("a/state.json"),
             nix::sys::stat::Mode::S_IRWXU,
         )
         .unwrap();
-        std::os::unix::fs::symlink("../target", folder.path().join("b/status")).unwrap();
-        let path = |name| folder.path().join(name);
+        std::os::unix::fs::symlink("../target", directory.path().join("b/status")).unwrap();
+        let path = |name| directory.path().join(name);
         let expected = [
             format!("cannot read {:?}: not a regular file", path("a/state.json")),
             format!("cannot read {:?}", path("b/status")),
         ];
-        assert_eq!(told(folder.path()), expected);
+        assert_eq!(told(directory.path()), expected);
     }
 
     #[test]
-    fn what_lies_below_a_users_folder_is_his_word_whosever_name_it_bears() {
+    fn what_lies_below_a_users_directory_is_his_word_whosever_name_it_bears() {
         let node = tempfile::tempdir().unwrap();
         let root = node.path().join("run/user/70000/crun");
         put(&root, "one/status", CRUN.as_bytes());
@@ -706,19 +717,19 @@ mod tests {
 
     #[test]
     fn a_root_that_root_lets_others_write_is_told_and_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        put(folder.path(), "one/status", CRUN.as_bytes());
+        let directory = tempfile::tempdir().unwrap();
+        put(directory.path(), "one/status", CRUN.as_bytes());
         fs::set_permissions(
-            folder.path(),
+            directory.path(),
             std::os::unix::fs::PermissionsExt::from_mode(0o777),
         )
         .unwrap();
-        let found = containers(&[folder.path().to_owned()]);
+        let found = containers(&[directory.path().to_owned()]);
         if nix::unistd::geteuid().is_root() {
             let [Err(fault)] = &found[..] else {
                 panic!("{found:?}")
             };
-            let expected = format!("cannot list {:?}: others may write it", folder.path());
+            let expected = format!("cannot list {:?}: others may write it", directory.path());
             assert_eq!(crate::report::line::causes(fault), expected);
         } else {
             assert!(
@@ -848,15 +859,19 @@ mod tests {
 
     #[test]
     fn a_container_waits_for_its_start_as_long_as_its_fifo_is_there() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for id in ["waits", "runs"] {
             let text = format!(
                 r#"{{"id":"{id}","init_process_pid":7,"config":{{"labels":["bundle=/b"]}}}}"#
             );
-            put(folder.path(), &format!("{id}/state.json"), text.as_bytes());
+            put(
+                directory.path(),
+                &format!("{id}/state.json"),
+                text.as_bytes(),
+            );
         }
-        put(folder.path(), "waits/exec.fifo", b"");
-        let found = containers(&[folder.path().to_owned()]);
+        put(directory.path(), "waits/exec.fifo", b"");
+        let found = containers(&[directory.path().to_owned()]);
         let told: Vec<_> = found
             .iter()
             .flatten()
@@ -884,10 +899,10 @@ mod tests {
     }
 
     #[test]
-    fn the_users_folders_are_looked_at_only_when_everybodys_containers_are_wanted() {
+    fn the_users_directories_are_looked_at_only_when_everybodys_containers_are_wanted() {
         let node = tempfile::tempdir().unwrap();
         fs::create_dir_all(node.path().join("run/user/70000")).unwrap();
-        let own = user_folders(node.path(), Whose::Own);
+        let own = user_directories(node.path(), Whose::Own);
         assert_eq!(
             own,
             [node
@@ -896,7 +911,7 @@ mod tests {
                 .join(nix::unistd::geteuid().to_string())]
         );
         assert_eq!(
-            user_folders(node.path(), Whose::Everybodys),
+            user_directories(node.path(), Whose::Everybodys),
             [node.path().join("run/user/70000")]
         );
         let theirs = node.path().join("run/user/70000/crun");

@@ -21,8 +21,8 @@ use crate::paths::Paths;
 use crate::report::line::name;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::digits::is_number;
+use crate::sys::directory::Directory;
 use crate::sys::file::{self, FileError};
-use crate::sys::folder::Folder;
 pub use records::Records;
 use records::{Docker, Namespace};
 
@@ -279,7 +279,7 @@ fn owner(place: &Path) -> Result<u32, FileError> {
         .ancestors()
         .any(|above| USERS.iter().any(|below| above.ends_with(below)));
     if is_in_a_home {
-        Folder::open(place).map(|directory| directory.owner())
+        Directory::open(place).map(|directory| directory.owner())
     } else {
         Ok(0)
     }
@@ -287,7 +287,7 @@ fn owner(place: &Path) -> Result<u32, FileError> {
 
 /// Whether two paths name one store: a link may lead from one to the other.
 fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || file::is_same_folder(one, other)
+    one == other || file::is_same_directory(one, other)
 }
 
 /// A data root of Docker, and the directories in it that belong to user-namespace remapping,

@@ -27,11 +27,11 @@ use super::unexplained;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
 use crate::settings::Engines;
+use crate::sys::directory;
 use crate::sys::file::{self, Guard};
-use crate::sys::folder;
 
 /// The reason given for a container without any state.
-const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
+const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
 
 /// The most bytes that are read of a shim's small file.
 const SMALL: u64 = 4_096;
@@ -64,7 +64,7 @@ impl std::error::Error for Unaccounted {}
 
 /// A container's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
+pub struct Directory {
     id: ContainerId,
     path: PathBuf,
     place: Place,
@@ -74,24 +74,28 @@ pub struct Folder {
 /// directories, in which no more are read than a user may have containers; if there are more, that
 /// goes to `unread`.
 #[must_use]
-pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>) -> Vec<Folder> {
+pub fn directories(
+    places: &Engines,
+    users: &[PathBuf],
+    unread: &mut Vec<StateError>,
+) -> Vec<Directory> {
     // A user can make any number of them.
     let (mut left, mut told) = (HashMap::new(), HashSet::new());
-    let mut below = |folder: &Path| {
-        let Some(user) = runtime_state::user_of(folder) else {
-            return below(folder).collect();
+    let mut below = |directory: &Path| {
+        let Some(user) = runtime_state::user_of(directory) else {
+            return below(directory).collect();
         };
         let left = left.entry(user).or_insert(MOST_CONTAINERS);
-        let mut folders: Vec<PathBuf> = below(folder).take(*left + 1).collect();
-        if folders.len() > *left {
+        let mut directories: Vec<PathBuf> = below(directory).take(*left + 1).collect();
+        if directories.len() > *left {
             unread.extend(
                 told.insert(user)
-                    .then(|| StateError::Beyond(folder.to_owned(), user, 1)),
+                    .then(|| StateError::Beyond(directory.to_owned(), user, 1)),
             );
-            folders.truncate(*left);
+            directories.truncate(*left);
         }
-        *left -= folders.len();
-        folders
+        *left -= directories.len();
+        directories
     };
     let states = places
         .containerd
@@ -107,7 +111,7 @@ pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>
         .iter()
         .filter_map(|place| place.run_root.as_ref());
     let namespaces: Vec<PathBuf> = tasks.flat_map(|tasks| below(&tasks)).collect();
-    let mut found: Vec<Folder> = namespaces
+    let mut found: Vec<Directory> = namespaces
         .iter()
         .flat_map(|namespace| below(namespace))
         .filter_map(of)
@@ -128,7 +132,7 @@ pub fn folders(places: &Engines, users: &[PathBuf], unread: &mut Vec<StateError>
 /// Those of the directories whose container runs and has no state.
 #[must_use]
 pub fn without_state(
-    folders: Vec<Folder>,
+    directories: Vec<Directory>,
     running: &[RunningContainer],
     unread: &[StateError],
 ) -> Vec<Unaccounted> {
@@ -146,28 +150,28 @@ pub fn without_state(
     let unread: HashSet<(&str, u32)> = unread
         .iter()
         .filter_map(|fault| fault.path().parent())
-        .filter_map(|folder| Some((folder.file_name()?.to_str()?, owner(folder))))
+        .filter_map(|directory| Some((directory.file_name()?.to_str()?, owner(directory))))
         .collect();
-    let is_unknown = |folder: &Folder| {
-        let id = folder.id.as_str();
+    let is_unknown = |directory: &Directory| {
+        let id = directory.id.as_str();
         let says = |user: u32| {
-            known.contains(&(id, namespace(&folder.place), user)) || unread.contains(&(id, user))
+            known.contains(&(id, namespace(&directory.place), user)) || unread.contains(&(id, user))
         };
-        !says(0) && !says(owner(&folder.path))
+        !says(0) && !says(owner(&directory.path))
     };
-    let unknown: Vec<Folder> = folders.into_iter().filter(is_unknown).collect();
+    let unknown: Vec<Directory> = directories.into_iter().filter(is_unknown).collect();
     if unknown.is_empty() {
         return Vec::new();
     }
     let shims = other_shims();
     unknown
         .into_iter()
-        .filter(|folder| folder.runs(&shims))
-        .map(Folder::unaccounted)
+        .filter(|directory| directory.runs(&shims))
+        .map(Directory::unaccounted)
         .collect()
 }
 
-impl Folder {
+impl Directory {
     fn runs(&self, shims: &HashSet<String>) -> bool {
         match &self.place {
             Place::Task { .. } => {
@@ -195,7 +199,8 @@ impl Folder {
 /// The user who controls what is in a directory: below `/run/user/<uid>` that user, whatever a file
 /// system of his shows there; nobody if that is not known, or a user's link leads there.
 pub(super) fn owner(directory: &Path) -> u32 {
-    let opened = || folder::Folder::open(directory).map_or(u32::MAX, |directory| directory.owner());
+    let opened =
+        || directory::Directory::open(directory).map_or(u32::MAX, |directory| directory.owner());
     runtime_state::user_of(directory).unwrap_or_else(opened)
 }
 
@@ -209,14 +214,14 @@ pub fn namespace(place: &Place) -> Option<String> {
 }
 
 /// The subdirectories of a directory; none if it is missing or cannot be listed.
-fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn below(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
 }
 
-fn of(path: PathBuf) -> Option<Folder> {
+fn of(path: PathBuf) -> Option<Directory> {
     let name = if path.ends_with("userdata") {
         path.parent()?.file_name()
     } else {
@@ -224,7 +229,7 @@ fn of(path: PathBuf) -> Option<Folder> {
     };
     let id = ContainerId::parse(name?.to_str()?)?;
     let place = engine::place_of(&path, &id);
-    Some(Folder { id, path, place })
+    Some(Directory { id, path, place })
 }
 
 /// The live process whose ID is in a file.
@@ -241,8 +246,8 @@ fn is_in_cgroup(pid: u32, id: &str) -> bool {
 
 /// Where the shim of a directory's container listens: one for all containers of a pod (containerd
 /// 1: `address`; since 1.7 also `bootstrap.json`).
-fn address(folder: &Path) -> Option<String> {
-    small(&folder.join("bootstrap.json")).or_else(|| small(&folder.join("address")))
+fn address(directory: &Path) -> Option<String> {
+    small(&directory.join("bootstrap.json")).or_else(|| small(&directory.join("address")))
 }
 
 /// Where shims other than runc's listen. A shim works in its first container's directory.
@@ -255,7 +260,7 @@ fn other_shims() -> HashSet<String> {
         .iter()
         .filter(|process| is_other(process.program()));
     others
-        .filter_map(|shim| address(&shim.directory()?))
+        .filter_map(|shim| address(&shim.working_directory()?))
         .collect()
 }
 

@@ -24,8 +24,8 @@ use serde::Deserialize;
 use crate::banlist::store::Rules;
 use crate::paths::Paths;
 use crate::report::line;
+use crate::sys::directory;
 use crate::sys::file::{self, FileError};
-use crate::sys::folder;
 use value::{AbsolutePath, Few, OriginName, Share, Span, Wait};
 
 /// The largest settings file that makes sense, in bytes.
@@ -226,7 +226,7 @@ impl std::error::Error for SettingsError {
 /// [`SettingsError`]; also for a symbolic link, a FIFO, a file that others may write or put there,
 /// and one of more than 64 KiB.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
-    match folder::read_owned(&paths.root, &paths.settings, LARGEST)
+    match directory::read_owned(&paths.root, &paths.settings, LARGEST)
         .and_then(|bytes| file::text(bytes, &paths.settings))
     {
         Ok(text) => parse(&text, &paths.settings).map(Some),
@@ -398,7 +398,7 @@ fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
 /// the result is the same.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
-    let (file, size) = folder::open_owned(&paths.root, &paths.settings).ok()?;
+    let (file, size) = directory::open_owned(&paths.root, &paths.settings).ok()?;
     // One read: every call pays for this, and a file that is being replaced has another inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;

@@ -264,32 +264,32 @@ fn only_a_missing_file_leaves_a_node_unarmed() {
         format!("cannot read {path}: not a regular file")
     );
     std::fs::remove_dir_all(paths.settings.parent().unwrap()).unwrap();
-    assert!(load(&paths).unwrap().is_none(), "no folder");
+    assert!(load(&paths).unwrap().is_none(), "no directory");
     std::os::unix::fs::symlink(root.path().join("real"), paths.settings.parent().unwrap()).unwrap();
     assert_eq!(
-        reread("a file for a folder"),
-        format!("cannot read {path}: a part of its path is no folder")
+        reread("a file for a directory"),
+        format!("cannot read {path}: a part of its path is no directory")
     );
 }
 
 #[test]
 fn a_link_that_leads_nowhere_does_not_disarm_a_node() {
     let (root, paths) = node(b"mode = 'audit'\n");
-    let folder = paths.settings.parent().unwrap();
-    std::fs::remove_dir_all(folder).unwrap();
-    std::os::unix::fs::symlink(root.path().join("none"), folder).unwrap();
+    let directory = paths.settings.parent().unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    std::os::unix::fs::symlink(root.path().join("none"), directory).unwrap();
     let error = load(&paths).unwrap_err();
     assert_eq!(
         (error.to_string(), error.path()),
         (
-            format!("cannot find the settings: the link {folder:?} leads nowhere"),
-            folder
+            format!("cannot find the settings: the link {directory:?} leads nowhere"),
+            directory
         )
     );
     std::fs::create_dir(root.path().join("none")).unwrap();
     assert!(
         load(&paths).unwrap().is_none(),
-        "the folder that it leads to has no settings"
+        "the directory that it leads to has no settings"
     );
 }
 

@@ -233,7 +233,7 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
 
 /// Whether two paths lead to one directory.
 #[must_use]
-pub fn is_same_folder(one: &Path, other: &Path) -> bool {
+pub fn is_same_directory(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| {
         path.metadata()
             .ok()
@@ -255,11 +255,11 @@ pub fn mark(path: &Path) -> bool {
             .open(path)
     };
     let made = match (make(), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+        (Err(error), Some(directory)) if error.kind() == io::ErrorKind::NotFound => {
             // Whatever the caller's umask, nobody else may write there.
             DirBuilder::new()
                 .mode(0o755)
-                .create(folder)
+                .create(directory)
                 .and_then(|()| make())
         }
         (made, _) => made,
@@ -272,19 +272,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_itself_by_whatever_path() {
-        let folder = tempfile::tempdir().unwrap();
+    fn a_directory_is_itself_by_whatever_path() {
+        let directory = tempfile::tempdir().unwrap();
         let (real, link, other) = (
-            folder.path().join("real"),
-            folder.path().join("link"),
-            folder.path().join("other"),
+            directory.path().join("real"),
+            directory.path().join("link"),
+            directory.path().join("other"),
         );
         std::fs::create_dir(&real).unwrap();
         std::fs::create_dir(&other).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        assert!(mark(&folder.path().join("file")));
-        assert!(mark(&folder.path().join("made/file")));
-        let mode = std::fs::metadata(folder.path().join("made"))
+        assert!(mark(&directory.path().join("file")));
+        assert!(mark(&directory.path().join("made/file")));
+        let mode = std::fs::metadata(directory.path().join("made"))
             .unwrap()
             .mode();
         assert_eq!(mode & 0o7022, 0, "{mode:o}");
@@ -297,18 +297,18 @@ mod tests {
             ("none", false),
         ] {
             assert_eq!(
-                is_same_folder(&real, &folder.path().join(path)),
+                is_same_directory(&real, &directory.path().join(path)),
                 is_same,
                 "{path}"
             );
         }
-        assert!(!is_same_folder(
-            &folder.path().join("none"),
-            &folder.path().join("none")
+        assert!(!is_same_directory(
+            &directory.path().join("none"),
+            &directory.path().join("none")
         ));
-        assert!(!is_same_folder(
-            &folder.path().join("file"),
-            &folder.path().join("file")
+        assert!(!is_same_directory(
+            &directory.path().join("file"),
+            &directory.path().join("file")
         ));
     }
 
@@ -328,10 +328,10 @@ mod tests {
 
     #[test]
     fn only_a_regular_file_within_the_limit_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         std::io::Write::write_all(
-            &mut tempfile::NamedTempFile::with_prefix_in("x", folder.path())
+            &mut tempfile::NamedTempFile::with_prefix_in("x", directory.path())
                 .unwrap()
                 .persist(&path)
                 .unwrap(),
@@ -344,16 +344,16 @@ mod tests {
             format!("cannot read {path:?}: larger than 4 bytes")
         );
         assert!(matches!(
-            read(folder.path(), 5, Guard::Any),
+            read(directory.path(), 5, Guard::Any),
             Err(FileError::NotRegular(_))
         ));
-        let fifo = folder.path().join("fifo");
+        let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(matches!(
             read(&fifo, 5, Guard::Any),
             Err(FileError::NotRegular(_))
         ));
-        let device = folder.path().join("device");
+        let device = directory.path().join("device");
         // There is no such device: opening it would be another error.
         let number = nix::sys::stat::makedev(511, 0);
         let made = nix::sys::stat::mknod(
@@ -362,7 +362,7 @@ mod tests {
             nix::sys::stat::Mode::S_IRWXU,
             number,
         );
-        let to_device = folder.path().join("to-device");
+        let to_device = directory.path().join("to-device");
         std::os::unix::fs::symlink(&device, &to_device).unwrap();
         if made.is_ok() {
             assert!(matches!(
@@ -370,7 +370,7 @@ mod tests {
                 Err(FileError::NotRegular(_))
             ));
         }
-        let link = folder.path().join("link");
+        let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(read(&link, 5, Guard::Any).is_ok());
         assert!(matches!(
@@ -378,7 +378,7 @@ mod tests {
             Err(FileError::Io(..))
         ));
         assert!(
-            read(&folder.path().join("none"), 5, Guard::Any)
+            read(&directory.path().join("none"), 5, Guard::Any)
                 .unwrap_err()
                 .is_absent()
         );

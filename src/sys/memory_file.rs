@@ -122,10 +122,15 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     let context = open_tmpfs()?;
     configure(&context, SET_STRING, Some((c"mode", c"0555")))?;
     configure(&context, CREATE, None)?;
-    let folder = mount(&context)?;
+    let directory = mount(&context)?;
     let flags =
         OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(openat(&folder, NAME, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+    let mut file = File::from(openat(
+        &directory,
+        NAME,
+        flags,
+        Mode::S_IRUSR | Mode::S_IWUSR,
+    )?);
     file.write_all(bytes)?;
     file.set_permissions(Permissions::from_mode(0o555))?;
     // A file that is open for writing keeps its file system from becoming read-only.
@@ -133,7 +138,7 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     configure(&context, SET_FLAG, Some((c"ro", c"")))?;
     configure(&context, RECONFIGURE, None)?;
     Ok(openat(
-        &folder,
+        &directory,
         NAME,
         OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),

@@ -9,7 +9,7 @@ pub mod deadline;
 pub mod digits;
 pub mod entry;
 pub mod file;
-pub mod folder;
+pub mod directory;
 #[cfg(feature = "ctl")]
 pub mod pidfd;
 #[cfg(feature = "ctl")]

@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn a_file_is_itself_by_every_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
-        let (hard, soft) = (folder.path().join("hard"), folder.path().join("soft"));
+        let directory = tempfile::tempdir().unwrap();
+        let file = tempfile::NamedTempFile::new_in(directory.path()).unwrap();
+        let (hard, soft) = (directory.path().join("hard"), directory.path().join("soft"));
         std::fs::hard_link(file.path(), &hard).unwrap();
         std::os::unix::fs::symlink(&hard, &soft).unwrap();
         let itself = identity(file.path()).unwrap();
@@ -232,7 +232,7 @@ mod tests {
         assert!(
             own_identity().unwrap().is_program()
                 && !itself.is_program()
-                && !identity(folder.path()).unwrap().is_program()
+                && !identity(directory.path()).unwrap().is_program()
         );
     }
 }

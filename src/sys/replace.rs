@@ -37,14 +37,14 @@ impl WriteError {
     }
 
     /// The directory that it should be in, if that is what is missing.
-    fn missing_folder(&self) -> Option<&Path> {
-        let folder = self
+    fn missing_directory(&self) -> Option<&Path> {
+        let directory = self
             .path
             .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())?;
+            .filter(|directory| !directory.as_os_str().is_empty())?;
         let is_missing =
-            || fs::metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(folder)
+            || fs::metadata(directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(directory)
     }
 
     /// Whether the file already exists, and must not be replaced.
@@ -56,11 +56,11 @@ impl WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.missing_folder() {
+        match self.missing_directory() {
             None => write!(f, "cannot write {:?}", self.path),
-            Some(folder) => write!(
+            Some(directory) => write!(
                 f,
-                "cannot write {:?}: the folder {folder:?} is missing",
+                "cannot write {:?}: the directory {directory:?} is missing",
                 self.path
             ),
         }
@@ -69,7 +69,7 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if self.missing_folder().is_some() {
+        if self.missing_directory().is_some() {
             None
         } else {
             Some(&self.cause)
@@ -115,7 +115,7 @@ impl Draft {
     pub fn open(path: &Path, mode: u32) -> Result<Self, WriteError> {
         let fault = |cause| WriteError::new(path, cause);
         let draft = draft_of(path).map_err(fault)?;
-        let opened = match nameless(folder(path)) {
+        let opened = match nameless(directory(path)) {
             Some(file) => Self {
                 file,
                 draft,
@@ -161,7 +161,7 @@ impl Draft {
             self.name(&self.draft).map_err(fault)?;
         }
         fs::rename(&self.draft, &self.path).map_err(fault)?;
-        sync_folder(&self.path).map_err(fault)
+        sync_directory(&self.path).map_err(fault)
     }
 
     /// Syncs it to the disk and gives it its name, unless a file already has it.
@@ -177,7 +177,7 @@ impl Draft {
             self.name(&self.path)
         };
         named.map_err(fault)?;
-        sync_folder(&self.path).map_err(fault)
+        sync_directory(&self.path).map_err(fault)
     }
 
     /// Gives the unnamed file a name that no file has.
@@ -202,10 +202,10 @@ fn options() -> OpenOptions {
 }
 
 /// A new unnamed file in this directory, if that is possible and it can get a name later.
-fn nameless(folder: &Path) -> Option<File> {
+fn nameless(directory: &Path) -> Option<File> {
     let file = options()
         .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
-        .open(folder)
+        .open(directory)
         .ok()?;
     fs::metadata(by_descriptor(&file)).is_ok().then_some(file)
 }
@@ -256,7 +256,7 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
 pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     let fault = |cause| WriteError::new(path, cause);
     let prefix = prefix(path);
-    let entries = match fs::read_dir(folder(path)) {
+    let entries = match fs::read_dir(directory(path)) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(cause) => return Err(fault(cause)),
@@ -280,17 +280,17 @@ pub fn sweep(path: &Path) -> Result<usize, WriteError> {
 ///
 /// # Errors
 /// What the operating system says.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
-    match File::open(folder(path))?.sync_all() {
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    match File::open(directory(path))?.sync_all() {
         // Some network file systems cannot sync; they have nothing to sync.
         Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),
         done => done,
     }
 }
 
-fn folder(path: &Path) -> &Path {
+fn directory(path: &Path) -> &Path {
     path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
+        .filter(|directory| !directory.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
 
@@ -298,8 +298,8 @@ fn folder(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<OsString> {
-        let mut names: Vec<_> = fs::read_dir(folder)
+    fn names(directory: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
@@ -309,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_draft_has_no_name_until_it_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         for contents in ["one", "another"] {
             let draft = Draft::open(&path, 0o640).unwrap();
             io::Write::write_all(&mut draft.file(), contents.as_bytes()).unwrap();
@@ -318,7 +318,7 @@ mod tests {
             // promised there.
             assert!(
                 draft.is_named
-                    || !names(folder.path())
+                    || !names(directory.path())
                         .iter()
                         .any(|name| name.as_encoded_bytes().starts_with(b"."))
             );
@@ -328,7 +328,7 @@ mod tests {
                 contents.as_bytes()
             );
         }
-        assert_eq!(names(folder.path()), ["file"]);
+        assert_eq!(names(directory.path()), ["file"]);
         drop(Draft::open(&path, 0o640).unwrap());
         assert!(
             Draft::open(&path, 0o640)
@@ -337,7 +337,7 @@ mod tests {
                 .unwrap_err()
                 .is_there()
         );
-        assert_eq!(names(folder.path()), ["file"]);
+        assert_eq!(names(directory.path()), ["file"]);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o640
@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn a_draft_with_a_name_does_as_well() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         let named = || {
             let draft = draft_of(&path).unwrap();
             let file = options().create_new(true).open(&draft).unwrap();
@@ -362,13 +362,13 @@ mod tests {
         assert!(named().create().unwrap_err().is_there());
         named().replace().unwrap();
         drop(named());
-        assert_eq!(names(folder.path()), ["file"]);
+        assert_eq!(names(directory.path()), ["file"]);
     }
 
     #[test]
     fn a_file_is_replaced_whole_with_its_mode_and_nothing_is_left_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         create(&path, 0o600, b"one").unwrap();
         assert!(create(&path, 0o600, b"two").unwrap_err().is_there());
         assert_eq!(
@@ -384,19 +384,19 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o644
         );
-        let names = || names(folder.path());
+        let names = || names(directory.path());
         assert_eq!(names(), ["file"]);
-        create(&folder.path().join(".file.draft-1"), 0o600, b"left").unwrap();
+        create(&directory.path().join(".file.draft-1"), 0o600, b"left").unwrap();
         assert_eq!(sweep(&path).unwrap(), 1);
         assert_eq!(names(), ["file"]);
         assert_eq!(
-            replace(&folder.path().join("none/file"), 0o600, b"")
+            replace(&directory.path().join("none/file"), 0o600, b"")
                 .unwrap_err()
                 .to_string(),
             format!(
-                "cannot write {:?}: the folder {:?} is missing",
-                folder.path().join("none/file"),
-                folder.path().join("none")
+                "cannot write {:?}: the directory {:?} is missing",
+                directory.path().join("none/file"),
+                directory.path().join("none")
             )
         );
     }

@@ -199,10 +199,10 @@ mod tests {
         }
     }
 
-    fn sockets(folder: &Path) -> Sockets {
+    fn sockets(directory: &Path) -> Sockets {
         Sockets {
-            journal: folder.join("journal"),
-            syslog: folder.join("log"),
+            journal: directory.join("journal"),
+            syslog: directory.join("log"),
         }
     }
 
@@ -217,8 +217,8 @@ mod tests {
 
     #[test]
     fn journald_gets_fields() {
-        let folder = tempfile::tempdir().unwrap();
-        let sockets = sockets(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let sockets = sockets(directory.path());
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let _unused = UnixDatagram::bind(&sockets.syslog).unwrap();
         record(&sockets, &sample(), soon()).unwrap();
@@ -237,8 +237,8 @@ mod tests {
 
     #[test]
     fn syslog_gets_a_line_where_no_journald_listens() {
-        let folder = tempfile::tempdir().unwrap();
-        let sockets = sockets(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let sockets = sockets(directory.path());
         let daemon = UnixDatagram::bind(&sockets.syslog).unwrap();
         let expected = format!(
             "<28>embargo[{}]: embargo: refused web-1 [embargo_ban=\"BAN-1\" embargo_image=\"a\\\"\\]\\\\\"]",
@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn a_daemon_that_listens_for_streams_is_served() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
         let daemon = UnixListener::bind(&path).unwrap();
         syslog(
             &path,
@@ -284,8 +284,8 @@ mod tests {
 
     #[test]
     fn nobody_listening_and_nobody_reading_end_soon() {
-        let folder = tempfile::tempdir().unwrap();
-        let sockets = sockets(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let sockets = sockets(directory.path());
         assert_eq!(record(&sockets, &sample(), soon()), Err(Errno::ENOENT));
         let _deaf = UnixDatagram::bind(&sockets.syslog).unwrap();
         let start = Instant::now();

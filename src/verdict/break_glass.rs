@@ -19,8 +19,8 @@ use serde::Deserialize;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
+use crate::sys::directory;
 use crate::sys::file::{self, FileError};
-use crate::sys::folder;
 
 /// The largest such file that makes sense, in bytes.
 const LARGEST: u64 = 4_096;
@@ -182,7 +182,7 @@ pub fn load(paths: &Paths) -> Option<BreakGlass> {
 fn read(paths: &Paths) -> Result<BreakGlass, Fault> {
     let path = &paths.break_glass;
     let failed = |error| Fault::File(FileError::Io(path.clone(), error));
-    let (file, size) = folder::open_owned(&paths.root, path).map_err(Fault::File)?;
+    let (file, size) = directory::open_owned(&paths.root, path).map_err(Fault::File)?;
     let modified = file
         .metadata()
         .and_then(|facts| facts.modified())

@@ -1,6 +1,6 @@
 //! Writes seed inputs that reach far into the parsers.
 //!
-//! `seeds FOLDER` writes them to `FOLDER/TARGET/`, where libFuzzer starts from them.
+//! `seeds DIRECTORY` writes them to `DIRECTORY/TARGET/`, where libFuzzer starts from them.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -59,7 +59,7 @@ const KEYSET: &str = "embargo/banlist-keyset/v1\norigin: bans.example.com/prod\n
     key list key-2 minisign RWQxMjM0NTY3OAYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYG\n\n\u{2014} key-1 AAAAAAAA\n";
 
 fn main() {
-    let folder = PathBuf::from(std::env::args_os().nth(1).expect("seeds FOLDER"));
+    let directory = PathBuf::from(std::env::args_os().nth(1).expect("seeds DIRECTORY"));
     let all = [
         ("argv", argv()),
         ("runtime_spec", runtime_spec()),
@@ -73,10 +73,10 @@ fn main() {
         ("exec_patch", exec_patch()),
     ];
     for (target, seeds) in all {
-        let folder = folder.join(target);
-        fs::create_dir_all(&folder).unwrap();
+        let directory = directory.join(target);
+        fs::create_dir_all(&directory).unwrap();
         for (number, seed) in seeds.iter().enumerate() {
-            fs::write(folder.join(format!("seed-{number}")), seed).unwrap();
+            fs::write(directory.join(format!("seed-{number}")), seed).unwrap();
         }
     }
 }
@@ -262,11 +262,11 @@ fn abused(head: &str) -> Vec<Vec<u8>> {
 
 /// What the tools wrote, and each signature after its key, as the gate gets them.
 fn signatures() -> Vec<Vec<u8>> {
-    let folder = Path::new(concat!(
+    let directory = Path::new(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../fixtures/signatures"
     ));
-    let mut seeds: Vec<_> = fs::read_dir(folder)
+    let mut seeds: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|file| fs::read(file.unwrap().path()).unwrap())
         .collect();
@@ -277,7 +277,7 @@ fn signatures() -> Vec<Vec<u8>> {
         ("minisign-0.11.pub", "minisign-0.11.minisig"),
         ("signify-31.pub", "signify-31.sig"),
     ] {
-        let read = |name| fs::read(folder.join(name)).unwrap();
+        let read = |name| fs::read(directory.join(name)).unwrap();
         let (key, _) = public::parse(&read(key)).unwrap();
         let made = outside::parse(&read(signature))
             .unwrap()
@@ -313,7 +313,7 @@ fn settings() -> Vec<Vec<u8>> {
 fn exec_patch() -> Vec<Vec<u8>> {
     let container = r#"{"id":"c1","engine":"docker","name":"web-1","image":"app:1","kind":"runc","root":"/run/docker/runtime-runc/moby",
         "bundle":"/b","owner":0,"pid":41,"started":77}"#;
-    let work = r#"{"check":["sh","-c","true"],"run":["sh"],"user":[0,0],"environment":["A=1"],"folder":"/","timeout":600,"thaw":true,"brings":true}"#;
+    let work = r#"{"check":["sh","-c","true"],"run":["sh"],"user":[0,0],"environment":["A=1"],"directory":"/","timeout":600,"thaw":true,"brings":true}"#;
     let header = r#"{"run":{"version":1,"id":"20261120-221500-a1b2","begun":"2026-11-20T22:15:00Z","boot":"b","by":{"user":{"uid":0}},"argv":["--all-banned"]}}"#;
     let begun = r#"{"begun":{"number":1,"at":"2026-11-20T22:15:00Z","boot":"b","digest":"DIGEST","container":CONTAINER,"worker":{"pid":7,"started":9}}}"#;
     let ended = r#"{"ended":{"number":1,"at":"2026-11-20T22:15:00Z","done":{"outcome":{"outcome":"failed","stage":"check-after","status":3},"took":1,"written":2,"tail":"t"}}}"#;

@@ -6,7 +6,7 @@
 //! banned (by which list), admitted, or refused because there is no list to go by. Beside the
 //! table: `corruption`, every bit of a list and a writer in the very file that is read;
 //! `concurrency`, installations at once and containers that start meanwhile; `rotation_behind`, a
-//! node that was away while the keyset changed; `shared_folder`, a list and a floor in a directory
+//! node that was away while the keyset changed; `shared_directory`, a list and a floor in a directory
 //! that others may write.
 //!
 //! | # | attack or fault | what holds | tests |
@@ -36,7 +36,7 @@
 //! | 23 | link, FIFO, directory, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
 //! | 24 | parser abuse | strict grammars, caps | `heads`, `seventeen_signatures`, …; random bytes: `tests/fuzz` |
 //! | 25 | false mass ban | what runs is looked at before an installation | `mass_ban`, `one_key_acknowledges_nothing`; pods: `integration/impact.bats` |
-//! | 26 | restored snapshot | `min_version` | `restored_folder_with_min_version_set` |
+//! | 26 | restored snapshot | `min_version` | `restored_directory_with_min_version_set` |
 //! | 27 | newer runtime-spec | only what is needed is read | `unknown_cap_ns_seccomp_rlimit_top_level` |
 //! | 28 | registry token on a redirect | none is sent | with the fetcher |
 //! | 29 | wrong delta | the rebuilt root is the signed one | with the fetcher |
@@ -74,6 +74,6 @@ mod row_26_snapshot_restore;
 mod row_27_newer_runtime_spec;
 mod row_30_key_id_collision;
 mod row_31_costly_list;
-mod shared_folder;
+mod shared_directory;
 pub(crate) mod signer;
 mod ssh;

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::room::{Library, open_folder};
+use crate::room::{Library, open_directory};
 
 const EMBARGOCTL: &str = env!("CARGO_BIN_EXE_embargoctl");
 const TERMS: &str =
@@ -20,7 +20,7 @@ const TERMS: &str =
 static HOLD: Library = Library::new("hold");
 
 /// A source of three bans in a directory, with this many digests in two files.
-fn source(folder: &Path, digests: u64) {
+fn source(directory: &Path, digests: u64) {
     let ban = |id: &str, more: &str| {
         format!(
             "[[ban]]\nid = \"{id}\"\nreason = \"why\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}"
@@ -28,9 +28,9 @@ fn source(folder: &Path, digests: u64) {
     };
     let files = "[[ban.match]]\nbase_file = \"first.txt\"\n[[ban.match]]\nlayer_file = \"lists/second.txt\"\nname = \"n\"\n";
     let single = format!("[[ban.match]]\nimage = \"{}\"\n", digest(1));
-    fs::create_dir_all(folder.join("lists")).unwrap();
+    fs::create_dir_all(directory.join("lists")).unwrap();
     fs::write(
-        folder.join("bans.toml"),
+        directory.join("bans.toml"),
         ban("A", files)
             + &ban("B", &single)
             + &ban("C", "[[ban.match]]\nbase_file = \"first.txt\"\n"),
@@ -42,11 +42,15 @@ fn source(folder: &Path, digests: u64) {
             .collect::<String>()
     };
     fs::write(
-        folder.join("first.txt"),
+        directory.join("first.txt"),
         "# from the scanner\n".to_owned() + &lines(0..digests / 2),
     )
     .unwrap();
-    fs::write(folder.join("lists/second.txt"), lines(digests / 3..digests)).unwrap();
+    fs::write(
+        directory.join("lists/second.txt"),
+        lines(digests / 3..digests),
+    )
+    .unwrap();
 }
 
 /// A digest that nothing has; successive digests are in no order.
@@ -66,12 +70,12 @@ fn digest(number: u64) -> String {
 }
 
 /// A command line of `embargoctl` in a directory, run by the shell.
-fn command(folder: &Path, line: &str) -> Command {
+fn command(directory: &Path, line: &str) -> Command {
     let mut command = Command::new("sh");
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .current_dir(folder)
+        .current_dir(directory)
         .args(["-c", line])
         .stdin(Stdio::null());
     command
@@ -87,8 +91,8 @@ fn done(command: &mut Command) -> Output {
     output
 }
 
-fn names(folder: &Path) -> Vec<PathBuf> {
-    let mut names: Vec<_> = fs::read_dir(folder)
+fn names(directory: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into())
         .collect();
@@ -98,8 +102,8 @@ fn names(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_same_source_makes_the_same_list_on_every_machine() {
-    let folder = open_folder();
-    let desks = ["here", "there/and elsewhere"].map(|name| folder.path().join(name));
+    let directory = open_directory();
+    let desks = ["here", "there/and elsewhere"].map(|name| directory.path().join(name));
     desks.iter().for_each(|desk| source(desk, 30_000));
     done(&mut command(
         &desks[0],
@@ -145,28 +149,31 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
 }
 
 /// Runs a command line at a terminal of this kind, and returns what was sent to it.
-fn at_terminal(folder: &Path, kind: &str, line: &str) -> String {
+fn at_terminal(directory: &Path, kind: &str, line: &str) -> String {
     let output = done(
-        command(folder, &format!("exec script -q -e -c '{line}' /dev/null"))
-            .env("TERM", kind)
-            .env("NO_COLOR", "1"),
+        command(
+            directory,
+            &format!("exec script -q -e -c '{line}' /dev/null"),
+        )
+        .env("TERM", kind)
+        .env("NO_COLOR", "1"),
     );
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
-    let folder = open_folder();
-    source(folder.path(), 3_000);
+    let directory = open_directory();
+    source(directory.path(), 3_000);
     // A write that takes so long that anybody would wonder.
     let line = format!(
         "LD_PRELOAD={} HOLD=pwrite64 HOLD_FOR=400000 exec {EMBARGOCTL} list build {TERMS}",
         HOLD.path().display()
     );
-    let piped = done(&mut command(folder.path(), &line));
+    let piped = done(&mut command(directory.path(), &line));
     let result = String::from_utf8(piped.stdout).unwrap();
     assert_eq!((result.lines().count(), piped.stderr), (3, Vec::new()));
-    let shown = at_terminal(folder.path(), "xterm", &line);
+    let shown = at_terminal(directory.path(), "xterm", &line);
     assert!(shown.contains("writing ["), "{shown:?}");
     // No colour, no hidden cursor; the last bar is erased before the result.
     assert!(
@@ -179,7 +186,7 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
         "{last:?}"
     );
     assert_eq!(
-        at_terminal(folder.path(), "dumb", &line),
+        at_terminal(directory.path(), "dumb", &line),
         result.replace('\n', "\r\n")
     );
 }
@@ -192,10 +199,10 @@ const OLD: &[u8] = b"embargo/banlist-head/v1\nthe list before\n";
     clippy::zombie_processes,
     reason = "it is waited for by its ID, which also tells that it stopped"
 )]
-fn held(folder: &Path, call: &str) -> Pid {
+fn held(directory: &Path, call: &str) -> Pid {
     // If the tests run in the background, the signal may be ignored.
     let mut build = command(
-        folder,
+        directory,
         &format!("exec env --default-signal=INT,TERM {EMBARGOCTL} list build {TERMS}"),
     );
     let build = build
@@ -226,8 +233,8 @@ fn writes_without_a_name(build: Pid) -> bool {
 
 #[test]
 fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() {
-    let folder = open_folder();
-    let path = folder.path().canonicalize().unwrap();
+    let directory = open_directory();
+    let path = directory.path().canonicalize().unwrap();
     source(&path, 3_000);
     fs::write(path.join("l"), OLD).unwrap();
     let before = names(&path);

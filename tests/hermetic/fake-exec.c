@@ -1,8 +1,8 @@
 /* What does a runtime get that is to run a command in a container, and what follows from what it does?
  *
  * Called as `[--root R] [--log F] exec [--detach] --process FILE --pid-file P [--preserve-fds N] ID` it writes all that it gets to a new file in the
- * folder `calls` beside itself, one fact a line, and then does as runc does (1.1.5), but enters nothing: it starts the command of FILE with FILE's
- * environment and folder, writes its process ID to P once it is sure to run, and ends at once when it is to be detached; otherwise it hands signals on
+ * directory `calls` beside itself, one fact a line, and then does as runc does (1.1.5), but enters nothing: it starts the command of FILE with FILE's
+ * environment and directory, writes its process ID to P once it is sure to run, and ends at once when it is to be detached; otherwise it hands signals on
  * and ends as the command ends. The file `behaviour/ID` beside it, else `behaviour/all`, changes that: `fail STATUS TEXT` says TEXT and starts nothing,
  * `hang` starts nothing and ignores SIGTERM. All other commands are only written down. */
 #define _GNU_SOURCE
@@ -220,7 +220,7 @@ static void write_pid_file(void)
 static void start(void)
 {
 	size_t size;
-	char *json = contents(process_file, &size), folder[PATH_MAX] = "/", text[1024];
+	char *json = contents(process_file, &size), directory[PATH_MAX] = "/", text[1024];
 	char **args = strings(json, "args");
 	const char *cwd = value(json, "cwd");
 	int sure[2], fault = 0;
@@ -228,7 +228,7 @@ static void start(void)
 	if (!args[0])
 		fail(255, "process.args must not be empty");
 	if (cwd && *cwd == '"')
-		string(cwd + 1, folder);
+		string(cwd + 1, directory);
 	if (pipe2(sure, O_CLOEXEC))
 		fail(255, "pipe");
 	child = fork();
@@ -236,7 +236,7 @@ static void start(void)
 		environ = strings(json, "env");
 		int top = dup3(sure[1], 1000, O_CLOEXEC);
 		close_range(3 + preserved, 999, 0);
-		if (!chdir(folder))
+		if (!chdir(directory))
 			execvp(args[0], args);
 		fault = errno;
 		if (write(top, &fault, sizeof fault) < 0)

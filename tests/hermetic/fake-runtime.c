@@ -1,6 +1,6 @@
 /* What does a runtime get from whoever calls it?
  *
- * Writes all of it to the file `record` in its own folder, one fact a line, then does what the file `behaviour` there says: `print TEXT`,
+ * Writes all of it to the file `record` in its own directory, one fact a line, then does what the file `behaviour` there says: `print TEXT`,
  * `wait` (until a signal comes), `exit STATUS`, `kill SIGNAL`. In C, so that nothing happens before it looks: Rust's start opens descriptors and
  * ignores SIGPIPE. */
 #define _GNU_SOURCE
@@ -37,7 +37,7 @@ static void look_at_descriptors(void)
 	}
 }
 
-static void in_folder(char *path, const char *name)
+static void in_directory(char *path, const char *name)
 {
 	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 64);
 	path[length < 0 ? 0 : length] = 0;
@@ -83,7 +83,7 @@ static void record_everything(char **argv)
 	int death_signal = 0;
 	FILE *record;
 
-	in_folder(path, "record");
+	in_directory(path, "record");
 	record = fopen(path, "w");
 	if (!record)
 		exit(99);
@@ -96,7 +96,7 @@ static void record_everything(char **argv)
 		if (one->open)
 			fprintf(record, "descriptor %d %llx:%llx %o\n", fd, (unsigned long long)one->facts.st_dev, (unsigned long long)one->facts.st_ino, one->flags);
 	}
-	fprintf(record, "folder %s\n", getcwd(cwd, sizeof cwd) ? cwd : strerror(errno));
+	fprintf(record, "directory %s\n", getcwd(cwd, sizeof cwd) ? cwd : strerror(errno));
 	prctl(PR_GET_PDEATHSIG, &death_signal);
 	fprintf(record, "death-signal %d\n", death_signal);
 	fprintf(record, "umask %o\n", umask(0));
@@ -115,7 +115,7 @@ static void behave(void)
 	char path[PATH_MAX], line[512];
 	FILE *behaviour;
 
-	in_folder(path, "behaviour");
+	in_directory(path, "behaviour");
 	behaviour = fopen(path, "r");
 	while (behaviour && fgets(line, sizeof line, behaviour)) {
 		if (!strncmp(line, "print ", 6) && write(1, line + 6, strlen(line + 6)) < 0)

@@ -28,7 +28,7 @@ fn is_installed() -> bool {
         "/bin",
     ]
     .iter()
-    .any(|folder| fs::metadata(format!("{folder}/embargoctl")).is_ok())
+    .any(|directory| fs::metadata(format!("{directory}/embargoctl")).is_ok())
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn a_missing_embargoctl_is_one_line_and_a_hint_and_it_is_never_embargo_itself() 
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         String::from_utf8(output.stderr).unwrap()
     };
-    let folder = room.path("bin");
+    let directory = room.path("bin");
     let line = format!(
-        "embargo exec-patch: cannot find embargoctl, neither in {folder:?} nor in the usual folders\n{MISSING}"
+        "embargo exec-patch: cannot find embargoctl, neither in {directory:?} nor in the usual directories\n{MISSING}"
     );
     assert_eq!(says(), line);
     fs::hard_link(&own, room.path("bin/embargoctl")).unwrap();
@@ -101,7 +101,7 @@ fn a_missing_embargoctl_is_one_line_and_a_hint_and_it_is_never_embargo_itself() 
 }
 
 #[test]
-fn no_container_folder_or_flag_value_of_that_name_is_mistaken_for_it() {
+fn no_container_directory_or_flag_value_of_that_name_is_mistaken_for_it() {
     let (room, _) = alone();
     write_program(&room.path("bin/embargoctl"), b"#!/bin/sh\necho wrong\n");
     room.bundle("exec-patch");

@@ -53,7 +53,7 @@ impl Desk {
 
 /// An OCI image layout that is being written (image-spec, image-layout.md).
 struct Layout {
-    folder: PathBuf,
+    directory: PathBuf,
     entries: Vec<Value>,
 }
 
@@ -65,22 +65,26 @@ struct Blob {
 }
 
 impl Layout {
-    fn new(folder: PathBuf) -> Self {
-        fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
+    fn new(directory: PathBuf) -> Self {
+        fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
         fs::write(
-            folder.join("oci-layout"),
+            directory.join("oci-layout"),
             r#"{"imageLayoutVersion":"1.0.0"}"#,
         )
         .unwrap();
         Self {
-            folder,
+            directory,
             entries: Vec::new(),
         }
     }
 
     fn blob(&self, bytes: &[u8]) -> Blob {
         let digest = Digest::of(bytes);
-        fs::write(self.folder.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        fs::write(
+            self.directory.join("blobs/sha256").join(digest.hex()),
+            bytes,
+        )
+        .unwrap();
         Blob {
             digest,
             size: bytes.len(),
@@ -120,7 +124,7 @@ impl Layout {
         self.entries
             .push(json!({ "mediaType": media_type, "digest": blob.digest.to_string(), "size": blob.size, "annotations": annotations }));
         let index = json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": self.entries });
-        fs::write(self.folder.join("index.json"), index.to_string()).unwrap();
+        fs::write(self.directory.join("index.json"), index.to_string()).unwrap();
     }
 
     /// An index of images, each with its architecture.
@@ -168,8 +172,8 @@ fn chain_id(layers: &str) -> Digest {
 
 /// A layout of a base, an image that only sets a variable, one that is built on it, and one that is
 /// not.
-fn family(folder: PathBuf) -> Layout {
-    let mut layout = Layout::new(folder);
+fn family(directory: PathBuf) -> Layout {
+    let mut layout = Layout::new(directory);
     for (name, layers, variable) in [
         ("team/base:1", "one two", "A=a"),
         ("team/env:1", "one two", "A=b"),

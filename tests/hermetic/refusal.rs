@@ -124,7 +124,7 @@ fn a_log_without_a_format_is_text() {
 fn a_log_that_cannot_be_written_changes_nothing_else() {
     let room = room();
     let expected = line(&room);
-    fs::create_dir(room.path("folder")).unwrap();
+    fs::create_dir(room.path("directory")).unwrap();
     nix::unistd::mkfifo(
         &room.path("fifo"),
         nix::sys::stat::Mode::from_bits_truncate(0o666),
@@ -132,7 +132,7 @@ fn a_log_that_cannot_be_written_changes_nothing_else() {
     .unwrap();
     for log in [
         "missing/log.json",
-        "folder",
+        "directory",
         "fifo",
         "/dev/full",
         "/proc/version",
@@ -239,7 +239,7 @@ const MISLEADING: [&str; 10] = [
 fn no_line_reads_like_another_failure() {
     let room = Room::armed("");
     room.bundle("b");
-    fs::create_dir_all(room.path("folder-spec/config.json")).unwrap();
+    fs::create_dir_all(room.path("directory-spec/config.json")).unwrap();
     fs::create_dir_all(room.path("locked")).unwrap();
     fs::write(room.path("locked/config.json"), "{}").unwrap();
     fs::set_permissions(
@@ -249,7 +249,7 @@ fn no_line_reads_like_another_failure() {
     .unwrap();
     fs::create_dir_all(room.path("no-root")).unwrap();
     fs::write(room.path("no-root/config.json"), "{}").unwrap();
-    let mut said: Vec<_> = ["b", "folder-spec", "locked", "no-root"]
+    let mut said: Vec<_> = ["b", "directory-spec", "locked", "no-root"]
         .into_iter()
         .map(|bundle| room.refuses(["create", "--bundle", bundle, "c1"]))
         .collect();
@@ -330,12 +330,12 @@ fn a_refusal_leaves_nothing_but_its_record() {
     let room = room();
     let names = || {
         let mut names = Vec::new();
-        let mut folders = vec![room.path("")];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let mut directories = vec![room.path("")];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 names.push(entry.path());
                 if entry.file_type().unwrap().is_dir() {
-                    folders.push(entry.path());
+                    directories.push(entry.path());
                 }
             }
         }

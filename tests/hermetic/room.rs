@@ -21,14 +21,14 @@ pub(crate) const LENIENT: &str = "on_unknown_image = \"admit\"\non_missing_list 
 
 /// A directory for one test.
 pub(crate) struct Room {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     /// The fake runtime.
     pub(crate) runtime: PathBuf,
 }
 
 /// What both programs need, built once.
 struct Programs {
-    _folder: tempfile::TempDir,
+    _directory: tempfile::TempDir,
     embargo: PathBuf,
     fake: PathBuf,
 }
@@ -36,13 +36,16 @@ struct Programs {
 fn programs() -> &'static Programs {
     static PROGRAMS: OnceLock<Programs> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
-        let folder = open_folder();
-        let (embargo, fake) = (folder.path().join("embargo"), folder.path().join("fake"));
+        let directory = open_directory();
+        let (embargo, fake) = (
+            directory.path().join("embargo"),
+            directory.path().join("fake"),
+        );
         copy_program(Path::new(env!("CARGO_BIN_EXE_embargo")), &embargo);
         #[cfg(feature = "ctl")]
         copy_program(
             Path::new(env!("CARGO_BIN_EXE_embargoctl")),
-            &folder.path().join("embargoctl"),
+            &directory.path().join("embargoctl"),
         );
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-runtime.c");
         let built = Command::new("cc")
@@ -53,7 +56,7 @@ fn programs() -> &'static Programs {
             .unwrap();
         assert!(built.success(), "cc builds the fake runtime");
         Programs {
-            _folder: folder,
+            _directory: directory,
             embargo,
             fake,
         }
@@ -79,8 +82,8 @@ impl Library {
     /// Where it is; built on first use.
     pub(crate) fn path(&self) -> &Path {
         let (_, path) = self.built.get_or_init(|| {
-            let folder = open_folder();
-            let path = folder.path().join(self.name).with_extension("so");
+            let directory = open_directory();
+            let path = directory.path().join(self.name).with_extension("so");
             let source = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("tests/hermetic")
                 .join(self.name)
@@ -91,26 +94,26 @@ impl Library {
                 .arg(source)
                 .status();
             assert!(built.unwrap().success(), "cc builds {}", self.name);
-            (folder, path)
+            (directory, path)
         });
         path
     }
 }
 
 /// A temporary directory that everybody may read.
-pub(crate) fn open_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    folder
+pub(crate) fn open_directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    directory
 }
 
 impl Room {
     /// A room whose runtime is called `name` and whose node is not armed: no settings, and the
     /// runtime first in `PATH`.
     pub(crate) fn unarmed(name: &str) -> Self {
-        let folder = open_folder();
-        let runtime = folder.path().join("bin").join(name);
-        let room = Self { folder, runtime };
+        let directory = open_directory();
+        let runtime = directory.path().join("bin").join(name);
+        let room = Self { directory, runtime };
         fs::create_dir(room.path("bin")).unwrap();
         fs::create_dir_all(room.path("node/etc/embargo")).unwrap();
         fs::create_dir_all(room.path("node/var/lib/embargo")).unwrap();
@@ -142,7 +145,7 @@ impl Room {
 
     /// A path in the room.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        self.directory.path().join(path)
     }
 
     /// A bundle in the room that no engine made.
@@ -214,7 +217,7 @@ impl Room {
             .env_clear()
             .env("EMBARGO_ROOT", self.path("node"))
             .env("PATH", self.path("bin"))
-            .current_dir(self.folder.path());
+            .current_dir(self.directory.path());
         command.stdin(Stdio::null());
         if nix::unistd::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
@@ -369,7 +372,7 @@ pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
 pub(crate) fn by_shell(command: &mut Command, script: &str) {
     let words: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
     let program = command.get_program().to_owned();
-    let folder = command.get_current_dir().map(ToOwned::to_owned);
+    let directory = command.get_current_dir().map(ToOwned::to_owned);
     let variables: Vec<_> = command
         .get_envs()
         .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
@@ -382,8 +385,8 @@ pub(crate) fn by_shell(command: &mut Command, script: &str) {
         .arg(program)
         .args(words)
         .stdin(Stdio::null());
-    if let Some(folder) = folder {
-        command.current_dir(folder);
+    if let Some(directory) = directory {
+        command.current_dir(directory);
     }
     if nix::unistd::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);

@@ -322,7 +322,7 @@ fn what_is_wrong_with_the_runtime_is_said() {
     write_program(&room.path("bin/orphan"), b"#!/nonexistent/interpreter\n");
     write_program(&room.path("bin/plain"), b"#!/bin/sh\n");
     fs::set_permissions(room.path("bin/plain"), fs::Permissions::from_mode(0o644)).unwrap();
-    fs::create_dir(room.path("bin/folder")).unwrap();
+    fs::create_dir(room.path("bin/directory")).unwrap();
     let mut foreign = fs::read(&room.runtime).unwrap();
     foreign[18] ^= 0x55; // e_machine
     write_program(&room.path("bin/foreign"), &foreign);
@@ -330,7 +330,7 @@ fn what_is_wrong_with_the_runtime_is_said() {
         ("none", "the file is missing"),
         ("plain/none", "the file is missing"),
         ("plain", "it is not a program that this user may run"),
-        ("folder", "it is not a program that this user may run"),
+        ("directory", "it is not a program that this user may run"),
         (
             "orphan",
             "the interpreter or loader that it names is missing",

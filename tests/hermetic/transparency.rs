@@ -264,7 +264,7 @@ fn a_call_works_without_any_environment() {
 }
 
 #[test]
-fn a_call_works_in_a_folder_that_is_gone() {
+fn a_call_works_in_a_directory_that_is_gone() {
     let room = Room::armed("");
     for call in [
         &["kill", "c1", "9"][..],

@@ -141,9 +141,9 @@ impl Draft {
     /// [`FileError`] when `path` itself cannot be read.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or(Path::new(""));
         let mut draft = Self::parse(path, &text, |name| {
-            file::read(&folder.join(name), MAX_DIGESTS, Guard::Any)
+            file::read(&directory.join(name), MAX_DIGESTS, Guard::Any)
         });
         let fault = written::begun(&text).err();
         draft.faults.extend(fault.map(|fault| Mistake {

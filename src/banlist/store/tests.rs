@@ -17,19 +17,19 @@ use crate::sys::replace::replace;
 
 /// A node below its own directory.
 struct Node {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     paths: Paths,
 }
 
 impl Node {
     /// A node whose keyset has keys 1, 2 and 3, of which `threshold` must sign.
     fn new(threshold: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(directory.path());
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
-        let node = Self { folder, paths };
+        let node = Self { directory, paths };
         node.put(
             &node.paths.keyset,
             keyset(&[1, 2, 3], threshold).text().as_bytes(),
@@ -38,7 +38,7 @@ impl Node {
     }
 
     fn put(&self, path: &Path, bytes: &[u8]) {
-        assert!(path.starts_with(self.folder.path()));
+        assert!(path.starts_with(self.directory.path()));
         replace(path, 0o644, bytes).unwrap();
     }
 
@@ -63,15 +63,15 @@ impl Node {
     /// The fault, with the node's directory cut out of it.
     fn fault(&self) -> String {
         match self.ask(1) {
-            Bans::Missing(fault) => self.without_folder(&fault),
+            Bans::Missing(fault) => self.without_directory(&fault),
             Bans::Known(known) => panic!("{known:?}"),
         }
     }
 
-    fn without_folder(&self, fault: &ListError) -> String {
+    fn without_directory(&self, fault: &ListError) -> String {
         fault
             .to_string()
-            .replace(self.folder.path().to_str().unwrap(), "")
+            .replace(self.directory.path().to_str().unwrap(), "")
     }
 }
 
@@ -262,7 +262,7 @@ fn an_older_list_is_refused() {
         panic!()
     };
     assert_eq!(
-        node.without_folder(&fault),
+        node.without_directory(&fault),
         "cannot use list \"/var/lib/embargo/banlist.lst\": version 413 is below min_version 414"
     );
 }
@@ -388,7 +388,11 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
             "{case}"
         );
         let fault = "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)";
-        assert_eq!(node.without_folder(&found.fault.unwrap()), fault, "{case}");
+        assert_eq!(
+            node.without_directory(&found.fault.unwrap()),
+            fault,
+            "{case}"
+        );
         // A newer one that is torn is no reason to go back either.
         let mut torn = newer.clone();
         torn[HEAD_SIZE + 40] ^= 1;
@@ -799,8 +803,8 @@ fn a_file_that_shrinks_after_it_was_measured_is_an_error() {
         floor: None,
         rules: Rules::default(),
     };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("list");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("list");
     replace(&path, 0o644, &bytes).unwrap();
     let (file, size) = file::open(&path, Guard::NoLink).unwrap();
     let list = Reader {
@@ -832,8 +836,8 @@ fn a_writer_in_place_never_makes_a_reader_wrong() {
         floor: None,
         rules: Rules::default(),
     };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("list");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("list");
     replace(&path, 0o644, &one).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -963,7 +967,7 @@ fn the_second_copy_stands_in_and_an_older_list_never_does() {
             (stand_in.slot, stand_in.version, stand_in.hits.len()),
             (Slot::Copy, 412, 1)
         );
-        let told = node.without_folder(&stand_in.fault.unwrap());
+        let told = node.without_directory(&stand_in.fault.unwrap());
         assert!(said.is_none_or(|said| said == told), "{told}");
         // Any older list is a rollback, however authentic, in either place.
         node.put(&node.paths.copy, &old);
@@ -1036,7 +1040,7 @@ fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_li
             let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else {
                 panic!("{fault}")
             };
-            assert_eq!(node.without_folder(&error), fault);
+            assert_eq!(node.without_directory(&error), fault);
         }
         node.put(&node.paths.copy, &new);
         let answer = known(look_up(&node.paths, &Rules::default(), &asked));
@@ -1044,7 +1048,7 @@ fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_li
             (
                 answer.slot,
                 answer.hits.len(),
-                node.without_folder(&answer.fault.unwrap())
+                node.without_directory(&answer.fault.unwrap())
             ),
             (Slot::Copy, asked.len(), fault)
         );
@@ -1158,7 +1162,7 @@ fn the_digests_of_a_file_share_one_entry() {
 }
 
 #[test]
-fn a_folder_that_others_may_write_holds_no_list() {
+fn a_directory_that_others_may_write_holds_no_list() {
     let node = Node::new(1);
     node.list(&list(&source(&[("base", digest(1))]), &terms(412), &[1]));
     let mode =

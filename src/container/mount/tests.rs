@@ -14,7 +14,7 @@ fn paths(names: &[&str]) -> Vec<PathBuf> {
 }
 
 #[test]
-fn an_overlays_folders_are_read_whatever_they_are_named_and_however_they_were_mounted() {
+fn an_overlays_directories_are_read_whatever_they_are_named_and_however_they_were_mounted() {
     let names = paths(&[
         "plain",
         "sp ace",
@@ -48,12 +48,12 @@ fn an_overlays_folders_are_read_whatever_they_are_named_and_however_they_were_mo
         (br"lowerdir=a\", paths(&["a"]), None),
         (br"lowerdir=a\1348:b\9", paths(&["a8", "b9"]), None),
     ] {
-        let expected = OverlayFolders {
+        let expected = OverlayDirectories {
             lower,
             upper: upper.map(PathBuf::from),
         };
         assert_eq!(
-            overlay_folders(options),
+            overlay_directories(options),
             expected,
             "{}",
             String::from_utf8_lossy(options)
@@ -168,7 +168,7 @@ fn the_kernel_tells_the_same_by_statmount_and_by_its_table() {
 }
 
 #[test]
-fn a_folder_is_found_by_every_mount_of_its_file_system() {
+fn a_directory_is_found_by_every_mount_of_its_file_system() {
     let table = b"21 1 8:1 / / rw - ext4 /dev/sda rw\n22 21 8:2 /data/x /srv/a\\040b rw - ext4 /dev/sdb rw\n23 21 8:2 /other /mnt rw - ext4 x rw\ncut 1";
     let paths: Vec<_> = paths_of(Path::new("/data/x/snapshots/9"), table).collect();
     assert_eq!(

@@ -29,25 +29,25 @@ struct ExceptWords {
 
 /// A directory with a source in it, and no engine.
 struct Desk {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Desk {
     fn new() -> Self {
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
         }
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("bans.toml")
+        self.directory.path().join("bans.toml")
     }
 
     /// The arguments that every call has, with the image's archive from the fixtures.
     fn words(&self, words: &[&str], image: &str) -> Vec<String> {
         let source = self.path().to_str().unwrap().to_owned();
         let none = self
-            .folder
+            .directory
             .path()
             .join("no engine")
             .to_str()
@@ -65,14 +65,15 @@ impl Desk {
         let args = BanWords::try_parse_from(self.words(words, image))
             .map_err(|error| error.to_string())?
             .args;
-        run(&args, &Paths::below(self.folder.path())).map_err(|error| line::causes(&error))
+        run(&args, &Paths::below(self.directory.path())).map_err(|error| line::causes(&error))
     }
 
     fn except(&self, words: &[&str], image: &str) -> Result<String, String> {
         let args = ExceptWords::try_parse_from(self.words(words, image))
             .map_err(|error| error.to_string())?
             .args;
-        run_except(&args, &Paths::below(self.folder.path())).map_err(|error| line::causes(&error))
+        run_except(&args, &Paths::below(self.directory.path()))
+            .map_err(|error| line::causes(&error))
     }
 
     fn source(&self) -> Source {
@@ -302,7 +303,7 @@ fn everything_that_can_be_said_of_a_ban_arrives() {
 #[test]
 fn a_script_is_signed_by_its_digest_and_is_no_part_of_the_source() {
     let desk = Desk::new();
-    let script = desk.folder.path().join("fix.sh");
+    let script = desk.directory.path().join("fix.sh");
     replace::replace(&script, 0o644, b"#!/bin/sh\nexit 0\n").unwrap();
     let file = script.to_str().unwrap();
     desk.ban(
@@ -495,7 +496,7 @@ fn an_option_that_the_source_would_not_take_is_named_with_what_it_takes() {
 #[test]
 fn a_link_to_a_source_stays_a_link_and_the_mode_stays() {
     let desk = Desk::new();
-    let real = desk.folder.path().join("real.toml");
+    let real = desk.directory.path().join("real.toml");
     fs::OpenOptions::new()
         .create_new(true)
         .write(true)

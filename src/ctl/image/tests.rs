@@ -79,10 +79,10 @@ fn a_word_says_where_its_image_is() {
         ),
         ("containerd:1.7", Ok(Place::Anywhere("containerd:1.7"))),
         ("docker:", Err(r#"cannot read "docker:" as docker:NAME"#)),
-        ("oci:folder", archive(Form::Layout, "folder", None)),
+        ("oci:directory", archive(Form::Layout, "directory", None)),
         (
-            "oci:folder:12.4",
-            archive(Form::Layout, "folder", Some("12.4")),
+            "oci:directory:12.4",
+            archive(Form::Layout, "directory", Some("12.4")),
         ),
         (
             "oci-archive:a.tar:docker.io/library/debian:12",
@@ -145,10 +145,13 @@ fn an_image_of_an_engine_is_found_with_its_platform() {
 
 /// A real data root of Docker's in which the images `app:1` and `base:1` have other names.
 fn docker_called(app: &str, base: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let copied = fs_copy(Path::new(&fixture("docker-20.10-overlay2")), folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let copied = fs_copy(
+        Path::new(&fixture("docker-20.10-overlay2")),
+        directory.path(),
+    );
     copied.unwrap();
-    let path = folder.path().join("image/overlay2/repositories.json");
+    let path = directory.path().join("image/overlay2/repositories.json");
     let text = crate::sys::file::read(&path, 1 << 20, crate::sys::file::Guard::Any).unwrap();
     let mut names: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let repositories = names["Repositories"].as_object_mut().unwrap();
@@ -160,7 +163,7 @@ fn docker_called(app: &str, base: &str) -> tempfile::TempDir {
             .or_insert_with(|| serde_json::json!({}))[called] = id;
     }
     crate::sys::replace::replace(&path, 0o600, names.to_string().as_bytes()).unwrap();
-    folder
+    directory
 }
 
 fn fs_copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -329,12 +332,12 @@ fn a_config_is_read_from_standard_input() {
 
 #[test]
 fn every_platform_of_an_image_of_containerd_is_found_and_those_never_fetched_are_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let packed = flate2::read::GzDecoder::new(
         std::fs::File::open(fixture("archive/buildah-1.28-two-platforms.tar.gz")).unwrap(),
     );
-    tar::Archive::new(packed).unpack(folder.path()).unwrap();
-    let blob = |hex: &str| folder.path().join("blobs/sha256").join(hex);
+    tar::Archive::new(packed).unpack(directory.path()).unwrap();
+    let blob = |hex: &str| directory.path().join("blobs/sha256").join(hex);
     let id = |hex: &str| Digest::from_hex(hex).unwrap();
     let amd64 = "a5ffe8a58ac6aad2711d8671d8080f7a98f1faec66c6302a254df03fc01a03e6";
     let (manifest, index) = (

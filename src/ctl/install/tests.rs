@@ -16,15 +16,15 @@ use crate::sys::replace::{self, replace};
 
 /// A node with keys 1, 2 and 3. One signs a list; two sign one that lifts a ban.
 struct Node {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     paths: Paths,
     rules: Rules,
 }
 
 impl Node {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(&folder.path().join("node"));
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(&directory.path().join("node"));
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         let keyset = Keyset {
             lift_threshold: 2,
@@ -32,14 +32,14 @@ impl Node {
         };
         replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
         Self {
-            folder,
+            directory,
             paths,
             rules: Rules::default(),
         }
     }
 
     fn staged(&self, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join("staged.lst");
+        let path = self.directory.path().join("staged.lst");
         replace(&path, 0o644, bytes).unwrap();
         path
     }
@@ -65,13 +65,13 @@ impl Node {
         } else {
             install(staged, &node, None)
         };
-        done.map(|text| text.replace(self.folder.path().to_str().unwrap(), ""))
+        done.map(|text| text.replace(self.directory.path().to_str().unwrap(), ""))
             .map_err(|error| {
                 let hint = error
                     .hint()
                     .map(|hint| format!(" / {hint}"))
                     .unwrap_or_default();
-                format!("{error}{hint}").replace(self.folder.path().to_str().unwrap(), "")
+                format!("{error}{hint}").replace(self.directory.path().to_str().unwrap(), "")
             })
     }
 
@@ -546,7 +546,7 @@ fn nothing_is_installed_over_what_cannot_be_looked_at() {
 fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
     let node = Node::new();
     let staged = node.staged(&version(1));
-    let other = node.folder.path().join("other");
+    let other = node.directory.path().join("other");
     fs::hard_link(&staged, &other).unwrap();
     node.attempt(&other, false).unwrap();
     assert_ne!(
@@ -615,8 +615,8 @@ fn a_version_far_above_the_floor_is_refused() {
 fn every_installation_and_every_refusal_is_told_to_the_system_log() {
     let node = Node::new();
     let sockets = Sockets {
-        journal: node.folder.path().join("journal"),
-        syslog: node.folder.path().join("log"),
+        journal: node.directory.path().join("journal"),
+        syslog: node.directory.path().join("log"),
     };
     let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
     journald.set_nonblocking(true).unwrap();
@@ -769,7 +769,7 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
 fn only_a_regular_file_is_installed() {
     let node = Node::new();
     let real = node.staged(&version(1));
-    let path = node.folder.path().join("other");
+    let path = node.directory.path().join("other");
     symlink(&real, &path).unwrap();
     assert_eq!(
         node.attempt(&path, false).unwrap_err(),
@@ -782,7 +782,7 @@ fn only_a_regular_file_is_installed() {
         "cannot read \"/other\": not a regular file"
     );
     assert_eq!(
-        node.attempt(node.folder.path(), false).unwrap_err(),
+        node.attempt(node.directory.path(), false).unwrap_err(),
         "cannot read \"\": not a regular file"
     );
     assert_eq!(
@@ -1058,7 +1058,7 @@ fn a_clock_that_was_never_set_judges_nothing() {
                 (
                     error
                         .to_string()
-                        .replace(node.folder.path().to_str().unwrap(), ""),
+                        .replace(node.directory.path().to_str().unwrap(), ""),
                     error.hint().map(str::to_owned),
                 )
             })

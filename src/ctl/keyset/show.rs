@@ -12,8 +12,8 @@ use crate::banlist::store;
 use crate::paths::Paths;
 use crate::report::line::causes;
 use crate::sys::clock::Timestamp;
+use crate::sys::directory;
 use crate::sys::file::Guard;
-use crate::sys::folder;
 
 /// Show the keys and thresholds of a keyset.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
     text += &signatures(&signed);
     text.extend(renewal(&signed.keyset, now).map(|words| words + "\n"));
     if args.file.is_none()
-        && let Err(fault) = folder::open_owned(&paths.root, &paths.keyset)
+        && let Err(fault) = directory::open_owned(&paths.root, &paths.keyset)
     {
         let remedy = place::remedy(&fault)
             .map(|words| format!("; {words}"))

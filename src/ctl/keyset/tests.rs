@@ -27,18 +27,18 @@ struct Words {
 
 /// A desk with keys 1 to 9, whose private keys stay in memory, and a node below it.
 struct Desk {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     paths: Paths,
 }
 
 impl Desk {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::below(&folder.path().join("node"));
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::below(&directory.path().join("node"));
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
-        let desk = Self { folder, paths };
+        let desk = Self { directory, paths };
         for seed in 1..=9 {
             let key = Key {
                 role: Role::List,
@@ -54,20 +54,20 @@ impl Desk {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) {
-        replace(&self.folder.path().join(name), 0o644, bytes).unwrap();
+        replace(&self.directory.path().join(name), 0o644, bytes).unwrap();
     }
 
     fn read(&self, name: &str) -> String {
-        file::read_text(&self.folder.path().join(name), 1 << 20, Guard::Any).unwrap()
+        file::read_text(&self.directory.path().join(name), 1 << 20, Guard::Any).unwrap()
     }
 
     fn command(&self, words: &str) -> KeysetCommand {
-        let folder = self.folder.path().to_str().unwrap();
+        let directory = self.directory.path().to_str().unwrap();
         let words: Vec<_> = words
             .split(' ')
             .map(|word| {
                 word.strip_prefix("./")
-                    .map_or_else(|| word.to_owned(), |name| format!("{folder}/{name}"))
+                    .map_or_else(|| word.to_owned(), |name| format!("{directory}/{name}"))
             })
             .collect();
         Words::try_parse_from([&["embargoctl".to_owned()], words.as_slice()].concat())
@@ -78,14 +78,14 @@ impl Desk {
     /// The output of a command, or the failure with its details and its hint; the directory is cut
     /// out.
     fn run(&self, words: &str) -> Result<String, String> {
-        let folder = format!("{}/", self.folder.path().to_str().unwrap());
+        let directory = format!("{}/", self.directory.path().to_str().unwrap());
         self.tell(run(&self.command(words), &self.paths))
-            .map_err(|text| text.replace(&folder, ""))
-            .map(|text| text.replace(&folder, ""))
+            .map_err(|text| text.replace(&directory, ""))
+            .map(|text| text.replace(&directory, ""))
     }
 
     fn tell(&self, said: Result<String, CtlError>) -> Result<String, String> {
-        let folder = format!("{}/", self.folder.path().to_str().unwrap());
+        let directory = format!("{}/", self.directory.path().to_str().unwrap());
         said.map_err(|error| {
             let details: String = error
                 .details
@@ -96,7 +96,8 @@ impl Desk {
                 .hint()
                 .map(|hint| format!(" / {hint}"))
                 .unwrap_or_default();
-            format!("{}{details}{hint}", crate::report::line::causes(&error)).replace(&folder, "")
+            format!("{}{details}{hint}", crate::report::line::causes(&error))
+                .replace(&directory, "")
         })
     }
 
@@ -423,7 +424,7 @@ fn a_place_that_vouches_for_nothing_is_told_with_what_to_do() {
         format!("{} / {}", untrusted(keyset), remedy(keyset))
     );
     fs::remove_file(&desk.paths.keyset).unwrap();
-    symlink(desk.folder.path().join("k1"), &desk.paths.keyset).unwrap();
+    symlink(desk.directory.path().join("k1"), &desk.paths.keyset).unwrap();
     let link = format!("cannot read \"{keyset}\": it is a symbolic link");
     assert!(desk.done("show").ends_with(&format!(
         "\nno start takes it: {link}; put the file itself there, not a link to it\n"
@@ -698,12 +699,12 @@ fn a_step_is_on_the_disk_before_the_next_is_looked_at() {
         )
     );
     assert_eq!(desk.on_node(), desk.read("k2"));
-    let folder = desk.folder.path().to_str().unwrap();
+    let directory = desk.directory.path().to_str().unwrap();
     let refused = Step {
         ending: Ending::Refused,
         keyset: 2,
         signers: vec![],
-        message: fault.replace("\"k3\"", &format!("\"{folder}/k3\"")),
+        message: fault.replace("\"k3\"", &format!("\"{directory}/k3\"")),
     };
     assert_eq!((steps.len(), &steps[1]), (2, &refused));
     // What a killed command left behind is gone.
@@ -734,12 +735,12 @@ fn what_does_not_follow_changes_nothing() {
     desk.put("large", &[b'x'; 20_000]);
     desk.put("garbage", b"{}\n");
     symlink(
-        desk.folder.path().join("k2"),
-        desk.folder.path().join("link"),
+        desk.directory.path().join("k2"),
+        desk.directory.path().join("link"),
     )
     .unwrap();
     nix::unistd::mkfifo(
-        &desk.folder.path().join("fifo"),
+        &desk.directory.path().join("fifo"),
         nix::sys::stat::Mode::S_IRWXU,
     )
     .unwrap();

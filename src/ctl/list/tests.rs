@@ -258,7 +258,7 @@ fn terms_and_keysets_that_make_no_sense_are_refused() {
         ),
         (
             "keygen --out @nodir/x",
-            "cannot write \"nodir/x\": the folder \"nodir\" is missing",
+            "cannot write \"nodir/x\": the directory \"nodir\" is missing",
         ),
         (
             "list show @bans.toml",

@@ -219,7 +219,7 @@ fn what_does_not_fit_the_key_says_what_would() {
         None,
     );
     desk.tool("mkfifo", "fifo", None);
-    desk.tool("mkdir", "folder", None);
+    desk.tool("mkdir", "directory", None);
     for (key, signature, expected) in [
         (
             "ed",
@@ -274,7 +274,7 @@ fn what_does_not_fit_the_key_says_what_would() {
             "cannot attach \"empty\": it is empty / embargo-signing(7) has the commands of each tool",
         ),
         ("fifo", "cannot read \"fifo\": not a regular file"),
-        ("folder", "cannot read \"folder\": not a regular file"),
+        ("directory", "cannot read \"directory\": not a regular file"),
         ("none", "cannot read \"none\""),
     ] {
         assert_eq!(attach(&desk, "ed.pub", file).unwrap_err(), expected);

@@ -131,19 +131,21 @@ fn is_alive(container: &Container) -> bool {
 /// long as it lives. Returns what was ended and what could not be removed, a sentence each.
 #[must_use]
 pub fn sweep(entered: &Path) -> Vec<String> {
-    let Ok(folders) = fs::read_dir(entered) else {
+    let Ok(directories) = fs::read_dir(entered) else {
         return Vec::new();
     };
-    let of_worker = folders
+    let of_worker = directories
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_str().is_some_and(is_of_worker));
-    let folders: Vec<PathBuf> = of_worker.map(|entry| entry.path()).collect();
-    let mut said = if folders.is_empty() {
+    let directories: Vec<PathBuf> = of_worker.map(|entry| entry.path()).collect();
+    let mut said = if directories.is_empty() {
         Vec::new()
     } else {
-        end_runtimes(&folders)
+        end_runtimes(&directories)
     };
-    let removed = folders.iter().map(|path| (path, fs::remove_dir_all(path)));
+    let removed = directories
+        .iter()
+        .map(|path| (path, fs::remove_dir_all(path)));
     said.extend(removed.filter_map(|(path, removed)| {
         Some(format!(
             "cannot remove {path:?}: {}",
@@ -155,8 +157,11 @@ pub fn sweep(entered: &Path) -> Vec<String> {
 
 /// Ends each runtime whose `--root` is in one of these workers' directories. Any other process that
 /// claims such a root asks to be ended.
-fn end_runtimes(folders: &[PathBuf]) -> Vec<String> {
-    let roots: Vec<PathBuf> = folders.iter().map(|folder| folder.join("root")).collect();
+fn end_runtimes(directories: &[PathBuf]) -> Vec<String> {
+    let roots: Vec<PathBuf> = directories
+        .iter()
+        .map(|directory| directory.join("root"))
+        .collect();
     let is_runtime = |pid: u32| {
         let words = proc::read(proc::path(pid, "cmdline"), LARGEST_CALL).unwrap_or_default();
         let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folders_of_workers_that_are_gone_are_removed_and_no_others() {
+    fn the_directories_of_workers_that_are_gone_are_removed_and_no_others() {
         let top = tempfile::tempdir().unwrap();
         for name in [
             "20261120-221500-a1b2.1.77/root/c1",

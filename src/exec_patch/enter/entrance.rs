@@ -110,13 +110,13 @@ impl Watch {
 
 impl<'a> Entrance<'a> {
     /// Prepares everything for entering the container, up to the first call of its runtime: below
-    /// `folder`, with what is printed going to `output`.
+    /// `directory`, with what is printed going to `output`.
     ///
     /// # Errors
     /// The container's outcome if it cannot be entered.
     pub fn open(
         job: &'a Job,
-        folder: &Path,
+        directory: &Path,
         output: &Path,
         signals: SignalFd,
         deadline: Instant,
@@ -131,7 +131,7 @@ impl<'a> Entrance<'a> {
         let pinned = Pinned::make(
             container,
             owner,
-            folder.join(format!("{name}.{}", std::process::id())),
+            directory.join(format!("{name}.{}", std::process::id())),
         )?;
         let namespace = owner
             .namespace(container.pid, pinned.spec().makes_user_namespace)
@@ -223,13 +223,13 @@ impl<'a> Entrance<'a> {
     fn call_exec(&mut self, words: &[String], brings: bool) -> Result<u32, Outcome> {
         self.calls += 1;
         let work = &self.job.work;
-        let (environment, folder) = (&work.environment, work.folder.as_deref());
+        let (environment, directory) = (&work.environment, work.directory.as_deref());
         let asked = Asked {
             words,
             user: work.user,
             environment,
             marker: &self.marker,
-            folder,
+            directory,
         };
         let process = self.pinned.file("process", self.calls);
         let text = self.pinned.spec().process(&asked).to_string();

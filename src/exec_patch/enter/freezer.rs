@@ -59,11 +59,11 @@ mod tests {
 
     #[test]
     fn either_version_of_cgroups_tells_what_is_frozen() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let put = |path: &str, text: &str| {
-            let path = folder.path().join(path);
+            let path = directory.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let mut file = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+            let mut file = tempfile::NamedTempFile::new_in(directory.path()).unwrap();
             std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
             file.persist(path).unwrap();
         };
@@ -86,10 +86,11 @@ mod tests {
             ("6:freezer", false),
             ("", false),
         ] {
-            assert_eq!(is_frozen(line, folder.path()), expected, "{line}");
+            assert_eq!(is_frozen(line, directory.path()), expected, "{line}");
         }
         assert!(
-            !is_paused(std::process::id(), folder.path()) && !is_paused(u32::MAX, folder.path())
+            !is_paused(std::process::id(), directory.path())
+                && !is_paused(u32::MAX, directory.path())
         );
     }
 }

@@ -245,10 +245,10 @@ mod tests {
 
     #[test]
     fn what_is_done_for_a_user_is_done_with_his_rights() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
         drop(
-            tempfile::NamedTempFile::new_in(folder.path())
+            tempfile::NamedTempFile::new_in(directory.path())
                 .unwrap()
                 .persist(&path)
                 .unwrap(),

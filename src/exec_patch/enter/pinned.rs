@@ -30,8 +30,8 @@ use crate::exec_patch::job::Container;
 use crate::exec_patch::outcome::Outcome;
 use crate::node::runtime_state::{self, InitProcess};
 use crate::report::line;
+use crate::sys::directory::{self, Directory};
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::folder::{self, Folder};
 
 /// The most files of a state directory that are copied; runc keeps one or two there, crun four.
 const MOST_FILES: usize = 32;
@@ -45,38 +45,38 @@ const NOT_STARTED: &str = "exec.fifo";
 /// A copy of one instance's state.
 #[derive(Debug)]
 pub struct Pinned {
-    folder: PathBuf,
+    directory: PathBuf,
     spec: RuntimeSpec,
 }
 
 impl Pinned {
-    /// Copies the state of `container` into the new directory `folder`, if it is still this
+    /// Copies the state of `container` into the new directory `directory`, if it is still this
     /// instance's.
     ///
     /// # Errors
     /// The container's outcome: it vanished, or cannot be entered.
-    pub fn make(container: &Container, owner: Owner, folder: PathBuf) -> Result<Self, Outcome> {
-        make_folder(&folder).map_err(|error| cannot(&folder, error))?;
+    pub fn make(container: &Container, owner: Owner, directory: PathBuf) -> Result<Self, Outcome> {
+        make_directory(&directory).map_err(|error| cannot(&directory, error))?;
         let found = (|| {
-            let state = folder.join("root").join(&container.id);
+            let state = directory.join("root").join(&container.id);
             DirBuilder::new()
                 .mode(0o700)
                 .recursive(true)
                 .create(&state)
                 .map_err(|error| cannot(&state, error))?;
             copy(container, owner, &state)?;
-            check(container, &folder.join("root"))?;
+            check(container, &directory.join("root"))?;
             read_spec(container, owner, &state)
         })();
         let made = found.and_then(|spec| {
-            hand_over(&folder, owner)
-                .map_err(|error| cannot(&folder, error))
+            hand_over(&directory, owner)
+                .map_err(|error| cannot(&directory, error))
                 .map(|()| spec)
         });
         match made {
-            Ok(spec) => Ok(Self { folder, spec }),
+            Ok(spec) => Ok(Self { directory, spec }),
             Err(outcome) => {
-                remove(&folder);
+                remove(&directory);
                 Err(outcome)
             }
         }
@@ -91,13 +91,13 @@ impl Pinned {
     /// The state directory for the runtime's `--root`.
     #[must_use]
     pub fn root(&self) -> PathBuf {
-        self.folder.join("root")
+        self.directory.join("root")
     }
 
     /// A file that one call of the runtime reads or leaves.
     #[must_use]
     pub fn file(&self, name: &str, call: usize) -> PathBuf {
-        self.folder.join(format!("{name}-{call}"))
+        self.directory.join(format!("{name}-{call}"))
     }
 
     /// Writes a new file there.
@@ -121,7 +121,7 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        remove(&self.folder);
+        remove(&self.directory);
     }
 }
 
@@ -138,26 +138,26 @@ pub(super) fn could_not_enter(error: &(dyn std::error::Error + 'static)) -> Outc
 }
 
 /// Removes a worker's directory. If it stays, only its container's owner can read what it holds.
-fn remove(folder: &Path) {
-    let removed = fs::remove_dir_all(folder);
+fn remove(directory: &Path) {
+    let removed = fs::remove_dir_all(directory);
     drop(removed);
 }
 
 /// Makes the worker's directory, and the one above all workers if it is missing.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if let Some(all) = folder.parent() {
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if let Some(all) = directory.parent() {
         DirBuilder::new().mode(0o755).recursive(true).create(all)?;
-        folder::owned(Path::new("/"), all).map_err(io::Error::other)?;
+        directory::owned(Path::new("/"), all).map_err(io::Error::other)?;
     }
-    DirBuilder::new().mode(0o700).create(folder)
+    DirBuilder::new().mode(0o700).create(directory)
 }
 
 /// Gives the directory, and what is in it, to the owner, the directory last.
-fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
+fn hand_over(directory: &Path, owner: Owner) -> io::Result<()> {
     let Some(person) = owner.person() else {
         return Ok(());
     };
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             hand_over(&entry.path(), owner)?;
@@ -165,7 +165,7 @@ fn hand_over(folder: &Path, owner: Owner) -> io::Result<()> {
             chown(entry.path(), Some(person.user), Some(person.group))?;
         }
     }
-    chown(folder, Some(person.user), Some(person.group))
+    chown(directory, Some(person.user), Some(person.group))
 }
 
 /// Copies the files of the container's state directory to `to`.
@@ -195,21 +195,21 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
 /// still belong to the owner who was found before. Otherwise somebody who swaps the directory
 /// between that check and this one could make root enter any process he describes.
 fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
-    let folder = Folder::open(&container.root)?.folder(OsStr::new(&container.id))?;
+    let directory = Directory::open(&container.root)?.directory(OsStr::new(&container.id))?;
     let is_theirs = |users: [u32; 2]| users == [container.owner; 2];
-    if !is_theirs([folder.owner(), folder.writer()?]) {
-        return Err(FileError::Unguarded(folder.path().to_owned()));
+    if !is_theirs([directory.owner(), directory.writer()?]) {
+        return Err(FileError::Unguarded(directory.path().to_owned()));
     }
-    let failed = |error| FileError::Io(folder.path().to_owned(), error);
+    let failed = |error| FileError::Io(directory.path().to_owned(), error);
     let (mut files, mut room) = (Vec::new(), MOST_BYTES);
-    for entry in folder.entries()?.take(MOST_FILES) {
+    for entry in directory.entries()?.take(MOST_FILES) {
         let entry = entry.map_err(failed)?;
         let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
         if kind.is_file() {
-            let text = folder.read(&name, LARGEST_SPEC.min(room))?;
+            let text = directory.read(&name, LARGEST_SPEC.min(room))?;
             room = room.saturating_sub(text.bytes.len() as u64);
             if !is_theirs([text.owner, text.writer]) {
-                return Err(FileError::Unguarded(folder.path().join(name)));
+                return Err(FileError::Unguarded(directory.path().join(name)));
             }
             files.push((name, text.bytes));
         } else if !kind.is_dir() && !kind.is_symlink() {
@@ -301,7 +301,7 @@ mod tests {
                 container.bundle.display()
             ),
         };
-        for (folder, name, text) in [
+        for (directory, name, text) in [
             (top.join("runs/c1"), kind.state_file(), state.as_str()),
             (top.join("runs/c1"), "seccomp.bpf", "filter"),
             (
@@ -314,8 +314,8 @@ mod tests {
                 spec,
             ),
         ] {
-            fs::create_dir_all(&folder).unwrap();
-            write_new(&folder.join(name), text.as_bytes()).unwrap();
+            fs::create_dir_all(&directory).unwrap();
+            write_new(&directory.join(name), text.as_bytes()).unwrap();
         }
         Container {
             started,
@@ -337,8 +337,8 @@ mod tests {
         for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
             let top = tempfile::tempdir().unwrap();
             let container = container(top.path(), kind, own_start());
-            let folder = top.path().join("entered/r.1.7");
-            let pinned = Pinned::make(&container, Owner::Caller, folder.clone()).unwrap();
+            let directory = top.path().join("entered/r.1.7");
+            let pinned = Pinned::make(&container, Owner::Caller, directory.clone()).unwrap();
             let state = pinned.root().join("c1");
             let kept = |name: &str| file::read(&state.join(name), 4_096, Guard::NoLink).unwrap();
             assert_eq!(
@@ -357,7 +357,7 @@ mod tests {
             );
             assert_eq!(
                 std::os::unix::fs::PermissionsExt::mode(
-                    &fs::metadata(&folder).unwrap().permissions()
+                    &fs::metadata(&directory).unwrap().permissions()
                 ) & 0o777,
                 0o700
             );
@@ -370,7 +370,7 @@ mod tests {
             );
             assert_eq!(pinned.left(&pinned.file("pid", 1), 64, Owner::Caller), "");
             drop(pinned);
-            assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
+            assert!(fs::metadata(&directory).is_err(), "{directory:?} is left");
         }
     }
 
@@ -378,9 +378,9 @@ mod tests {
     fn another_life_of_a_container_is_not_entered() {
         let top = tempfile::tempdir().unwrap();
         let found = container(top.path(), RuntimeKind::Runc, own_start());
-        let folder = top.path().join("entered/r.1.7");
+        let directory = top.path().join("entered/r.1.7");
         let made = |container: &Container| {
-            Pinned::make(container, Owner::Caller, folder.clone()).map(|_| ())
+            Pinned::make(container, Owner::Caller, directory.clone()).map(|_| ())
         };
         assert_eq!(made(&found), Ok(()));
         for other in [
@@ -402,7 +402,7 @@ mod tests {
             },
         ] {
             assert_eq!(made(&other), Err(Outcome::Vanished));
-            assert!(fs::metadata(&folder).is_err(), "{folder:?} is left");
+            assert!(fs::metadata(&directory).is_err(), "{directory:?} is left");
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Asked<'a> {
     /// A variable that identifies the processes of a patch.
     pub marker: &'a str,
     /// The working directory.
-    pub folder: Option<&'a str>,
+    pub directory: Option<&'a str>,
 }
 
 /// Why a runtime spec has no usable process.
@@ -101,8 +101,8 @@ impl RuntimeSpec {
         process.remove("consoleSize");
         process.insert("terminal".into(), json!(false));
         process.insert("args".into(), json!(asked.words));
-        if let Some(folder) = asked.folder {
-            process.insert("cwd".into(), json!(folder));
+        if let Some(directory) = asked.directory {
+            process.insert("cwd".into(), json!(directory));
         }
         let own = process
             .get("env")
@@ -177,7 +177,7 @@ mod tests {
         "capabilities": { "bounding": ["CAP_CHOWN", "CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"] } },
         "linux": { "namespaces": [{ "type": "pid" }, { "type": "user", "path": "" }] } }"#;
 
-    fn made(user: (u32, u32), environment: &[&str], folder: Option<&str>) -> Value {
+    fn made(user: (u32, u32), environment: &[&str], directory: Option<&str>) -> Value {
         let environment: Vec<String> = environment
             .iter()
             .map(|&variable| variable.to_owned())
@@ -188,7 +188,7 @@ mod tests {
             user,
             environment: &environment,
             marker: "EMBARGO_PATCH=r.1",
-            folder,
+            directory,
         };
         RuntimeSpec::parse(SPEC.as_bytes()).unwrap().process(&asked)
     }

@@ -14,7 +14,7 @@ use crate::sys::replace::WriteError;
 #[derive(Debug)]
 pub enum JournalError {
     /// The directory of the runs, or one in it, cannot be made or listed.
-    Folder(PathBuf, io::Error),
+    Directory(PathBuf, io::Error),
     /// A file cannot be read or trusted.
     File(FileError),
     /// A copy cannot be written.
@@ -48,7 +48,7 @@ impl JournalError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Folder(_, error) | Self::Append(_, error)
+            Self::Directory(_, error) | Self::Append(_, error)
                 if error.kind() == io::ErrorKind::PermissionDenied =>
             {
                 Some("run as root".to_owned())
@@ -62,9 +62,9 @@ impl JournalError {
                 Some("embargo exec-patch --history lists the runs".to_owned())
             }
             Self::Version(..) => {
-                Some("read it with the embargo that wrote it, or remove its folder".to_owned())
+                Some("read it with the embargo that wrote it, or remove its directory".to_owned())
             }
-            Self::Folder(..)
+            Self::Directory(..)
             | Self::File(_)
             | Self::Write(_)
             | Self::LongLine(..)
@@ -78,7 +78,7 @@ impl JournalError {
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(path, _) => write!(f, "cannot use {path:?}"),
+            Self::Directory(path, _) => write!(f, "cannot use {path:?}"),
             Self::File(error) => error.fmt(f),
             Self::Write(error) => error.fmt(f),
             Self::Append(path, _) => write!(f, "cannot write {path:?}"),
@@ -120,7 +120,7 @@ impl fmt::Display for JournalError {
 impl std::error::Error for JournalError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Folder(_, error) | Self::Append(_, error) => Some(error),
+            Self::Directory(_, error) | Self::Append(_, error) => Some(error),
             Self::File(error) => error.source(),
             Self::Write(error) => error.source(),
             Self::LongLine(..)

@@ -156,7 +156,7 @@ pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
 pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
     let summary = json::line(&Event::Summary(Summary::of(&past, &Sight::of(runs)?)));
-    Ok(summary + "\n" + &reading::text(&past.folder)?)
+    Ok(summary + "\n" + &reading::text(&past.directory)?)
 }
 
 /// What is read once for all runs.
@@ -168,7 +168,7 @@ struct Sight {
 impl Sight {
     fn of(runs: &Runs) -> Result<Self, JournalError> {
         Ok(Self {
-            holder: lock::holder(runs.folder())?,
+            holder: lock::holder(runs.directory())?,
             boot: boot()?,
         })
     }

@@ -24,8 +24,8 @@ use super::line::{RunId, Worker};
 use super::past::RunLog;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
+use crate::sys::directory;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::folder;
 
 /// The most bytes of the file.
 const LARGEST_NOTE: u64 = 4_096;
@@ -40,7 +40,7 @@ const GRACE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 /// Who has the lock.
@@ -115,7 +115,7 @@ impl Lock {
     /// missing.
     ///
     /// # Errors
-    /// [`JournalError::Busy`], [`JournalError::Folder`], [`JournalError::File`] if others could
+    /// [`JournalError::Busy`], [`JournalError::Directory`], [`JournalError::File`] if others could
     /// write to the directory.
     pub fn take(paths: &Paths) -> Result<Self, JournalError> {
         let file = open(paths)?;
@@ -126,12 +126,12 @@ impl Lock {
                     .map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
                 Ok(Self {
                     file,
-                    folder: paths.patches.clone(),
+                    directory: paths.patches.clone(),
                 })
             }
             Err(TryLockError::WouldBlock) => Err(JournalError::Busy(holder(&paths.patches)?)),
             Err(TryLockError::Error(error)) => {
-                Err(JournalError::Folder(paths.patches.clone(), error))
+                Err(JournalError::Directory(paths.patches.clone(), error))
             }
         }
     }
@@ -210,13 +210,13 @@ impl Lock {
 
     /// The directory of the runs.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Writes into the file who has it.
     pub(super) fn note(&mut self, holder: &Holder) -> Result<(), JournalError> {
-        let fault = |error| JournalError::Append(self.folder.join(NAME), error);
+        let fault = |error| JournalError::Append(self.directory.join(NAME), error);
         self.file.set_len(0).map_err(fault)?;
         let text = serde_json::to_vec(holder).map_err(|error| fault(error.into()))?;
         self.file.write_all(&text).map_err(fault)
@@ -235,19 +235,19 @@ const NAME: &str = ".lock";
 
 /// Opens the lock's file, in a directory that nobody else may write to.
 fn open(paths: &Paths) -> Result<File, JournalError> {
-    let folder = &paths.patches;
-    let fault = |error| JournalError::Folder(folder.clone(), error);
+    let directory = &paths.patches;
+    let fault = |error| JournalError::Directory(directory.clone(), error);
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(&paths.state)
         .map_err(fault)?;
-    folder::owned(&paths.root, &paths.state)?;
-    match DirBuilder::new().mode(0o700).create(folder) {
+    directory::owned(&paths.root, &paths.state)?;
+    match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(fault(error));
         }
-        Ok(()) | Err(_) => folder::owned(&paths.root, folder)?,
+        Ok(()) | Err(_) => directory::owned(&paths.root, directory)?,
     }
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
     let mut options = OpenOptions::new();
@@ -256,13 +256,13 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
         .append(true)
         .mode(0o600)
         .custom_flags(flags)
-        .open(folder.join(NAME));
+        .open(directory.join(NAME));
     let file = opened.map_err(fault)?;
     let is_file = file.metadata().map_err(fault)?.is_file();
     if is_file {
         Ok(file)
     } else {
-        Err(FileError::NotRegular(folder.join(NAME)).into())
+        Err(FileError::NotRegular(directory.join(NAME)).into())
     }
 }
 
@@ -271,8 +271,8 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
 ///
 /// # Errors
 /// [`JournalError::File`] and [`JournalError::Line`] if that cannot be read.
-pub fn holder(folder: &Path) -> Result<Option<Holder>, JournalError> {
-    let path = folder.join(NAME);
+pub fn holder(directory: &Path) -> Result<Option<Holder>, JournalError> {
+    let path = directory.join(NAME);
     match file::read(&path, LARGEST_NOTE, Guard::Owned) {
         Ok(bytes) if bytes.is_empty() => Ok(None),
         Ok(bytes) => serde_json::from_slice(&bytes)

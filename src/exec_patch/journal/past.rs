@@ -61,7 +61,7 @@ impl Life {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunLog {
     /// The run's directory.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     /// Its header.
     pub header: Header,
     /// What it carried into containers.
@@ -163,8 +163,8 @@ impl RunLog {
     ///
     /// # Errors
     /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
-    pub fn read(folder: &Path) -> Result<Self, JournalError> {
-        reading::read(folder)
+    pub fn read(directory: &Path) -> Result<Self, JournalError> {
+        reading::read(directory)
     }
 
     /// When it wrote its last line.
@@ -212,9 +212,9 @@ impl RunLog {
     ///
     /// # Errors
     /// As [`RunLog::read`].
-    pub(super) fn is_of(folder: &Path, boot: &str) -> Result<bool, JournalError> {
-        let is_resumed = folder.join(resumed(boot)).symlink_metadata().is_ok();
-        Ok(is_resumed || reading::header(folder)?.boot == boot)
+    pub(super) fn is_of(directory: &Path, boot: &str) -> Result<bool, JournalError> {
+        let is_resumed = directory.join(resumed(boot)).symlink_metadata().is_ok();
+        Ok(is_resumed || reading::header(directory)?.boot == boot)
     }
 
     /// The last entry on each payload in each container, in order.
@@ -363,7 +363,7 @@ impl RunLog {
         let Some(brought) = &self.header.brought else {
             return Ok(None);
         };
-        let path = self.folder.join(BROUGHT);
+        let path = self.directory.join(BROUGHT);
         let bytes = file::read(&path, brought.size.min(LARGEST_BROUGHT), Guard::Owned)?;
         if Digest::of(&bytes) == brought.digest {
             Ok(Some(bytes))
@@ -377,7 +377,7 @@ impl RunLog {
     pub fn output(&self, entry: &Entry) -> Option<PathBuf> {
         match entry.state {
             State::Begun { number, .. } | State::Ended { number, .. } => {
-                Some(output(&self.folder, number, &entry.container.id))
+                Some(output(&self.directory, number, &entry.container.id))
             }
             State::Settled(_) => None,
         }
@@ -413,8 +413,8 @@ pub(super) fn resumed(boot: &str) -> String {
 
 /// How many bytes the files of a directory have; none if it does not exist.
 #[must_use]
-pub fn bytes_in(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+pub fn bytes_in(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.metadata().ok())
         .filter(std::fs::Metadata::is_file)

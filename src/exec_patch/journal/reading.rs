@@ -26,14 +26,14 @@ use crate::sys::file::{self, FileError, Guard};
 const LARGEST: u64 = 256 << 20;
 
 /// Reads the journal in the directory of a run.
-pub(super) fn read(folder: &Path) -> Result<RunLog, JournalError> {
-    let path = folder.join(JOURNAL);
+pub(super) fn read(directory: &Path) -> Result<RunLog, JournalError> {
+    let path = directory.join(JOURNAL);
     let (file, size) = file::open(&path, Guard::Owned)?;
     if size > LARGEST {
         return Err(FileError::TooLarge(path, LARGEST).into());
     }
     let mut reading = Reading {
-        folder,
+        directory,
         past: None,
         by_number: HashMap::new(),
         planned: HashSet::new(),
@@ -53,22 +53,22 @@ pub(super) fn read(folder: &Path) -> Result<RunLog, JournalError> {
 }
 
 /// The header of the journal in this directory.
-pub(super) fn header(folder: &Path) -> Result<Header, JournalError> {
-    let path = folder.join(JOURNAL);
+pub(super) fn header(directory: &Path) -> Result<Header, JournalError> {
+    let path = directory.join(JOURNAL);
     let (file, _) = file::open(&path, Guard::Owned)?;
     let mut lines = Lines {
         reader: BufReader::new(file.take(LARGEST)),
         number: 0,
     };
     let line = lines.next(&path)?.unwrap_or_default();
-    begin(folder, &line)
+    begin(directory, &line)
         .map(|past| past.header)
         .map_err(|fault| fault.at(&path, 1))
 }
 
 /// The complete lines of the journal in this directory, unchanged.
-pub(super) fn text(folder: &Path) -> Result<String, JournalError> {
-    let mut text = file::read_text(&folder.join(JOURNAL), LARGEST, Guard::Owned)?;
+pub(super) fn text(directory: &Path) -> Result<String, JournalError> {
+    let mut text = file::read_text(&directory.join(JOURNAL), LARGEST, Guard::Owned)?;
     text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
     Ok(text)
 }
@@ -134,7 +134,7 @@ struct AnyForm {
 
 /// A journal, as far as it has been read.
 struct Reading<'a> {
-    folder: &'a Path,
+    directory: &'a Path,
     past: Option<RunLog>,
     /// The position of each number in the entries.
     by_number: HashMap<usize, usize>,
@@ -145,7 +145,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
         let Some(past) = &mut self.past else {
-            self.past = Some(begin(self.folder, line)?);
+            self.past = Some(begin(self.directory, line)?);
             return Ok(());
         };
         match parse(line)? {
@@ -254,7 +254,7 @@ fn difference(read: &Value, known: &Value) -> Option<String> {
 }
 
 /// Reads the first line.
-fn begin(folder: &Path, line: &[u8]) -> Result<RunLog, Fault> {
+fn begin(directory: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     let AnyForm { schema } =
         serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
     if schema != SCHEMA {
@@ -263,12 +263,12 @@ fn begin(folder: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     let Line::Run(header) = parse(line)? else {
         return Err("it is no header".into());
     };
-    if folder.file_name() != Some(header.id.as_str().as_ref()) {
+    if directory.file_name() != Some(header.id.as_str().as_ref()) {
         return Err(Fault::Text(format!("it is that of run {}", header.id)));
     }
     let (planned, entries, strangers, resumed) = Default::default();
     Ok(RunLog {
-        folder: folder.to_owned(),
+        directory: directory.to_owned(),
         carried: header.carried.clone(),
         header: *header,
         planned,

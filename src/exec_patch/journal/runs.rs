@@ -15,7 +15,7 @@ use crate::exec_patch::job::{Container, marker};
 use crate::exec_patch::outcome::Outcome;
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
-use crate::sys::folder;
+use crate::sys::directory;
 
 /// The name for the newest run.
 const LAST: &str = "last";
@@ -23,7 +23,7 @@ const LAST: &str = "last";
 /// The runs of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runs {
-    folder: PathBuf,
+    directory: PathBuf,
     ids: Vec<RunId>,
 }
 
@@ -54,13 +54,13 @@ impl Runs {
     /// Lists the runs; a node without the directory has none.
     ///
     /// # Errors
-    /// [`JournalError::Folder`], [`JournalError::File`] if others could write to the directory.
+    /// [`JournalError::Directory`], [`JournalError::File`] if others could write to the directory.
     pub fn load(paths: &Paths) -> Result<Self, JournalError> {
-        let folder = paths.patches.clone();
-        folder::owned(&paths.root, &folder)?;
-        let mut ids = ids(&folder)?;
+        let directory = paths.patches.clone();
+        directory::owned(&paths.root, &directory)?;
+        let mut ids = ids(&directory)?;
         ids.sort_by(|one, other| other.cmp(one));
-        Ok(Self { folder, ids })
+        Ok(Self { directory, ids })
     }
 
     /// The IDs, newest first.
@@ -71,8 +71,8 @@ impl Runs {
 
     /// The directory of the runs.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The run that `word` names.
@@ -83,7 +83,7 @@ impl Runs {
         let newest = self
             .ids
             .first()
-            .ok_or_else(|| JournalError::NoRuns(self.folder.clone()))?;
+            .ok_or_else(|| JournalError::NoRuns(self.directory.clone()))?;
         if word == LAST {
             return Ok(newest);
         }
@@ -107,7 +107,7 @@ impl Runs {
     /// # Errors
     /// As [`RunLog::read`].
     pub fn read(&self, id: &RunId) -> Result<RunLog, JournalError> {
-        RunLog::read(&self.folder.join(id.as_str()))
+        RunLog::read(&self.directory.join(id.as_str()))
     }
 
     /// What the runs of this boot of the machine patched, as far as they can be read.
@@ -115,9 +115,9 @@ impl Runs {
     pub fn prior(&self, boot: &str) -> Prior {
         let mut prior = Prior::default();
         for id in self.ids.iter().rev() {
-            let folder = self.folder.join(id.as_str());
-            match RunLog::is_of(&folder, boot)
-                .and_then(|is_of| is_of.then(|| RunLog::read(&folder)).transpose())
+            let directory = self.directory.join(id.as_str());
+            match RunLog::is_of(&directory, boot)
+                .and_then(|is_of| is_of.then(|| RunLog::read(&directory)).transpose())
             {
                 Ok(past) => past.iter().for_each(|past| prior.add(past, boot)),
                 Err(error) => prior.faults.push(error),
@@ -128,9 +128,9 @@ impl Runs {
 }
 
 /// The IDs of the runs in this directory, unsorted.
-pub(super) fn ids(folder: &Path) -> Result<Vec<RunId>, JournalError> {
-    let fault = |error| JournalError::Folder(folder.to_owned(), error);
-    let names = match fs::read_dir(folder) {
+pub(super) fn ids(directory: &Path) -> Result<Vec<RunId>, JournalError> {
+    let fault = |error| JournalError::Directory(directory.to_owned(), error);
+    let names = match fs::read_dir(directory) {
         Ok(entries) => entries
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<Result<Vec<_>, _>>()

@@ -26,9 +26,9 @@ use crate::report::Exit;
 use crate::report::line::causes;
 
 pub(in crate::exec_patch) fn node() -> (tempfile::TempDir, Paths) {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = Paths::below(folder.path());
-    (folder, paths)
+    let directory = tempfile::tempdir().unwrap();
+    let paths = Paths::below(directory.path());
+    (directory, paths)
 }
 
 pub(in crate::exec_patch) fn nobody() -> Sockets {
@@ -67,14 +67,14 @@ fn order() -> Order {
         containers: vec![],
     };
     let means = Means::Command(vec!["sh".into(), "-c".into(), "apt-get upgrade".into()]);
-    let (environment, check, user, folder, timeout) = (vec![], None, None, None, None);
+    let (environment, check, user, directory, timeout) = (vec![], None, None, None, None);
     Order {
         wanted,
         means,
         check,
         user,
         environment,
-        folder,
+        directory,
         timeout,
         thaw: false,
         again: false,
@@ -88,7 +88,7 @@ fn work() -> Work {
         run,
         user: (0, 0),
         environment: vec![],
-        folder: None,
+        directory: None,
         timeout: 1,
         thaw: false,
         brings: false,
@@ -153,7 +153,7 @@ pub(in crate::exec_patch) fn container(id: &str, pid: u32) -> Container {
 pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Container) -> Job {
     let (run, journal, runtime) = (
         journal.id().to_string(),
-        journal.folder().to_owned(),
+        journal.directory().to_owned(),
         "/usr/sbin/runc".into(),
     );
     Job {
@@ -248,7 +248,7 @@ fn append(path: &Path, bytes: &[u8]) {
 
 #[test]
 fn a_run_is_read_as_it_was_written() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (lock, journal) = begun(&paths);
     let [one, two, three, four] =
         [("c1", 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
@@ -293,7 +293,7 @@ fn a_run_is_read_as_it_was_written() {
         .unwrap();
     journal.planned([&four, &one].map(planned).into()).unwrap();
 
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(
         past.strangers
             .iter()
@@ -365,11 +365,14 @@ fn a_run_is_read_as_it_was_written() {
 
     let end = finished(&journal, Some(Halt::Canary));
     journal.finished(end.clone()).unwrap();
-    assert_eq!(RunLog::read(journal.folder()).unwrap().finished, Some(end));
+    assert_eq!(
+        RunLog::read(journal.directory()).unwrap().finished,
+        Some(end)
+    );
     for path in [
         paths.patches.clone(),
-        journal.folder().to_owned(),
-        journal.folder().join(JOURNAL),
+        journal.directory().to_owned(),
+        journal.directory().join(JOURNAL),
         paths.patches.join(".lock"),
     ] {
         assert_eq!(
@@ -383,7 +386,7 @@ fn a_run_is_read_as_it_was_written() {
 
 #[test]
 fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_is_the_same() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     let one = container("web", 11);
     let other = Container {
@@ -394,7 +397,7 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
     journal.planned([&one, &other].map(planned).into()).unwrap();
     treat(&journal, 1, one.clone(), Outcome::Patched);
     treat(&journal, 2, other.clone(), failed(7));
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(past.counts(), (1, 1));
     let not_well = past.not_well();
     assert!(
@@ -417,16 +420,16 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
             why: "it is cut".into(),
         })
         .unwrap();
-    assert_eq!(RunLog::read(journal.folder()).unwrap().counts(), (1, 2));
+    assert_eq!(RunLog::read(journal.directory()).unwrap().counts(), (1, 2));
     treat(&journal, 3, container("late", 13), Outcome::Patched);
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(past.counts(), (2, 1));
     assert!(!past.not_well().has_stranger("late"));
 }
 
 #[test]
 fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let made: Vec<_> = (0..20).map(|_| begun(&paths).1.id().clone()).collect();
     let runs = Runs::load(&paths).unwrap();
     assert_eq!(
@@ -444,7 +447,7 @@ fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
 
 #[test]
 fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (lock, journal) = begun(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     journal.finished(finished(&journal, None)).unwrap();
@@ -470,7 +473,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
         container("c2", 12),
         Outcome::AlreadyFine,
     );
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(
         (
             past.resumed.len(),
@@ -484,7 +487,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
 
 #[test]
 fn what_is_brought_along_is_kept_and_is_what_it_was() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let mut lock = Lock::take(&paths).unwrap();
     let brought = payload::Brought {
         name: "fix".into(),
@@ -492,12 +495,12 @@ fn what_is_brought_along_is_kept_and_is_what_it_was() {
         digest: Digest::of(b"#!/bin/sh\n"),
     };
     let journal = Journal::create_telling(nobody(), &mut lock, draft(Some(&brought))).unwrap();
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(
         past.brought().unwrap().as_deref(),
         Some(&b"#!/bin/sh\n"[..])
     );
-    let copy = journal.folder().join("brought");
+    let copy = journal.directory().join("brought");
     for (bytes, line) in [
         (
             &b"#!/bin/zsh"[..],
@@ -520,10 +523,10 @@ fn what_is_brought_along_is_kept_and_is_what_it_was() {
 
 #[test]
 fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
-    let path = journal.folder().join(JOURNAL);
+    let path = journal.directory().join(JOURNAL);
     let whole = file::read(&path, 1 << 20, Guard::Owned).unwrap();
     for piece in [
         &b"{\"schema\":1,\"event\":\"ended\",\"number\":1"[..],
@@ -532,21 +535,21 @@ fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
         &vec![b'x'; 200_000],
     ] {
         append(&path, piece);
-        assert_eq!(RunLog::read(journal.folder()).unwrap().entries.len(), 1);
+        assert_eq!(RunLog::read(journal.directory()).unwrap().entries.len(), 1);
         Appender::open(&path, false).unwrap().append(b"").unwrap();
         assert_eq!(file::read(&path, 1 << 20, Guard::Owned).unwrap(), whole);
     }
     append(&path, b"{\"schema\":1,\"event\":");
     treat(&journal, 2, container("c2", 12), failed(1));
-    assert_eq!(RunLog::read(journal.folder()).unwrap().entries.len(), 2);
+    assert_eq!(RunLog::read(journal.directory()).unwrap().entries.len(), 2);
 }
 
 #[test]
 fn a_journal_that_is_not_ours_costs_its_run_one_line() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
-    let path = journal.folder().join(JOURNAL);
+    let path = journal.directory().join(JOURNAL);
     let whole = file::read_text(&path, 1 << 20, Guard::Owned).unwrap();
     let (header, rest) = whole.split_once('\n').unwrap();
     let (begun, ended) = rest.trim_end().split_once('\n').unwrap();
@@ -670,7 +673,7 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         ),
     ] {
         replace::replace(&path, 0o600, text.as_bytes()).unwrap();
-        let error = RunLog::read(journal.folder()).unwrap_err().to_string();
+        let error = RunLog::read(journal.directory()).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("cannot read {path:?}{fault}")),
             "{error}"
@@ -693,41 +696,41 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
     let version = JournalError::Version("/x".into(), 2);
     assert_eq!(
         version.hint().unwrap(),
-        "read it with the embargo that wrote it, or remove its folder"
+        "read it with the embargo that wrote it, or remove its directory"
     );
 }
 
 #[test]
 fn a_journal_that_is_a_link_a_fifo_or_others_to_write_is_not_read() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
-    let path = journal.folder().join(JOURNAL);
+    let path = journal.directory().join(JOURNAL);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(
-        RunLog::read(journal.folder()).unwrap_err().to_string(),
+        RunLog::read(journal.directory()).unwrap_err().to_string(),
         format!("cannot trust {path:?}: owned or writable by another user")
     );
-    fs::rename(&path, journal.folder().join("elsewhere")).unwrap();
+    fs::rename(&path, journal.directory().join("elsewhere")).unwrap();
     symlink("elsewhere", &path).unwrap();
     assert_eq!(
-        causes(&RunLog::read(journal.folder()).unwrap_err()),
+        causes(&RunLog::read(journal.directory()).unwrap_err()),
         format!("cannot read {path:?}: it is a symbolic link")
     );
     assert!(Appender::open(&path, false).is_err());
     fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert_eq!(
-        RunLog::read(journal.folder()).unwrap_err().to_string(),
+        RunLog::read(journal.directory()).unwrap_err().to_string(),
         format!("cannot read {path:?}: not a regular file")
     );
 }
 
 #[test]
-fn nothing_is_written_into_a_folder_that_others_may_write() {
+fn nothing_is_written_into_a_directory_that_others_may_write() {
     for shared in ["var/lib/embargo", "var/lib/embargo/patches"] {
-        let (folder, paths) = node();
+        let (directory, paths) = node();
         fs::create_dir_all(&paths.patches).unwrap();
-        let path = folder.path().join(shared);
+        let path = directory.path().join(shared);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(
             Lock::take(&paths).unwrap_err().to_string(),
@@ -737,19 +740,19 @@ fn nothing_is_written_into_a_folder_that_others_may_write() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_says_so_before_anything_is_entered() {
-    let (folder, paths) = node();
-    fs::create_dir(folder.path().join("var")).unwrap();
+fn a_directory_that_cannot_be_made_says_so_before_anything_is_entered() {
+    let (directory, paths) = node();
+    fs::create_dir(directory.path().join("var")).unwrap();
     fs::OpenOptions::new()
         .create_new(true)
         .write(true)
         .mode(0o600)
-        .open(folder.path().join("var/lib"))
+        .open(directory.path().join("var/lib"))
         .unwrap();
     assert_eq!(
         causes(&Lock::take(&paths).unwrap_err()),
         format!(
-            "cannot use {:?}: a part of its path is no folder",
+            "cannot use {:?}: a part of its path is no directory",
             paths.patches
         )
     );
@@ -757,7 +760,7 @@ fn a_folder_that_cannot_be_made_says_so_before_anything_is_entered() {
 
 #[test]
 fn a_run_is_found_by_its_id_by_its_beginning_or_as_the_last() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let runs = Runs::load(&paths).unwrap();
     assert_eq!(
         runs.find("last").unwrap_err().to_string(),
@@ -824,7 +827,7 @@ fn an_id_is_a_time_and_four_digits_and_never_a_path() {
 
 #[test]
 fn patched_before_is_what_nothing_later_went_wrong_in() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let mut expected = Vec::new();
     let cases: [(&str, &[Outcome]); 7] = [
         ("patched", &[Outcome::Patched]),
@@ -884,7 +887,7 @@ fn patched_before_is_what_nothing_later_went_wrong_in() {
 
 #[test]
 fn a_second_run_is_told_who_runs() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (lock, journal) = begun(&paths);
     let error = Lock::take(&paths).unwrap_err();
     let text = error.to_string();
@@ -901,7 +904,7 @@ fn a_second_run_is_told_who_runs() {
         error.hint().unwrap(),
         "wait until it has ended (--wait 10m), or end it"
     );
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     let waited = Lock::wait(&paths, &past, Duration::ZERO, &mut |_| {
         panic!("nobody waits for a run that is under way")
     });
@@ -972,30 +975,34 @@ fn process(shell: &str, part: &str, run: &Path) -> Child {
 
 #[test]
 fn many_processes_write_at_once_and_every_line_is_there_once() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     let writers: Vec<_> = (0..6)
-        .map(|writer| process("", &format!("w{}", writer * 100 + 1), journal.folder()))
+        .map(|writer| process("", &format!("w{}", writer * 100 + 1), journal.directory()))
         .collect();
     writers
         .into_iter()
         .for_each(|mut writer| assert!(writer.wait().unwrap().success()));
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!((past.entries.len(), past.counts()), (120, (120, 0)));
 }
 
 #[test]
 fn writers_that_are_killed_leave_whole_lines() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
-    let size = || fs::metadata(journal.folder().join(JOURNAL)).unwrap().len();
+    let size = || {
+        fs::metadata(journal.directory().join(JOURNAL))
+            .unwrap()
+            .len()
+    };
     for round in 1..=4 {
         let mut writers: Vec<_> = (0..2)
             .map(|writer| {
                 process(
                     "",
                     &format!("k{}", round * 1_000_000 + writer * 100_000),
-                    journal.folder(),
+                    journal.directory(),
                 )
             })
             .collect();
@@ -1021,7 +1028,7 @@ fn writers_that_are_killed_leave_whole_lines() {
             Outcome::Patched,
         );
     }
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     let ended = past
         .entries
         .iter()
@@ -1033,32 +1040,32 @@ fn writers_that_are_killed_leave_whole_lines() {
 
 #[test]
 fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     // A limit on the file's size, in blocks of 512 bytes, simulates a full disk: the writes fail
     // halfway.
-    let mut writer = process("trap '' XFSZ; ulimit -f 24;", "f1", journal.folder());
+    let mut writer = process("trap '' XFSZ; ulimit -f 24;", "f1", journal.directory());
     assert!(writer.wait().unwrap().success());
-    let path = journal.folder().join(JOURNAL);
+    let path = journal.directory().join(JOURNAL);
     let text = file::read_text(&path, 1 << 20, Guard::Owned).unwrap();
     assert!(
         text.ends_with("}\n") && text.len() > 8_000,
         "{}",
         text.len()
     );
-    let count = RunLog::read(journal.folder()).unwrap().entries.len();
+    let count = RunLog::read(journal.directory()).unwrap().entries.len();
     treat(&journal, count + 1, container("c", 11), Outcome::Patched);
     assert_eq!(
-        RunLog::read(journal.folder()).unwrap().entries.len(),
+        RunLog::read(journal.directory()).unwrap().entries.len(),
         count + 1
     );
 }
 
 #[test]
 fn a_run_that_was_removed_is_written_no_more() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
-    fs::remove_dir_all(journal.folder()).unwrap();
+    fs::remove_dir_all(journal.directory()).unwrap();
     let error = journal
         .begun(&job(&journal, 1, container("c", 11)), false)
         .unwrap_err();
@@ -1066,7 +1073,7 @@ fn a_run_that_was_removed_is_written_no_more() {
         causes(&error),
         format!(
             "cannot write {:?}: it is missing",
-            journal.folder().join(JOURNAL)
+            journal.directory().join(JOURNAL)
         )
     );
     assert!(journal.room().is_err());
@@ -1074,7 +1081,7 @@ fn a_run_that_was_removed_is_written_no_more() {
 
 #[test]
 fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (lock, journal) = begun(&paths);
     // Its main process is gone; its worker holds the lock, as if it had inherited it.
     let gone = Holder {
@@ -1082,7 +1089,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
             pid: 1,
             started: u64::MAX,
         },
-        ..holder(lock.folder()).unwrap().unwrap()
+        ..holder(lock.directory()).unwrap().unwrap()
     };
     replace::replace(
         &paths.patches.join(".note"),
@@ -1113,7 +1120,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
             journal.id()
         )
     );
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     let mut told = Vec::new();
     let mut lock = Some(lock);
     let start = Instant::now();
@@ -1135,13 +1142,13 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
 
 #[test]
 fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     let [one, two, three] =
         [1, 2, 3].map(|number| job(&journal, number, container(&format!("c{number}"), 11)));
     let worker = Journal {
         log: nobody(),
-        ..Journal::open(journal.folder()).unwrap()
+        ..Journal::open(journal.directory()).unwrap()
     };
     worker.begun(&one, false).unwrap();
     worker.ended(&one, &done(Outcome::Patched)).unwrap();
@@ -1164,16 +1171,16 @@ fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
             why: "the worker ended before it began".into()
         }
     );
-    let past = RunLog::read(journal.folder()).unwrap();
+    let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!((past.entries.len(), past.counts()), (3, (1, 2)));
 }
 
 #[test]
 fn the_system_log_hears_of_begin_containers_and_end() {
-    let (folder, paths) = node();
+    let (directory, paths) = node();
     let sockets = Sockets {
-        journal: folder.path().join("journal"),
-        syslog: folder.path().join("log"),
+        journal: directory.path().join("journal"),
+        syslog: directory.path().join("log"),
     };
     let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
     journald.set_nonblocking(true).unwrap();
@@ -1225,8 +1232,8 @@ fn the_system_log_hears_of_begin_containers_and_end() {
 }
 
 #[test]
-fn a_run_that_cannot_begin_leaves_no_folder_and_one_half_made_is_removed() {
-    let (_folder, paths) = node();
+fn a_run_that_cannot_begin_leaves_no_directory_and_one_half_made_is_removed() {
+    let (_directory, paths) = node();
     let mut lock = Lock::take(&paths).unwrap();
     fs::create_dir_all(paths.patches.join(".draft/output")).unwrap();
     let long = Draft {

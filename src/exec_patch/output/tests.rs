@@ -4,12 +4,12 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn collector(folder: &tempfile::TempDir, limit: u64) -> Collector {
-    Collector::create(&folder.path().join("output"), limit).unwrap()
+fn collector(directory: &tempfile::TempDir, limit: u64) -> Collector {
+    Collector::create(&directory.path().join("output"), limit).unwrap()
 }
 
-fn file(folder: &tempfile::TempDir) -> String {
-    io::read_to_string(File::open(folder.path().join("output")).unwrap()).unwrap()
+fn file(directory: &tempfile::TempDir) -> String {
+    io::read_to_string(File::open(directory.path().join("output")).unwrap()).unwrap()
 }
 
 fn print(to: &OwnedFd, text: &[u8]) {
@@ -18,8 +18,8 @@ fn print(to: &OwnedFd, text: &[u8]) {
 
 #[test]
 fn both_streams_stand_in_the_file_as_they_came_and_each_has_its_tail() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut collector = collector(&folder, 100);
+    let directory = tempfile::tempdir().unwrap();
+    let mut collector = collector(&directory, 100);
     let ends = collector.open().unwrap();
     for (to, text) in [
         (&ends.output, "one\n"),
@@ -42,13 +42,13 @@ fn both_streams_stand_in_the_file_as_they_came_and_each_has_its_tail() {
             tail: "one\nthree\ntwo\n".to_owned()
         }
     );
-    assert_eq!(file(&folder), "one\ntwo\nthree");
+    assert_eq!(file(&directory), "one\ntwo\nthree");
 }
 
 #[test]
 fn a_second_command_has_pipes_of_its_own_and_the_same_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut collector = collector(&folder, 100);
+    let directory = tempfile::tempdir().unwrap();
+    let mut collector = collector(&directory, 100);
     let first = collector.open().unwrap();
     let inodes = collector.inodes();
     print(&first.output, b"check\n");
@@ -64,7 +64,7 @@ fn a_second_command_has_pipes_of_its_own_and_the_same_file() {
     drop(second);
     collector.close(SECOND);
     assert_eq!(
-        (collector.finish().0.tail, file(&folder)),
+        (collector.finish().0.tail, file(&directory)),
         ("check\nrun\n".to_owned(), "check\nrun\n".to_owned())
     );
 }
@@ -87,8 +87,8 @@ fn what_is_beyond_the_limit_is_counted_and_the_file_says_so() {
         ),
         (8, "one\ntwo\n"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut collector = collector(&folder, limit);
+        let directory = tempfile::tempdir().unwrap();
+        let mut collector = collector(&directory, limit);
         let ends = collector.open().unwrap();
         for text in ["one\n", "two\n"] {
             print(&ends.output, text.as_bytes());
@@ -103,7 +103,7 @@ fn what_is_beyond_the_limit_is_counted_and_the_file_says_so() {
                 tail: "one\ntwo\n".to_owned()
             }
         );
-        assert_eq!(file(&folder), kept, "{limit}");
+        assert_eq!(file(&directory), kept, "{limit}");
     }
 }
 
@@ -128,8 +128,8 @@ fn a_disk_that_is_full_does_not_stop_the_counting() {
 #[test]
 fn a_flood_is_taken_without_waiting_and_without_keeping_it() {
     const FLOOD: u64 = 64 << 20;
-    let folder = tempfile::tempdir().unwrap();
-    let mut collector = collector(&folder, 1_000);
+    let directory = tempfile::tempdir().unwrap();
+    let mut collector = collector(&directory, 1_000);
     let ends = collector.open().unwrap();
     let printing = std::thread::spawn(move || {
         let mut to = File::from(ends.output);
@@ -155,7 +155,7 @@ fn a_flood_is_taken_without_waiting_and_without_keeping_it() {
     );
     assert!(printed.tail.starts_with("a line of a flood\n"));
     assert_eq!(
-        file(&folder).len(),
+        file(&directory).len(),
         1_000 + "\n[embargo: 67107878 more bytes were printed and are not kept]\n".len()
     );
 }
@@ -163,8 +163,8 @@ fn a_flood_is_taken_without_waiting_and_without_keeping_it() {
 #[test]
 fn who_holds_a_pipe_for_ever_or_never_stops_printing_is_not_waited_for() {
     for prints in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut collector = collector(&folder, 10);
+        let directory = tempfile::tempdir().unwrap();
+        let mut collector = collector(&directory, 10);
         let ends = collector.open().unwrap();
         let printing = prints.then(|| {
             let mut to = File::from(ends.output.try_clone().unwrap());

@@ -127,7 +127,7 @@ fn what_is_typed_beside_a_ban_counts() {
         run: words("apt-get install"),
         user: (0, 0),
         environment: Vec::new(),
-        folder: None,
+        directory: None,
         timeout: 600,
         thaw: true,
         brings: false,
@@ -157,7 +157,7 @@ fn what_is_typed_beside_a_ban_counts() {
         means: Means::Signed,
         user: Some((1, 2)),
         timeout: Some(3),
-        folder: Some("/srv".to_owned()),
+        directory: Some("/srv".to_owned()),
         ..order(Means::Signed)
     };
     assert_eq!(
@@ -314,7 +314,7 @@ fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
         &|work| work.check = Some(words("a")),
         &|work| work.user = (1, 0),
         &|work| work.environment = words("A=b"),
-        &|work| work.folder = Some("/".to_owned()),
+        &|work| work.directory = Some("/".to_owned()),
     ];
     let mut all: Vec<_> = other
         .iter()
@@ -330,8 +330,8 @@ fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
 
 #[test]
 fn files_are_checked_before_anything_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
     let load = |bytes: &[u8], is_script: bool| {
         replace::replace(&path, 0o644, bytes).unwrap();
         let named = Named {
@@ -375,8 +375,8 @@ fn files_are_checked_before_anything_runs() {
         assert!(!hint.is_empty());
     }
     let (busybox, link) = (
-        folder.path().join("busybox.static"),
-        folder.path().join("rm"),
+        directory.path().join("busybox.static"),
+        directory.path().join("rm"),
     );
     replace::replace(&busybox, 0o755, b"\x7fELF").unwrap();
     std::os::unix::fs::symlink(&busybox, &link).unwrap();
@@ -397,12 +397,12 @@ fn files_are_checked_before_anything_runs() {
         );
     }
     let nothing = Payloads::load(order(Means::Script(Named {
-        file: folder.path().join("no"),
+        file: directory.path().join("no"),
         words: Vec::new(),
     })))
     .unwrap_err();
     assert!(nothing.to_string().starts_with("cannot read "), "{nothing}");
-    let fifo = folder.path().join("fifo");
+    let fifo = directory.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
     let error = Payloads::load(order(Means::Script(Named {
         file: fifo,

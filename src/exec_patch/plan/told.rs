@@ -108,9 +108,9 @@ fn terms(payload: &Payload) -> String {
         format!("within {}", amount(work.timeout, "second")),
     ];
     terms.extend(
-        work.folder
+        work.directory
             .as_ref()
-            .map(|folder| format!("in {}", said::shell_word(folder))),
+            .map(|directory| format!("in {}", said::shell_word(directory))),
     );
     terms.extend(
         work.environment

@@ -14,7 +14,7 @@ use crate::exec_patch::job::{Container, Job};
 
 /// A resumed request, with containers and the outcomes of their patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     let mut number = 0;
     for (id, outcomes) in containers {
@@ -56,7 +56,7 @@ fn treat_with(
 
 fn request(journal: &Journal) -> Request {
     Request::resumed(
-        RunLog::read(journal.folder()).unwrap(),
+        RunLog::read(journal.directory()).unwrap(),
         PaceWords::default(),
     )
     .unwrap()
@@ -111,7 +111,7 @@ fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
 
 #[test]
 fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     let before = USUAL_PACE;
     let (canary, failures) = (
@@ -149,13 +149,13 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
 
 #[test]
 fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (mut lock, journal) = begun(&paths);
     treat(&journal, 1, container("c1", 11), failed(1));
     let stopped = |allowed| {
         let stopped = Some(Halt::Failures { allowed });
         journal.finished(finished(&journal, stopped)).unwrap();
-        RunLog::read(journal.folder()).unwrap()
+        RunLog::read(journal.directory()).unwrap()
     };
     let past = stopped(0);
     let pace = Limits {

@@ -117,7 +117,7 @@ fn turn(id: &str, payloads: &[&str]) -> QueuedContainer {
         run: vec![(*word).to_owned()],
         user: (0, 0),
         environment: Vec::new(),
-        folder: None,
+        directory: None,
         timeout: 1,
         thaw: false,
         brings: false,
@@ -146,8 +146,8 @@ fn carried_out(
     canary: usize,
     rounds: Vec<Vec<QueuedContainer>>,
 ) -> Option<Halt> {
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("worker");
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("worker");
     let mut file = OpenOptions::new()
         .create_new(true)
         .write(true)
@@ -161,7 +161,7 @@ fn carried_out(
         program: &program,
         lock: lock.as_fd(),
         run: "r",
-        journal: folder.path(),
+        journal: directory.path(),
         output_limit: 1,
         output_room: 9,
         number: 1,

@@ -216,7 +216,7 @@ mod tests {
             run: vec!["x".repeat(200_000)],
             user: (0, 0),
             environment: Vec::new(),
-            folder: None,
+            directory: None,
             timeout: 1,
             thaw: false,
             brings: false,
@@ -240,8 +240,8 @@ mod tests {
 
     /// How a worker ends that is this shell script.
     fn ended(script: &str) -> (Ended, Duration) {
-        let folder = tempfile::tempdir().unwrap();
-        let program: PathBuf = folder.path().join("worker");
+        let directory = tempfile::tempdir().unwrap();
+        let program: PathBuf = directory.path().join("worker");
         let mut options = std::fs::OpenOptions::new();
         options
             .create_new(true)

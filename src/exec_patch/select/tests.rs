@@ -90,11 +90,11 @@ impl Node {
 
     /// A process that lives as long as the node.
     #[allow(clippy::disallowed_methods)] // A container needs a process of its own.
-    fn process(&mut self, name: &str, folder: &Path) -> u32 {
+    fn process(&mut self, name: &str, directory: &Path) -> u32 {
         let process = std::process::Command::new("/bin/sleep")
             .arg0(name)
             .arg("600")
-            .current_dir(folder)
+            .current_dir(directory)
             .spawn()
             .unwrap();
         // A program that was just started has no arguments yet: its starter continues before they
@@ -118,11 +118,11 @@ impl Node {
         let store = "var/lib/docker/image/vfs/layerdb";
         let chain = chain(layers);
         for (at, (diff_id, chain_id)) in chain.layers().enumerate() {
-            let folder = format!("{store}/sha256/{}", chain_id.0.hex());
-            self.put(&format!("{folder}/diff"), &diff_id.unwrap().to_string());
+            let directory = format!("{store}/sha256/{}", chain_id.0.hex());
+            self.put(&format!("{directory}/diff"), &diff_id.unwrap().to_string());
             if at > 0 {
                 self.put(
-                    &format!("{folder}/parent"),
+                    &format!("{directory}/parent"),
                     &chain.chain_ids()[at - 1].to_string(),
                 );
             }
@@ -181,7 +181,7 @@ impl Node {
                 .clone()
                 .unwrap_or_else(|| container.id.clone())
         };
-        let folder = self.root.path().to_str().unwrap();
+        let directory = self.root.path().to_str().unwrap();
         (
             found
                 .matches
@@ -201,7 +201,7 @@ impl Node {
                         "{} {}: {}",
                         found.engine,
                         found.id,
-                        found.why.replace(folder, "…")
+                        found.why.replace(directory, "…")
                     )
                 })
                 .collect(),
@@ -461,15 +461,15 @@ fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_no_stranger
 fn a_user_keeps_no_container_out_of_sight_by_a_file_in_its_state() {
     let mut node = Node::new();
     node.container("web", &[1]);
-    let folder = format!("run/docker/runtime-runc/moby/{}", id("web"));
-    node.put(&format!("{folder}/exec.fifo"), "");
+    let directory = format!("run/docker/runtime-runc/moby/{}", id("web"));
+    node.put(&format!("{directory}/exec.fifo"), "");
     let seen = || {
         let (matches, left_out, strangers) = node.told(&by_base(&[1]));
         matches.len() + left_out.len() + strangers.len()
     };
     assert_eq!(seen(), 0);
     if nix::unistd::geteuid().is_root() {
-        std::os::unix::fs::chown(node.at(&folder), Some(70_000), None).unwrap();
+        std::os::unix::fs::chown(node.at(&directory), Some(70_000), None).unwrap();
         assert_eq!(seen(), 1);
     }
 }
@@ -696,7 +696,7 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
 }
 
 #[test]
-fn another_kind_of_runtime_is_seen_by_its_shims_folder() {
+fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
     let mut node = Node::new();
     let tasks = "run/containerd/io.containerd.runtime.v2.task/default";
     for name in ["sandbox", "gone", "coming", "virtual", "inside"] {
@@ -707,16 +707,16 @@ fn another_kind_of_runtime_is_seen_by_its_shims_folder() {
     node.put(&format!("{tasks}/gone/init.pid"), "0");
     // A runc shim that has not made its container yet, and one of another kind, with two containers
     // in one pod.
-    for (folder, name) in [
+    for (directory, name) in [
         ("coming", "/usr/bin/containerd-shim-runc-v2"),
         ("virtual", "/usr/bin/containerd-shim-kata-v2"),
     ] {
         node.put(
-            &format!("{tasks}/{folder}/address"),
-            &format!("unix:///run/containerd/s/{folder}"),
+            &format!("{tasks}/{directory}/address"),
+            &format!("unix:///run/containerd/s/{directory}"),
         );
-        let folder = node.at(&format!("{tasks}/{folder}"));
-        node.process(name, &folder);
+        let directory = node.at(&format!("{tasks}/{directory}"));
+        node.process(name, &directory);
     }
     node.put(
         &format!("{tasks}/inside/address"),
@@ -724,7 +724,7 @@ fn another_kind_of_runtime_is_seen_by_its_shims_folder() {
     );
     let (matches, _, mut strangers) = node.told(&by_base(&[1]));
     strangers.sort();
-    let why = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a folder";
+    let why = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
     let expected = ["inside", "sandbox", "virtual"].map(|name| format!("containerd {name}: {why}"));
     assert_eq!((matches, strangers), (Vec::new(), expected.to_vec()));
 }

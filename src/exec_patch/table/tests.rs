@@ -124,7 +124,7 @@ fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
             run: vec!["true".to_owned()],
             user: (0, 0),
             environment: vec![],
-            folder: None,
+            directory: None,
             timeout: 1,
             thaw: false,
             brings: false,
@@ -341,13 +341,13 @@ fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
 }
 
 fn job(container: Container) -> Job {
-    let (check, folder, run) = (None, None, vec!["true".to_owned()]);
+    let (check, directory, run) = (None, None, vec!["true".to_owned()]);
     let work = Work {
         check,
         run,
         user: (0, 0),
         environment: vec![],
-        folder,
+        directory,
         timeout: 1,
         thaw: false,
         brings: false,

@@ -22,7 +22,7 @@ use crate::sys::proc;
 const LARGEST_TABLE: u64 = 16 << 20;
 
 /// How many cgroups below the container's are read: each nested container has some.
-const MOST_FOLDERS: usize = 1_024;
+const MOST_DIRECTORIES: usize = 1_024;
 
 /// How many processes are taken from them; the next scan takes more.
 const MOST_PROCESSES: usize = 16_384;
@@ -42,7 +42,7 @@ const CONTROLLERS: [&str; 6] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cgroup {
     /// Its directory.
-    folder: PathBuf,
+    directory: PathBuf,
     /// Whether it has no other processes than the container's.
     pub(super) is_own: bool,
 }
@@ -87,13 +87,13 @@ impl Cgroup {
     fn among(lines: &[Line], mounted: &[Hierarchy], id: &str, init: Life) -> Option<Self> {
         let mut found = None;
         for line in lines {
-            let Some(cgroup) = folder(line, mounted, id).map(|(folder, is_named)| Self {
+            let Some(cgroup) = directory(line, mounted, id).map(|(directory, is_named)| Self {
                 is_own: is_named,
-                folder,
+                directory,
             }) else {
                 continue;
             };
-            if !cgroup.folder.is_dir() {
+            if !cgroup.directory.is_dir() {
                 continue;
             }
             if cgroup.is_own || line.path != Path::new("/") && cgroup.began_with(init) {
@@ -110,16 +110,17 @@ impl Cgroup {
     /// The processes in it and below it.
     pub(super) fn processes(&self) -> Vec<u32> {
         let mut processes = Vec::new();
-        let mut folders = vec![self.folder.clone()];
+        let mut directories = vec![self.directory.clone()];
         let mut looked = 0;
-        while let Some(folder) = folders.pop() {
-            let listed = proc::read(folder.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
+        while let Some(directory) = directories.pop() {
+            let listed =
+                proc::read(directory.join("cgroup.procs"), LARGEST_TABLE).unwrap_or_default();
             // 0 stands for a process outside the reader's PID namespace.
             processes.extend(proc::numbers(&listed).into_iter().filter(|pid| *pid != 0));
             looked += 1;
-            if looked + folders.len() < MOST_FOLDERS && processes.len() < MOST_PROCESSES {
-                let below = fs::read_dir(&folder).into_iter().flatten().flatten();
-                folders.extend(
+            if looked + directories.len() < MOST_DIRECTORIES && processes.len() < MOST_PROCESSES {
+                let below = fs::read_dir(&directory).into_iter().flatten().flatten();
+                directories.extend(
                     below
                         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
                         .map(|entry| entry.path()),
@@ -142,7 +143,7 @@ impl Cgroup {
 
 /// The directory of a container's cgroup in `line`'s hierarchy, and whether it has the container's
 /// name.
-fn folder(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
+fn directory(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
     let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
         None => hierarchy.is_v2,
         Some(controller) => !hierarchy.is_v2 && hierarchy.options.contains(controller),
@@ -173,7 +174,7 @@ fn named(path: &Path, id: &str) -> Option<PathBuf> {
             .is_some_and(|before| before.is_empty() || before.ends_with('-'))
     };
     path.ancestors()
-        .filter(|folder| folder.file_name().is_some_and(is_named))
+        .filter(|directory| directory.file_name().is_some_and(is_named))
         .last()
         .map(Path::to_owned)
 }
@@ -283,16 +284,16 @@ mod tests {
 
     fn found(table: &[u8], lines_of: &str) -> Vec<(String, bool)> {
         let mounted = hierarchies(table);
-        let folders = lines(lines_of.as_bytes())
+        let directories = lines(lines_of.as_bytes())
             .into_iter()
-            .filter_map(|line| folder(&line, &mounted, ID));
-        folders
-            .map(|(folder, is_named)| (folder.display().to_string(), is_named))
+            .filter_map(|line| directory(&line, &mounted, ID));
+        directories
+            .map(|(directory, is_named)| (directory.display().to_string(), is_named))
             .collect()
     }
 
     #[test]
-    fn the_containers_folder_is_found_in_every_kind_of_hierarchy() {
+    fn the_containers_directory_is_found_in_every_kind_of_hierarchy() {
         let v2 =
             b"30 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
         let scope = "/sys/fs/cgroup/system.slice/docker-c0ffee0123.scope";
@@ -317,12 +318,12 @@ mod tests {
         ];
         assert_eq!(
             found(HYBRID, hybrid),
-            expected.map(|(folder, is_named)| (folder.to_owned(), is_named))
+            expected.map(|(directory, is_named)| (directory.to_owned(), is_named))
         );
     }
 
     #[test]
-    fn a_part_of_a_hierarchy_that_is_not_mounted_has_no_folder() {
+    fn a_part_of_a_hierarchy_that_is_not_mounted_has_no_directory() {
         let part = b"30 23 0:27 /kubepods /mnt/a\\040b rw - cgroup2 none rw\n";
         assert_eq!(
             found(part, "0::/kubepods/pod7/c0ffee0123\n"),
@@ -356,8 +357,8 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_the_containers_by_its_whole_name() {
-        for (path, folder) in [
+    fn a_directory_is_the_containers_by_its_whole_name() {
+        for (path, directory) in [
             ("/a/c0ffee0123", Some("/a/c0ffee0123")),
             ("/a/c0ffee0123/b/c0ffee0123", Some("/a/c0ffee0123")),
             (
@@ -379,7 +380,7 @@ mod tests {
         ] {
             assert_eq!(
                 named(Path::new(path), ID).as_deref(),
-                folder.map(Path::new),
+                directory.map(Path::new),
                 "{path}"
             );
         }

@@ -27,7 +27,7 @@ pub struct Order {
     pub environment: Vec<String>,
     /// In which directory, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub folder: Option<String>,
+    pub directory: Option<String>,
     /// Seconds for one container, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
@@ -78,7 +78,7 @@ impl Order {
             check: None,
             user: None,
             environment: Vec::new(),
-            folder: None,
+            directory: None,
             timeout: None,
             thaw: false,
             again: false,

@@ -106,7 +106,7 @@ fn everything_that_is_typed_stands_in_the_order() {
         check: Some("test -e /fixed".to_owned()),
         user: Some((1000, 1000)),
         environment: words("A=b=c B="),
-        folder: Some("/srv".to_owned()),
+        directory: Some("/srv".to_owned()),
         timeout: Some(90),
         thaw: true,
         again: true,

@@ -106,7 +106,7 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
-pub(super) fn folder(text: &str) -> Result<String, String> {
+pub(super) fn directory(text: &str) -> Result<String, String> {
     text.starts_with('/')
         .then(|| text.to_owned())
         .ok_or_else(|| "expected an absolute path in the container".to_owned())

@@ -34,7 +34,7 @@ pub(super) struct Source {
 
 #[derive(Debug)]
 enum Members {
-    Folder,
+    Directory,
     Tar(Tar),
 }
 
@@ -107,10 +107,10 @@ fn added<V: PartialEq>(entry: MapEntry<'_, String, V>, value: V) -> Added {
 }
 
 impl Source {
-    pub(super) fn folder(path: &Path) -> Self {
+    pub(super) fn directory(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            members: Members::Folder,
+            members: Members::Directory,
         }
     }
 
@@ -158,7 +158,8 @@ impl Source {
     /// The bytes of a JSON document, at most [`MAX_DOCUMENT`].
     pub(super) fn document(&self, name: &str) -> Result<Cow<'_, [u8]>, ArchiveError> {
         match &self.members {
-            Members::Folder => match file::read(&self.path.join(name), MAX_DOCUMENT, Guard::Any) {
+            Members::Directory => match file::read(&self.path.join(name), MAX_DOCUMENT, Guard::Any)
+            {
                 Ok(bytes) => Ok(Cow::Owned(bytes)),
                 Err(error) if error.is_absent() => {
                     Err(ArchiveError::NoMember(self.path.clone(), name.to_owned()))
@@ -189,7 +190,7 @@ impl Source {
     /// The member that `name` leads to: itself, unless it is a link, or a link to a link.
     pub(super) fn resolve(&self, name: &str) -> String {
         match &self.members {
-            Members::Folder => name.to_owned(),
+            Members::Directory => name.to_owned(),
             Members::Tar(tar) => tar.resolve(name),
         }
     }
@@ -208,7 +209,7 @@ impl Source {
                     Ok(())
                 }
             }),
-            Members::Folder => names.iter().try_for_each(|name| {
+            Members::Directory => names.iter().try_for_each(|name| {
                 let (mut file, _) =
                     file::open(&self.path.join(name), Guard::Any).map_err(ArchiveError::File)?;
                 visit(name, &mut file)

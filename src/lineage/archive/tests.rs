@@ -135,7 +135,7 @@ fn docker_and_podman_archives_give_every_image_with_its_names() {
 }
 
 #[test]
-fn an_oci_archive_and_a_folder_give_manifest_digests_too() {
+fn an_oci_archive_and_a_directory_give_manifest_digests_too() {
     let archive =
         Archive::open(Form::OciArchive, &fixture("skopeo-1.9-oci-archive"), None).unwrap();
     assert_eq!(
@@ -144,10 +144,10 @@ fn an_oci_archive_and_a_folder_give_manifest_digests_too() {
     );
     archive.verify_layers().unwrap();
 
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let packed = flate2::read::GzDecoder::new(File::open(fixture("umoci-0.4-layout")).unwrap());
-    tar::Archive::new(packed).unpack(folder.path()).unwrap();
-    let archive = Archive::open(Form::Layout, folder.path(), None).unwrap();
+    tar::Archive::new(packed).unpack(directory.path()).unwrap();
+    let archive = Archive::open(Form::Layout, directory.path(), None).unwrap();
     let expected = [
         "empty linux/amd64 b918f629 c559fc78 0 ",
         "base linux/amd64 bb772d52 383a48a3 0 c9f0ede0",
@@ -155,14 +155,14 @@ fn an_oci_archive_and_a_folder_give_manifest_digests_too() {
     ];
     assert_eq!(told(&archive), expected);
     archive.verify_layers().unwrap();
-    let app = Archive::open(Form::Layout, folder.path(), Some("app")).unwrap();
+    let app = Archive::open(Form::Layout, directory.path(), Some("app")).unwrap();
     assert_eq!(told(&app), expected[2..]);
-    let error = Archive::open(Form::Layout, folder.path(), Some("ap")).unwrap_err();
+    let error = Archive::open(Form::Layout, directory.path(), Some("ap")).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
             r#"cannot find the image "ap" in {:?}, which has ["empty", "base", "app"]"#,
-            folder.path()
+            directory.path()
         )
     );
 }
@@ -210,20 +210,20 @@ fn an_attestation_beside_an_image_is_no_image() {
 
 #[test]
 fn a_platform_that_was_never_fetched_is_reported() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let packed =
         flate2::read::GzDecoder::new(File::open(fixture("buildah-1.28-two-platforms")).unwrap());
-    tar::Archive::new(packed).unpack(folder.path()).unwrap();
+    tar::Archive::new(packed).unpack(directory.path()).unwrap();
     fs::remove_file(
-        folder
+        directory
             .path()
             .join("blobs/sha256/1afc2e08e27ad7504ba0172a23fb5700f8c92f8d32fa91c34f3c3deb7041f78d"),
     )
     .unwrap();
-    let archive = Archive::open(Form::Layout, folder.path(), None).unwrap();
+    let archive = Archive::open(Form::Layout, directory.path(), None).unwrap();
     assert_eq!(archive.absent, ["linux/arm64"]);
     assert_eq!(archive.images.len(), 1);
-    let (images, absent) = below(folder.path(), archive.images[0].indexes[0].0).unwrap();
+    let (images, absent) = below(directory.path(), archive.images[0].indexes[0].0).unwrap();
     assert_eq!(
         (images[0].image_id, absent),
         (archive.images[0].image_id, archive.absent.clone())
@@ -415,15 +415,15 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
             *expected
         );
     }
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     assert!(matches!(
-        Archive::open(Form::OciArchive, folder.path(), None),
+        Archive::open(Form::OciArchive, directory.path(), None),
         Err(ArchiveError::File(FileError::NotRegular(_)))
     ));
-    let error = Archive::open(Form::Layout, folder.path(), None).unwrap_err();
+    let error = Archive::open(Form::Layout, directory.path(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("cannot find \"oci-layout\" in {:?}", folder.path())
+        format!("cannot find \"oci-layout\" in {:?}", directory.path())
     );
 }
 

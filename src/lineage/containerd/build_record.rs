@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn without_the_database_nothing_is_known() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let answer = snapshot(
-            &folder.path().join("none"),
+            &directory.path().join("none"),
             "x",
             None,
             &Duration::from_secs(9).into(),

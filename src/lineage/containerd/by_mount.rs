@@ -14,7 +14,7 @@ use super::build_record::{self, Recorded};
 use super::content::Content;
 use super::docker_store::is_init;
 use super::expand::{self, Stores};
-use super::layout::{Folder, Kind, Layout, Snapshotter};
+use super::layout::{Directory, Kind, Layout, Snapshotter};
 use super::mounted::is_same;
 use super::records::Metadata;
 use crate::container::mount::{self, RootMount};
@@ -25,7 +25,7 @@ use crate::sys::deadline::Deadline;
 
 /// The directories of a mounted snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folders {
+pub struct Directories {
     /// The snapshotter's root directory.
     pub root: PathBuf,
     /// The number of the upper directory.
@@ -49,14 +49,14 @@ pub fn resolve(
     let Some(mount) = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))? else {
         return Ok(None);
     };
-    let Some(folders) = folders(&mount).or_else(|| bound(&mount, root, bundle)) else {
+    let Some(directories) = directories(&mount).or_else(|| bound(&mount, root, bundle)) else {
         return Ok(None);
     };
-    let snapshotter = match Snapshotter::open(&folders.root) {
+    let snapshotter = match Snapshotter::open(&directories.root) {
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         answer => answer?,
     };
-    let layout = match (folders.upper, folders.lower.as_slice()) {
+    let layout = match (directories.upper, directories.lower.as_slice()) {
         (Some(upper), [above, ..]) => snapshotter.layout_of(upper, *above, deadline)?,
         (None, [top, ..]) => snapshotter.layout_numbered(*top, deadline)?,
         (_, []) => return Ok(None),
@@ -65,21 +65,24 @@ pub fn resolve(
         .ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
     // There is only the container's own directory: a build from scratch.
     let is_own =
-        folders.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
+        directories.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
     let layers = layers(layout);
-    let recorded: Vec<u64> = layers.iter().map(|folder| folder.number).collect();
-    if recorded != folders.lower && !is_own {
-        let difference = format!("the folders {:?} instead of {recorded:?}", folders.lower);
+    let recorded: Vec<u64> = layers.iter().map(|directory| directory.number).collect();
+    if recorded != directories.lower && !is_own {
+        let difference = format!(
+            "the directories {:?} instead of {recorded:?}",
+            directories.lower
+        );
         return Err(Corrupt::Mount(root.to_owned(), difference).into());
     }
-    let origin = origin(&folders.root, &layers, bundle, paths, deadline)?;
+    let origin = origin(&directories.root, &layers, bundle, paths, deadline)?;
     origin
         .map(Some)
         .ok_or_else(|| Unknown::Mount(root.to_owned()).into())
 }
 
 /// The directories that are layers, topmost first, without the container's own.
-fn layers(layout: Layout) -> Vec<Folder> {
+fn layers(layout: Layout) -> Vec<Directory> {
     let own = (layout.kind == Kind::Committed).then_some(layout.own);
     own.into_iter().chain(layout.parents).collect()
 }
@@ -88,7 +91,7 @@ fn layers(layout: Layout) -> Vec<Folder> {
 /// one of them is.
 fn origin(
     root: &Path,
-    layers: &[Folder],
+    layers: &[Directory],
     bundle: &Path,
     paths: &Paths,
     deadline: &Deadline,
@@ -120,7 +123,8 @@ fn origin(
         )
         .into());
     }
-    let is_claimed = layers.iter().any(|folder| folder.is_remote) || chain.diff_ids().is_empty();
+    let is_claimed =
+        layers.iter().any(|directory| directory.is_remote) || chain.diff_ids().is_empty();
     let evidence = if is_claimed {
         Evidence::Claimed
     } else {
@@ -136,16 +140,20 @@ fn origin(
 /// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a
 /// build. `None` when one is neither: then it is not known which layers are in it.
 fn names(
-    layers: &[Folder],
+    layers: &[Directory],
     records: &[PathBuf],
     deadline: &Deadline,
 ) -> Result<Option<Vec<ChainId>>, LineageError> {
     let mut names: Vec<ChainId> = Vec::new();
     let mut has_step = false;
-    for folder in layers.iter().rev().filter(|folder| !is_init(&folder.key)) {
-        let found = match ChainId::parse(&folder.key) {
+    for directory in layers
+        .iter()
+        .rev()
+        .filter(|directory| !is_init(&directory.key))
+    {
+        let found = match ChainId::parse(&directory.key) {
             Ok(name) => Some(Recorded::Layer(name)),
-            Err(_) => recorded(records, &folder.key, names.last().copied(), deadline)?,
+            Err(_) => recorded(records, &directory.key, names.last().copied(), deadline)?,
         };
         match found {
             Some(Recorded::Layer(name)) if !has_step => names.push(name),
@@ -223,7 +231,7 @@ fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
 /// The directories of an overlay, when all are `<root>/snapshots/<number>/fs`; `None` for any other
 /// mount.
 #[must_use]
-pub fn folders(mount: &RootMount) -> Option<Folders> {
+pub fn directories(mount: &RootMount) -> Option<Directories> {
     let (root, upper) = match (&mount.upperdir, mount.lowerdirs.first()) {
         (Some(upper), _) => numbered(upper).map(|(root, number)| (root, Some(number)))?,
         (None, Some(top)) => (numbered(top)?.0, None),
@@ -232,9 +240,9 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
     let lower: Option<Vec<u64>> = mount
         .lowerdirs
         .iter()
-        .map(|folder| lower_number(root, folder))
+        .map(|directory| lower_number(root, directory))
         .collect();
-    Some(Folders {
+    Some(Directories {
         root: root.to_owned(),
         upper,
         lower: lower?,
@@ -246,22 +254,25 @@ pub fn folders(mount: &RootMount) -> Option<Folders> {
 #[must_use]
 pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let as_it_is = || {
-        snapshotter_of(&mount.root).and_then(|_| snapshotter_of(&mount::shown_folder(mount, root)?))
+        snapshotter_of(&mount.root)
+            .and_then(|_| snapshotter_of(&mount::shown_directory(mount, root)?))
     };
-    folders(mount).map(|folders| folders.root).or_else(as_it_is)
+    directories(mount)
+        .map(|directories| directories.root)
+        .or_else(as_it_is)
 }
 
 /// The root in `<root>/snapshots/<number>` and `<root>/snapshots/<number>/fs`.
-fn snapshotter_of(folder: &Path) -> Option<PathBuf> {
-    let folder = if folder.ends_with("fs") {
-        folder.parent()?
+fn snapshotter_of(directory: &Path) -> Option<PathBuf> {
+    let directory = if directory.ends_with("fs") {
+        directory.parent()?
     } else {
-        folder
+        directory
     };
     let is_number =
         |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
-    let snapshots = folder.parent().filter(|_| {
-        folder
+    let snapshots = directory.parent().filter(|_| {
+        directory
             .file_name()
             .and_then(|name| name.to_str())
             .is_some_and(is_number)
@@ -275,36 +286,36 @@ fn snapshotter_of(folder: &Path) -> Option<PathBuf> {
 /// The one directory that is mounted itself. The kernel reports its path from its file system's
 /// root. So the end of that path, below some directory that contains the bundle, must lead to the
 /// very same directory.
-fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Folders> {
+fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Directories> {
     numbered(&mount.root)?;
     let mut names = mount.root.components();
-    let folder = std::iter::from_fn(|| names.next().map(|_| names.as_path().to_owned()))
+    let directory = std::iter::from_fn(|| names.next().map(|_| names.as_path().to_owned()))
         // The snapshotter's own name, `snapshots`, the number and `fs`.
         .take_while(|end| end.components().count() >= 4)
         .find_map(|end| {
             bundle
                 .ancestors()
                 .map(|above| above.join(&end))
-                .find(|folder| is_same(folder, root))
+                .find(|directory| is_same(directory, root))
         })?;
-    let (root, number) = numbered(&folder)?;
-    Some(Folders {
+    let (root, number) = numbered(&directory)?;
+    Some(Directories {
         root: root.to_owned(),
         upper: None,
         lower: vec![number],
     })
 }
 
-fn lower_number(root: &Path, folder: &Path) -> Option<u64> {
-    if folder.is_relative() {
-        return numbered(&Path::new("/snapshots").join(folder)).map(|(_, number)| number);
+fn lower_number(root: &Path, directory: &Path) -> Option<u64> {
+    if directory.is_relative() {
+        return numbered(&Path::new("/snapshots").join(directory)).map(|(_, number)| number);
     }
-    numbered(folder).and_then(|(above, number)| (above == root).then_some(number))
+    numbered(directory).and_then(|(above, number)| (above == root).then_some(number))
 }
 
 /// The root and the number in `<root>/snapshots/<number>/fs`.
-fn numbered(folder: &Path) -> Option<(&Path, u64)> {
-    let number = folder.parent().filter(|_| folder.ends_with("fs"))?;
+fn numbered(directory: &Path) -> Option<(&Path, u64)> {
+    let number = directory.parent().filter(|_| directory.ends_with("fs"))?;
     let snapshots = number
         .parent()
         .filter(|snapshots| snapshots.ends_with("snapshots"))?;
@@ -318,20 +329,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_is_mounted_as_it_is_is_found_beside_the_bundle() {
+    fn a_directory_that_is_mounted_as_it_is_is_found_beside_the_bundle() {
         let top = tempfile::tempdir().unwrap();
-        let folder = top
+        let directory = top
             .path()
             .join("docker/containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs");
         let bundle = top.path().join("docker/buildkit/executor/b1");
         let other = top.path().join("other");
-        for path in [&folder, &bundle, &other] {
+        for path in [&directory, &bundle, &other] {
             std::fs::create_dir_all(path).unwrap();
         }
         let root = bundle.join("rootfs");
-        std::os::unix::fs::symlink(&folder, &root).unwrap();
-        let found = Some(Folders {
-            root: folder
+        std::os::unix::fs::symlink(&directory, &root).unwrap();
+        let found = Some(Directories {
+            root: directory
                 .parent()
                 .and_then(Path::parent)
                 .and_then(Path::parent)
@@ -344,7 +355,7 @@ mod tests {
         for within in [
             format!("/{end}"),
             format!("/elsewhere/on/its/disk/{end}"),
-            folder.to_str().unwrap().to_owned(),
+            directory.to_str().unwrap().to_owned(),
         ] {
             let mount = RootMount {
                 fs_type: "ext4".into(),
@@ -355,7 +366,7 @@ mod tests {
             assert_eq!(
                 bound(&mount, &other, &bundle),
                 None,
-                "another folder is mounted"
+                "another directory is mounted"
             );
         }
         let plain = RootMount {
@@ -367,8 +378,8 @@ mod tests {
     }
 
     #[test]
-    fn the_mounted_folder_tells_its_snapshotter() {
-        for (folder, root) in [
+    fn the_mounted_directory_tells_its_snapshotter() {
+        for (directory, root) in [
             ("/srv/native/snapshots/12", Some("/srv/native")),
             ("/srv/overlayfs/snapshots/12/fs", Some("/srv/overlayfs")),
             ("/srv/native/snapshots/x", None),
@@ -376,9 +387,9 @@ mod tests {
             ("/", None),
         ] {
             assert_eq!(
-                snapshotter_of(Path::new(folder)),
+                snapshotter_of(Path::new(directory)),
                 root.map(PathBuf::from),
-                "{folder}"
+                "{directory}"
             );
         }
         let mount = RootMount {
@@ -395,14 +406,14 @@ mod tests {
     }
 
     #[test]
-    fn the_folders_of_a_snapshotter_are_recognised_wherever_they_stand() {
+    fn the_directories_of_a_snapshotter_are_recognised_wherever_they_stand() {
         let mount = |upper: &str, lower: &[&str]| RootMount {
             fs_type: "overlay".into(),
             upperdir: Some(upper.into()),
             lowerdirs: lower.iter().map(PathBuf::from).collect(),
             ..RootMount::default()
         };
-        let found = Some(Folders {
+        let found = Some(Directories {
             root: "/c/sn".into(),
             upper: Some(9),
             lower: vec![12, 2],
@@ -411,7 +422,7 @@ mod tests {
             upperdir: None,
             ..mount("", &["/c/sn/snapshots/12/fs", "/c/sn/snapshots/2/fs"])
         };
-        for (mount, folders_found) in [
+        for (mount, directories_found) in [
             (
                 mount(
                     "/c/sn/snapshots/9/fs",
@@ -422,7 +433,7 @@ mod tests {
             (mount("/c/sn/snapshots/9/fs", &["12/fs", "2/fs"]), found),
             (
                 read_only,
-                Some(Folders {
+                Some(Directories {
                     root: "/c/sn".into(),
                     upper: None,
                     lower: vec![12, 2],
@@ -454,12 +465,12 @@ mod tests {
                 None,
             ),
         ] {
-            assert_eq!(folders(&mount), folders_found, "{mount:?}");
+            assert_eq!(directories(&mount), directories_found, "{mount:?}");
         }
     }
 
     #[test]
-    fn a_folder_that_no_record_calls_a_step_is_not_taken_for_one() {
+    fn a_directory_that_no_record_calls_a_step_is_not_taken_for_one() {
         const BASE: &str =
             "sha256:a13aaff56dfc4ddb4002660a4c7b0ee825ff8578df70ee257e4f87e2e96a9d15";
         const ABOVE: &str =
@@ -488,13 +499,13 @@ mod tests {
             (&absent, &[STEP], None),
             (&absent, &[ABOVE, BASE], Some(&[BASE, ABOVE])),
         ] {
-            let folder = |key: &&str| Folder {
+            let directory = |key: &&str| Directory {
                 number: 1,
                 key: (*key).to_owned(),
                 namespace: "n".into(),
                 is_remote: false,
             };
-            let layers: Vec<Folder> = keys.iter().map(folder).collect();
+            let layers: Vec<Directory> = keys.iter().map(directory).collect();
             let found =
                 names(&layers, records, &std::time::Duration::from_secs(20).into()).unwrap();
             let expected = expected.map(|names| {

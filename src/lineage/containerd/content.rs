@@ -63,9 +63,9 @@ impl Content {
 
     /// The store in this directory.
     #[must_use]
-    pub fn at(folder: &Path) -> Self {
+    pub fn at(directory: &Path) -> Self {
         Self {
-            blobs: folder.join("blobs/sha256"),
+            blobs: directory.join("blobs/sha256"),
         }
     }
 

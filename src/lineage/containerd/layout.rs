@@ -21,18 +21,18 @@ use crate::sys::file::{self, Guard};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The snapshot's own directory.
-    pub own: Folder,
+    pub own: Directory,
     /// What it is for.
     pub kind: Kind,
     /// Those below, topmost first.
-    pub parents: Vec<Folder>,
+    pub parents: Vec<Directory>,
 }
 
 impl Layout {
     /// Whether any of the directories was never unpacked here.
     #[must_use]
     pub fn has_remote(&self) -> bool {
-        self.own.is_remote || self.parents.iter().any(|folder| folder.is_remote)
+        self.own.is_remote || self.parents.iter().any(|directory| directory.is_remote)
     }
 }
 
@@ -49,7 +49,7 @@ pub enum Kind {
 
 /// One directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
+pub struct Directory {
     /// Its number, which is its name on disk.
     pub number: u64,
     /// The snapshot's key, without the namespace.
@@ -190,7 +190,7 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
     let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else {
         return Ok(None);
     };
-    let Some((own, kind, mut below)) = folder(&snapshots, name)? else {
+    let Some((own, kind, mut below)) = directory(&snapshots, name)? else {
         return Ok(None);
     };
     let mut found = Layout {
@@ -199,7 +199,7 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
         parents: Vec::new(),
     };
     while !below.is_empty() {
-        let Some((parent, _, next)) = folder(&snapshots, &below)? else {
+        let Some((parent, _, next)) = directory(&snapshots, &below)? else {
             return Ok(None);
         };
         if found.parents.len() > MAX_LAYERS {
@@ -212,7 +212,10 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
 }
 
 /// A snapshot's directory, its kind and the full name of the one below.
-fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, Kind, String)>, BoltError> {
+fn directory(
+    snapshots: &Bucket<'_>,
+    name: &str,
+) -> Result<Option<(Directory, Kind, String)>, BoltError> {
     let Some(record) = snapshots.bucket(name.as_bytes())? else {
         return Ok(None);
     };
@@ -235,7 +238,7 @@ fn folder(snapshots: &Bucket<'_>, name: &str) -> Result<Option<(Folder, Kind, St
         .is_some();
     let (namespace, key) = split_name(name);
     Ok(Some((
-        Folder {
+        Directory {
             number,
             key: key.to_owned(),
             namespace: namespace.to_owned(),

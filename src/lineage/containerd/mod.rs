@@ -156,11 +156,11 @@ fn without_snapshot(
         .map_err(|error| Unknown::Bundle(Box::new(error)))?
         .unwrap_or_default();
     let real = bundle.root.canonicalize().unwrap_or_default();
-    let folders = [&bundle.root, &real, &mount.root]
+    let directories = [&bundle.root, &real, &mount.root]
         .into_iter()
         .chain(&mount.lowerdirs)
         .chain(&mount.upperdir);
-    if folders.map(PathBuf::as_path).any(engine::is_in_a_store) {
+    if directories.map(PathBuf::as_path).any(engine::is_in_a_store) {
         Err(Unknown::Engine(bundle.path.clone()).into())
     } else {
         Ok(Origin::NoImage)
@@ -323,7 +323,10 @@ impl<'a> Site<'a> {
             };
             if let Some(chain) = chain {
                 tie(
-                    layout.parents.iter().map(|folder| folder.key.as_str()),
+                    layout
+                        .parents
+                        .iter()
+                        .map(|directory| directory.key.as_str()),
                     chain,
                     snapshotter.path(),
                 )?;

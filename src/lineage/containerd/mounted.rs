@@ -41,22 +41,22 @@ pub fn is_compared(snapshotter: &str) -> bool {
 /// (containerd plugins/snapshots/{overlay,native}, `mounts`).
 #[must_use]
 pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
-    let folder = |number: u64| root.join("snapshots").join(number.to_string());
+    let directory = |number: u64| root.join("snapshots").join(number.to_string());
     match (snapshotter, layout.parents.as_slice()) {
         ("native", [parent, ..]) if layout.kind == Kind::View => {
-            Expected::Bind(folder(parent.number))
+            Expected::Bind(directory(parent.number))
         }
-        ("native", _) => Expected::Bind(folder(layout.own.number)),
-        ("overlayfs", []) => Expected::Bind(folder(layout.own.number).join("fs")),
+        ("native", _) => Expected::Bind(directory(layout.own.number)),
+        ("overlayfs", []) => Expected::Bind(directory(layout.own.number).join("fs")),
         ("overlayfs", [parent]) if layout.kind == Kind::View => {
-            Expected::Bind(folder(parent.number).join("fs"))
+            Expected::Bind(directory(parent.number).join("fs"))
         }
         ("overlayfs", parents) => Expected::Overlay {
             lower: parents
                 .iter()
-                .map(|parent| folder(parent.number).join("fs"))
+                .map(|parent| directory(parent.number).join("fs"))
                 .collect(),
-            upper: (layout.kind != Kind::View).then(|| folder(layout.own.number).join("fs")),
+            upper: (layout.kind != Kind::View).then(|| directory(layout.own.number).join("fs")),
         },
         _ => Expected::Opaque,
     }
@@ -77,9 +77,9 @@ pub fn compare(
         (Expected::Overlay { .. } | Expected::Bind(_), None) => {
             Err(differs("nothing is mounted there".into()))
         }
-        (Expected::Bind(folder), Some(_)) if is_same(folder, root) => Ok(Evidence::Mount),
-        (Expected::Bind(folder), Some(mount)) => Err(differs(format!(
-            "a mount of {:?} instead of {folder:?}",
+        (Expected::Bind(directory), Some(_)) if is_same(directory, root) => Ok(Evidence::Mount),
+        (Expected::Bind(directory), Some(mount)) => Err(differs(format!(
+            "a mount of {:?} instead of {directory:?}",
             mount.root
         ))),
         (Expected::Overlay { lower, upper }, Some(mount)) if mount.fs_type == "overlay" => {
@@ -102,14 +102,14 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
         (Some(expected), Some(found)) if is_same(expected, found) => {}
         (expected, found) => {
             return Err(format!(
-                "the upper folder {found:?} instead of {expected:?}"
+                "the upper directory {found:?} instead of {expected:?}"
             ));
         }
     }
     // With a user namespace, containerd 2 mounts an overlay on mapped copies of the directories'
     // mounts, which are gone afterwards: core/mount/mount_linux.go.
-    if mount.lowerdirs.iter().any(|folder| {
-        folder
+    if mount.lowerdirs.iter().any(|directory| {
+        directory
             .iter()
             .any(|name| name.as_encoded_bytes().starts_with(b"ovl-idmapped"))
     }) {
@@ -117,7 +117,7 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
     }
     if mount.lowerdirs.len() != lower.len() {
         return Err(format!(
-            "{} lower folders instead of {}",
+            "{} lower directories instead of {}",
             mount.lowerdirs.len(),
             lower.len()
         ));
@@ -130,7 +130,7 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
     {
         None => Ok(Evidence::Mount),
         Some((found, expected)) => Err(format!(
-            "the lower folder {found:?} instead of {expected:?}"
+            "the lower directory {found:?} instead of {expected:?}"
         )),
     }
 }
@@ -142,29 +142,29 @@ pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
     if found.is_relative() {
         return found.components().count() >= 2 && expected.ends_with(found);
     }
-    expected == found || file::is_same_folder(expected, found)
+    expected == found || file::is_same_directory(expected, found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineage::containerd::layout::Folder;
+    use crate::lineage::containerd::layout::Directory;
 
     fn layout(kind: Kind, own: u64, parents: &[u64]) -> Layout {
-        let folder = |number: &u64| Folder {
+        let directory = |number: &u64| Directory {
             number: *number,
             key: String::new(),
             namespace: String::new(),
             is_remote: false,
         };
         Layout {
-            own: folder(&own),
+            own: directory(&own),
             kind,
-            parents: parents.iter().map(folder).collect(),
+            parents: parents.iter().map(directory).collect(),
         }
     }
 
-    fn folders(numbers: &[&str]) -> Vec<PathBuf> {
+    fn directories(numbers: &[&str]) -> Vec<PathBuf> {
         numbers
             .iter()
             .map(|number| PathBuf::from(format!("/s/snapshots/{number}")))
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn each_snapshotter_mounts_its_folders_in_its_own_way() {
+    fn each_snapshotter_mounts_its_directories_in_its_own_way() {
         for (snapshotter, layout, mount) in [
             (
                 "overlayfs",
                 layout(Kind::Active, 9, &[3, 2]),
                 Expected::Overlay {
-                    lower: folders(&["3/fs", "2/fs"]),
+                    lower: directories(&["3/fs", "2/fs"]),
                     upper: Some("/s/snapshots/9/fs".into()),
                 },
             ),
@@ -186,7 +186,7 @@ mod tests {
                 "overlayfs",
                 layout(Kind::View, 9, &[3, 2]),
                 Expected::Overlay {
-                    lower: folders(&["3/fs", "2/fs"]),
+                    lower: directories(&["3/fs", "2/fs"]),
                     upper: None,
                 },
             ),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_must_have_exactly_the_folders_of_the_record() {
+    fn an_overlay_must_have_exactly_the_directories_of_the_record() {
         let wanted = expected(
             "overlayfs",
             Path::new("/s"),
@@ -249,30 +249,30 @@ mod tests {
             ),
             (
                 Some(mount(&[two, three], upper)),
-                Err(r#"the lower folder "/s/snapshots/2/fs" instead of "/s/snapshots/3/fs""#),
+                Err(r#"the lower directory "/s/snapshots/2/fs" instead of "/s/snapshots/3/fs""#),
             ),
             (
                 Some(mount(&["fs", "fs"], upper)),
-                Err(r#"the lower folder "fs" instead of "/s/snapshots/3/fs""#),
+                Err(r#"the lower directory "fs" instead of "/s/snapshots/3/fs""#),
             ),
             (
                 Some(mount(&[three], upper)),
-                Err("1 lower folders instead of 2"),
+                Err("1 lower directories instead of 2"),
             ),
             (
                 Some(mount(&[three, two, "/evil"], upper)),
-                Err("3 lower folders instead of 2"),
+                Err("3 lower directories instead of 2"),
             ),
             (
                 Some(mount(&[three, two], "/s/snapshots/8/fs")),
                 Err(
-                    r#"the upper folder Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#,
+                    r#"the upper directory Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#,
                 ),
             ),
             (
                 Some(mount(&idmapped, "/s/snapshots/8/fs")),
                 Err(
-                    r#"the upper folder Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#,
+                    r#"the upper directory Some("/s/snapshots/8/fs") instead of Some("/s/snapshots/9/fs")"#,
                 ),
             ),
             (
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bind_mount_is_recognised_by_its_folder_and_not_by_its_path() {
+    fn a_bind_mount_is_recognised_by_its_directory_and_not_by_its_path() {
         let top = tempfile::tempdir().unwrap();
         let (own, other) = (top.path().join("own"), top.path().join("other"));
         std::fs::create_dir(&own).unwrap();

@@ -8,8 +8,8 @@ use crate::container::ContainerId;
 
 /// A bundle of `id` in a state directory, whose containerd's root is the fixture, with this
 /// `root.path`.
-fn bundle(folder: &Path, id: &str, root: &Path) -> Bundle {
-    let path = folder
+fn bundle(directory: &Path, id: &str, root: &Path) -> Bundle {
+    let path = directory
         .join("io.containerd.runtime.v2.task/default")
         .join(id);
     std::fs::create_dir_all(path.join("rootfs")).unwrap();
@@ -28,19 +28,19 @@ fn bundle(folder: &Path, id: &str, root: &Path) -> Bundle {
     }
 }
 
-fn resolved(folder: &Path, bundle: &Bundle) -> Result<Origin, LineageError> {
+fn resolved(directory: &Path, bundle: &Bundle) -> Result<Origin, LineageError> {
     resolve(
         bundle,
-        folder,
+        directory,
         "default",
-        &Paths::below(folder),
+        &Paths::below(directory),
         &Duration::from_secs(20).into(),
     )
 }
 
 #[test]
 fn a_container_whose_snapshot_is_not_mounted_at_its_root_is_not_believed() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (id, root, fault) in [
         ("c1", "rootfs", "nothing is mounted there"),
         ("n1", "rootfs", "nothing is mounted there"),
@@ -51,8 +51,8 @@ fn a_container_whose_snapshot_is_not_mounted_at_its_root_is_not_believed() {
             "the container has a snapshot, and its root is elsewhere",
         ),
     ] {
-        let bundle = bundle(folder.path(), id, Path::new(root));
-        let error = resolved(folder.path(), &bundle).unwrap_err();
+        let bundle = bundle(directory.path(), id, Path::new(root));
+        let error = resolved(directory.path(), &bundle).unwrap_err();
         assert!(matches!(error, LineageError::Corrupt(_)), "{id}: {error}");
         assert_eq!(
             error.to_string(),
@@ -63,10 +63,10 @@ fn a_container_whose_snapshot_is_not_mounted_at_its_root_is_not_believed() {
 
 #[test]
 fn a_container_that_containerd_does_not_know_is_unknown() {
-    let folder = tempfile::tempdir().unwrap();
-    let known = bundle(folder.path(), "c1", Path::new("rootfs"));
-    let unknown = bundle(folder.path(), "c2", Path::new("rootfs"));
-    let error = resolved(folder.path(), &unknown).unwrap_err();
+    let directory = tempfile::tempdir().unwrap();
+    let known = bundle(directory.path(), "c1", Path::new("rootfs"));
+    let unknown = bundle(directory.path(), "c2", Path::new("rootfs"));
+    let error = resolved(directory.path(), &unknown).unwrap_err();
     assert!(
         error
             .to_string()
@@ -76,7 +76,7 @@ fn a_container_that_containerd_does_not_know_is_unknown() {
     std::fs::remove_file(known.path.join("work")).unwrap();
     assert!(
         matches!(
-            resolved(folder.path(), &known),
+            resolved(directory.path(), &known),
             Err(LineageError::Unknown(Unknown::NoRecord(..)))
         ),
         "no link, no record"
@@ -85,11 +85,14 @@ fn a_container_that_containerd_does_not_know_is_unknown() {
 
 #[test]
 fn a_root_that_an_engine_keeps_is_never_taken_for_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let plain = folder.path().join("srv");
+    let directory = tempfile::tempdir().unwrap();
+    let plain = directory.path().join("srv");
     std::fs::create_dir_all(&plain).unwrap();
-    let mut bundle = bundle(folder.path(), "r1", &plain);
-    assert_eq!(resolved(folder.path(), &bundle).unwrap(), Origin::NoImage);
+    let mut bundle = bundle(directory.path(), "r1", &plain);
+    assert_eq!(
+        resolved(directory.path(), &bundle).unwrap(),
+        Origin::NoImage
+    );
     for (at, layer) in [
         "docker/overlay2/abc/merged",
         "docker/fuse-overlayfs/abc/merged",
@@ -106,8 +109,8 @@ fn a_root_that_an_engine_keeps_is_never_taken_for_none() {
     .enumerate()
     {
         let (layer, hidden) = (
-            folder.path().join(layer),
-            folder.path().join(format!("link-{at}")),
+            directory.path().join(layer),
+            directory.path().join(format!("link-{at}")),
         );
         std::fs::create_dir_all(&layer).unwrap();
         symlink(&layer, &hidden).unwrap();
@@ -115,7 +118,7 @@ fn a_root_that_an_engine_keeps_is_never_taken_for_none() {
             bundle.root = root;
             assert!(
                 matches!(
-                    resolved(folder.path(), &bundle),
+                    resolved(directory.path(), &bundle),
                     Err(LineageError::Unknown(Unknown::Engine(_)))
                 ),
                 "{:?}",
@@ -126,7 +129,7 @@ fn a_root_that_an_engine_keeps_is_never_taken_for_none() {
 }
 
 #[test]
-fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
+fn the_directories_below_a_snapshot_must_be_those_of_the_layers() {
     let chain = Chain::from_diff_ids(
         [b"a", b"b"]
             .map(|text| super::super::digest::DiffId(super::super::digest::Digest::of(text)))
@@ -161,15 +164,15 @@ fn the_folders_below_a_snapshot_must_be_those_of_the_layers() {
 
 #[test]
 fn a_container_of_docker_is_never_one_without_an_image() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("docker/devicemapper/mnt/abc/rootfs");
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("docker/devicemapper/mnt/abc/rootfs");
     std::fs::create_dir_all(&root).unwrap();
-    let bundle = bundle(folder.path(), "r1", &root);
+    let bundle = bundle(directory.path(), "r1", &root);
     let ask = |namespace| {
         without_snapshot(
             &bundle,
             namespace,
-            &Paths::below(folder.path()),
+            &Paths::below(directory.path()),
             &Duration::from_secs(20).into(),
         )
     };
@@ -183,7 +186,7 @@ fn a_container_of_docker_is_never_one_without_an_image() {
             "{namespace}"
         );
     }
-    std::fs::create_dir_all(folder.path().join("docker/containers/r1/config.v2.json")).unwrap();
+    std::fs::create_dir_all(directory.path().join("docker/containers/r1/config.v2.json")).unwrap();
     assert!(
         matches!(
             ask("default"),
@@ -195,8 +198,8 @@ fn a_container_of_docker_is_never_one_without_an_image() {
 
 #[test]
 fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = Paths::below(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let paths = Paths::below(directory.path());
     let stores = Stores {
         metadata: None,
         content: None,
@@ -387,8 +390,8 @@ fn what_containerd_answers_is_held_against_the_chain() {
             "cannot find the container's snapshot in",
         ),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("containerd.sock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("containerd.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let soon = Duration::from_secs(20).into();
         let mut client = Client::open(&path, "default", &soon).unwrap();

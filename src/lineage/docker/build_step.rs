@@ -62,19 +62,19 @@ pub(super) fn overlay_step(
         return Ok(None);
     };
     let layers = LayerStore::of(data_root, Driver::Overlay2);
-    if !layers.folder().is_dir() {
+    if !layers.directory().is_dir() {
         return Ok(None);
     }
-    let folders: Option<Vec<_>> = mount
+    let directories: Option<Vec<_>> = mount
         .lowerdirs
         .iter()
         .map(|lower| layer_behind(&home, lower))
         .collect();
     // Directories of another form belong to another store.
-    let Some(folders) = folders else {
+    let Some(directories) = directories else {
         return Ok(None);
     };
-    if let Some(chain) = chain_under(step, &folders, &layers, deadline)? {
+    if let Some(chain) = chain_under(step, &directories, &layers, deadline)? {
         return Ok(Some(image(chain, Evidence::Mount)));
     }
     let own = mount
@@ -89,7 +89,7 @@ pub(super) fn overlay_step(
         Base::Nothing => Ok(Some(Origin::NoImage)),
         Base::Chain(top) => Err(Corrupt::Mount(
             step.to_owned(),
-            format!("none of its lower folders is a layer of {top}"),
+            format!("none of its lower directories is a layer of {top}"),
         )
         .into()),
     }
@@ -103,12 +103,12 @@ fn copied_step(
     root: &Path,
     deadline: &Deadline,
 ) -> Result<Option<Origin>, LineageError> {
-    let Some((driver, layer, path)) = mounted_folder(&mount.root) else {
+    let Some((driver, layer, path)) = mounted_directory(&mount.root) else {
         return Ok(None);
     };
     let Some(data_root) = root
         .parent()
-        .filter(|data_root| file::is_same_folder(step, &data_root.join(path)))
+        .filter(|data_root| file::is_same_directory(step, &data_root.join(path)))
     else {
         return Ok(None);
     };
@@ -141,7 +141,7 @@ fn fuse_step(
         .iter()
         .filter_map(|point| LayerRoot::of(point))
         .filter(own);
-    let Some(layer) = layers.find(|layer| file::is_same_folder(&layer.path(), step)) else {
+    let Some(layer) = layers.find(|layer| file::is_same_directory(&layer.path(), step)) else {
         return Ok(None);
     };
     recorded_step(&layer, root, deadline).map(Some)
@@ -172,12 +172,12 @@ fn image(chain: Chain, evidence: Evidence) -> Origin {
 
 /// The driver and the layer's name in the path of a mounted directory, from its file system's root,
 /// and its path in the data root.
-fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
-    let names: Vec<_> = folder.iter().rev().take(3).collect();
+fn mounted_directory(directory: &Path) -> Option<(Driver, String, PathBuf)> {
+    let names: Vec<_> = directory.iter().rev().take(3).collect();
     let [last, middle, first] = names[..] else {
         return None;
     };
-    let (driver, layer) = match LayerRoot::of(folder) {
+    let (driver, layer) = match LayerRoot::of(directory) {
         Some(root) => (root.driver, root.layer),
         None if first == Driver::Overlay2.word() && last == "diff" => {
             (Driver::Overlay2, middle.to_str()?.to_owned())
@@ -191,9 +191,9 @@ fn mounted_folder(folder: &Path) -> Option<(Driver, String, PathBuf)> {
 /// root that contains BuildKit's directory. The step's own directory decides: containerd's
 /// snapshotter writes it in full while the lower ones are relative (`3/fs`).
 fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
-    let folder = mount.upperdir.as_ref().or(mount.lowerdirs.first())?;
-    if folder.is_absolute() {
-        home_of(folder)
+    let directory = mount.upperdir.as_ref().or(mount.lowerdirs.first())?;
+    if directory.is_absolute() {
+        home_of(directory)
     } else {
         Some(root.parent()?.join(Driver::Overlay2.word()))
     }
@@ -202,27 +202,27 @@ fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
 /// The chain of the topmost of these directories (topmost first) that is an image layer.
 fn chain_under(
     step: &Path,
-    folders: &[String],
+    directories: &[String],
     layers: &LayerStore,
     deadline: &Deadline,
 ) -> Result<Option<Chain>, LineageError> {
-    let known = layers.layers_in(folders, deadline)?;
-    let Some((above, top)) = folders
+    let known = layers.layers_in(directories, deadline)?;
+    let Some((above, top)) = directories
         .iter()
         .enumerate()
-        .find_map(|(above, folder)| Some((above, *known.get(folder)?)))
+        .find_map(|(above, directory)| Some((above, *known.get(directory)?)))
     else {
         return Ok(None);
     };
     let chain = layers.chain(top, deadline)?;
-    let below = &folders[above..];
-    let agrees = |(folder, chain_id)| known.get(folder).is_none_or(|known| known == chain_id);
+    let below = &directories[above..];
+    let agrees = |(directory, chain_id)| known.get(directory).is_none_or(|known| known == chain_id);
     if below.len() != chain.chain_ids().len()
         || !below.iter().zip(chain.chain_ids().iter().rev()).all(agrees)
     {
         return Err(Corrupt::Mount(
             step.to_owned(),
-            format!("its lower folders are not the layers of {top}"),
+            format!("its lower directories are not the layers of {top}"),
         )
         .into());
     }

@@ -35,20 +35,20 @@ pub(super) struct MountRecord {
 /// The layer store of one driver.
 #[derive(Clone, Debug)]
 pub(super) struct LayerStore {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl LayerStore {
     /// The layer store of this driver in a data root.
     pub(super) fn of(data_root: &Path, driver: Driver) -> Self {
         Self {
-            folder: data_root.join("image").join(driver.word()).join("layerdb"),
+            directory: data_root.join("image").join(driver.word()).join("layerdb"),
         }
     }
 
     /// Its directory.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The record of a container's layer; `None` when there is none. `guard` is for the file that
@@ -58,21 +58,21 @@ impl LayerStore {
         container: &ContainerId,
         guard: Guard,
     ) -> Result<Option<MountRecord>, LineageError> {
-        let folder = self.folder.join("mounts").join(container.as_str());
-        let path = folder.join("mount-id");
+        let directory = self.directory.join("mounts").join(container.as_str());
+        let path = directory.join("mount-id");
         let layer = match file::read(&path, LARGEST_FACT, guard) {
-            Err(error) if error.is_absent() && fs::symlink_metadata(&folder).is_err() => {
+            Err(error) if error.is_absent() && fs::symlink_metadata(&directory).is_err() => {
                 return Ok(None);
             }
-            read => fact(path, read.map_err(broken)?, parse_folder_name)?,
+            read => fact(path, read.map_err(broken)?, parse_directory_name)?,
         };
-        let top = read_optional(folder.join("parent"), parse_digest)?.map(ChainId);
+        let top = read_optional(directory.join("parent"), parse_digest)?.map(ChainId);
         Ok(Some(MountRecord { layer, top }))
     }
 
     /// The file of a container's record that names the chain ID of its image.
     pub(super) fn parent_file(&self, container: &ContainerId) -> PathBuf {
-        self.folder
+        self.directory
             .join("mounts")
             .join(container.as_str())
             .join("parent")
@@ -114,17 +114,17 @@ impl LayerStore {
 
     /// The directory of a layer in the driver.
     pub(super) fn cache_id(&self, layer: ChainId) -> Result<String, LineageError> {
-        self.layer_fact(layer, "cache-id", parse_folder_name)
+        self.layer_fact(layer, "cache-id", parse_directory_name)
     }
 
-    /// The chain IDs of those of the driver's `folders` that are image layers. Looks at every
+    /// The chain IDs of those of the driver's `directories` that are image layers. Looks at every
     /// layer, because nothing leads from a directory to its layer.
     pub(super) fn layers_in(
         &self,
-        folders: &[String],
+        directories: &[String],
         deadline: &Deadline,
     ) -> Result<HashMap<String, ChainId>, LineageError> {
-        let all = self.folder.join("sha256");
+        let all = self.directory.join("sha256");
         let unreadable = |error| Unknown::File(file::FileError::Io(all.clone(), error));
         let mut found = HashMap::new();
         for entry in fs::read_dir(&all).map_err(unreadable)? {
@@ -134,19 +134,19 @@ impl LayerStore {
                 continue;
             };
             let path = self.layer_file(layer, "cache-id");
-            let folder = match file::read(&path, LARGEST_FACT, Guard::NoLink) {
+            let directory = match file::read(&path, LARGEST_FACT, Guard::NoLink) {
                 Err(error) if error.is_absent() => continue, // Removed meanwhile.
-                read => fact(path, read.map_err(broken)?, parse_folder_name)?,
+                read => fact(path, read.map_err(broken)?, parse_directory_name)?,
             };
-            if folders.contains(&folder) {
-                found.insert(folder, layer);
+            if directories.contains(&directory) {
+                found.insert(directory, layer);
             }
         }
         Ok(found)
     }
 
     fn layer_file(&self, layer: ChainId, name: &str) -> PathBuf {
-        self.folder.join("sha256").join(layer.0.hex()).join(name)
+        self.directory.join("sha256").join(layer.0.hex()).join(name)
     }
 
     fn layer_fact<T>(
@@ -195,7 +195,7 @@ pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
 ///
 /// # Errors
 /// What is wrong with it, to follow the file's name.
-pub fn parse_folder_name(content: &[u8]) -> Result<String, String> {
+pub fn parse_directory_name(content: &[u8]) -> Result<String, String> {
     let text = text_of(content)?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if text.bytes().all(legal) && !text.starts_with('.') {

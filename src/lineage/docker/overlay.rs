@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::LayerRoot;
 use super::fault::on_time;
-use super::layerdb::{LayerStore, parse_folder_name};
+use super::layerdb::{LayerStore, parse_directory_name};
 use crate::container::mount::RootMount;
 use crate::lineage::chain::Chain;
 use crate::lineage::{Corrupt, LineageError};
@@ -31,14 +31,14 @@ pub(super) fn compare(
     let chain_ids = chain.map_or(&[][..], Chain::chain_ids);
     if mount.lowerdirs.len() != chain_ids.len() + 1 {
         return Err(differs(format!(
-            "it has {} lower folders, for {} layers and one more",
+            "it has {} lower directories, for {} layers and one more",
             mount.lowerdirs.len(),
             chain_ids.len()
         )));
     }
     let upper = mount.upperdir.as_deref().unwrap_or(Path::new(""));
     if layer_behind(&home, upper).as_ref() != Some(&root.layer) {
-        return Err(differs(format!("its upper folder is {upper:?}")));
+        return Err(differs(format!("its upper directory is {upper:?}")));
     }
     let init = Ok(format!("{}-init", root.layer));
     let recorded = chain_ids
@@ -54,19 +54,19 @@ pub(super) fn compare(
         let recorded = recorded?;
         if layer_behind(&home, lower).as_ref() != Some(&recorded) {
             return Err(differs(format!(
-                "its lower folder {lower:?} is not the layer {recorded:?}"
+                "its lower directory {lower:?} is not the layer {recorded:?}"
             )));
         }
     }
     Ok(())
 }
 
-/// The layer whose directory is mounted as `folder`, in the driver's directory `home`.
-pub(super) fn layer_behind(home: &Path, folder: &Path) -> Option<String> {
-    let inside = if folder.is_absolute() {
-        folder.strip_prefix(home).ok()?
+/// The layer whose directory is mounted as `directory`, in the driver's directory `home`.
+pub(super) fn layer_behind(home: &Path, directory: &Path) -> Option<String> {
+    let inside = if directory.is_absolute() {
+        directory.strip_prefix(home).ok()?
     } else {
-        folder
+        directory
     };
     let (first, second) = two_names(inside)?;
     match (first, second) {
@@ -83,10 +83,10 @@ pub(super) fn layer_behind(home: &Path, folder: &Path) -> Option<String> {
 }
 
 /// The driver's directory that contains a lower or upper directory with an absolute path.
-pub(super) fn home_of(folder: &Path) -> Option<PathBuf> {
-    folder
+pub(super) fn home_of(directory: &Path) -> Option<PathBuf> {
+    directory
         .is_absolute()
-        .then(|| folder.parent()?.parent().map(Path::to_owned))
+        .then(|| directory.parent()?.parent().map(Path::to_owned))
         .flatten()
 }
 
@@ -95,7 +95,7 @@ fn two_names(path: &Path) -> Option<(&str, &str)> {
     let mut names = path.components().map(|name| {
         name.as_os_str()
             .to_str()
-            .filter(|name| parse_folder_name(name.as_bytes()).is_ok())
+            .filter(|name| parse_directory_name(name.as_bytes()).is_ok())
     });
     let pair = (names.next()??, names.next()??);
     names.next().is_none().then_some(pair)

@@ -158,30 +158,30 @@ mod tests {
 
     /// A copy of a plugin's files, as Docker 20.10 wrote them.
     fn files() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/docker-20.10-plugin/plugins");
         for name in [
             format!("{PLUGIN}/config.json"),
             format!("storage/blobs/sha256/{CONFIG}"),
         ] {
-            let to = folder.path().join("plugins").join(&name);
+            let to = directory.path().join("plugins").join(&name);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(fixture.join(&name), to).unwrap();
         }
-        folder
+        directory
     }
 
-    fn bundle(folder: &Path, root: &str, id: &str) -> Bundle {
+    fn bundle(directory: &Path, root: &str, id: &str) -> Bundle {
         Bundle {
             path: "/run/task".into(),
             id: ContainerId::parse(id).unwrap(),
-            root: folder.join(root),
+            root: directory.join(root),
         }
     }
 
-    fn of_plugin(folder: &Path) -> Bundle {
-        bundle(folder, &format!("plugins/{PLUGIN}/rootfs"), PLUGIN)
+    fn of_plugin(directory: &Path) -> Bundle {
+        bundle(directory, &format!("plugins/{PLUGIN}/rootfs"), PLUGIN)
     }
 
     fn put(path: &Path, text: &str) {
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_plugin_is_made_of_the_layers_in_its_config() {
-        let folder = files();
-        let of = of_plugin(folder.path());
+        let directory = files();
+        let of = of_plugin(directory.path());
         let Some(Origin::Image(image)) = resolve(&of).unwrap() else {
             panic!("no image")
         };
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn only_a_root_with_a_record_of_this_container_is_a_plugins() {
-        let folder = files();
+        let directory = files();
         for (root, id) in [
             (format!("plugins/{PLUGIN}/rootfs"), "c1"),
             (format!("plugins/{PLUGIN}/other"), PLUGIN),
@@ -227,7 +227,7 @@ mod tests {
             (format!("plugins/{CONFIG}/rootfs"), CONFIG),
         ] {
             assert_eq!(
-                resolve(&bundle(folder.path(), &root, id)).unwrap(),
+                resolve(&bundle(directory.path(), &root, id)).unwrap(),
                 None,
                 "{root} {id}"
             );
@@ -251,9 +251,9 @@ mod tests {
             ),
             (&config, "{}".to_owned(), CONFIG.to_owned()),
         ] {
-            let folder = files();
-            put(&folder.path().join(file), &text);
-            let error = resolve(&of_plugin(folder.path())).unwrap_err();
+            let directory = files();
+            put(&directory.path().join(file), &text);
+            let error = resolve(&of_plugin(directory.path())).unwrap_err();
             let shown = error.to_string();
             assert!(
                 matches!(error, LineageError::Corrupt(_))
@@ -262,9 +262,9 @@ mod tests {
                 "{shown}"
             );
         }
-        let folder = files();
-        fs::remove_file(folder.path().join(&config)).unwrap();
-        let error = resolve(&of_plugin(folder.path())).unwrap_err();
+        let directory = files();
+        fs::remove_file(directory.path().join(&config)).unwrap();
+        let error = resolve(&of_plugin(directory.path())).unwrap_err();
         assert!(
             matches!(&error, LineageError::Unknown(Unknown::File(_))),
             "{error}"

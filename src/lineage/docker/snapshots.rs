@@ -29,21 +29,21 @@ pub(super) enum Base {
 /// directory.
 pub(super) fn base_of(
     root: &Path,
-    folder: &str,
+    directory: &str,
     deadline: &Deadline,
 ) -> Result<Base, LineageError> {
     let path = root.join("snapshots.db");
     let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
     let base = Database::new(file)
-        .view(deadline, |view| walk(view, folder))
+        .view(deadline, |view| walk(view, directory))
         .map_err(|error| fault(&path, error))?;
     base.ok_or_else(|| Unknown::NoRecord("the snapshot of the build step", path).into())
 }
 
-fn walk(view: &View<'_>, folder: &str) -> Result<Option<Base>, BoltError> {
-    let mut folder = folder.to_owned();
+fn walk(view: &View<'_>, directory: &str) -> Result<Option<Base>, BoltError> {
+    let mut directory = directory.to_owned();
     for _ in 0..MAX_LAYERS {
-        let Some(parent) = text(view.bucket(&[folder.as_bytes()])?, b"parent")? else {
+        let Some(parent) = text(view.bucket(&[directory.as_bytes()])?, b"parent")? else {
             return Ok(None);
         };
         if parent.is_empty() {
@@ -60,7 +60,7 @@ fn walk(view: &View<'_>, folder: &str) -> Result<Option<Base>, BoltError> {
         let Some(committed) = text(view.bucket(&[parent.as_bytes()])?, b"committed")? else {
             return Ok(None);
         };
-        folder = committed;
+        directory = committed;
     }
     Ok(None)
 }
@@ -80,25 +80,25 @@ mod tests {
 
     const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 
-    fn base(folder: &str) -> Result<Base, LineageError> {
+    fn base(directory: &str) -> Result<Base, LineageError> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/docker-20.10-buildkit-run/buildkit");
-        base_of(&root, folder, &Duration::from_secs(30).into())
+        base_of(&root, directory, &Duration::from_secs(30).into())
     }
 
     #[test]
     fn a_step_leads_through_earlier_steps_to_its_base() {
-        for folder in ["25vja3b4reblehss24hw1fj5b", "vn6jsxo94hkolzh9dhgpv2pcn"] {
+        for directory in ["25vja3b4reblehss24hw1fj5b", "vn6jsxo94hkolzh9dhgpv2pcn"] {
             assert_eq!(
-                base(folder).unwrap(),
+                base(directory).unwrap(),
                 Base::Chain(ChainId::parse(BASE).unwrap()),
-                "{folder}"
+                "{directory}"
             );
         }
     }
 
     #[test]
-    fn a_folder_without_a_record_is_unknown() {
+    fn a_directory_without_a_record_is_unknown() {
         let error = base("0000000000000000000000000").unwrap_err();
         assert!(
             error

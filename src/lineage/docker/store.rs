@@ -36,7 +36,7 @@ impl GraphStore {
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no graph driver's store.
     pub fn open(data_root: &Path) -> Result<Self, LineageError> {
-        let has_store = |driver: &Driver| LayerStore::of(data_root, *driver).folder().is_dir();
+        let has_store = |driver: &Driver| LayerStore::of(data_root, *driver).directory().is_dir();
         let drivers: Vec<_> = Driver::ALL.into_iter().filter(has_store).collect();
         if drivers.is_empty() {
             return Err(Unknown::NoRecord(
@@ -75,7 +75,7 @@ impl GraphStore {
                     driver: *driver,
                     layer: record.layer.clone(),
                 };
-                let mount = mount::at(&root.path()).unwrap_or_default(); // The folder is made when the container starts.
+                let mount = mount::at(&root.path()).unwrap_or_default(); // The directory is made when the container starts.
                 let origin = super::origin(
                     Found {
                         id,
@@ -195,12 +195,12 @@ impl GraphStore {
     }
 
     fn image_ids(&self, driver: Driver) -> Result<Vec<ImageId>, LineageError> {
-        let folder = self
+        let directory = self
             .data_root
             .join("image")
             .join(driver.word())
             .join("imagedb/content/sha256");
-        Ok(names_in(&folder)?
+        Ok(names_in(&directory)?
             .into_iter()
             .filter_map(|name| Digest::from_hex(name.to_str()?).map(ImageId))
             .collect())
@@ -300,10 +300,10 @@ pub fn containers(
 }
 
 /// The names in a directory; none when it does not exist.
-fn names_in(folder: &Path) -> Result<Vec<OsString>, LineageError> {
+fn names_in(directory: &Path) -> Result<Vec<OsString>, LineageError> {
     let unreadable =
-        |error| LineageError::from(Unknown::File(FileError::Io(folder.to_owned(), error)));
-    match fs::read_dir(folder) {
+        |error| LineageError::from(Unknown::File(FileError::Io(directory.to_owned(), error)));
+    match fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         entries => entries
             .map_err(unreadable)?

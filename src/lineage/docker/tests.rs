@@ -37,14 +37,14 @@ struct Copy(tempfile::TempDir);
 
 impl Copy {
     fn of(fixture: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         copy_tree(
             &Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("tests/fixtures")
                 .join(fixture),
-            folder.path(),
+            directory.path(),
         );
-        Self(folder)
+        Self(directory)
     }
 
     fn path(&self, relative: &str) -> PathBuf {
@@ -239,33 +239,33 @@ fn a_mount_that_is_not_the_recorded_one_is_corrupt() {
         ),
         (
             &|mount| drop(mount.lowerdirs.pop()),
-            "it has 3 lower folders, for 3 layers and one more".into(),
+            "it has 3 lower directories, for 3 layers and one more".into(),
         ),
         (
             &|mount| mount.lowerdirs.push(path("l/x")),
-            "it has 5 lower folders, for 3 layers and one more".into(),
+            "it has 5 lower directories, for 3 layers and one more".into(),
         ),
         (
             &|mount| mount.lowerdirs.swap(1, 2),
             format!(
-                "its lower folder {:?} is not the layer \"097ffa9719d109a64f075739858acbe0bb971968b686aa6bbbbcaaef63dd09dc\"",
+                "its lower directory {:?} is not the layer \"097ffa9719d109a64f075739858acbe0bb971968b686aa6bbbbcaaef63dd09dc\"",
                 path("l/VN4WO745KHSRD56OPZDCBGWX2Z")
             ),
         ),
         (
             &|mount| mount.lowerdirs[0] = path("l/3XALVMRJ2EF5VXWLUWPIVHHHHE"),
             format!(
-                "its lower folder {:?} is not the layer \"{layer}-init\"",
+                "its lower directory {:?} is not the layer \"{layer}-init\"",
                 path("l/3XALVMRJ2EF5VXWLUWPIVHHHHE")
             ),
         ),
         (
             &|mount| mount.upperdir = None,
-            "its upper folder is \"\"".into(),
+            "its upper directory is \"\"".into(),
         ),
         (
             &|mount| mount.upperdir = Some("/other/overlay2/x/diff".into()),
-            "its upper folder is \"/other/overlay2/x/diff\"".into(),
+            "its upper directory is \"/other/overlay2/x/diff\"".into(),
         ),
     ];
     for (change, difference) in cases {
@@ -282,12 +282,12 @@ fn a_mount_that_is_not_the_recorded_one_is_corrupt() {
 }
 
 #[test]
-fn folders_relative_to_the_driver_are_those_of_many_layers() {
+fn directories_relative_to_the_driver_are_those_of_many_layers() {
     let copy = Copy::of("docker-20.10-overlay2");
     let home = copy.path("overlay2");
     let relative = |mount: &mut RootMount| {
-        for folder in mount.lowerdirs.iter_mut().chain(&mut mount.upperdir) {
-            *folder = folder.strip_prefix(&home).unwrap().to_owned();
+        for directory in mount.lowerdirs.iter_mut().chain(&mut mount.upperdir) {
+            *directory = directory.strip_prefix(&home).unwrap().to_owned();
         }
     };
     assert_eq!(
@@ -420,7 +420,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
 #[test]
 fn names_that_cannot_be_read_make_no_store_corrupt() {
     let names = "image/overlay2/repositories.json";
-    for fault in ["none", "cut", "no names", "65 MiB", "a folder"] {
+    for fault in ["none", "cut", "no names", "65 MiB", "a directory"] {
         let copy = Copy::of("docker-20.10-overlay2");
         let store = GraphStore::open(&copy.path("")).unwrap();
         let pulled = || {
@@ -442,7 +442,7 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
                 .unwrap()
                 .set_len(65 << 20)
                 .unwrap(),
-            _folder => {
+            _directory => {
                 fs::remove_file(copy.path(names)).unwrap();
                 fs::create_dir(copy.path(names)).unwrap();
             }
@@ -563,7 +563,7 @@ fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
     assert!(
         error
             .to_string()
-            .ends_with("it has 1 lower folders, for 1 layers and one more"),
+            .ends_with("it has 1 lower directories, for 1 layers and one more"),
         "{error}"
     );
     assert!(matches!(error, LineageError::Corrupt(_)), "{error:?}");
@@ -766,7 +766,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     assert_eq!(
         lost.to_string(),
         format!(
-            "cannot believe the mount at \"/step\": none of its lower folders is a layer of {BASE}"
+            "cannot believe the mount at \"/step\": none of its lower directories is a layer of {BASE}"
         )
     );
     let unrecorded = resolve(&|mount| {
@@ -798,7 +798,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     assert_eq!(
         torn.to_string(),
         format!(
-            "cannot believe the mount at \"/step\": its lower folders are not the layers of {middle}"
+            "cannot believe the mount at \"/step\": its lower directories are not the layers of {middle}"
         )
     );
     for foreign in ["/var/lib/containerd/snapshots/3/fs", "overlay2/3/fs"] {

@@ -215,8 +215,8 @@ fn what_is_neither_a_manifest_nor_an_index_or_is_both_is_refused() {
 #[test]
 fn labels_are_believed_only_when_the_config_hashes_to_its_image_id() {
     let text = br#"{"config":{"Labels":{"org.opencontainers.image.source":"https://git.example/x","org.opencontainers.image.revision":"","b":"c"}}}"#;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config");
     std::io::Write::write_all(
         &mut std::fs::OpenOptions::new()
             .write(true)
@@ -256,7 +256,7 @@ fn labels_are_believed_only_when_the_config_hashes_to_its_image_id() {
         Err(LineageError::Corrupt(Corrupt::Hash(..)))
     ));
     assert!(matches!(
-        ImageConfig::load(&folder.path().join("none"), ImageId(digest("x"))),
+        ImageConfig::load(&directory.path().join("none"), ImageId(digest("x"))),
         Err(LineageError::Unknown(Unknown::File(_)))
     ));
 }

@@ -35,7 +35,7 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
     match mount.fs_type.as_str() {
         "overlay" => by_upper(mount).or_else(|| mounted_at(root)),
         fuse if fuse.starts_with("fuse") => mounted_at(root),
-        _other => bound_folder(root, mount, settings),
+        _other => bound_directory(root, mount, settings),
     }
 }
 
@@ -65,7 +65,7 @@ pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
         .into_iter()
         .filter_map(|point| shown_layer(&point));
     places.find(|place| {
-        file::is_same_folder(
+        file::is_same_directory(
             &stores::shown_at(&place.graph_root, &place.driver, place.own),
             root,
         )
@@ -84,7 +84,7 @@ fn shown_layer(point: &Path) -> Option<BuildPlace> {
 
 /// The kernel names the directory that is bound to the root from the root of its file system, which
 /// need not be mounted at `/`.
-fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
+fn bound_directory(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     let (driver, (prefix, own)) = ["vfs", "btrfs"]
         .into_iter()
         .find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
@@ -94,7 +94,7 @@ fn bound_folder(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<
         .chain(set)
         .chain([PathBuf::from(GRAPH_ROOT)]);
     let graph_root = graph_roots.find(|graph_root| {
-        file::is_same_folder(&stores::shown_at(graph_root, driver, own), root)
+        file::is_same_directory(&stores::shown_at(graph_root, driver, own), root)
     })?;
     Some(BuildPlace {
         graph_root,

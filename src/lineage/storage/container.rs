@@ -28,11 +28,11 @@ pub fn find(
     roots: &[&Path],
     deadline: &Deadline,
 ) -> Result<(ContainerRecord, PathBuf), LineageError> {
-    let folder = |root: &Path| root.join(format!("{driver}-containers"));
+    let directory = |root: &Path| root.join(format!("{driver}-containers"));
     let paths = roots.iter().flat_map(|root| {
         [
-            folder(root).join("containers.json"),
-            folder(root).join("volatile-containers.json"),
+            directory(root).join("containers.json"),
+            directory(root).join("volatile-containers.json"),
         ]
     });
     let mut lists = Vec::new();
@@ -50,7 +50,9 @@ pub fn find(
     }
     Err(Unknown::NoRecord(
         "the container's record",
-        roots.first().map_or_else(PathBuf::new, |root| folder(root)),
+        roots
+            .first()
+            .map_or_else(PathBuf::new, |root| directory(root)),
     )
     .into())
 }

@@ -60,8 +60,8 @@ fn config(
     image: Digest,
     image_id: ImageId,
 ) -> Result<Option<FoundImage>, LineageError> {
-    let folder = stores.file(root, "images", &image.hex());
-    let path = folder.join(big_data::file_name(&image_id.to_string()));
+    let directory = stores.file(root, "images", &image.hex());
+    let path = directory.join(big_data::file_name(&image_id.to_string()));
     let config = match ImageConfig::load(&path, image_id) {
         // Without the config, the store's list of layers says as much.
         Err(LineageError::Unknown(Unknown::File(FileError::TooLarge(..)))) => return Ok(None),
@@ -70,7 +70,7 @@ fn config(
     };
     let facts = ImageFacts {
         image_id: Some(image_id),
-        manifests: manifests(&folder),
+        manifests: manifests(&directory),
         config_file: Some(path),
         ..ImageFacts::default()
     };
@@ -107,8 +107,8 @@ fn listed_config(
 /// The digests of an image's manifests, by the names of its items: of its platform's and of the
 /// index through which it was pulled (seen with skopeo 1.9). An image whose items cannot be listed
 /// has none: they only add to what is known.
-fn manifests(folder: &Path) -> Vec<Digest> {
-    let Ok(items) = std::fs::read_dir(folder) else {
+fn manifests(directory: &Path) -> Vec<Digest> {
+    let Ok(items) = std::fs::read_dir(directory) else {
         return Vec::new();
     };
     let mut digests: Vec<_> = items

@@ -41,15 +41,15 @@ pub enum Lower {
 
 /// Reads the name of a lower directory.
 #[must_use]
-pub fn parse(folder: &Path) -> Lower {
+pub fn parse(directory: &Path) -> Lower {
     // A copy for other owners is followed by its original: `<copy>/../diff1`.
-    let copied = folder.parent().filter(|above| {
+    let copied = directory.parent().filter(|above| {
         above.ends_with("..")
-            && folder
+            && directory
                 .file_name()
                 .is_some_and(|name| name.to_str().is_some_and(is_diff))
     });
-    let named = copied.and_then(Path::parent).unwrap_or(folder);
+    let named = copied.and_then(Path::parent).unwrap_or(directory);
     let names: Vec<_> = named
         .iter()
         .rev()
@@ -113,23 +113,23 @@ impl Stack {
     /// # Errors
     /// The directory that belongs to no layer.
     pub fn read<P: AsRef<Path>>(
-        folders: impl IntoIterator<Item = P>,
+        directories: impl IntoIterator<Item = P>,
         stores: &mut Stores,
     ) -> Result<Self, PathBuf> {
         let mut stack = Self::default();
         let mut empty = false;
-        for folder in folders {
-            let folder = folder.as_ref();
-            match parse(folder) {
+        for directory in directories {
+            let directory = directory.as_ref();
+            match parse(directory) {
                 Lower::Layer(home, layer) => stack.add(&home, layer, stores),
                 Lower::Link(home, link) => match follow(&home, &link, stores) {
                     Some((home, layer)) => stack.add(&home, layer, stores),
                     None if is_elsewhere(&home) => stack.hidden = true,
-                    None => return Err(folder.to_owned()),
+                    None => return Err(directory.to_owned()),
                 },
                 Lower::Empty => empty = true,
                 Lower::Hidden => stack.hidden = true,
-                Lower::Foreign => return Err(folder.to_owned()),
+                Lower::Foreign => return Err(directory.to_owned()),
             }
         }
         stack.layers.reverse();
@@ -186,11 +186,11 @@ mod tests {
     const LINK: &str = "NLQPOFIRU6GGFWCCOJHKDGUMCJ";
 
     #[test]
-    fn each_form_of_a_lower_folder_is_told() {
+    fn each_form_of_a_lower_directory_is_told() {
         let home = "/var/lib/containers/storage/overlay";
         let layer = |home: &str| Lower::Layer(home.into(), LayerId::parse(ID).unwrap());
         let link = |home: &str| Lower::Link(home.into(), LINK.to_owned());
-        for (folder, expected) in [
+        for (directory, expected) in [
             (format!("{home}/l/{LINK}"), link(home)),
             (format!("{home}/l/{LINK}/../diff1"), link(home)),
             (format!("l/{LINK}"), link("")),
@@ -208,13 +208,13 @@ mod tests {
             ("3".to_owned(), Lower::Hidden),
             ("512".to_owned(), Lower::Hidden),
         ] {
-            assert_eq!(parse(Path::new(&folder)), expected, "{folder}");
+            assert_eq!(parse(Path::new(&directory)), expected, "{directory}");
         }
     }
 
     #[test]
-    fn a_folder_of_any_other_form_is_foreign() {
-        for folder in [
+    fn a_directory_of_any_other_form_is_foreign() {
+        for directory in [
             "",
             "/",
             "/diff",
@@ -238,12 +238,12 @@ mod tests {
             &format!("/x/{ID}/mapped/x/diff"),
             &format!("/x/{ID}/composefs-layers/x"),
         ] {
-            assert_eq!(parse(Path::new(folder)), Lower::Foreign, "{folder}");
+            assert_eq!(parse(Path::new(directory)), Lower::Foreign, "{directory}");
         }
     }
 
     #[test]
-    fn only_the_empty_folder_says_that_there_is_no_layer() {
+    fn only_the_empty_directory_says_that_there_is_no_layer() {
         let mut stores = Stores::new("overlay", Path::new("/nowhere"), &[]);
         let empty = format!("/nowhere/overlay/{ID}/empty");
         assert_eq!(Stack::read([&empty], &mut stores), Ok(Stack::default()));

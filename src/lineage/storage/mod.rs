@@ -258,8 +258,8 @@ impl Sight<'_> {
                 .chain(&mount.lowerdirs)
                 .chain(&mount.upperdir)
         });
-        let mut folders = [&self.bundle.root, &real].into_iter().chain(mounted);
-        if folders.any(|folder| engine::is_in_a_store(folder)) {
+        let mut directories = [&self.bundle.root, &real].into_iter().chain(mounted);
+        if directories.any(|directory| engine::is_in_a_store(directory)) {
             return Err(Unknown::Mount(self.bundle.root.clone()).into());
         }
         Ok(Origin::NoImage)
@@ -269,7 +269,7 @@ impl Sight<'_> {
     /// below it. Stores that show are added to the known ones.
     fn layer_of_image(self, real: &Path, stores: &mut Stores) -> Option<(Seen, LayerId)> {
         let overlay = self.mount.filter(|mount| mount.fs_type == "overlay");
-        let folders = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
+        let directories = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
             Some([merged]) => vec![merged.as_path()],
             Some(_) => Vec::new(),
             None => [self.bundle.root.as_path(), real]
@@ -277,9 +277,9 @@ impl Sight<'_> {
                 .chain(self.mount.map(|mount| mount.root.as_path()))
                 .collect(),
         };
-        if let Some((graph_root, layer)) = folders
+        if let Some((graph_root, layer)) = directories
             .into_iter()
-            .find_map(|folder| stores::shown_in(folder, stores.driver()))
+            .find_map(|directory| stores::shown_in(directory, stores.driver()))
         {
             stores.learn(&graph_root);
             return Some((Seen::Hidden, layer));

@@ -70,7 +70,7 @@ fn not_of(own: LayerId, root: &Path, mount: Option<&RootMount>, stores: &Stores)
         ));
     }
     let shown = layers != [None, None]
-        || file::is_same_folder(
+        || file::is_same_directory(
             &stores::shown_at(stores.first(), stores.driver(), own),
             root,
         );
@@ -94,8 +94,8 @@ fn in_overlay(
     stores: &mut Stores,
 ) -> Result<Option<Seen>, String> {
     let read = Stack::read(&mount.lowerdirs, stores);
-    let mut stack =
-        read.map_err(|folder| format!("its lower folder {folder:?} is no layer of a store"))?;
+    let mut stack = read
+        .map_err(|directory| format!("its lower directory {directory:?} is no layer of a store"))?;
     if stack.hidden {
         return Ok(None);
     }
@@ -111,14 +111,14 @@ fn in_overlay(
 /// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has
 /// its own directory; copies for other owners add more.
 fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
-    let is_descriptor = |folder: &PathBuf| folder.components().count() == 1;
+    let is_descriptor = |directory: &PathBuf| directory.components().count() == 1;
     match seen {
         Seen::Layers(layers, _)
             if mount.lowerdirs.len() < layers.len()
                 && mount.lowerdirs.iter().all(is_descriptor) =>
         {
             Some(format!(
-                "it stands on {} folders, and its layer was made on {} layers",
+                "it stands on {} directories, and its layer was made on {} layers",
                 mount.lowerdirs.len(),
                 layers.len()
             ))
@@ -137,13 +137,13 @@ pub fn noted(own: LayerId, stores: &mut Stores) -> Result<Seen, LineageError> {
         .join(stores.driver())
         .join(own.to_string())
         .join("lower");
-    let Some(folders) = read_list(&path)? else {
+    let Some(directories) = read_list(&path)? else {
         return Ok(Seen::Hidden);
     };
     let corrupt = |fault: &str| LineageError::from(Corrupt::File(path.clone(), fault.to_owned()));
-    let text = std::str::from_utf8(&folders).map_err(|_| corrupt("it is not UTF-8"))?;
+    let text = std::str::from_utf8(&directories).map_err(|_| corrupt("it is not UTF-8"))?;
     let stack = Stack::read(text.trim_ascii().split(':'), stores)
-        .map_err(|_| corrupt("it names a folder of no layer"))?;
+        .map_err(|_| corrupt("it names a directory of no layer"))?;
     Ok(if stack.hidden {
         Seen::Hidden
     } else {

@@ -49,10 +49,10 @@ impl Store {
         settings: Vec<PathBuf>,
     ) -> Result<Self, LineageError> {
         let holds = |driver: &&str| {
-            let folder = |kind| graph_root.join(format!("{driver}-{kind}"));
+            let directory = |kind| graph_root.join(format!("{driver}-{kind}"));
             ["images", "containers"]
                 .into_iter()
-                .any(|kind| folder(kind).metadata().is_ok_and(|facts| facts.is_dir()))
+                .any(|kind| directory(kind).metadata().is_ok_and(|facts| facts.is_dir()))
         };
         let drivers: Vec<_> = DRIVERS.into_iter().filter(holds).collect();
         if drivers.is_empty() {

@@ -150,16 +150,16 @@ pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
 /// The store and the layer in a path of the form of [`shown_at`]; `None` for any other path.
 #[must_use]
 pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
-    let layer_folder = match driver {
+    let layer_directory = match driver {
         "vfs" | "btrfs" | "zfs" => path,
         _overlay => path.parent()?,
     };
-    let layer = LayerId::parse(layer_folder.file_name()?.to_str()?)?;
-    let folders = match driver {
+    let layer = LayerId::parse(layer_directory.file_name()?.to_str()?)?;
+    let directories = match driver {
         "vfs" | "btrfs" | "zfs" => 3,
         _overlay => 2,
     };
-    let root = layer_folder.ancestors().nth(folders)?;
+    let root = layer_directory.ancestors().nth(directories)?;
     (shown_at(root, driver, layer) == path).then(|| (root.to_owned(), layer))
 }
 

@@ -29,9 +29,9 @@ const APP_ID: &str = "ba15c58b75d2187bbd1714953c611968f2b2b97237428347bf4d05a6c1
 const APP_TOP: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
 const RUN_OWN: &str = "114de169f3f0e3355eaed0ac66229ca9042301468a37f1ab12c5fb683af85f74";
 
-/// A store for a test to read and to break: `<folder>/store` is a copy of the fixture's.
+/// A store for a test to read and to break: `<directory>/store` is a copy of the fixture's.
 struct Copy {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     fixture: PathBuf,
 }
 
@@ -43,7 +43,7 @@ struct Call {
 
 impl Copy {
     fn of(fixture: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures")
             .join(fixture);
@@ -51,13 +51,13 @@ impl Copy {
             .into_iter()
             .filter(|root| fixture.join(root).is_dir())
         {
-            copy(&fixture.join(root), &folder.path().join(root));
+            copy(&fixture.join(root), &directory.path().join(root));
         }
-        Self { folder, fixture }
+        Self { directory, fixture }
     }
 
     fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+        self.directory.path().join("store")
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -83,7 +83,7 @@ impl Copy {
     /// additional store.
     fn call_beside(&self, name: &str, images: &Path) -> Call {
         let mut text = text_of(&self.fixture.join("calls").join(name));
-        let (store, run) = (&*self.store(), &*self.folder.path().join("run"));
+        let (store, run) = (&*self.store(), &*self.directory.path().join("run"));
         let storage = [
             ("/var/lib/containers/storage", store),
             ("/run/containers/storage", run),
@@ -115,7 +115,7 @@ impl Copy {
     }
 
     fn settings(&self, text: &str) -> PathBuf {
-        let path = self.folder.path().join("storage.conf");
+        let path = self.directory.path().join("storage.conf");
         write(&path, text.as_bytes());
         path
     }
@@ -189,7 +189,7 @@ fn chain(diff_ids: &[&str]) -> Chain {
 }
 
 fn app_facts(store: &Path) -> ImageFacts {
-    let folder = store.join("overlay-images").join(APP_ID);
+    let directory = store.join("overlay-images").join(APP_ID);
     ImageFacts {
         image_id: Some(ImageId(Digest::from_hex(APP_ID).unwrap())),
         manifests: vec![
@@ -199,7 +199,7 @@ fn app_facts(store: &Path) -> ImageFacts {
             .unwrap(),
         ],
         name: Some("localhost/app:1".to_owned()),
-        config_file: Some(folder.join(big_data::file_name(&format!("sha256:{APP_ID}")))),
+        config_file: Some(directory.join(big_data::file_name(&format!("sha256:{APP_ID}")))),
         pull_fault: None,
     }
 }
@@ -263,7 +263,7 @@ fn a_container_of_an_image_without_layers_has_none() {
 }
 
 #[test]
-fn a_container_made_from_a_folder_has_no_image() {
+fn a_container_made_from_a_directory_has_no_image() {
     let copy = Copy::of("podman-4.3-overlay");
     for call in ["rootfs", "rootfs-overlay"] {
         assert_eq!(
@@ -275,7 +275,7 @@ fn a_container_made_from_a_folder_has_no_image() {
 }
 
 #[test]
-fn a_mounted_image_given_as_a_folder_is_still_that_image() {
+fn a_mounted_image_given_as_a_directory_is_still_that_image() {
     let copy = Copy::of("podman-4.3-overlay");
     let found = image(
         copy.call("rootfs-image")
@@ -293,13 +293,15 @@ fn a_mounted_image_given_as_a_folder_is_still_that_image() {
 }
 
 #[test]
-fn a_folder_of_a_store_is_never_no_image() {
+fn a_directory_of_a_store_is_never_no_image() {
     let copy = Copy::of("podman-4.3-overlay");
     let layer = copy.file(&format!("overlay/{APP_TOP}"));
-    let lower = |folders: &[&Path]| {
+    let lower = |directories: &[&Path]| {
         let mut call = copy.call("rootfs-overlay");
-        call.mount.as_mut().unwrap().lowerdirs =
-            folders.iter().map(|folder| folder.to_path_buf()).collect();
+        call.mount.as_mut().unwrap().lowerdirs = directories
+            .iter()
+            .map(|directory| directory.to_path_buf())
+            .collect();
         call
     };
     let root = |root: PathBuf| {
@@ -307,7 +309,7 @@ fn a_folder_of_a_store_is_never_no_image() {
         call.bundle.root = root;
         call
     };
-    let link = copy.folder.path().join("link");
+    let link = copy.directory.path().join("link");
     symlink(&layer, &link).unwrap();
     fs::create_dir_all(layer.join("diff")).unwrap();
     let unlisted = copy.file(&format!("overlay/{}/merged", "f".repeat(64)));
@@ -329,7 +331,7 @@ fn a_folder_of_a_store_is_never_no_image() {
 }
 
 #[test]
-fn a_whole_copy_given_as_a_folder_is_still_that_image() {
+fn a_whole_copy_given_as_a_directory_is_still_that_image() {
     let copy = Copy::of("podman-4.3-vfs");
     let run = copy.call("run");
     let list = text_of(&copy.file("vfs-containers/containers.json"));
@@ -423,7 +425,7 @@ fn a_container_is_resolved_however_podman_5_started_it() {
     // In transient mode both the bundle and the record are in the run root.
     let call = copy.call("transient");
     let run_root = call.bundle.path.ancestors().nth(3).unwrap();
-    assert_eq!(run_root, copy.folder.path().join("run"));
+    assert_eq!(run_root, copy.directory.path().join("run"));
     assert_eq!(
         image(call.container(run_root, "overlay").unwrap()).chain,
         chain(&app)
@@ -438,9 +440,9 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
     ];
     let copy = Copy::of("podman-5.8-overlay");
-    let by_descriptors = |copy: &Copy, folders: &[&str]| {
+    let by_descriptors = |copy: &Copy, directories: &[&str]| {
         let mut call = copy.call("run");
-        call.mount.as_mut().unwrap().lowerdirs = folders.iter().map(PathBuf::from).collect();
+        call.mount.as_mut().unwrap().lowerdirs = directories.iter().map(PathBuf::from).collect();
         call
     };
     let call = by_descriptors(&copy, &["3", "6", "7"]);
@@ -464,7 +466,7 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         error.to_string(),
         at(
             &call,
-            "it stands on 2 folders, and its layer was made on 3 layers"
+            "it stands on 2 directories, and its layer was made on 3 layers"
         )
     );
     let mut call = by_descriptors(&copy, &["3", "6", "7"]);
@@ -726,8 +728,12 @@ fn nothing_is_looked_up_after_the_deadline() {
 #[test]
 fn people_see_the_store_as_podman_does() {
     let copy = Copy::of("podman-4.3-overlay");
-    let store =
-        Store::open_with(&copy.store(), &copy.folder.path().join("run"), Vec::new()).unwrap();
+    let store = Store::open_with(
+        &copy.store(),
+        &copy.directory.path().join("run"),
+        Vec::new(),
+    )
+    .unwrap();
     let containers = store.containers().unwrap();
     assert_eq!(containers.len(), 11);
     let run = containers
@@ -788,9 +794,12 @@ fn people_see_the_store_as_podman_does() {
             copy.file("overlay-containers")
         )
     );
-    let error = Store::open(copy.folder.path(), copy.folder.path()).unwrap_err();
+    let error = Store::open(copy.directory.path(), copy.directory.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("cannot find a store of images in {:?}", copy.folder.path())
+        format!(
+            "cannot find a store of images in {:?}",
+            copy.directory.path()
+        )
     );
 }

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     _ = docker::parse_digest(bytes);
-    if let Ok(name) = docker::parse_folder_name(bytes) {
+    if let Ok(name) = docker::parse_directory_name(bytes) {
         assert!(!name.is_empty() && !name.contains('/') && name != "." && name != "..");
     }
     _ = ContainerRecord::parse(bytes);

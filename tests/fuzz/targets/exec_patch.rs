@@ -47,7 +47,7 @@ fn process(bytes: &[u8]) {
         user: (0, 0),
         environment: &environment,
         marker: "EMBARGO_PATCH=r.1",
-        folder: None,
+        directory: None,
     };
     let process = spec.process(&asked);
     assert_eq!(

@@ -31,6 +31,6 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(point) = std::str::from_utf8(point) {
         _ = mount::find(table, Wanted::Point(Path::new(point)));
     }
-    _ = mount::overlay_folders(bytes);
+    _ = mount::overlay_directories(bytes);
     _ = statmount::parse(bytes);
 });

@@ -400,10 +400,10 @@ impl Node {
         let docker = self.room.path("docker");
         let start = |number: usize| {
             let id = format!("{:064x}", number + 1);
-            for folder in ["containers", "image/vfs/layerdb/mounts"] {
+            for directory in ["containers", "image/vfs/layerdb/mounts"] {
                 copy(
-                    &docker.join(folder).join(CONTAINER),
-                    &docker.join(folder).join(&id),
+                    &docker.join(directory).join(CONTAINER),
+                    &docker.join(directory).join(&id),
                 );
             }
             let record = docker.join("containers").join(&id).join("config.v2.json");

@@ -5,7 +5,7 @@ use std::fs;
 use super::node::{Answer, Node, OTHER, keyset};
 
 #[test]
-fn restored_folder_with_min_version_set() {
+fn restored_directory_with_min_version_set() {
     let node = Node::trusting(&keyset(&[1], 1));
     node.install(&node.list(397).banning("layer", &[OTHER]).by(&[1]))
         .unwrap();

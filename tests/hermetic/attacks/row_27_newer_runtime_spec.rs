@@ -13,8 +13,8 @@ fn unknown_cap_ns_seccomp_rlimit_top_level() {
     let root = node.spec_root();
     let spec = |at: &str, value: Value| {
         let mut spec = json!({ "ociVersion": "1.2.0", "root": { "path": root }, "process": { "args": ["sh"] }, "linux": {} });
-        let (folder, name) = at.rsplit_once('/').unwrap();
-        spec.pointer_mut(folder).unwrap()[name] = value;
+        let (directory, name) = at.rsplit_once('/').unwrap();
+        spec.pointer_mut(directory).unwrap()[name] = value;
         spec
     };
     let newer = [

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::calls::Call;
 use crate::attacks::node::{BASE, Node};
-use crate::room::{NOBODY, open_folder};
+use crate::room::{NOBODY, open_directory};
 
 /// The fixture's container, whose records are the model for each one here.
 const MODEL: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
@@ -49,8 +49,8 @@ pub(crate) struct Said {
 fn runtime() -> &'static Path {
     static RUNTIME: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = RUNTIME.get_or_init(|| {
-        let folder = open_folder();
-        let path = folder.path().join("fake-exec");
+        let directory = open_directory();
+        let path = directory.path().join("fake-exec");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-exec.c");
         let built = Command::new("cc")
             .args(["-O1", "-Wall", "-Werror", "-o"])
@@ -59,7 +59,7 @@ fn runtime() -> &'static Path {
             .status()
             .unwrap();
         assert!(built.success(), "cc builds the fake runtime");
-        (folder, path)
+        (directory, path)
     });
     path
 }
@@ -80,7 +80,7 @@ impl Fleet {
         for name in ["runc", "crun"] {
             fs::hard_link(runtime(), fleet.path("bin").join(name)).unwrap();
         }
-        for folder in [
+        for directory in [
             "bin/calls",
             "bin/behaviour",
             "ledger",
@@ -88,16 +88,16 @@ impl Fleet {
             "node/run/embargo",
             "node/var/lib/embargo/patches",
         ] {
-            fs::create_dir_all(fleet.path(folder)).unwrap();
+            fs::create_dir_all(fleet.path(directory)).unwrap();
         }
-        for folder in [
+        for directory in [
             "bin/calls",
             "ledger",
             "node/run",
             "node/run/embargo",
             "node/var/lib/embargo/patches",
         ] {
-            fleet.node.room.give(&fleet.path(folder));
+            fleet.node.room.give(&fleet.path(directory));
         }
         // The store is where the node's settings say, as seen from outside the node.
         let store = fleet
@@ -154,10 +154,10 @@ impl Fleet {
     fn record(&self, name: &str, variables: &[&str], layers: Option<&[&str]>) {
         let id = Self::id(name);
         let docker = self.path("docker");
-        for folder in ["containers", "image/vfs/layerdb/mounts"] {
+        for directory in ["containers", "image/vfs/layerdb/mounts"] {
             crate::authoring::copy(
-                &docker.join(folder).join(MODEL),
-                &docker.join(folder).join(&id),
+                &docker.join(directory).join(MODEL),
+                &docker.join(directory).join(&id),
             );
         }
         let path = docker.join("containers").join(&id).join("config.v2.json");
@@ -277,11 +277,11 @@ impl Fleet {
 
     /// Writes the container's state with this text.
     pub(crate) fn write_state(&self, name: &str, text: &str) {
-        let folder = self.state(name);
-        fs::create_dir_all(&folder).unwrap();
-        let (draft, path) = (folder.join("draft"), folder.join("state.json"));
+        let directory = self.state(name);
+        fs::create_dir_all(&directory).unwrap();
+        let (draft, path) = (directory.join("draft"), directory.join("state.json"));
         fs::write(&draft, text).unwrap();
-        self.node.room.give(&folder);
+        self.node.room.give(&directory);
         self.node.room.give(&draft);
         fs::rename(draft, path).unwrap();
     }

@@ -146,7 +146,7 @@ fn the_journal_says_who_did_what_where_and_how_it_ended() {
     assert!(left.iter().all(|path| path.is_dir()), "{left:?}");
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let below = |path: std::path::PathBuf| {
         let inner = if path.is_dir() {
             walk(&path)
@@ -155,7 +155,7 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         };
         std::iter::once(path).chain(inner)
     };
-    fs::read_dir(folder)
+    fs::read_dir(directory)
         .unwrap()
         .flat_map(|entry| below(entry.unwrap().path()))
         .collect()
@@ -338,12 +338,12 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     let dry = fleet.run(&["--prune", "0s", "--dry-run"]);
     assert_eq!((dry.status, fleet.runs().len()), (Some(0), 3), "{dry:?}");
     // What a kill left of a run that was being created or removed.
-    for folder in [
+    for directory in [
         "node/var/lib/embargo/patches/.draft",
         "node/var/lib/embargo/patches/.draft/output",
     ] {
-        fs::create_dir(fleet.path(folder)).unwrap();
-        fleet.node.room.give(&fleet.path(folder));
+        fs::create_dir(fleet.path(directory)).unwrap();
+        fleet.node.room.give(&fleet.path(directory));
     }
     let said = fleet.run(&["--prune", "0s"]);
     assert_eq!(said.status, Some(0), "{said:?}");
@@ -509,7 +509,7 @@ fn what_nobody_saw_the_end_of_is_told_and_not_done_again_unless_a_check_says_wha
 }
 
 #[test]
-fn a_run_without_a_folder_for_its_journal_does_nothing() {
+fn a_run_without_a_directory_for_its_journal_does_nothing() {
     let fleet = Fleet::of(1);
     take_away(&fleet.path("node/var/lib/embargo/patches"));
     let said = fleet.patch(&[]);

@@ -20,15 +20,15 @@ struct Node(tempfile::TempDir);
 
 impl Node {
     fn of(fixture: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         copy(
             &Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("tests/fixtures")
                 .join(fixture),
-            folder.path(),
-            folder.path(),
+            directory.path(),
+            directory.path(),
         );
-        Self(folder)
+        Self(directory)
     }
 
     /// The running container with this ID, whose bundle is in `root` and whose first process is
@@ -205,7 +205,7 @@ fn a_pod_that_shares_its_network_alone_has_a_pause_container_too() {
 
 #[test]
 fn a_pod_of_the_cri_is_held_by_the_sandbox_that_is_itself() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (at, (namespace, kind, sandbox, is_pause)) in [
         ("k8s.io", "sandbox", "p1", true),
         ("k8s.io", "container", "p1", false),
@@ -217,7 +217,7 @@ fn a_pod_of_the_cri_is_held_by_the_sandbox_that_is_itself() {
     .into_iter()
     .enumerate()
     {
-        let bundle = folder
+        let bundle = directory
             .path()
             .join(at.to_string())
             .join("io.containerd.runtime.v2.task")

@@ -43,7 +43,7 @@ fn the_keys_of_every_tool_are_read_and_named() {
 
 #[test]
 fn a_file_named_as_everybodys_gives_its_key_the_comment() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let key = base64::encode(&TestSsh::ed25519(1).blob());
     for (file, comment, expected) in [
         ("id_ed25519.pub", " alice@laptop", Ok("alice@laptop")),
@@ -52,7 +52,7 @@ fn a_file_named_as_everybodys_gives_its_key_the_comment() {
         ("alice.pub", " alice@laptop", Ok("alice")),
         ("a b.pub", " alice@laptop", Err("cannot name a key \"a b\"")),
     ] {
-        let path = folder.path().join(file);
+        let path = directory.path().join(file);
         crate::sys::replace::replace(
             &path,
             0o644,

@@ -494,7 +494,7 @@ fn multi() -> Known {
     ];
     Known {
         groups: vec![Group {
-            word: "oci:folder".to_owned(),
+            word: "oci:directory".to_owned(),
             images,
             absent: vec!["linux/s390x".to_owned()],
         }],

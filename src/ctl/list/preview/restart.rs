@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::container::engine::Engine;
 use crate::node::subject::{Kind, Subject};
-use crate::sys::folder::Folder;
+use crate::sys::directory::Directory;
 
 /// The largest record that is read, in bytes.
 const LARGEST_RECORD: u64 = 16 << 20;
@@ -42,7 +42,7 @@ pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
         return None;
     }
     // A user may control this directory, so none of his links is followed.
-    let directory = Folder::open(&subject.place.join("containers").join(id.as_str())).ok()?;
+    let directory = Directory::open(&subject.place.join("containers").join(id.as_str())).ok()?;
     word(
         &directory
             .read(OsStr::new("hostconfig.json"), LARGEST_RECORD)

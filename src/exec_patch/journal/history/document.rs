@@ -73,7 +73,7 @@ impl<'a> Summary<'a> {
             stopped: finished.and_then(|finished| finished.stopped),
             well,
             not_well,
-            directory: &past.folder,
+            directory: &past.directory,
         }
     }
 }

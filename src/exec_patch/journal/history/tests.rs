@@ -19,9 +19,9 @@ const BEGUN: &str = "2026-11-20T22:15:00Z";
 
 /// The text with placeholders for what differs from test to test.
 fn plain(text: &str, journal: &Journal) -> String {
-    let folder = journal.folder().parent().unwrap().to_str().unwrap();
+    let directory = journal.directory().parent().unwrap().to_str().unwrap();
     let begun = journal.header.begun.to_string();
-    text.replace(folder, "PATCHES")
+    text.replace(directory, "PATCHES")
         .replace(journal.id().as_str(), "20261120-221500-a1b2")
         .replace(&begun, BEGUN)
 }
@@ -61,7 +61,7 @@ fn mixed(journal: &Journal) {
 
 #[test]
 fn a_run_is_shown_with_every_container_and_hostile_cells_stay_on_their_line() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     mixed(&journal);
     let end = Finished {
@@ -92,7 +92,7 @@ c4                     docker   -           not begun                           
 
 #[test]
 fn the_table_has_a_line_for_each_run_newest_first() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (lock, journal) = begun(&paths);
     mixed(&journal);
     let runs = Runs::load(&paths).unwrap();
@@ -109,7 +109,7 @@ fn the_table_has_a_line_for_each_run_newest_first() {
         plain(&table(&runs).unwrap().0, &journal),
         format!("{head}\n{row}         killed, workers still at work\n")
     );
-    let path = journal.folder().join(JOURNAL);
+    let path = journal.directory().join(JOURNAL);
     let text = file::read_text(&path, 1 << 20, Guard::Owned)
         .unwrap()
         .replace(&boot().unwrap(), "an earlier start");
@@ -135,7 +135,7 @@ fn a_long_subject_leaves_room_for_the_rest() {
 
 #[test]
 fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     let one = of_batch("c1");
     for _ in 0..2 {
@@ -170,7 +170,7 @@ fn of_batch(id: &str) -> crate::exec_patch::job::Container {
 
 #[test]
 fn machines_get_an_object_for_each_run() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (_lock, journal) = begun(&paths);
     mixed(&journal);
     treat(
@@ -187,7 +187,7 @@ fn machines_get_an_object_for_each_run() {
         "schema": 1, "event": "summary", "run": journal.id(), "begun": journal.header.begun, "for": "BAN-2026-0007, engine docker",
         "command": "sh -c 'apt-get upgrade'", "trigger": "typed",
         "by": {"user": {"uid": 0, "name": "root"}, "login": {"uid": 1000, "name": "alice"}, "terminal": "/dev/pts/3", "host": "node-1"},
-        "list_version": 412, "state": "under-way", "well": 1, "not_well": 6, "directory": journal.folder(),
+        "list_version": 412, "state": "under-way", "well": 1, "not_well": 6, "directory": journal.directory(),
     });
     assert_eq!(told, expected);
     let whole = run_lines(&runs, journal.id()).unwrap();
@@ -196,7 +196,8 @@ fn machines_get_an_object_for_each_run() {
         serde_json::from_str::<serde_json::Value>(summary).unwrap(),
         expected
     );
-    let journals = file::read_text(&journal.folder().join(JOURNAL), 1 << 20, Guard::Owned).unwrap();
+    let journals =
+        file::read_text(&journal.directory().join(JOURNAL), 1 << 20, Guard::Owned).unwrap();
     assert_eq!(rest, journals, "the lines are the journal's own");
     let of = |name: &str| -> Vec<serde_json::Value> {
         let lines = rest
@@ -233,7 +234,7 @@ fn machines_get_an_object_for_each_run() {
     // Half a line, from a process that is still writing.
     let mut draft = std::fs::OpenOptions::new()
         .append(true)
-        .open(journal.folder().join(JOURNAL))
+        .open(journal.directory().join(JOURNAL))
         .unwrap();
     std::io::Write::write_all(&mut draft, b"{\"schema\":1").unwrap();
     assert_eq!(run_lines(&runs, journal.id()).unwrap(), whole);
@@ -241,7 +242,7 @@ fn machines_get_an_object_for_each_run() {
 
 #[test]
 fn a_run_that_was_gone_on_with_says_by_whom() {
-    let (_folder, paths) = node();
+    let (_directory, paths) = node();
     let (lock, journal) = begun(&paths);
     drop((lock, journal));
     let runs = Runs::load(&paths).unwrap();

@@ -26,10 +26,10 @@ fn soon() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(20).into()))
 }
 
-/// A store of these blobs in `folder`.
-fn store(folder: &Path, blobs: &[&[u8]]) -> Content {
-    std::fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
-    let content = Content::at(folder);
+/// A store of these blobs in `directory`.
+fn store(directory: &Path, blobs: &[&[u8]]) -> Content {
+    std::fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
+    let content = Content::at(directory);
     for blob in blobs {
         write(&content.file(Digest::of(blob)), blob);
     }
@@ -114,7 +114,7 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
 
 #[test]
 fn an_image_is_found_in_the_index_that_lists_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let diff_id = DiffId(Digest::of(b"layer"));
     let config = |architecture: &str| {
         format!(r#"{{"architecture":"{architecture}","os":"linux","rootfs":{{"type":"layers","diff_ids":["{diff_id}"]}}}}"#).into_bytes()
@@ -148,7 +148,7 @@ fn an_image_is_found_in_the_index_that_lists_it() {
     .join(",");
     let index = format!(r#"{{"manifests":[{listed}]}}"#).into_bytes();
     let content = store(
-        folder.path(),
+        directory.path(),
         &[&here, &there, &here_manifest, &there_manifest, &index],
     );
     let ask = |image_id| {
@@ -190,9 +190,9 @@ fn an_image_is_found_in_the_index_that_lists_it() {
 
 #[test]
 fn a_blob_that_is_not_what_it_is_called_is_corrupt_and_one_that_says_nothing_is_passed_over() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let content = store(
-        folder.path(),
+        directory.path(),
         &[
             b"{}",
             b"not json",

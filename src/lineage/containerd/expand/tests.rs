@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::*;
 use crate::lineage::digest::DiffId;
 
-/// A content store in `folder` with one blob called `digest`.
-fn store(folder: &Path, digest: Digest, bytes: &[u8]) -> Content {
-    std::fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
-    let content = Content::at(folder);
+/// A content store in `directory` with one blob called `digest`.
+fn store(directory: &Path, digest: Digest, bytes: &[u8]) -> Content {
+    std::fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
+    let content = Content::at(directory);
     let mut options = std::fs::OpenOptions::new();
     let mut file = options
         .create(true)
@@ -23,11 +23,11 @@ fn store(folder: &Path, digest: Digest, bytes: &[u8]) -> Content {
 
 #[test]
 fn a_chain_that_is_known_is_not_refused_for_a_fault_of_what_may_lead_to_its_image() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = Paths::below(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let paths = Paths::below(directory.path());
     let chain = Chain::from_diff_ids(vec![DiffId(Digest::of(b"layer"))]).unwrap();
     let damaged = Digest::of(b"as it was");
-    let content = store(folder.path(), damaged, b"damaged");
+    let content = store(directory.path(), damaged, b"damaged");
     let stores = |deadline| Stores {
         metadata: None,
         content: Some(&content),
@@ -74,8 +74,8 @@ fn a_chain_that_is_known_is_not_refused_for_a_fault_of_what_may_lead_to_its_imag
 
 #[test]
 fn the_time_for_a_walk_through_the_labels_of_a_known_chain_is_not_the_time_for_the_chain() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = Paths::below(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let paths = Paths::below(directory.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
     let (metadata, content) = (Metadata::open(&root).unwrap(), Content::of(&root));
     let top =
@@ -110,8 +110,8 @@ fn the_time_for_a_walk_through_the_labels_of_a_known_chain_is_not_the_time_for_t
 
 #[test]
 fn a_base_without_a_label_of_its_own_is_found_below_what_was_built_on_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = Paths::below(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let paths = Paths::below(directory.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
     let (metadata, content) = (Metadata::open(&root).unwrap(), Content::of(&root));
     let deadline = &Duration::from_secs(20).into();

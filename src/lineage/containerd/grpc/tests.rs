@@ -174,10 +174,10 @@ fn lengths_are_written_as_hpack_wants_them() {
 
 /// A peer that says `reply` and nothing more, and keeps the connection open.
 fn peer(
-    folder: &Path,
+    directory: &Path,
     reply: &'static [u8],
 ) -> (std::path::PathBuf, std::thread::JoinHandle<Vec<u8>>) {
-    let path = folder.join("socket");
+    let path = directory.join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let handle = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -191,8 +191,8 @@ fn peer(
 
 #[test]
 fn a_peer_that_says_nothing_is_left_at_the_deadline() {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, handle) = peer(folder.path(), b"\0\0\0\x04\0\0\0\0\0\0\0\x10");
+    let directory = tempfile::tempdir().unwrap();
+    let (path, handle) = peer(directory.path(), b"\0\0\0\x04\0\0\0\0\0\0\0\x10");
     let begin = Instant::now();
     let deadline = Duration::from_millis(50).into();
     let mut connection = Connection::open(&path, &deadline).unwrap();
@@ -213,17 +213,17 @@ fn a_peer_that_says_nothing_is_left_at_the_deadline() {
 
 #[test]
 fn a_peer_that_closes_or_is_not_there_is_no_answer() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let soon = Duration::from_secs(5).into();
     assert!(matches!(
-        Connection::open(&folder.path().join("none"), &soon),
+        Connection::open(&directory.path().join("none"), &soon),
         Err(CallError::Io(_))
     ));
     assert!(matches!(
-        Connection::open(&folder.path().join("x".repeat(200)), &soon),
+        Connection::open(&directory.path().join("x".repeat(200)), &soon),
         Err(CallError::Io(_))
     ));
-    let path = folder.path().join("closes");
+    let path = directory.path().join("closes");
     let listener = UnixListener::bind(&path).unwrap();
     let handle = std::thread::spawn(move || drop(listener.accept().unwrap()));
     let found = Connection::open(&path, &soon)
@@ -234,8 +234,8 @@ fn a_peer_that_closes_or_is_not_there_is_no_answer() {
 
 #[test]
 fn a_queue_that_is_full_is_no_answer_and_no_wait() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("full");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("full");
     let _listener = UnixListener::bind(&path).unwrap();
     let begin = Instant::now();
     let deadline = Duration::from_secs(5).into();

@@ -19,7 +19,11 @@ fn snapshotter(name: &str) -> Snapshotter {
 fn numbers(layout: &Layout) -> (u64, Vec<u64>) {
     (
         layout.own.number,
-        layout.parents.iter().map(|folder| folder.number).collect(),
+        layout
+            .parents
+            .iter()
+            .map(|directory| directory.number)
+            .collect(),
     )
 }
 
@@ -38,7 +42,7 @@ fn name_of(id: &str) -> String {
 }
 
 #[test]
-fn a_snapshot_has_just_the_folders_that_the_engine_mounted() {
+fn a_snapshot_has_just_the_directories_that_the_engine_mounted() {
     // From the table of mounts while these containers ran.
     for (snapshotter_name, id, own, parents) in [
         ("overlayfs", "c1", 17, vec![3, 2, 1]),
@@ -141,7 +145,7 @@ fn the_key_of_a_name_may_have_slashes() {
 }
 
 #[test]
-fn one_folder_that_was_never_unpacked_is_enough() {
+fn one_directory_that_was_never_unpacked_is_enough() {
     let mut layout = snapshotter("overlayfs")
         .layout(&name_of("c1"), soon())
         .unwrap()

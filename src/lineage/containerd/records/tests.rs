@@ -214,8 +214,8 @@ fn a_chain_id_leads_to_the_configs_that_were_unpacked_and_to_the_names_below() {
 
 #[test]
 fn what_is_no_database_is_named_with_its_fault() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("meta.db");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("meta.db");
     let ask = |path: &Path| {
         Metadata::open_file(path.to_owned())
             .and_then(|metadata| metadata.facts("default", Wanted::Container("c1"), soon()))
@@ -228,7 +228,7 @@ fn what_is_no_database_is_named_with_its_fault() {
         format!("cannot read {path:?}: not a regular file")
     );
     std::fs::remove_file(&path).unwrap();
-    let real = folder.path().join("real");
+    let real = directory.path().join("real");
     for (bytes, fault) in [
         (Vec::new(), "it is no bbolt database of version 2"),
         (

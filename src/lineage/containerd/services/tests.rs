@@ -45,9 +45,9 @@ fn containerd_answers_what_its_database_says() {
 
 #[test]
 fn a_mount_is_what_the_snapshotter_wants() {
-    let folder = |rest: &str| PathBuf::from("/var/lib/containerd").join(rest);
+    let directory = |rest: &str| PathBuf::from("/var/lib/containerd").join(rest);
     let layer = |number: u8| {
-        folder(&format!(
+        directory(&format!(
             "io.containerd.snapshotter.v1.overlayfs/snapshots/{number}/fs"
         ))
     };
@@ -60,7 +60,7 @@ fn a_mount_is_what_the_snapshotter_wants() {
     );
     assert_eq!(
         mount(&answer("mounts-native")),
-        Expected::Bind(folder("io.containerd.snapshotter.v1.native/snapshots/4"))
+        Expected::Bind(directory("io.containerd.snapshotter.v1.native/snapshots/4"))
     );
 }
 

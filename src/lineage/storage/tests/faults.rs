@@ -48,7 +48,7 @@ fn replace_by(copy: &Copy, name: &str, what: &str) {
     fs::remove_file(&path).unwrap();
     match what {
         "a FIFO" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
-        "a folder" => fs::create_dir(&path).unwrap(),
+        "a directory" => fs::create_dir(&path).unwrap(),
         "a link to itself" => symlink(&path, &path).unwrap(),
         "65 MiB" => fs::OpenOptions::new()
             .create_new(true)
@@ -106,7 +106,7 @@ fn a_broken_list_of_containers_is_named() {
             "cannot read \"{store}/overlay-containers/containers.json\": not a regular file",
         ),
         (
-            "a folder",
+            "a directory",
             "cannot read \"{store}/overlay-containers/containers.json\": not a regular file",
         ),
         (
@@ -172,9 +172,9 @@ fn a_record_that_is_not_of_this_container_is_named() {
 
 #[test]
 fn an_image_config_is_believed_only_with_its_hash() {
-    let folder = format!("overlay-images/{APP_ID}");
+    let directory = format!("overlay-images/{APP_ID}");
     let name = format!(
-        "{folder}/{}",
+        "{directory}/{}",
         big_data::file_name(&format!("sha256:{APP_ID}"))
     );
     let truncated = text_of(&Copy::of("podman-4.3-overlay").file(&name))
@@ -298,11 +298,11 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
 
 #[test]
 fn a_mount_of_other_layers_is_a_contradiction() {
-    let lower = |folders: &[&str]| folders.iter().map(PathBuf::from).collect::<Vec<_>>();
-    let foreign = "its lower folder \"/srv/evil\" is no layer of a store";
+    let lower = |directories: &[&str]| directories.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let foreign = "its lower directory \"/srv/evil\" is no layer of a store";
     let bottom = &BASE["sha256:".len()..];
     let unlisted = "f".repeat(64);
-    for (folders, fault) in [
+    for (directories, fault) in [
         (lower(&["/srv/evil"]), foreign.to_owned()),
         (
             lower(&["l/NLQPOFIRU6GGFWCCOJHKDGUMCJ", "/srv/evil"]),
@@ -310,7 +310,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
         ),
         (
             lower(&["/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ"]),
-            "its lower folder \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store"
+            "its lower directory \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store"
                 .to_owned(),
         ),
         (
@@ -350,7 +350,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
     ] {
         let copy = Copy::of("podman-4.3-overlay");
         let mut call = copy.call("run");
-        call.mount.as_mut().unwrap().lowerdirs = folders;
+        call.mount.as_mut().unwrap().lowerdirs = directories;
         let error = call.container(&copy.store(), "overlay").unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -404,7 +404,7 @@ fn a_form_of_mount_that_hides_its_layers_is_told_by_what_the_driver_noted() {
         (&b"\xff"[..], "it is not UTF-8"),
         (
             b"l/NLQPOFIRU6GGFWCCOJHKDGUMCJ:x",
-            "it names a folder of no layer",
+            "it names a directory of no layer",
         ),
     ] {
         copy.put(&noted, bytes);

@@ -27,7 +27,7 @@ const MOST_LINKS: usize = 40;
 
 /// A directory, and who controls what is below it.
 #[derive(Debug)]
-pub struct Folder {
+pub struct Directory {
     handle: File,
     path: PathBuf,
     owner: u32,
@@ -49,7 +49,7 @@ pub struct Text {
     pub writer: u32,
 }
 
-impl Folder {
+impl Directory {
     /// The directory at this path.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Folder {
             }
             ahead.extend(names(&target));
         }
-        here.is_folder().map_err(failed)?;
+        here.is_directory().map_err(failed)?;
         path.clone_into(&mut here.path);
         Ok(here)
     }
@@ -101,8 +101,8 @@ impl Folder {
     /// A directory in this one. Links are not followed.
     ///
     /// # Errors
-    /// As [`Folder::open`].
-    pub fn folder(&self, name: &OsStr) -> Result<Self, FileError> {
+    /// As [`Directory::open`].
+    pub fn directory(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path.join(name);
         let handle =
             step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
@@ -115,7 +115,7 @@ impl Folder {
             shared_at,
         };
         inner
-            .is_folder()
+            .is_directory()
             .map_err(|error| FileError::Io(inner.path.clone(), error))?;
         inner.inherit()?;
         Ok(inner)
@@ -234,7 +234,7 @@ impl Folder {
         Ok(rights::is_own(self.owner) && rights::is_own(heir(0, link.metadata()?.uid())))
     }
 
-    fn is_folder(&self) -> io::Result<()> {
+    fn is_directory(&self) -> io::Result<()> {
         if self.handle.metadata()?.is_dir() {
             Ok(())
         } else {
@@ -249,12 +249,12 @@ fn others_write(facts: &Metadata) -> bool {
     facts.mode() & (0o002 | group) != 0
 }
 
-/// Who controls what this user owns in a directory that `folder` controls.
-fn heir(folder: u32, user: u32) -> u32 {
-    match folder {
+/// Who controls what this user owns in a directory that `directory` controls.
+fn heir(directory: u32, user: u32) -> u32 {
+    match directory {
         0 if file::is_unmapped(user) => 0,
         0 => user,
-        folder => folder,
+        directory => directory,
     }
 }
 
@@ -267,28 +267,28 @@ fn heir(folder: u32, user: u32) -> u32 {
 /// [`FileError::Unguarded`] naming the directory that is wrong, and [`FileError::Io`] if it cannot
 /// be inspected.
 pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
-    let folder = match Folder::walk(root, path) {
-        Ok(folder) => folder,
+    let directory = match Directory::walk(root, path) {
+        Ok(directory) => directory,
         Err(error) if error.is_absent() => return Ok(()),
         Err(error) => return Err(error),
     };
-    let facts = folder
+    let facts = directory
         .handle
         .metadata()
         .map_err(|error| FileError::Io(path.to_owned(), error))?;
-    if !rights::is_own(folder.owner) {
+    if !rights::is_own(directory.owner) {
         return Err(FileError::Unguarded(
-            folder.handed_over_at.unwrap_or(folder.path),
+            directory.handed_over_at.unwrap_or(directory.path),
         ));
     }
     // The caller's own directories count like root's.
-    if let Some(shared) = folder.shared_at {
+    if let Some(shared) = directory.shared_at {
         return Err(FileError::Unguarded(shared));
     }
     if file::is_owned(&facts) {
         Ok(())
     } else {
-        Err(FileError::Unguarded(folder.path))
+        Err(FileError::Unguarded(directory.path))
     }
 }
 
@@ -329,9 +329,9 @@ fn start(path: &Path) -> io::Result<File> {
 
 /// A directory's entry with this name, or the link itself if it is one; neither opened nor
 /// followed.
-fn step(folder: &File, name: &OsStr) -> io::Result<File> {
+fn step(directory: &File, name: &OsStr) -> io::Result<File> {
     Ok(openat(
-        folder,
+        directory,
         name,
         OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
         Mode::empty(),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_in_its_folder_and_never_through_a_link() {
+    fn a_file_is_read_in_its_directory_and_never_through_a_link() {
         let top = tempfile::tempdir().unwrap();
         let own = nix::unistd::geteuid().as_raw();
         create_dir(top.path().join("real")).unwrap();
@@ -384,23 +384,23 @@ mod tests {
         symlink("real", top.path().join("link")).unwrap();
         symlink("file", top.path().join("real/linked")).unwrap();
         for path in ["real", "link", "link/../real/.", "./link/"] {
-            let folder = Folder::open(&top.path().join(path)).unwrap();
-            let text = folder.read(OsStr::new("file"), 4).unwrap();
+            let directory = Directory::open(&top.path().join(path)).unwrap();
+            let text = directory.read(OsStr::new("file"), 4).unwrap();
             assert_eq!(
-                (text.bytes, text.owner, text.writer, folder.owner()),
+                (text.bytes, text.owner, text.writer, directory.owner()),
                 (b"text".to_vec(), own, own, own),
                 "{path}"
             );
         }
-        let folder = Folder::open(top.path()).unwrap();
+        let directory = Directory::open(top.path()).unwrap();
         assert_eq!(
-            fault(folder.folder(OsStr::new("link"))),
+            fault(directory.directory(OsStr::new("link"))),
             format!(
-                "cannot read {:?}: a part of its path is no folder",
+                "cannot read {:?}: a part of its path is no directory",
                 top.path().join("link")
             )
         );
-        let real = folder.folder(OsStr::new("real")).unwrap();
+        let real = directory.directory(OsStr::new("real")).unwrap();
         let names: Vec<_> = real
             .entries()
             .unwrap()
@@ -416,35 +416,35 @@ mod tests {
         );
         assert!(fault(real.read(OsStr::new("linked"), 4)).ends_with("it is a symbolic link"));
         assert!(
-            Folder::open(&top.path().join("none"))
+            Directory::open(&top.path().join("none"))
                 .unwrap_err()
                 .is_absent()
         );
         assert!(
-            Folder::open(&top.path().join("real/file"))
+            Directory::open(&top.path().join("real/file"))
                 .unwrap_err()
                 .is_absent()
         );
     }
 
     #[test]
-    fn a_folder_that_is_swapped_while_it_is_open_stays_what_it_was() {
+    fn a_directory_that_is_swapped_while_it_is_open_stays_what_it_was() {
         let top = tempfile::tempdir().unwrap();
         for name in ["one", "other"] {
             create_dir(top.path().join(name)).unwrap();
             put(&top.path().join(name).join("file"), name.as_bytes());
         }
-        let folder = Folder::open(top.path())
+        let directory = Directory::open(top.path())
             .unwrap()
-            .folder(OsStr::new("one"))
+            .directory(OsStr::new("one"))
             .unwrap();
         rename(top.path().join("one"), top.path().join("away")).unwrap();
         symlink("other", top.path().join("one")).unwrap();
-        assert_eq!(folder.read(OsStr::new("file"), 9).unwrap().bytes, b"one");
+        assert_eq!(directory.read(OsStr::new("file"), 9).unwrap().bytes, b"one");
     }
 
     #[test]
-    fn below_a_users_folder_everything_is_his_word_and_no_link_is_followed() {
+    fn below_a_users_directory_everything_is_his_word_and_no_link_is_followed() {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
@@ -460,7 +460,7 @@ mod tests {
         std::os::unix::fs::lchown(path("foreign"), Some(USER), None).unwrap();
         chown(path("user"), Some(USER), None).unwrap();
         let text = |name: &str| {
-            Folder::open(&path(name))
+            Directory::open(&path(name))
                 .unwrap()
                 .read(OsStr::new("file"), 1)
                 .map(|text| (text.owner, text.writer))
@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(text("roots"), (USER, USER));
         for link in ["user/link", "foreign"] {
             let expected = format!("cannot read {:?}: it is a symbolic link", path(link));
-            assert_eq!(fault(Folder::open(&path(link))), expected);
+            assert_eq!(fault(Directory::open(&path(link))), expected);
         }
     }
 
@@ -596,13 +596,13 @@ mod tests {
             chown(top.path(), None, Some(group)).unwrap();
             set_permissions(top.path(), Permissions::from_mode(mode)).unwrap();
             assert_eq!(
-                Folder::open(&top.path().join("inner")).is_ok(),
+                Directory::open(&top.path().join("inner")).is_ok(),
                 is_trusted,
                 "{mode:o} {group}"
             );
         }
         set_permissions(top.path(), Permissions::from_mode(0o755)).unwrap();
-        let inner = Folder::open(&top.path().join("inner")).unwrap();
+        let inner = Directory::open(&top.path().join("inner")).unwrap();
         set_permissions(top.path().join("inner/file"), Permissions::from_mode(0o666)).unwrap();
         let expected = format!(
             "cannot trust {:?}: owned or writable by another user",
