@@ -469,6 +469,6 @@ refused() {
   for name in crun krun crun-wasm; do
     run "$place/$name" --version
     [ "$status" -eq 1 ]
-    [[ $output == *"embargo stands in its place"* ]] || fail "$name" "$output" || return 1
+    [[ $output == *"embargo is in its place"* ]] || fail "$name" "$output" || return 1
   done
 }

@@ -205,7 +205,7 @@ impl fmt::Display for DelegateError {
                 let [first, second] = DIVERTED;
                 write!(
                     f,
-                    "cannot find the real runtime: embargo stands in its place, {place:?}, and no program beside that has {first} or {second} added"
+                    "cannot find the real runtime: embargo is in its place, {place:?}, and no program beside it has {first} or {second} added"
                 )
             }
             Self::Loop(depth) => write!(

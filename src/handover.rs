@@ -63,7 +63,9 @@ impl HandoverError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Missing(_) => "embargoctl does this: install it beside embargo",
-            Self::Loop(_) | Self::Exec(..) => "install embargo and embargoctl anew, of one version",
+            Self::Loop(_) | Self::Exec(..) => {
+                "install embargo and embargoctl again, both of one version"
+            }
         }
     }
 }

@@ -62,12 +62,12 @@ impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice(digest, ban) => {
-                write!(f, "cannot compile {ban}: {digest} stands in it twice")
+                write!(f, "cannot compile {ban}: {digest} is in it twice")
             }
             Self::TooOften(digest, ban) => {
                 write!(
                     f,
-                    "cannot compile {ban}: {digest} stands in it and in other bans under more than {MAX_MATCHES} names"
+                    "cannot compile {ban}: {digest} is in it and in other bans under more than {MAX_MATCHES} names"
                 )
             }
             Self::TooLong(ban) => write!(
@@ -76,7 +76,7 @@ impl fmt::Display for CompileError {
             ),
             Self::TooHeavy(digest, ban) => write!(
                 f,
-                "cannot compile {ban}: all that is said of {digest}, by it and by other bans, has more than {MAX_WEIGHT} bytes, a comma counted as 48"
+                "cannot compile {ban}: what it and other bans say about {digest} has more than {MAX_WEIGHT} bytes, a comma counted as 48"
             ),
             Self::TooManyRecords => write!(
                 f,

@@ -292,7 +292,7 @@ impl fmt::Display for ListError {
             }
             Self::Excess(path) => write!(
                 f,
-                "cannot use list {path:?}: it says more of one container than its start may read"
+                "cannot use list {path:?}: it says more about one container than its start may read"
             ),
             Self::Unread(digest, fault) => write!(f, "cannot read the ban of {digest}: {fault}"),
         }

@@ -236,7 +236,7 @@ impl Source {
             {
                 return Err(at(Fault::new(
                     id,
-                    format!("{:?} stands here for the second time", id.get_ref()),
+                    format!("{:?} is here for the second time", id.get_ref()),
                 )));
             }
             source.bans.push(read);

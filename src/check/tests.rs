@@ -458,7 +458,7 @@ fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
         let what = format!("{kind} {settings:?} {is_broken}");
         assert_eq!(place.answer(WEB).outcome, expected, "{what}");
         let text = place.text(WEB);
-        let doubt = "cannot tell by which digests its image was pulled: cannot believe ";
+        let doubt = "cannot tell by which digests its image was pulled: cannot trust ";
         assert_eq!(
             text.contains(doubt),
             expected == Outcome::Unknown,

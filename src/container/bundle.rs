@@ -104,7 +104,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
                 Key::Wanted => found = Some(map.next_value()?),
                 Key::Lookalike => {
                     return Err(de::Error::custom(format_args!(
-                        "`{}` in other letters",
+                        "`{}` in another case",
                         self.0
                     )));
                 }
@@ -369,17 +369,17 @@ mod tests {
             (
                 br#"{"root":{"path":"rootfs"},"Root":{"path":"OTHER"}}"#,
                 "cannot parse the runtime spec",
-                Some("`root` in other letters at line 1 column 32"),
+                Some("`root` in another case at line 1 column 32"),
             ),
             (
                 br#"{"\u0052OOT":{"path":"OTHER"}}"#,
                 "cannot parse the runtime spec",
-                Some("`root` in other letters at line 1 column 12"),
+                Some("`root` in another case at line 1 column 12"),
             ),
             (
                 br#"{"root":{"path":"rootfs","PATH":"OTHER"}}"#,
                 "cannot parse the runtime spec",
-                Some("`path` in other letters at line 1 column 31"),
+                Some("`path` in another case at line 1 column 31"),
             ),
             (
                 b"[null]",

@@ -156,7 +156,7 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
     }
     assert_eq!(
         DelegateError::Gone("/usr/bin/crun".into()).to_string(),
-        "cannot find the real runtime: embargo stands in its place, \"/usr/bin/crun\", and no program beside that has .real or .distrib added"
+        "cannot find the real runtime: embargo is in its place, \"/usr/bin/crun\", and no program beside it has .real or .distrib added"
     );
 }
 

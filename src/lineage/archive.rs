@@ -140,7 +140,7 @@ pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
         serde_json::from_slice(bytes).map_err(|error| ArchiveError::Input(error.to_string()))?;
     if text.rootfs.is_none() {
         return Err(ArchiveError::Input(
-            "it has no \"rootfs\", so it is no image config".to_owned(),
+            "it has no \"rootfs\", so it is not an image config".to_owned(),
         ));
     }
     let image_id = ImageId(Digest::of(bytes));
@@ -269,7 +269,7 @@ impl fmt::Display for ArchiveError {
             Self::Hash(path, name, expected, found) => {
                 write!(
                     f,
-                    "cannot believe {name:?} in {path:?}: it hashes to {found}, not to {expected}"
+                    "cannot trust {name:?} in {path:?}: it hashes to {found}, not to {expected}"
                 )
             }
             Self::TooMuch(path, what) => {

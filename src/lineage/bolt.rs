@@ -95,7 +95,7 @@ pub fn fault(path: &Path, error: BoltError) -> LineageError {
         BoltError::Deadline => Unknown::Deadline.into(),
         BoltError::Foreign => Corrupt::File(
             path.to_owned(),
-            "it is no bbolt database of version 2".into(),
+            "it is not a bbolt database of version 2".into(),
         )
         .into(),
         BoltError::Damaged(page, fault) => {
@@ -309,7 +309,7 @@ impl<'a> View<'a> {
             )?;
         }
         if u64_at(&bytes, 0) != Some(id) {
-            return Err(BoltError::Damaged(id, "carries another page's number"));
+            return Err(BoltError::Damaged(id, "has another page's number"));
         }
         Node::parse(id, bytes)
     }
@@ -317,7 +317,7 @@ impl<'a> View<'a> {
     fn fill(&self, id: u64, bytes: &mut [u8], offset: u64) -> Result<(), BoltError> {
         self.pages.fill(bytes, offset).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                BoltError::Damaged(id, "lies past the end of the file")
+                BoltError::Damaged(id, "is past the end of the file")
             } else {
                 BoltError::Io(error)
             }
@@ -389,7 +389,7 @@ impl<'a> Bucket<'a> {
                 let left = 0..child.count;
                 path.push((child, left));
                 if path.len() > MAX_DEPTH {
-                    return Err(BoltError::Damaged(node.id, "lies too deep"));
+                    return Err(BoltError::Damaged(node.id, "is too deep"));
                 }
                 continue;
             }
@@ -423,7 +423,7 @@ impl<'a> Bucket<'a> {
             };
             node = self.view.node(node.child(child)?)?;
         }
-        Err(BoltError::Damaged(node.id, "lies too deep"))
+        Err(BoltError::Damaged(node.id, "is too deep"))
     }
 
     /// A bucket's value: root page (0: its only node follows right here), sequence number.

@@ -344,7 +344,7 @@ fn load_within(path: &Path, digest: Digest, limit: u64) -> Result<Vec<u8>, Linea
 /// Reads one JSON object; serde alone would accept a list for a struct, with the fields in order.
 fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Result<T, BadImage> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(BadImage::new(document, "it is no JSON object"));
+        return Err(BadImage::new(document, "it is not a JSON object"));
     }
     serde_json::from_slice(bytes).map_err(|error| BadImage::new(document, error))
 }

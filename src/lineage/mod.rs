@@ -337,13 +337,13 @@ impl fmt::Display for Unknown {
 impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, fault) => write!(f, "cannot believe {path:?}: {fault}"),
+            Self::File(path, fault) => write!(f, "cannot trust {path:?}: {fault}"),
             Self::Hash(path, expected, found) => write!(
                 f,
-                "cannot believe {path:?}: it hashes to {found}, not to {expected}"
+                "cannot trust {path:?}: it hashes to {found}, not to {expected}"
             ),
             Self::Mount(root, difference) => {
-                write!(f, "cannot believe the mount at {root:?}: {difference}")
+                write!(f, "cannot trust the mount at {root:?}: {difference}")
             }
         }
     }

@@ -719,7 +719,7 @@ fn a_lineage_that_cannot_be_told_is_the_operators_choice() {
 
 #[test]
 fn a_store_that_contradicts_itself_is_refused_whatever_the_settings_admit() {
-    let line = "embargo: refused web-1: cannot trust its engine's store: cannot believe the mount at \"/run/rootfs\": 3 layers, not 2; list 412";
+    let line = "embargo: refused web-1: cannot trust its engine's store: cannot trust the mount at \"/run/rootfs\": 3 layers, not 2; list 412";
     let lenient = "on_unknown_image = 'admit'\non_no_image = 'admit'\non_missing_list = 'admit'\n";
     Given::origin(Err(corrupt()))
         .set(lenient)

@@ -299,6 +299,6 @@ fn a_config_on_standard_input_has_the_lineage_that_its_engine_would_give_it() {
     assert_eq!(refused.status.code(), Some(1));
     assert_eq!(
         text(&refused.stderr),
-        "embargoctl: cannot read standard input as an image config: it is no JSON object\n"
+        "embargoctl: cannot read standard input as an image config: it is not a JSON object\n"
     );
 }

@@ -252,8 +252,8 @@ fn where_the_runtime_that_stood_there_is_gone_no_other_takes_its_place() {
                     .output()
                     .unwrap();
                 let place = room.path("bin").join(place);
-                let line = "embargo: cannot find the real runtime: embargo stands in its place";
-                let rest = "and no program beside that has .real or .distrib added\n\
+                let line = "embargo: cannot find the real runtime: embargo is in its place";
+                let rest = "and no program beside it has .real or .distrib added\n\
                             hint: put the runtime back beside it, or set runtime in /etc/embargo/config.toml to where it is\n";
                 assert_eq!(
                     String::from_utf8(output.stderr).unwrap(),

@@ -195,7 +195,7 @@ fn exceptions(old: &Ban, new: &Ban, at: Timestamp, found: &mut Vec<Alteration>) 
             }
             Some(known) if known != except => {
                 found.push(Alteration {
-                    what: format!("words of the {what}"),
+                    what: format!("reason or ticket of the {what}"),
                     how: How::Rewritten,
                     weakens,
                 });

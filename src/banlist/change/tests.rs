@@ -263,7 +263,10 @@ fn words_about_a_ban_change_it_and_lift_nothing() {
     );
     let ticket = |ticket: &str| ban("BAN-1", &(except("image", 7, "2026-12-01") + ticket), &[1]);
     let change = between(&ticket(""), &ticket("ticket = \"OPS-1\"\n"));
-    let words = format!("words of the exception for image {} changed", digest(7));
+    let words = format!(
+        "reason or ticket of the exception for image {} changed",
+        digest(7)
+    );
     assert_eq!(
         (
             change.is_lift(),

@@ -82,7 +82,7 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
     for (text, expected) in [
         (
             ban("A", &(matched("n") + &matched("n"))),
-            format!("cannot compile A: {} stands in it twice", digest(1)),
+            format!("cannot compile A: {} is in it twice", digest(1)),
         ),
         (
             ban("A", &matched("n")) + &ban("B", &(advisories + &matched("n"))),
@@ -104,7 +104,7 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot compile A: {} stands in it and in other bans under more than 64 names",
+            "cannot compile A: {} is in it and in other bans under more than 64 names",
             digest(1)
         )
     );
@@ -125,7 +125,7 @@ fn what_cannot_be_a_list_is_told_with_its_ban() {
     assert_eq!(
         Compiled::of(&parse(&many(2))).unwrap_err().to_string(),
         format!(
-            "cannot compile B0: all that is said of {}, by it and by other bans, has more than 131072 bytes, a comma counted as 48",
+            "cannot compile B0: what it and other bans say about {} has more than 131072 bytes, a comma counted as 48",
             digest(1)
         )
     );

@@ -176,7 +176,7 @@ pub(super) fn fault(line: &[u8]) -> String {
     {
         "the line ends with a carriage return: save the file with the line ends of Unix"
     } else if digest(line.trim_ascii()).is_some() {
-        "a space before or behind it"
+        "a space before or after it"
     } else if digest(&line.to_ascii_lowercase()).is_some() {
         "upper-case letters: digests are written in lower case"
     } else {

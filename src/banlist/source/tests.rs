@@ -137,7 +137,7 @@ fn a_patch_can_be_a_script_that_needs_no_words() {
         ),
         (
             format!("{script}\nrun = [\"\\u0000\"]"),
-            "line 26: run: expected words for the script",
+            "line 26: run: expected arguments for the script",
         ),
         (String::new(), "line 23: missing field `run`"),
     ] {
@@ -240,7 +240,7 @@ fn each_fault_is_one_line_with_file_and_line() {
         (
             "run = [\"apt-get\", \"install\", \"libc6\"]",
             "run = []",
-            "line 25: run: expected a command and its words",
+            "line 25: run: expected a command and its arguments",
         ),
         (
             "\"5m\"",
@@ -273,7 +273,7 @@ fn each_fault_is_one_line_with_file_and_line() {
         ),
         (
             format!("{0}{0}", full()),
-            "line 30: \"BAN-2026-0007\" stands here for the second time",
+            "line 30: \"BAN-2026-0007\" is here for the second time",
         ),
         (
             format!("{least}[[ban.match]]\nbase = \"sha256:{HEX}\"\nimage = \"sha256:{HEX}\"\n"),
@@ -327,7 +327,7 @@ fn a_file_of_digests_holds_digests() {
         (
             format!("{digest}\n sha256:{HEX}"),
             2,
-            ": a space before or behind it".to_owned(),
+            ": a space before or after it".to_owned(),
         ),
         (
             format!("sha256:{}", HEX.to_uppercase()),

@@ -328,7 +328,7 @@ impl WrittenPatch {
         match (&self.script, &self.run) {
             (None, run) => command(required(run.as_ref(), "run", at)?, "run"),
             (Some(_), Some(words)) if !are_words(words.get_ref()) => {
-                Err(Fault::new(words, "run: expected words for the script"))
+                Err(Fault::new(words, "run: expected arguments for the script"))
             }
             (Some(_), words) => Ok(words
                 .as_ref()
@@ -487,7 +487,7 @@ fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault
     } else {
         Err(Fault::new(
             words,
-            format!("{key}: expected a command and its words"),
+            format!("{key}: expected a command and its arguments"),
         ))
     }
 }

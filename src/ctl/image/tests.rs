@@ -321,7 +321,7 @@ fn a_config_is_read_from_standard_input() {
     );
     assert_eq!(
         find(&["-"], b"x").unwrap_err(),
-        "cannot read standard input as an image config: it is no JSON object"
+        "cannot read standard input as an image config: it is not a JSON object"
     );
     let huge = vec![b' '; usize::try_from(MAX_DOCUMENT).unwrap() + 2];
     assert_eq!(

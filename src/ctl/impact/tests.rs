@@ -550,7 +550,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
             if is_refused {
                 let because = objection.unwrap();
                 assert!(
-                    because.ends_with("it says more of one container than its start may read"),
+                    because.ends_with("it says more about one container than its start may read"),
                     "{because}"
                 );
             }

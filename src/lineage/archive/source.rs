@@ -171,7 +171,7 @@ impl Source {
                 match tar.documents.get(&resolved) {
                     Some(bytes) => Ok(Cow::Borrowed(bytes)),
                     None if tar.others.contains(&resolved) => {
-                        Err(self.fault(name, "it is no JSON document, or larger than 4 MiB"))
+                        Err(self.fault(name, "it is not a JSON document, or is larger than 4 MiB"))
                     }
                     None => Err(ArchiveError::NoMember(self.path.clone(), name.to_owned())),
                 }

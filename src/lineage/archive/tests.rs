@@ -245,7 +245,7 @@ fn a_document_that_is_not_what_its_name_says_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot believe {config_name:?} in {:?}: it hashes to {found}, not to sha256:{digest}",
+            "cannot trust {config_name:?} in {:?}: it hashes to {found}, not to sha256:{digest}",
             file.path()
         )
     );
@@ -352,7 +352,7 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
         (
             Form::OciArchive,
             tar(&[LAYOUT, ("index.json", b"text")]),
-            "cannot read \"index.json\" in FILE: it is no JSON document, or larger than 4 MiB"
+            "cannot read \"index.json\" in FILE: it is not a JSON document, or is larger than 4 MiB"
                 .to_owned(),
         ),
         (
@@ -644,11 +644,14 @@ fn a_config_on_standard_input_gives_its_image() {
     assert_eq!(image.chain.unwrap().top().to_string(), BASE);
     let one = Digest::of(b"x");
     for (text, fault) in [
-        (String::new(), "it is no JSON object"),
-        (r#"[{"Id":"sha256:…"}]"#.to_owned(), "it is no JSON object"),
+        (String::new(), "it is not a JSON object"),
+        (
+            r#"[{"Id":"sha256:…"}]"#.to_owned(),
+            "it is not a JSON object",
+        ),
         (
             r#"{"Id":"sha256:…","RootFS":{}}"#.to_owned(),
-            r#"it has no "rootfs", so it is no image config"#,
+            r#"it has no "rootfs", so it is not an image config"#,
         ),
         (
             format!(r#"{{"config":{{"digest":"{one}"}},"layers":[]}}"#),

@@ -209,7 +209,7 @@ fn a_page_that_the_format_does_not_allow_is_named() {
         (
             vec![node(3, LEAF_FLAG, 1, 0, &leaf(0, b"k", b"v"))],
             2,
-            "carries another page's number",
+            "has another page's number",
         ),
         (
             vec![node(2, LEAF_FLAG, u16::MAX, 0, b"")],
@@ -242,7 +242,7 @@ fn a_page_that_the_format_does_not_allow_is_named() {
         (
             vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 2))],
             2,
-            "lies too deep",
+            "is too deep",
         ),
         (
             vec![
@@ -250,7 +250,7 @@ fn a_page_that_the_format_does_not_allow_is_named() {
                 node(3, BRANCH_FLAG, 1, 0, &branch(b"a", 2)),
             ],
             2,
-            "lies too deep",
+            "is too deep",
         ),
         (
             vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"a", 9))],
@@ -278,7 +278,7 @@ fn a_page_that_the_format_does_not_allow_is_named() {
     cut.truncate(2 * PAGE + 100);
     assert!(matches!(
         root_value(&cut, b"k"),
-        Err(BoltError::Damaged(2, "lies past the end of the file"))
+        Err(BoltError::Damaged(2, "is past the end of the file"))
     ));
 }
 
@@ -328,7 +328,7 @@ fn a_walk_through_a_tree_that_meets_itself_ends() {
             .unwrap()
             .walk::<()>(|_, _| Ok(ControlFlow::Continue(())))
     });
-    assert!(matches!(found, Err(BoltError::Damaged(_, "lies too deep"))));
+    assert!(matches!(found, Err(BoltError::Damaged(_, "is too deep"))));
 }
 
 /// Makes every query that is ever made; it must end without a panic.

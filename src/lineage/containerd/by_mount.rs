@@ -119,7 +119,7 @@ fn origin(
     if chain.chain_ids() != names {
         return Err(Corrupt::File(
             root.join("metadata.db"),
-            "its snapshots are not named as their layers hash".into(),
+            "its snapshots do not have the names that their layers hash to".into(),
         )
         .into());
     }

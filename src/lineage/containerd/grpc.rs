@@ -299,9 +299,9 @@ impl Answer {
         match frame.kind {
             SETTINGS if frame.flags & ACK == 0 => put_frame(&mut reply, SETTINGS, ACK, 0, b""),
             PING if frame.flags & ACK == 0 => put_frame(&mut reply, PING, ACK, 0, payload),
-            GOAWAY => return Err(CallError::Protocol("the peer goes away")),
+            GOAWAY => return Err(CallError::Protocol("the peer is closing the connection")),
             RST_STREAM if frame.stream == stream => {
-                return Err(CallError::Protocol("the peer broke the call off"));
+                return Err(CallError::Protocol("the peer reset the call"));
             }
             DATA if frame.stream == stream => {
                 self.body
@@ -342,7 +342,7 @@ impl Answer {
             {
                 Ok(message.to_vec())
             }
-            (Some(0), _) => Err(CallError::Protocol("an answer that is no message")),
+            (Some(0), _) => Err(CallError::Protocol("an answer that is not a message")),
             (status, _) => Err(CallError::Status(status)),
         }
     }

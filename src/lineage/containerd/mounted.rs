@@ -288,7 +288,7 @@ mod tests {
                 .map_err(|error| error.to_string());
             assert_eq!(
                 found,
-                outcome.map_err(|fault| format!("cannot believe the mount at \"/r\": {fault}")),
+                outcome.map_err(|fault| format!("cannot trust the mount at \"/r\": {fault}")),
                 "{mount:?}"
             );
         }

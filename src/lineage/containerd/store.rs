@@ -201,7 +201,7 @@ impl Store {
     }
 
     fn no_image(&self) -> LineageError {
-        Unknown::NoRecord("just one such image", self.metadata.path().to_owned()).into()
+        Unknown::NoRecord("a single such image", self.metadata.path().to_owned()).into()
     }
 
     fn facts(&self, namespace: &str, wanted: Wanted<'_>) -> Result<Facts, LineageError> {

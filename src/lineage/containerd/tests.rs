@@ -56,7 +56,7 @@ fn a_container_whose_snapshot_is_not_mounted_at_its_root_is_not_believed() {
         assert!(matches!(error, LineageError::Corrupt(_)), "{id}: {error}");
         assert_eq!(
             error.to_string(),
-            format!("cannot believe the mount at {:?}: {fault}", bundle.root)
+            format!("cannot trust the mount at {:?}: {fault}", bundle.root)
         );
     }
 }

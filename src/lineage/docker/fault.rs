@@ -16,7 +16,7 @@ pub(super) fn broken(error: FileError) -> LineageError {
         }
         FileError::Io(..) if error.is_absent() => "it is missing".to_owned(),
         FileError::Io(..) => return Unknown::File(error).into(),
-        FileError::NotRegular(_) => "it is no regular file".to_owned(),
+        FileError::NotRegular(_) => "it is not a regular file".to_owned(),
         FileError::TooLarge(_, limit) => format!("it is larger than {limit} bytes"),
         FileError::Unguarded(_) => "it is owned or writable by another user".to_owned(),
         FileError::NotText(_) => "it is not UTF-8".to_owned(),

@@ -90,9 +90,7 @@ impl LayerStore {
             let path = self.layer_file(layer, "parent");
             next = read_optional(path.clone(), parse_digest)?.map(ChainId);
             if next.is_some_and(|next| visited.contains(&next)) {
-                return Err(
-                    Corrupt::File(path, "the layers' parents go round in a circle".into()).into(),
-                );
+                return Err(Corrupt::File(path, "the layers' parents form a circle".into()).into());
             }
             if visited.len() > MAX_LAYERS {
                 return Err(Corrupt::File(
@@ -186,7 +184,7 @@ fn fact<T>(
 /// What is wrong with it, to follow the file's name.
 pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
     let text = text_of(content)?;
-    Digest::parse(text).map_err(|_| format!("{text:?} is no sha256 digest"))
+    Digest::parse(text).map_err(|_| format!("{text:?} is not a sha256 digest"))
 }
 
 /// Reads the content of `mount-id` and `cache-id`: the name of a directory, made of letters,
@@ -201,7 +199,7 @@ pub fn parse_directory_name(content: &[u8]) -> Result<String, String> {
     if text.bytes().all(legal) && !text.starts_with('.') {
         Ok(text.to_owned())
     } else {
-        Err(format!("{text:?} is no layer's name"))
+        Err(format!("{text:?} is not a layer's name"))
     }
 }
 

@@ -60,7 +60,8 @@ struct PluginText {
 impl Record {
     fn parse(json: &[u8]) -> Result<Self, String> {
         let text: RecordText = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let digest = |text: &str| Digest::parse(text).map_err(|_| format!("{text:?} is no digest"));
+        let digest =
+            |text: &str| Digest::parse(text).map_err(|_| format!("{text:?} is not a digest"));
         let manifest = text
             .manifest
             .filter(|manifest| !manifest.is_empty())
@@ -247,7 +248,7 @@ mod tests {
             (
                 &record,
                 r#"{"Config":"sha256:x","plugin":{}}"#.to_owned(),
-                "\"sha256:x\" is no digest".to_owned(),
+                "\"sha256:x\" is not a digest".to_owned(),
             ),
             (&config, "{}".to_owned(), CONFIG.to_owned()),
         ] {

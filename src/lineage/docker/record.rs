@@ -69,8 +69,8 @@ impl ContainerRecord {
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let text: ContainerText =
             serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let image_id =
-            ImageId::parse(&text.image).map_err(|_| format!("{:?} is no image ID", text.image))?;
+        let image_id = ImageId::parse(&text.image)
+            .map_err(|_| format!("{:?} is not an image ID", text.image))?;
         let name = text
             .name
             .map(|name| name.trim_start_matches('/').to_owned())

@@ -273,7 +273,7 @@ fn a_mount_that_is_not_the_recorded_one_is_corrupt() {
         assert_eq!(
             error.to_string(),
             format!(
-                "cannot believe the mount at {:?}: {difference}",
+                "cannot trust the mount at {:?}: {difference}",
                 path(layer).join("merged")
             )
         );
@@ -313,7 +313,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
     let middle = "sha256:bd8eaf45b5eb286391727a785463e7da0f054a10c65d5dbb140aa99218393905";
     let record = |container: &str| format!("containers/{container}/config.v2.json");
     let config = format!("image/overlay2/imagedb/content/sha256/{}", &APP_IMAGE[7..]);
-    let cut = "is no sha256 digest";
+    let cut = "is not a sha256 digest";
     for (container, file, content, fault) in [
         (
             WEB_1,
@@ -325,7 +325,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
             WEB_1,
             mount_file(WEB_1, "mount-id"),
             b"../../x",
-            "\"../../x\" is no layer's name".into(),
+            "\"../../x\" is not a layer's name".into(),
         ),
         (
             WEB_1,
@@ -373,7 +373,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
             WEB_1,
             record(WEB_1),
             b"{\"Image\":\"app:1\"}",
-            "\"app:1\" is no image ID".into(),
+            "\"app:1\" is not an image ID".into(),
         ),
         (
             GONE_1,
@@ -397,7 +397,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
             GONE_1,
             layer_file(BASE, "parent"),
             GONE.as_bytes(),
-            "the layers' parents go round in a circle".into(),
+            "the layers' parents form a circle".into(),
         ),
         (
             WEB_1,
@@ -411,7 +411,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
         let error = start(&copy, container, |_| ()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("cannot believe {:?}: {fault}", copy.path(&file))
+            format!("cannot trust {:?}: {fault}", copy.path(&file))
         );
         assert!(matches!(error, LineageError::Corrupt(_)), "{error:?}");
     }
@@ -587,13 +587,13 @@ fn a_missing_file_is_unknown_only_where_nothing_refers_to_it() {
         (
             WEB_1,
             layer_file(APP, "cache-id"),
-            "cannot believe {}: it is missing",
+            "cannot trust {}: it is missing",
             true,
         ),
         (
             GONE_1,
             layer_file(BASE, "diff"),
-            "cannot believe {}: it is missing",
+            "cannot trust {}: it is missing",
             true,
         ),
         (
@@ -605,7 +605,7 @@ fn a_missing_file_is_unknown_only_where_nothing_refers_to_it() {
         (
             WEB_1,
             mount_file(WEB_1, "mount-id"),
-            "cannot believe {}: it is missing",
+            "cannot trust {}: it is missing",
             true,
         ),
     ] {
@@ -643,11 +643,11 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
         ),
         (
             |path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
-            "it is no regular file",
+            "it is not a regular file",
         ),
         (
             |path| fs::create_dir(path).unwrap(),
-            "it is no regular file",
+            "it is not a regular file",
         ),
         (
             |path| symlink("nowhere", path).unwrap(),
@@ -660,7 +660,7 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
         make(&copy.path(&file));
         assert_eq!(
             start(&copy, WEB_1, |_| ()).unwrap_err().to_string(),
-            format!("cannot believe {:?}: {fault}", copy.path(&file))
+            format!("cannot trust {:?}: {fault}", copy.path(&file))
         );
     }
     let copy = Copy::of("docker-20.10-overlay2");
@@ -669,7 +669,7 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
     let error = start(&copy, WEB_1, |_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("cannot believe {tie:?}: it is owned or writable by another user")
+        format!("cannot trust {tie:?}: it is owned or writable by another user")
     );
 }
 
@@ -766,7 +766,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     assert_eq!(
         lost.to_string(),
         format!(
-            "cannot believe the mount at \"/step\": none of its lower directories is a layer of {BASE}"
+            "cannot trust the mount at \"/step\": none of its lower directories is a layer of {BASE}"
         )
     );
     let unrecorded = resolve(&|mount| {
@@ -798,7 +798,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     assert_eq!(
         torn.to_string(),
         format!(
-            "cannot believe the mount at \"/step\": its lower directories are not the layers of {middle}"
+            "cannot trust the mount at \"/step\": its lower directories are not the layers of {middle}"
         )
     );
     for foreign in ["/var/lib/containerd/snapshots/3/fs", "overlay2/3/fs"] {

@@ -46,8 +46,8 @@ fn an_image_without_layers_is_told_in_every_form_that_engines_write() {
 fn what_is_no_image_config_is_refused_in_one_line() {
     let good = digest("layer");
     for (text, fault) in [
-        (String::new(), "it is no JSON object"),
-        (" [{}]".to_owned(), "it is no JSON object"),
+        (String::new(), "it is not a JSON object"),
+        (" [{}]".to_owned(), "it is not a JSON object"),
         (
             "{".to_owned(),
             "EOF while parsing an object at line 1 column 1",

@@ -138,7 +138,7 @@ impl Layers {
                     .unwrap_or_default();
                 return Err(Corrupt::File(
                     file,
-                    format!("the layer {top} stands on more than {MAX_LAYERS} layers"),
+                    format!("the layer {top} has more than {MAX_LAYERS} layers below it"),
                 )
                 .into());
             }
@@ -180,7 +180,7 @@ impl Layers {
         }
         next.map(|missing| {
             format!(
-                "it has not the layer {}, which the store's list has there",
+                "it lacks the layer {}, which the store's list has there",
                 missing.id
             )
         })

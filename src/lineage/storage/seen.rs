@@ -94,8 +94,9 @@ fn in_overlay(
     stores: &mut Stores,
 ) -> Result<Option<Seen>, String> {
     let read = Stack::read(&mount.lowerdirs, stores);
-    let mut stack = read
-        .map_err(|directory| format!("its lower directory {directory:?} is no layer of a store"))?;
+    let mut stack = read.map_err(|directory| {
+        format!("its lower directory {directory:?} is not a layer of a store")
+    })?;
     if stack.hidden {
         return Ok(None);
     }
@@ -118,7 +119,7 @@ fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
                 && mount.lowerdirs.iter().all(is_descriptor) =>
         {
             Some(format!(
-                "it stands on {} directories, and its layer was made on {} layers",
+                "it has {} directories below it, and its layer was made on {} layers",
                 mount.lowerdirs.len(),
                 layers.len()
             ))

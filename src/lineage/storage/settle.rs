@@ -118,7 +118,7 @@ impl Case<'_> {
         let corrupt = |fault| Err(Corrupt::Mount(self.place.to_owned(), fault).into());
         if let Some(named) = named.filter(|named| named.len() != listed.len()) {
             return corrupt(format!(
-                "it stands on {} layers, its image config names {}",
+                "it has {} layers below it, its image config names {}",
                 listed.len(),
                 named.len()
             ));

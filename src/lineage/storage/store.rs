@@ -207,7 +207,7 @@ impl Store {
             }
         }
         let what = if several {
-            "one image alone whose ID begins so"
+            "a single image whose ID starts so"
         } else {
             "the image"
         };

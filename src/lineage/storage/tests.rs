@@ -236,10 +236,7 @@ fn of_a_root_mounted_for_reading_only_the_containers_layer_is_the_topmost() {
     let fault = format!("it is not the layer {RUN_OWN} of the container's record");
     assert_eq!(
         error.to_string(),
-        format!(
-            "cannot believe the mount at {:?}: {fault}",
-            call.bundle.root
-        )
+        format!("cannot trust the mount at {:?}: {fault}", call.bundle.root)
     );
     call.mount.as_mut().unwrap().lowerdirs.insert(0, upper);
     let found = image(call.container(&copy.store(), "overlay").unwrap());
@@ -455,10 +452,7 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
     // contradictions.
     let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
     let at = |call: &Call, fault: &str| {
-        format!(
-            "cannot believe the mount at {:?}: {fault}",
-            call.bundle.root
-        )
+        format!("cannot trust the mount at {:?}: {fault}", call.bundle.root)
     };
     let call = by_descriptors(&copy, &["3", "6"]);
     let error = call.container(&copy.store(), "overlay").unwrap_err();
@@ -466,7 +460,7 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         error.to_string(),
         at(
             &call,
-            "it stands on 2 directories, and its layer was made on 3 layers"
+            "it has 2 directories below it, and its layer was made on 3 layers"
         )
     );
     let mut call = by_descriptors(&copy, &["3", "6", "7"]);

@@ -43,7 +43,7 @@ fn bans_that_say_too_much() {
     // together.
     let long = "cannot compile BAN-2: its record has more than 65536 bytes";
     let heavy = format!(
-        "cannot compile BAN-1: all that is said of {BASE}, by it and by other bans, has more than 131072 bytes, a comma counted as 48"
+        "cannot compile BAN-1: what it and other bans say about {BASE} has more than 131072 bytes, a comma counted as 48"
     );
     let source = "cannot read \"bans.toml\": larger than 67108864 bytes";
     for (number, advisories, fault) in [

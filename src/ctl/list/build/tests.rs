@@ -50,7 +50,7 @@ fn a_digest_that_stands_twice_is_told_with_its_places() {
         desk.write("two.txt", two.as_bytes());
         assert_eq!(
             desk.run(BUILD).unwrap_err(),
-            format!("cannot compile BAN-1: {first} stands in it twice /   {places}")
+            format!("cannot compile BAN-1: {first} is in it twice /   {places}")
         );
     }
     desk.write("two.txt", format!("{second}\n{}\n", digest(9)).as_bytes());
@@ -59,7 +59,7 @@ fn a_digest_that_stands_twice_is_told_with_its_places() {
     assert_eq!(
         fault,
         format!(
-            "cannot compile BAN-1: {} stands in it twice /   bans.toml line 11 /   two.txt line 2",
+            "cannot compile BAN-1: {} is in it twice /   bans.toml line 11 /   two.txt line 2",
             digest(9)
         )
     );

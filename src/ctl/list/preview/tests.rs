@@ -302,7 +302,7 @@ fn what_may_be_an_image_that_the_draft_bans_cannot_be_told() {
         "{text}"
     );
     assert!(
-        text.contains("cannot tell by which digests its image was pulled: cannot believe "),
+        text.contains("cannot tell by which digests its image was pulled: cannot trust "),
         "{text}"
     );
 }

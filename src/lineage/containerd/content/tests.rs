@@ -228,7 +228,7 @@ fn a_blob_that_is_not_what_it_is_called_is_corrupt_and_one_that_says_nothing_is_
         assert_eq!(
             fault,
             format!(
-                "cannot believe {:?}: it hashes to {}, not to {wanted}",
+                "cannot trust {:?}: it hashes to {}, not to {wanted}",
                 content.file(wanted),
                 Digest::of(b"{ }")
             )

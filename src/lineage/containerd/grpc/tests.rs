@@ -100,11 +100,11 @@ fn what_the_protocol_does_not_allow_is_an_error() {
     for (bytes, fault) in [
         (
             [message.clone(), frame(GOAWAY, 0, 0, &[0; 8])].concat(),
-            "the peer goes away",
+            "the peer is closing the connection",
         ),
         (
             [message.clone(), frame(RST_STREAM, 0, 1, &[0; 4])].concat(),
-            "the peer broke the call off",
+            "the peer reset the call",
         ),
         (
             frame(DATA, 0, 1, &[0; MAX_FRAME + 1]),
@@ -126,17 +126,17 @@ fn what_the_protocol_does_not_allow_is_an_error() {
         (large, "an answer that is too long"),
         (
             [frame(DATA, 0, 1, b"\x01\0\0\0\x01a"), trailer("0")].concat(),
-            "an answer that is no message",
+            "an answer that is not a message",
         ),
         (
             [frame(DATA, 0, 1, b"\0\xff\xff\xff\xffa"), trailer("0")].concat(),
-            "an answer that is no message",
+            "an answer that is not a message",
         ),
         (
             [message.clone(), message.clone(), trailer("0")].concat(),
-            "an answer that is no message",
+            "an answer that is not a message",
         ),
-        (trailer("0"), "an answer that is no message"),
+        (trailer("0"), "an answer that is not a message"),
     ] {
         let found = parse_answer(1, &bytes);
         assert!(

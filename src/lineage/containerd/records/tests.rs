@@ -230,14 +230,14 @@ fn what_is_no_database_is_named_with_its_fault() {
     std::fs::remove_file(&path).unwrap();
     let real = directory.path().join("real");
     for (bytes, fault) in [
-        (Vec::new(), "it is no bbolt database of version 2"),
+        (Vec::new(), "it is not a bbolt database of version 2"),
         (
             b"{\"v1\":{}}".repeat(2000),
-            "it is no bbolt database of version 2",
+            "it is not a bbolt database of version 2",
         ),
         (
             file::read(metadata().path(), 1 << 20, Guard::Any).unwrap()[..3 * 4096].to_vec(),
-            "lies past the end of the file",
+            "is past the end of the file",
         ),
     ] {
         std::io::Write::write_all(

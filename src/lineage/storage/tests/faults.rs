@@ -65,7 +65,7 @@ fn replace_by(copy: &Copy, name: &str, what: &str) {
 fn a_broken_list_of_containers_is_named() {
     let id = &Copy::of("podman-4.3-overlay").call("run").bundle.id;
     let whole = text_of(&Copy::of("podman-4.3-overlay").file(LIST)).into_bytes();
-    let cannot = "cannot believe \"{store}/overlay-containers/containers.json\": ";
+    let cannot = "cannot trust \"{store}/overlay-containers/containers.json\": ";
     for (bytes, fault) in [
         (&whole[..whole.len() - 1], "it is not a whole JSON list"),
         (&whole[1..], "it is not a whole JSON list"),
@@ -143,7 +143,7 @@ fn a_broken_list_of_containers_is_named() {
 #[test]
 fn a_record_that_is_not_of_this_container_is_named() {
     let id = &Copy::of("podman-4.3-overlay").call("run").bundle.id;
-    let list = "cannot believe \"{store}/overlay-containers/containers.json\": ";
+    let list = "cannot trust \"{store}/overlay-containers/containers.json\": ";
     let record = |rest: &str| format!("[{{\"id\":\"{id}\",{rest}}}]");
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
     for (rest, message) in [
@@ -162,7 +162,7 @@ fn a_record_that_is_not_of_this_container_is_named() {
         (
             format!("\"image\":\"{APP_ID}\",\"layer\":\"{APP_TOP}\""),
             format!(
-                "cannot believe the mount at {root}: it is the layer {RUN_OWN}, the container's record says {APP_TOP}"
+                "cannot trust the mount at {root}: it is the layer {RUN_OWN}, the container's record says {APP_TOP}"
             ),
         ),
     ] {
@@ -186,7 +186,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
     for bytes in [&b""[..], b"{\"rootfs\":{\"diff_ids\":[]}}", &truncated] {
         let found = Digest::of(bytes);
         let message = format!(
-            "cannot believe \"{{store}}/{name}\": it hashes to {found}, not to sha256:{APP_ID}"
+            "cannot trust \"{{store}}/{name}\": it hashes to {found}, not to sha256:{APP_ID}"
         );
         expect(|copy| copy.put(&name, bytes), C, &message);
     }
@@ -213,7 +213,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
     // mounted.
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
     let message = format!(
-        "cannot believe the mount at {root}: it stands on 3 layers, its image config names 1"
+        "cannot trust the mount at {root}: it has 3 layers below it, its image config names 1"
     );
     expect(
         |copy| {
@@ -232,7 +232,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
 fn a_broken_list_of_layers_is_named_where_it_is_needed() {
     let without_config =
         |copy: &Copy| fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
-    let cannot = "cannot believe \"{store}/overlay-layers/layers.json\": ";
+    let cannot = "cannot trust \"{store}/overlay-layers/layers.json\": ";
     let bottom = &BASE["sha256:".len()..];
     for (from, to, fault) in [
         (
@@ -248,7 +248,7 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
         (
             format!("{{\"id\":\"{bottom}\","),
             format!("{{\"id\":\"{bottom}\",\"parent\":\"{APP_TOP}\","),
-            format!("the layer {APP_TOP} stands on more than 1024 layers"),
+            format!("the layer {APP_TOP} has more than 1024 layers below it"),
         ),
         (
             "[{".to_owned(),
@@ -299,7 +299,7 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
 #[test]
 fn a_mount_of_other_layers_is_a_contradiction() {
     let lower = |directories: &[&str]| directories.iter().map(PathBuf::from).collect::<Vec<_>>();
-    let foreign = "its lower directory \"/srv/evil\" is no layer of a store";
+    let foreign = "its lower directory \"/srv/evil\" is not a layer of a store";
     let bottom = &BASE["sha256:".len()..];
     let unlisted = "f".repeat(64);
     for (directories, fault) in [
@@ -310,12 +310,12 @@ fn a_mount_of_other_layers_is_a_contradiction() {
         ),
         (
             lower(&["/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ"]),
-            "its lower directory \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is no layer of a store"
+            "its lower directory \"/nowhere/l/NLQPOFIRU6GGFWCCOJHKDGUMCJ\" is not a layer of a store"
                 .to_owned(),
         ),
         (
             lower(&[&format!("{APP_TOP}/diff"), &format!("{bottom}/diff")]),
-            format!("it has not the layer {DAD}, which the store's list has there"),
+            format!("it lacks the layer {DAD}, which the store's list has there"),
         ),
         (
             lower(&[
@@ -323,7 +323,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
                 &format!("{bottom}/diff"),
                 &format!("{DAD}/diff"),
             ]),
-            format!("it has not the layer {DAD}, which the store's list has there"),
+            format!("it lacks the layer {DAD}, which the store's list has there"),
         ),
         (
             lower(&[
@@ -341,11 +341,11 @@ fn a_mount_of_other_layers_is_a_contradiction() {
         ),
         (
             lower(&[&format!("{DAD}/diff"), &format!("{bottom}/diff")]),
-            "it stands on 2 layers, its image config names 3".to_owned(),
+            "it has 2 layers below it, its image config names 3".to_owned(),
         ),
         (
             lower(&[&format!("{RUN_OWN}/empty")]),
-            "it stands on 0 layers, its image config names 3".to_owned(),
+            "it has 0 layers below it, its image config names 3".to_owned(),
         ),
     ] {
         let copy = Copy::of("podman-4.3-overlay");
@@ -355,7 +355,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
         assert_eq!(
             error.to_string(),
             format!(
-                "cannot believe the mount at {:?}: {fault}",
+                "cannot trust the mount at {:?}: {fault}",
                 call.bundle.root
             )
         );
@@ -368,17 +368,14 @@ fn a_mount_of_other_layers_is_a_contradiction() {
     let other = format!("it is the layer {unlisted}, the container's record says {RUN_OWN}");
     assert_eq!(
         error.to_string(),
-        format!(
-            "cannot believe the mount at {:?}: {other}",
-            call.bundle.root
-        )
+        format!("cannot trust the mount at {:?}: {other}", call.bundle.root)
     );
     call.mount = None;
     let error = call.container(&copy.store(), "overlay").unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot believe the mount at {:?}: no overlay is mounted there",
+            "cannot trust the mount at {:?}: no overlay is mounted there",
             call.bundle.root
         )
     );
@@ -411,18 +408,15 @@ fn a_form_of_mount_that_hides_its_layers_is_told_by_what_the_driver_noted() {
         let error = call.container(&copy.store(), "overlay").unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("cannot believe {:?}: {fault}", copy.file(&noted))
+            format!("cannot trust {:?}: {fault}", copy.file(&noted))
         );
     }
     // The note differs from the record's image.
     copy.put(&noted, b"l/TGUKR7TBT773K5JRNVQWINRU4S");
     let error = call.container(&copy.store(), "overlay").unwrap_err();
-    let fault = "it stands on 1 layers, its image config names 3";
+    let fault = "it has 1 layers below it, its image config names 3";
     assert_eq!(
         error.to_string(),
-        format!(
-            "cannot believe the mount at {:?}: {fault}",
-            call.bundle.root
-        )
+        format!("cannot trust the mount at {:?}: {fault}", call.bundle.root)
     );
 }
