@@ -4,7 +4,7 @@
 //! so that a fleet can be asked "which nodes lifted this ban, and who signed that?". Of a refused
 //! list, only what was authentic has a field: anybody may have written the rest.
 
-use crate::banlist::error::Edition;
+use crate::banlist::floor::Edition;
 use crate::banlist::head::Impact;
 use crate::lineage::digest::Digest;
 use crate::report::line;

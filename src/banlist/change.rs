@@ -20,8 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::bytes::ReadAt;
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{Action, Ban, Exception};
-use super::tree::Kinds;
+use super::record::{Action, Ban, Exception, Kinds};
 use super::whole::{Checked, Counted, Line, Whole};
 use crate::sys::clock::Timestamp;
 

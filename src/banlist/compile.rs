@@ -13,13 +13,13 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::threads;
 
-use super::error::Edition;
+use super::floor::Edition;
 use super::head::{Claim, Entries, Head, Impact, MAX_ENTRIES, MAX_RECORDS};
-use super::record::{self, Entry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT, Match};
+use super::record::{self, Entry, Kinds, MAX_LINE, MAX_MATCHES, MAX_WEIGHT, Match};
 use super::section;
 use super::source::Source;
+use super::tree::Leaf;
 use super::tree::build::{self, WriteAt};
-use super::tree::{Kinds, Leaf};
 use super::watch::Watch;
 
 /// The rest of what the head says.
@@ -359,7 +359,7 @@ impl<'a> Records<'a> {
             .collect();
         let kinds = matches
             .iter()
-            .fold(Kinds::default(), |kinds, found| kinds.with(found.kind));
+            .fold(Kinds::NONE, |kinds, found| kinds.with(found.kind));
         let bans: BTreeSet<_> = matches.iter().map(|found| found.ban).collect();
         let offset = self.line(&Entry { matches }, self.ban_id(reasons[0]))?;
         let weight = bans

@@ -9,38 +9,9 @@ use std::{fmt, io};
 use crate::lineage::digest::Digest;
 use crate::sys::file::FileError;
 
-use super::floor::MAX_JUMP;
+use super::floor::{Edition, MAX_JUMP};
 use super::record::MAX_WEIGHT;
-
-/// A line of a text that does not match its grammar.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What was expected there.
-    pub expected: &'static str,
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: expected {}", self.line, self.expected)
-    }
-}
-
-/// The position of a list in time: the keyset's number, then the version under it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Edition {
-    /// Number of the keyset that the list was made for.
-    pub keyset: u64,
-    /// The list's version.
-    pub version: u64,
-}
-
-impl fmt::Display for Edition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "version {} (keyset {})", self.version, self.keyset)
-    }
-}
+use super::text::Malformed;
 
 /// Why a list, a keyset or a floor cannot be used. The path is that of the file at fault.
 #[derive(Debug)]

@@ -18,11 +18,12 @@
 //! to stand in for the one in force. Such a line is read and no longer means anything: no older
 //! list answers for a newer one.
 
+use std::fmt;
+
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::error::{Edition, Malformed};
-use super::text::{self, Lines};
+use super::text::{self, Lines, Malformed};
 
 /// The most bytes of a floor.
 pub const MAX_FLOOR: u64 = 512;
@@ -30,6 +31,21 @@ pub const MAX_FLOOR: u64 = 512;
 /// How far above the floor a list's version may be. Otherwise a thief of list keys could sign the
 /// highest possible version, and no list of the rightful signers would ever be newer.
 pub const MAX_JUMP: u64 = 1 << 20;
+
+/// The position of a list in time: the keyset's number, then the version under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edition {
+    /// Number of the keyset that the list was made for.
+    pub keyset: u64,
+    /// The list's version.
+    pub version: u64,
+}
+
+impl fmt::Display for Edition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version {} (keyset {})", self.version, self.keyset)
+    }
+}
 
 /// The newest list that this node ever had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,15 +27,12 @@
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::error::{Edition, Malformed};
+use super::floor::Edition;
 use super::note::{Note, Signature};
-use super::record::MatchKind;
-use super::text::{self, Lines};
-use super::tree::{Kinds, NODE_SIZE, Shape};
-
-/// Size of the head's block in the file, in bytes. Key services sign a raw message of at most this
-/// size (AWS KMS, `Sign`, RAW).
-pub const HEAD_SIZE: usize = 4_096;
+use super::record::{Kinds, MatchKind};
+pub use super::shape::HEAD_SIZE;
+use super::shape::{NODE_SIZE, Shape};
+use super::text::{self, Lines, Malformed};
 
 /// The most bytes of the signed text.
 pub const MAX_TEXT: usize = 1_024;

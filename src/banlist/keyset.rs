@@ -17,11 +17,10 @@
 
 use crate::sys::clock::Timestamp;
 
-use super::error::Malformed;
 use super::head::{self, HEAD_SIZE};
 use super::key::{Algorithm, PublicKey};
 use super::note::{self, Enough, MAX_SIGNATURES, Note, Signature};
-use super::text::{self, Lines};
+use super::text::{self, Lines, Malformed};
 use super::{base64, error::Tally};
 
 /// The most bytes of a keyset.

@@ -17,24 +17,25 @@
 //! a byte of it is interpreted.
 
 pub mod record;
+pub mod text;
+pub mod floor;
 pub mod error;
 pub mod base64;
 pub mod bytes;
-pub mod text;
+#[cfg(feature = "ctl")]
+pub mod watch;
 pub mod key;
 pub mod note;
+pub mod shape;
+pub mod head;
 pub mod keyset;
 #[cfg(feature = "ctl")]
 pub mod rotation;
-pub mod head;
 pub mod tree;
 pub mod section;
-pub mod floor;
 pub mod store;
 #[cfg(feature = "ctl")]
 pub mod answers;
-#[cfg(feature = "ctl")]
-pub mod watch;
 #[cfg(feature = "ctl")]
 pub mod source;
 #[cfg(feature = "ctl")]

@@ -6,8 +6,9 @@
 //! is trusted.
 
 use super::base64;
-use super::error::{Malformed, Tally};
+use super::error::Tally;
 use super::key::{Identity, PublicKey};
+use super::text::Malformed;
 
 /// The most signature lines of a note; the specification asks for at least 16, and each may cost a
 /// verification.

@@ -127,6 +127,59 @@ impl MatchKind {
     }
 }
 
+/// A set of kinds of match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
+
+    /// This set with `kind`.
+    #[must_use]
+    pub const fn with(self, kind: MatchKind) -> Self {
+        Self(self.0 | Self::bit(kind))
+    }
+
+    /// Whether `kind` is in it.
+    #[must_use]
+    pub const fn has(self, kind: MatchKind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    /// The kinds in it for which `passes` is true.
+    #[must_use]
+    pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
+        let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
+        kinds
+            .into_iter()
+            .filter(|kind| self.has(*kind) && passes(*kind))
+            .fold(Self::NONE, Self::with)
+    }
+
+    /// The set as a leaf holds it.
+    pub(super) const fn byte(self) -> u8 {
+        self.0
+    }
+
+    const fn bit(kind: MatchKind) -> u8 {
+        match kind {
+            MatchKind::Base => 1,
+            MatchKind::Image => 2,
+            MatchKind::Layer => 4,
+        }
+    }
+
+    /// The set that a leaf holds as `byte`; `None` for no set or an unknown bit.
+    pub(super) const fn from_byte(byte: u8) -> Option<Self> {
+        if byte >= 1 && byte <= 7 {
+            Some(Self(byte))
+        } else {
+            None
+        }
+    }
+}
+
 /// What a ban does not hold for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

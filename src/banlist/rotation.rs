@@ -10,9 +10,10 @@
 
 use std::fmt;
 
-use super::error::{Malformed, Tally};
+use super::error::Tally;
 use super::keyset::{Keyset, Role, SignedKeyset};
 use super::note::{self, Enough, Signature};
+use super::text::Malformed;
 
 /// Why a keyset does not follow another.
 #[derive(Clone, Debug, PartialEq, Eq)]

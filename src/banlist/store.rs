@@ -20,8 +20,8 @@ use crate::sys::directory;
 use crate::sys::file::{self, Guard};
 
 use super::bytes::{ReadAt, Reader};
-use super::error::{Edition, ListError, Tally};
-use super::floor::{Floor, MAX_FLOOR, MAX_JUMP};
+use super::error::{ListError, Tally};
+use super::floor::{Edition, Floor, MAX_FLOOR, MAX_JUMP};
 use super::head::{self, Claim, HEAD_SIZE, Head};
 use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;

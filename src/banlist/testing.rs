@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::compile::{Compiled, Terms};
-use super::error::Edition;
+use super::floor::Edition;
 use super::head::{Claim, HEAD_SIZE, Head, Impact};
 use super::key::{Algorithm, PublicKey};
 use super::keyset::{Key, Keyset, Role};

@@ -4,10 +4,25 @@
 //! single spaces, numbers without leading zeros. In: hostile text. Out: values, or the line that is
 //! wrong and what was expected there.
 
+use std::fmt;
+
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::error::Malformed;
+/// A line of a text that does not match its grammar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What was expected there.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: expected {}", self.line, self.expected)
+    }
+}
 
 /// The lines not read yet.
 pub(super) struct Lines<'a> {
@@ -125,29 +140,7 @@ pub(super) fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u
 
 #[cfg(test)]
 mod tests {
-    use super::super::note::is_name;
     use super::*;
-
-    #[test]
-    fn an_origin_and_a_keys_name_have_the_alphabets_of_the_manual() {
-        let long = |length| "o".repeat(length);
-        for (text, origin, name) in [
-            ("a", true, true),
-            ("bans.example.com/prod", true, true),
-            ("!\"#$%&'()*,-./:;<=>?@[\\]^_`{|}~", true, true),
-            ("a+b", true, false),
-            ("", false, false),
-            ("a b", false, false),
-            ("a\tb", false, false),
-            ("\u{e9}", false, false),
-            (long(64).as_str(), true, true),
-            (long(65).as_str(), true, false),
-            (long(128).as_str(), true, false),
-            (long(129).as_str(), false, false),
-        ] {
-            assert_eq!((is_origin(text), is_name(text)), (origin, name), "{text:?}");
-        }
-    }
 
     #[test]
     fn a_number_a_time_and_a_digest_have_one_spelling() {

@@ -32,20 +32,14 @@ use crate::lineage::digest::Digest;
 
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
-use super::head::{HEAD_SIZE, Head};
-use super::record::MatchKind;
-
-/// Bytes of a node.
-pub const NODE_SIZE: usize = 1_024;
+use super::head::Head;
+use super::record::Kinds;
+use super::shape::{NODE_SIZE, PER_INNER, Shape};
 
 const HEADER: usize = 24;
 const MAGIC: [u8; 4] = *b"EBLN";
 const LEAF_RECORD: usize = 40;
 const INNER_RECORD: usize = 64;
-const PER_LEAF: u64 = 25;
-const PER_INNER: u64 = 15;
-/// Levels of a tree of 2³² entries, plus one.
-const MAX_LEVELS: usize = 10;
 
 /// The leaf record of one digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,115 +50,6 @@ pub struct Leaf {
     pub kinds: Kinds,
     /// The offset of its entry line in the records section, below 2⁴⁸.
     pub offset: u64,
-}
-
-/// A set of kinds of match.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kinds(u8);
-
-impl Kinds {
-    /// The empty set.
-    pub const NONE: Self = Self(0);
-
-    /// This set with `kind`.
-    #[must_use]
-    pub const fn with(self, kind: MatchKind) -> Self {
-        Self(self.0 | Self::bit(kind))
-    }
-
-    /// Whether `kind` is in it.
-    #[must_use]
-    pub const fn has(self, kind: MatchKind) -> bool {
-        self.0 & Self::bit(kind) != 0
-    }
-
-    /// The kinds in it for which `passes` is true.
-    #[must_use]
-    pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
-        let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
-        kinds
-            .into_iter()
-            .filter(|kind| self.has(*kind) && passes(*kind))
-            .fold(Self::NONE, Self::with)
-    }
-
-    const fn bit(kind: MatchKind) -> u8 {
-        match kind {
-            MatchKind::Base => 1,
-            MatchKind::Image => 2,
-            MatchKind::Layer => 4,
-        }
-    }
-
-    const fn from_byte(byte: u8) -> Option<Self> {
-        if byte >= 1 && byte <= 7 {
-            Some(Self(byte))
-        } else {
-            None
-        }
-    }
-}
-
-/// The number of nodes on each level of a tree; it follows from the number of entries alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    entries: u64,
-    nodes: [u64; MAX_LEVELS],
-    levels: usize,
-}
-
-impl Shape {
-    /// The shape of a tree with so many entries, at most 2³².
-    #[must_use]
-    pub const fn of(entries: u64) -> Self {
-        let mut nodes = [0; MAX_LEVELS];
-        nodes[0] = if entries == 0 {
-            1
-        } else {
-            entries.div_ceil(PER_LEAF)
-        };
-        let mut levels = 1;
-        while nodes[levels - 1] > 1 && levels < MAX_LEVELS {
-            nodes[levels] = nodes[levels - 1].div_ceil(PER_INNER);
-            levels += 1;
-        }
-        Self {
-            entries,
-            nodes,
-            levels,
-        }
-    }
-
-    /// The size of all nodes in bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> u64 {
-        self.nodes_below(self.levels) * NODE_SIZE as u64
-    }
-
-    const fn nodes_below(&self, level: usize) -> u64 {
-        let (mut sum, mut below) = (0, 0);
-        while below < level {
-            sum += self.nodes[below];
-            below += 1;
-        }
-        sum
-    }
-
-    /// The offset of a node in the file.
-    const fn offset(&self, level: usize, index: u64) -> u64 {
-        HEAD_SIZE as u64 + (self.nodes_below(level) + index) * NODE_SIZE as u64
-    }
-
-    /// The number of records in a node: all nodes of a level but its last are full.
-    const fn count(&self, level: usize, index: u64) -> u64 {
-        let (records, fan_out) = if level == 0 {
-            (self.entries, PER_LEAF)
-        } else {
-            (self.nodes[level - 1], PER_INNER)
-        };
-        let left = records.saturating_sub(index * fan_out);
-        if left < fan_out { left } else { fan_out }
-    }
 }
 
 /// A node whose hash was right.

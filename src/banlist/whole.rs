@@ -15,9 +15,8 @@ use crate::sys::clock::Timestamp;
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{self, Ban, Entry, MAX_WEIGHT, Match, MatchKind};
+use super::record::{self, Ban, Entry, Kinds, MAX_WEIGHT, Match, MatchKind};
 use super::section;
-use super::tree::Kinds;
 use super::tree::leaves::Leaves;
 use super::watch::Watch;
 
@@ -51,7 +50,7 @@ impl Line {
         let together = |found: &[(usize, MatchKind)]| {
             found
                 .iter()
-                .fold(Kinds::default(), |kinds, (_, kind)| kinds.with(*kind))
+                .fold(Kinds::NONE, |kinds, (_, kind)| kinds.with(*kind))
         };
         let bans = matches
             .chunk_by(|one, other| one.0 == other.0)

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use embargo::banlist::compile::{Compiled, Terms};
-use embargo::banlist::error::Edition;
+use embargo::banlist::floor::Edition;
 use embargo::banlist::head::Impact;
 use embargo::banlist::source::Source;
 use embargo::ctl::keys::{outside, public};

@@ -3,6 +3,7 @@
 use super::super::key::Algorithm;
 use super::super::key::testing::{Sealed, TestSsh};
 use super::super::testing::{TestKey, key};
+use super::super::text::is_origin;
 use super::*;
 
 fn fault(bytes: &[u8]) -> String {
@@ -282,4 +283,25 @@ fn counting_stops_at_the_threshold_when_that_is_enough() {
     ];
     assert_eq!(tally(TEXT, &signatures, &keys, 1, Enough::Threshold).bad, 0);
     assert_eq!(tally(TEXT, &signatures, &keys, 1, Enough::All).bad, 1);
+}
+
+#[test]
+fn an_origin_and_a_keys_name_have_the_alphabets_of_the_manual() {
+    let long = |length| "o".repeat(length);
+    for (text, origin, name) in [
+        ("a", true, true),
+        ("bans.example.com/prod", true, true),
+        ("!\"#$%&'()*,-./:;<=>?@[\\]^_`{|}~", true, true),
+        ("a+b", true, false),
+        ("", false, false),
+        ("a b", false, false),
+        ("a\tb", false, false),
+        ("\u{e9}", false, false),
+        (long(64).as_str(), true, true),
+        (long(65).as_str(), true, false),
+        (long(128).as_str(), true, false),
+        (long(129).as_str(), false, false),
+    ] {
+        assert_eq!((is_origin(text), is_name(text)), (origin, name), "{text:?}");
+    }
 }

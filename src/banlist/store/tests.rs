@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::bytes::ReadAt;
-use super::super::error::Edition;
+use super::super::floor::Edition;
 use super::super::record::MAX_MATCHES;
 use super::super::section::{MAX_BLOCKS, MAX_START};
 use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};

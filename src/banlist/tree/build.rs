@@ -9,10 +9,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
+use super::super::shape::{NODE_SIZE, PER_INNER, PER_LEAF, Shape};
 use super::super::watch::Watch;
-use super::{
-    HEADER, INNER_RECORD, LEAF_RECORD, Leaf, NODE_SIZE, PER_INNER, PER_LEAF, Shape, header,
-};
+use super::{HEADER, INNER_RECORD, LEAF_RECORD, Leaf, header};
 use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
@@ -154,7 +153,7 @@ fn leaf_record(leaf: &Leaf, record: &mut [u8; LEAF_RECORD]) -> Option<()> {
         return None;
     };
     record[..32].copy_from_slice(leaf.digest.as_bytes());
-    record[32] = leaf.kinds.0;
+    record[32] = leaf.kinds.byte();
     record[34..].copy_from_slice(&offset);
     Some(())
 }

@@ -11,8 +11,9 @@
 use super::super::bytes::{ReadAt, Reader};
 use super::super::error::ListError;
 use super::super::head::Head;
+use super::super::shape::{NODE_SIZE, PER_INNER, Shape};
 use super::super::watch::Watch;
-use super::{HEADER, Leaf, NODE_SIZE, Node, PER_INNER, Shape, Visit, authentic, record_size};
+use super::{HEADER, Leaf, Node, Visit, authentic, record_size};
 use crate::lineage::digest::Digest;
 
 /// Nodes read at once.

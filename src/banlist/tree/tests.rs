@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::super::bytes::Reader;
+use super::super::head::{HEAD_SIZE, Head};
+use super::super::record::MatchKind;
+use super::super::testing;
 use super::super::testing::{digest, terms};
-use super::super::{head::Head, testing};
 use super::leaves::Leaves;
 use super::*;
 
@@ -16,7 +18,7 @@ fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
         .iter()
         .map(|digest| Leaf {
             digest: *digest,
-            kinds: Kinds::default().with(MatchKind::Base),
+            kinds: Kinds::NONE.with(MatchKind::Base),
             offset: 7,
         })
         .collect();
@@ -145,7 +147,7 @@ fn digests_with_a_common_prefix_make_the_same_tree_as_any_others() {
 fn the_builder_refuses_digests_that_do_not_ascend() {
     let leaf = |number: u8| Leaf {
         digest: Digest::from_bytes([number; 32]),
-        kinds: Kinds(1),
+        kinds: Kinds::NONE.with(MatchKind::Base),
         offset: 0,
     };
     for leaves in [

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::super::head::{BLOCK_SIZE, Claim, HEAD_SIZE};
+use super::super::shape::NODE_SIZE;
 use super::super::testing::{digest, list, source, terms};
-use super::super::tree::NODE_SIZE;
 use super::*;
 
 /// The parts of a list of one digest and one ban: the head, the leaf and the records (the ban's

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::banlist::compile::Terms;
-use crate::banlist::error::Edition;
+use crate::banlist::floor::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::note::Signature;

@@ -10,7 +10,7 @@ use clap::Parser;
 use super::*;
 use crate::audit::Ending;
 use crate::audit::rotation::Step;
-use crate::banlist::error::Edition;
+use crate::banlist::floor::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::record::MatchKind;

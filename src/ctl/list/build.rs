@@ -12,7 +12,7 @@ use super::super::progress::Progress;
 use super::super::{CtlError, amount};
 use super::{AuthoringError, lint};
 use crate::banlist::compile::{CompileError, Compiled, Terms};
-use crate::banlist::error::Edition;
+use crate::banlist::floor::Edition;
 use crate::banlist::head::{self, Entries, HEAD_SIZE, Impact};
 use crate::banlist::source::{self, MAX_SOURCE, Source, SourceError};
 use crate::banlist::text;
