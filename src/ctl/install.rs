@@ -48,6 +48,10 @@ use plan::{New, Plan};
 /// Installing the same list again changes nothing. Exit status 0 when the list is in force, 1 when
 /// it is not; 3 when a dry run cannot tell what it would refuse.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl install --dry-run banlist.lst
+  embargoctl install banlist.lst")]
 pub struct Args {
     /// Check everything and print what would be done, step by step; do nothing.
     #[arg(long)]

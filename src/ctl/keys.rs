@@ -69,6 +69,10 @@ pub enum NewAlgorithm {
 /// `keyset new`, to FILE.pub. Neither is ever overwritten. Keep the private key where the list is
 /// signed: nodes need only the keyset.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl keygen --out alice
+  embargoctl keygen --out alice --algorithm p256")]
 pub struct KeygenArgs {
     /// Where the private key goes; the public key goes to FILE.pub.
     #[arg(long, value_name = "FILE")]

@@ -15,6 +15,9 @@ use crate::report::line;
 
 /// `embargoctl lineage`.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  embargoctl lineage docker:registry.example/base:1")]
 pub struct Args {
     #[command(flatten)]
     image: ImageArgs,

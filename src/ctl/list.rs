@@ -41,14 +41,14 @@ pub use rebuild::RebuildError;
     reason = "each shows the text of its `Args`, which is longer"
 )]
 pub enum ListCommand {
+    Lint(lint::Args),
     Build(Box<build::Args>),
+    Show(show::ShowArgs),
+    Diff(diff::Args),
     Sign(sign::SignArgs),
     Head(sign::HeadArgs),
     Attach(sign::AttachArgs),
     Verify(show::VerifyArgs),
-    Show(show::ShowArgs),
-    Diff(diff::Args),
-    Lint(lint::Args),
     Preview(preview::Args),
 }
 

@@ -5,7 +5,7 @@
 //! for all commands that take them. No section has an option twice. Not checked: whether what the
 //! page says of them is true.
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, Parser};
 
 const PAGE: &str = include_str!("../../packaging/man/embargoctl.8");
 
@@ -66,6 +66,46 @@ fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     command
         .get_arguments()
         .filter_map(|argument| Some((argument.get_long()?, argument)))
+}
+
+/// The arguments of a command as a shell splits them, up to a redirection.
+fn arguments(line: &str) -> Vec<String> {
+    let line = line.split(" > ").next().unwrap_or_default();
+    line.split('"')
+        .enumerate()
+        .flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        })
+        .collect()
+}
+
+#[test]
+fn the_help_of_every_command_ends_with_examples_that_can_be_typed() {
+    let mut all = all_commands();
+    all.extend(
+        super::Cli::command()
+            .get_subcommands()
+            .filter(|command| command.has_subcommands())
+            .map(|command| (command.get_name().to_owned(), command.clone())),
+    );
+    for (words, command) in all {
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+            .replace("\\\n", " ");
+        let own = format!("  embargoctl {words} ");
+        assert!(
+            format!("{help} ").replace('\n', " \n").contains(&own),
+            "{words} has no example"
+        );
+        for line in help.lines().filter(|line| line.contains("embargoctl ")) {
+            if let Err(error) = super::Cli::try_parse_from(arguments(line)) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
 }
 
 #[test]

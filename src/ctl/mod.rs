@@ -46,12 +46,7 @@ use crate::sys::replace::WriteError;
 /// `list verify`, `list preview`, `install`, `keyset rotate`. A list is a file; how it travels from
 /// one to the other does not matter, its signatures are checked on every container start.
 #[derive(Debug, Parser)]
-#[command(
-    name = "embargoctl",
-    version,
-    disable_help_subcommand = true,
-    max_term_width = 100
-)]
+#[command(name = "embargoctl", version, max_term_width = 100)]
 struct Cli {
     /// Work on the node whose file system is mounted at DIR instead of this one.
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
@@ -65,17 +60,34 @@ struct Cli {
 enum Command {
     Keygen(keys::KeygenArgs),
     /// Make, sign, check and rotate keysets: whose signatures count, and how many of them.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  embargoctl keyset new --origin bans.example.com/prod --list-key alice.pub \\
+      --root-key root-1.pub --out keyset
+  embargoctl keyset next --add-list-key bob.pub --out keyset-2 keyset
+  embargoctl keyset sign --key root-1 keyset-2
+  embargoctl keyset rotate keyset-2"
+    )]
     Keyset(keyset::KeysetCommand),
-    /// Build, sign, check and show lists.
-    #[command(subcommand)]
-    List(list::ListCommand),
     /// Print an image's layers and the chain IDs that they hash to.
     Lineage(lineage::Args),
     /// Add a ban of an image to a list's source.
     Ban(ban::BanArgs),
     /// Except an image from a ban in a list's source.
     Except(ban::ExceptArgs),
+    /// Build, sign, check and show lists.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  embargoctl list lint
+  embargoctl list build --origin bans.example.com/prod --version 412
+  embargoctl list sign --key alice banlist.lst
+  embargoctl list verify --keyset keyset banlist.lst"
+    )]
+    List(list::ListCommand),
     Install(install::Args),
 }
 
@@ -251,10 +263,10 @@ impl Cli {
         let text = match &self.command {
             Command::Keygen(args) => keys::keygen(args),
             Command::Keyset(command) => keyset::run(command, &paths),
-            Command::List(command) => return list::run(command, &paths),
             Command::Lineage(args) => lineage::run(args, &paths),
             Command::Ban(args) => ban::run(args, &paths),
             Command::Except(args) => ban::run_except(args, &paths),
+            Command::List(command) => return list::run(command, &paths),
             Command::Install(args) => return install::run(args, &paths),
         };
         text.map(Told::from)
@@ -263,10 +275,50 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    fn help(arguments: &str) -> String {
+        let arguments = format!("embargoctl {arguments}");
+        super::Cli::try_parse_from(arguments.split(' '))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn help_is_also_a_command_and_is_the_same_as_the_option() {
+        assert_eq!(help("help list build"), help("list build --help"));
+        assert!(help("help list build").starts_with("Compile a reviewed source"));
+        assert!(help("help").starts_with("Author, sign and install"));
+    }
+
+    #[test]
+    fn commands_are_listed_in_the_order_of_their_use() {
+        let names = |help: &str| -> Vec<String> {
+            help.lines()
+                .skip_while(|line| *line != "Commands:")
+                .skip(1)
+                .take_while(|line| !line.is_empty())
+                .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+                .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+                .collect()
+        };
+        for (command, expected) in [
+            ("-h", "keygen keyset lineage ban except list install help"),
+            (
+                "list -h",
+                "lint build show diff sign head attach verify preview help",
+            ),
+            (
+                "keyset -h",
+                "new next show sign head attach verify rotate help",
+            ),
+        ] {
+            assert_eq!(names(&help(command)).join(" "), expected, "{command}");
+        }
     }
 }

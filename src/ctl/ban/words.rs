@@ -15,6 +15,13 @@ use crate::sys::clock::{self, Timestamp};
 
 /// `embargoctl ban`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl ban --id BAN-2026-0007 --reason \"remote code execution\" \\
+      --severity critical --advisory CVE-2026-1234 \\
+      --successor registry.example/base:2 docker:registry.example/base:1
+  embargoctl ban --id BAN-2026-0008 --reason \"end of life\" --effective 14d \\
+      oci-archive:base.tar")]
 pub struct BanArgs {
     /// The source to add it to; made when it is missing.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
@@ -79,6 +86,11 @@ pub struct BanArgs {
 
 /// `embargoctl except`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  embargoctl except --ban BAN-2026-0007 --until 14d \\
+      --reason \"moves next week\" --ticket OPS-12 \\
+      docker:registry.example/app:1")]
 pub struct ExceptArgs {
     /// The source that has the ban.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]

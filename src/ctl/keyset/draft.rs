@@ -21,6 +21,11 @@ use crate::sys::replace;
 /// The keyset goes to /etc/embargo/keyset on every node. A list is in force there when as many of
 /// its list keys signed it as the threshold says.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl keyset new --origin bans.example.com/prod --list-key alice.pub \\
+      --list-key bob.pub --lift-threshold 2 --root-key root-1.pub \\
+      --out keyset")]
 pub struct NewArgs {
     /// Whose lists, and for what, such as bans.example.com/prod. A list built for another origin is
     /// refused.

@@ -21,6 +21,10 @@ use crate::sys::file::Guard;
 /// sign it: as many as the old keyset asks for, and as many as it asks for itself; then
 /// `keyset rotate` puts it in force on a node.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl keyset next --add-list-key carol.pub --remove-list-key alice \\
+      --out keyset-2 keyset")]
 pub struct NextArgs {
     /// A key that signs lists from now on: a FILE.pub of keygen, ssh-keygen, minisign or signify,
     /// or a public key in PEM. Repeat it for more keys.

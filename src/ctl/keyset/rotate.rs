@@ -36,6 +36,10 @@ pub const MAX_HOPS: usize = 1_024;
 /// own, as many as each asks for. Those that the node has, or is past, are passed over. Exit status
 /// 0 when the last one is in force, 1 when it is not.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl keyset rotate --dry-run keyset-2
+  embargoctl keyset rotate keyset-2 keyset-3")]
 pub struct RotateArgs {
     /// Only say what would be done.
     #[arg(long)]

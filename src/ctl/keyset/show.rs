@@ -17,6 +17,10 @@ use crate::sys::file::Guard;
 
 /// Show the keys and thresholds of a keyset.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl keyset show
+  embargoctl keyset show keyset-2")]
 pub struct ShowArgs {
     /// The keyset; this node's when left out.
     file: Option<PathBuf>,

@@ -20,6 +20,9 @@ use crate::sys::replace;
 /// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM): a
 /// root key of the keyset, or of the one before it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl keyset sign --key root-1 keyset-2")]
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
@@ -31,6 +34,11 @@ pub struct SignArgs {
 ///
 /// Sign them as those of `list head`, then put the signature into the keyset with `keyset attach`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl keyset head keyset-2 > head
+  openssl pkeyutl -sign -rawin -inkey root-2.pem -in head -out sig
+  embargoctl keyset attach --key root-2.pub --signature sig keyset-2")]
 pub struct HeadArgs {
     /// The keyset.
     keyset: PathBuf,
@@ -40,6 +48,9 @@ pub struct HeadArgs {
 ///
 /// Taken in the forms that `list attach` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl keyset attach --key root-2.pub --signature sig keyset-2")]
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,

@@ -19,6 +19,10 @@ use crate::sys::file::{self, Guard};
 /// Without --after the first is checked against its own root keys alone: it is as trustworthy as
 /// the way by which it came.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl keyset verify keyset
+  embargoctl keyset verify --after keyset keyset-2")]
 pub struct VerifyArgs {
     /// The keyset that is trusted, and that the first follows.
     #[arg(long, value_name = "OLD")]

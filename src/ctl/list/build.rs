@@ -30,6 +30,9 @@ const MAX_LINTED: usize = 10_000;
 /// The same source, version and times give the same bytes on every machine. The list then wants
 /// signatures: `list sign`, or `list head` and `list attach`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl list build --origin bans.example.com/prod --version 412")]
 pub struct Args {
     /// The source.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]

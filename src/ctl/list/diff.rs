@@ -35,6 +35,9 @@ use crate::sys::file::Guard;
 /// lifts nothing, one that is weakened does. Unsigned drafts will do. Exit status 0 whatever the
 /// difference.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl list diff /var/lib/embargo/banlist.lst banlist.lst")]
 pub struct Args {
     /// As one JSON document.
     #[arg(long)]

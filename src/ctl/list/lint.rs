@@ -49,6 +49,10 @@ pub(in crate::ctl) use search::images;
 /// alone; 1 errors; with --deny-warnings also 1 for warnings. `embargoctl(8)` has the table of
 /// findings.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl list lint
+  embargoctl list lint --last banlist.lst --deny-warnings --json")]
 pub struct Args {
     /// The source.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]

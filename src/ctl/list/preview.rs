@@ -39,6 +39,9 @@ use signed::Signed;
 /// says; it would not start again. Exit status 0 when the draft would refuse nothing here, 2 when
 /// it would refuse something, 3 when that cannot be told, 1 on a failure.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl list preview banlist.lst")]
 pub struct Args {
     /// Print one JSON document.
     #[arg(long)]

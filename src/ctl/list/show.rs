@@ -33,6 +33,10 @@ use crate::sys::file::Guard;
 /// edition, times and impact, and must make the same list, signed or not. The signatures are then
 /// checked where --keyset names the keys, or this node has a keyset.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl list verify --keyset keyset banlist.lst
+  embargoctl list verify --source bans.toml banlist.lst")]
 pub struct VerifyArgs {
     /// The keyset to check against; this node's when left out.
     #[arg(long, value_name = "FILE")]
@@ -46,6 +50,9 @@ pub struct VerifyArgs {
 
 /// Show what a list says and bans. Its signatures are not checked; `list verify` does that.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl list show banlist.lst")]
 pub struct ShowArgs {
     /// As one JSON document.
     #[arg(long)]

@@ -24,6 +24,9 @@ use crate::sys::replace::{self, Draft, WriteError};
 /// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM). Only
 /// the head is signed; it binds every other byte.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  embargoctl list sign --key alice banlist.lst")]
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
@@ -37,15 +40,15 @@ pub struct SignArgs {
 
 /// Write the exact bytes to sign, for keys that live elsewhere.
 ///
-/// They are at most 1024 bytes of text, so that a key service signs them as they stand. For
-/// example:
-///
-///   embargoctl list head banlist.lst > head
-///   openssl pkeyutl -sign -rawin -inkey ed25519.pem -in head -out sig
-///   openssl dgst -sha256 -sign p256.pem -out sig head
-///   embargoctl list attach --key KEY.pub --signature sig banlist.lst
+/// They are at most 1024 bytes of text, so that a key service signs them as they stand. Below, the
+/// second line is for an Ed25519 key, the third for a P-256 key.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "\
+Examples:
+  embargoctl list head banlist.lst > head
+  openssl pkeyutl -sign -rawin -inkey ed25519.pem -in head -out sig
+  openssl dgst -sha256 -sign p256.pem -out sig head
+  embargoctl list attach --key KEY.pub --signature sig banlist.lst")]
 pub struct HeadArgs {
     /// The list.
     list: PathBuf,
@@ -58,6 +61,10 @@ pub struct HeadArgs {
 /// ssh-keygen -Y sign -n banlist.v1; the files of minisign and signify. embargo-signing(7) has the
 /// commands.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ssh-keygen -Y sign -n banlist.v1 -f bob head
+  embargoctl list attach --key bob.pub --signature head.sig banlist.lst")]
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
