@@ -32,11 +32,10 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
 use crate::check::Judged;
-use crate::lineage::{self, Evidence, Origin};
-use crate::node::Node;
-use crate::node::running;
+use crate::lineage::{Evidence, Origin};
 use crate::node::runtime_state::{RunningContainer, Whose};
 use crate::node::subject::{Kind, Known, Subject};
+use crate::node::{self, Node, running};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -279,10 +278,5 @@ fn name(one: &mut Surveyed, running: &[RunningContainer]) {
     let running = running
         .iter()
         .find(|running| running.id == *id && running.bundle == one.subject.place);
-    let bundle = running.and_then(|running| running.load_bundle().ok());
-    names.extend(
-        bundle
-            .as_ref()
-            .and_then(|bundle| lineage::called(bundle).ok().flatten()),
-    );
+    names.extend(running.and_then(|running| node::names::called(running).ok().flatten()));
 }

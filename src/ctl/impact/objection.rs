@@ -12,7 +12,6 @@ use super::{Survey, Surveyed};
 use crate::banlist::head::Impact;
 use crate::banlist::store::Bans;
 use crate::report::line;
-use crate::verdict::Finding;
 
 /// The most containers that a message names.
 const MOST_NAMED: usize = 3;
@@ -135,7 +134,8 @@ impl Survey {
             return Some(ImpactError::Pause {
                 list,
                 called: called(pause),
-                because: because(pause),
+                because: banned_by(pause)
+                    .unwrap_or_else(|| format!("would be refused: {}", no_ban(pause))),
             });
         }
         let newly: Vec<_> = self.newly_refused().collect();
@@ -207,22 +207,29 @@ fn called(one: &Surveyed) -> String {
     }
 }
 
-/// Why it is refused.
-fn because(one: &Surveyed) -> String {
-    if let Bans::Missing(fault) = &one.draft.bans {
-        return format!("would be refused: {}", line::causes(fault));
-    }
+/// The ban that refuses it, as a refusal says it.
+fn banned_by(one: &Surveyed) -> Option<String> {
+    let origin = one.subject.origin.as_ref().ok()?;
     let findings = &one.draft.judgement.findings;
-    let origin = one.subject.origin.as_ref().ok();
-    let will =
-        |finding: &&Finding| origin.is_some_and(|origin| finding.refuses_from(origin).is_some());
-    let overdue = one.is_refused();
-    let finding = findings
+    let in_effect = findings
         .iter()
-        .find(|finding| finding.standing.is_in_effect())
-        .or_else(|| findings.iter().find(will).filter(|_| !overdue));
-    finding.map_or_else(
-        || "would be refused, because the list is overdue".to_owned(),
-        |finding| finding.sentence(origin),
-    )
+        .find(|finding| finding.standing.is_in_effect());
+    let later = findings
+        .iter()
+        .find(|finding| !one.is_refused() && finding.refuses_from(origin).is_some());
+    Some(in_effect.or(later)?.sentence(Some(origin)))
+}
+
+/// What else refuses it.
+fn no_ban(one: &Surveyed) -> String {
+    match &one.draft.bans {
+        Bans::Missing(fault) => line::causes(fault),
+        Bans::Known(_) => "the list is overdue".to_owned(),
+    }
+}
+
+/// What will happen to it at its next start, and why.
+pub(in crate::ctl) fn prediction(one: &Surveyed) -> String {
+    let because = banned_by(one).unwrap_or_else(|| no_ban(one));
+    format!("would refuse {}: {because}", line::name(&called(one)))
 }

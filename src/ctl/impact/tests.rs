@@ -15,7 +15,7 @@ use crate::container::ContainerId;
 use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 use crate::lineage::image::SourceLabels;
-use crate::lineage::{ImageFacts, ImageLineage, chain::Chain};
+use crate::lineage::{ImageFacts, ImageLineage, LineageError, Unknown, chain::Chain};
 use crate::verdict::{Case, Finding, Labels, Standing};
 
 /// What the two lists say of a container.
@@ -86,7 +86,7 @@ fn bans(said: Said) -> Bans {
     }
 }
 
-fn judgement(said: Said, origin: Result<&Origin, &lineage::LineageError>) -> Judgement {
+fn judgement(said: Said, origin: Result<&Origin, &LineageError>) -> Judgement {
     let settings =
         crate::settings::parse("on_overdue_list = 'refuse'\n", Path::new("config.toml")).unwrap();
     let (bans, now) = (bans(said), ISSUED.plus(3_600));
@@ -205,6 +205,29 @@ fn the_objection_says_how_many_and_which() {
     assert_eq!(objection.hint(), hint);
     let two = node(2, 2).objection(0, Impact::Guarded).unwrap();
     assert!(two.to_string().contains("(web-0, web-1), which"), "{two}");
+}
+
+#[test]
+fn what_would_be_refused_is_not_listed_as_refused() {
+    for (draft, line) in [
+        (
+            Said::Ban,
+            "would refuse web-1: is base:1, banned by BAN-2026-0007 (critical) since 2026-11-20",
+        ),
+        (Said::Overdue, "would refuse web-1: the list is overdue"),
+    ] {
+        let one = container("web-1", draft, Said::Nothing);
+        assert_eq!(objection::prediction(&one), line);
+    }
+    let mut later = container("web-1", Said::Nothing, Said::Nothing);
+    later.draft.judgement.findings = vec![Finding {
+        standing: Standing::Ahead { days: 1 },
+        ..at_most(ISSUED.plus(86_400))
+    }];
+    assert_eq!(
+        objection::prediction(&later),
+        "would refuse web-1: is base:1, banned by BAN-2026-0007 (critical) from 2026-11-21, 1 day left"
+    );
 }
 
 #[test]
@@ -366,7 +389,7 @@ fn what_no_state_explains_dilutes_no_share_and_is_counted_apart() {
 
 #[test]
 fn what_cannot_be_understood_runs_and_stops_nothing() {
-    let fault = lineage::LineageError::from(lineage::Unknown::Deadline);
+    let fault = LineageError::from(Unknown::Deadline);
     let mut unknown = container("odd", Said::Nothing, Said::Nothing);
     unknown.draft.judgement = judgement(Said::Nothing, Err(&fault));
     unknown.in_force = judgement(Said::Nothing, Err(&fault));

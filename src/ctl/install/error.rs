@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::impact::objection::prediction;
 use super::super::impact::{ImpactError, Survey};
 use super::super::keyset::place;
 use super::super::{CtlError, amount, list};
@@ -201,7 +202,7 @@ pub(super) fn of_impact(objection: ImpactError, survey: &Survey) -> CtlError {
     let mut lines: Vec<_> = newly
         .iter()
         .take(MOST_LISTED)
-        .filter_map(|one| one.message())
+        .map(|one| prediction(one))
         .collect();
     let more = newly.len() - newly.len().min(MOST_LISTED);
     lines.extend((more > 0).then(|| format!("and {more} more")));
