@@ -33,7 +33,7 @@ use crate::settings::{self, Engines, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 use crate::sys::process;
 use crate::verdict::break_glass::{self, BreakGlass};
-use crate::verdict::{self, Case, Judgement, Labels};
+use crate::verdict::{self, Case, Judgement, Labels, leniency};
 
 /// What messages begin with.
 const PROGRAM: &str = "embargo check";
@@ -141,7 +141,7 @@ impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "cannot understand {flag:?}"),
-            Self::NoWord => f.write_str("cannot check nothing: a container or an image is missing"),
+            Self::NoWord => f.write_str("cannot check without the name of a container or an image"),
             Self::SecondWord(word) => write!(f, "cannot check {word:?} too: one at a time"),
             Self::NoFile(flag) => write!(f, "cannot understand {flag} without a file"),
             Self::OnlyOutside(word) => {
@@ -160,7 +160,8 @@ impl Error for UsageError {}
 /// Why there is no answer.
 #[derive(Debug)]
 enum CheckError {
-    Settings(SettingsError),
+    /// The settings cannot be used; with what break-glass does all the same.
+    Settings(SettingsError, Vec<String>),
     /// Nothing was found; with what could not be read on the way.
     Find(FindError, Vec<String>),
 }
@@ -168,7 +169,7 @@ enum CheckError {
 impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Settings(error) => error.fmt(f),
+            Self::Settings(error, _) => error.fmt(f),
             Self::Find(error, faults) => {
                 error.fmt(f)?;
                 if faults.is_empty() {
@@ -181,21 +182,28 @@ impl fmt::Display for CheckError {
     }
 }
 
-/// `one place`, `2 places`.
+/// `1 place`, `2 places`.
 fn places_of(count: usize) -> String {
     if count == 1 {
-        "one place".to_owned()
+        "1 place".to_owned()
     } else {
         format!("{count} places")
     }
 }
 
 impl CheckError {
-    /// What could not be read on the way.
-    fn faults(&self) -> &[String] {
-        match self {
-            Self::Settings(_) => &[],
-            Self::Find(_, faults) => faults,
+    /// What to print in place of an answer.
+    fn no_answer(&self) -> NoAnswer<'_> {
+        let (faults, notes): (&[_], &[_]) = match self {
+            Self::Settings(_, notes) => (&[], notes),
+            Self::Find(_, faults) => (faults, &[]),
+        };
+        NoAnswer {
+            error: self,
+            faults,
+            hint: self.hint(),
+            notes,
+            outcome: self.outcome(),
         }
     }
 
@@ -203,7 +211,7 @@ impl CheckError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => Outcome::NotFound,
-            Self::Find(FindError::Nothing(..) | FindError::Several(..), _) | Self::Settings(_) => {
+            Self::Find(FindError::Nothing(..) | FindError::Several(..), _) | Self::Settings(..) => {
                 Outcome::Unknown
             }
         }
@@ -219,7 +227,7 @@ impl CheckError {
                 Some("an image is named with its tag, such as app:1")
             }
             Self::Find(FindError::Nothing(_, Sought::Container, _) | FindError::Several(..), _)
-            | Self::Settings(_) => None,
+            | Self::Settings(..) => None,
         }
     }
 }
@@ -227,7 +235,7 @@ impl CheckError {
 impl Error for CheckError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Settings(error) => error.source(),
+            Self::Settings(error, _) => error.source(),
             Self::Find(error, _) => error.source(),
         }
     }
@@ -269,14 +277,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
                     form,
                 });
             }
-            Err(error) => fail(
-                &word,
-                &error,
-                error.faults(),
-                error.hint(),
-                error.outcome(),
-                form,
-            ),
+            Err(error) => fail(&word, &error.no_answer(), form),
         },
     )
 }
@@ -292,34 +293,45 @@ pub fn say(answer: &Answer, form: Form) -> Exit {
     printed(&text, answer.outcome.exit())
 }
 
+/// Why there is no answer.
+pub struct NoAnswer<'a> {
+    /// What failed.
+    pub error: &'a (dyn Error + 'static),
+    /// What could not be read on the way.
+    pub faults: &'a [String],
+    /// What to do about it, if there is advice.
+    pub hint: Option<&'a str>,
+    /// What lets containers start all the same.
+    pub notes: &'a [String],
+    /// What is known in spite of it.
+    pub outcome: Outcome,
+}
+
 /// Prints why there is no answer, and returns the exit status.
 #[must_use]
-pub fn fail(
-    word: &str,
-    error: &(dyn Error + 'static),
-    faults: &[String],
-    hint: Option<&str>,
-    outcome: Outcome,
-    form: Form,
-) -> Exit {
-    warn(faults);
-    report::failure(PROGRAM, error);
-    hint.into_iter().for_each(report::hint);
+pub fn fail(word: &str, none: &NoAnswer<'_>, form: Form) -> Exit {
+    warn(none.faults);
+    report::failure(PROGRAM, none.error);
+    none.hint.into_iter().for_each(report::hint);
+    let exit = none.outcome.exit();
     match form {
-        Form::Text => outcome.exit(),
-        Form::Json => printed(&no_answer(word, error, faults, outcome), outcome.exit()),
+        Form::Text if none.notes.is_empty() => exit,
+        Form::Text => printed(&answer::note_lines(none.notes).join("\n"), exit),
+        Form::Json => printed(&none.json(word), exit),
     }
 }
 
-/// The one JSON object if there is no answer.
-fn no_answer(
-    word: &str,
-    error: &(dyn Error + 'static),
-    faults: &[String],
-    outcome: Outcome,
-) -> String {
-    let object = serde_json::json!({ "asked": word, "outcome": outcome, "message": line::causes(error), "faults": faults });
-    report::json::pretty(&object)
+impl NoAnswer<'_> {
+    /// The one JSON object.
+    fn json(&self, word: &str) -> String {
+        let object = serde_json::json!({
+            "asked": word,
+            "outcome": self.outcome,
+            "message": line::causes(self.error),
+            "faults": self.faults,
+        });
+        report::json::pretty(&object)
+    }
 }
 
 fn warn(faults: &[String]) {
@@ -398,7 +410,8 @@ fn answer(
     usual: &Engines,
     now: Timestamp,
 ) -> Result<Answer, CheckError> {
-    let stored = settings::load(paths).map_err(CheckError::Settings)?;
+    let stored = settings::load(paths)
+        .map_err(|error| CheckError::Settings(error, notes_on_broken_settings(paths, now)))?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
     let mut node = Node::at(
@@ -468,7 +481,7 @@ fn answer(
     {
         outcome = Outcome::Unknown;
         notes.push(format!(
-            "cannot tell whether anything else is called so: {} could not be read",
+            "cannot tell whether anything else has this name: {} could not be read",
             places_of(unread)
         ));
     }
@@ -482,6 +495,15 @@ fn answer(
         faults,
         notes,
     })
+}
+
+/// What break-glass does where the settings cannot be used.
+#[must_use]
+pub fn notes_on_broken_settings(paths: &Paths, now: Timestamp) -> Vec<String> {
+    leniency::of_broken_settings(break_glass::load(paths).as_ref(), now)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// A subject's judgement, and what it is based on.

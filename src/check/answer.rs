@@ -373,7 +373,7 @@ impl Answer {
             .map(|fault| format!(" ({fault})"))
             .unwrap_or_default();
         lines.push(line("list", &format!("{list}{fault}")));
-        lines.extend(self.notes.iter().map(|note| line("note", note)));
+        lines.extend(note_lines(&self.notes));
         lines.join("\n")
     }
 
@@ -382,6 +382,11 @@ impl Answer {
     pub fn json(&self) -> String {
         crate::report::json::pretty(self)
     }
+}
+
+/// A line for each note.
+pub(super) fn note_lines(notes: &[String]) -> Vec<String> {
+    notes.iter().map(|note| line("note", note)).collect()
 }
 
 /// One line: its subject and its text, escaped.

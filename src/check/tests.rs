@@ -79,8 +79,12 @@ impl Place {
         .unwrap()
     }
 
+    fn error(&self, word: &str, sought: Sought) -> CheckError {
+        answer(word, sought, &self.paths, &self.engines, ISSUED).unwrap_err()
+    }
+
     fn fault(&self, word: &str, sought: Sought) -> String {
-        line::causes(&answer(word, sought, &self.paths, &self.engines, ISSUED).unwrap_err())
+        line::causes(&self.error(word, sought))
     }
 
     /// The output, without the path of the checkout.
@@ -184,7 +188,7 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         assert_eq!(place.answer("empty-1").outcome, expected, "{text:?}");
         let text = place.answer("empty-1").text();
         let note =
-            "note      cannot tell whether anything else is called so: one place could not be read";
+            "note      cannot tell whether anything else has this name: 1 place could not be read";
         assert_eq!(text.contains(note), process::is_privileged(), "{text}");
         // No two containers have one ID.
         let id = place.answer("empty-1").found.remove(0);
@@ -329,6 +333,17 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
             "{text}"
         );
     }
+    let broken = Place::new().with_settings("mode = 1\n").with_list(&ban);
+    broken.put(
+        &broken.paths.break_glass,
+        b"reason = 'INC-1'\nuntil = '2026-11-21'\n",
+    );
+    let error = broken.error("web-1", Sought::Either);
+    assert_eq!(
+        answer::note_lines(error.no_answer().notes),
+        [open.trim_start()]
+    );
+    assert_eq!(error.outcome(), Outcome::Unknown);
     let unarmed = Place::new().with_list(&ban);
     assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Banned, 2));
     assert!(unarmed.text("web-1").ends_with(
@@ -596,8 +611,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
         error.hint(),
         Some("an image is named with its tag, such as app:1")
     );
-    let object: serde_json::Value =
-        serde_json::from_str(&no_answer("app", &error, &[], error.outcome())).unwrap();
+    let object: serde_json::Value = serde_json::from_str(&error.no_answer().json("app")).unwrap();
     assert_eq!(
         (&object["outcome"], &object["asked"], &object["message"]),
         (
@@ -610,7 +624,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
         FindError::Nothing("x".to_owned(), Sought::Image, Vec::new()),
         vec!["cannot read it".to_owned()],
     );
-    let said = r#"cannot find an image "x" on this node: no engine's store was found; one place could not be read"#;
+    let said = r#"cannot find an image "x" on this node: no engine's store was found; 1 place could not be read"#;
     assert_eq!(
         (
             unread.to_string().as_str(),

@@ -19,14 +19,14 @@ use crate::banlist::keyset::Keyset;
 use crate::banlist::store::{self, Bans, Query};
 use crate::check::answer::{self, Answer, Found, Outcome};
 use crate::check::listed::List;
-use crate::check::{self, Judge, Outside, Ran};
+use crate::check::{self, Judge, NoAnswer, Outside, Ran};
 use crate::container::engine::Engine;
 use crate::lineage::archive::ArchiveError;
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
 use crate::report::Exit;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::Guard;
 use crate::sys::process;
@@ -54,14 +54,19 @@ pub fn main(words: &[OsString]) -> Exit {
                 Some(ImageError::Archive(ArchiveError::NoReference(..))) => Outcome::NotFound,
                 Some(_) | None => Outcome::Unknown,
             };
-            check::fail(
-                &outside.word,
-                &error,
-                &[],
-                error.hint(),
+            let is_of_node = outside.list.is_none() && outside.keyset.is_none();
+            let notes = match error.cause::<SettingsError>() {
+                Some(_) if is_of_node => check::notes_on_broken_settings(&paths, Timestamp::now()),
+                Some(_) | None => Vec::new(),
+            };
+            let none = NoAnswer {
+                error: &error,
+                faults: &[],
+                hint: error.hint(),
+                notes: &notes,
                 outcome,
-                outside.form,
-            )
+            };
+            check::fail(&outside.word, &none, outside.form)
         }
     }
 }
@@ -166,7 +171,7 @@ fn answer(
     let faults = images
         .absent
         .iter()
-        .map(|platform| format!("cannot tell of {platform}: it is not there"))
+        .map(|platform| format!("cannot check {platform}: it is not there"))
         .collect();
     Ok(Answer {
         asked: outside.word.clone(),

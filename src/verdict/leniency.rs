@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::report::line::name;
-use crate::settings::{Mode, Settings};
+use crate::settings::{BREAK_GLASS_MAX, Mode, Settings};
 use crate::sys::clock::Timestamp;
 
 use super::break_glass::{BreakGlass, Open, Shut};
@@ -45,6 +45,15 @@ pub fn all<'a>(
             .collect(),
         None => audit.into_iter().collect(),
     }
+}
+
+/// The same where the settings cannot be used, and all is refused but for break-glass.
+#[must_use]
+pub fn of_broken_settings(glass: Option<&BreakGlass>, now: Timestamp) -> Option<Leniency<'_>> {
+    glass.map(|glass| match glass.state(now, BREAK_GLASS_MAX) {
+        Ok(open) => Leniency::Open(open),
+        Err(shut) => Leniency::Shut(shut),
+    })
 }
 
 impl fmt::Display for Leniency<'_> {
