@@ -99,7 +99,7 @@ matches() {
   ban localhost/base:1
   new_list
   run "$EMBARGOCTL" list preview --json "$AUTHOR/banlist.lst"
-  [ "$(jq -c '[.running[] | select(.fate == "refused") | .pause]' <<<"$output")" = '[false,false,false]' ]
+  [ "$(jq -c '[.running[] | select(.outcome == "refused") | .pause]' <<<"$output")" = '[false,false,false]' ]
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
   forget_lists
   new_source

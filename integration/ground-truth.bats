@@ -119,7 +119,7 @@ truth() {
 
 @test "the preview refuses exactly those" {
   run --separate-stderr "$EMBARGOCTL" list preview --json "$AUTHOR/banlist.lst"
-  [ "$(jq -r '.running[] | select(.fate == "refused") | .id' <<<"$output" | sort)" = "$(truth app)" ] || fail "$output" "$stderr"
+  [ "$(jq -r '.running[] | select(.outcome == "refused") | .id' <<<"$output" | sort)" = "$(truth app)" ] || fail "$output" "$stderr"
   [ "$(jq -r .counts.running.all <<<"$output")" -eq "$(truth | wc -l)" ] || fail "$(jq .counts <<<"$output")" "$stderr"
 }
 

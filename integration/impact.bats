@@ -89,7 +89,7 @@ draft() {
 
 # refused WHAT: what the draft refuses of the `running`, `stopped` or `images`, by name or the beginning of the ID, in order.
 refused() {
-  jq -r --arg what "$1" '.[$what][] | select(.fate == "refused") | .names[0] // .id[:12]' <<<"$output" | sort | paste -sd' '
+  jq -r --arg what "$1" '.[$what][] | select(.outcome == "refused") | .names[0] // .id[:12]' <<<"$output" | sort | paste -sd' '
 }
 
 # kept_out WORD…: the list is not installed, one line says why with all of these words, and the list in force stays.
@@ -115,8 +115,8 @@ kept_out() {
   [ "$(jq -r '.stopped[] | select(.names[0] == "late-1") | .restart' <<<"$output")" = unless-stopped ]
   [ "$(jq -c '[.running[] | select(.names[0] == "web-1" or .names[0] == "one") | .restart] | sort' <<<"$output")" = '[null,"always"]' ]
   [ "$(jq -c '[.counts.running.all, .counts.running.newly_refused, .counts.running.unknown]' <<<"$output")" = '[8,4,0]' ]
-  [ "$(jq -r '.images[] | select(.fate == "refused") | .engine' <<<"$output" | sort -u | paste -sd' ')" = 'containerd containers-storage docker' ]
-  [ "$(jq -r '.images[] | select(.engine == "docker" and .fate == "refused") | .names[]' <<<"$output" | sort | paste -sd' ')" = 'app:1 base:1 cured:1 deep:1' ]
+  [ "$(jq -r '.images[] | select(.outcome == "refused") | .engine' <<<"$output" | sort -u | paste -sd' ')" = 'containerd containers-storage docker' ]
+  [ "$(jq -r '.images[] | select(.engine == "docker" and .outcome == "refused") | .names[]' <<<"$output" | sort | paste -sd' ')" = 'app:1 base:1 cured:1 deep:1' ]
   [ "$(jq -c '[.installation.objection, .draft.head_fault, .in_force.version != null]' <<<"$output")" = '[null,null,true]' ]
 }
 
@@ -142,7 +142,7 @@ kept_out() {
   new_list
   preview
   [ "$status" -eq 0 ]
-  [[ $output == *'8 running containers: none would be refused'*'would start, although the draft speaks of it'*'from 2'*'left'* ]]
+  [[ $output == *'8 running containers: none would be refused'*'would start, although the draft mentions it'*'from 2'*'left'* ]]
   draft base:1
   "$EMBARGOCTL" list build --source "$AUTHOR/bans.toml" --origin "$ORIGIN" --version 1000 --out "$AUTHOR/banlist.lst" >/dev/null
   preview
@@ -162,7 +162,7 @@ kept_out() {
 @test "a list that would newly refuse more than max_impact is kept out, with one line" {
   settings 'max_impact = "40%"'
   draft base:1
-  kept_out '4 of the 8 running containers would not start again' 'max_impact = "40%"' 'embargo: refused web-1: built on ' 'hint: embargoctl list preview'
+  kept_out '4 of the 8 running containers would not start again' 'max_impact = "40%"' 'would refuse web-1: built on ' 'hint: embargoctl list preview'
   settings
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
 }
@@ -190,7 +190,7 @@ kept_out() {
   draft pause:1 --acknowledge-impact
   preview
   grep -E "^$(short "$ROOM/pod") .* PAUSE CONTAINER$" <<<"$output"
-  kept_out "no pod could start: the pause container $(short "$ROOM/pod") is " BAN-2026-0007 'hint: embargoctl list preview'
+  kept_out 'no pod could start: the pause container pod is ' BAN-2026-0007 'hint: embargoctl list preview'
 }
 
 @test "the pause container of a pod of Podman's is one by the word of its pod, and a container with the same image is none" {
@@ -216,7 +216,7 @@ kept_out() {
   podman run -d --name sharer --network container:forged --ipc container:forged localhost/other:1 sleep 100000 >/dev/null 3>&-
   draft deep:1
   preview --json
-  [ "$(jq -c '[.running[] | select(.fate == "refused") | .pause]' <<<"$output")" = '[false,false,false]' ]
+  [ "$(jq -c '[.running[] | select(.outcome == "refused") | .pause]' <<<"$output")" = '[false,false,false]' ]
   "$EMBARGOCTL" install "$AUTHOR/banlist.lst"
   podman rm -f -t 0 sharer bearer
   podman rm -f -t 0 forged

@@ -116,9 +116,9 @@ ban_chain_of() {
   new_list
   run --separate-stderr "$EMBARGOCTL" list preview --json "$AUTHOR/banlist.lst"
   [ "$status" -eq 2 ]
-  [ "$(jq -c '[.running[] | [.names[0], .fate, .of_user]]' <<<"$output")" = '[["web-1","refused",true]]' ]
+  [ "$(jq -c '[.running[] | [.names[0], .outcome, .of_user]]' <<<"$output")" = '[["web-1","refused",true]]' ]
   [ "$(jq -c '[.counts.running.newly_refused, .installation.counted]' <<<"$output")" = '[1,0]' ]
-  [ "$(jq -c '[.images[] | select(.fate == "refused") | .names[0]] | sort' <<<"$output")" = '["localhost/app:1","localhost/base:1","localhost/cured:1","localhost/deep:1"]' ]
+  [ "$(jq -c '[.images[] | select(.outcome == "refused") | .names[0]] | sort' <<<"$output")" = '["localhost/app:1","localhost/base:1","localhost/cured:1","localhost/deep:1"]' ]
   install -m 0644 "$AUTHOR/banlist.lst" /tmp/draft.lst
   run --separate-stderr tenant "$EMBARGOCTL" list preview /tmp/draft.lst
   [ "$status" -eq 2 ]

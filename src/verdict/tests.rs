@@ -942,7 +942,7 @@ fn a_ban_that_cannot_be_read_refuses_whatever_is_said_of_a_missing_list() {
         Box::new(no_list()),
     )));
     let line = format!(
-        "embargo: refused web-1: it is banned, and no more can be told: cannot read the ban of {digest}: \
+        "embargo: refused web-1: it is banned, and no more is known: cannot read the ban of {digest}: \
          cannot trust list \"/var/lib/embargo/banlist.lst\": block 7 of its records is corrupt"
     );
     unread

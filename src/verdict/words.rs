@@ -126,11 +126,11 @@ pub(super) fn unknown(error: &LineageError) -> String {
     format!("cannot tell what it is made of: {}", causes(error))
 }
 
-/// Says that it is banned, why no more is known, and the labels: `it is banned, and no more can be
-/// told: …`.
+/// Says that it is banned, why no more is known, and the labels: `it is banned, and no more is
+/// known: …`.
 pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
     format!(
-        "it is banned, and no more can be told: {}{}",
+        "it is banned, and no more is known: {}{}",
         causes(error),
         labels(labelled)
     )

@@ -155,7 +155,7 @@ fn hit(survey: &Survey) -> Vec<String> {
         "{newly} of {} would newly be refused at the next start{of_them}",
         amount(running, "running container")
     );
-    let unknown = format!("it cannot be told what {} made of", are(unclear));
+    let unknown = format!("cannot tell what {} made of", are(unclear));
     let of_those = match (running, unclear) {
         (0, 0) if unread == 0 => "no containers run".to_owned(),
         (0, 0) => "no running containers could be read".to_owned(),
@@ -165,7 +165,7 @@ fn hit(survey: &Survey) -> Vec<String> {
     };
     let unread = (unread > 0).then(|| {
         format!(
-            "cannot tell of all of them: {} could not be read",
+            "cannot tell for all of them: {} could not be read",
             amount(unread, "place")
         )
     });
@@ -213,7 +213,7 @@ fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &Node<'_>) -> Ve
     let told = |which: &str, fault: &Option<ListError>| {
         fault
             .as_ref()
-            .map(|fault| format!("{which} was no good: {}", line::causes(fault)))
+            .map(|fault| format!("{which} was not usable: {}", line::causes(fault)))
     };
     let mut lines: Vec<_> = told("the list in force", &plan.broken)
         .into_iter()

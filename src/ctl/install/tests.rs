@@ -206,8 +206,8 @@ fn the_same_list_again_changes_nothing() {
 fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
     let mut torn = version(2);
     torn[HEAD_SIZE + 100] ^= 1;
-    let fault = "its second copy was no good: cannot trust list \"/node/var/lib/embargo/banlist.copy.lst\": node 0/0 of its tree is corrupt\n";
-    let old = "its second copy was no good: cannot go back to version 1 (keyset 1) of the list, in \
+    let fault = "its second copy was not usable: cannot trust list \"/node/var/lib/embargo/banlist.copy.lst\": node 0/0 of its tree is corrupt\n";
+    let old = "its second copy was not usable: cannot go back to version 1 (keyset 1) of the list, in \
                \"/node/var/lib/embargo/banlist.copy.lst\": this node had version 2 (keyset 1)\n";
     for (copy, told) in [(None, ""), (Some(torn), fault), (Some(version(1)), old)] {
         let node = Node::new();
@@ -333,7 +333,7 @@ fn what_cannot_be_read_is_no_all_clear() {
         let told = super::dry_run(&staged, &node.at(ISSUED.plus(60))).unwrap();
         assert_eq!(told.exit, Exit::CouldNotTell, "{}", told.text);
         let said = format!(
-            "\nno running containers could be read\ncannot tell of all of them: 1 place could not be read\n  cannot list {path:?}"
+            "\nno running containers could be read\ncannot tell for all of them: 1 place could not be read\n  cannot list {path:?}"
         );
         assert!(
             told.text.contains(&said) && !told.text.contains("no containers run"),
@@ -344,7 +344,7 @@ fn what_cannot_be_read_is_no_all_clear() {
         assert!(
             node.install(&version(1))
                 .unwrap()
-                .contains("\ncannot tell of all of them: 1 place could not be read\n")
+                .contains("\ncannot tell for all of them: 1 place could not be read\n")
         );
     }
     let node = Node::new();
@@ -417,7 +417,7 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
     assert_eq!(
         node.install(&version(2)).unwrap(),
         "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
-         its second copy was no good: cannot use \"/node/var/lib/embargo/banlist.copy.lst\": not a ban list: it has no head\n"
+         its second copy was not usable: cannot use \"/node/var/lib/embargo/banlist.copy.lst\": not a ban list: it has no head\n"
     );
     node.install(&version(3)).unwrap();
     // Enough signatures need no comparison.
@@ -518,7 +518,7 @@ fn a_broken_list_in_force_is_told() {
     assert_eq!(
         node.install(&signed(3, &[1, 2])).unwrap(),
         "installed version 3 for bans.example.com/prod: 1 ban, 4 digests\n\
-         the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
+         the list in force was not usable: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
     );
 }
 
@@ -934,7 +934,7 @@ fn a_broken_list_in_force_is_replaced_and_not_kept() {
     assert_eq!(
         node.install(&version(2)).unwrap(),
         "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
-         the list in force was no good: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
+         the list in force was not usable: cannot trust list \"/node/var/lib/embargo/banlist.lst\": node 0/0 of its tree is corrupt\n"
     );
     let both = || {
         [&node.paths.list, &node.paths.copy]

@@ -438,7 +438,7 @@ struct ShownDigests {
 #[derive(Serialize)]
 struct ShownBan<'a> {
     id: &'a str,
-    fate: &'static str,
+    status: &'static str,
     digests: ShownBanDigests,
     banned_by: &'a [String],
     alterations: Vec<ShownAlteration<'a>>,
@@ -498,7 +498,7 @@ fn as_json<'a>(
 }
 
 fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
-    let fate = match change.fate {
+    let status = match change.fate {
         Fate::Added => "added",
         Fate::Kept => "kept",
         Fate::Removed => "removed",
@@ -522,7 +522,7 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
     }
     ShownBan {
         id: &change.ban.id,
-        fate,
+        status,
         digests: ShownBanDigests {
             added: change.added.all,
             removed: change.dropped.all,

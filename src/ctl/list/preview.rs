@@ -37,7 +37,7 @@ use signed::Signed;
 ///
 /// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list
 /// says; it would not start again. Exit status 0 when the draft would refuse nothing here, 2 when
-/// it would refuse something, 3 when that cannot be told, 1 on a failure.
+/// it would refuse something, 3 when that is unknown, 1 on a failure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

@@ -30,7 +30,7 @@ Example:
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
-    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it
+    /// The nodes' keyset, for a warning when the key is not in it; this node's when left out, if it
     /// is for this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
@@ -68,7 +68,7 @@ Examples:
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
-    /// The nodes' keyset, to be told when the key is none of it; this node's when left out, if it
+    /// The nodes' keyset, for a warning when the key is not in it; this node's when left out, if it
     /// is for this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,

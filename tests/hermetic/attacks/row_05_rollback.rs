@@ -63,7 +63,7 @@ fn older_list_for_a_newer_one() {
     assert!(matches!(node.gate(), Answer::NoList(_)));
     in_every_place(&flipped);
     assert!(
-        matches!(node.gate(), Answer::Refused(line) if line.starts_with("it is banned, and no more can be told"))
+        matches!(node.gate(), Answer::Refused(line) if line.starts_with("it is banned, and no more is known"))
     );
     in_every_place(&older);
     assert!(matches!(node.gate(), Answer::NoList(_)));

@@ -63,7 +63,7 @@ fn swapped_records() {
     assert_eq!(
         node.gate(),
         Answer::Refused(format!(
-            "it is banned, and no more can be told: cannot read the ban of {BASE}: {fault}"
+            "it is banned, and no more is known: cannot read the ban of {BASE}: {fault}"
         ))
     );
     assert_eq!(

@@ -187,7 +187,7 @@ fn a_head_that_denies_what_the_tree_holds() {
         node.put(&list);
         let answer = node.gate();
         assert!(
-            matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more can be told")),
+            matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more is known")),
             "{counts}: {answer:?}"
         );
         std::fs::remove_file(node.state("banlist.lst")).unwrap();

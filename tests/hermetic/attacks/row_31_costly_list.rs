@@ -111,7 +111,7 @@ fn bans_that_say_too_much_signed_all_the_same() {
         node.put(&list);
         let answer = node.gate();
         assert!(
-            matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more can be told")),
+            matches!(&answer, Answer::Refused(line) if line.starts_with("it is banned, and no more is known")),
             "{answer:?}"
         );
         std::fs::remove_file(node.state("banlist.lst")).unwrap();

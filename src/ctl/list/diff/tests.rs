@@ -124,7 +124,7 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
         json["lifted"][0],
         serde_json::json!({
             "id": "BAN-1",
-            "fate": "kept",
+            "status": "kept",
             "digests": { "added": 0, "removed": 0, "lifted": 2 },
             "banned_by": [],
             "alterations": [
@@ -135,7 +135,7 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
     );
     assert_eq!(
         (
-            &json["changed"][0]["fate"],
+            &json["changed"][0]["status"],
             &json["changed"][0]["banned_by"][0]
         ),
         (&"removed".into(), &"BAN-4".into())

@@ -100,7 +100,7 @@ enum Objection {
 /// What a draft means for one container or image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Fate {
+enum Prediction {
     /// Nothing in the draft refuses it.
     Starts,
     /// The draft refuses it.
@@ -112,7 +112,7 @@ enum Fate {
 /// One remarkable container or image.
 #[derive(Debug, Serialize)]
 struct Row {
-    fate: Fate,
+    outcome: Prediction,
     /// Why the draft refuses it.
     #[serde(skip)]
     grounds: Option<Grounds>,
@@ -229,10 +229,10 @@ impl Report {
         lines.extend(signed.lifts().map(|lifts| head("lifts", &lifts)));
         lines.extend(
             signed
-                .brings
+                .adds
                 .iter()
                 .flatten()
-                .map(|brings| head("brings", brings)),
+                .map(|added| head("adds", added)),
         );
         lines.push(head("in force", &format!("{in_force}{why}")));
         lines.extend(self.notes.iter().map(|note| head("note", note)));
@@ -261,7 +261,7 @@ impl Report {
         for (title, [called, made_from], rows) in sections {
             let refused: Vec<_> = rows
                 .iter()
-                .filter(|row| row.fate == Fate::Refused)
+                .filter(|row| row.outcome == Prediction::Refused)
                 .map(Row::cells)
                 .collect();
             lines.extend(title.map(|title| format!("\n{title}")));
@@ -295,11 +295,11 @@ impl Report {
                 .collect::<Vec<_>>()
         };
         let starting: Vec<_> = all()
-            .filter(|row| row.fate == Fate::Starts)
+            .filter(|row| row.outcome == Prediction::Starts)
             .flat_map(says)
             .collect();
         let unknown: Vec<_> = all()
-            .filter(|row| row.fate == Fate::Unknown)
+            .filter(|row| row.outcome == Prediction::Unknown)
             .map(|row| [row.called(), row.message.clone().unwrap_or_default()])
             .collect();
         let section = |title: &str, rows: &[[String; 2]]| {
@@ -320,8 +320,8 @@ impl Report {
                 .collect()
         };
         let starting: Vec<String> =
-            section("would start, although the draft speaks of it", &starting);
-        let unknown: Vec<String> = section("cannot be told", &unknown);
+            section("would start, although the draft mentions it", &starting);
+        let unknown: Vec<String> = section("unknown", &unknown);
         [starting, unknown].concat()
     }
 }
@@ -343,23 +343,23 @@ impl Draft {
 
 impl Count {
     fn of(rows: &[Row]) -> Self {
-        let count = |fate| rows.iter().filter(|row| row.fate == fate).count();
+        let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
         let newly_refused = rows
             .iter()
-            .filter(|row| row.fate == Fate::Refused && !row.refused_already)
+            .filter(|row| row.outcome == Prediction::Refused && !row.refused_already)
             .count();
         Self {
             all: rows.len(),
-            refused: count(Fate::Refused),
+            refused: count(Prediction::Refused),
             newly_refused,
-            unknown: count(Fate::Unknown),
+            unknown: count(Prediction::Unknown),
         }
     }
 
     /// The line above a table; `None` where there is nothing of the kind on the node. Where
     /// `unread` places could not be read there may be more than were counted, so the line does not
     /// speak of all.
-    fn title(&self, thing: &str, fate: &str, unread: usize) -> Option<String> {
+    fn title(&self, thing: &str, consequence: &str, unread: usize) -> Option<String> {
         let Self {
             all,
             refused,
@@ -378,7 +378,7 @@ impl Count {
             )),
             (_, 0) => Some(format!("{}: none would be refused", amount(*all, thing))),
             (..) => Some(format!(
-                "{}: {refused} {fate}{already}",
+                "{}: {refused} {consequence}{already}",
                 amount(*all, thing)
             )),
         }
@@ -481,13 +481,13 @@ impl Row {
     fn new(one: &Surveyed) -> Self {
         let origin = one.subject.origin.as_ref().ok();
         let facts = origin.and_then(Origin::facts);
-        let fate = match (one.is_refused(), one.is_known()) {
-            (true, _) => Fate::Refused,
-            (false, false) => Fate::Unknown,
-            (false, true) => Fate::Starts,
+        let outcome = match (one.is_refused(), one.is_known()) {
+            (true, _) => Prediction::Refused,
+            (false, false) => Prediction::Unknown,
+            (false, true) => Prediction::Starts,
         };
         Self {
-            fate,
+            outcome,
             grounds: one.grounds(),
             refused_already: one.is_refused() && !one.is_newly_refused(),
             engine: one.subject.engine,
@@ -568,8 +568,9 @@ impl Row {
 
 /// The rows worth printing, by name.
 fn remarkable(rows: Vec<Row>) -> Vec<Row> {
-    let is_remarkable =
-        |row: &Row| row.fate != Fate::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed");
+    let is_remarkable = |row: &Row| {
+        row.outcome != Prediction::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed")
+    };
     let mut rows: Vec<Row> = rows.into_iter().filter(is_remarkable).collect();
     rows.sort_by_key(Row::called);
     rows

@@ -33,7 +33,7 @@ pub(super) struct Signed {
     lifts: Option<Vec<String>>,
     /// The patches and successors that are new on this node, or changed, one line each with their
     /// ban; unknown as above.
-    pub(super) brings: Option<Vec<String>>,
+    pub(super) adds: Option<Vec<String>>,
     /// Why this node would not take the draft, whatever it lifts.
     #[serde(rename = "head_fault")]
     pub(super) fault: Option<String>,
@@ -70,7 +70,7 @@ impl Signed {
             good: None,
             needed: None,
             lifts: None,
-            brings: None,
+            adds: None,
             fault: Some(fault),
             too_few: None,
             impact: None,
@@ -100,7 +100,7 @@ impl Signed {
             good: Some(good),
             needed: Some(needed),
             lifts,
-            brings: Some(brought),
+            adds: Some(brought),
             fault,
             too_few,
             impact,
@@ -118,7 +118,7 @@ impl Signed {
                     amount(good, "good signature")
                 )
             }
-            (None, _, _) => "not looked at".to_owned(),
+            (None, _, _) => "not checked".to_owned(),
         }
     }
 

@@ -126,7 +126,7 @@ fn columns_are_aligned_and_hostile_cells_stay_on_their_line() {
 
 const TEXT: &str = r#"draft     …/draft.lst: version 413 for bans.example.com/prod
 signed    enough for this node: 1 good signature, 1 needed
-brings    BAN-2026-0007: successor: base:2
+adds      BAN-2026-0007: successor: base:2
 in force  none (cannot read "…/var/lib/embargo/banlist.lst": it is missing)
 note      this node is not armed: it has no settings, and whatever is banned starts
 
@@ -184,7 +184,7 @@ fn programs_get_one_object_whose_fields_stay() {
     );
     assert_eq!(
         keys(&report["draft"]),
-        "brings expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
+        "adds expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
     );
     assert_eq!(
         keys(&report["counts"]["running"]),
@@ -197,10 +197,10 @@ fn programs_get_one_object_whose_fields_stay() {
     let row = &report["stopped"][0];
     assert_eq!(
         keys(row),
-        "bans engine fate id image image_id message names of_user pause place refused_already restart"
+        "bans engine id image image_id message names of_user outcome pause place refused_already restart"
     );
     assert_eq!(
-        (&row["fate"], &row["refused_already"], &row["names"][0]),
+        (&row["outcome"], &row["refused_already"], &row["names"][0]),
         (&"refused".into(), &false.into(), &"gone-1".into())
     );
     let ban = "action advisories days_left digest effective id lapses matched name reason severity standing successor";
@@ -264,14 +264,14 @@ fn what_would_start_all_the_same_is_told_apart() {
             "{text}"
         );
         let told = text
-            .split_once("\nwould start, although the draft speaks of it\n")
+            .split_once("\nwould start, although the draft mentions it\n")
             .unwrap()
             .1;
         assert!(told.contains(said), "{told}");
     }
     let (text, exit) = place.preview(NOTHING, false);
     assert_eq!(exit, Exit::Clear);
-    assert!(!text.contains("speaks of it"), "{text}");
+    assert!(!text.contains("mentions it"), "{text}");
 }
 
 #[test]
