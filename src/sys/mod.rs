@@ -4,6 +4,7 @@
 //! and exec, mount queries. It is the only module that may contain `unsafe`, each block with its
 //! reason. It decides nothing.
 
+pub mod arena;
 pub mod clock;
 pub mod deadline;
 pub mod digits;
