@@ -74,7 +74,7 @@ matches() {
   local engine
   for engine in cri-o podman; do
     run "$EMBARGO" exec-patch --dry-run --engine "$engine" --base localhost/base:1 -- true
-    [[ $output == *"${app:0:12}"*"it cannot be told whether it is Podman's or CRI-O's"* ]] || fail "$engine" "$output"
+    [[ $output == *"${app:0:12}"*"it is not known whether it is Podman's or CRI-O's"* ]] || fail "$engine" "$output"
   done
   run "$EMBARGO" exec-patch --dry-run --engine docker --base localhost/base:1 -- true
   [[ $output != *"${app:0:12}"* ]] || fail "$output"

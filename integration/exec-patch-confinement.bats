@@ -191,7 +191,7 @@ like_engines() {
   like_engines of-root-too podman exec -u 1000:1000 of-root-too sleep 8888
 }
 
-@test "a payload holds no descriptor but its streams, and what is brought along" {
+@test "a payload holds no descriptor but its streams, and its program" {
   in_docker usual app
   in_podman usual-too app
   enter_all

@@ -111,7 +111,7 @@ processes() {
 }
 
 # The room has a PID namespace of its own, and with it a setting of its own.
-@test "vm.memfd_noexec: scripts and programs are brought along whatever it says" {
+@test "vm.memfd_noexec: scripts and programs run whatever it says" {
   local value
   in_docker strict app
   in_podman strict-too app
@@ -124,7 +124,7 @@ processes() {
     [ "$(lines strict) $(lines strict-too)" = "$((value + 1)) $((value + 1))" ] || fail "with $value" "$(said)" || return 1
     [ "$(lines strict /changed) $(lines strict-too /changed)" = '0 0' ] || fail "with $value it was changed" || return 1
     echo $value >/proc/sys/vm/memfd_noexec
-    everywhere --again --bring /sbin/ldconfig -- -X -C "/tmp/with-$value"
+    everywhere --again --program /sbin/ldconfig -- -X -C "/tmp/with-$value"
     echo 0 >/proc/sys/vm/memfd_noexec
     [ "$status" -eq 0 ] || fail "with $value" "$(said)" || return 1
     [ -e "$(inside strict)/tmp/with-$value" ] && [ -e "$(inside strict-too)/tmp/with-$value" ] || fail "with $value" "$(said)" || return 1
@@ -174,13 +174,13 @@ processes() {
 }
 
 # A program that finds out by its name what it is, as busybox does, is refused: its name is that of a descriptor. ldconfig is static, too.
-@test "a container without a shell is patched by a program that is brought along, and nothing of it stays" {
+@test "a container without a shell is patched by a program from the host, and nothing of it stays" {
   local before
   in_docker bare-1 bare -- /bin/sleep 100000
   in_docker bare-2 bare --user 1000 --read-only --tmpfs /tmp:mode=1777 -- /bin/sleep 100000
   before=$(sha256sum </sbin/ldconfig)
-  ends 1 --image docker:bare:1 --bring "$(command -v busybox)" -- touch /tmp/patched
-  ends 0 --image docker:bare:1 --bring /sbin/ldconfig -- -X -C /tmp/patched
+  ends 1 --image docker:bare:1 --program "$(command -v busybox)" -- touch /tmp/patched
+  ends 0 --image docker:bare:1 --program /sbin/ldconfig -- -X -C /tmp/patched
   [ -s "$(inside bare-1)/tmp/patched" ]
   [ -s "$(inside bare-2)/tmp/patched" ]
   [ "$(sha256sum </sbin/ldconfig)" = "$before" ]
@@ -188,13 +188,13 @@ processes() {
   [ "$(processes bare-1)" -eq 1 ]
 }
 
-@test "what is brought along cannot be written to from inside, and does not lead to the host's file" {
+@test "a program cannot be written to from inside, and does not lead to the host's file" {
   in_docker usual app
   printf '#!/bin/sh\necho overwritten >>/proc/self/fd/3\n(exec 4<>/proc/self/fd/3; echo overwritten >&4)\n(: >/proc/self/fd/3)\nexit 0\n' >"$ROOM/evil.sh"
   ends 0 --base docker:base:1 --script "$ROOM/evil.sh"
   came_to usual patched
   [ "$(grep -c '^overwritten' "$ROOM/evil.sh")" -eq 0 ]
-  cmp "$ROOM/evil.sh" "$PATCHES/$(last_run)/brought"
+  cmp "$ROOM/evil.sh" "$PATCHES/$(last_run)/program"
 }
 
 @test "timed out: a payload that ignores SIGTERM and forks twice while it holds the output" {
@@ -250,7 +250,7 @@ processes() {
   grep -q $'\033' "$PATCHES/$run/output/"*
 }
 
-@test "paused: reported and not entered; with --thaw patched and paused again" {
+@test "paused: reported and not entered; with --unpause patched and paused again" {
   in_docker stands-still app
   in_podman stands-still-too app
   in_containerd default stands-still app
@@ -263,7 +263,7 @@ processes() {
     came_to $name paused
   done
   only_patched 1
-  everywhere --thaw -- "${MARK[@]}"
+  everywhere --unpause -- "${MARK[@]}"
   [ "$status" -eq 0 ] || fail "$(said)"
   only_patched 1 stands-still stands-still-too default/stands-still
   [ "$(docker inspect -f '{{.State.Status}}' stands-still)" = paused ]
@@ -276,10 +276,10 @@ processes() {
   ctr task resume stands-still
 }
 
-@test "a thawed container is paused again also when its patch fails or takes too long" {
+@test "an unpaused container is paused again also when its patch fails or takes too long" {
   in_docker stands-still app
   docker pause stands-still
-  everywhere --thaw --timeout 2s -- sh -c 'trap "" TERM; while :; do sleep 0.3; done'
+  everywhere --unpause --timeout 2s -- sh -c 'trap "" TERM; while :; do sleep 0.3; done'
   came_to stands-still timed-out
   [ "$(docker inspect -f '{{.State.Status}}' stands-still)" = paused ]
   [ "$(runc --root /run/docker/runtime-runc/moby state "$(id_of stands-still)" | jq -r .status)" = paused ]

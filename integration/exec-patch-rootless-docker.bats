@@ -78,7 +78,7 @@ bundle() {
   ends 0 --base "$BASE" --user 1000 -- sh -c 'test "$OWN" = here && test "$(id -u)" = 1000'
 }
 
-@test "a patch in a user's Docker that takes too long is ended, and one that brings a script is run" {
+@test "a patch in a user's Docker that takes too long is ended, and one with a script is run" {
   in_docker app-1 app
   printf '#!/bin/sh\necho patched >>/patched\n' >"$ROOM/fix.sh"
   ends 0 --base "$BASE" --script "$ROOM/fix.sh"

@@ -113,10 +113,10 @@ no_workers() {
   failing 5 --canary 0 --parallel 5
 }
 
-@test "those that were not begun are told, and count" {
+@test "those that were not started are told, and count" {
   five
   failing 1 --canary 0 --parallel 1 --max-failures 0
-  [ "$(grep -c 'not begun' <<<"$output")" -ge 1 ] || fail "$(said)"
+  [ "$(grep -c 'not started' <<<"$output")" -ge 1 ] || fail "$(said)"
   ends 0 --only-failed "$(last_run)" --dry-run
 }
 
@@ -165,7 +165,7 @@ no_workers() {
     END { if (last > least) exit 1 }' <<<"$spans" || fail "$spans"
 }
 
-@test "only-failed: a new run, of the same, in those that were not well" {
+@test "only-failed: a new run, of the same, in those that were not ok" {
   local first
   five
   touch "$(inside four)/broken" "$(inside one)/broken"
@@ -279,7 +279,7 @@ no_workers() {
   no_workers
   ! pgrep -xf 'sleep 1000'
   [ "$(entered)" -eq 2 ]
-  [ "$(outcomes | cut -f3 | sort | uniq -c | xargs)" = '2 cancelled 3 not-begun' ] || fail "$(outcomes)"
+  [ "$(outcomes | cut -f3 | sort | uniq -c | xargs)" = '2 cancelled 3 not-started' ] || fail "$(outcomes)"
 }
 
 @test "a hang-up does not end a run" {

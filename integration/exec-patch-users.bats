@@ -167,6 +167,6 @@ of_tenant() {
   [ ! -e /patched ]
   [ "$status" -eq 3 ] || fail "$(said)"
   [ "$(lines victim)" -eq 1 ] || fail "$(said)"
-  jq -es 'any(.[]; .event == "begun" and .engine == "docker" and .owner == 4321)' "$PATCHES/$(last_run)/journal.jsonl" >/dev/null ||
+  jq -es 'any(.[]; .event == "started" and .engine == "docker" and .owner == 4321)' "$PATCHES/$(last_run)/journal.jsonl" >/dev/null ||
     fail "it is nobody's" "$(said)"
 }

@@ -52,7 +52,7 @@ pub struct Treated<'a> {
     /// The outcome in a word, for people.
     pub word: &'static str,
     /// Whether the container is ok.
-    pub is_well: bool,
+    pub is_ok: bool,
     /// The command's exit status, if that is the reason why not.
     pub status: Option<i32>,
     /// How long it took; none if nothing entered it.
@@ -85,9 +85,9 @@ pub struct Treated<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End<'a> {
     /// How many containers are ok.
-    pub well: usize,
+    pub ok: usize,
     /// How many failed.
-    pub not_well: usize,
+    pub not_ok: usize,
     /// Its exit status.
     pub exit: u8,
     /// How long it took since it started.
@@ -100,7 +100,7 @@ pub struct End<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A run starts, or is resumed.
-    Begun(Begin),
+    Started(Begin),
     /// A container is done.
     Container(Treated<'a>),
     /// The run is over.
@@ -111,7 +111,7 @@ impl Event<'_> {
     /// The event's name, for `EMBARGO_EVENT`.
     const fn word(&self) -> &'static str {
         match self {
-            Self::Begun(_) => "patch-begun",
+            Self::Started(_) => "patch-started",
             Self::Container(_) => "patch-container",
             Self::Ended(_) => "patch-ended",
         }
@@ -120,7 +120,7 @@ impl Event<'_> {
     /// The event's unique ID in the journal.
     const fn message_id(&self) -> &'static str {
         match self {
-            Self::Begun(_) => "7d0a36e175804c6b893fda7c834c6c41",
+            Self::Started(_) => "7d0a36e175804c6b893fda7c834c6c41",
             Self::Container(_) => "22bd848ac9954679a0ec956b3fd26230",
             Self::Ended(_) => "b52b4a7d0a0b40e8bd4af26e932761cb",
         }
@@ -129,9 +129,9 @@ impl Event<'_> {
     /// Whether it is good news.
     const fn ending(&self) -> Ending {
         let is_good = match self {
-            Self::Begun(_) => true,
-            Self::Container(treated) => treated.is_well,
-            Self::Ended(end) => end.not_well == 0 && end.stopped.is_none(),
+            Self::Started(_) => true,
+            Self::Container(treated) => treated.is_ok,
+            Self::Ended(end) => end.not_ok == 0 && end.stopped.is_none(),
         };
         if is_good {
             Ending::Done
@@ -162,7 +162,7 @@ pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
 /// What the message says after the run's ID.
 fn message(event: &Event<'_>) -> String {
     match event {
-        Event::Begun(begin) => format!(" {}", begin.message),
+        Event::Started(begin) => format!(" {}", begin.message),
         Event::Container(treated) => {
             let called = treated
                 .name
@@ -186,14 +186,14 @@ fn message(event: &Event<'_>) -> String {
             )
         }
         Event::Ended(End {
-            well,
-            not_well,
+            ok,
+            not_ok,
             stopped,
             ..
         }) => {
             let stopped =
                 stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
-            format!(" ended: {well} well, {not_well} not well{stopped}")
+            format!(" ended: {ok} ok, {not_ok} not ok{stopped}")
         }
     }
 }
@@ -210,7 +210,7 @@ fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
             .map(|version| ("EMBARGO_LIST_VERSION", version.to_string())),
     );
     match event {
-        Event::Begun(Begin {
+        Event::Started(Begin {
             bans,
             digests,
             severity,
@@ -239,14 +239,14 @@ fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
         }
         Event::Container(treated) => fields.extend(of_container(treated)),
         Event::Ended(End {
-            well,
-            not_well,
+            ok,
+            not_ok,
             exit,
             took,
             stopped: _,
         }) => fields.extend([
-            ("EMBARGO_WELL", well.to_string()),
-            ("EMBARGO_NOT_WELL", not_well.to_string()),
+            ("EMBARGO_OK", ok.to_string()),
+            ("EMBARGO_NOT_OK", not_ok.to_string()),
             ("EMBARGO_STATUS", exit.to_string()),
             ("EMBARGO_DURATION_MS", took.as_millis().to_string()),
         ]),
@@ -273,7 +273,7 @@ fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, St
         image,
         image_id,
         word: _,
-        is_well: _,
+        is_ok: _,
         why: _,
         ..
     } = treated;
@@ -318,7 +318,7 @@ pub(super) mod tests {
     };
 
     fn begin() -> Begin {
-        let message = "begun by alice as root for BAN-2026-0007: apt-get upgrade".to_owned();
+        let message = "started by alice as root for BAN-2026-0007: apt-get upgrade".to_owned();
         let (severity, successors) = (Some(Severity::High), vec!["debian:12.5".into()]);
         Begin {
             bans: vec!["BAN-2026-0007".into()],
@@ -333,7 +333,7 @@ pub(super) mod tests {
         Treated {
             outcome: "timed-out",
             word: "timed out",
-            is_well: false,
+            is_ok: false,
             status: Some(7),
             took: Some(Duration::from_millis(1_250)),
             ban: Some("BAN-2026-0007"),
@@ -352,8 +352,8 @@ pub(super) mod tests {
 
     fn end<'a>() -> End<'a> {
         End {
-            well: 11,
-            not_well: 1,
+            ok: 11,
+            not_ok: 1,
             exit: 3,
             took: Duration::from_secs(90),
             stopped: Some("more than 0 failed"),
@@ -374,10 +374,10 @@ pub(super) mod tests {
             "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\nEMBARGO_LIST_VERSION=412\n";
         for (event, expected) in [
             (
-                Event::Begun(begin()),
+                Event::Started(begin()),
                 format!(
-                    "MESSAGE=embargo: run 20261120-221500-a1b2 begun by alice as root for BAN-2026-0007: apt-get upgrade\nPRIORITY=5\n{common}\
-                     MESSAGE_ID=7d0a36e175804c6b893fda7c834c6c41\nEMBARGO_EVENT=patch-begun\n{of_run}EMBARGO_BAN=BAN-2026-0007\n\
+                    "MESSAGE=embargo: run 20261120-221500-a1b2 started by alice as root for BAN-2026-0007: apt-get upgrade\nPRIORITY=5\n{common}\
+                     MESSAGE_ID=7d0a36e175804c6b893fda7c834c6c41\nEMBARGO_EVENT=patch-started\n{of_run}EMBARGO_BAN=BAN-2026-0007\n\
                      EMBARGO_SEVERITY=high\nEMBARGO_SUCCESSOR=debian:12.5\nEMBARGO_COMMAND_DIGEST={digest}\n"
                 ),
             ),
@@ -394,8 +394,8 @@ pub(super) mod tests {
             (
                 Event::Ended(end()),
                 format!(
-                    "MESSAGE=embargo: run 20261120-221500-a1b2 ended: 11 well, 1 not well, stopped because more than 0 failed\nPRIORITY=4\n{common}\
-                     MESSAGE_ID=b52b4a7d0a0b40e8bd4af26e932761cb\nEMBARGO_EVENT=patch-ended\n{of_run}EMBARGO_WELL=11\nEMBARGO_NOT_WELL=1\nEMBARGO_STATUS=3\n\
+                    "MESSAGE=embargo: run 20261120-221500-a1b2 ended: 11 ok, 1 not ok, stopped because more than 0 failed\nPRIORITY=4\n{common}\
+                     MESSAGE_ID=b52b4a7d0a0b40e8bd4af26e932761cb\nEMBARGO_EVENT=patch-ended\n{of_run}EMBARGO_OK=11\nEMBARGO_NOT_OK=1\nEMBARGO_STATUS=3\n\
                      EMBARGO_DURATION_MS=90000\n"
                 ),
             ),
@@ -410,7 +410,7 @@ pub(super) mod tests {
     /// The events' names and IDs.
     pub(in crate::audit) fn events() -> [(&'static str, &'static str); 3] {
         [
-            Event::Begun(begin()),
+            Event::Started(begin()),
             Event::Container(failed()),
             Event::Ended(end()),
         ]
@@ -422,7 +422,7 @@ pub(super) mod tests {
         let patched = Treated {
             outcome: "patched",
             word: "patched",
-            is_well: true,
+            is_ok: true,
             status: None,
             ..failed()
         };
@@ -431,7 +431,7 @@ pub(super) mod tests {
             (Event::Container(failed()), Ending::Refused),
             (
                 Event::Ended(End {
-                    not_well: 0,
+                    not_ok: 0,
                     stopped: None,
                     ..end()
                 }),
@@ -455,7 +455,7 @@ pub(super) mod tests {
             bans: (0..1_000).map(|number| format!("BAN-{number}")).collect(),
             ..begin()
         };
-        let told = fields(RUN, &Event::Begun(many))
+        let told = fields(RUN, &Event::Started(many))
             .iter()
             .filter(|(name, _)| *name == "EMBARGO_BAN")
             .count();
@@ -466,7 +466,7 @@ pub(super) mod tests {
     fn every_field_and_event_stands_in_the_manual() {
         const PAGE: &str = include_str!("../../packaging/man/embargo.8");
         for event in [
-            Event::Begun(begin()),
+            Event::Started(begin()),
             Event::Container(failed()),
             Event::Ended(end()),
         ] {

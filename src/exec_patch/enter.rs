@@ -112,9 +112,10 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
         .read_to_end(&mut text)
         .map_err(WorkerError::Job)?;
     let job: Job = serde_json::from_slice(&text).map_err(|error| WorkerError::Job(error.into()))?;
-    let thaws = job.work.thaw && freezer::is_paused(job.container.pid, Path::new(freezer::CGROUPS));
+    let unpause =
+        job.work.unpause && freezer::is_paused(job.container.pid, Path::new(freezer::CGROUPS));
     let journal = match Journal::open(&job.journal)
-        .and_then(|journal| journal.begun(&job, thaws).map(|()| journal))
+        .and_then(|journal| journal.started(&job, unpause).map(|()| journal))
     {
         Ok(journal) => journal,
         // What cannot be recorded is not done: nobody could know later that it was.
@@ -127,7 +128,7 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
             ));
         }
     };
-    let done = enter(&job, thaws, &journal.output(&job), signals, began);
+    let done = enter(&job, unpause, &journal.output(&job), signals, began);
     if let Err(error) = journal.ended(&job, &done) {
         report::failure(PROGRAM, &error);
     }
@@ -153,7 +154,7 @@ fn directory() -> PathBuf {
     Paths::for_caller(root.as_deref(), own_process::is_privileged()).entered
 }
 
-fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instant) -> Done {
+fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Instant) -> Done {
     let deadline = began
         .checked_add(Duration::from_secs(job.work.timeout))
         .unwrap_or(began);
@@ -163,7 +164,7 @@ fn enter(job: &Job, thaws: bool, output: &Path, signals: SignalFd, began: Instan
         Ok(entrance) => entrance,
         Err(outcome) => return nothing_done(outcome, began),
     };
-    let outcome = patch_awake(&mut entrance, job, thaws).unwrap_or_else(|outcome| outcome);
+    let outcome = patch_unpaused(&mut entrance, job, unpause).unwrap_or_else(|outcome| outcome);
     let (Printed { written, tail }, kept, still, zombies) = entrance.close();
     if let Err(error) = kept {
         report::warning(
@@ -209,8 +210,12 @@ fn may_be_named(id: &str) -> Result<(), Outcome> {
 
 /// Patches a running container, or a paused one if the journal says that it is resumed for the
 /// patch. That one is paused again, whatever happens; if that fails, that is the outcome.
-fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Outcome, Outcome> {
-    if !thaws {
+fn patch_unpaused(
+    entrance: &mut Entrance<'_>,
+    job: &Job,
+    unpause: bool,
+) -> Result<Outcome, Outcome> {
+    if !unpause {
         return if entrance.is_paused() {
             Err(Outcome::Paused)
         } else {
@@ -234,7 +239,7 @@ fn patch_awake(entrance: &mut Entrance<'_>, job: &Job, thaws: bool) -> Result<Ou
     };
     match paused {
         Err(why) if entrance.is_alive() && !entrance.is_paused() => {
-            Err(aftermath::left_awake(&outcome, &why))
+            Err(aftermath::left_unpaused(&outcome, &why))
         }
         Ok(()) | Err(_) => Ok(outcome),
     }
@@ -266,13 +271,13 @@ fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
     {
         return Ok(Outcome::AlreadyFine);
     }
-    let what = if work.brings {
+    let what = if work.program {
         "the script, whose first line names nothing else,"
     } else {
         "the command"
     };
     let status = entrance
-        .run(&work.run, work.brings)
+        .run(&work.run, work.program)
         .map_err(of(what, &work.run))?;
     if status != 0 {
         return Ok(Outcome::Failed {

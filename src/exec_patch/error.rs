@@ -70,7 +70,7 @@ impl PatchError {
                     "let more holders of list keys sign it, or type a command yourself: embargo exec-patch --ban {ban} -- COMMAND"
                 ))
             }
-            Self::NoPatch(NoPatch::None(_)) => Some("say what to run: embargo exec-patch … -- COMMAND, or --script FILE".to_owned()),
+            Self::NoPatch(NoPatch::None(_)) => Some("give a command: embargo exec-patch … -- COMMAND, or --script FILE".to_owned()),
             Self::OtherList(..) => Some("run it again".to_owned()),
             Self::Over(run, stopped) => Some(after(run, *stopped)),
             Self::Settings(_) | Self::NoPatch(_) | Self::List(_) | Self::Process(_) | Self::Print(_) => None,
@@ -146,10 +146,10 @@ impl fmt::Display for PatchError {
             }
             Self::Over(run, None) => write!(
                 f,
-                "cannot go on with run {run}: it has ended, and nothing of it is left to do"
+                "cannot resume run {run}: it has ended, and nothing of it is left to do"
             ),
             Self::Over(run, Some(halt)) => {
-                write!(f, "cannot go on with run {run}: it stopped because {halt}")
+                write!(f, "cannot resume run {run}: it stopped because {halt}")
             }
             Self::Process(_) => f.write_str("cannot set up the run"),
             Self::Print(_) => f.write_str("cannot write to standard output"),
@@ -183,11 +183,11 @@ fn prior(error: &JournalError) -> String {
 
 /// The hint once a run is over.
 fn after(run: &RunId, stopped: Option<Halt>) -> String {
-    let anew = format!("embargo exec-patch --only-failed {run} is a new run where it was not well");
+    let anew = format!("embargo exec-patch --only-failed {run} is a new run where it was not ok");
     match stopped {
-        Some(Halt::Canary) => format!("{anew}; with another --canary this one goes on"),
+        Some(Halt::Canary) => format!("{anew}; with another --canary this one can be resumed"),
         Some(Halt::Failures { .. }) => {
-            format!("{anew}; with another --max-failures this one goes on")
+            format!("{anew}; with another --max-failures this one can be resumed")
         }
         Some(Halt::Asked | Halt::Journal | Halt::Scan) | None => anew,
     }

@@ -68,15 +68,15 @@ pub struct Work {
     pub timeout: u64,
     /// Whether a paused container is resumed for the patch and paused again.
     #[serde(default)]
-    pub thaw: bool,
-    /// Whether `run` needs the file at [`BROUGHT`].
+    pub unpause: bool,
+    /// Whether `run` needs the file at [`PROGRAM_FD`].
     #[serde(default)]
-    pub brings: bool,
+    pub program: bool,
 }
 
 /// The descriptor at which a worker inherits the file carried with the request, a sealed memory
 /// file, and at which the payload finds it as `/proc/self/fd/3`.
-pub const BROUGHT: i32 = 3;
+pub const PROGRAM_FD: i32 = 3;
 
 /// One container's part of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

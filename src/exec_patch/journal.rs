@@ -6,7 +6,7 @@
 //! ├── .draft/                          a run that is being created
 //! └── 20261120-221500-a1b2/            a run
 //!     ├── journal.jsonl                one line for each step: see `line`
-//!     ├── brought                      the file carried with the request, for whoever resumes it
+//!     ├── program                      the file carried with the request, for whoever resumes it
 //!     ├── resumed-…                    that it was resumed in that boot of the machine
 //!     └── output/3-4c1f09a2b7d3        what was printed in its third container
 //! ```
@@ -45,19 +45,20 @@ use ring::rand::{SecureRandom, SystemRandom};
 use self::append::Appender;
 use self::error::JournalError;
 use self::line::{
-    Begun, Brought, Carried, Ended, Finished, Header, Line, Planned, Resumed, RunId, Stranger,
-    Terms, Trigger, Worker,
+    Carried, Ended, Finished, Header, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunId,
+    Started, Terms, Trigger, Worker,
 };
 use self::lock::{Holder, Lock};
-use self::past::{BROUGHT, JOURNAL, OUTPUT, RunLog, State};
+use self::past::{JOURNAL, OUTPUT, PROGRAM, RunLog, State};
 use self::told::Fate;
 use self::who::Who;
 use super::job::{Container, Done, Job};
 use super::outcome::Outcome;
 use super::pace::Limits;
+use super::payload;
 use super::payload::Payload;
 use super::words::Order;
-use super::{payload, select};
+use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
@@ -86,7 +87,7 @@ pub struct Draft<'a> {
     /// What runs, as far as known.
     pub carried: Vec<Carried>,
     /// The file carried with the request.
-    pub brought: Option<&'a payload::Brought>,
+    pub program: Option<&'a payload::ProgramFile>,
     /// The run whose failed containers it is for.
     pub only_failed: Option<RunId>,
     /// The version of the list in force.
@@ -102,7 +103,7 @@ pub struct Journal {
     boot: String,
     log: Sockets,
     /// The numbers that this process has started.
-    begun: RefCell<HashSet<usize>>,
+    started: RefCell<HashSet<usize>>,
 }
 
 impl Journal {
@@ -121,7 +122,7 @@ impl Journal {
         draft: Draft<'_>,
     ) -> Result<Self, JournalError> {
         let runs = lock.directory().to_owned();
-        let (begun, id) = unused(&runs)?;
+        let (started, id) = unused(&runs)?;
         let Draft {
             by,
             trigger,
@@ -129,25 +130,25 @@ impl Journal {
             order,
             terms,
             carried,
-            brought,
+            program,
             only_failed,
             list_version,
         } = draft;
         lock.note(&Holder {
             run: id.clone(),
             process: Worker::own()?,
-            since: begun,
+            since: started,
             by: by.told(),
         })?;
         let boot = boot()?;
-        let kept = brought.map(|brought| Brought {
-            name: brought.name.clone(),
-            digest: brought.digest,
-            size: brought.bytes.len() as u64,
+        let kept = program.map(|program| ProgramCopy {
+            name: program.name.clone(),
+            digest: program.digest,
+            size: program.bytes.len() as u64,
         });
         let header = Header {
             id,
-            begun,
+            started,
             boot: boot.clone(),
             by,
             trigger,
@@ -155,14 +156,14 @@ impl Journal {
             order,
             terms,
             carried,
-            brought: kept,
+            program: kept,
             only_failed,
             list_version,
         };
         let directory = runs.join(header.id.as_str());
         let half = Half::make(&runs)?;
-        if let Some(brought) = brought {
-            replace::create(&half.directory.join(BROUGHT), 0o600, &brought.bytes)?;
+        if let Some(program) = program {
+            replace::create(&half.directory.join(PROGRAM), 0o600, &program.bytes)?;
         }
         let file = Appender::open(&half.directory.join(JOURNAL), true)?;
         let journal = Self {
@@ -171,7 +172,7 @@ impl Journal {
             header,
             boot,
             log,
-            begun: RefCell::default(),
+            started: RefCell::default(),
         };
         journal.append(&Line::Run(Box::new(journal.header.clone())))?;
         let journal = Self {
@@ -180,7 +181,7 @@ impl Journal {
                 .moved(&half.name(&journal.directory)?.join(JOURNAL)),
             ..journal
         };
-        told::begun(&journal.log, &journal.header, &journal.header.by, "begun");
+        told::started(&journal.log, &journal.header, &journal.header.by, "started");
         Ok(journal)
     }
 
@@ -220,7 +221,7 @@ impl Journal {
             header: past.header.clone(),
             boot,
             log,
-            begun: RefCell::default(),
+            started: RefCell::default(),
         };
         journal.append(&Line::Resumed(Resumed {
             at,
@@ -229,7 +230,7 @@ impl Journal {
             argv,
             pace,
         }))?;
-        told::begun(&journal.log, &journal.header, &by, "gone on with");
+        told::started(&journal.log, &journal.header, &by, "resumed");
         Ok(journal)
     }
 
@@ -246,7 +247,7 @@ impl Journal {
             header,
             boot: boot()?,
             log: Sockets::system(),
-            begun: RefCell::default(),
+            started: RefCell::default(),
         })
     }
 
@@ -302,12 +303,12 @@ impl Journal {
         }
     }
 
-    /// Records that this process enters a container now; `thaws`: it is paused, and resumed for
+    /// Records that this process enters a container now; `unpause`: it is paused, and resumed for
     /// that.
     ///
     /// # Errors
     /// [`JournalError`]: then it must not enter.
-    pub fn begun(&self, job: &Job, thaws: bool) -> Result<(), JournalError> {
+    pub fn started(&self, job: &Job, unpause: bool) -> Result<(), JournalError> {
         let Job {
             number,
             container,
@@ -317,7 +318,7 @@ impl Journal {
         } = job;
         let (number, digest, worker) = (*number, *digest, Some(Worker::own()?));
         let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
-        self.append(&Line::Begun(Box::new(Begun {
+        self.append(&Line::Started(Box::new(Started {
             number,
             at: Timestamp::now(),
             boot,
@@ -325,9 +326,9 @@ impl Journal {
             ban,
             container,
             worker,
-            thaws,
+            unpause,
         })))?;
-        self.begun.borrow_mut().insert(number);
+        self.started.borrow_mut().insert(number);
         Ok(())
     }
 
@@ -336,7 +337,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; what was done is done even so.
     pub fn ended(&self, job: &Job, done: &Done) -> Result<(), JournalError> {
-        if !self.begun.borrow().contains(&job.number) {
+        if !self.started.borrow().contains(&job.number) {
             return self.settle(&job.container, &Fate::of(job, &done.outcome, None));
         }
         let written = self.append(&Line::Ended(Box::new(Ended::entered(
@@ -386,9 +387,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn stranger(&self, stranger: &select::Stranger) -> Result<(), JournalError> {
-        told::stranger(&self.log, &self.header, stranger);
-        self.append(&Line::NotUnderstood(Stranger::of(stranger)))
+    pub fn unidentified(&self, unidentified: &Unaccounted) -> Result<(), JournalError> {
+        told::unidentified(&self.log, &self.header, unidentified);
+        self.append(&Line::NotUnderstood(NotUnderstood::of(unidentified)))
     }
 
     /// The result for a container whose worker is gone without an answer: what the worker recorded;
@@ -408,18 +409,20 @@ impl Journal {
             .into_iter()
             .map(|entry| entry.state)
             .find(|state| match state {
-                State::Begun { number, .. } | State::Ended { number, .. } => *number == job.number,
+                State::Started { number, .. } | State::Ended { number, .. } => {
+                    *number == job.number
+                }
                 State::Settled(_) => false,
             });
         let done = match state {
             Some(State::Ended { done, .. }) => return Ok(done),
-            Some(State::Begun { thaws, .. }) => {
-                self.begun.borrow_mut().insert(job.number);
-                interrupted(thaws)
+            Some(State::Started { unpause, .. }) => {
+                self.started.borrow_mut().insert(job.number);
+                interrupted(unpause)
             }
             Some(State::Settled(_)) | None => {
                 let outcome = Outcome::CouldNotEnter {
-                    why: "the worker ended before it began".to_owned(),
+                    why: "the worker ended before it entered".to_owned(),
                 };
                 Done::of(outcome)
             }
@@ -502,19 +505,19 @@ pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
 fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     let fault = |error| JournalError::Directory(runs.to_owned(), error);
     loop {
-        let begun = Timestamp::now();
+        let started = Timestamp::now();
         let mut salt = [0; 2];
         SystemRandom::new()
             .fill(&mut salt)
             .map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
         // The upper half is for the IDs that follow.
-        let id = RunId::new(begun, u16::from_be_bytes(salt) >> 1);
+        let id = RunId::new(started, u16::from_be_bytes(salt) >> 1);
         let newest = runs::ids(runs)?
             .into_iter()
             .filter(|other| other.is_of_second(&id))
             .max();
         match newest.map_or(Some(id), |newest| newest.following()) {
-            Some(id) => return Ok((begun, id)),
+            Some(id) => return Ok((started, id)),
             None => std::thread::sleep(Duration::from_millis(100)),
         }
     }

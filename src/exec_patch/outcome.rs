@@ -44,7 +44,7 @@ pub enum Outcome {
     Paused,
     /// It was resumed for the patch, and now it runs although it should be paused, whatever the
     /// patch's own outcome.
-    LeftAwake {
+    LeftUnpaused {
         /// How the patch ended, and why the container is not paused again.
         why: String,
     },
@@ -66,7 +66,7 @@ pub enum Outcome {
         why: String,
     },
     /// The run was stopped before its turn.
-    NotBegun,
+    NotStarted,
     /// It was started, and the worker that should have recorded the end is gone.
     Interrupted,
 }
@@ -101,8 +101,8 @@ pub enum Kind {
     Survived,
     /// [`Outcome::Cancelled`].
     Cancelled,
-    /// [`Outcome::LeftAwake`].
-    LeftAwake,
+    /// [`Outcome::LeftUnpaused`].
+    LeftUnpaused,
     /// [`Outcome::Paused`].
     Paused,
     /// [`Outcome::Vanished`].
@@ -113,8 +113,8 @@ pub enum Kind {
     CouldNotEnter,
     /// [`Outcome::NotUnderstood`].
     NotUnderstood,
-    /// [`Outcome::NotBegun`].
-    NotBegun,
+    /// [`Outcome::NotStarted`].
+    NotStarted,
     /// [`Outcome::Interrupted`].
     Interrupted,
 }
@@ -129,13 +129,13 @@ impl Kind {
         Self::TimedOut,
         Self::Survived,
         Self::Cancelled,
-        Self::LeftAwake,
+        Self::LeftUnpaused,
         Self::Paused,
         Self::Vanished,
         Self::Restarting,
         Self::CouldNotEnter,
         Self::NotUnderstood,
-        Self::NotBegun,
+        Self::NotStarted,
         Self::Interrupted,
     ];
 
@@ -150,13 +150,13 @@ impl Kind {
             Self::TimedOut => "timed out",
             Self::Survived => "timed out, survived",
             Self::Cancelled => "cancelled",
-            Self::LeftAwake => "left awake",
+            Self::LeftUnpaused => "left unpaused",
             Self::Paused => "paused",
             Self::Vanished => "vanished",
             Self::Restarting => "restarting",
             Self::CouldNotEnter => "could not enter",
             Self::NotUnderstood => "not understood",
-            Self::NotBegun => "not begun",
+            Self::NotStarted => "not started",
             Self::Interrupted => "interrupted",
         }
     }
@@ -172,33 +172,33 @@ impl Kind {
             Self::TimedOut => "timed-out",
             Self::Survived => "survived",
             Self::Cancelled => "cancelled",
-            Self::LeftAwake => "left-awake",
+            Self::LeftUnpaused => "left-unpaused",
             Self::Paused => "paused",
             Self::Vanished => "vanished",
             Self::Restarting => "restarting",
             Self::CouldNotEnter => "could-not-enter",
             Self::NotUnderstood => "not-understood",
-            Self::NotBegun => "not-begun",
+            Self::NotStarted => "not-started",
             Self::Interrupted => "interrupted",
         }
     }
 
     /// Whether the container is ok.
     #[must_use]
-    pub const fn is_well(self) -> bool {
+    pub const fn is_ok(self) -> bool {
         match self {
             Self::Patched | Self::AlreadyFine | Self::PatchedBefore => true,
             Self::Failed
             | Self::TimedOut
             | Self::Survived
             | Self::Cancelled
-            | Self::LeftAwake
+            | Self::LeftUnpaused
             | Self::Paused
             | Self::Vanished
             | Self::Restarting
             | Self::CouldNotEnter
             | Self::NotUnderstood
-            | Self::NotBegun
+            | Self::NotStarted
             | Self::Interrupted => false,
         }
     }
@@ -212,7 +212,7 @@ impl Kind {
             | Self::TimedOut
             | Self::Survived
             | Self::Cancelled
-            | Self::LeftAwake
+            | Self::LeftUnpaused
             | Self::CouldNotEnter
             | Self::Interrupted => true,
             Self::Patched
@@ -222,7 +222,7 @@ impl Kind {
             | Self::Vanished
             | Self::Restarting
             | Self::NotUnderstood
-            | Self::NotBegun => false,
+            | Self::NotStarted => false,
         }
     }
 }
@@ -239,13 +239,13 @@ impl Outcome {
             Self::TimedOut => Kind::TimedOut,
             Self::Survived { .. } => Kind::Survived,
             Self::Cancelled { .. } => Kind::Cancelled,
-            Self::LeftAwake { .. } => Kind::LeftAwake,
+            Self::LeftUnpaused { .. } => Kind::LeftUnpaused,
             Self::Paused => Kind::Paused,
             Self::Vanished => Kind::Vanished,
             Self::Restarting { .. } => Kind::Restarting,
             Self::CouldNotEnter { .. } => Kind::CouldNotEnter,
             Self::NotUnderstood { .. } => Kind::NotUnderstood,
-            Self::NotBegun => Kind::NotBegun,
+            Self::NotStarted => Kind::NotStarted,
             Self::Interrupted => Kind::Interrupted,
         }
     }
@@ -256,10 +256,10 @@ impl Outcome {
         self.kind().word()
     }
 
-    /// [`Kind::is_well`].
+    /// [`Kind::is_ok`].
     #[must_use]
-    pub const fn is_well(&self) -> bool {
-        self.kind().is_well()
+    pub const fn is_ok(&self) -> bool {
+        self.kind().is_ok()
     }
 
     /// [`Kind::is_failure`].
@@ -286,13 +286,13 @@ pub(super) mod tests {
             Outcome::TimedOut,
             Outcome::Survived { left: Vec::new() },
             Outcome::Cancelled { left: Vec::new() },
-            Outcome::LeftAwake { why: String::new() },
+            Outcome::LeftUnpaused { why: String::new() },
             Outcome::Paused,
             Outcome::Vanished,
             Outcome::Restarting { starts: 3 },
             Outcome::CouldNotEnter { why: String::new() },
             Outcome::NotUnderstood { why: String::new() },
-            Outcome::NotBegun,
+            Outcome::NotStarted,
             Outcome::Interrupted,
         ]
     }
@@ -311,6 +311,6 @@ pub(super) mod tests {
             );
             assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), outcome);
         }
-        assert!(Kind::ALL.is_sorted() && Kind::ALL.is_sorted_by_key(|kind| !kind.is_well()));
+        assert!(Kind::ALL.is_sorted() && Kind::ALL.is_sorted_by_key(|kind| !kind.is_ok()));
     }
 }

@@ -123,7 +123,7 @@ impl fmt::Display for Halt {
         match self {
             Self::Canary => f.write_str("the canary failed"),
             Self::Failures { allowed } => write!(f, "more than {allowed} failed"),
-            Self::Asked => f.write_str("it was told to stop"),
+            Self::Asked => f.write_str("it was asked to stop"),
             Self::Journal => f.write_str("the journal cannot be written"),
             Self::Scan => f.write_str("it could not look for more containers"),
         }
@@ -220,7 +220,7 @@ impl Pace {
             | Outcome::TimedOut
             | Outcome::Survived { .. }
             | Outcome::Cancelled { .. }
-            | Outcome::LeftAwake { .. }
+            | Outcome::LeftUnpaused { .. }
             | Outcome::Interrupted
                 if is_canary =>
             {
@@ -230,7 +230,7 @@ impl Pace {
             | Outcome::TimedOut
             | Outcome::Survived { .. }
             | Outcome::Cancelled { .. }
-            | Outcome::LeftAwake { .. }
+            | Outcome::LeftUnpaused { .. }
             | Outcome::Interrupted
             | Outcome::AlreadyFine
             | Outcome::PatchedBefore { .. }
@@ -239,7 +239,7 @@ impl Pace {
             | Outcome::Restarting { .. }
             | Outcome::CouldNotEnter { .. }
             | Outcome::NotUnderstood { .. }
-            | Outcome::NotBegun => {}
+            | Outcome::NotStarted => {}
         }
         let allowed = self.max_failures.limit(self.matches);
         if self.failed > allowed {
@@ -271,7 +271,7 @@ impl Pace {
 
     /// Those of the queue that have not started.
     #[must_use]
-    pub const fn not_begun(&self) -> std::ops::Range<usize> {
+    pub const fn not_started(&self) -> std::ops::Range<usize> {
         self.next..self.queue
     }
 }

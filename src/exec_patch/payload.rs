@@ -19,9 +19,9 @@ use std::{fmt, io};
 
 pub use self::error::{NoPatch, NotScript, PayloadError};
 use self::program::NotProgram;
-use super::job::{BROUGHT, Work};
+use super::job::{PROGRAM_FD, Work};
 use super::journal::line::Carried;
-use super::words::{Means, Order, USUAL_TIMEOUT, USUAL_USER};
+use super::words::{Order, PatchSource, USUAL_TIMEOUT, USUAL_USER};
 use crate::banlist::record::{Ban, MAX_SCRIPT, Patch, Severity};
 use crate::lineage::digest::Digest;
 use crate::report::line;
@@ -39,7 +39,7 @@ const LONGEST: u64 = 86_400;
 
 /// A file that is carried into containers.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Brought {
+pub struct ProgramFile {
     /// Its name on this machine, for people.
     pub name: String,
     /// Its bytes.
@@ -48,7 +48,7 @@ pub struct Brought {
     pub digest: Digest,
 }
 
-impl fmt::Debug for Brought {
+impl fmt::Debug for ProgramFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} ({})", self.name, self.digest)
     }
@@ -59,8 +59,8 @@ impl fmt::Debug for Brought {
 pub struct Payload {
     /// The work as a worker gets it.
     pub work: Work,
-    /// The carried file, present exactly if [`Work::brings`] says so.
-    pub brought: Option<Brought>,
+    /// The carried file, present exactly if [`Work::program`] says so.
+    pub program: Option<ProgramFile>,
     /// A later run recognises the same work by this: check, command, user, variables, directory and
     /// the carried bytes; not the time limit or whether a paused container is resumed.
     pub digest: Digest,
@@ -78,7 +78,7 @@ pub struct Payload {
 #[derive(Clone, Debug)]
 pub struct Payloads {
     order: Order,
-    brought: Option<Brought>,
+    program: Option<ProgramFile>,
     /// Whether the script is a ban's own: then it is not another ban's patch.
     is_signed: bool,
 }
@@ -89,25 +89,24 @@ impl Payloads {
     /// # Errors
     /// [`PayloadError`].
     pub fn load(order: Order) -> Result<Self, PayloadError> {
-        let brought = match &order.means {
-            Means::Signed | Means::Command(_) => None,
-            Means::Script(script) => {
-                let brought = Brought::load(&script.file)?;
-                is_script(&brought.bytes)
+        let program = match &order.source {
+            PatchSource::Signed | PatchSource::Command(_) => None,
+            PatchSource::Script(script) => {
+                let program = ProgramFile::load(&script.file)?;
+                is_script(&program.bytes)
                     .map_err(|fault| PayloadError::Script(script.file.clone(), fault))?;
-                Some(brought)
+                Some(program)
             }
-            Means::Program(program) => {
-                let brought = Brought::load(&program.file)?;
-                let checked =
-                    check_names(&program.file).and_then(|()| program::check(&brought.bytes));
-                checked.map_err(|fault| PayloadError::Program(program.file.clone(), fault))?;
-                Some(brought)
+            PatchSource::Program(call) => {
+                let program = ProgramFile::load(&call.file)?;
+                let checked = check_names(&call.file).and_then(|()| program::check(&program.bytes));
+                checked.map_err(|fault| PayloadError::Program(call.file.clone(), fault))?;
+                Some(program)
             }
         };
         Ok(Self {
             order,
-            brought,
+            program,
             is_signed: false,
         })
     }
@@ -115,10 +114,10 @@ impl Payloads {
     /// The same for an earlier order, with the copy of the file carried then. A script that was a
     /// ban's own then (`is_signed`) remains so, whatever the list says now.
     #[must_use]
-    pub const fn again(order: Order, brought: Option<Brought>, is_signed: bool) -> Self {
+    pub const fn again(order: Order, program: Option<ProgramFile>, is_signed: bool) -> Self {
         Self {
             order,
-            brought,
+            program,
             is_signed,
         }
     }
@@ -132,9 +131,9 @@ impl Payloads {
     /// The script that a ban may sign.
     #[must_use]
     pub fn script(&self) -> Option<Digest> {
-        match &self.order.means {
-            Means::Script(_) => self.brought.as_ref().map(|brought| brought.digest),
-            Means::Signed | Means::Command(_) | Means::Program(_) => None,
+        match &self.order.source {
+            PatchSource::Script(_) => self.program.as_ref().map(|program| program.digest),
+            PatchSource::Signed | PatchSource::Command(_) | PatchSource::Program(_) => None,
         }
     }
 
@@ -144,7 +143,7 @@ impl Payloads {
         let script = self
             .script()
             .filter(|_| !self.is_signed)
-            .and(self.brought.as_ref())?;
+            .and(self.program.as_ref())?;
         let has_own = |ban: &&Arc<Ban>| {
             ban.patch
                 .as_ref()
@@ -172,8 +171,8 @@ impl Payloads {
 
     /// The carried file, for the journal's copy.
     #[must_use]
-    pub const fn brought(&self) -> Option<&Brought> {
-        self.brought.as_ref()
+    pub const fn program(&self) -> Option<&ProgramFile> {
+        self.program.as_ref()
     }
 
     /// What runs in a container to which these bans apply: one payload for what was typed, else the
@@ -208,32 +207,32 @@ impl Payloads {
     /// The ban's own patch; `None` if what was typed counts.
     fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
         let needed = ban.patch.as_ref().and_then(|patch| patch.script);
-        match (&self.order.means, &ban.patch, needed, &self.brought) {
-            (Means::Command(_) | Means::Program(_), ..) => None,
-            (Means::Script(_), _, None, _) if !self.is_signed => None,
-            (Means::Signed | Means::Script(_), None, ..) => {
+        match (&self.order.source, &ban.patch, needed, &self.program) {
+            (PatchSource::Command(_) | PatchSource::Program(_), ..) => None,
+            (PatchSource::Script(_), _, None, _) if !self.is_signed => None,
+            (PatchSource::Signed | PatchSource::Script(_), None, ..) => {
                 Some(Err(NoPatch::None(ban.id.clone())))
             }
-            (Means::Signed, Some(_), Some(needed), _) => {
+            (PatchSource::Signed, Some(_), Some(needed), _) => {
                 Some(Err(NoPatch::NeedsScript(ban.id.clone(), needed)))
             }
-            (Means::Signed | Means::Script(_), Some(patch), None, _) => {
+            (PatchSource::Signed | PatchSource::Script(_), Some(patch), None, _) => {
                 Some(self.signed(ban, patch, patch.run.clone(), None))
             }
-            (Means::Script(script), Some(patch), Some(needed), Some(brought))
-                if needed == brought.digest =>
+            (PatchSource::Script(script), Some(patch), Some(needed), Some(program))
+                if needed == program.digest =>
             {
-                let words = if script.words.is_empty() {
+                let words = if script.arguments.is_empty() {
                     &patch.run
                 } else {
-                    &script.words
+                    &script.arguments
                 };
-                Some(self.signed(ban, patch, of_script(&brought.bytes, words), Some(brought)))
+                Some(self.signed(ban, patch, of_script(&program.bytes, words), Some(program)))
             }
-            (Means::Script(_), _, Some(needed), brought) => {
-                let found = brought
+            (PatchSource::Script(_), _, Some(needed), program) => {
+                let found = program
                     .as_ref()
-                    .map_or_else(|| Digest::of(b""), |brought| brought.digest);
+                    .map_or_else(|| Digest::of(b""), |program| program.digest);
                 Some(Err(NoPatch::OtherScript(ban.id.clone(), needed, found)))
             }
         }
@@ -244,7 +243,7 @@ impl Payloads {
         ban: &Ban,
         patch: &Patch,
         run: Vec<String>,
-        brought: Option<&Brought>,
+        program: Option<&ProgramFile>,
     ) -> Result<Payload, NoPatch> {
         let unusable = |why| NoPatch::Unusable(ban.id.clone(), why);
         let user = patch
@@ -277,7 +276,7 @@ impl Payloads {
             run,
             self.order.user.unwrap_or(user),
             timeout,
-            brought.is_some(),
+            program.is_some(),
         );
         let altered = self.altered(patch, &work, user);
         let (severity, successor) = (Some(ban.severity), ban.successor.clone());
@@ -285,13 +284,13 @@ impl Payloads {
             altered,
             severity,
             successor,
-            ..Payload::new(work, brought.cloned(), Some(ban.id.clone()))
+            ..Payload::new(work, program.cloned(), Some(ban.id.clone()))
         })
     }
 
     /// The typed options that replace signed values. The time limit is the node's own decision.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
-        let has_words = matches!(&self.order.means, Means::Script(script) if work.brings && !script.words.is_empty() && script.words != patch.run);
+        let has_words = matches!(&self.order.source, PatchSource::Script(script) if work.program && !script.arguments.is_empty() && script.arguments != patch.run);
         let typed = [
             ("--check", work.check != patch.check),
             ("--user", work.user != user),
@@ -308,13 +307,15 @@ impl Payloads {
 
     /// What was typed.
     fn typed(&self) -> Result<Payload, NoPatch> {
-        let brought = self.brought.as_ref();
-        let run = match (&self.order.means, brought) {
-            (Means::Command(words), _) => words.clone(),
-            (Means::Script(script), Some(brought)) => of_script(&brought.bytes, &script.words),
-            (Means::Program(program), Some(_)) => of_program(&program.words),
+        let program = self.program.as_ref();
+        let run = match (&self.order.source, program) {
+            (PatchSource::Command(words), _) => words.clone(),
+            (PatchSource::Script(script), Some(program)) => {
+                of_script(&program.bytes, &script.arguments)
+            }
+            (PatchSource::Program(call), Some(_)) => of_program(&call.arguments),
             // A container to which no ban applies does not match if the bans' patches are to run.
-            (Means::Signed | Means::Script(_) | Means::Program(_), _) => {
+            (PatchSource::Signed | PatchSource::Script(_) | PatchSource::Program(_), _) => {
                 return Err(NoPatch::None("no ban".to_owned()));
             }
         };
@@ -327,9 +328,9 @@ impl Payloads {
             run,
             user,
             timeout,
-            brought.is_some(),
+            program.is_some(),
         );
-        Ok(Payload::new(work, brought.cloned(), None))
+        Ok(Payload::new(work, program.cloned(), None))
     }
 
     fn work(
@@ -338,12 +339,12 @@ impl Payloads {
         run: Vec<String>,
         user: (u32, u32),
         timeout: u64,
-        brings: bool,
+        program: bool,
     ) -> Work {
         let Order {
             environment,
             directory,
-            thaw,
+            unpause,
             ..
         } = &self.order;
         Work {
@@ -353,13 +354,13 @@ impl Payloads {
             environment: environment.clone(),
             directory: directory.clone(),
             timeout,
-            thaw: *thaw,
-            brings,
+            unpause: *unpause,
+            program,
         }
     }
 }
 
-impl Brought {
+impl ProgramFile {
     /// Reads a file.
     ///
     /// # Errors
@@ -382,7 +383,7 @@ impl Brought {
 impl Payload {
     /// This work, with the carried file.
     #[must_use]
-    pub fn new(work: Work, brought: Option<Brought>, ban: Option<String>) -> Self {
+    pub fn new(work: Work, program: Option<ProgramFile>, ban: Option<String>) -> Self {
         let Work {
             check,
             run,
@@ -390,8 +391,8 @@ impl Payload {
             environment,
             directory,
             timeout: _,
-            thaw: _,
-            brings: _,
+            unpause: _,
+            program: _,
         } = &work;
         // In JSON, no argument can run into the next one.
         let said = serde_json::json!([
@@ -400,12 +401,12 @@ impl Payload {
             user,
             environment,
             directory,
-            brought.as_ref().map(|brought| brought.digest)
+            program.as_ref().map(|program| program.digest)
         ]);
         let digest = Digest::of(said.to_string().as_bytes());
         Self {
             work,
-            brought,
+            program,
             digest,
             ban,
             severity: None,
@@ -422,22 +423,22 @@ impl Payload {
             ban: self.ban.clone(),
             severity: self.severity,
             successor: self.successor.clone(),
-            brings: self.brought.as_ref().map(|brought| brought.digest),
-            told: self.told(),
+            program: self.program.as_ref().map(|program| program.digest),
+            command: self.told(),
             work: self.work.clone(),
         }
     }
 
-    /// A sealed copy of the carried file, for one worker, which inherits it as [`BROUGHT`]. It is
+    /// A sealed copy of the carried file, for one worker, which inherits it as [`PROGRAM_FD`]. It is
     /// closed on exec until that flag is removed.
     ///
     /// # Errors
     /// If there is no memory for it, or the kernel has no such files (before Linux 3.17), or none
     /// that may be executed (`vm.memfd_noexec`).
     pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
-        self.brought
+        self.program
             .as_ref()
-            .map(|brought| memory_file::executable(NAME, &brought.bytes))
+            .map(|program| memory_file::executable(NAME, &program.bytes))
             .transpose()
     }
 
@@ -446,21 +447,21 @@ impl Payload {
     #[must_use]
     pub fn told(&self) -> String {
         let place = place();
-        let words: Vec<_> = match &self.brought {
+        let words: Vec<_> = match &self.program {
             None => self
                 .work
                 .run
                 .iter()
                 .map(|word| line::shell_word(word))
                 .collect(),
-            Some(brought) => {
+            Some(program) => {
                 let own = self
                     .work
                     .run
                     .iter()
                     .skip_while(|word| **word != place)
                     .skip(1);
-                std::iter::once(line::shell_word(&brought.name))
+                std::iter::once(line::shell_word(&program.name))
                     .chain(own.map(|word| line::shell_word(word)))
                     .collect()
             }
@@ -476,7 +477,7 @@ impl Payload {
 
 /// Where a container's process finds the file carried with the request.
 fn place() -> String {
-    format!("/proc/self/fd/{BROUGHT}")
+    format!("/proc/self/fd/{PROGRAM_FD}")
 }
 
 fn shell(command: &str) -> Vec<String> {

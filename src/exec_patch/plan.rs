@@ -11,7 +11,8 @@ use super::job::Container;
 use super::journal::line::{self, Carried};
 use super::outcome::Outcome;
 use super::payload::{NoPatch, Payload, Payloads};
-use super::select::{LeftOut, Match, Selection, Stranger, What};
+use super::select::{LeftOut, Match, Selection, Selector};
+use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;
 pub use told::{called, place};
@@ -22,11 +23,11 @@ pub struct Plan {
     /// The containers that match.
     pub planned: Vec<Planned>,
     /// Those that may match, but cannot be identified.
-    pub strangers: Vec<Stranger>,
+    pub unidentified: Vec<Unaccounted>,
     /// Those that a ban names and that are left out.
     pub left_out: Vec<LeftOut>,
     /// Those of the resumed run that no longer match, and how it left them.
-    pub bygone: Vec<(Container, Outcome)>,
+    pub gone: Vec<(Container, Outcome)>,
     /// The version of the list that answered, if one was used.
     pub list_version: Option<u64>,
     /// Warnings about it.
@@ -69,7 +70,7 @@ impl Plan {
     ) -> Self {
         let Selection {
             matches,
-            strangers,
+            unidentified,
             left_out,
             list,
             warnings,
@@ -96,9 +97,9 @@ impl Plan {
         let planned = matches.into_iter().map(planned).collect();
         Self {
             planned,
-            strangers,
+            unidentified,
             left_out,
-            bygone: Vec::new(),
+            gone: Vec::new(),
             list_version,
             warnings,
             unfound: unfound.len(),
@@ -125,10 +126,10 @@ impl Plan {
     /// A dry run's exit status: that of a run in which every command succeeds.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let is_well = self.unfound == 0
-            && self.steps().all(Step::is_well)
-            && self.bygone.iter().all(|(_, outcome)| outcome.is_well());
-        match (self.is_nothing(), is_well && self.strangers.is_empty()) {
+        let is_ok = self.unfound == 0
+            && self.steps().all(Step::is_ok)
+            && self.gone.iter().all(|(_, outcome)| outcome.is_ok());
+        match (self.is_nothing(), is_ok && self.unidentified.is_empty()) {
             (true, true) => Exit::NothingMatched,
             (false, true) => Exit::Clear,
             (true | false, false) => Exit::NotAllWell,
@@ -138,16 +139,16 @@ impl Plan {
     /// Whether it has no container for which anything must be done or reported.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.planned.is_empty() && self.strangers.is_empty() && self.bygone.is_empty()
+        self.planned.is_empty() && self.unidentified.is_empty() && self.gone.is_empty()
     }
 
     /// Why nothing can run, if so: in any container, if every ban was named, else in all of them.
     #[must_use]
-    pub fn no_patch(&self, what: &What) -> Option<&NoPatch> {
+    pub fn no_patch(&self, selector: &Selector) -> Option<&NoPatch> {
         let cannot = |step: &'_ Step| matches!(step, Step::Cannot(_));
-        let must_all = match what {
-            What::Bans(_) => true,
-            What::AllBanned | What::Base(_) | What::Image(_) => false,
+        let must_all = match selector {
+            Selector::Bans(_) => true,
+            Selector::AllBanned | Selector::Base(_) | Selector::Image(_) => false,
         };
         let why = self.steps().find_map(|step| match step {
             Step::Cannot(why) => Some(why),
@@ -204,10 +205,10 @@ impl Step {
     }
 
     /// Whether the container is ok once what runs has succeeded.
-    const fn is_well(&self) -> bool {
+    const fn is_ok(&self) -> bool {
         match self {
             Self::Run(_) | Self::Before(..) => true,
-            Self::Stands(_, outcome) => outcome.is_well(),
+            Self::Stands(_, outcome) => outcome.is_ok(),
             Self::Cannot(_) => false,
         }
     }

@@ -28,7 +28,7 @@ pub struct PriorRuns {
     boot: String,
     past: Option<RunLog>,
     /// If the resumed run was for another one's failures: those.
-    not_well: Option<NotWell>,
+    not_ok: Option<NotWell>,
 }
 
 impl PriorRuns {
@@ -44,8 +44,8 @@ impl PriorRuns {
         let of = past
             .as_ref()
             .and_then(|past| past.header.only_failed.as_ref());
-        let not_well = of
-            .map(|run| runs.read(run).map(|past| past.not_well()))
+        let not_ok = of
+            .map(|run| runs.read(run).map(|past| past.not_ok()))
             .transpose()?;
         let mut prior = runs.prior(&boot);
         if !request.payloads.order().again && !prior.faults.is_empty() {
@@ -55,7 +55,7 @@ impl PriorRuns {
             prior,
             boot,
             past,
-            not_well,
+            not_ok,
         })
     }
 
@@ -72,8 +72,8 @@ impl PriorRuns {
 
     /// The containers of the resumed run, if it was for another one's failures.
     #[must_use]
-    pub const fn not_well(&self) -> Option<&NotWell> {
-        self.not_well.as_ref()
+    pub const fn not_ok(&self) -> Option<&NotWell> {
+        self.not_ok.as_ref()
     }
 
     /// The plan for what the first scan found.
@@ -85,7 +85,7 @@ impl PriorRuns {
         let mut plan = self.plan(selection, request);
         plan.warnings.extend(in_place);
         Plan {
-            bygone: self.bygone(&plan),
+            gone: self.gone(&plan),
             ..plan
         }
     }
@@ -134,7 +134,7 @@ impl PriorRuns {
 
     /// The containers of the resumed run that no longer match, with the last entry of each of their
     /// patches: they are gone, and that is the last that is known about them.
-    fn bygone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
+    fn gone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
         let matching: HashSet<_> = plan
             .planned
             .iter()
@@ -148,7 +148,7 @@ impl PriorRuns {
             }
         }
         let outcome = |entry: &Entry| match entry.state {
-            State::Begun { .. } => interrupted(entry),
+            State::Started { .. } => interrupted(entry),
             State::Ended { .. } | State::Settled(_) => entry.outcome().clone(),
         };
         last.into_values()
@@ -159,9 +159,9 @@ impl PriorRuns {
 
 /// The outcome of a patch that was started and has no end.
 fn interrupted(entry: &Entry) -> Outcome {
-    let thaws = match entry.state {
-        State::Begun { thaws, .. } => thaws,
+    let unpause = match entry.state {
+        State::Started { unpause, .. } => unpause,
         State::Ended { .. } | State::Settled(_) => false,
     };
-    aftermath::outcome(&entry.container, thaws)
+    aftermath::outcome(&entry.container, unpause)
 }

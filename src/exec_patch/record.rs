@@ -19,9 +19,9 @@ use super::pace::Halt;
 use super::payload::Payload;
 use super::plan::{Plan, Planned};
 use super::run::{Listener, lives};
-use super::select::Stranger;
 use super::table::Watcher;
 use crate::lineage::digest::Digest;
+use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 
 /// Journal and watcher of one run.
@@ -32,9 +32,9 @@ pub struct Record<'a> {
     /// What the journal already has as carried.
     carried: HashSet<Digest>,
     /// Those that the journal and the watcher already have: ID and place.
-    strangers: HashSet<(String, PathBuf)>,
+    unidentified: HashSet<(String, PathBuf)>,
     /// Whether the first plan has been recorded.
-    has_begun: bool,
+    has_started: bool,
     fault: Option<JournalError>,
 }
 
@@ -51,8 +51,8 @@ impl<'a> Record<'a> {
             journal,
             watcher,
             carried,
-            strangers: HashSet::new(),
-            has_begun: false,
+            unidentified: HashSet::new(),
+            has_started: false,
             fault: None,
         }
     }
@@ -62,7 +62,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// If that is impossible: then it must not be done.
     pub fn plan(&mut self, plan: &Plan) -> Result<(), JournalError> {
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let is_first = !std::mem::replace(&mut self.has_started, true);
         for carried in plan.carried() {
             // The header of a new run has what its first plan carries.
             if self.carried.insert(carried.digest) && !is_first {
@@ -78,12 +78,12 @@ impl<'a> Record<'a> {
         if !is_first {
             self.watcher.more(plan.steps().count());
         }
-        for stranger in &plan.strangers {
-            self.journal.stranger(stranger)?;
-            self.strangers
-                .insert((stranger.id.clone(), stranger.place.clone()));
+        for unidentified in &plan.unidentified {
+            self.journal.unidentified(unidentified)?;
+            self.unidentified
+                .insert((unidentified.id.clone(), unidentified.place.clone()));
             if !is_first {
-                self.watcher.stranger(stranger);
+                self.watcher.unidentified(unidentified);
             }
         }
         Ok(())
@@ -91,10 +91,10 @@ impl<'a> Record<'a> {
 
     /// Whether this one is new.
     #[must_use]
-    pub fn is_new(&self, stranger: &Stranger) -> bool {
+    pub fn is_new(&self, unidentified: &Unaccounted) -> bool {
         !self
-            .strangers
-            .contains(&(stranger.id.clone(), stranger.place.clone()))
+            .unidentified
+            .contains(&(unidentified.id.clone(), unidentified.place.clone()))
     }
 
     /// Nothing enters the container, for this reason.
@@ -158,8 +158,8 @@ impl<'a> Record<'a> {
 }
 
 impl Listener for Record<'_> {
-    fn begun(&mut self, job: &Job) {
-        self.watcher.begun(job);
+    fn started(&mut self, job: &Job) {
+        self.watcher.started(job);
     }
 
     fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
@@ -168,7 +168,7 @@ impl Listener for Record<'_> {
 
     fn lost(&mut self, job: &Job) -> Done {
         self.journal
-            .lost(job, |thaws| aftermath::interrupted(job, thaws))
+            .lost(job, |unpause| aftermath::interrupted(job, unpause))
             .unwrap_or_else(|fault| {
                 self.note(Err(fault));
                 aftermath::interrupted(job, false)

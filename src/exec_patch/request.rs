@@ -13,7 +13,7 @@ use super::journal::past::{NotWell, RunLog};
 use super::journal::runs::Runs;
 use super::outcome::Kind;
 use super::pace::{Halt, Limits};
-use super::payload::{Brought, Payloads};
+use super::payload::{Payloads, ProgramFile};
 use super::plan::Plan;
 use super::select::Selection;
 use super::words::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
@@ -103,7 +103,7 @@ impl Request {
         let output_limit = output_limit.unwrap_or(past.header.terms.output_limit);
         let (limits, origin) = (
             pace.over(past.pace()),
-            Origin::Failures(past.header.id.clone(), past.not_well()),
+            Origin::Failures(past.header.id.clone(), past.not_ok()),
         );
         Ok(Self {
             payloads: payloads(&past)?,
@@ -153,20 +153,20 @@ impl Request {
     }
 
     /// Reduces a selection to what the request is about.
-    pub fn narrow(&self, selection: &mut Selection, not_well: Option<&NotWell>) {
+    pub fn narrow(&self, selection: &mut Selection, not_ok: Option<&NotWell>) {
         let of_origin = match &self.origin {
-            Origin::Failures(_, not_well) => Some(not_well),
+            Origin::Failures(_, not_ok) => Some(not_ok),
             Origin::Typed | Origin::Resumed(_) => None,
         };
-        let Some(not_well) = of_origin.or(not_well) else {
+        let Some(not_ok) = of_origin.or(not_ok) else {
             return;
         };
         selection
             .matches
-            .retain(|found| not_well.has(&found.container));
+            .retain(|found| not_ok.has(&found.container));
         selection
-            .strangers
-            .retain(|stranger| not_well.has_stranger(&stranger.id));
+            .unidentified
+            .retain(|unidentified| not_ok.has_unidentified(&unidentified.id));
     }
 
     /// How many containers the run has: those of this plan, and those of the run that it resumes.
@@ -190,14 +190,14 @@ impl Request {
     #[must_use]
     pub fn canaries_passed(&self) -> usize {
         let Some(past) = self.past() else { return 0 };
-        let well = past.well();
+        let ok = past.ok();
         let patched = past
             .entries
             .iter()
             .filter(|entry| entry.outcome().kind() == Kind::Patched);
         let passed: HashSet<_> = patched
             .map(|entry| Named::of(&entry.container))
-            .filter(|named| well.get(named) == Some(&true))
+            .filter(|named| ok.get(named) == Some(&true))
             .collect();
         passed.len()
     }
@@ -222,14 +222,14 @@ fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<()
 
 /// The run's payloads, with the carried file unchanged.
 fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
-    let bytes = past.brought()?;
+    let bytes = past.program()?;
     let name = past
         .header
-        .brought
+        .program
         .as_ref()
-        .map(|brought| brought.name.clone())
+        .map(|program| program.name.clone())
         .unwrap_or_default();
-    let brought = bytes.map(|bytes| Brought {
+    let program = bytes.map(|bytes| ProgramFile {
         name,
         digest: Digest::of(&bytes),
         bytes: bytes.into(),
@@ -242,7 +242,7 @@ fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
         .any(|carried| carried.ban.is_some());
     Ok(Payloads::again(
         past.header.order.clone(),
-        brought,
+        program,
         is_signed,
     ))
 }

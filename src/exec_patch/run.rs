@@ -36,12 +36,12 @@ const TICK: u8 = 100;
 /// less. A container may be a user's, who can stop the processes that work for him.
 const BEYOND: Duration = Duration::from_secs(60);
 
-/// The same after it was told to stop.
+/// The same after it was asked to stop.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
 
 /// How much longer it may take if it resumes a container and pauses it again: the kernel may retry
 /// a freeze for a while.
-const BEYOND_THAWED: Duration = Duration::from_secs(60);
+const BEYOND_UNPAUSED: Duration = Duration::from_secs(60);
 
 /// How long to wait for a killed worker: one that waits for a user's file system may not end.
 const BEYOND_KILLED: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ pub struct Found {
 /// Receives the events of a run.
 pub trait Listener {
     /// A worker is about to enter the container.
-    fn begun(&mut self, job: &Job);
+    fn started(&mut self, job: &Job);
     /// A worker has ended, with this result.
     fn ended(&mut self, job: &Job, payload: &Payload, done: &Done);
     /// A worker is gone without an answer; returns the result of its job.
@@ -134,9 +134,9 @@ struct UnderWay {
 }
 
 /// How much longer this job may take than others.
-const fn thawing(job: &Job) -> Duration {
-    if job.work.thaw {
-        BEYOND_THAWED
+const fn unpausing(job: &Job) -> Duration {
+    if job.work.unpause {
+        BEYOND_UNPAUSED
     } else {
         Duration::ZERO
     }
@@ -232,8 +232,8 @@ impl<'a> Run<'a> {
         let job = self.config.job(&container, runtime, &payload);
         match self.config.send(&job, &payload) {
             Ok(worker) => {
-                listener.begun(&job);
-                let beyond = self.beyond + thawing(&job);
+                listener.started(&job);
+                let beyond = self.beyond + unpausing(&job);
                 let until = Instant::now()
                     .checked_add(Duration::from_secs(job.work.timeout))
                     .and_then(|end| end.checked_add(beyond));
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
                 let outcome = Outcome::CouldNotEnter { why };
                 listener.settled(&container, Some(&payload), &outcome);
                 later.for_each(|payload| {
-                    listener.settled(&container, Some(&payload), &Outcome::NotBegun)
+                    listener.settled(&container, Some(&payload), &Outcome::NotStarted)
                 });
                 self.pace.ended(&outcome);
             }
@@ -306,13 +306,14 @@ impl<'a> Run<'a> {
         listener.ended(&job, &payload, &done);
         let (outcome, container, runtime) = (&done.outcome, job.container, job.runtime);
         is_patched |= *outcome == Outcome::Patched;
-        if later.len() > 0 && outcome.is_well() && !self.pace.is_stopped() {
+        if later.len() > 0 && outcome.is_ok() && !self.pace.is_stopped() {
             return self.enter(container, runtime, later, is_patched, listener);
         }
-        later.for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotBegun));
+        later
+            .for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotStarted));
         let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
-            outcome if outcome.is_well() && is_patched => &Outcome::Patched,
+            outcome if outcome.is_ok() && is_patched => &Outcome::Patched,
             // A user controls how it ends in his container, and that must not keep the others from
             // being patched.
             outcome if outcome.is_failure() && is_users => &Outcome::Vanished,
@@ -333,7 +334,7 @@ impl<'a> Run<'a> {
                 listener.remark("what is under way is ended now");
                 self.under_way.iter_mut().for_each(UnderWay::stop);
             } else if !self.under_way.is_empty() {
-                listener.remark("nothing more is begun, and what is under way is finished; once more to end it now");
+                listener.remark("nothing more is started, and what is under way is finished; once more to end it now");
             }
         }
     }
@@ -343,7 +344,7 @@ impl<'a> Run<'a> {
         for turn in self.queue.iter_mut().filter_map(Option::take) {
             let payloads = turn.payloads.iter();
             payloads.for_each(|payload| {
-                listener.settled(&turn.container, Some(payload), &Outcome::NotBegun)
+                listener.settled(&turn.container, Some(payload), &Outcome::NotStarted)
             });
         }
     }
@@ -353,7 +354,7 @@ impl UnderWay {
     /// Signals the worker that the time is up, and limits how long it may still take.
     fn stop(&mut self) {
         self.worker.stop();
-        let end = Instant::now() + BEYOND_ASKED + thawing(&self.job);
+        let end = Instant::now() + BEYOND_ASKED + unpausing(&self.job);
         self.until = Some(self.until.map_or(end, |until| until.min(end)));
     }
 
@@ -404,11 +405,11 @@ impl WorkerConfig<'_> {
 
     /// Starts a worker for a container.
     fn send(&self, job: &Job, payload: &Payload) -> io::Result<Worker> {
-        let brought = payload.copy()?;
+        let program = payload.copy()?;
         Worker::start(
             self.program,
             job,
-            brought.as_ref().map(AsFd::as_fd),
+            program.as_ref().map(AsFd::as_fd),
             self.lock,
         )
     }

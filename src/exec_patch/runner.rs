@@ -68,7 +68,7 @@ pub struct Runner<'a> {
 pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
     if waiting.is_first {
         let (holder, whom) = match &waiting.holder {
-            None => ("another run is about to begin".to_owned(), "it"),
+            None => ("another run is about to start".to_owned(), "it"),
             Some(holder) if holder.is_alive() => (holder.to_string(), "it"),
             Some(holder) => (holder.to_string(), "them"),
         };
@@ -123,7 +123,7 @@ impl Runner<'_> {
 
     /// The scanner for the containers; from then on it is known whether a ban signs the script.
     fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
-        let scanner = Scanner::new(&request.payloads.order().wanted, self.paths, self.settings)?;
+        let scanner = Scanner::new(&request.payloads.order().target, self.paths, self.settings)?;
         if let Some(script) = request.payloads.script() {
             request.payloads.set_signed(scanner.signs(script)?);
         }
@@ -144,7 +144,7 @@ impl Runner<'_> {
                 selection.list.map(|list| list.version),
             ));
         }
-        request.narrow(&mut selection, prior_runs.not_well());
+        request.narrow(&mut selection, prior_runs.not_ok());
         auto::check(&request.payloads, &selection, self.paths, self.settings)?;
         Ok(selection)
     }
@@ -176,7 +176,7 @@ impl Runner<'_> {
             runtimes: Runtimes::find(self.settings),
         };
         let matches = request.matches(&plan);
-        plan.bygone
+        plan.gone
             .iter()
             .for_each(|(container, outcome)| record.known(container, None, outcome));
         let turns = prospect.of(plan, &mut record)?;
@@ -251,7 +251,7 @@ impl Runner<'_> {
                     order: request.payloads.order().clone(),
                     terms: request.terms(),
                     carried: plan.carried(),
-                    brought: request.payloads.brought(),
+                    program: request.payloads.program(),
                     only_failed: request.only_failed().cloned(),
                     list_version: plan.list_version,
                 };
@@ -304,7 +304,7 @@ impl Runner<'_> {
 /// Checks that a run may start with this plan; a resumed one already has.
 fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     match (
-        plan.no_patch(&request.payloads.order().wanted.what),
+        plan.no_patch(&request.payloads.order().target.selector),
         request.past(),
     ) {
         (Some(why), None) => Err(PatchError::NoPatch(why.clone())),
@@ -319,14 +319,14 @@ fn end(
     exit: Exit,
     stopped: Option<Halt>,
 ) -> Result<(Finished, Result<(), JournalError>), JournalError> {
-    let (well, not_well) = RunLog::read(journal.directory())?.counts();
+    let (ok, not_ok) = RunLog::read(journal.directory())?.counts();
     let (run, outcomes) = (journal.id().clone(), record.outcomes());
     let finished = Finished {
         run,
         at: Timestamp::now(),
         exit: exit.code(),
-        well,
-        not_well,
+        ok,
+        not_ok,
         outcomes,
         stopped,
     };
@@ -344,7 +344,9 @@ struct Queue {
 impl Queue {
     /// Keeps only what a later scan found that is new to the run.
     fn keep_new(&mut self, found: &mut Selection, record: &mut Record<'_>) {
-        found.strangers.retain(|stranger| record.is_new(stranger));
+        found
+            .unidentified
+            .retain(|unidentified| record.is_new(unidentified));
         found
             .matches
             .retain(|found| match self.lives.meet(&found.container) {

@@ -29,7 +29,7 @@ use crate::lineage::digest::Digest;
 use crate::node::Node;
 use crate::node::running::{self, Instance, Resolved};
 use crate::node::runtime_state::Whose;
-pub use crate::node::unaccounted::Unaccounted as Stranger;
+use crate::node::unaccounted::Unaccounted;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
@@ -42,9 +42,9 @@ use said::Said;
 
 /// Which containers are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct Target {
     /// By what they are built on.
-    pub what: What,
+    pub selector: Selector,
     /// Only of these engines, if any are named.
     #[serde(default)]
     pub engines: Vec<Engine>,
@@ -59,7 +59,7 @@ pub struct Wanted {
 /// The criterion by which containers are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum Selector {
     /// One of these bans applies.
     Bans(Vec<String>),
     /// Any ban in effect applies.
@@ -76,7 +76,7 @@ pub struct Selection {
     /// Those that match, by engine and then by ID.
     pub matches: Vec<Match>,
     /// Those that run, or may run, and cannot be identified.
-    pub strangers: Vec<Stranger>,
+    pub unidentified: Vec<Unaccounted>,
     /// Those that a ban names but that are left out: cured, excepted, or the ban has lapsed.
     pub left_out: Vec<LeftOut>,
     /// The list that answered, if one was used.
@@ -126,7 +126,7 @@ fn container(living: &Instance, origin: &Origin) -> Container {
         bundle: living.running.bundle.clone(),
         owner: living.running.owner,
         pid: living.running.process.pid,
-        started: living.begun,
+        started: living.started,
     }
 }
 
@@ -147,7 +147,7 @@ impl Selection {
                 container: container(&living, origin),
                 reasons,
             }),
-            Said::Unclear(why) => self.strangers.push(living.unaccounted(why)),
+            Said::Unclear(why) => self.unidentified.push(living.unaccounted(why)),
             Said::Nothing => {}
         }
         None
@@ -156,7 +156,7 @@ impl Selection {
 
 /// What every container is compared with.
 #[derive(Clone, Debug)]
-enum Target {
+enum Criterion {
     Bans(Vec<String>),
     AllBanned,
     Base(Base),
@@ -170,8 +170,8 @@ type Told = (Instance, Result<Arc<Origin>, String>);
 /// changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
-    wanted: Wanted,
     target: Target,
+    criterion: Criterion,
     paths: &'a Paths,
     settings: Settings,
     resolved: Resolved,
@@ -187,33 +187,33 @@ pub struct Scanner<'a> {
 /// # Errors
 /// As [`Scanner::new`] and [`Scanner::scan`].
 pub fn scan(
-    wanted: &Wanted,
+    target: &Target,
     paths: &Paths,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Selection, SelectError> {
-    Scanner::new(wanted, paths, settings)?.scan(now)
+    Scanner::new(target, paths, settings)?.scan(now)
 }
 
 impl<'a> Scanner<'a> {
-    /// Finds what `wanted` names. `settings` are the node's, or [`Settings::unset`].
+    /// Finds what `target` names. `settings` are the node's, or [`Settings::unset`].
     ///
     /// # Errors
     /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the named image.
     pub fn new(
-        wanted: &Wanted,
+        target: &Target,
         paths: &'a Paths,
         settings: &Settings,
     ) -> Result<Self, SelectError> {
-        let target = match &wanted.what {
-            What::Bans(ids) => Target::Bans(ids.clone()),
-            What::AllBanned => Target::AllBanned,
-            What::Base(word) => Target::Base(Base::find(word, paths, settings)?),
-            What::Image(word) => Target::Image(Image::find(word, paths, settings)?),
+        let criterion = match &target.selector {
+            Selector::Bans(ids) => Criterion::Bans(ids.clone()),
+            Selector::AllBanned => Criterion::AllBanned,
+            Selector::Base(word) => Criterion::Base(Base::find(word, paths, settings)?),
+            Selector::Image(word) => Criterion::Image(Image::find(word, paths, settings)?),
         };
         Ok(Self {
-            wanted: wanted.clone(),
-            target,
+            target: target.clone(),
+            criterion,
             paths,
             settings: settings.clone(),
             resolved: Resolved::default(),
@@ -227,10 +227,10 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
     pub fn signs(&self, script: Digest) -> Result<bool, SelectError> {
-        match &self.target {
-            Target::Bans(ids) => listed::signs(script, Some(ids), self.paths, &self.settings),
-            Target::AllBanned => listed::signs(script, None, self.paths, &self.settings),
-            Target::Base(_) | Target::Image(_) => Ok(false),
+        match &self.criterion {
+            Criterion::Bans(ids) => listed::signs(script, Some(ids), self.paths, &self.settings),
+            Criterion::AllBanned => listed::signs(script, None, self.paths, &self.settings),
+            Criterion::Base(_) | Criterion::Image(_) => Ok(false),
         }
     }
 
@@ -247,21 +247,21 @@ impl<'a> Scanner<'a> {
         };
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
         let mut living = running::living(&node.running);
-        if !self.wanted.containers.is_empty() {
+        if !self.target.containers.is_empty() {
             living.iter_mut().for_each(running::name);
         }
-        let (wanted, mut others): (Vec<_>, Vec<_>) = living
+        let (chosen, mut others): (Vec<_>, Vec<_>) = living
             .into_iter()
-            .partition(|living| self.wanted.is_about(living));
-        let mut strangers = running::unclear(&node);
-        strangers.extend(self.wanted.of_one_of_several(&others));
-        strangers.retain(|stranger| self.wanted.may_be_about(stranger));
-        strangers.extend(self.wanted.of_unknown_name(&others));
+            .partition(|living| self.target.is_about(living));
+        let mut unidentified = running::unclear(&node);
+        unidentified.extend(self.target.of_one_of_several(&others));
+        unidentified.retain(|unidentified| self.target.may_be_about(unidentified));
+        unidentified.extend(self.target.of_unknown_name(&others));
         let mut selection = Selection {
-            strangers,
+            unidentified,
             ..Selection::default()
         };
-        let told = running::resolve(wanted, &mut node, &mut self.resolved);
+        let told = running::resolve(chosen, &mut node, &mut self.resolved);
         if whose == Whose::Own && self.paths.root == Path::new("/") {
             selection
                 .warnings
@@ -277,8 +277,8 @@ impl<'a> Scanner<'a> {
         self.has_bans = true;
         selection
             .warnings
-            .extend(self.wanted.missed(&selection, others.iter()));
-        selection.unfound = self.wanted.unfound(&selection, others.iter());
+            .extend(self.target.missed(&selection, others.iter()));
+        selection.unfound = self.target.unfound(&selection, others.iter());
         // A container that has ended by now was still found.
         if let Some(before) = &self.unfound {
             selection.unfound.retain(|word| before.contains(word));
@@ -309,12 +309,12 @@ impl<'a> Scanner<'a> {
                 .cmp(&rank(other))
                 .then_with(|| one.id().cmp(other.id()))
         });
-        let listed = match &self.target {
-            Target::Bans(_) | Target::AllBanned => {
+        let listed = match &self.criterion {
+            Criterion::Bans(_) | Criterion::AllBanned => {
                 let origins = told.iter().filter_map(|(_, origin)| origin.as_deref().ok());
                 Some(Listed::ask(origins, self.paths, &self.settings, now)?)
             }
-            Target::Base(_) | Target::Image(_) => None,
+            Criterion::Base(_) | Criterion::Image(_) => None,
         };
         let mut others = Vec::new();
         for (living, origin) in told {
@@ -323,13 +323,13 @@ impl<'a> Scanner<'a> {
                     let said = self.says(listed.as_ref(), &origin);
                     others.extend(selection.add(living, &origin, said));
                 }
-                Err(why) => selection.strangers.push(living.unaccounted(why)),
+                Err(why) => selection.unidentified.push(living.unaccounted(why)),
             }
         }
         if let Some(listed) = listed {
             selection.list = Some(listed.id);
             selection.warnings.extend(listed.warnings());
-            if let (Target::Bans(ids), false) = (&self.target, self.has_bans)
+            if let (Criterion::Bans(ids), false) = (&self.criterion, self.has_bans)
                 && let Some((id, version)) = listed.lacks(ids)
             {
                 return Err(SelectError::NoBan(id.clone(), version));
@@ -339,12 +339,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn says(&self, listed: Option<&Listed<'_>>, origin: &Origin) -> Said {
-        match (&self.target, listed) {
-            (Target::Bans(ids), Some(listed)) => listed.says(Of::Bans(ids), origin),
-            (Target::AllBanned, Some(listed)) => listed.says(Of::Effect, origin),
-            (Target::Base(base), _) => base.says(origin),
-            (Target::Image(image), _) => image.says(origin),
-            (Target::Bans(_) | Target::AllBanned, None) => Said::Nothing,
+        match (&self.criterion, listed) {
+            (Criterion::Bans(ids), Some(listed)) => listed.says(Of::Bans(ids), origin),
+            (Criterion::AllBanned, Some(listed)) => listed.says(Of::Effect, origin),
+            (Criterion::Base(base), _) => base.says(origin),
+            (Criterion::Image(image), _) => image.says(origin),
+            (Criterion::Bans(_) | Criterion::AllBanned, None) => Said::Nothing,
         }
     }
 }

@@ -16,13 +16,13 @@ use self::people::Columns;
 pub use self::people::span;
 pub use self::tally::Tally;
 use super::job::{Container, Done, Job};
-use super::journal::line::{self, Begun, Carried, Ended, Finished, Header, Line, Planned};
+use super::journal::line::{self, Carried, Ended, Finished, Header, Line, Planned, Started};
 use super::outcome::{Kind, Outcome};
 use super::pace::Halt;
 use super::payload::Payload;
 use super::plan::Plan;
-use super::select::Stranger;
 use super::words::PROGRAM;
+use crate::node::unaccounted::Unaccounted;
 use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;
 use people::Bar;
@@ -53,7 +53,7 @@ impl Watcher {
         } else {
             Reader::People(
                 Columns::of(plan),
-                Bar::new(plan.steps().count() + plan.bygone.len()),
+                Bar::new(plan.steps().count() + plan.gone.len()),
             )
         };
         let mut watcher = Self {
@@ -68,9 +68,9 @@ impl Watcher {
             |columns| vec![columns.began(run), columns.head()],
         );
         plan.warnings.iter().for_each(|text| watcher.warning(text));
-        plan.strangers
+        plan.unidentified
             .iter()
-            .for_each(|stranger| watcher.stranger(stranger));
+            .for_each(|unidentified| watcher.unidentified(unidentified));
         watcher
     }
 
@@ -92,7 +92,7 @@ impl Watcher {
     }
 
     /// A worker is about to enter a container.
-    pub fn begun(&mut self, job: &Job) {
+    pub fn started(&mut self, job: &Job) {
         let Job {
             number,
             container,
@@ -100,10 +100,10 @@ impl Watcher {
             ban,
             ..
         } = job;
-        let (number, digest, boot, worker, thaws) =
+        let (number, digest, boot, worker, unpause) =
             (*number, *digest, self.boot.clone(), None, false);
         let (ban, of_container) = (ban.clone(), container.clone());
-        let begun = || Begun {
+        let started = || Started {
             number,
             at: Timestamp::now(),
             boot,
@@ -111,11 +111,11 @@ impl Watcher {
             ban,
             container: of_container,
             worker,
-            thaws,
+            unpause,
         };
-        self.write(|| Line::Begun(Box::new(begun())), |_| Vec::new());
+        self.write(|| Line::Started(Box::new(started())), |_| Vec::new());
         if let Reader::People(_, bar) = &mut self.reader {
-            bar.begun(container);
+            bar.started(container);
         }
     }
 
@@ -151,14 +151,14 @@ impl Watcher {
     }
 
     /// There is a container that cannot be identified.
-    pub fn stranger(&mut self, stranger: &Stranger) {
-        self.tally.add_unclear(people::stranger(stranger));
+    pub fn unidentified(&mut self, unidentified: &Unaccounted) {
+        self.tally.add_unclear(people::unidentified(unidentified));
         let outcome = Outcome::NotUnderstood {
-            why: stranger.why.clone(),
+            why: unidentified.why.clone(),
         };
         self.write(
-            || Line::NotUnderstood(line::Stranger::of(stranger)),
-            |columns| columns.stranger(stranger, &outcome),
+            || Line::NotUnderstood(line::NotUnderstood::of(unidentified)),
+            |columns| columns.unidentified(unidentified, &outcome),
         );
     }
 

@@ -120,7 +120,7 @@ pub struct Tree {
     pipes: BTreeSet<u64>,
     runtimes: BTreeSet<Life>,
     /// Children that this process had before: not the patch's.
-    strangers: BTreeSet<Life>,
+    others: BTreeSet<Life>,
     known: Known,
 }
 
@@ -139,7 +139,7 @@ impl Tree {
             dye,
             pipes: BTreeSet::new(),
             runtimes: BTreeSet::new(),
-            strangers: BTreeSet::new(),
+            others: BTreeSet::new(),
             known: Known::default(),
         }
     }
@@ -154,19 +154,19 @@ impl Tree {
         // It exists, if only as a zombie. If not, every process that is younger than this one would
         // be considered.
         let stat = proc::stat(runtime).or_else(|| proc::stat(own));
-        let Some(begun) = stat.map(|stat| stat.started) else {
+        let Some(started) = stat.map(|stat| stat.started) else {
             return;
         };
         if self.runtimes.is_empty() {
-            self.known.since = begun;
-            self.strangers = proc::children(own)
+            self.known.since = started;
+            self.others = proc::children(own)
                 .into_iter()
                 .filter(|child| *child != runtime)
                 .filter_map(life)
                 .collect();
         }
-        self.runtimes.insert((runtime, begun));
-        self.known.ours.insert((runtime, begun));
+        self.runtimes.insert((runtime, started));
+        self.known.ours.insert((runtime, started));
     }
 
     /// Records the present descendants of the runtime's processes: call it every 50 to 100 ms while
@@ -265,8 +265,8 @@ impl Tree {
     /// appears: a stopped process forks no more and keeps its children, so they can be found. The
     /// runtime's processes get some time to report how their command ended.
     fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
-        let begun = Instant::now();
-        let (end, spared_until) = (begun + patience, begun + LAST_WORDS.min(patience));
+        let start = Instant::now();
+        let (end, spared_until) = (start + patience, start + LAST_WORDS.min(patience));
         let mut quiet = 0;
         while quiet < 2 && Instant::now() < end {
             let is_early = Instant::now() < spared_until;
@@ -386,7 +386,7 @@ impl Tree {
                     continue;
                 };
                 let life = (child, stat.started);
-                if !self.strangers.contains(&life) && stats.insert(child, stat).is_none() {
+                if !self.others.contains(&life) && stats.insert(child, stat).is_none() {
                     self.known.ours.insert(life);
                     parents.push_back(child);
                 }

@@ -16,10 +16,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser};
 
 use super::pace::{Limits, Share};
-use super::select::{Wanted, What};
+use super::select::{Selector, Target};
 use crate::container::engine::Engine;
 use crate::report::Exit;
-pub use order::{Brought, Means, Order};
+pub use order::{Order, PatchSource, ProgramCall};
 
 /// The program's name in help texts and messages.
 pub const PROGRAM: &str = "embargo exec-patch";
@@ -48,7 +48,7 @@ embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-
 /// The text below the options in the help.
 const MORE: &str = "\
 The canaries go first, one by one: when one of them fails after its command ran, nothing else is started. One that is paused, gone or cannot be entered is \
-no canary, and the next container takes its place. Then the others follow in a window that slides: when one is through, the next one starts. The run starts \
+no canary, and the next container takes its place. Then the others follow in a window that slides: when one is done, the next one starts. The run starts \
 no further container once MORE than --max-failures have failed; a share is one of all that match, those that start meanwhile included, rounded down, so of 9 matches 10% is 0, and \
 the first failure stops it. What is under way is finished. Failed is a command or check that failed, ran out of time, could not be started or whose end \
 nobody saw; a container that is paused or gone is none. Containers that start meanwhile are patched as well.
@@ -59,7 +59,7 @@ Examples:
   embargo exec-patch --base debian:12.4 --check 'dpkg --compare-versions \"$(dpkg-query -Wf \\${Version} libc6)\" ge 2.36-9+deb12u4' \\
       -- apt-get install -y --only-upgrade libc6
   embargo exec-patch --all-banned --script fix.sh --parallel 10% --max-failures 5
-  embargo exec-patch --image app:1 --bring ./remove-plugin --engine podman -- /srv/app/plugin.so
+  embargo exec-patch --image app:1 --program ./remove-plugin --engine podman -- /srv/app/plugin.so
   embargo exec-patch --only-failed 20261120-141502-7f3a
 
 Exit status:
@@ -70,7 +70,7 @@ Exit status:
   64  the command line makes no sense
   75  another run is under way: try again later, or see --wait";
 
-/// Run a command in every running container that is built on a banned base, and tell for each how
+/// Run a command in every running container that is built on a banned base, and report for each how
 /// it ended.
 ///
 /// Each container is entered through its own runtime, with its own confinement, whatever state its
@@ -122,26 +122,25 @@ struct Args {
     #[arg(long, value_name = "CONTAINER", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
     container: Vec<String>,
 
-    /// The command and its words, as they are: no shell reads them. Behind --script or --bring, the
-    /// words for it.
+    /// The command and its arguments, as they are: no shell reads them. Behind --script or
+    /// --program, the arguments for it.
     #[arg(last = true, value_name = "COMMAND", groups = ["order", "work"])]
     command: Vec<String>,
     /// Run this script: by what its first line names, else by /bin/sh. One that a ban signs runs in
     /// that ban's containers alone, and the others get their own ban's patch, as without --script.
     /// One that no ban signs runs in all, in place of their bans' commands, and the plan says so; a
     /// ban that signs another script refuses it.
-    #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "bring", help_heading = "What runs")]
+    #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "program", help_heading = "What runs")]
     script: Option<PathBuf>,
-    /// Bring this program along and run it, for images without a shell: statically linked, for this
-    /// machine.
+    /// Run this program of the host, for images without a shell: statically linked, for this machine.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], help_heading = "What runs")]
-    bring: Option<PathBuf>,
+    program: Option<PathBuf>,
     /// A shell command that exits 0 where nothing needs to be done. Before the command: the
     /// container is skipped. After it: otherwise it has failed.
     #[arg(long, value_name = "COMMAND", group = "order", value_parser = values::not_empty, help_heading = "What runs")]
     check: Option<String>,
     /// As whom: numbers, as the container sees them. Without GID, the group has the same number.
-    /// 0:0 unless said, or as the ban's patch says.
+    /// 0:0 by default, or as the ban's patch says.
     #[arg(long, value_name = "UID[:GID]", group = "order", value_parser = values::user, help_heading = "What runs")]
     user: Option<(u32, u32)>,
     /// A variable beside the container's own; may be given more than once.
@@ -151,27 +150,27 @@ struct Args {
     #[arg(long, value_name = "DIR", group = "order", value_parser = values::directory, help_heading = "What runs")]
     workdir: Option<String>,
     /// How long it may take in one container, checks included. Then nothing of it is left running
-    /// there, or the outcome says what is. 10m unless said, or as the ban's patch says.
+    /// there, or the outcome says what is. 10m by default, or as the ban's patch says.
     #[arg(long, value_name = "SPAN", group = "order", value_parser = values::timeout, help_heading = "What runs")]
     timeout: Option<u64>,
     /// Resume a paused container for it, and pause it again. Otherwise it is reported, and nothing
     /// runs in it.
     #[arg(long, group = "order", help_heading = "What runs")]
-    thaw: bool,
+    unpause: bool,
     /// Also where the same was done already, and the container has not been started anew since.
     #[arg(long, group = "order", help_heading = "What runs")]
     again: bool,
 
     /// How many go first, one by one; when one of them fails after its command ran, nothing else is
-    /// started. 1 unless said; 0 for none.
+    /// started. 1 by default; 0 for none.
     #[arg(long, value_name = "N", value_parser = values::number, allow_negative_numbers = true, help_heading = "How fast")]
     canary: Option<usize>,
     /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4
-    /// unless said.
+    /// by default.
     #[arg(long, value_name = "N|P%", value_parser = values::parallel, allow_negative_numbers = true, help_heading = "How fast")]
     parallel: Option<Share>,
     /// Start no further container once more than this many have failed: a number, or a share of all
-    /// that match, rounded down. 100% unless said, so never; 0 stops at the first failure. What is
+    /// that match, rounded down. 100% by default, so never; 0 stops at the first failure. What is
     /// under way is finished.
     #[arg(long, value_name = "N|P%", value_parser = values::share, allow_negative_numbers = true, help_heading = "How fast")]
     max_failures: Option<Share>,
@@ -179,7 +178,7 @@ struct Args {
     /// Print what would run where, and why, and run nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Wait so long for another run to end, in place of giving up at once. 0s unless said.
+    /// Wait so long for another run to end, in place of giving up at once. 0s by default.
     #[arg(long, value_name = "DURATION", value_parser = values::wait, conflicts_with_all = ["history", "dry_run"])]
     wait: Option<u64>,
     /// Exit with 0, not 2, where nothing matches.
@@ -188,18 +187,17 @@ struct Args {
     /// Print JSON, one object a line.
     #[arg(long)]
     json: bool,
-    /// How much of each container's output is kept: bytes, or with K, M or G. 1M unless said, or as
+    /// How much of each container's output is kept: bytes, or with K, M or G. 1M by default, or as
     /// the earlier run had it.
     #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with_all = ["resume", "history"])]
     output_limit: Option<u64>,
 
-    /// Go on with a run that was killed or told to stop: the same order, and no container twice.
-    /// RUN is its ID, the beginning of its ID, or `last`. One that its canary or --max-failures
-    /// stopped goes on with another of these only, and one that has ended does not:
-    /// see --only-failed.
+    /// Resume a run that was killed or asked to stop: the same order, and no container twice. RUN is
+    /// its ID, the beginning of its ID, or `last`. One that its canary or --max-failures stopped is
+    /// resumed with another of these only, and one that has ended is not: see --only-failed.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     resume: Option<String>,
-    /// A new run of the same order, in those containers only that were not well at the end of that
+    /// A new run of the same order, in those containers only that were not ok at the end of that
     /// one.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     only_failed: Option<String>,
@@ -207,9 +205,9 @@ struct Args {
     #[arg(long, value_name = "RUN", group = "subject", num_args = 0..=1, value_parser = values::run, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "dry_run"])]
     history: Option<Option<String>>,
-    /// Remove what the runs left that ended at least so long ago, such as 90d, and say what. One
+    /// Remove what the runs left that ended at least so long ago, such as 90d, and report it. One
     /// under way stays, and one that was killed since the machine was started. What a removed run
-    /// patched counts as not patched; --dry-run shows what would go.
+    /// patched counts as not patched; --dry-run shows what would be removed.
     #[arg(long, value_name = "AGE", group = "subject", value_parser = values::age, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "output_limit"])]
     prune: Option<u64>,
@@ -280,7 +278,7 @@ fn advised(mut refusal: clap::Error) -> clap::Error {
     if refusal.kind() == ErrorKind::UnknownArgument && is_word {
         refusal.insert(
             ContextKind::Suggested,
-            ContextValue::StyledStrs(vec!["what is to run stands behind '--'".to_owned().into()]),
+            ContextValue::StyledStrs(vec!["the command to run goes after '--'".to_owned().into()]),
         );
     }
     refusal
@@ -358,53 +356,59 @@ impl Args {
     }
 
     fn order(mut self) -> Result<Order, clap::Error> {
-        let means = self.means()?;
-        let wanted = self.wanted(&means)?;
+        let source = self.source()?;
+        let target = self.target(&source)?;
         Ok(Order {
-            wanted,
-            means,
+            target,
+            source,
             check: self.check,
             user: self.user,
             environment: self.env,
             directory: self.workdir,
             timeout: self.timeout,
-            thaw: self.thaw,
+            unpause: self.unpause,
             again: self.again,
         })
     }
 
-    fn means(&mut self) -> Result<Means, clap::Error> {
+    fn source(&mut self) -> Result<PatchSource, clap::Error> {
         let words = std::mem::take(&mut self.command);
         if let Some(file) = self.script.take() {
-            return Ok(Means::Script(Brought { file, words }));
+            return Ok(PatchSource::Script(ProgramCall {
+                file,
+                arguments: words,
+            }));
         }
-        if let Some(file) = self.bring.take() {
-            return Ok(Means::Program(Brought { file, words }));
+        if let Some(file) = self.program.take() {
+            return Ok(PatchSource::Program(ProgramCall {
+                file,
+                arguments: words,
+            }));
         }
         match words.first().map(String::is_empty) {
-            None => Ok(Means::Signed),
-            Some(false) => Ok(Means::Command(words)),
+            None => Ok(PatchSource::Signed),
+            Some(false) => Ok(PatchSource::Command(words)),
             Some(true) => Err(unfit(
                 ErrorKind::InvalidValue,
-                "the command behind -- is an empty word",
+                "the command after -- is an empty argument",
             )),
         }
     }
 
-    fn wanted(&mut self, means: &Means) -> Result<Wanted, clap::Error> {
-        let what = match (self.base.take(), self.image.take()) {
-            (Some(base), _) => What::Base(base),
-            (None, Some(image)) => What::Image(image),
-            (None, None) if self.all_banned => What::AllBanned,
-            (None, None) => What::Bans(std::mem::take(&mut self.ban)),
+    fn target(&mut self, source: &PatchSource) -> Result<Target, clap::Error> {
+        let selector = match (self.base.take(), self.image.take()) {
+            (Some(base), _) => Selector::Base(base),
+            (None, Some(image)) => Selector::Image(image),
+            (None, None) if self.all_banned => Selector::AllBanned,
+            (None, None) => Selector::Bans(std::mem::take(&mut self.ban)),
         };
         if matches!(
-            (&what, means),
-            (What::Base(_) | What::Image(_), Means::Signed)
+            (&selector, source),
+            (Selector::Base(_) | Selector::Image(_), PatchSource::Signed)
         ) {
             return Err(unfit(
                 ErrorKind::MissingRequiredArgument,
-                "what is to run is missing: -- COMMAND, --script FILE or --bring FILE",
+                "what is to run is missing: -- COMMAND, --script FILE or --program FILE",
             ));
         }
         let engines = std::mem::take(&mut self.engine);
@@ -412,8 +416,8 @@ impl Args {
             std::mem::take(&mut self.namespace),
             std::mem::take(&mut self.container),
         );
-        Ok(Wanted {
-            what,
+        Ok(Target {
+            selector,
             engines,
             namespaces,
             containers,

@@ -28,7 +28,7 @@ pub struct Instance {
     /// Its runtime's state.
     pub running: RunningContainer,
     /// When its first process started, in clock ticks since boot.
-    pub begun: u64,
+    pub started: u64,
     /// Which engine made it.
     pub place: Place,
     /// Its engine's name for it, once looked up.
@@ -88,7 +88,7 @@ impl Instance {
             self.running.bundle.clone(),
             self.running.id.clone(),
             self.running.process.pid,
-            self.begun,
+            self.started,
             self.running.owner,
         )
     }
@@ -138,7 +138,7 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
     });
     let mut seen = HashSet::new();
     let mut is_new = |living: &Instance| {
-        let process = (living.running.process.pid, living.begun);
+        let process = (living.running.process.pid, living.started);
         // A user's state is no reason to skip another user's.
         let whose = (!living.running.is_trusted()).then_some(living.running.owner);
         !seen.contains(&(process, None)) && seen.insert((process, whose))
@@ -148,14 +148,14 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
 }
 
 fn alive(running: &RunningContainer) -> Option<Instance> {
-    let begun = running
+    let started = running
         .process
-        .begun()
-        .filter(|_| !running.has_not_begun())?;
+        .start_time()
+        .filter(|_| !running.has_not_started())?;
     let place = engine::place_at(&running.bundle, &running.id);
     Some(Instance {
         running: running.clone(),
-        begun,
+        started,
         place,
         name: None,
         nameless: None,
@@ -301,7 +301,8 @@ fn origin(
     };
     let subject = node.container(&known);
     let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
-    let still_runs = || running.process.begun() == Some(living.begun) && !running.has_not_begun();
+    let still_runs =
+        || running.process.start_time() == Some(living.started) && !running.has_not_started();
     match subject.origin {
         Ok(origin) => ran.then_some(Ok(origin)),
         // A container that goes away loses its bundle.

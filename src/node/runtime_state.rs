@@ -214,12 +214,12 @@ impl RunningContainer {
     /// not been started does not count: he may have put that file there to hide it.
     #[must_use]
     pub fn runs(&self) -> bool {
-        self.process.is_alive() && !self.has_not_begun()
+        self.process.is_alive() && !self.has_not_started()
     }
 
     /// Whether root or the caller says that it was created and not started.
     #[must_use]
-    pub fn has_not_begun(&self) -> bool {
+    pub fn has_not_started(&self) -> bool {
         self.is_trusted() && self.waits_for_start()
     }
 
@@ -295,17 +295,17 @@ impl InitProcess {
     /// its ID.
     #[must_use]
     pub fn is_alive(self) -> bool {
-        self.begun().is_some()
+        self.start_time().is_some()
     }
 
     /// When it started, in clock ticks since boot; `None` if it no longer runs. If the state does
     /// not say, the kernel's answer.
     #[must_use]
-    pub fn begun(self) -> Option<u64> {
+    pub fn start_time(self) -> Option<u64> {
         proc::stat(self.pid)
             .filter(|stat| stat.is_alive)
             .map(|stat| stat.started)
-            .filter(|begun| self.pid != 0 && self.started.is_none_or(|started| started == *begun))
+            .filter(|now| self.pid != 0 && self.started.is_none_or(|started| started == *now))
     }
 }
 
@@ -836,7 +836,7 @@ mod tests {
         assert!(own.is_alive());
         assert!(
             InitProcess {
-                started: own.begun(),
+                started: own.start_time(),
                 ..own
             }
             .is_alive()

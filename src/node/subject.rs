@@ -303,7 +303,7 @@ impl Node<'_> {
                 id,
                 names,
                 asked,
-                runs: living.is_some_and(|running| !running.has_not_begun())
+                runs: living.is_some_and(|running| !running.has_not_started())
                     || known.unexplained.is_some(),
             },
             engine,

@@ -313,9 +313,9 @@ fn settings() -> Vec<Vec<u8>> {
 fn exec_patch() -> Vec<Vec<u8>> {
     let container = r#"{"id":"c1","engine":"docker","name":"web-1","image":"app:1","kind":"runc","root":"/run/docker/runtime-runc/moby",
         "bundle":"/b","owner":0,"pid":41,"started":77}"#;
-    let work = r#"{"check":["sh","-c","true"],"run":["sh"],"user":[0,0],"environment":["A=1"],"directory":"/","timeout":600,"thaw":true,"brings":true}"#;
-    let header = r#"{"run":{"version":1,"id":"20261120-221500-a1b2","begun":"2026-11-20T22:15:00Z","boot":"b","by":{"user":{"uid":0}},"argv":["--all-banned"]}}"#;
-    let begun = r#"{"begun":{"number":1,"at":"2026-11-20T22:15:00Z","boot":"b","digest":"DIGEST","container":CONTAINER,"worker":{"pid":7,"started":9}}}"#;
+    let work = r#"{"check":["sh","-c","true"],"run":["sh"],"user":[0,0],"environment":["A=1"],"directory":"/","timeout":600,"unpause":true,"program":true}"#;
+    let header = r#"{"run":{"version":1,"id":"20261120-221500-a1b2","started":"2026-11-20T22:15:00Z","boot":"b","by":{"user":{"uid":0}},"argv":["--all-banned"]}}"#;
+    let started = r#"{"started":{"number":1,"at":"2026-11-20T22:15:00Z","boot":"b","digest":"DIGEST","container":CONTAINER,"worker":{"pid":7,"started":9}}}"#;
     let ended = r#"{"ended":{"number":1,"at":"2026-11-20T22:15:00Z","done":{"outcome":{"outcome":"failed","stage":"check-after","status":3},"took":1,"written":2,"tail":"t"}}}"#;
     let settled = r#"{"settled":{"at":"2026-11-20T22:15:00Z","boot":"b","container":CONTAINER,"outcome":{"outcome":"could-not-enter","why":"w"}}}"#;
     let spec = r#"{"process":{"terminal":true,"consoleSize":{"height":1,"width":2},"user":{"uid":1000,"gid":1000,"umask":18,"additionalGids":[5]},
@@ -327,7 +327,7 @@ fn exec_patch() -> Vec<Vec<u8>> {
     let printed = "red \u{1b}[31mtext\u{1b}[0m \u{1b}]0;title\u{7} \u{9b}2J \u{1b}(B\r\n";
     texts([
         header,
-        begun,
+        started,
         ended,
         settled,
         spec,

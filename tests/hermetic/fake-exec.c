@@ -110,7 +110,7 @@ static void record_everything(char **argv)
 	}
 	if (fcntl(3, F_GETFD) != -1 && own != 3) {
 		fprintf(record, "seals %d\n", fcntl(3, F_GET_SEALS));
-		record_file(record, "brought", "/proc/self/fd/3");
+		record_file(record, "program", "/proc/self/fd/3");
 	}
 	if (process_file)
 		record_file(record, "process", process_file);
@@ -216,7 +216,7 @@ static void write_pid_file(void)
 	rename(draft, pid_file);
 }
 
-/* Starts the command; what is brought along stays open, everything else from 3 on does not. */
+/* Starts the command; the program stays open, everything else from 3 on does not. */
 static void start(void)
 {
 	size_t size;

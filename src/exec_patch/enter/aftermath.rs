@@ -27,28 +27,28 @@ use crate::sys::proc;
 /// The most bytes of a process's arguments that are read: a runtime's `--root` comes first.
 const LARGEST_CALL: u64 = 4 << 20;
 
-/// How it ended if a worker is gone after its start. `thaws`: it had to resume the container for
+/// How it ended if a worker is gone after its start. `unpause`: it had to resume the container for
 /// the patch.
 #[must_use]
-pub fn interrupted(job: &Job, thaws: bool) -> Done {
+pub fn interrupted(job: &Job, unpause: bool) -> Done {
     let left = tree::left_by(&job.container, &job.marker())
         .iter()
         .map(ToString::to_string)
         .collect();
     Done {
         left,
-        ..Done::of(outcome(&job.container, thaws))
+        ..Done::of(outcome(&job.container, unpause))
     }
 }
 
 /// The outcome of that, by the container's present state.
 #[must_use]
-pub fn outcome(container: &Container, thaws: bool) -> Outcome {
-    if thaws
+pub fn outcome(container: &Container, unpause: bool) -> Outcome {
+    if unpause
         && is_alive(container)
         && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS))
     {
-        left_awake(&Outcome::Interrupted, "its worker is gone")
+        left_unpaused(&Outcome::Interrupted, "its worker is gone")
     } else {
         Outcome::Interrupted
     }
@@ -56,7 +56,7 @@ pub fn outcome(container: &Container, thaws: bool) -> Outcome {
 
 /// The outcome for a container that is not paused again, after its patch ended as `ended`.
 #[must_use]
-pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
+pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
     let what = match ended {
         Outcome::Cancelled { left } if left.is_empty() => ended.word().to_owned(),
         Outcome::Survived { left } | Outcome::Cancelled { left } => {
@@ -64,7 +64,7 @@ pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
         }
         Outcome::CouldNotEnter { why }
         | Outcome::NotUnderstood { why }
-        | Outcome::LeftAwake { why } => format!("{}: {why}", ended.word()),
+        | Outcome::LeftUnpaused { why } => format!("{}: {why}", ended.word()),
         Outcome::Failed { status, .. } => format!("{} with {status}", ended.word()),
         Outcome::Patched
         | Outcome::AlreadyFine
@@ -73,10 +73,10 @@ pub fn left_awake(ended: &Outcome, why: &str) -> Outcome {
         | Outcome::Paused
         | Outcome::Vanished
         | Outcome::Restarting { .. }
-        | Outcome::NotBegun
+        | Outcome::NotStarted
         | Outcome::Interrupted => ended.word().to_owned(),
     };
-    Outcome::LeftAwake {
+    Outcome::LeftUnpaused {
         why: format!("{what}, and not paused again: {why}; unpause and pause it with its engine"),
     }
 }
@@ -212,13 +212,13 @@ mod tests {
             ..container(0)
         };
         let why = "interrupted, and not paused again: its worker is gone; unpause and pause it with its engine".to_owned();
-        assert_eq!(outcome(&alive, true), Outcome::LeftAwake { why });
+        assert_eq!(outcome(&alive, true), Outcome::LeftUnpaused { why });
         assert_eq!(outcome(&alive, false), Outcome::Interrupted);
         assert_eq!(outcome(&gone, true), Outcome::Interrupted);
     }
 
     #[test]
-    fn one_that_cannot_be_paused_again_is_not_well_however_its_patch_ended() {
+    fn one_that_cannot_be_paused_again_is_not_ok_however_its_patch_ended() {
         for (ended, said) in [
             (Outcome::Patched, "patched"),
             (
@@ -241,11 +241,11 @@ mod tests {
                 "timed out, survived: 7 sleep",
             ),
         ] {
-            let outcome = left_awake(&ended, "no");
-            assert!(!outcome.is_well() && outcome.is_failure());
+            let outcome = left_unpaused(&ended, "no");
+            assert!(!outcome.is_ok() && outcome.is_failure());
             let why =
                 format!("{said}, and not paused again: no; unpause and pause it with its engine");
-            assert_eq!(outcome, Outcome::LeftAwake { why });
+            assert_eq!(outcome, Outcome::LeftUnpaused { why });
         }
     }
 

@@ -27,7 +27,7 @@ use super::owner::Owner;
 use super::pinned::{Pinned, cannot, could_not_enter};
 use super::process::Asked;
 use super::refusal;
-use crate::exec_patch::job::{BROUGHT, Job};
+use crate::exec_patch::job::{Job, PROGRAM_FD};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::output::{Collector, Printed};
 use crate::exec_patch::tree::{Patience, Process, Tree};
@@ -176,15 +176,15 @@ impl<'a> Entrance<'a> {
         .is_alive()
     }
 
-    /// Runs a command in the container and returns its exit status; `brings` passes it the file
+    /// Runs a command in the container and returns its exit status; `program` passes it the file
     /// carried with the request.
     ///
     /// # Errors
     /// The container's outcome if the command did not run, or not to its end, or the container
     /// ended with it.
-    pub fn run(&mut self, words: &[String], brings: bool) -> Result<i32, Outcome> {
+    pub fn run(&mut self, words: &[String], program: bool) -> Result<i32, Outcome> {
         self.watch.ended.clear();
-        let runtime = self.call_exec(words, brings)?;
+        let runtime = self.call_exec(words, program)?;
         match self.wait_for(runtime)? {
             0 => {}
             status => return Err(self.refused(status)),
@@ -220,7 +220,7 @@ impl<'a> Entrance<'a> {
     }
 
     /// Starts the runtime, which must start the command.
-    fn call_exec(&mut self, words: &[String], brings: bool) -> Result<u32, Outcome> {
+    fn call_exec(&mut self, words: &[String], program: bool) -> Result<u32, Outcome> {
         self.calls += 1;
         let work = &self.job.work;
         let (environment, directory) = (&work.environment, work.directory.as_deref());
@@ -246,7 +246,7 @@ impl<'a> Entrance<'a> {
             "--pid-file".into(),
             self.pinned.file("pid", self.calls).into(),
         ]);
-        if brings {
+        if program {
             call.extend(["--preserve-fds".into(), "1".into()]);
         }
         let ends = self
@@ -257,7 +257,7 @@ impl<'a> Entrance<'a> {
         let runtime = self.start(
             call,
             Some((ends.output, ends.error)),
-            brings.then_some(BROUGHT),
+            program.then_some(PROGRAM_FD),
         );
         let runtime = runtime.map_err(|why| Outcome::CouldNotEnter { why })?;
         self.tree.started(runtime, self.watch.collector.inodes());

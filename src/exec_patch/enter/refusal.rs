@@ -38,7 +38,7 @@ pub fn reason(log: &str, printed: &str, status: i32) -> String {
         .map(|entry| entry.msg.as_str());
     let said = logged.or_else(|| printed.lines().rev().find(|line| !line.trim().is_empty()));
     let Some(said) = said else {
-        return format!("the runtime ended with {status} and said nothing");
+        return format!("the runtime ended with {status} and gave no reason");
     };
     let mut said = said.trim();
     for prefix in PREFIXES {
@@ -98,7 +98,7 @@ mod tests {
             ),
             ("", "one\ntwo\u{1b}[2J\n\n", r"two\u{1b}[2J"),
             ("no object\n", "said", "said"),
-            ("", "", "the runtime ended with 255 and said nothing"),
+            ("", "", "the runtime ended with 255 and gave no reason"),
             (r#"{"msg":"a\nb"}"#, "", r"a\u{a}b"),
         ] {
             assert_eq!(reason(log, printed, 255), reason_of);

@@ -30,7 +30,7 @@ pub enum JournalError {
     /// A journal of another version of this program.
     Version(PathBuf, u32),
     /// The copy of the file that a run carried has changed.
-    Brought(PathBuf),
+    Program(PathBuf),
     /// Another run is under way, or the workers of one are still at work.
     Busy(Option<Holder>),
     /// The wait for a killed run's workers was interrupted, or they take too long.
@@ -53,9 +53,9 @@ impl JournalError {
             {
                 Some("run as root".to_owned())
             }
-            Self::Append(..) | Self::NoRoom(_) => Some(
-                "make room, then go on with the run: embargo exec-patch --resume last".to_owned(),
-            ),
+            Self::Append(..) | Self::NoRoom(_) => {
+                Some("make room, then resume the run: embargo exec-patch --resume last".to_owned())
+            }
             Self::Busy(Some(holder)) => Some(holder.hint()),
             Self::Busy(None) | Self::Impatient(_) => Some("try again in a while".to_owned()),
             Self::NoRun(_) | Self::Ambiguous(..) => {
@@ -69,7 +69,7 @@ impl JournalError {
             | Self::Write(_)
             | Self::LongLine(..)
             | Self::Line(..)
-            | Self::Brought(_)
+            | Self::Program(_)
             | Self::NoRuns(_) => None,
         }
     }
@@ -94,16 +94,15 @@ impl fmt::Display for JournalError {
                 f,
                 "cannot read {path:?}: its schema is {version}, not {SCHEMA}"
             ),
-            Self::Brought(path) => write!(
+            Self::Program(path) => write!(
                 f,
-                "cannot use {path:?}: it is not what the run brought along"
+                "cannot use {path:?}: it is not the program that the run started with"
             ),
-            Self::Busy(Some(holder)) => write!(f, "cannot begin: {holder}"),
-            Self::Busy(None) => write!(f, "cannot begin: another run is about to begin"),
-            Self::Impatient(run) => write!(
-                f,
-                "cannot go on with run {run}: its workers are still at work"
-            ),
+            Self::Busy(Some(holder)) => write!(f, "cannot start: {holder}"),
+            Self::Busy(None) => write!(f, "cannot start: another run is about to start"),
+            Self::Impatient(run) => {
+                write!(f, "cannot resume run {run}: its workers are still at work")
+            }
             Self::NoRun(word) => write!(f, "cannot find a run {}", line::name(word)),
             Self::Ambiguous(word, one, other) => {
                 write!(
@@ -127,7 +126,7 @@ impl std::error::Error for JournalError {
             | Self::NoRoom(_)
             | Self::Line(..)
             | Self::Version(..)
-            | Self::Brought(_)
+            | Self::Program(_)
             | Self::Busy(_)
             | Self::Impatient(_)
             | Self::NoRun(_)

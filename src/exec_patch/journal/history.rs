@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::document::{Event, Summary};
 use super::error::JournalError;
-use super::line::{Carried, Named, RunId, Stranger};
+use super::line::{Carried, Named, NotUnderstood, RunId};
 use super::lock::Holder;
 use super::past::{RunLog, State};
 use super::runs::Runs;
@@ -86,7 +86,7 @@ impl Phase {
 pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let mut rows = vec![
         [
-            "RUN", "BEGUN", "BY", "FOR", "COMMAND", "WELL", "NOT WELL", "STATE",
+            "RUN", "STARTED", "BY", "FOR", "COMMAND", "OK", "NOT OK", "STATE",
         ]
         .map(str::to_owned),
     ];
@@ -175,18 +175,18 @@ impl Sight {
 }
 
 fn row(past: &RunLog, sight: &Sight) -> [String; 8] {
-    let (header, (well, not_well)) = (&past.header, past.counts());
+    let (header, (ok, not_ok)) = (&past.header, past.counts());
     let state = Phase::of(past, sight.holder.as_ref(), &sight.boot)
         .words()
         .to_owned();
     [
         header.id.to_string(),
-        header.begun.to_string(),
+        header.started.to_string(),
         header.by.told(),
         bounded(short_digests(&header.subject())),
         bounded(header.command()),
-        well.to_string(),
-        not_well.to_string(),
+        ok.to_string(),
+        not_ok.to_string(),
         state,
     ]
 }
@@ -226,12 +226,12 @@ fn heading(past: &RunLog, sight: &Sight) -> String {
     let phase = Phase::of(past, sight.holder.as_ref(), &sight.boot).words();
     let mut lines = vec![
         format!("run {}: {phase}", header.id),
-        format!("begun {} by {}", header.begun, from(&header.by)),
+        format!("started {} by {}", header.started, from(&header.by)),
     ];
     lines.extend(
         past.resumed
             .iter()
-            .map(|resumed| format!("gone on with {} by {}", resumed.at, from(&resumed.by))),
+            .map(|resumed| format!("resumed {} by {}", resumed.at, from(&resumed.by))),
     );
     let list = header
         .list_version
@@ -239,12 +239,15 @@ fn heading(past: &RunLog, sight: &Sight) -> String {
     lines.push(format!("for {}{list}", header.subject()));
     lines.extend(past.carried.iter().map(
         |Carried {
-             digest, ban, told, ..
+             digest,
+             ban,
+             command,
+             ..
          }| {
             let of = ban
                 .as_ref()
                 .map_or_else(String::new, |ban| format!(" (of {})", name(ban)));
-            format!("runs {}{of}, {digest}", one_line(told))
+            format!("runs {}{of}, {digest}", one_line(command))
         },
     ));
     lines.iter().map(|line| one_line(line) + "\n").collect()
@@ -262,7 +265,7 @@ fn containers(past: &RunLog, sight: &Sight) -> String {
         };
         let took = match &entry.state {
             State::Ended { done, .. } => span(done.took),
-            State::Begun { .. } | State::Settled(_) => "-".to_owned(),
+            State::Started { .. } | State::Settled(_) => "-".to_owned(),
         };
         let output = past
             .output(entry)
@@ -295,15 +298,15 @@ fn containers(past: &RunLog, sight: &Sight) -> String {
                 .map(|namespace| format!("/{}", name(namespace)))
                 .unwrap_or_default()
     };
-    rows.extend(past.strangers.iter().map(|stranger| {
-        let Stranger {
+    rows.extend(past.unidentified.iter().map(|unidentified| {
+        let NotUnderstood {
             id,
             engine,
             namespace,
             place,
             why,
             ..
-        } = stranger;
+        } = unidentified;
         let outcome = format!("not understood: {}", one_line(why));
         [
             or_id(id, place),
@@ -314,14 +317,14 @@ fn containers(past: &RunLog, sight: &Sight) -> String {
             "-".to_owned(),
         ]
     }));
-    rows.extend(past.unbegun().into_iter().map(
+    rows.extend(past.not_started().into_iter().map(
         |Named {
              engine,
              namespace,
              id,
              ..
          }| {
-            let outcome = Outcome::NotBegun.word().to_owned();
+            let outcome = Outcome::NotStarted.word().to_owned();
             [
                 or_id(id, ""),
                 of(engine, namespace.as_ref()),
@@ -341,7 +344,7 @@ fn containers(past: &RunLog, sight: &Sight) -> String {
 
 /// How a run ended.
 fn footing(past: &RunLog) -> String {
-    let (well, not_well) = past.counts();
+    let (ok, not_ok) = past.counts();
     let end = match &past.finished {
         Some(finished) => {
             let stopped = finished
@@ -354,7 +357,7 @@ fn footing(past: &RunLog) -> String {
         }
         None => String::new(),
     };
-    format!("{well} well, {not_well} not well{end}\n")
+    format!("{ok} ok, {not_ok} not ok{end}\n")
 }
 
 /// An outcome, short enough for a table.
@@ -367,7 +370,7 @@ fn sentence(outcome: &Outcome) -> String {
         Outcome::Survived { left } | Outcome::Cancelled { left } => {
             format!("{word}: {}", one_line(&left.join(", ")))
         }
-        Outcome::LeftAwake { why }
+        Outcome::LeftUnpaused { why }
         | Outcome::CouldNotEnter { why }
         | Outcome::NotUnderstood { why } => {
             format!("{word}: {}", one_line(why))
@@ -378,7 +381,7 @@ fn sentence(outcome: &Outcome) -> String {
         | Outcome::TimedOut
         | Outcome::Paused
         | Outcome::Vanished
-        | Outcome::NotBegun
+        | Outcome::NotStarted
         | Outcome::Interrupted => word.to_owned(),
     }
 }

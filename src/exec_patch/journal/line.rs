@@ -1,14 +1,14 @@
 //! Defines the lines of a run's journal, and every other JSON that a run writes.
 //!
 //! ```text
-//! {"schema":1,"event":"run","run":"20261120-221500-a1b2","begun":"…","boot":"…","by":{…},"trigger":"typed","argv":[…],…}    the header, once
-//! {"schema":1,"event":"carried","digest":"sha256:…","ban":"BAN-2026-0007","told":"…","work":{…}}     another ban's patch, before it is first used
+//! {"schema":1,"event":"run","run":"20261120-221500-a1b2","started":"…","boot":"…","by":{…},"trigger":"typed","argv":[…],…}    the header, once
+//! {"schema":1,"event":"carried","digest":"sha256:…","ban":"BAN-2026-0007","command":"…","work":{…}}     another ban's patch, before it is first used
 //! {"schema":1,"event":"planned","at":"…","container":"4c1f…","engine":"docker",…,"patches":[…]}      a container that will be entered
-//! {"schema":1,"event":"begun","number":1,"at":"…","boot":"…","digest":"…","container":"4c1f…",…}     before anything enters the container
-//! {"schema":1,"event":"ended","number":1,"at":"…",…,"well":true,"outcome":"patched",…}               how that ended; without a number: nothing entered it
+//! {"schema":1,"event":"started","number":1,"at":"…","boot":"…","digest":"…","container":"4c1f…",…}     before anything enters the container
+//! {"schema":1,"event":"ended","number":1,"at":"…",…,"ok":true,"outcome":"patched",…}               how that ended; without a number: nothing entered it
 //! {"schema":1,"event":"not-understood","at":"…","place":"…","why":"…",…}                             a container that cannot be identified
 //! {"schema":1,"event":"resumed","at":"…","boot":"…","by":{…},"argv":[…],"pace":{…}}                  somebody resumes a run
-//! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"well":12,"not_well":0,…}               nothing more follows, unless it is resumed
+//! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"ok":12,"not_ok":0,…}               nothing more follows, unless it is resumed
 //! ```
 //!
 //! The file, `--json`, `--history RUN --json` and a dry run all have these lines; the last four
@@ -29,10 +29,10 @@ use crate::container::engine::Engine;
 use crate::exec_patch::job::{Container, Done, Job, Work};
 use crate::exec_patch::outcome::{Kind, Outcome};
 use crate::exec_patch::pace::{Halt, Limits};
-use crate::exec_patch::select;
 use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
 use crate::node::runtime_state::InitProcess;
+use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::proc;
@@ -46,10 +46,10 @@ pub struct RunId(String);
 const SALT: usize = 16;
 
 impl RunId {
-    /// The ID of a run that begins at `begun`; `salt` distinguishes it from others of that second.
+    /// The ID of a run that begins at `started`; `salt` distinguishes it from others of that second.
     #[must_use]
-    pub fn new(begun: Timestamp, salt: u16) -> Self {
-        let digits: String = begun
+    pub fn new(started: Timestamp, salt: u16) -> Self {
+        let digits: String = started
             .to_string()
             .chars()
             .filter(char::is_ascii_digit)
@@ -119,11 +119,11 @@ pub enum Line {
     /// A container that will be entered.
     Planned(Box<Planned>),
     /// A container is about to be entered.
-    Begun(Box<Begun>),
+    Started(Box<Started>),
     /// A patch of a container is done, whether something entered it or not.
     Ended(Box<Ended>),
     /// A container that cannot be identified.
-    NotUnderstood(Stranger),
+    NotUnderstood(NotUnderstood),
     /// Somebody resumes the run.
     Resumed(Resumed),
     /// The run is over.
@@ -149,7 +149,7 @@ pub struct Header {
     #[serde(rename = "run")]
     pub id: RunId,
     /// When it started.
-    pub begun: Timestamp,
+    pub started: Timestamp,
     /// This boot of the machine (`/proc/sys/kernel/random/boot_id`).
     pub boot: String,
     /// Who started it.
@@ -166,7 +166,7 @@ pub struct Header {
     pub carried: Vec<Carried>,
     /// The script or program that it carries; a copy is in its directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub brought: Option<Brought>,
+    pub program: Option<ProgramCopy>,
     /// The run whose failed containers it is for, and no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_failed: Option<RunId>,
@@ -212,9 +212,9 @@ pub struct Carried {
     pub successor: Option<String>,
     /// The digest of the file that is carried with it, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub brings: Option<Digest>,
+    pub program: Option<Digest>,
     /// The command as people read it.
-    pub told: String,
+    pub command: String,
     /// What runs.
     pub work: Work,
 }
@@ -222,7 +222,7 @@ pub struct Carried {
 /// A file that a run carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Brought {
+pub struct ProgramCopy {
     /// What it was called.
     pub name: String,
     /// The SHA-256 of its bytes.
@@ -276,7 +276,7 @@ pub struct Gone {
     #[serde(flatten)]
     pub container: Container,
     /// Whether it was ok.
-    pub well: bool,
+    pub ok: bool,
     /// How the run left it.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -397,7 +397,7 @@ impl Worker {
 
 /// A container is about to be entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
+pub struct Started {
     /// The number of the entry in its run, from 1. It is unique, also across a resume.
     pub number: usize,
     /// When.
@@ -417,7 +417,7 @@ pub struct Begun {
     pub worker: Option<Worker>,
     /// Whether it is paused, and resumed for the patch; only in the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub thaws: bool,
+    pub unpause: bool,
 }
 
 /// A patch of a container is done.
@@ -440,7 +440,7 @@ pub struct Ended {
     #[serde(flatten)]
     pub container: Container,
     /// Whether it is ok.
-    pub well: bool,
+    pub ok: bool,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -516,7 +516,7 @@ impl Ended {
             digest: patch.0,
             ban: patch.1.map(str::to_owned),
             container: container.clone(),
-            well: outcome.is_well(),
+            ok: outcome.is_ok(),
             outcome: outcome.clone(),
             found: None,
         }
@@ -526,7 +526,7 @@ impl Ended {
 /// A running container that cannot be identified: it is not known whether, or how, to enter it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stranger {
+pub struct NotUnderstood {
     /// When that was found.
     pub at: Timestamp,
     /// Its ID; empty if a whole directory of state could not be read.
@@ -543,25 +543,25 @@ pub struct Stranger {
     /// Where it was found: a file or a directory.
     pub place: String,
     /// Never.
-    pub well: bool,
+    pub ok: bool,
     /// [`Kind::NotUnderstood`].
     pub outcome: Kind,
     /// Why it cannot be identified.
     pub why: String,
 }
 
-impl Stranger {
+impl NotUnderstood {
     /// One that was found now.
     #[must_use]
-    pub fn of(stranger: &select::Stranger) -> Self {
-        let select::Stranger {
+    pub fn of(unidentified: &Unaccounted) -> Self {
+        let Unaccounted {
             id,
             engine,
             namespace,
             name,
             place,
             why,
-        } = stranger.clone();
+        } = unidentified.clone();
         let (place, outcome) = (place.to_string_lossy().into_owned(), Kind::NotUnderstood);
         Self {
             at: Timestamp::now(),
@@ -570,7 +570,7 @@ impl Stranger {
             namespace,
             name,
             place,
-            well: outcome.is_well(),
+            ok: outcome.is_ok(),
             outcome,
             why,
         }
@@ -604,9 +604,9 @@ pub struct Finished {
     /// Its exit status.
     pub exit: u8,
     /// How many containers are ok.
-    pub well: usize,
+    pub ok: usize,
     /// How many failed, including those that cannot be identified and those that were not started.
-    pub not_well: usize,
+    pub not_ok: usize,
     /// How many patches had each outcome.
     pub outcomes: BTreeMap<Kind, usize>,
     /// Why it stopped before all were done, if it did.

@@ -69,10 +69,7 @@ impl Holder {
     pub fn hint(&self) -> String {
         match self.is_alive() {
             true => "wait until it has ended (--wait 10m), or end it".to_owned(),
-            false => format!(
-                "go on with that run: embargo exec-patch --resume {}",
-                self.run
-            ),
+            false => format!("resume that run: embargo exec-patch --resume {}", self.run),
         }
     }
 }
@@ -88,12 +85,12 @@ impl fmt::Display for Holder {
         match self.is_alive() {
             true => write!(
                 f,
-                "run {run} is under way since {since}, begun by {by} (process {})",
+                "run {run} is under way since {since}, started by {by} (process {})",
                 process.pid
             ),
             false => write!(
                 f,
-                "run {run}, begun by {by}, was killed and its workers are still at work"
+                "run {run}, started by {by}, was killed and its workers are still at work"
             ),
         }
     }
@@ -187,14 +184,14 @@ impl Lock {
         patience: impl Fn(Option<&Holder>) -> Duration,
         tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<Self, JournalError> {
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut is_first = true;
         loop {
             let holder = match Self::take(paths) {
                 Err(JournalError::Busy(holder)) => holder,
                 taken => return taken,
             };
-            let at_most = patience(holder.as_ref()).saturating_sub(begun.elapsed());
+            let at_most = patience(holder.as_ref()).saturating_sub(start.elapsed());
             let waiting = Waiting {
                 holder,
                 at_most,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::JournalError;
-use super::line::{Carried, Finished, Header, Named, Resumed, Stranger, Worker};
+use super::line::{Carried, Finished, Header, Named, NotUnderstood, Resumed, Worker};
 use super::reading;
 use crate::exec_patch::job::{Container, Done};
 use crate::exec_patch::outcome::Outcome;
@@ -23,13 +23,13 @@ use crate::sys::file::{self, Guard};
 pub const JOURNAL: &str = "journal.jsonl";
 
 /// The name of the copy of the file that a run carried.
-pub(super) const BROUGHT: &str = "brought";
+pub(super) const PROGRAM: &str = "program";
 
 /// The directory of the outputs, in the directory of its run.
 pub const OUTPUT: &str = "output";
 
 /// The most bytes of the file that a run carries.
-pub const LARGEST_BROUGHT: u64 = 1 << 30;
+pub const LARGEST_PROGRAM: u64 = 1 << 30;
 
 /// One instance of a container on this node: no two have the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ pub struct RunLog {
     /// Each entry into a container, and each container that nothing entered, in order.
     pub entries: Vec<Entry>,
     /// The containers that could not be identified, each once.
-    pub strangers: Vec<Stranger>,
+    pub unidentified: Vec<NotUnderstood>,
     /// Who resumed it.
     pub resumed: Vec<Resumed>,
     /// How it ended; none while it is under way, or if it was killed.
@@ -99,13 +99,13 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// It was entered, and how that ended was not recorded.
-    Begun {
+    Started {
         /// With this number.
         number: usize,
         /// By whom.
         worker: Worker,
         /// Whether it was paused, to be resumed for the patch.
-        thaws: bool,
+        unpause: bool,
     },
     /// It was entered, and ended.
     Ended {
@@ -135,7 +135,7 @@ impl Entry {
     #[must_use]
     pub const fn outcome(&self) -> &Outcome {
         match &self.state {
-            State::Begun { .. } => &Outcome::Interrupted,
+            State::Started { .. } => &Outcome::Interrupted,
             State::Ended { done, .. } => &done.outcome,
             State::Settled(outcome) => outcome,
         }
@@ -152,7 +152,7 @@ impl Entry {
     #[must_use]
     pub fn is_under_way(&self, boot: &str) -> bool {
         match self.state {
-            State::Begun { worker, .. } => self.boot == boot && worker.is_alive(),
+            State::Started { worker, .. } => self.boot == boot && worker.is_alive(),
             State::Ended { .. } | State::Settled(_) => false,
         }
     }
@@ -178,7 +178,7 @@ impl RunLog {
             .chain(self.finished.iter().map(|finished| finished.at));
         entered
             .chain(others)
-            .fold(self.header.begun, Timestamp::max)
+            .fold(self.header.started, Timestamp::max)
     }
 
     /// Whether it was at work in this boot of the machine.
@@ -198,11 +198,11 @@ impl RunLog {
             None => Standing::New,
             Some(
                 entry @ Entry {
-                    state: State::Begun { .. },
+                    state: State::Started { .. },
                     ..
                 },
             ) => Standing::Interrupted(entry),
-            Some(entry) if *entry.outcome() == Outcome::NotBegun => Standing::New,
+            Some(entry) if *entry.outcome() == Outcome::NotStarted => Standing::New,
             Some(entry) => Standing::Over(entry.outcome()),
         }
     }
@@ -237,41 +237,45 @@ impl RunLog {
     /// What it did: every entry, without turns that were first skipped and came later.
     #[must_use]
     pub fn told(&self) -> Vec<&Entry> {
-        let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotBegun;
-        let unbegun = self
+        let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotStarted;
+        let not_started = self
             .last_words()
             .into_iter()
             .filter(|entry| !is_said(entry));
-        self.entries.iter().filter(is_said).chain(unbegun).collect()
+        self.entries
+            .iter()
+            .filter(is_said)
+            .chain(not_started)
+            .collect()
     }
 
     /// Each planned container: whether it is ok, whichever the instance, by the last entry on each
     /// payload there.
     #[must_use]
-    pub fn well(&self) -> HashMap<Named, bool> {
+    pub fn ok(&self) -> HashMap<Named, bool> {
         let last: HashMap<_, _> = self
             .entries
             .iter()
             .map(|entry| {
                 (
                     (Named::of(&entry.container), entry.digest),
-                    entry.outcome().is_well(),
+                    entry.outcome().is_ok(),
                 )
             })
             .collect();
-        let mut well = HashMap::new();
-        for ((named, _), is_well) in last {
-            *well.entry(named).or_insert(true) &= is_well;
+        let mut ok = HashMap::new();
+        for ((named, _), is_ok) in last {
+            *ok.entry(named).or_insert(true) &= is_ok;
         }
         self.planned
             .iter()
-            .for_each(|named| _ = well.entry(named.clone()).or_insert(false));
-        well
+            .for_each(|named| _ = ok.entry(named.clone()).or_insert(false));
+        ok
     }
 
     /// The planned containers about which it has nothing more.
     #[must_use]
-    pub fn unbegun(&self) -> Vec<&Named> {
+    pub fn not_started(&self) -> Vec<&Named> {
         let known: HashSet<_> = self
             .entries
             .iter()
@@ -285,17 +289,17 @@ impl RunLog {
 
     /// Which containers failed, whichever instance runs now: for `--only-failed`.
     #[must_use]
-    pub fn not_well(&self) -> NotWell {
+    pub fn not_ok(&self) -> NotWell {
         NotWell {
             containers: self
-                .well()
+                .ok()
                 .into_iter()
-                .filter(|(_, is_well)| !is_well)
+                .filter(|(_, is_ok)| !is_ok)
                 .map(|(named, _)| named)
                 .collect(),
-            strangers: self
+            unidentified: self
                 .not_understood()
-                .map(|stranger| stranger.id.clone())
+                .map(|unidentified| unidentified.id.clone())
                 .filter(|id| !id.is_empty())
                 .collect(),
         }
@@ -304,24 +308,21 @@ impl RunLog {
     /// How many containers are ok, and how many are not.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let containers = self.well();
-        let well = containers.values().filter(|is_well| **is_well).count();
-        (
-            well,
-            containers.len() - well + self.not_understood().count(),
-        )
+        let containers = self.ok();
+        let ok = containers.values().filter(|is_ok| **is_ok).count();
+        (ok, containers.len() - ok + self.not_understood().count())
     }
 
     /// The containers that were never identified: the others have their own outcomes.
-    fn not_understood(&self) -> impl Iterator<Item = &Stranger> {
-        let is_known = |stranger: &Stranger| {
+    fn not_understood(&self) -> impl Iterator<Item = &NotUnderstood> {
+        let is_known = |unidentified: &NotUnderstood| {
             self.entries
                 .iter()
-                .any(|entry| entry.container.id == stranger.id)
+                .any(|entry| entry.container.id == unidentified.id)
         };
-        self.strangers
+        self.unidentified
             .iter()
-            .filter(move |stranger| !is_known(stranger))
+            .filter(move |unidentified| !is_known(unidentified))
     }
 
     /// The pace at which it last ran.
@@ -348,7 +349,7 @@ impl RunLog {
     #[must_use]
     pub fn next_number(&self) -> usize {
         let number = |entry: &Entry| match entry.state {
-            State::Begun { number, .. } | State::Ended { number, .. } => number,
+            State::Started { number, .. } | State::Ended { number, .. } => number,
             State::Settled(_) => 0,
         };
         self.entries.iter().map(number).max().unwrap_or(0) + 1
@@ -357,18 +358,18 @@ impl RunLog {
     /// The file that it carried, unchanged.
     ///
     /// # Errors
-    /// [`JournalError::Brought`] if the copy has changed, [`JournalError::File`] if it cannot be
+    /// [`JournalError::Program`] if the copy has changed, [`JournalError::File`] if it cannot be
     /// read.
-    pub fn brought(&self) -> Result<Option<Vec<u8>>, JournalError> {
-        let Some(brought) = &self.header.brought else {
+    pub fn program(&self) -> Result<Option<Vec<u8>>, JournalError> {
+        let Some(program) = &self.header.program else {
             return Ok(None);
         };
-        let path = self.directory.join(BROUGHT);
-        let bytes = file::read(&path, brought.size.min(LARGEST_BROUGHT), Guard::Owned)?;
-        if Digest::of(&bytes) == brought.digest {
+        let path = self.directory.join(PROGRAM);
+        let bytes = file::read(&path, program.size.min(LARGEST_PROGRAM), Guard::Owned)?;
+        if Digest::of(&bytes) == program.digest {
             Ok(Some(bytes))
         } else {
-            Err(JournalError::Brought(path))
+            Err(JournalError::Program(path))
         }
     }
 
@@ -376,7 +377,7 @@ impl RunLog {
     #[must_use]
     pub fn output(&self, entry: &Entry) -> Option<PathBuf> {
         match entry.state {
-            State::Begun { number, .. } | State::Ended { number, .. } => {
+            State::Started { number, .. } | State::Ended { number, .. } => {
                 Some(output(&self.directory, number, &entry.container.id))
             }
             State::Settled(_) => None,
@@ -388,20 +389,20 @@ impl RunLog {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotWell {
     containers: HashSet<Named>,
-    strangers: HashSet<String>,
+    unidentified: HashSet<String>,
 }
 
 impl NotWell {
     /// Whether this container is one of them.
     #[must_use]
     pub fn has(&self, container: &Container) -> bool {
-        self.containers.contains(&Named::of(container)) || self.strangers.contains(&container.id)
+        self.containers.contains(&Named::of(container)) || self.unidentified.contains(&container.id)
     }
 
     /// Whether one that still cannot be identified is one of them, by its ID.
     #[must_use]
-    pub fn has_stranger(&self, id: &str) -> bool {
-        self.strangers.contains(id) || self.containers.iter().any(|named| named.id == id)
+    pub fn has_unidentified(&self, id: &str) -> bool {
+        self.unidentified.contains(id) || self.containers.iter().any(|named| named.id == id)
     }
 }
 

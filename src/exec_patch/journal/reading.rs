@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
-use super::line::{Begun, Ended, Found, Header, Line, Named};
+use super::line::{Ended, Found, Header, Line, Named, Started};
 use super::past::{Entry, JOURNAL, RunLog, State};
 use crate::exec_patch::job::Done;
 use crate::exec_patch::outcome::Kind;
@@ -157,19 +157,19 @@ impl Reading<'_> {
                     past.planned.push(named);
                 }
             }
-            Line::Begun(begun) => {
+            Line::Started(started) => {
                 if self
                     .by_number
-                    .insert(begun.number, past.entries.len())
+                    .insert(started.number, past.entries.len())
                     .is_some()
                 {
-                    return Err("its number was begun before".into());
+                    return Err("its number was started before".into());
                 }
-                past.entries.push(entered(*begun)?);
+                past.entries.push(entered(*started)?);
             }
             Line::Ended(ended) => {
-                if ended.well != ended.outcome.is_well() {
-                    return Err("it is well, or not, against its outcome".into());
+                if ended.ok != ended.outcome.is_ok() {
+                    return Err("it is ok, or not, against its outcome".into());
                 }
                 match (ended.number, ended.found.clone()) {
                     (Some(number), Some(found)) => {
@@ -177,7 +177,7 @@ impl Reading<'_> {
                             .by_number
                             .get(&number)
                             .and_then(|at| past.entries.get_mut(*at))
-                            .ok_or("its number was not begun")?;
+                            .ok_or("its number was not started")?;
                         finish(entry, *ended, found)?;
                     }
                     (None, None) => past.entries.push(settled(*ended)),
@@ -186,14 +186,15 @@ impl Reading<'_> {
                     }
                 }
             }
-            Line::NotUnderstood(stranger) => {
-                if stranger.well || stranger.outcome != Kind::NotUnderstood {
+            Line::NotUnderstood(unidentified) => {
+                if unidentified.ok || unidentified.outcome != Kind::NotUnderstood {
                     return Err("it has another outcome".into());
                 }
                 // If found again, it is the same one, perhaps for another reason.
-                past.strangers
-                    .retain(|known| (&known.id, &known.place) != (&stranger.id, &stranger.place));
-                past.strangers.push(stranger);
+                past.unidentified.retain(|known| {
+                    (&known.id, &known.place) != (&unidentified.id, &unidentified.place)
+                });
+                past.unidentified.push(unidentified);
             }
             Line::Resumed(resumed) => {
                 past.resumed.push(resumed);
@@ -266,22 +267,22 @@ fn begin(directory: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     if directory.file_name() != Some(header.id.as_str().as_ref()) {
         return Err(Fault::Text(format!("it is that of run {}", header.id)));
     }
-    let (planned, entries, strangers, resumed) = Default::default();
+    let (planned, entries, unidentified, resumed) = Default::default();
     Ok(RunLog {
         directory: directory.to_owned(),
         carried: header.carried.clone(),
         header: *header,
         planned,
         entries,
-        strangers,
+        unidentified,
         resumed,
         finished: None,
     })
 }
 
 /// The entry for a start.
-fn entered(begun: Begun) -> Result<Entry, Fault> {
-    let Begun {
+fn entered(started: Started) -> Result<Entry, Fault> {
+    let Started {
         number,
         at,
         boot,
@@ -289,8 +290,8 @@ fn entered(begun: Begun) -> Result<Entry, Fault> {
         ban,
         container,
         worker,
-        thaws,
-    } = begun;
+        unpause,
+    } = started;
     let worker = worker.ok_or("it has no worker")?;
     Ok(Entry {
         at,
@@ -298,23 +299,23 @@ fn entered(begun: Begun) -> Result<Entry, Fault> {
         digest: Some(digest),
         ban,
         container,
-        state: State::Begun {
+        state: State::Started {
             number,
             worker,
-            thaws,
+            unpause,
         },
     })
 }
 
 /// Adds to an entry how it ended.
 fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
-    let State::Begun { number, .. } = entry.state else {
+    let State::Started { number, .. } = entry.state else {
         return Err("its number has ended before".into());
     };
     if (&entry.container, entry.digest, &entry.ban, &entry.boot)
         != (&ended.container, ended.digest, &ended.ban, &ended.boot)
     {
-        return Err("its number was begun otherwise".into());
+        return Err("its number was started otherwise".into());
     }
     let Found {
         duration_ms,

@@ -147,7 +147,7 @@ pub(super) fn ids(directory: &Path) -> Result<Vec<RunId>, JournalError> {
 /// The entry as an interrupted patch, if its worker was killed, whether or not that was noticed.
 fn interrupted(run: &RunId, entry: &Entry) -> Option<Interrupted> {
     let number = match &entry.state {
-        State::Begun { number, .. } => *number,
+        State::Started { number, .. } => *number,
         State::Ended { number, done } if done.outcome == Outcome::Interrupted => *number,
         State::Ended { .. } | State::Settled(_) => return None,
     };
@@ -172,14 +172,14 @@ impl Prior {
             self.interrupted.extend(interrupted(&past.header.id, entry));
             let Some(digest) = entry.digest else { continue };
             let run = match &entry.state {
-                State::Begun { .. } => None,
+                State::Started { .. } => None,
                 State::Ended { done, .. } => match &done.outcome {
                     Outcome::Patched => Some(past.header.id.clone()),
                     Outcome::Failed { .. }
                     | Outcome::TimedOut
                     | Outcome::Survived { .. }
                     | Outcome::Cancelled { .. }
-                    | Outcome::LeftAwake { .. }
+                    | Outcome::LeftUnpaused { .. }
                     | Outcome::Interrupted => None,
                     // Nothing ran, so what was true before still is.
                     Outcome::AlreadyFine
@@ -189,7 +189,7 @@ impl Prior {
                     | Outcome::Restarting { .. }
                     | Outcome::CouldNotEnter { .. }
                     | Outcome::NotUnderstood { .. }
-                    | Outcome::NotBegun => continue,
+                    | Outcome::NotStarted => continue,
                 },
                 State::Settled(_) => continue,
             };

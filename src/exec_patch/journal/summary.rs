@@ -4,8 +4,8 @@
 //! quoted unless they are plain.
 
 use super::line::Header;
-use crate::exec_patch::select::{Wanted, What};
-use crate::exec_patch::words::Means;
+use crate::exec_patch::select::{Selector, Target};
+use crate::exec_patch::words::PatchSource;
 use crate::report::line;
 
 /// The most bans that are named.
@@ -16,17 +16,17 @@ impl Header {
     /// `base debian:12.4, engine docker`.
     #[must_use]
     pub fn subject(&self) -> String {
-        let Wanted {
-            what,
+        let Target {
+            selector,
             engines,
             namespaces,
             containers,
-        } = &self.order.wanted;
-        let what = match what {
-            What::Bans(bans) => several(bans),
-            What::AllBanned => "all that are banned".to_owned(),
-            What::Base(base) => format!("base {}", line::name(base)),
-            What::Image(image) => format!("image {}", line::name(image)),
+        } = &self.order.target;
+        let selected = match selector {
+            Selector::Bans(bans) => several(bans),
+            Selector::AllBanned => "all that are banned".to_owned(),
+            Selector::Base(base) => format!("base {}", line::name(base)),
+            Selector::Image(image) => format!("image {}", line::name(image)),
         };
         let engines = engines.iter().map(ToString::to_string).collect();
         let narrowed = [
@@ -41,34 +41,35 @@ impl Header {
         let failed = self
             .only_failed
             .as_ref()
-            .map(|run| format!(", what was not well in {run}"));
-        what + &narrowed.chain(failed).collect::<String>()
+            .map(|run| format!(", what was not ok in {run}"));
+        selected + &narrowed.chain(failed).collect::<String>()
     }
 
     /// What runs in them, as a person typed it, or a text that it is the bans' own patches.
     #[must_use]
     pub fn command(&self) -> String {
-        match (&self.order.means, self.carried.as_slice()) {
-            (Means::Command(_) | Means::Script(_) | Means::Program(_), [carried, ..]) => {
-                line::one_line(&carried.told)
+        match (&self.order.source, self.carried.as_slice()) {
+            (
+                PatchSource::Command(_) | PatchSource::Script(_) | PatchSource::Program(_),
+                [carried, ..],
+            ) => line::one_line(&carried.command),
+            (PatchSource::Script(program) | PatchSource::Program(program), []) => {
+                line::name(&program.file.to_string_lossy())
             }
-            (Means::Script(brought) | Means::Program(brought), []) => {
-                line::name(&brought.file.to_string_lossy())
+            (PatchSource::Command(words), []) => line::one_line(&words.join(" ")),
+            (PatchSource::Signed, [carried]) => {
+                format!("its signed patch: {}", line::one_line(&carried.command))
             }
-            (Means::Command(words), []) => line::one_line(&words.join(" ")),
-            (Means::Signed, [carried]) => {
-                format!("its signed patch: {}", line::one_line(&carried.told))
-            }
-            (Means::Signed, _) => "the signed patch of each ban".to_owned(),
+            (PatchSource::Signed, _) => "the signed patch of each ban".to_owned(),
         }
     }
 
     /// The bans that it is for, if any.
     #[must_use]
     pub fn bans(&self) -> Vec<String> {
-        match &self.order.wanted.what {
-            What::Bans(bans) => bans.clone(),
-            What::AllBanned | What::Base(_) | What::Image(_) => {
+        match &self.order.target.selector {
+            Selector::Bans(bans) => bans.clone(),
+            Selector::AllBanned | Selector::Base(_) | Selector::Image(_) => {
                 let mut bans: Vec<_> = self
                     .carried
                     .iter()

@@ -18,8 +18,8 @@ use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::Kind;
 use crate::exec_patch::pace::Halt;
-use crate::exec_patch::select::{Wanted, What};
-use crate::exec_patch::words::{Means, USUAL_PACE};
+use crate::exec_patch::select::{Selector, Target};
+use crate::exec_patch::words::{PatchSource, USUAL_PACE};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::Exit;
@@ -59,24 +59,24 @@ pub(in crate::exec_patch) fn alice() -> Who {
 }
 
 fn order() -> Order {
-    let what = What::Bans(vec!["BAN-2026-0007".into()]);
-    let wanted = Wanted {
-        what,
+    let selector = Selector::Bans(vec!["BAN-2026-0007".into()]);
+    let target = Target {
+        selector,
         engines: vec![Engine::Docker],
         namespaces: vec![],
         containers: vec![],
     };
-    let means = Means::Command(vec!["sh".into(), "-c".into(), "apt-get upgrade".into()]);
+    let source = PatchSource::Command(vec!["sh".into(), "-c".into(), "apt-get upgrade".into()]);
     let (environment, check, user, directory, timeout) = (vec![], None, None, None, None);
     Order {
-        wanted,
-        means,
+        target,
+        source,
         check,
         user,
         environment,
         directory,
         timeout,
-        thaw: false,
+        unpause: false,
         again: false,
     }
 }
@@ -90,8 +90,8 @@ fn work() -> Work {
         environment: vec![],
         directory: None,
         timeout: 1,
-        thaw: false,
-        brings: false,
+        unpause: false,
+        program: false,
     }
 }
 
@@ -99,14 +99,14 @@ fn digest() -> Digest {
     Digest::of(b"work")
 }
 
-fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
+fn draft<'a>(program: Option<&'a payload::ProgramFile>) -> Draft<'a> {
     let carried = vec![Carried {
         digest: digest(),
         ban: None,
         severity: None,
         successor: None,
-        brings: None,
-        told: "sh -c 'apt-get upgrade'".into(),
+        program: None,
+        command: "sh -c 'apt-get upgrade'".into(),
         work: work(),
     }];
     let terms = Terms {
@@ -121,7 +121,7 @@ fn draft<'a>(brought: Option<&'a payload::Brought>) -> Draft<'a> {
         order: order(),
         terms,
         carried,
-        brought,
+        program,
         only_failed,
         list_version: Some(412),
     }
@@ -188,8 +188,8 @@ pub(in crate::exec_patch) fn finished(journal: &Journal, stopped: Option<Halt>) 
         run,
         at: Timestamp::now(),
         exit: 3,
-        well: 1,
-        not_well: 5,
+        ok: 1,
+        not_ok: 5,
         outcomes,
         stopped,
     }
@@ -213,7 +213,7 @@ fn done(outcome: Outcome) -> Done {
 }
 
 /// A run under way, before anything has happened.
-pub(in crate::exec_patch) fn begun(paths: &Paths) -> (Lock, Journal) {
+pub(in crate::exec_patch) fn started(paths: &Paths) -> (Lock, Journal) {
     let mut lock = Lock::take(paths).unwrap();
     let journal = Journal::create_telling(nobody(), &mut lock, draft(None)).unwrap();
     (lock, journal)
@@ -226,7 +226,7 @@ pub(in crate::exec_patch) fn treat(
     outcome: Outcome,
 ) {
     let job = job(journal, number, container);
-    journal.begun(&job, false).unwrap();
+    journal.started(&job, false).unwrap();
     journal.ended(&job, &done(outcome)).unwrap();
 }
 
@@ -249,7 +249,7 @@ fn append(path: &Path, bytes: &[u8]) {
 #[test]
 fn a_run_is_read_as_it_was_written() {
     let (_directory, paths) = node();
-    let (lock, journal) = begun(&paths);
+    let (lock, journal) = started(&paths);
     let [one, two, three, four] =
         [("c1", 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
     journal
@@ -258,7 +258,7 @@ fn a_run_is_read_as_it_was_written() {
     treat(&journal, 1, one.clone(), Outcome::Patched);
     treat(&journal, 2, two.clone(), failed(7));
     journal
-        .begun(&job(&journal, 3, three.clone()), false)
+        .started(&job(&journal, 3, three.clone()), false)
         .unwrap();
     journal
         .settled(
@@ -269,7 +269,7 @@ fn a_run_is_read_as_it_was_written() {
         .unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
-        .stranger(&select::Stranger {
+        .unidentified(&Unaccounted {
             id,
             engine,
             namespace: None,
@@ -282,7 +282,7 @@ fn a_run_is_read_as_it_was_written() {
     // Whoever resumes a run finds and records some of it again.
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
-        .stranger(&select::Stranger {
+        .unidentified(&Unaccounted {
             id,
             engine,
             namespace: None,
@@ -295,9 +295,9 @@ fn a_run_is_read_as_it_was_written() {
 
     let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(
-        past.strangers
+        past.unidentified
             .iter()
-            .map(|stranger| stranger.why.as_str())
+            .map(|unidentified| unidentified.why.as_str())
             .collect::<Vec<_>>(),
         ["it is still cut"]
     );
@@ -342,25 +342,25 @@ fn a_run_is_read_as_it_was_written() {
         ),
         Standing::New
     );
-    assert_eq!(past.unbegun(), [&Named::of(&four)]);
+    assert_eq!(past.not_started(), [&Named::of(&four)]);
     assert_eq!(
         (past.counts(), past.next_number(), past.longest_job()),
         ((1, 5), 4, Duration::from_secs(1))
     );
-    let not_well = past.not_well();
+    let not_ok = past.not_ok();
     assert_eq!(
-        [&one, &two, &three, &four].map(|container| not_well.has(container)),
+        [&one, &two, &three, &four].map(|container| not_ok.has(container)),
         [false, true, true, true]
     );
     assert!(
-        not_well.has(&Container {
+        not_ok.has(&Container {
             pid: 99,
             started: 99,
             ..two
         }),
         "it was started again"
     );
-    assert!(not_well.has_stranger("c5") && !not_well.has_stranger("c1"));
+    assert!(not_ok.has_unidentified("c5") && !not_ok.has_unidentified("c1"));
     assert_eq!(past.finished, None);
 
     let end = finished(&journal, Some(Halt::Canary));
@@ -387,7 +387,7 @@ fn a_run_is_read_as_it_was_written() {
 #[test]
 fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_is_the_same() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let one = container("web", 11);
     let other = Container {
         root: "/run/other".into(),
@@ -399,11 +399,11 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
     treat(&journal, 2, other.clone(), failed(7));
     let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(past.counts(), (1, 1));
-    let not_well = past.not_well();
+    let not_ok = past.not_ok();
     assert!(
-        !not_well.has(&one)
-            && not_well.has(&other)
-            && not_well.has(&Container {
+        !not_ok.has(&one)
+            && not_ok.has(&other)
+            && not_ok.has(&Container {
                 engine: Engine::Unknown,
                 ..other
             })
@@ -411,7 +411,7 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
     // A container that was not identified at first and was patched later is ok.
     let (id, engine, place) = ("late".to_owned(), Engine::Docker, "/b".into());
     journal
-        .stranger(&select::Stranger {
+        .unidentified(&Unaccounted {
             id,
             engine,
             namespace: None,
@@ -424,13 +424,13 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
     treat(&journal, 3, container("late", 13), Outcome::Patched);
     let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(past.counts(), (2, 1));
-    assert!(!past.not_well().has_stranger("late"));
+    assert!(!past.not_ok().has_unidentified("late"));
 }
 
 #[test]
 fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
     let (_directory, paths) = node();
-    let made: Vec<_> = (0..20).map(|_| begun(&paths).1.id().clone()).collect();
+    let made: Vec<_> = (0..20).map(|_| started(&paths).1.id().clone()).collect();
     let runs = Runs::load(&paths).unwrap();
     assert_eq!(
         runs.ids().iter().rev().collect::<Vec<_>>(),
@@ -448,7 +448,7 @@ fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
 #[test]
 fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
     let (_directory, paths) = node();
-    let (lock, journal) = begun(&paths);
+    let (lock, journal) = started(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     journal.finished(finished(&journal, None)).unwrap();
     drop((journal, lock));
@@ -486,25 +486,25 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
 }
 
 #[test]
-fn what_is_brought_along_is_kept_and_is_what_it_was() {
+fn the_program_of_a_run_is_kept_and_is_what_it_was() {
     let (_directory, paths) = node();
     let mut lock = Lock::take(&paths).unwrap();
-    let brought = payload::Brought {
+    let program = payload::ProgramFile {
         name: "fix".into(),
         bytes: (*b"#!/bin/sh\n").into(),
         digest: Digest::of(b"#!/bin/sh\n"),
     };
-    let journal = Journal::create_telling(nobody(), &mut lock, draft(Some(&brought))).unwrap();
+    let journal = Journal::create_telling(nobody(), &mut lock, draft(Some(&program))).unwrap();
     let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(
-        past.brought().unwrap().as_deref(),
+        past.program().unwrap().as_deref(),
         Some(&b"#!/bin/sh\n"[..])
     );
-    let copy = journal.directory().join("brought");
+    let copy = journal.directory().join("program");
     for (bytes, line) in [
         (
             &b"#!/bin/zsh"[..],
-            format!("cannot use {copy:?}: it is not what the run brought along"),
+            format!("cannot use {copy:?}: it is not the program that the run started with"),
         ),
         (
             b"#!/bin/sh\n#",
@@ -512,11 +512,11 @@ fn what_is_brought_along_is_kept_and_is_what_it_was() {
         ),
     ] {
         replace::replace(&copy, 0o600, bytes).unwrap();
-        assert_eq!(past.brought().unwrap_err().to_string(), line);
+        assert_eq!(past.program().unwrap_err().to_string(), line);
     }
     fs::remove_file(&copy).unwrap();
     assert_eq!(
-        causes(&past.brought().unwrap_err()),
+        causes(&past.program().unwrap_err()),
         format!("cannot read {copy:?}: it is missing")
     );
 }
@@ -524,7 +524,7 @@ fn what_is_brought_along_is_kept_and_is_what_it_was() {
 #[test]
 fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let path = journal.directory().join(JOURNAL);
     let whole = file::read(&path, 1 << 20, Guard::Owned).unwrap();
@@ -547,34 +547,34 @@ fn a_line_that_was_cut_off_is_passed_over_and_the_next_writer_removes_it() {
 #[test]
 fn a_journal_that_is_not_ours_costs_its_run_one_line() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let path = journal.directory().join(JOURNAL);
     let whole = file::read_text(&path, 1 << 20, Guard::Owned).unwrap();
     let (header, rest) = whole.split_once('\n').unwrap();
-    let (begun, ended) = rest.trim_end().split_once('\n').unwrap();
+    let (started, ended) = rest.trim_end().split_once('\n').unwrap();
     let other = "20000101-000000-0000";
     for (text, fault) in [
         (String::new(), ", line 1: it has no header".to_owned()),
-        (format!("{begun}\n"), ", line 1: it is no header".into()),
+        (format!("{started}\n"), ", line 1: it is no header".into()),
         (
             format!("{header}\n{header}\n"),
             ", line 2: a second header".into(),
         ),
         (
             format!("{header}\n{ended}\n"),
-            ", line 2: its number was not begun".into(),
+            ", line 2: its number was not started".into(),
         ),
         (
-            format!("{header}\n{begun}\n{begun}\n"),
-            ", line 3: its number was begun before".into(),
+            format!("{header}\n{started}\n{started}\n"),
+            ", line 3: its number was started before".into(),
         ),
         (
-            format!("{header}\n{begun}\n{ended}\n{ended}\n"),
+            format!("{header}\n{started}\n{ended}\n{ended}\n"),
             ", line 4: its number has ended before".into(),
         ),
         (
-            format!("{header}\n\n{begun}\n"),
+            format!("{header}\n\n{started}\n"),
             ", line 2: EOF while parsing a value at line 1 column 0".into(),
         ),
         (
@@ -588,12 +588,12 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         (
             format!(
                 "{header}\n{}\n",
-                begun.replace("\"schema\":1", "\"schema\":2")
+                started.replace("\"schema\":1", "\"schema\":2")
             ),
             ", line 2: its schema is not 1".into(),
         ),
         (
-            format!("{header}\n{}\n", begun.replace("\"schema\":1,", "")),
+            format!("{header}\n{}\n", started.replace("\"schema\":1,", "")),
             ", line 2: its schema is not 1".into(),
         ),
         (
@@ -614,24 +614,27 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         ),
         (
             format!(
-                "{header}\n{begun}\n{}\n",
-                ended.replace("\"well\":true", "\"well\":false")
+                "{header}\n{started}\n{}\n",
+                ended.replace("\"ok\":true", "\"ok\":false")
             ),
-            ", line 3: it is well, or not, against".into(),
-        ),
-        (
-            format!("{header}\n{begun}\n{}\n", ended.replace("\"c1\"", "\"c2\"")),
-            ", line 3: its number was begun otherwise".into(),
+            ", line 3: it is ok, or not, against".into(),
         ),
         (
             format!(
-                "{header}\n{begun}\n{}\n",
+                "{header}\n{started}\n{}\n",
+                ended.replace("\"c1\"", "\"c2\"")
+            ),
+            ", line 3: its number was started otherwise".into(),
+        ),
+        (
+            format!(
+                "{header}\n{started}\n{}\n",
                 ended.replace("\"number\":1,", "")
             ),
             ", line 3: it was entered by halves".into(),
         ),
         (
-            format!("{header}\n{}\n", begun.replace("\"worker\":", "\"by\":")),
+            format!("{header}\n{}\n", started.replace("\"worker\":", "\"by\":")),
             ", line 2: unknown field `by`".into(),
         ),
         (
@@ -645,23 +648,23 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         (
             format!(
                 "{header}\n{}\n",
-                begun.replace("\"owner\":0", "\"owner\":0,\"more\":[]")
+                started.replace("\"owner\":0", "\"owner\":0,\"more\":[]")
             ),
             ", line 2: unknown field `more`".into(),
         ),
         (
             format!(
                 "{header}\n{}\n",
-                begun.replace("\"at\":", "\"thaws\":false,\"at\":")
+                started.replace("\"at\":", "\"unpause\":false,\"at\":")
             ),
-            ", line 2: unknown field `thaws`".into(),
+            ", line 2: unknown field `unpause`".into(),
         ),
         (
             format!(
-                "{header}\n{begun}\n{}\n",
-                ended.replace("\"patched\"", "\"well\"")
+                "{header}\n{started}\n{}\n",
+                ended.replace("\"patched\"", "\"ok\"")
             ),
-            ", line 3: unknown variant `well`".into(),
+            ", line 3: unknown variant `ok`".into(),
         ),
         (
             header.replace(journal.id().as_str(), other) + "\n",
@@ -703,7 +706,7 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
 #[test]
 fn a_journal_that_is_a_link_a_fifo_or_others_to_write_is_not_read() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let path = journal.directory().join(JOURNAL);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(
@@ -846,7 +849,7 @@ fn patched_before_is_what_nothing_later_went_wrong_in() {
         ("hung", &[Outcome::TimedOut]),
     ];
     for round in 0..3 {
-        let (lock, journal) = begun(&paths);
+        let (lock, journal) = started(&paths);
         for (number, (name, outcomes)) in cases.iter().enumerate() {
             let Some(outcome) = outcomes.get(round) else {
                 continue;
@@ -888,14 +891,14 @@ fn patched_before_is_what_nothing_later_went_wrong_in() {
 #[test]
 fn a_second_run_is_told_who_runs() {
     let (_directory, paths) = node();
-    let (lock, journal) = begun(&paths);
+    let (lock, journal) = started(&paths);
     let error = Lock::take(&paths).unwrap_err();
     let text = error.to_string();
-    let start = format!("cannot begin: run {} is under way since ", journal.id());
+    let start = format!("cannot start: run {} is under way since ", journal.id());
     assert!(
         text.starts_with(&start)
             && text.ends_with(&format!(
-                ", begun by alice as root (process {})",
+                ", started by alice as root (process {})",
                 std::process::id()
             )),
         "{text}"
@@ -942,14 +945,14 @@ fn a_process() {
         "f" => {
             let error = (from..).find_map(|number| {
                 journal
-                    .begun(&job(&journal, number, container("c", 11)), false)
+                    .started(&job(&journal, number, container("c", 11)), false)
                     .err()
             });
             assert!(matches!(error, Some(JournalError::Append(..))), "{error:?}");
         }
         _ => (from..usize::MAX).for_each(|number| {
             journal
-                .begun(&job(&journal, number, container("c", 11)), false)
+                .started(&job(&journal, number, container("c", 11)), false)
                 .unwrap()
         }),
     }
@@ -976,7 +979,7 @@ fn process(shell: &str, part: &str, run: &Path) -> Child {
 #[test]
 fn many_processes_write_at_once_and_every_line_is_there_once() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let writers: Vec<_> = (0..6)
         .map(|writer| process("", &format!("w{}", writer * 100 + 1), journal.directory()))
         .collect();
@@ -990,7 +993,7 @@ fn many_processes_write_at_once_and_every_line_is_there_once() {
 #[test]
 fn writers_that_are_killed_leave_whole_lines() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let size = || {
         fs::metadata(journal.directory().join(JOURNAL))
             .unwrap()
@@ -1041,7 +1044,7 @@ fn writers_that_are_killed_leave_whole_lines() {
 #[test]
 fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     // A limit on the file's size, in blocks of 512 bytes, simulates a full disk: the writes fail
     // halfway.
     let mut writer = process("trap '' XFSZ; ulimit -f 24;", "f1", journal.directory());
@@ -1064,10 +1067,10 @@ fn a_line_that_does_not_fit_on_the_disk_is_taken_back() {
 #[test]
 fn a_run_that_was_removed_is_written_no_more() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     fs::remove_dir_all(journal.directory()).unwrap();
     let error = journal
-        .begun(&job(&journal, 1, container("c", 11)), false)
+        .started(&job(&journal, 1, container("c", 11)), false)
         .unwrap_err();
     assert_eq!(
         causes(&error),
@@ -1082,7 +1085,7 @@ fn a_run_that_was_removed_is_written_no_more() {
 #[test]
 fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     let (_directory, paths) = node();
-    let (lock, journal) = begun(&paths);
+    let (lock, journal) = started(&paths);
     // Its main process is gone; its worker holds the lock, as if it had inherited it.
     let gone = Holder {
         process: Worker {
@@ -1109,14 +1112,14 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot begin: run {}, begun by alice as root, was killed and its workers are still at work",
+            "cannot start: run {}, started by alice as root, was killed and its workers are still at work",
             journal.id()
         )
     );
     assert_eq!(
         error.hint().unwrap(),
         format!(
-            "go on with that run: embargo exec-patch --resume {}",
+            "resume that run: embargo exec-patch --resume {}",
             journal.id()
         )
     );
@@ -1143,21 +1146,21 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
 #[test]
 fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let [one, two, three] =
         [1, 2, 3].map(|number| job(&journal, number, container(&format!("c{number}"), 11)));
     let worker = Journal {
         log: nobody(),
         ..Journal::open(journal.directory()).unwrap()
     };
-    worker.begun(&one, false).unwrap();
+    worker.started(&one, false).unwrap();
     worker.ended(&one, &done(Outcome::Patched)).unwrap();
-    worker.begun(&two, true).unwrap();
-    let gone = |thaws| {
-        done(if thaws {
+    worker.started(&two, true).unwrap();
+    let gone = |unpause| {
+        done(if unpause {
             Outcome::Interrupted
         } else {
-            Outcome::NotBegun
+            Outcome::NotStarted
         })
     };
     assert_eq!(journal.lost(&one, gone).unwrap().outcome, Outcome::Patched);
@@ -1168,7 +1171,7 @@ fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
     assert_eq!(
         journal.lost(&three, gone).unwrap().outcome,
         Outcome::CouldNotEnter {
-            why: "the worker ended before it began".into()
+            why: "the worker ended before it entered".into()
         }
     );
     let past = RunLog::read(journal.directory()).unwrap();
@@ -1197,7 +1200,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
         .unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
-        .stranger(&select::Stranger {
+        .unidentified(&Unaccounted {
             id,
             engine,
             namespace: None,
@@ -1216,11 +1219,11 @@ fn the_system_log_hears_of_begin_containers_and_end() {
             .map(|message| message.replace(journal.id().as_str(), "R"))
     };
     for message in [
-        "begun by alice as root for BAN-2026-0007, engine docker: sh -c 'apt-get upgrade'",
+        "started by alice as root for BAN-2026-0007, engine docker: sh -c 'apt-get upgrade'",
         ": web-11 (docker): patched after 1.2 s",
         ": web-12 (docker): could not enter: no such thing",
         ": a container (unknown): not understood: it is cut",
-        "ended: 1 well, 5 not well",
+        "ended: 1 ok, 5 not ok",
     ] {
         let space = if message.starts_with(':') { "" } else { " " };
         assert_eq!(

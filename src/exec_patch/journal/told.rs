@@ -11,12 +11,12 @@ use crate::banlist::record::Severity;
 use crate::exec_patch::job::{Container, Job};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::payload::Payload;
-use crate::exec_patch::select::Stranger;
 use crate::lineage::digest::Digest;
+use crate::node::unaccounted::Unaccounted;
 use crate::sys::system_log::Sockets;
 
 /// Reports that a run starts or is resumed: `verb` says which.
-pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
+pub(super) fn started(log: &Sockets, header: &Header, by: &Who, verb: &str) {
     let message = format!(
         "{verb} by {} for {}: {}",
         by.told(),
@@ -47,7 +47,11 @@ pub(super) fn begun(log: &Sockets, header: &Header, by: &Who, verb: &str) {
         successors,
         message,
     };
-    send(log, run(header, &by.person().told()), &Event::Begun(begin));
+    send(
+        log,
+        run(header, &by.person().told()),
+        &Event::Started(begin),
+    );
 }
 
 /// The outcome for a container, without its identity.
@@ -117,7 +121,7 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
     let treated = Treated {
         outcome: outcome.kind().key(),
         word: outcome.word(),
-        is_well: outcome.is_well(),
+        is_ok: outcome.is_ok(),
         status: status(outcome),
         took,
         ban,
@@ -140,19 +144,19 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
 }
 
 /// Reports a container that cannot be identified.
-pub(super) fn stranger(log: &Sockets, header: &Header, stranger: &Stranger) {
-    let Stranger {
+pub(super) fn unidentified(log: &Sockets, header: &Header, unidentified: &Unaccounted) {
+    let Unaccounted {
         id,
         engine,
         name,
         why,
         ..
-    } = stranger;
+    } = unidentified;
     let outcome = Outcome::NotUnderstood { why: String::new() };
     let treated = Treated {
         outcome: outcome.kind().key(),
         word: outcome.word(),
-        is_well: outcome.is_well(),
+        is_ok: outcome.is_ok(),
         status: None,
         took: None,
         ban: None,
@@ -179,16 +183,16 @@ pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
     let Finished {
         at,
         exit,
-        well,
-        not_well,
+        ok,
+        not_ok,
         stopped,
         ..
     } = finished;
-    let took = Duration::from_secs(at.since(header.begun));
+    let took = Duration::from_secs(at.since(header.started));
     let stopped = stopped.map(|why| why.to_string());
     let end = End {
-        well: *well,
-        not_well: *not_well,
+        ok: *ok,
+        not_ok: *not_ok,
         exit: *exit,
         took,
         stopped: stopped.as_deref(),
@@ -219,12 +223,12 @@ const fn status(outcome: &Outcome) -> Option<i32> {
         | Outcome::Survived { .. }
         | Outcome::Cancelled { .. }
         | Outcome::Paused
-        | Outcome::LeftAwake { .. }
+        | Outcome::LeftUnpaused { .. }
         | Outcome::Vanished
         | Outcome::Restarting { .. }
         | Outcome::CouldNotEnter { .. }
         | Outcome::NotUnderstood { .. }
-        | Outcome::NotBegun
+        | Outcome::NotStarted
         | Outcome::Interrupted => None,
     }
 }
@@ -232,7 +236,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
 /// What else is known about an outcome.
 fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::LeftAwake { why }
+        Outcome::LeftUnpaused { why }
         | Outcome::CouldNotEnter { why }
         | Outcome::NotUnderstood { why } => Some(why.clone()),
         Outcome::PatchedBefore { run } => Some(format!("in run {run}")),
@@ -246,7 +250,7 @@ fn why(outcome: &Outcome) -> Option<String> {
         | Outcome::TimedOut
         | Outcome::Paused
         | Outcome::Vanished
-        | Outcome::NotBegun
+        | Outcome::NotStarted
         | Outcome::Interrupted => None,
     }
 }

@@ -170,9 +170,9 @@ fn who_holds_a_pipe_for_ever_or_never_stops_printing_is_not_waited_for() {
             let mut to = File::from(ends.output.try_clone().unwrap());
             std::thread::spawn(move || while to.write_all(&[b'y'; 4_096]).is_ok() {})
         });
-        let begun = Instant::now();
+        let start = Instant::now();
         collector.close(Duration::from_millis(200));
-        let took = begun.elapsed();
+        let took = start.elapsed();
         assert!(
             took >= Duration::from_millis(200) && took < SECOND,
             "{took:?}"

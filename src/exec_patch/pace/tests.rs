@@ -43,19 +43,19 @@ fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
     let mut pace = Pace::new(limits, outcomes.len());
     pace.add(outcomes.len());
     let mut under_way = std::collections::VecDeque::new();
-    let (mut most, mut begun) = (0, 0);
+    let (mut most, mut started) = (0, 0);
     loop {
         match pace.next() {
             Step::Start(at) => {
-                assert_eq!(at, begun, "the queue is a queue");
-                begun += 1;
+                assert_eq!(at, started, "the queue is a queue");
+                started += 1;
                 under_way.push_back(at);
                 most = most.max(under_way.len());
             }
             Step::Wait => pace.ended(&outcomes[under_way.pop_front().unwrap()]),
             end @ (Step::Stop(_) | Step::Finished) => {
-                assert_eq!(pace.not_begun(), begun..outcomes.len());
-                return (most, begun, end);
+                assert_eq!(pace.not_started(), started..outcomes.len());
+                return (most, started, end);
             }
         }
         assert_eq!(pace.under_way(), under_way.len());
@@ -150,7 +150,7 @@ fn nothing_to_do_is_finished_at_once() {
 
 #[test]
 fn a_canary_that_fails_after_running_stops_everything() {
-    for (canary, queue, begun, end) in [
+    for (canary, queue, started, end) in [
         (1, "x.....", 1, Step::Stop(Halt::Canary)),
         (1, "t.....", 1, Step::Stop(Halt::Canary)),
         (1, "s.....", 1, Step::Stop(Halt::Canary)),
@@ -163,20 +163,20 @@ fn a_canary_that_fails_after_running_stops_everything() {
         (99, "..x...", 3, Step::Stop(Halt::Canary)),
     ] {
         let (_, began, ended) = carried_out(limits(canary, Share::Number(2), ANY), queue);
-        assert_eq!((began, ended), (begun, end), "canary {canary}, {queue}");
+        assert_eq!((began, ended), (started, end), "canary {canary}, {queue}");
     }
 }
 
 #[test]
 fn whoever_did_not_run_the_command_leaves_the_canarys_place_to_the_next() {
-    for (queue, begun, end) in [
+    for (queue, started, end) in [
         ("pvcfx..", 5, Step::Stop(Halt::Canary)),
         ("pvcf.x.", 7, Step::Finished),
         ("pppp", 4, Step::Finished),
         ("cccc", 4, Step::Finished),
     ] {
         let (most, began, ended) = carried_out(limits(1, Share::Number(7), ANY), queue);
-        assert_eq!((began, ended), (begun, end), "{queue}");
+        assert_eq!((began, ended), (started, end), "{queue}");
         assert!(
             most == 1 || queue.contains('.'),
             "{queue}: {most} at once before any canary passed"
@@ -187,7 +187,7 @@ fn whoever_did_not_run_the_command_leaves_the_canarys_place_to_the_next() {
 #[test]
 fn no_further_container_starts_once_more_than_the_limit_have_failed() {
     let stop = |allowed| Step::Stop(Halt::Failures { allowed });
-    for (max_failures, queue, begun, end) in [
+    for (max_failures, queue, started, end) in [
         (Share::Number(0), "..........", 10, Step::Finished),
         (Share::Number(0), "x.........", 1, stop(0)),
         (Share::Number(0), ".........x", 10, stop(0)),
@@ -211,7 +211,7 @@ fn no_further_container_starts_once_more_than_the_limit_have_failed() {
         let (_, began, ended) = carried_out(limits(0, Share::Number(1), max_failures), queue);
         assert_eq!(
             (began, ended),
-            (begun, end),
+            (started, end),
             "at most {max_failures} failures, {queue}"
         );
     }
@@ -230,7 +230,7 @@ fn those_under_way_are_finished_and_may_fail_beyond_the_limit() {
     pace.ended(&FAILED);
     pace.ended(&Outcome::Patched);
     assert_eq!(
-        (pace.next(), pace.not_begun()),
+        (pace.next(), pace.not_started()),
         (Step::Stop(Halt::Failures { allowed: 0 }), 3..5)
     );
 }
@@ -262,7 +262,7 @@ fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
             pace.next() == Step::Stop(Halt::Failures { allowed })
         });
         assert_eq!(failed, Some(allowed), "{max_failures}: one more than that");
-        assert_eq!(pace.not_begun(), 3 + allowed..22);
+        assert_eq!(pace.not_started(), 3 + allowed..22);
     }
 }
 
@@ -367,7 +367,7 @@ fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     assert_eq!(pace.next(), Step::Wait);
     pace.ended(&Outcome::Patched);
     assert_eq!(
-        (pace.next(), pace.not_begun()),
+        (pace.next(), pace.not_started()),
         (Step::Stop(Halt::Asked), 2..4)
     );
     let reasons = [
@@ -381,7 +381,7 @@ fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     let expected = [
         "the canary failed",
         "more than 3 failed",
-        "it was told to stop",
+        "it was asked to stop",
         "the journal cannot be written",
         "it could not look for more containers",
     ];

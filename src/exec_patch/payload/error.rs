@@ -46,7 +46,7 @@ impl fmt::Display for PayloadError {
                 f,
                 "cannot run {path:?}: its first line ends with a carriage return"
             ),
-            Self::Program(path, fault) => write!(f, "cannot bring {path:?} along: {fault}"),
+            Self::Program(path, fault) => write!(f, "cannot use {path:?} as a program: {fault}"),
         }
     }
 }
@@ -68,7 +68,7 @@ impl PayloadError {
             Self::File(FileError::TooLarge(..)) => Some("let the command fetch it instead"),
             Self::File(_) => None,
             Self::Script(_, NotScript::Empty) => Some("was it written by a command that failed?"),
-            Self::Script(_, NotScript::Program) => Some("--bring FILE runs a program"),
+            Self::Script(_, NotScript::Program) => Some("--program FILE runs a program"),
             Self::Script(_, NotScript::CarriageReturn) => Some(
                 "dos2unix FILE, or write it with an editor that leaves the ends of lines alone",
             ),

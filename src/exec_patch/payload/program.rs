@@ -78,9 +78,7 @@ impl NotProgram {
             Self::NotElf | Self::Form => "it takes a program in ELF form, linked statically",
             Self::Machine => "build it for the machine that this runs on",
             Self::Dynamic => "link it statically (cc -static, CGO_ENABLED=0, a musl target)",
-            Self::ManyInOne => {
-                "bring a program that does one thing, or a shell such as bash-static"
-            }
+            Self::ManyInOne => "use a program that does one thing, or a shell such as bash-static",
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
-use super::super::select::{Wanted, What};
-use super::super::words::Brought as Named;
+use super::super::select::{Selector, Target};
+use super::super::words::ProgramCall;
 use super::*;
 use crate::banlist::record::{Action, Severity};
 use crate::sys::clock::Timestamp;
@@ -15,30 +15,30 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn order(means: Means) -> Order {
+fn order(source: PatchSource) -> Order {
     Order {
-        wanted: Wanted {
-            what: What::AllBanned,
-            ..Order::automatic().wanted
+        target: Target {
+            selector: Selector::AllBanned,
+            ..Order::automatic().target
         },
-        means,
+        source,
         ..Order::automatic()
     }
 }
 
 fn payloads_of(order: Order, script: Option<&str>) -> Payloads {
-    let brought = script.map(|text| Brought {
+    let program = script.map(|text| ProgramFile {
         name: "fix.sh".into(),
         bytes: text.as_bytes().into(),
         digest: Digest::of(text.as_bytes()),
     });
-    Payloads::again(order, brought, false)
+    Payloads::again(order, program, false)
 }
 
 fn script(words: &[&str]) -> Order {
-    order(Means::Script(Named {
+    order(PatchSource::Script(ProgramCall {
         file: "/x/fix.sh".into(),
-        words: words.iter().map(|&word| word.to_owned()).collect(),
+        arguments: words.iter().map(|&word| word.to_owned()).collect(),
     }))
 }
 
@@ -97,14 +97,14 @@ fn each_ban_has_its_own_patch_the_worst_first_and_none_twice() {
             }),
         ),
     ];
-    let payloads = payloads_of(order(Means::Signed), None).of_bans(&bans);
+    let payloads = payloads_of(order(PatchSource::Signed), None).of_bans(&bans);
     assert_eq!(
         told(&payloads),
         ["BAN-1 has no patch", "BAN-2: c", "BAN-3: a b"]
     );
     let work = &payloads[1].as_ref().unwrap().work;
     assert_eq!(
-        (work.check.clone(), work.user, work.timeout, work.brings),
+        (work.check.clone(), work.user, work.timeout, work.program),
         (Some(words("test -e /x")), (1, 2), 90, false)
     );
 }
@@ -117,8 +117,8 @@ fn what_is_typed_beside_a_ban_counts() {
     ];
     let typed = Order {
         check: Some("c d".to_owned()),
-        thaw: true,
-        ..order(Means::Command(words("apt-get install")))
+        unpause: true,
+        ..order(PatchSource::Command(words("apt-get install")))
     };
     let payloads = payloads_of(typed.clone(), None).of_bans(&bans);
     assert_eq!(told(&payloads), ["typed: apt-get install"]);
@@ -129,12 +129,12 @@ fn what_is_typed_beside_a_ban_counts() {
         environment: Vec::new(),
         directory: None,
         timeout: 600,
-        thaw: true,
-        brings: false,
+        unpause: true,
+        program: false,
     };
     assert_eq!(payloads[0].as_ref().unwrap().work, expected);
     let signed = Order {
-        means: Means::Signed,
+        source: PatchSource::Signed,
         user: Some((7, 8)),
         timeout: Some(3),
         environment: words("A=b"),
@@ -154,11 +154,11 @@ fn what_is_typed_beside_a_ban_counts() {
         ]
     );
     let same = Order {
-        means: Means::Signed,
+        source: PatchSource::Signed,
         user: Some((1, 2)),
         timeout: Some(3),
         directory: Some("/srv".to_owned()),
-        ..order(Means::Signed)
+        ..order(PatchSource::Signed)
     };
     assert_eq!(
         told(&payloads_of(same, None).of_bans(&bans[..1])),
@@ -176,7 +176,7 @@ fn a_signed_script_is_that_file_and_no_other() {
     let bans = [ban("BAN-1", Severity::Low, Some(signed("-q now")))];
     let digest = Digest::of(text.as_bytes());
     assert_eq!(
-        told(&payloads_of(order(Means::Signed), None).of_bans(&bans)),
+        told(&payloads_of(order(PatchSource::Signed), None).of_bans(&bans)),
         [format!(
             "the patch of BAN-1 is the script {digest}: give it with --script"
         )]
@@ -185,7 +185,7 @@ fn a_signed_script_is_that_file_and_no_other() {
     assert_eq!(told(&payloads), ["BAN-1: fix.sh -q now"]);
     let payload = payloads[0].as_ref().unwrap();
     assert_eq!(
-        (&payload.work.run, payload.work.user, payload.work.brings),
+        (&payload.work.run, payload.work.user, payload.work.program),
         (&words("/proc/self/fd/3 -q now"), (1, 2), true)
     );
     assert_eq!(
@@ -218,7 +218,7 @@ fn a_signed_script_is_that_file_and_no_other() {
     assert_eq!(told(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(given.in_place_of(&beside), None);
     // It remains that ban's own if the run is resumed under another list.
-    let mut later = Payloads::again(given.order().clone(), given.brought().cloned(), true);
+    let mut later = Payloads::again(given.order().clone(), given.program().cloned(), true);
     later.set_signed(false);
     assert_eq!(told(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     // A script that no ban signs runs in place of a signed command, and that is reported.
@@ -232,7 +232,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         None
     );
     assert_eq!(
-        payloads_of(order(Means::Signed), None).in_place_of(&beside),
+        payloads_of(order(PatchSource::Signed), None).in_place_of(&beside),
         None
     );
     // If the ban signs no script, what was typed stays.
@@ -251,11 +251,13 @@ fn a_signed_script_is_that_file_and_no_other() {
 #[test]
 fn a_patch_that_cannot_be_run_costs_its_containers_only() {
     let bad = |id, patch| {
-        told(&payloads_of(order(Means::Signed), None).of_bans(&[ban(
-            id,
-            Severity::Low,
-            Some(patch),
-        )]))
+        told(
+            &payloads_of(order(PatchSource::Signed), None).of_bans(&[ban(
+                id,
+                Severity::Low,
+                Some(patch),
+            )]),
+        )
     };
     assert_eq!(
         bad(
@@ -285,28 +287,31 @@ fn a_patch_that_cannot_be_run_costs_its_containers_only() {
         timeout: u64::MAX,
         ..patch("a")
     };
-    let payloads =
-        payloads_of(order(Means::Signed), None).of_bans(&[ban("B", Severity::Low, Some(forever))]);
+    let payloads = payloads_of(order(PatchSource::Signed), None).of_bans(&[ban(
+        "B",
+        Severity::Low,
+        Some(forever),
+    )]);
     assert_eq!(payloads[0].as_ref().unwrap().work.timeout, 86_400);
 }
 
 #[test]
 fn the_digest_is_of_all_that_runs_and_of_nothing_else() {
     let digest = |change: &dyn Fn(&mut Work), bytes: Option<&[u8]>| {
-        let mut work = payloads_of(order(Means::Command(words("a b"))), None).of_bans(&[])[0]
+        let mut work = payloads_of(order(PatchSource::Command(words("a b"))), None).of_bans(&[])[0]
             .clone()
             .unwrap()
             .work;
         change(&mut work);
-        let brought = bytes.map(|bytes| Brought {
+        let program = bytes.map(|bytes| ProgramFile {
             name: "x".to_owned(),
             bytes: bytes.into(),
             digest: Digest::of(bytes),
         });
-        Payload::new(work, brought, None).digest
+        Payload::new(work, program, None).digest
     };
     let usual = digest(&|_| (), None);
-    let same: [&dyn Fn(&mut Work); 2] = [&|work| work.timeout = 1, &|work| work.thaw = true];
+    let same: [&dyn Fn(&mut Work); 2] = [&|work| work.timeout = 1, &|work| work.unpause = true];
     assert!(same.iter().all(|change| digest(*change, None) == usual));
     let other: [&dyn Fn(&mut Work); 6] = [
         &|work| work.run = words("ab"),
@@ -334,16 +339,16 @@ fn files_are_checked_before_anything_runs() {
     let path = directory.path().join("file");
     let load = |bytes: &[u8], is_script: bool| {
         replace::replace(&path, 0o644, bytes).unwrap();
-        let named = Named {
+        let named = ProgramCall {
             file: path.clone(),
-            words: Vec::new(),
+            arguments: Vec::new(),
         };
-        let means = if is_script {
-            Means::Script(named)
+        let source = if is_script {
+            PatchSource::Script(named)
         } else {
-            Means::Program(named)
+            PatchSource::Program(named)
         };
-        let error = Payloads::load(order(means)).err();
+        let error = Payloads::load(order(source)).err();
         error.map(|error| {
             (
                 error.to_string().replace(&format!("{path:?}"), "F"),
@@ -367,7 +372,7 @@ fn files_are_checked_before_anything_runs() {
         (
             b"#!/bin/sh\n",
             false,
-            "cannot bring F along: it is a script",
+            "cannot use F as a program: it is a script",
         ),
     ] {
         let (message, hint) = load(bytes, is_script).unwrap();
@@ -381,32 +386,32 @@ fn files_are_checked_before_anything_runs() {
     replace::replace(&busybox, 0o755, b"\x7fELF").unwrap();
     std::os::unix::fs::symlink(&busybox, &link).unwrap();
     for file in [busybox, link] {
-        let error = Payloads::load(order(Means::Program(Named {
+        let error = Payloads::load(order(PatchSource::Program(ProgramCall {
             file: file.clone(),
-            words: words("rm -f /x"),
+            arguments: words("rm -f /x"),
         })))
         .unwrap_err();
         let why = "it does what the name says that it is started by, and there that is the number of a descriptor";
         assert_eq!(
             error.to_string(),
-            format!("cannot bring {file:?} along: {why}")
+            format!("cannot use {file:?} as a program: {why}")
         );
         assert_eq!(
             error.hint(),
-            Some("bring a program that does one thing, or a shell such as bash-static")
+            Some("use a program that does one thing, or a shell such as bash-static")
         );
     }
-    let nothing = Payloads::load(order(Means::Script(Named {
+    let nothing = Payloads::load(order(PatchSource::Script(ProgramCall {
         file: directory.path().join("no"),
-        words: Vec::new(),
+        arguments: Vec::new(),
     })))
     .unwrap_err();
     assert!(nothing.to_string().starts_with("cannot read "), "{nothing}");
     let fifo = directory.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
-    let error = Payloads::load(order(Means::Script(Named {
+    let error = Payloads::load(order(PatchSource::Script(ProgramCall {
         file: fifo,
-        words: Vec::new(),
+        arguments: Vec::new(),
     })))
     .unwrap_err();
     assert!(error.to_string().ends_with("not a regular file"), "{error}");
@@ -446,7 +451,7 @@ fn a_copy_is_sealed_and_nobody_elses() {
             != std::os::unix::fs::MetadataExt::ino(&facts[1])
     );
     assert!(
-        payloads_of(order(Means::Command(words("a"))), None).of_bans(&[])[0]
+        payloads_of(order(PatchSource::Command(words("a"))), None).of_bans(&[])[0]
             .as_ref()
             .unwrap()
             .copy()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::payload::Payloads;
-use super::super::words::{Means, Order};
+use super::super::words::{Order, PatchSource};
 use super::*;
 use crate::banlist::store::ListId;
 use crate::container::engine::Engine;
@@ -43,7 +43,7 @@ fn selection() -> Selection {
     };
     Selection {
         matches: vec![found(container("one", Some("one"))), found(user)],
-        strangers: vec![Stranger {
+        unidentified: vec![Unaccounted {
             id: String::new(),
             engine: Engine::Unknown,
             namespace: None,
@@ -64,9 +64,9 @@ fn selection() -> Selection {
     }
 }
 
-fn payloads_of(means: Means) -> Payloads {
+fn payloads_of(source: PatchSource) -> Payloads {
     let order = Order {
-        means,
+        source,
         check: Some("test -e /x".to_owned()),
         environment: vec!["A=b c".to_owned()],
         ..Order::automatic()
@@ -93,7 +93,7 @@ fn plan_where(first: impl Fn(&Payload) -> Step) -> Plan {
             Step::Run(payload)
         }
     };
-    Plan::of(selection(), &payloads_of(Means::Command(words)), step)
+    Plan::of(selection(), &payloads_of(PatchSource::Command(words)), step)
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
     assert_eq!(plan(None).exit(), Exit::NotAllWell);
     assert_eq!(
         Plan {
-            strangers: Vec::new(),
+            unidentified: Vec::new(),
             ..plan(None)
         }
         .exit(),
@@ -192,17 +192,17 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
     );
     let nothing = Plan::of(
         Selection {
-            strangers: Vec::new(),
+            unidentified: Vec::new(),
             ..selection()
         },
-        &payloads_of(Means::Signed),
+        &payloads_of(PatchSource::Signed),
         |_, payload| Step::Run(payload),
     );
     assert_eq!(nothing.exit(), Exit::NotAllWell);
     // A named container does not exist: whatever else is found, the order is not carried out.
     assert_eq!(
         Plan {
-            strangers: Vec::new(),
+            unidentified: Vec::new(),
             unfound: 1,
             ..plan(None)
         }
@@ -221,37 +221,39 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
 
 #[test]
 fn what_can_run_nowhere_is_no_plan_for_a_run() {
-    let nothing = Plan::of(selection(), &payloads_of(Means::Signed), |_, payload| {
-        Step::Run(payload)
-    });
+    let nothing = Plan::of(
+        selection(),
+        &payloads_of(PatchSource::Signed),
+        |_, payload| Step::Run(payload),
+    );
     let why = NoPatch::None("no ban".to_owned());
-    for what in [
-        What::Bans(vec!["BAN-1".to_owned()]),
-        What::AllBanned,
-        What::Base("b".to_owned()),
+    for selector in [
+        Selector::Bans(vec!["BAN-1".to_owned()]),
+        Selector::AllBanned,
+        Selector::Base("b".to_owned()),
     ] {
-        assert_eq!(nothing.no_patch(&what), Some(&why), "{what:?}");
-        assert_eq!(plan(None).no_patch(&what), None, "{what:?}");
+        assert_eq!(nothing.no_patch(&selector), Some(&why), "{selector:?}");
+        assert_eq!(plan(None).no_patch(&selector), None, "{selector:?}");
     }
     let mixed = Plan {
         planned: [nothing.planned, plan(None).planned].concat(),
         ..Plan::default()
     };
     assert_eq!(
-        mixed.no_patch(&What::Bans(vec!["BAN-1".to_owned()])),
+        mixed.no_patch(&Selector::Bans(vec!["BAN-1".to_owned()])),
         Some(&why)
     );
-    assert_eq!(mixed.no_patch(&What::AllBanned), None);
+    assert_eq!(mixed.no_patch(&Selector::AllBanned), None);
 }
 
 #[test]
 fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
-    let whole = |outcome: Outcome, bygone: Outcome| {
+    let whole = |outcome: Outcome, gone: Outcome| {
         let plan = plan_where(|payload| Step::Stands(payload.clone(), outcome.clone()));
         Plan {
-            strangers: Vec::new(),
+            unidentified: Vec::new(),
             left_out: Vec::new(),
-            bygone: vec![(container("three", None), bygone)],
+            gone: vec![(container("three", None), gone)],
             ..plan
         }
     };
@@ -280,7 +282,7 @@ fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
         (
             &lines[3]["container"],
             &lines[3]["outcome"],
-            &lines[3]["well"]
+            &lines[3]["ok"]
         ),
         (&"three".into(), &"patched".into(), &true.into())
     );

@@ -11,7 +11,8 @@ use crate::exec_patch::job::Container;
 use crate::exec_patch::journal::line::{self, Line, Named};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::payload::Payload;
-use crate::exec_patch::select::{LeftOut, Stranger};
+use crate::exec_patch::select::LeftOut;
+use crate::node::unaccounted::Unaccounted;
 use crate::report;
 use crate::report::line as said;
 
@@ -51,9 +52,9 @@ fn short(id: &str) -> &str {
 
 pub(super) fn text(plan: &Plan) -> String {
     let mut lines: Vec<String> = plan.planned.iter().flat_map(planned).collect();
-    lines.extend(plan.bygone.iter().flat_map(bygone));
+    lines.extend(plan.gone.iter().flat_map(gone));
     lines.extend(plan.left_out.iter().flat_map(left_out));
-    lines.extend(plan.strangers.iter().flat_map(stranger));
+    lines.extend(plan.unidentified.iter().flat_map(unidentified));
     if !lines.is_empty() {
         lines.push(String::new());
     }
@@ -119,9 +120,9 @@ fn terms(payload: &Payload) -> String {
     );
     terms.extend(
         payload
-            .brought
+            .program
             .as_ref()
-            .map(|brought| format!("brings {}", brought.digest)),
+            .map(|program| format!("program {}", program.digest)),
     );
     let words = |words: &Vec<String>| {
         words
@@ -138,7 +139,7 @@ fn terms(payload: &Payload) -> String {
     terms.join(", ")
 }
 
-fn bygone((container, outcome): &(Container, Outcome)) -> Vec<String> {
+fn gone((container, outcome): &(Container, Outcome)) -> Vec<String> {
     vec![
         title(container),
         format!("  no longer matches: {} in this run", outcome.word()),
@@ -155,26 +156,26 @@ fn left_out(left: &LeftOut) -> Vec<String> {
         .collect()
 }
 
-fn stranger(stranger: &Stranger) -> Vec<String> {
-    let name = stranger
+fn unidentified(unidentified: &Unaccounted) -> Vec<String> {
+    let name = unidentified
         .name
         .as_deref()
-        .unwrap_or_else(|| short(&stranger.id));
+        .unwrap_or_else(|| short(&unidentified.id));
     let name = if name.is_empty() {
-        said::name(&stranger.place.to_string_lossy())
+        said::name(&unidentified.place.to_string_lossy())
     } else {
         said::name(name)
     };
     vec![
-        format!("{name}, {}", stranger.engine),
-        format!("  not understood: {}", stranger.why),
+        format!("{name}, {}", unidentified.engine),
+        format!("  not understood: {}", unidentified.why),
     ]
 }
 
 fn summary(plan: &Plan) -> String {
     let number = |is: fn(&Step) -> bool| plan.steps().filter(|step| is(step)).count();
-    let bygone = plan
-        .bygone
+    let gone = plan
+        .gone
         .iter()
         .map(|(container, _)| Named::of(container))
         .collect::<HashSet<_>>()
@@ -193,9 +194,9 @@ fn summary(plan: &Plan) -> String {
             number(|step| matches!(step, Step::Cannot(_))),
             "could not be patched",
         ),
-        (bygone, "no longer matching"),
+        (gone, "no longer matching"),
         (plan.left_out.len(), "left out"),
-        (plan.strangers.len(), "not understood"),
+        (plan.unidentified.len(), "not understood"),
     ];
     let parts: Vec<_> = parts
         .iter()
@@ -221,10 +222,10 @@ pub(super) fn json(plan: &Plan) -> String {
         .planned
         .iter()
         .map(|planned| Line::Planned(Box::new(planned.line())));
-    let gone = plan.bygone.iter().map(|(container, outcome)| {
+    let gone = plan.gone.iter().map(|(container, outcome)| {
         Line::Gone(Box::new(line::Gone {
             container: container.clone(),
-            well: outcome.is_well(),
+            ok: outcome.is_ok(),
             outcome: outcome.clone(),
         }))
     });
@@ -235,9 +236,9 @@ pub(super) fn json(plan: &Plan) -> String {
         }))
     });
     let unclear = plan
-        .strangers
+        .unidentified
         .iter()
-        .map(|stranger| Line::NotUnderstood(line::Stranger::of(stranger)));
+        .map(|unidentified| Line::NotUnderstood(line::NotUnderstood::of(unidentified)));
     let Plan {
         list_version,
         warnings,

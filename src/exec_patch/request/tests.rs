@@ -2,7 +2,7 @@
 
 use super::super::journal::Journal;
 use super::super::journal::tests::{
-    begun, container, failed, finished, job, nobody, node, payload, planned, treat,
+    container, failed, finished, job, nobody, node, payload, planned, started, treat,
 };
 use super::super::outcome::Outcome;
 use super::super::pace::Share;
@@ -15,7 +15,7 @@ use crate::exec_patch::job::{Container, Job};
 /// A resumed request, with containers and the outcomes of their patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let mut number = 0;
     for (id, outcomes) in containers {
         let container = container(id, 11);
@@ -41,14 +41,14 @@ fn treat_with(
         digest,
         ..job(journal, number, container.clone())
     };
-    if *outcome == Outcome::NotBegun {
+    if *outcome == Outcome::NotStarted {
         let payload = Payload {
             digest,
             ..payload(None)
         };
         return journal.settled(container, Some(&payload), outcome).unwrap();
     }
-    journal.begun(&job, false).unwrap();
+    journal.started(&job, false).unwrap();
     journal
         .ended(&job, &super::super::job::Done::of(outcome.clone()))
         .unwrap();
@@ -64,7 +64,7 @@ fn request(journal: &Journal) -> Request {
 
 #[test]
 fn a_canary_is_a_container_however_many_patches_it_has() {
-    use Outcome::{AlreadyFine, NotBegun, Patched};
+    use Outcome::{AlreadyFine, NotStarted, Patched};
     for (containers, passed) in [
         (&[("c1", &[Patched, Patched, Patched][..])][..], 1),
         (&[("c1", &[Patched, Patched]), ("c2", &[Patched])], 2),
@@ -75,7 +75,7 @@ fn a_canary_is_a_container_however_many_patches_it_has() {
             ],
             1,
         ),
-        (&[("c1", &[Patched, NotBegun])], 0),
+        (&[("c1", &[Patched, NotStarted])], 0),
         (&[("c1", &[AlreadyFine, AlreadyFine])], 0),
         (&[], 0),
     ] {
@@ -112,7 +112,7 @@ fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
 #[test]
 fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let before = USUAL_PACE;
     let (canary, failures) = (
         Limits {
@@ -150,7 +150,7 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
 #[test]
 fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
     let (_directory, paths) = node();
-    let (mut lock, journal) = begun(&paths);
+    let (mut lock, journal) = started(&paths);
     treat(&journal, 1, container("c1", 11), failed(1));
     let stopped = |allowed| {
         let stopped = Some(Halt::Failures { allowed });

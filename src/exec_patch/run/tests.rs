@@ -54,11 +54,11 @@ fn named(container: &Container, payload: Option<&Payload>) -> String {
 }
 
 impl Listener for Heard {
-    fn begun(&mut self, job: &Job) {
+    fn started(&mut self, job: &Job) {
         self.now += 1;
         self.most = self.most.max(self.now);
         self.lines.push(format!(
-            "{} {}: begun",
+            "{} {}: started",
             job.container.id,
             job.work.run.join(" ")
         ));
@@ -119,8 +119,8 @@ fn turn(id: &str, payloads: &[&str]) -> QueuedContainer {
         environment: Vec::new(),
         directory: None,
         timeout: 1,
-        thaw: false,
-        brings: false,
+        unpause: false,
+        program: false,
     };
     let payloads = payloads
         .iter()
@@ -208,7 +208,7 @@ fn every_turn_has_its_outcome_and_the_window_is_kept() {
     let ended: Vec<_> = heard
         .lines
         .iter()
-        .filter(|line| !line.ends_with("begun"))
+        .filter(|line| !line.ends_with("started"))
         .cloned()
         .collect();
     assert_eq!(
@@ -225,7 +225,7 @@ fn every_turn_has_its_outcome_and_the_window_is_kept() {
     assert_eq!(heard.most, 2);
     assert_eq!(
         heard.lines[..2],
-        ["patched-0 x: begun", "patched-0 x: patched"],
+        ["patched-0 x: started", "patched-0 x: patched"],
         "the canary goes alone"
     );
 }
@@ -242,11 +242,11 @@ fn what_is_found_meanwhile_has_its_turn_and_nothing_twice() {
     assert_eq!(
         heard.lines,
         [
-            "patched-0 x: begun",
+            "patched-0 x: started",
             "patched-0 x: patched",
-            "fine-9 x: begun",
+            "fine-9 x: started",
             "fine-9 x: already fine",
-            "patched-10 x: begun",
+            "patched-10 x: started",
             "patched-10 x: patched"
         ]
     );
@@ -262,7 +262,7 @@ fn nobody_begins_once_too_many_have_failed_and_the_rest_is_told() {
     );
     assert_eq!(halt, Some(Halt::Failures { allowed: 1 }));
     assert!(
-        heard.lines.contains(&"patched-3 x: not begun".to_owned()),
+        heard.lines.contains(&"patched-3 x: not started".to_owned()),
         "{:?}",
         heard.lines
     );
@@ -274,9 +274,9 @@ fn nobody_begins_once_too_many_have_failed_and_the_rest_is_told() {
     assert_eq!(
         heard.lines,
         [
-            "failed-0 x: begun",
+            "failed-0 x: started",
             "failed-0 x: failed",
-            "patched-1 x: not begun"
+            "patched-1 x: not started"
         ]
     );
 }
@@ -293,11 +293,11 @@ fn what_fails_in_a_users_container_stops_nothing() {
     assert_eq!(
         heard.lines,
         [
-            "failed-0 x: begun",
+            "failed-0 x: started",
             "failed-0 x: failed",
-            "failed-1 x: begun",
+            "failed-1 x: started",
             "failed-1 x: failed",
-            "patched-2 x: begun",
+            "patched-2 x: started",
             "patched-2 x: patched"
         ]
     );
@@ -316,15 +316,15 @@ fn nobody_begins_when_it_cannot_be_written_down() {
     assert_eq!(
         heard.lines,
         [
-            "patched-0 x: begun",
+            "patched-0 x: started",
             "patched-0 x: patched",
-            "patched-1 x: not begun"
+            "patched-1 x: not started"
         ]
     );
 }
 
 #[test]
-fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() {
+fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_ok() {
     let mut heard = Heard::default();
     assert_eq!(
         carried_out(&mut heard, 0, vec![vec![turn("patched", &["a", "b"])]]),
@@ -333,9 +333,9 @@ fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() 
     assert_eq!(
         heard.lines,
         [
-            "patched a: begun",
+            "patched a: started",
             "patched a: patched",
-            "patched b: begun",
+            "patched b: started",
             "patched b: patched"
         ]
     );
@@ -347,10 +347,10 @@ fn the_patches_of_one_container_run_one_after_the_other_until_one_is_not_well() 
     assert_eq!(
         heard.lines,
         [
-            "failed a: begun",
+            "failed a: started",
             "failed a: failed",
-            "failed b: not begun",
-            "failed c: not begun"
+            "failed b: not started",
+            "failed c: not started"
         ]
     );
     assert_eq!(
@@ -386,7 +386,7 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
         Ok::<_, ()>(Found::default())
     });
     assert_eq!(halt, Ok(Some(Halt::Failures { allowed: 0 })));
-    assert_eq!(heard.lines, ["a x: could not enter", "a y: not begun"]);
+    assert_eq!(heard.lines, ["a x: could not enter", "a y: not started"]);
 }
 
 #[test]
@@ -446,19 +446,19 @@ fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
         at_tick: Some(signal_twice),
         ..Heard::default()
     };
-    let begun = Instant::now();
+    let start = Instant::now();
     let halt = carried_out(&mut heard, 0, vec![turns("endless endless patched")]);
     assert_eq!(halt, Some(Halt::Asked));
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(20));
     assert_eq!(
         sorted(heard.lines),
         [
-            "endless-0 x: begun",
             "endless-0 x: cancelled",
-            "endless-1 x: begun",
+            "endless-0 x: started",
             "endless-1 x: cancelled",
-            "nothing more is begun, and what is under way is finished; once more to end it now",
-            "patched-2 x: not begun",
+            "endless-1 x: started",
+            "nothing more is started, and what is under way is finished; once more to end it now",
+            "patched-2 x: not started",
             "what is under way is ended now"
         ]
     );
@@ -477,10 +477,10 @@ fn a_worker_that_somebody_stops_is_killed_in_the_end() {
     assert_eq!(
         sorted(heard.lines),
         [
-            "patched-1 x: begun",
             "patched-1 x: patched",
-            "stuck-0 x: begun",
+            "patched-1 x: started",
             "stuck-0 x: interrupted",
+            "stuck-0 x: started",
             "the worker for stuck-0 did not end in time and was killed; what it had started there may still run"
         ]
     );

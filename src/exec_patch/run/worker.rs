@@ -63,7 +63,7 @@ impl Worker {
     pub fn start(
         program: &Path,
         job: &Job,
-        brought: Option<BorrowedFd<'_>>,
+        program_fd: Option<BorrowedFd<'_>>,
         lock: BorrowedFd<'_>,
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
@@ -72,7 +72,7 @@ impl Worker {
             .stdin(question(job)?)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = inherit::start(command, brought, lock)?;
+        let mut child = inherit::start(command, program_fd, lock)?;
         let answer = Stream::of(child.stdout.take().map(Into::into))?;
         let remarks = Stream::of(child.stderr.take().map(Into::into))?;
         Ok(Self {
@@ -218,8 +218,8 @@ mod tests {
             environment: Vec::new(),
             directory: None,
             timeout: 1,
-            thaw: false,
-            brings: false,
+            unpause: false,
+            program: false,
         };
         let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
         let (run, journal, runtime) = ("r".into(), "/j".into(), "/usr/sbin/runc".into());
@@ -252,12 +252,12 @@ mod tests {
             .write_all(format!("#!/bin/sh\n{script}\n").as_bytes())
             .unwrap();
         let lock = tempfile::tempfile().unwrap();
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut worker = Worker::start(&program, &job(), None, lock.as_fd()).unwrap();
         loop {
             worker.take();
             if let Some(ended) = worker.ended() {
-                return (ended, begun.elapsed());
+                return (ended, start.elapsed());
             }
             std::thread::sleep(Duration::from_millis(5));
         }

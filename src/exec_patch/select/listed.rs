@@ -113,7 +113,7 @@ impl<'a> Listed<'a> {
             }
             Bans::Known(_) => said(of, &self.findings(origin, &bans), origin),
             Bans::Missing(fault) => Said::Unclear(format!(
-                "it is banned, and no more can be told: {}",
+                "it is banned, and no more is known: {}",
                 line::causes(fault)
             )),
         }
@@ -212,7 +212,7 @@ fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
         Of::Bans(ids) => ids.contains(&finding.hit.ban.id),
         Of::Effect => true,
     });
-    let (wanted, others): (Vec<_>, Vec<_>) =
+    let (matching, others): (Vec<_>, Vec<_>) =
         concerned.partition(|finding| is_wanted(of, &finding.standing));
     let sentences = |findings: &[&Finding]| {
         findings
@@ -220,10 +220,10 @@ fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
             .map(|finding| finding.sentence(Some(origin)))
             .collect()
     };
-    if !wanted.is_empty() {
+    if !matching.is_empty() {
         return Said::Matches {
-            reasons: sentences(&wanted),
-            bans: bans(&wanted),
+            reasons: sentences(&matching),
+            bans: bans(&matching),
         };
     }
     match origin {

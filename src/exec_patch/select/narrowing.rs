@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Selection, Stranger, Wanted};
+use super::{Selection, Target};
 use crate::container::engine::Engine;
 use crate::node::names::is_called;
 use crate::node::running::Instance;
+use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
-impl Wanted {
+impl Target {
     /// Whether a running container is among them.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
@@ -29,8 +30,8 @@ impl Wanted {
 
     /// Those of `others` that a requested engine may have made.
     #[must_use]
-    pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Stranger> {
-        let why = "it cannot be told whether it is Podman's or CRI-O's: the store has no record of it that says so";
+    pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Unaccounted> {
+        let why = "it is not known whether it is Podman's or CRI-O's: the store has no record of it that says so";
         let may_be = |living: &&Instance| {
             let engine = living.engine();
             engine == Engine::ContainersStorage
@@ -48,10 +49,10 @@ impl Wanted {
 
     /// Those of `others` that may have a requested name.
     #[must_use]
-    pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Stranger> {
+    pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Unaccounted> {
         let nameless = |living: &Instance| {
             let why = living.nameless.as_ref().filter(|_| self.is_there(living))?;
-            Some(living.unaccounted(format!("its name cannot be told: {why}")))
+            Some(living.unaccounted(format!("its name is not known: {why}")))
         };
         if self.containers.is_empty() {
             Vec::new()
@@ -62,21 +63,23 @@ impl Wanted {
 
     /// Whether a container that cannot be identified may be among them.
     #[must_use]
-    pub(super) fn may_be_about(&self, stranger: &Stranger) -> bool {
+    pub(super) fn may_be_about(&self, unidentified: &Unaccounted) -> bool {
         let may_be = self.engines.is_empty()
             || self
                 .engines
                 .iter()
-                .any(|asked| stranger.engine.may_be(*asked));
-        let is_there = stranger.engine == Engine::Unknown
+                .any(|asked| unidentified.engine.may_be(*asked));
+        let is_there = unidentified.engine == Engine::Unknown
             || may_be
                 && (self.namespaces.is_empty()
-                    || stranger
+                    || unidentified
                         .namespace
                         .as_ref()
                         .is_some_and(|own| self.namespaces.contains(own)));
         // Without an ID it stands for a whole directory of containers.
-        is_there && (stranger.id.is_empty() || self.names(&stranger.id, stranger.name.as_deref()))
+        is_there
+            && (unidentified.id.is_empty()
+                || self.names(&unidentified.id, unidentified.name.as_deref()))
     }
 
     /// Warnings about names that are not among the matches: `others` are the running containers
@@ -95,19 +98,21 @@ impl Wanted {
                 .any(|living| is_called(word, living.id(), living.name.as_deref()));
             match (unfound.contains(word), runs && !selection.has(word)) {
                 (true, _) => Some(format!(
-                    "cannot find a running container whose name is {name}, or whose ID begins so"
+                    "cannot find a running container whose name is {name}, or whose ID begins with it"
                 )),
                 (false, true) => Some(format!("container {name} runs, and is no match")),
                 (false, false) => None,
             }
         };
         let mut warnings: Vec<String> = self.containers.iter().filter_map(said).collect();
-        let (matches, strangers) = (&selection.matches, &selection.strangers);
+        let (matches, unidentified) = (&selection.matches, &selection.unidentified);
         for engine in &self.engines {
             let is_there = matches
                 .iter()
                 .any(|found| found.container.engine == *engine)
-                || strangers.iter().any(|found| found.engine.may_be(*engine))
+                || unidentified
+                    .iter()
+                    .any(|found| found.engine.may_be(*engine))
                 || others.clone().any(|living| living.engine().may_be(*engine));
             warnings.extend((!is_there).then(|| format!("no container of {engine} runs here")));
         }
@@ -116,7 +121,7 @@ impl Wanted {
             let is_there = matches
                 .iter()
                 .any(|found| is_it(found.container.namespace.as_ref()))
-                || strangers
+                || unidentified
                     .iter()
                     .any(|found| is_it(found.namespace.as_ref()))
                 || others
@@ -163,13 +168,16 @@ impl Selection {
             .matches
             .iter()
             .map(|found| (&found.container.id, &found.container.name));
-        let strangers = self.strangers.iter().map(|found| (&found.id, &found.name));
+        let unidentified = self
+            .unidentified
+            .iter()
+            .map(|found| (&found.id, &found.name));
         let left_out = self
             .left_out
             .iter()
             .map(|found| (&found.container.id, &found.container.name));
         matches
-            .chain(strangers)
+            .chain(unidentified)
             .chain(left_out)
             .any(|(id, name)| is_called(word, id, name.as_deref()))
     }

@@ -167,14 +167,14 @@ impl Node {
         self.put(&format!("{root}/{id}/state.json"), &text);
     }
 
-    fn scan(&self, wanted: &Wanted) -> Result<Selection, SelectError> {
-        scan(wanted, &self.paths, &Settings::unset(), ISSUED.plus(3_600))
+    fn scan(&self, target: &Target) -> Result<Selection, SelectError> {
+        scan(target, &self.paths, &Settings::unset(), ISSUED.plus(3_600))
     }
 
     /// What is selected: names of matches, of those left out, and of those that cannot be
     /// identified with the reason.
-    fn told(&self, wanted: &Wanted) -> (Vec<String>, Vec<String>, Vec<String>) {
-        let found = self.scan(wanted).unwrap();
+    fn told(&self, target: &Target) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let found = self.scan(target).unwrap();
         let name = |container: &Container| {
             container
                 .name
@@ -194,7 +194,7 @@ impl Node {
                 .map(|found| name(&found.container))
                 .collect(),
             found
-                .strangers
+                .unidentified
                 .iter()
                 .map(|found| {
                     format!(
@@ -209,21 +209,21 @@ impl Node {
     }
 }
 
-fn wanted(what: What) -> Wanted {
-    Wanted {
-        what,
+fn target(selector: Selector) -> Target {
+    Target {
+        selector,
         engines: Vec::new(),
         namespaces: Vec::new(),
         containers: Vec::new(),
     }
 }
 
-fn by_ban(id: &str) -> Wanted {
-    wanted(What::Bans(vec![id.to_owned()]))
+fn by_ban(id: &str) -> Target {
+    target(Selector::Bans(vec![id.to_owned()]))
 }
 
-fn by_base(layers: &[u8]) -> Wanted {
-    wanted(What::Base(chain(layers).top().to_string()))
+fn by_base(layers: &[u8]) -> Target {
+    target(Selector::Base(chain(layers).top().to_string()))
 }
 
 /// A ban of the image with this one layer, with more lines.
@@ -266,7 +266,7 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
     assert_eq!(
         (
             found.list.map(|list| list.version),
-            &found.strangers[..],
+            &found.unidentified[..],
             &found.left_out[..],
             &found.warnings[..]
         ),
@@ -287,7 +287,7 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
             .join(id("web")),
         owner: nix::unistd::geteuid().as_raw(),
         pid,
-        started: process.begun().unwrap(),
+        started: process.start_time().unwrap(),
     };
     assert_eq!(container, &expected);
 }
@@ -303,7 +303,7 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
     fs::rename(node.bundle(&id, "web-1", &[1, 2]), &bundle).unwrap();
     let pid = node.process("sleep", &bundle);
     node.state("run/docker/runtime-runc/acme", &id, &bundle, pid);
-    let of = |engine| Wanted {
+    let of = |engine| Target {
         engines: vec![engine],
         ..by_base(&[1])
     };
@@ -393,7 +393,7 @@ fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
         ban("BAN-7", 7, "2026-11-27", "action = \"warn\"\n"),
     ];
     node.ban(&source.concat());
-    let all = wanted(What::Bans(
+    let all = target(Selector::Bans(
         (1..=7).map(|number| format!("BAN-{number}")).collect(),
     ));
     assert_eq!(
@@ -405,7 +405,7 @@ fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
         )
     );
     assert_eq!(
-        node.told(&wanted(What::AllBanned)),
+        node.told(&target(Selector::AllBanned)),
         (
             strings(&["a-1", "f-1"]),
             strings(&["b-1", "c-1", "d-1", "e-1", "g-1"]),
@@ -426,7 +426,7 @@ fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
 }
 
 #[test]
-fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_no_stranger() {
+fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_none_that_is_unidentified() {
     let mut node = Node::new();
     for letters in ["a", "b", "c"] {
         node.container(letters, &[1]);
@@ -464,8 +464,8 @@ fn a_user_keeps_no_container_out_of_sight_by_a_file_in_its_state() {
     let directory = format!("run/docker/runtime-runc/moby/{}", id("web"));
     node.put(&format!("{directory}/exec.fifo"), "");
     let seen = || {
-        let (matches, left_out, strangers) = node.told(&by_base(&[1]));
-        matches.len() + left_out.len() + strangers.len()
+        let (matches, left_out, unidentified) = node.told(&by_base(&[1]));
+        matches.len() + left_out.len() + unidentified.len()
     };
     assert_eq!(seen(), 0);
     if nix::unistd::geteuid().is_root() {
@@ -499,25 +499,31 @@ fn a_users_state_takes_no_container_of_anothers_away() {
         process: InitProcess { started, ..own },
         owner,
     };
-    let begun = own.begun();
+    let started = own.start_time();
     for (state, kept) in [
         (
             vec![
-                of(4_242_424, "/run/user/4242424/runc", begun),
-                of(0, "/run/runc", begun),
+                of(4_242_424, "/run/user/4242424/runc", started),
+                of(0, "/run/runc", started),
             ],
             &["/run/runc"][..],
         ),
         (
-            vec![of(0, "/run/crun", None), of(0, "/run/runc", begun)],
+            vec![of(0, "/run/crun", None), of(0, "/run/runc", started)],
             &["/run/runc"],
         ),
         (
-            vec![of(4_242_424, "/one", begun), of(4_242_424, "/two", begun)],
+            vec![
+                of(4_242_424, "/one", started),
+                of(4_242_424, "/two", started),
+            ],
             &["/one"],
         ),
         (
-            vec![of(4_242_424, "/one", begun), of(4_242_425, "/two", begun)],
+            vec![
+                of(4_242_424, "/one", started),
+                of(4_242_425, "/two", started),
+            ],
             &["/one", "/two"],
         ),
         (vec![of(0, "/run/runc", Some(1))], &[]),
@@ -545,24 +551,24 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
     let bare = r#"unknown bare: cannot tell which engine made the bundle "…/srv/bare""#;
     let any = by_base(&[1]);
     let (docker, podman) = (
-        Wanted {
+        Target {
             engines: vec![Engine::Docker],
             ..any.clone()
         },
-        Wanted {
+        Target {
             engines: vec![Engine::Podman],
             ..any.clone()
         },
     );
-    let web = Wanted {
+    let web = Target {
         containers: strings(&["web"]),
         ..any.clone()
     };
-    let batch = Wanted {
+    let batch = Target {
         namespaces: strings(&["batch"]),
         ..any.clone()
     };
-    for (wanted, matches, strangers) in [
+    for (target, matches, unidentified) in [
         (any, &["web-1"][..], &[torn, alien, bare][..]),
         (docker, &["web-1"], &[torn, alien]),
         (podman, &[], &[alien]),
@@ -570,9 +576,9 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
         (web, &["web-1"], &[]),
     ] {
         assert_eq!(
-            node.told(&wanted),
-            (strings(matches), Vec::new(), strings(strangers)),
-            "{wanted:?}"
+            node.told(&target),
+            (strings(matches), Vec::new(), strings(unidentified)),
+            "{target:?}"
         );
     }
 }
@@ -589,7 +595,7 @@ fn who_names_a_container_that_is_not_there_is_told() {
         (
             &["web-"],
             &[],
-            &["cannot find a running container whose name is web-, or whose ID begins so"],
+            &["cannot find a running container whose name is web-, or whose ID begins with it"],
         ),
         (
             &["web-1", "calm-1"],
@@ -599,11 +605,13 @@ fn who_names_a_container_that_is_not_there_is_told() {
         (
             &["a\nb"],
             &[],
-            &[r#"cannot find a running container whose name is "a\nb", or whose ID begins so"#],
+            &[
+                r#"cannot find a running container whose name is "a\nb", or whose ID begins with it"#,
+            ],
         ),
     ] {
         let found = node
-            .scan(&Wanted {
+            .scan(&Target {
                 containers: strings(words),
                 ..by_base(&[1])
             })
@@ -634,7 +642,7 @@ fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
     let mut node = Node::new();
     node.container("a", &[1]);
     node.container("b", &[1, 2]);
-    let image = |digest: Digest| wanted(What::Image(digest.to_string()));
+    let image = |digest: Digest| target(Selector::Image(digest.to_string()));
     assert_eq!(node.told(&by_base(&[1])).0, ["a-1", "b-1"]);
     assert_eq!(node.told(&by_base(&[1, 2])).0, ["b-1"]);
     assert_eq!(node.told(&image(Digest::of(&[1]))).0, ["a-1"]);
@@ -651,7 +659,7 @@ fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
         (vec![format!("is {base}"), format!("built on {base}")], None)
     );
     let error = node
-        .scan(&wanted(What::Base("app:1".to_owned())))
+        .scan(&target(Selector::Base("app:1".to_owned())))
         .unwrap_err();
     assert!(
         error
@@ -665,7 +673,7 @@ fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
 fn without_a_list_or_such_a_ban_nothing_is_selected() {
     let mut node = Node::new();
     node.container("web", &[1]);
-    let error = node.scan(&wanted(What::AllBanned)).unwrap_err();
+    let error = node.scan(&target(Selector::AllBanned)).unwrap_err();
     assert!(matches!(error, SelectError::List(_)), "{error}");
     assert_eq!(
         error.hint(),
@@ -679,7 +687,7 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
     );
     // A ban that is lifted during a run has no more matches.
     let settings = Settings::unset();
-    let both = wanted(What::Bans(strings(&["BAN-1", "BAN-2"])));
+    let both = target(Selector::Bans(strings(&["BAN-1", "BAN-2"])));
     node.ban(&(ban("BAN-1", 1, "2026-11-20", "") + &ban("BAN-2", 2, "2026-11-20", "")));
     let mut scanner = Scanner::new(&both, &node.paths, &settings).unwrap();
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
@@ -722,11 +730,11 @@ fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
         &format!("{tasks}/inside/address"),
         "unix:///run/containerd/s/virtual",
     );
-    let (matches, _, mut strangers) = node.told(&by_base(&[1]));
-    strangers.sort();
+    let (matches, _, mut unidentified) = node.told(&by_base(&[1]));
+    unidentified.sort();
     let why = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
     let expected = ["inside", "sandbox", "virtual"].map(|name| format!("containerd {name}: {why}"));
-    assert_eq!((matches, strangers), (Vec::new(), expected.to_vec()));
+    assert_eq!((matches, unidentified), (Vec::new(), expected.to_vec()));
 }
 
 #[test]
@@ -739,5 +747,5 @@ fn what_was_told_of_a_container_is_remembered_while_it_lives() {
     // Its engine forgets the image's layers.
     fs::remove_dir_all(node.at("var/lib/docker/image")).unwrap();
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
-    assert_eq!(node.scan(&by_base(&[1])).unwrap().strangers.len(), 1);
+    assert_eq!(node.scan(&by_base(&[1])).unwrap().unidentified.len(), 1);
 }

@@ -16,7 +16,7 @@ use crate::exec_patch::output;
 use crate::exec_patch::pace::Halt;
 use crate::exec_patch::payload::Payload;
 use crate::exec_patch::plan::{Plan, Step, called, place};
-use crate::exec_patch::select::Stranger;
+use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
 /// How many last lines are shown of what failed.
@@ -113,7 +113,7 @@ impl Columns {
         outcome: &Outcome,
         done: Option<&Done>,
     ) -> Vec<String> {
-        if *outcome == Outcome::NotBegun {
+        if *outcome == Outcome::NotStarted {
             return Vec::new();
         }
         let time = done.map(|done| span(done.took)).unwrap_or_default();
@@ -145,7 +145,7 @@ impl Columns {
                 "    ended, and stays until the container's first process waits for it: {zombies}"
             ));
         }
-        if has_run(outcome) && !outcome.is_well() {
+        if has_run(outcome) && !outcome.is_ok() {
             lines.extend(self.shown(tail(&done.tail)));
         }
         lines
@@ -170,15 +170,19 @@ impl Columns {
     }
 
     /// A container that cannot be identified.
-    pub(super) fn stranger(&self, stranger: &Stranger, outcome: &Outcome) -> Vec<String> {
+    pub(super) fn unidentified(
+        &self,
+        unidentified: &Unaccounted,
+        outcome: &Outcome,
+    ) -> Vec<String> {
         let mut lines = vec![self.line(
             outcome.word(),
-            &self::stranger(stranger),
-            stranger.engine.word(),
+            &self::unidentified(unidentified),
+            unidentified.engine.word(),
             "",
             "",
         )];
-        lines.push(format!("    {}", line::one_line(&stranger.why)));
+        lines.push(format!("    {}", line::one_line(&unidentified.why)));
         lines
     }
 }
@@ -189,13 +193,13 @@ pub(super) fn told(container: &Container) -> String {
 }
 
 /// The name of a container that cannot be identified.
-pub(super) fn stranger(stranger: &Stranger) -> String {
-    let id = if stranger.id.is_empty() {
-        stranger.place.to_string_lossy()
+pub(super) fn unidentified(unidentified: &Unaccounted) -> String {
+    let id = if unidentified.id.is_empty() {
+        unidentified.place.to_string_lossy()
     } else {
-        stranger.id.as_str().into()
+        unidentified.id.as_str().into()
     };
-    line::name(stranger.name.as_deref().unwrap_or(&id))
+    line::name(unidentified.name.as_deref().unwrap_or(&id))
 }
 
 fn image(container: &Container) -> String {
@@ -217,7 +221,7 @@ const fn has_run(outcome: &Outcome) -> bool {
         | Outcome::TimedOut
         | Outcome::Survived { .. }
         | Outcome::Cancelled { .. }
-        | Outcome::LeftAwake { .. }
+        | Outcome::LeftUnpaused { .. }
         | Outcome::Vanished
         | Outcome::Interrupted => true,
         Outcome::PatchedBefore { .. }
@@ -225,7 +229,7 @@ const fn has_run(outcome: &Outcome) -> bool {
         | Outcome::Restarting { .. }
         | Outcome::CouldNotEnter { .. }
         | Outcome::NotUnderstood { .. }
-        | Outcome::NotBegun => false,
+        | Outcome::NotStarted => false,
     }
 }
 
@@ -236,12 +240,12 @@ fn detail(outcome: &Outcome) -> Option<String> {
         | Outcome::AlreadyFine
         | Outcome::TimedOut
         | Outcome::Vanished
-        | Outcome::NotBegun
+        | Outcome::NotStarted
         | Outcome::Interrupted => None,
         Outcome::Restarting { starts } => Some(format!(
             "it has been started again more often than {starts} times in this run"
         )),
-        Outcome::Paused => Some("--thaw resumes it for the patch".to_owned()),
+        Outcome::Paused => Some("--unpause resumes it for the patch".to_owned()),
         Outcome::PatchedBefore { run } => Some(format!("by run {run}")),
         Outcome::Failed { stage, status } => Some(match stage {
             Stage::CheckBefore => format!("the check before it ended with {status}"),
@@ -252,7 +256,7 @@ fn detail(outcome: &Outcome) -> Option<String> {
         Outcome::Survived { left } | Outcome::Cancelled { left } => {
             Some(format!("still there: {}", left.join(", ")))
         }
-        Outcome::LeftAwake { why }
+        Outcome::LeftUnpaused { why }
         | Outcome::CouldNotEnter { why }
         | Outcome::NotUnderstood { why } => Some(why.clone()),
     }
@@ -282,21 +286,21 @@ pub fn span(milliseconds: u64) -> String {
 /// A run's end: why it stopped, those that failed, and the numbers.
 pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<Halt>) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let (unbegun, unwell): (Vec<_>, Vec<_>) =
-        tally.unwell().partition(|one| one.kind == Kind::NotBegun);
-    if !unwell.is_empty() {
-        lines.push("not well:".to_owned());
+    let (not_started, not_ok): (Vec<_>, Vec<_>) =
+        tally.not_ok().partition(|one| one.kind == Kind::NotStarted);
+    if !not_ok.is_empty() {
+        lines.push("not ok:".to_owned());
         lines.extend(
-            unwell
+            not_ok
                 .iter()
                 .map(|one| format!("  {}: {}", one.kind.word(), one.called)),
         );
     }
-    let unbegun: HashSet<_> = unbegun.iter().map(|one| &one.container).collect();
-    if !unbegun.is_empty() {
+    let not_started: HashSet<_> = not_started.iter().map(|one| &one.container).collect();
+    if !not_started.is_empty() {
         lines.push(format!(
-            "not begun: {}; --history {run} names them",
-            amount(unbegun.len(), "container")
+            "not started: {}; --history {run} names them",
+            amount(not_started.len(), "container")
         ));
     }
     lines.extend(stopped.map(|why| format!("stopped: {why}")));
@@ -341,7 +345,7 @@ impl Bar {
         self.bar.inc_length(number as u64);
     }
 
-    pub(super) fn begun(&mut self, container: &Container) {
+    pub(super) fn started(&mut self, container: &Container) {
         self.under_way.push_back(called(container));
         self.show();
     }

@@ -48,7 +48,7 @@ impl Tally {
                 let undone: Vec<_> = places
                     .iter()
                     .copied()
-                    .filter(|at| matches!(of(at), Some(Kind::Vanished | Kind::NotBegun)))
+                    .filter(|at| matches!(of(at), Some(Kind::Vanished | Kind::NotStarted)))
                     .collect();
                 undone.into_iter().for_each(|at| self.counted[at] = None);
             }
@@ -91,14 +91,14 @@ impl Tally {
     }
 
     /// Those that failed.
-    pub fn unwell(&self) -> impl Iterator<Item = &Counted> {
-        self.all().filter(|counted| !counted.kind.is_well())
+    pub fn not_ok(&self) -> impl Iterator<Item = &Counted> {
+        self.all().filter(|counted| !counted.kind.is_ok())
     }
 
     /// The exit status.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        match (self.total(), self.unwell().next()) {
+        match (self.total(), self.not_ok().next()) {
             (0, _) => Exit::NothingMatched,
             (_, None) => Exit::Clear,
             (_, Some(_)) => Exit::NotAllWell,
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_container_that_was_started_anew_counts_by_its_later_life() {
-        use Kind::{NotBegun, Patched, Restarting, Vanished};
+        use Kind::{NotStarted, Patched, Restarting, Vanished};
         let tally = tally(&[
             ("one", 1, Vanished),
             ("two", 1, Vanished),
@@ -138,7 +138,7 @@ mod tests {
             ("three", 2, Vanished),
             ("three", 3, Vanished),
             ("four", 1, Vanished),
-            ("four", 1, NotBegun),
+            ("four", 1, NotStarted),
             ("four", 2, Patched),
             ("four", 2, Patched),
             ("five", 1, Vanished),
@@ -148,12 +148,12 @@ mod tests {
             tally.counts().collect::<Vec<_>>(),
             [(Patched, 4), (Vanished, 2), (Restarting, 1)]
         );
-        let unwell: Vec<_> = tally
-            .unwell()
+        let not_ok: Vec<_> = tally
+            .not_ok()
             .map(|one| (one.container.as_ref().unwrap().id.as_str(), one.kind))
             .collect();
         assert_eq!(
-            unwell,
+            not_ok,
             [("two", Vanished), ("three", Vanished), ("five", Restarting)]
         );
         assert_eq!(tally.exit(), Exit::NotAllWell);
@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn a_container_with_two_patches_is_lost_by_neither() {
-        use Kind::{Failed, NotBegun, Patched, Vanished};
+        use Kind::{Failed, NotStarted, Patched, Vanished};
         for (outcomes, counts) in [
             (
-                &[("one", 1, Vanished), ("one", 1, NotBegun)][..],
-                &[(Vanished, 1), (NotBegun, 1)][..],
+                &[("one", 1, Vanished), ("one", 1, NotStarted)][..],
+                &[(Vanished, 1), (NotStarted, 1)][..],
             ),
             (
                 &[("one", 1, Vanished), ("one", 1, Vanished)],

@@ -126,8 +126,8 @@ fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
             environment: vec![],
             directory: None,
             timeout: 1,
-            thaw: false,
-            brings: false,
+            unpause: false,
+            program: false,
         };
         Payload::new(work, None, ban.map(str::to_owned))
     };
@@ -212,7 +212,7 @@ fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() 
             },
             "    by run r",
         ),
-        (Outcome::Paused, "    --thaw resumes it for the patch"),
+        (Outcome::Paused, "    --unpause resumes it for the patch"),
         (
             Outcome::Failed {
                 stage: Stage::CheckAfter,
@@ -246,7 +246,7 @@ fn what_could_not_be_entered_says_so_once() {
 }
 
 #[test]
-fn four_hundred_that_were_not_begun_are_one_line() {
+fn four_hundred_that_were_not_started_are_one_line() {
     let mut tally = Tally::default();
     tally.add(&container("a"), Kind::Failed);
     for number in 0..400 {
@@ -255,28 +255,28 @@ fn four_hundred_that_were_not_begun_are_one_line() {
             ..container(&format!("web-{number}"))
         };
         assert_eq!(
-            columns().row(&container, None, &Outcome::NotBegun, None),
+            columns().row(&container, None, &Outcome::NotStarted, None),
             [""; 0]
         );
         // It has two patches.
         [1, 2]
             .iter()
-            .for_each(|_| tally.add(&container, Kind::NotBegun));
+            .for_each(|_| tally.add(&container, Kind::NotStarted));
     }
     let expected = [
         "",
-        "not well:",
+        "not ok:",
         "  failed: a (5e5e5e5e5e5e), containerd/k8s.io",
-        "not begun: 400 containers; --history R names them",
+        "not started: 400 containers; --history R names them",
         "stopped: the canary failed",
-        "801 outcomes: 1 failed, 800 not begun; run R",
+        "801 outcomes: 1 failed, 800 not started; run R",
     ];
     assert_eq!(people::summary("R", &tally, Some(Halt::Canary)), expected);
     assert_eq!(tally.exit(), Exit::NotAllWell);
 }
 
 #[test]
-fn the_end_counts_every_outcome_and_names_who_is_not_well() {
+fn the_end_counts_every_outcome_and_names_who_is_not_ok() {
     let mut tally = Tally::default();
     assert_eq!(tally.exit(), Exit::NothingMatched);
     tally.add(&container("a"), Kind::Patched);
@@ -294,7 +294,7 @@ fn the_end_counts_every_outcome_and_names_who_is_not_well() {
     assert_eq!(tally.exit(), Exit::NotAllWell);
     let expected = [
         "",
-        "not well:",
+        "not ok:",
         "  timed out, survived: c (5e5e5e5e5e5e), containerd/k8s.io",
         "  could not enter: 5e5e5e5e5e5e, containerd/k8s.io",
         "stopped: more than 1 failed",
@@ -334,7 +334,7 @@ fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
     let expected = serde_json::json!({
         "schema": 1, "event": "ended", "number": 7, "boot": "B", "digest": job.digest, "ban": "BAN-1", "container": id, "name": "web-1",
         "engine": "containerd", "namespace": "k8s.io", "image": "docker.io/library/app:1", "kind": "crun", "root": "/r", "bundle": "/b", "owner": 0,
-        "pid": 7, "started": 9, "well": false, "outcome": "failed", "stage": "check-before", "status": 2, "duration_ms": 61400, "output_bytes": 9,
+        "pid": 7, "started": 9, "ok": false, "outcome": "failed", "stage": "check-before", "status": 2, "duration_ms": 61400, "output_bytes": 9,
         "output_tail": "a\u{1b}b",
     });
     assert_eq!(told, expected);
@@ -349,8 +349,8 @@ fn job(container: Container) -> Job {
         environment: vec![],
         directory,
         timeout: 1,
-        thaw: false,
-        brings: false,
+        unpause: false,
+        program: false,
     };
     let (run, journal, runtime, digest) = (
         "R".into(),

@@ -191,7 +191,7 @@ mod tests {
                 vec![Others; 2],
             ),
             (
-                "begun meanwhile by one who is older",
+                "started meanwhile by one who is older",
                 vec![old(10), process(200, 10), process(201, 200)],
                 vec![Others; 3],
             ),

@@ -131,13 +131,13 @@ fn names(processes: &[Process]) -> Vec<String> {
 /// Waits until what `tree` sees is as wanted; the names say whether they are sure. A minute at
 /// most: the machine may be busy.
 fn await_seen(tree: &mut Tree, is_wanted: impl Fn(&[String]) -> bool) {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         let seen = names(&tree.alive());
         if is_wanted(&seen) {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{seen:?}");
+        assert!(start.elapsed() < Duration::from_secs(60), "{seen:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -207,9 +207,9 @@ fn who_ignores_a_request_to_end_is_killed_with_all_that_it_forks() {
     await_seen(&mut tree, |seen| {
         seen.iter().any(|name| name.starts_with("sleep "))
     });
-    let begun = Instant::now();
+    let start = Instant::now();
     assert_eq!(end(&mut tree, &mut runtime), []);
-    assert!(begun.elapsed() >= SOON.grace);
+    assert!(start.elapsed() >= SOON.grace);
     assert_eq!(runtime.0.wait().unwrap().to_string(), "signal: 9 (SIGKILL)");
 }
 
@@ -224,9 +224,9 @@ fn a_daemon_without_environment_session_and_pipes_is_found_by_its_dye() {
     assert!(runtime.0.wait().unwrap().success());
     // Nobody scanned while it had its parents.
     await_alive(&mut tree, &["sleep true", "sleep true"]);
-    let begun = Instant::now();
+    let start = Instant::now();
     assert_eq!(end(&mut tree, &mut runtime), []);
-    assert!(begun.elapsed() >= SOON.grace, "SIGTERM was ignored");
+    assert!(start.elapsed() >= SOON.grace, "SIGTERM was ignored");
     assert!(lives((room.container.pid, room.container.started)));
 }
 

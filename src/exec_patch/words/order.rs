@@ -7,15 +7,15 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exec_patch::select::{Wanted, What};
+use crate::exec_patch::select::{Selector, Target};
 
 /// What must run, and where: everything that another run of the same order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// In which containers.
-    pub wanted: Wanted,
+    pub target: Target,
     /// What.
-    pub means: Means,
+    pub source: PatchSource,
     /// A shell command that exits 0 if nothing needs to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
@@ -33,7 +33,7 @@ pub struct Order {
     pub timeout: Option<u64>,
     /// Whether a paused container is resumed for it.
     #[serde(default)]
-    pub thaw: bool,
+    pub unpause: bool,
     /// Whether it also runs where it already succeeded.
     #[serde(default)]
     pub again: bool,
@@ -42,45 +42,45 @@ pub struct Order {
 /// What runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Means {
+pub enum PatchSource {
     /// The signed patch of the ban that applies.
     Signed,
     /// A command and its arguments.
     Command(Vec<String>),
     /// A script and its arguments.
-    Script(Brought),
+    Script(ProgramCall),
     /// A program that is carried with the request, and its arguments.
-    Program(Brought),
+    Program(ProgramCall),
 }
 
 /// A file that is in the container while the command runs, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Brought {
+pub struct ProgramCall {
     /// The file.
     pub file: PathBuf,
     /// Its arguments.
-    pub words: Vec<String>,
+    pub arguments: Vec<String>,
 }
 
 impl Order {
     /// The order of `--auto`: all bans' own patches.
     #[must_use]
     pub const fn automatic() -> Self {
-        let wanted = Wanted {
-            what: What::AllBanned,
+        let target = Target {
+            selector: Selector::AllBanned,
             engines: Vec::new(),
             namespaces: Vec::new(),
             containers: Vec::new(),
         };
         Self {
-            wanted,
-            means: Means::Signed,
+            target,
+            source: PatchSource::Signed,
             check: None,
             user: None,
             environment: Vec::new(),
             directory: None,
             timeout: None,
-            thaw: false,
+            unpause: false,
             again: false,
         }
     }

@@ -43,16 +43,19 @@ fn a_ban_alone_runs_its_own_patch_at_the_usual_pace() {
     let Action::Begin(order) = options.action else {
         panic!("{options:?}")
     };
-    assert_eq!(order.wanted.what, What::Bans(vec!["BAN-1".to_owned()]));
+    assert_eq!(
+        order.target.selector,
+        Selector::Bans(vec!["BAN-1".to_owned()])
+    );
     assert_eq!(
         (
-            order.means,
+            order.source,
             order.user,
             order.timeout,
-            order.thaw,
+            order.unpause,
             order.again
         ),
-        (Means::Signed, None, None, false, false)
+        (PatchSource::Signed, None, None, false, false)
     );
 }
 
@@ -81,7 +84,7 @@ fn everything_that_is_typed_stands_in_the_order() {
         "/srv",
         "--timeout",
         "90s",
-        "--thaw",
+        "--unpause",
         "--again",
         "--",
         "sh",
@@ -94,21 +97,21 @@ fn everything_that_is_typed_stands_in_the_order() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    let wanted = Wanted {
-        what: What::Base("debian:12.4".to_owned()),
+    let target = Target {
+        selector: Selector::Base("debian:12.4".to_owned()),
         engines: vec![Engine::Docker, Engine::CriO],
         namespaces: words("k8s.io"),
         containers: words("web-1"),
     };
     let expected = Order {
-        wanted,
-        means: Means::Command(words("sh -c --thing --")),
+        target,
+        source: PatchSource::Command(words("sh -c --thing --")),
         check: Some("test -e /fixed".to_owned()),
         user: Some((1000, 1000)),
         environment: words("A=b=c B="),
         directory: Some("/srv".to_owned()),
         timeout: Some(90),
-        thaw: true,
+        unpause: true,
         again: true,
     };
     assert_eq!(order, expected);
@@ -118,17 +121,17 @@ fn everything_that_is_typed_stands_in_the_order() {
 
 #[test]
 fn a_script_and_a_program_take_the_words_behind_them() {
-    let brought = |file: &str, words: &[&str]| Brought {
+    let program = |file: &str, words: &[&str]| ProgramCall {
         file: file.into(),
-        words: words.iter().map(|&word| word.to_owned()).collect(),
+        arguments: words.iter().map(|&word| word.to_owned()).collect(),
     };
     assert_eq!(
-        order(&["--image", "app:1", "--script", "fix.sh", "--", "-x", "y"]).means,
-        Means::Script(brought("fix.sh", &["-x", "y"]))
+        order(&["--image", "app:1", "--script", "fix.sh", "--", "-x", "y"]).source,
+        PatchSource::Script(program("fix.sh", &["-x", "y"]))
     );
     assert_eq!(
-        order(&["--all-banned", "--bring", "./fix"]).means,
-        Means::Program(brought("./fix", &[]))
+        order(&["--all-banned", "--program", "./fix"]).source,
+        PatchSource::Program(program("./fix", &[]))
     );
 }
 
@@ -199,15 +202,15 @@ fn what_cannot_be_meant_together_is_refused() {
         ),
         (
             &["--base", "a"],
-            "error: what is to run is missing: -- COMMAND, --script FILE or --bring FILE",
+            "error: what is to run is missing: -- COMMAND, --script FILE or --program FILE",
         ),
         (
             &["--base", "a", "--", ""],
-            "error: the command behind -- is an empty word",
+            "error: the command after -- is an empty argument",
         ),
         (
-            &["--ban", "B", "--script", "a", "--bring", "b"],
-            "error: the argument '--script <FILE>' cannot be used with '--bring <FILE>'",
+            &["--ban", "B", "--script", "a", "--program", "b"],
+            "error: the argument '--script <FILE>' cannot be used with '--program <FILE>'",
         ),
         (
             &["--ban", "B", "apt-get"],
@@ -218,7 +221,7 @@ fn what_cannot_be_meant_together_is_refused() {
             "error: the argument '--resume <RUN>' cannot be used with '--ban <ID>'",
         ),
         (
-            &["--resume", "1", "--thaw"],
+            &["--resume", "1", "--unpause"],
             "error: the argument '--resume <RUN>' cannot be used with:",
         ),
         (
@@ -392,7 +395,7 @@ fn whoever_mistypes_an_option_is_not_told_to_run_it_everywhere() {
     assert!(
         typed(&["--ban", "B", "touch", "/x"])
             .unwrap_err()
-            .contains("tip: what is to run stands behind '--'")
+            .contains("tip: the command to run goes after '--'")
     );
     assert!(
         typed(&["--ban", "B", "--canery", "1"])
@@ -478,7 +481,7 @@ fn old_runs_are_removed_by_their_age_alone() {
     }
     for other in [
         &["--canary", "1"][..],
-        &["--thaw"],
+        &["--unpause"],
         &["--ban", "BAN-1"],
         &["--history"],
         &["--none-ok"],

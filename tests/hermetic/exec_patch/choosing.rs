@@ -94,7 +94,7 @@ fn a_name_that_finds_nothing_is_told() {
         );
         assert!(
             said.err.contains(
-                "cannot find a running container whose name is nope, or whose ID begins so"
+                "cannot find a running container whose name is nope, or whose ID begins with it"
             ),
             "{words:?}: {said:?}"
         );
@@ -160,7 +160,7 @@ fn words_without_sense_are_told_from_what_cannot_be_done() {
         (&["--base", "no/such/file.tar", "--", "true"], 1),
         (&["--base", BASE, "--script", "no-such-script"], 1),
         (
-            &["--base", BASE, "--bring", "/bin/sh", "--", "-c", "true"],
+            &["--base", BASE, "--program", "/bin/sh", "--", "-c", "true"],
             1,
         ),
         (&["--help"], 0),
@@ -229,18 +229,18 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
     assert_eq!(said.status, Some(3), "{said:?}");
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);
     let journal = Fleet::journal(&fleet.runs()[0]);
-    let strangers: Vec<_> = journal
+    let unidentified: Vec<_> = journal
         .iter()
         .filter(|line| line["event"] == "not-understood")
         .collect();
-    assert_eq!(strangers.len(), 3, "{strangers:?}");
+    assert_eq!(unidentified.len(), 3, "{unidentified:?}");
     for name in ["torn", "empty", "foreign"] {
         let place = fleet.state(name).join("state.json");
         assert!(
-            strangers
+            unidentified
                 .iter()
-                .any(|stranger| stranger["place"].as_str() == place.to_str()),
-            "{name}: {strangers:?}"
+                .any(|unidentified| unidentified["place"].as_str() == place.to_str()),
+            "{name}: {unidentified:?}"
         );
         assert!(
             said.out.contains(&Fleet::id(name)[..12]),
@@ -291,7 +291,7 @@ fn containers_that_start_meanwhile_are_patched_too() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    until("two are begun", || fleet.begun().len() == 2);
+    until("two are started", || fleet.started().len() == 2);
     fleet.start("late-1");
     fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
     let said = fleet.said(&run.wait_with_output().unwrap());

@@ -178,7 +178,7 @@ fn root_gets_the_containers_own_bounding_set_and_no_more() {
 }
 
 #[test]
-fn a_script_is_brought_as_a_sealed_copy_at_descriptor_three() {
+fn a_script_is_passed_as_a_sealed_copy_at_descriptor_three() {
     let fleet = Fleet::of(1);
     let script = "#!/bin/sh\necho \"patched $1\" >> \"$LEDGER\"\n";
     for (name, text, args) in [
@@ -210,7 +210,7 @@ fn a_script_is_brought_as_a_sealed_copy_at_descriptor_three() {
             .find(|call| call.enters("web-1"))
             .unwrap();
         assert_eq!(call.process()["args"], args);
-        assert_eq!(call.bytes("brought"), [text.as_bytes()]);
+        assert_eq!(call.bytes("program"), [text.as_bytes()]);
         assert_eq!(
             call.fact("seals").parse::<i32>().unwrap() & ALL_SEALS,
             ALL_SEALS
@@ -226,7 +226,7 @@ fn a_script_is_brought_as_a_sealed_copy_at_descriptor_three() {
 }
 
 #[test]
-fn a_static_program_is_brought_along_and_runs_and_no_other() {
+fn a_static_program_is_passed_and_runs_and_no_other() {
     let fleet = Fleet::of(1);
     let text = "#include <fcntl.h>\n#include <stdlib.h>\n#include <unistd.h>\nint main(int argc, char **argv) {\n\
                 return write(open(getenv(\"LEDGER\"), O_CREAT | O_WRONLY | O_APPEND, 0644), argv[1], 8) != 8;\n}\n";
@@ -234,7 +234,7 @@ fn a_static_program_is_brought_along_and_runs_and_no_other() {
     let said = fleet.run(&[
         "--base",
         BASE,
-        "--bring",
+        "--program",
         program.to_str().unwrap(),
         "--",
         "patched\n",
@@ -254,7 +254,7 @@ fn a_static_program_is_brought_along_and_runs_and_no_other() {
         call.fact("seals").parse::<i32>().unwrap() & ALL_SEALS,
         ALL_SEALS
     );
-    let said = fleet.run(&["--base", BASE, "--bring", "/bin/sh", "--", "-c", "true"]);
+    let said = fleet.run(&["--base", BASE, "--program", "/bin/sh", "--", "-c", "true"]);
     assert_eq!(said.status, Some(1), "{said:?}");
     assert!(said.err.contains("it is linked dynamically"), "{said:?}");
 }
@@ -419,13 +419,13 @@ const FIRST_THREAD_ENDS: &str = "#include <pthread.h>\n#include <signal.h>\n#inc
 fn a_command_whose_first_thread_ends_before_the_others_is_waited_for_and_ended_in_time() {
     let fleet = Fleet::of(1);
     let program = static_program(&fleet, "threads", FIRST_THREAD_ENDS);
-    let (ended, _) = outcome(&fleet, &["--bring", program.to_str().unwrap()], &[]);
+    let (ended, _) = outcome(&fleet, &["--program", program.to_str().unwrap()], &[]);
     assert_eq!(
         (&ended["outcome"], &ended["stage"], &ended["status"]),
         (&json!("failed"), &json!("command"), &json!(7)),
         "{ended}"
     );
-    let pid = timed_out(&fleet, &["--bring", program.to_str().unwrap()], &["on"]);
+    let pid = timed_out(&fleet, &["--program", program.to_str().unwrap()], &["on"]);
     assert!(
         fs::metadata(format!("/proc/{pid}")).is_err(),
         "{pid} is left"

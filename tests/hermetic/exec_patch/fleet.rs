@@ -262,7 +262,7 @@ impl Fleet {
         let state = json!({
             "id": Self::id(name),
             "init_process_pid": process.id(),
-            "init_process_start": begun(process.id()),
+            "init_process_start": started(process.id()),
             "created": "2026-11-20T16:00:00Z",
             "config": { "rootfs": "/", "labels": [format!("bundle={}", self.bundle(name).display())] },
         });
@@ -408,7 +408,7 @@ impl Fleet {
     }
 
     /// Each entry into a container that the latest run started, from its journal.
-    pub(crate) fn begun(&self) -> Vec<Value> {
+    pub(crate) fn started(&self) -> Vec<Value> {
         let Some(run) = self.runs().pop() else {
             return Vec::new();
         };
@@ -417,7 +417,7 @@ impl Fleet {
         let lines = text
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["event"] == "begun").collect()
+        lines.filter(|line| line["event"] == "started").collect()
     }
 
     /// The outcome for each container, by name, from the latest run's journal.
@@ -426,7 +426,7 @@ impl Fleet {
         for line in Self::journal(self.runs().last().unwrap()) {
             let name = line["name"].as_str().map(str::to_owned);
             let outcome = match line["event"].as_str().unwrap() {
-                "begun" => json!({ "outcome": "interrupted" }),
+                "started" => json!({ "outcome": "interrupted" }),
                 "ended" => {
                     let parts =
                         ["outcome", "stage", "status", "left", "why", "run", "starts"].iter();
@@ -496,7 +496,7 @@ pub(crate) fn chain(layers: &[&str]) -> String {
 }
 
 /// When a process started, in clock ticks since the machine did.
-pub(crate) fn begun(pid: u32) -> u64 {
+pub(crate) fn started(pid: u32) -> u64 {
     proc::stat(pid).unwrap().started
 }
 

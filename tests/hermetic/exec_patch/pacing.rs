@@ -11,7 +11,7 @@ const FAILING: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\"; exit 
 
 /// In how many of `matches` containers a failing command is started, with these arguments, and how
 /// many outcomes there are of each kind.
-fn begun(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
+fn started(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
     let fleet = Fleet::of(matches);
     let said = fleet.run(
         &[
@@ -41,10 +41,10 @@ fn the_run_stops_once_more_than_so_many_have_failed() {
         ("0", 1, 1),
         ("100%", 1, 1),
     ] {
-        let (ran, outcomes) = begun(matches, &["--canary", "0", "--max-failures", limit]);
+        let (ran, outcomes) = started(matches, &["--canary", "0", "--max-failures", limit]);
         let mut counted = vec![("failed".to_owned(), expected)];
         if expected < matches {
-            counted.push(("not-begun".to_owned(), matches - expected));
+            counted.push(("not-started".to_owned(), matches - expected));
         }
         assert_eq!((ran, outcomes), (expected, counted), "{limit} of {matches}");
     }
@@ -53,25 +53,25 @@ fn the_run_stops_once_more_than_so_many_have_failed() {
 #[test]
 fn a_canary_that_fails_is_the_last() {
     assert_eq!(
-        begun(4, &[]),
+        started(4, &[]),
         (
             1,
-            vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]
+            vec![("failed".to_owned(), 1), ("not-started".to_owned(), 3)]
         )
     );
     assert_eq!(
-        begun(4, &["--canary", "3"]),
+        started(4, &["--canary", "3"]),
         (
             1,
-            vec![("failed".to_owned(), 1), ("not-begun".to_owned(), 3)]
+            vec![("failed".to_owned(), 1), ("not-started".to_owned(), 3)]
         )
     );
     assert_eq!(
-        begun(4, &["--canary", "0"]),
+        started(4, &["--canary", "0"]),
         (4, vec![("failed".to_owned(), 4)])
     );
     assert_eq!(
-        begun(1, &["--canary", "9"]),
+        started(1, &["--canary", "9"]),
         (1, vec![("failed".to_owned(), 1)])
     );
 }
@@ -93,7 +93,7 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
         fleet.outcomes_counted(),
         [
             ("could-not-enter".to_owned(), 2),
-            ("not-begun".to_owned(), 2)
+            ("not-started".to_owned(), 2)
         ]
     );
 }
@@ -152,7 +152,7 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    super::fleet::until("two are begun", || fleet.begun().len() == 2);
+    super::fleet::until("two are started", || fleet.started().len() == 2);
     let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     // The signal is there before anything can end, and is looked at before anything is started.
@@ -164,7 +164,7 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     assert_eq!(fleet.patched().len(), 3, "two and the signal's own file");
     assert_eq!(
         fleet.outcomes_counted(),
-        [("not-begun".to_owned(), 2), ("patched".to_owned(), 2)]
+        [("not-started".to_owned(), 2), ("patched".to_owned(), 2)]
     );
 }
 
@@ -195,7 +195,7 @@ fn a_limit_of_all_stops_no_run_that_finds_more_containers() {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        super::fleet::until("the first is begun", || fleet.begun().len() == 1);
+        super::fleet::until("the first is started", || fleet.started().len() == 1);
         (3..=6).for_each(|number| fleet.start(&format!("web-{number}")));
         fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
         let said = fleet.said(&run.wait_with_output().unwrap());

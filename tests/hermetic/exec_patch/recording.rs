@@ -17,7 +17,7 @@ use crate::attacks::node::BASE;
 fn waiting(fleet: &Fleet) -> String {
     let go = fleet.path("ledger/.go").display().to_string();
     format!(
-        "echo begun >> \"$LEDGER.begun\"; while ! test -e {go}; do sleep 0.05; done; echo patched >> \"$LEDGER\""
+        "echo started >> \"$LEDGER.started\"; while ! test -e {go}; do sleep 0.05; done; echo patched >> \"$LEDGER\""
     )
 }
 
@@ -38,11 +38,11 @@ fn under_way(fleet: &Fleet, words: &[&str], parallel: usize) -> Child {
         .spawn()
         .unwrap();
     let wanted: usize = parallel.parse().unwrap();
-    until("the first ones are begun", || {
+    until("the first ones are started", || {
         fleet
             .ledger()
             .keys()
-            .filter(|name| name.ends_with(".begun"))
+            .filter(|name| name.ends_with(".started"))
             .count()
             == wanted
     });
@@ -55,7 +55,7 @@ fn go(fleet: &Fleet) {
 
 /// The containers in which the command did its work, and how often.
 fn done(fleet: &Fleet) -> Vec<(String, usize)> {
-    let is_work = |name: &String| name.starts_with("web-") && !name.ends_with(".begun");
+    let is_work = |name: &String| name.starts_with("web-") && !name.ends_with(".started");
     fleet
         .ledger()
         .into_iter()
@@ -115,11 +115,11 @@ fn the_journal_says_who_did_what_where_and_how_it_ended() {
             && header["carried"][0]["digest"].is_string(),
         "{header}"
     );
-    let begun = journal
+    let started = journal
         .iter()
-        .find(|line| line["event"] == "begun")
+        .find(|line| line["event"] == "started")
         .unwrap();
-    assert_eq!(begun["image"], json!("app:1"));
+    assert_eq!(started["image"], json!("app:1"));
     let ended = journal
         .iter()
         .find(|line| line["event"] == "ended")
@@ -230,7 +230,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     fleet.calls();
     let over = refused_to_go_on(&fleet, &["--resume", &id]);
     assert!(
-        over.starts_with(&format!("embargo exec-patch: cannot go on with run {id}: it has ended, and nothing of it is left to do\n")),
+        over.starts_with(&format!("embargo exec-patch: cannot resume run {id}: it has ended, and nothing of it is left to do\n")),
         "{over}"
     );
     assert_eq!((done(&fleet), fleet.calls().len()), (once_each(6), 0));
@@ -251,7 +251,7 @@ fn another_run_is_waited_for_as_long_as_was_asked() {
         assert_eq!(said.status, Some(75), "{words:?}: {said:?}");
         assert!(
             said.err
-                .contains(&format!("cannot begin: run {id} is under way since ")),
+                .contains(&format!("cannot start: run {id} is under way since ")),
             "{words:?}: {said:?}"
         );
     }
@@ -275,7 +275,7 @@ fn another_run_is_waited_for_as_long_as_was_asked() {
 }
 
 #[test]
-fn that_nothing_matches_is_well_where_somebody_says_so() {
+fn that_nothing_matches_is_ok_where_somebody_says_so() {
     let fleet = Fleet::new();
     for (words, expected) in [
         (&[][..], 2),
@@ -316,9 +316,9 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     // A killed run can be resumed; one in progress is in progress.
     let mut killed = under_way(&fleet, &["--again"], 1);
     let workers: Vec<_> = fleet
-        .begun()
+        .started()
         .iter()
-        .map(|begun| u32::try_from(begun["worker"]["pid"].as_u64().unwrap()).unwrap())
+        .map(|started| u32::try_from(started["worker"]["pid"].as_u64().unwrap()).unwrap())
         .collect();
     let id = fleet.run_id();
     let looked = fleet.run(&["--prune", "0s", "--dry-run"]);
@@ -430,12 +430,12 @@ fn a_run_that_its_canary_or_its_limit_stopped_goes_on_at_another_pace_alone() {
         let over = refused_to_go_on(&fleet, &["--resume", &id]);
         assert!(
             over.contains(&format!(
-                "cannot go on with run {id}: it stopped because {why}\n"
+                "cannot resume run {id}: it stopped because {why}\n"
             )),
             "{over}"
         );
         let hint = format!(
-            "embargo exec-patch --only-failed {id} is a new run where it was not well; with another {} this one goes on",
+            "embargo exec-patch --only-failed {id} is a new run where it was not ok; with another {} this one can be resumed",
             other[0]
         );
         assert!(over.contains(&hint), "{over}");
@@ -478,9 +478,9 @@ fn what_nobody_saw_the_end_of_is_told_and_not_done_again_unless_a_check_says_wha
         let words = check.map_or(vec![], |check| vec!["--check", check]);
         let mut run = under_way(&fleet, &words, 2);
         let workers: Vec<_> = fleet
-            .begun()
+            .started()
             .iter()
-            .map(|begun| u32::try_from(begun["worker"]["pid"].as_u64().unwrap()).unwrap())
+            .map(|started| u32::try_from(started["worker"]["pid"].as_u64().unwrap()).unwrap())
             .collect();
         end(run.id(), Signal::SIGKILL);
         workers
@@ -627,8 +627,8 @@ fn a_script_is_taken_from_the_run_when_it_is_resumed() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("the first is begun", || {
-        fleet.ledger().keys().any(|name| name.ends_with(".begun"))
+    until("the first is started", || {
+        fleet.ledger().keys().any(|name| name.ends_with(".started"))
     });
     end(run.id(), Signal::SIGKILL);
     run.wait().unwrap();

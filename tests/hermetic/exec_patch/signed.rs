@@ -55,7 +55,7 @@ fn a_bans_own_patch_runs_when_no_command_is_typed() {
         assert!(
             journal
                 .iter()
-                .any(|line| line["event"] == "begun" && line["ban"] == "BAN-1"),
+                .any(|line| line["event"] == "started" && line["ban"] == "BAN-1"),
             "{journal:?}"
         );
         // Skipped because of the check's answer, even with --again.

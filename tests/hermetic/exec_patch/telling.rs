@@ -90,12 +90,12 @@ fn each_line_for_machines_is_an_event() {
             .unwrap_or_else(|| panic!("{}", said.out))
     };
     assert_eq!(
-        (&of("begun")["engine"], &of("begun")["image"]),
+        (&of("started")["engine"], &of("started")["image"]),
         (&json!("docker"), &json!("app:1"))
     );
     let ended = of("ended");
     assert_eq!(
-        (&ended["outcome"], &ended["well"], &ended["name"]),
+        (&ended["outcome"], &ended["ok"], &ended["name"]),
         (&json!("could-not-enter"), &json!(false), &json!("web-2"))
     );
     assert!(
@@ -127,7 +127,7 @@ fn a_run_that_cannot_go_on_looking_says_everywhere_how_it_ends() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    until("it is begun", || fleet.begun().len() == 1);
+    until("it is started", || fleet.started().len() == 1);
     fleet.node.lose_list();
     fs::write(fleet.path("ledger/.go"), "").unwrap();
     let said = fleet.said(&run.wait_with_output().unwrap());
@@ -149,20 +149,20 @@ fn a_run_that_cannot_go_on_looking_says_everywhere_how_it_ends() {
 }
 
 #[test]
-fn those_that_were_not_begun_are_one_line() {
+fn those_that_were_not_started_are_one_line() {
     let fleet = Fleet::of(4);
     let said = fleet.run(&["--base", BASE, "--", "/bin/false"]);
     assert_eq!(said.status, Some(3), "{said:?}");
     let told: Vec<_> = said
         .out
         .lines()
-        .filter(|line| line.contains("not begun"))
+        .filter(|line| line.contains("not started"))
         .collect();
     assert_eq!(told.len(), 2, "{}", said.out);
     assert_eq!(
         told[0],
         format!(
-            "not begun: 3 containers; --history {} names them",
+            "not started: 3 containers; --history {} names them",
             fleet.run_id()
         )
     );

@@ -33,7 +33,7 @@ pub(super) enum Event<'a> {
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     run: &'a RunId,
-    begun: Timestamp,
+    started: Timestamp,
     by: &'a Who,
     trigger: Trigger,
     r#for: String,
@@ -49,18 +49,18 @@ pub(super) struct Summary<'a> {
     exit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<Halt>,
-    well: usize,
-    not_well: usize,
+    ok: usize,
+    not_ok: usize,
     directory: &'a PathBuf,
 }
 
 impl<'a> Summary<'a> {
     pub(super) fn of(past: &'a RunLog, sight: &Sight) -> Self {
-        let (header, finished, (well, not_well)) =
+        let (header, finished, (ok, not_ok)) =
             (&past.header, past.finished.as_ref(), past.counts());
         Self {
             run: &header.id,
-            begun: header.begun,
+            started: header.started,
             by: &header.by,
             trigger: header.trigger,
             r#for: header.subject(),
@@ -71,8 +71,8 @@ impl<'a> Summary<'a> {
             ended: finished.map(|finished| finished.at),
             exit: finished.map(|finished| finished.exit),
             stopped: finished.and_then(|finished| finished.stopped),
-            well,
-            not_well,
+            ok,
+            not_ok,
             directory: &past.directory,
         }
     }

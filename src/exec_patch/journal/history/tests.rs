@@ -3,27 +3,27 @@
 use super::super::line::Finished;
 use super::super::past::JOURNAL;
 use super::super::tests::{
-    alice, begun, container, failed, finished, job, nobody, node, payload, planned, treat,
+    alice, container, failed, finished, job, nobody, node, payload, planned, started, treat,
 };
 use super::super::{Journal, Lock, boot};
 use super::*;
 use crate::exec_patch::pace::Halt;
-use crate::exec_patch::select;
 use crate::exec_patch::words::USUAL_PACE;
+use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 
 const ID: &str = "4c1f09a2b7d3aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00";
-const BEGUN: &str = "2026-11-20T22:15:00Z";
+const STARTED: &str = "2026-11-20T22:15:00Z";
 
 /// The text with placeholders for what differs from test to test.
 fn plain(text: &str, journal: &Journal) -> String {
     let directory = journal.directory().parent().unwrap().to_str().unwrap();
-    let begun = journal.header.begun.to_string();
+    let started = journal.header.started.to_string();
     text.replace(directory, "PATCHES")
         .replace(journal.id().as_str(), "20261120-221500-a1b2")
-        .replace(&begun, BEGUN)
+        .replace(&started, STARTED)
 }
 
 /// A run with one container of each kind.
@@ -36,7 +36,7 @@ fn mixed(journal: &Journal) {
     treat(journal, 1, one, Outcome::Patched);
     treat(journal, 2, two, failed(7));
     let killed = job(journal, 3, three);
-    journal.begun(&killed, false).unwrap();
+    journal.started(&killed, false).unwrap();
     replace::create(&journal.output(&killed), 0o600, b"half a wor").unwrap();
     let why = "no\u{1b}[2J such\nthing".to_owned();
     journal
@@ -48,7 +48,7 @@ fn mixed(journal: &Journal) {
         .unwrap();
     let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x y".into());
     journal
-        .stranger(&select::Stranger {
+        .unidentified(&Unaccounted {
             id,
             engine,
             namespace: None,
@@ -62,17 +62,17 @@ fn mixed(journal: &Journal) {
 #[test]
 fn a_run_is_shown_with_every_container_and_hostile_cells_stay_on_their_line() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     mixed(&journal);
     let end = Finished {
-        at: Timestamp::parse(BEGUN).unwrap(),
+        at: Timestamp::parse(STARTED).unwrap(),
         ..finished(&journal, Some(Halt::Canary))
     };
     journal.finished(end).unwrap();
     let runs = Runs::load(&paths).unwrap();
     let told = plain(&run(&runs, journal.id()).unwrap(), &journal);
     let expected = "run 20261120-221500-a1b2: stopped
-begun 2026-11-20T22:15:00Z by alice as root at node-1 (/dev/pts/3)
+started 2026-11-20T22:15:00Z by alice as root at node-1 (/dev/pts/3)
 for BAN-2026-0007, engine docker, by list 412
 runs sh -c 'apt-get upgrade', DIGEST
 
@@ -82,9 +82,9 @@ web-12 (c2)            docker   acme/web:1  failed (status 7)                   
 web-13 (c3)            docker   acme/web:1  under way                                    -     PATCHES/20261120-221500-a1b2/output/3-c3
 web-15 (c5)            docker   acme/web:1  could not enter: no\\u{1b}[2J such\\u{a}thing  -     -
 \"/run/runc/x y\"        unknown  -           not understood: it is cut                    -     -
-c4                     docker   -           not begun                                    -     -
+c4                     docker   -           not started                                  -     -
 
-1 well, 5 not well; ended 2026-11-20T22:15:00Z with status 3, stopped because the canary failed
+1 ok, 5 not ok; ended 2026-11-20T22:15:00Z with status 3, stopped because the canary failed
 "
     .replace("DIGEST", &journal.header.carried[0].digest.to_string());
     assert_eq!(told, expected);
@@ -93,21 +93,21 @@ c4                     docker   -           not begun                           
 #[test]
 fn the_table_has_a_line_for_each_run_newest_first() {
     let (_directory, paths) = node();
-    let (lock, journal) = begun(&paths);
+    let (lock, journal) = started(&paths);
     mixed(&journal);
     let runs = Runs::load(&paths).unwrap();
-    let row = "20261120-221500-a1b2  2026-11-20T22:15:00Z  alice as root  BAN-2026-0007, engine docker  sh -c 'apt-get upgrade'  1     5";
-    let head = "RUN                   BEGUN                 BY             FOR                           COMMAND                  WELL  NOT WELL  STATE";
+    let row = "20261120-221500-a1b2  2026-11-20T22:15:00Z  alice as root  BAN-2026-0007, engine docker  sh -c 'apt-get upgrade'  1   5";
+    let head = "RUN                   STARTED               BY             FOR                           COMMAND                  OK  NOT OK  STATE";
     assert_eq!(
         plain(&table(&runs).unwrap().0, &journal),
-        format!("{head}\n{row}         under way\n")
+        format!("{head}\n{row}       under way\n")
     );
     drop(lock);
     // Its main process is gone; this process, its worker, is not.
     replace::replace(&paths.patches.join(".lock"), 0o600, b"").unwrap();
     assert_eq!(
         plain(&table(&runs).unwrap().0, &journal),
-        format!("{head}\n{row}         killed, workers still at work\n")
+        format!("{head}\n{row}       killed, workers still at work\n")
     );
     let path = journal.directory().join(JOURNAL);
     let text = file::read_text(&path, 1 << 20, Guard::Owned)
@@ -116,7 +116,7 @@ fn the_table_has_a_line_for_each_run_newest_first() {
     replace::replace(&path, 0o600, text.as_bytes()).unwrap();
     assert_eq!(
         plain(&table(&runs).unwrap().0, &journal),
-        format!("{head}\n{row}         killed\n")
+        format!("{head}\n{row}       killed\n")
     );
 }
 
@@ -134,13 +134,13 @@ fn a_long_subject_leaves_room_for_the_rest() {
 }
 
 #[test]
-fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
+fn who_was_not_started_and_was_later_is_there_once_and_says_where() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     let one = of_batch("c1");
     for _ in 0..2 {
         journal
-            .settled(&one, Some(&payload(None)), &Outcome::NotBegun)
+            .settled(&one, Some(&payload(None)), &Outcome::NotStarted)
             .unwrap();
     }
     let told = |runs: &Runs| run(runs, journal.id()).unwrap();
@@ -148,14 +148,14 @@ fn who_was_not_begun_and_was_later_is_there_once_and_says_where() {
     assert_eq!(
         told(&runs)
             .lines()
-            .filter(|line| line.contains("containerd/batch  acme/web:1  not begun"))
+            .filter(|line| line.contains("containerd/batch  acme/web:1  not started"))
             .count(),
         1
     );
     treat(&journal, 1, one, Outcome::Patched);
     let told = told(&runs);
     assert!(
-        !told.contains("not begun") && told.contains("containerd/batch  acme/web:1  patched"),
+        !told.contains("not started") && told.contains("containerd/batch  acme/web:1  patched"),
         "{told}"
     );
 }
@@ -171,7 +171,7 @@ fn of_batch(id: &str) -> crate::exec_patch::job::Container {
 #[test]
 fn machines_get_an_object_for_each_run() {
     let (_directory, paths) = node();
-    let (_lock, journal) = begun(&paths);
+    let (_lock, journal) = started(&paths);
     mixed(&journal);
     treat(
         &journal,
@@ -184,10 +184,10 @@ fn machines_get_an_object_for_each_run() {
     let runs = Runs::load(&paths).unwrap();
     let told: serde_json::Value = serde_json::from_str(&lines(&runs).unwrap().0).unwrap();
     let expected = serde_json::json!({
-        "schema": 1, "event": "summary", "run": journal.id(), "begun": journal.header.begun, "for": "BAN-2026-0007, engine docker",
+        "schema": 1, "event": "summary", "run": journal.id(), "started": journal.header.started, "for": "BAN-2026-0007, engine docker",
         "command": "sh -c 'apt-get upgrade'", "trigger": "typed",
         "by": {"user": {"uid": 0, "name": "root"}, "login": {"uid": 1000, "name": "alice"}, "terminal": "/dev/pts/3", "host": "node-1"},
-        "list_version": 412, "state": "under-way", "well": 1, "not_well": 6, "directory": journal.directory(),
+        "list_version": 412, "state": "under-way", "ok": 1, "not_ok": 6, "directory": journal.directory(),
     });
     assert_eq!(told, expected);
     let whole = run_lines(&runs, journal.id()).unwrap();
@@ -211,7 +211,7 @@ fn machines_get_an_object_for_each_run() {
             &unclear["why"],
             &unclear["outcome"],
             &unclear["place"],
-            &unclear["well"]
+            &unclear["ok"]
         ),
         (
             &"it is cut".into(),
@@ -227,7 +227,7 @@ fn machines_get_an_object_for_each_run() {
     let of_container = serde_json::json!({
         "schema": 1, "event": "ended", "number": 4, "at": survived["at"], "boot": journal.boot(), "container": "c6", "name": "web-16",
         "engine": "docker", "image": "acme/web:1", "kind": "runc", "root": "/run/docker/runtime-runc/moby", "bundle": "/b", "owner": 0,
-        "pid": 16, "started": 7, "digest": journal.header.carried[0].digest, "outcome": "survived", "left": ["41 sleep"], "well": false,
+        "pid": 16, "started": 7, "digest": journal.header.carried[0].digest, "outcome": "survived", "left": ["41 sleep"], "ok": false,
         "duration_ms": 1250, "output_bytes": 3, "output_tail": "ok\n",
     });
     assert_eq!(survived, of_container);
@@ -243,7 +243,7 @@ fn machines_get_an_object_for_each_run() {
 #[test]
 fn a_run_that_was_gone_on_with_says_by_whom() {
     let (_directory, paths) = node();
-    let (lock, journal) = begun(&paths);
+    let (lock, journal) = started(&paths);
     drop((lock, journal));
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
@@ -253,9 +253,9 @@ fn a_run_that_was_gone_on_with_says_by_whom() {
     let told = run(&runs, journal.id()).unwrap();
     let line = told.lines().nth(2).unwrap();
     assert!(
-        line.starts_with("gone on with 20")
+        line.starts_with("resumed 20")
             && line.ends_with("Z by alice as root at node-1 (/dev/pts/3)"),
         "{line}"
     );
-    assert!(told.ends_with("\n\n0 well, 0 not well\n"), "{told}");
+    assert!(told.ends_with("\n\n0 ok, 0 not ok\n"), "{told}");
 }
