@@ -9,14 +9,15 @@
 //! gate still passes everything.
 
 mod carry_out;
-mod error;
 mod outcome;
-mod plan;
-mod united;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::consequences::compare::New;
+use super::consequences::node::{self, NodeState};
+use super::consequences::plan::{self, Plan};
+use super::consequences::{self, error};
 use super::impact::{self, Survey};
 use super::keyset::signer;
 use super::progress::Progress;
@@ -24,19 +25,15 @@ use super::{CtlError, Told, lock};
 use crate::audit::Ending;
 use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
-use crate::banlist::error::Tally;
-use crate::banlist::head::{Claim, Head, Impact};
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::Enough;
-use crate::banlist::store::{self, Authentic, Rules, Standing, Trust};
+use crate::banlist::store::{self, Authentic, Standing, Trust};
 use crate::paths::Paths;
 use crate::report::{Exit, line};
 use crate::settings::{self, MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::system_log::Sockets;
-pub use error::InstallError;
-use plan::{New, Plan};
 
 /// Check a list and put it in force on this node.
 ///
@@ -60,25 +57,6 @@ pub struct Args {
     file: PathBuf,
 }
 
-/// The node that a list is installed on.
-#[derive(Clone, Debug)]
-pub struct Node<'a> {
-    /// Its files.
-    pub paths: &'a Paths,
-    /// The settings of its operator, if there are any.
-    pub settings: Option<&'a Settings>,
-    /// What the settings say about the list.
-    pub rules: Rules,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// A day: how far a list may be ahead of the clock.
-const AHEAD: u64 = 86_400;
-
-/// 2026-11-01: a clock that shows an earlier time was never set, and nothing is judged by it.
-const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
-
 /// Installs a list, and reports it, or why it was not installed, to the system log.
 ///
 /// # Errors
@@ -87,7 +65,7 @@ const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
-    let node = Node {
+    let node = NodeState {
         paths,
         settings: settings.as_ref(),
         rules,
@@ -110,7 +88,7 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
 /// As [`run`].
 pub fn install(
     staged: &Path,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
     sockets: Option<&Sockets>,
 ) -> Result<String, CtlError> {
     // A caller that may not take the lock installs nothing, and nothing is logged.
@@ -144,7 +122,7 @@ struct Outcome {
 
 fn put_in_force(
     staged: &Path,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
     event: &mut Installation,
 ) -> Result<Outcome, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
@@ -183,7 +161,7 @@ fn put_in_force(
 ///
 /// # Errors
 /// As [`run`].
-pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<Told, CtlError> {
+pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     let found = authenticate(staged, &file, size, node, &trust)?;
@@ -212,78 +190,6 @@ pub fn dry_run(staged: &Path, node: &Node<'_>) -> Result<Told, CtlError> {
     })
 }
 
-/// What a node requires of a draft.
-#[derive(Debug)]
-pub struct Prospect {
-    /// What it lifts there.
-    pub lifts: Lifts,
-    /// How many list keys have to sign it for that.
-    pub needed: usize,
-    /// How many have.
-    pub good: usize,
-    /// The error of an installation when they are too few.
-    pub too_few: Option<InstallError>,
-    /// The patches and successors that are new there, or changed, one line each with their ban.
-    pub brought: Vec<String>,
-    /// Whether enough signers say that they know what it refuses.
-    pub impact: Impact,
-}
-
-/// What a list lifts on a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lifts {
-    /// Nothing: it keeps every ban, or there never was one.
-    Nothing,
-    /// These bans, by ID.
-    Bans(Vec<String>),
-    /// The newest list that the node had is missing and cannot be compared.
-    Unknown,
-}
-
-/// What an installation of the list `draft` would lift, however few keys signed it. Every byte of
-/// it is checked; nothing is created anywhere.
-///
-/// # Errors
-/// As [`run`], except for missing signatures.
-pub fn prospect(
-    draft: &Reader<'_, File>,
-    claim: &Claim,
-    node: &Node<'_>,
-    trust: &Trust,
-) -> Result<Prospect, CtlError> {
-    not_ahead(draft.path, &claim.head, trust, node.now)?;
-    let progress = Progress::start("checking", claim.head.shape().bytes());
-    let Tally { good, .. } = trust.keyset.tally(
-        &claim.text,
-        &claim.signatures,
-        trust.keyset.lift_threshold,
-        Enough::All,
-    );
-    let new = New {
-        list: draft,
-        head: &claim.head,
-        digest: claim.digest(),
-        good,
-    };
-    let plan = plan::sketch(new, node, trust, &progress)?;
-    let lifted = plan.lifted();
-    let too_few = plan::enough(new, &plan, trust, &lifted).err();
-    let lifts = match &plan.change {
-        Some(change) if change.is_lift() => Lifts::Bans(lifted),
-        Some(_) | None if plan.is_lost => Lifts::Unknown,
-        Some(_) | None => Lifts::Nothing,
-    };
-    let brought = plan.brought();
-    Ok(Prospect {
-        lifts,
-        needed: plan.needed,
-        good,
-        too_few,
-        brought,
-        impact: acknowledged(new, trust),
-    })
-}
-
 /// A plan, and what it would do to the running containers where the list is new here.
 struct Judged {
     plan: Plan,
@@ -293,7 +199,7 @@ struct Judged {
 /// Makes the plan, and refuses one that too many running containers would not survive.
 fn judge(
     new: New<'_>,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
     trust: &Trust,
     event: &mut Installation,
 ) -> Result<Judged, CtlError> {
@@ -314,22 +220,12 @@ fn judge(
     let limit = node
         .settings
         .map_or(MAX_IMPACT, |settings| settings.max_impact);
-    match survey.objection(limit, acknowledged(new, trust)) {
+    match survey.objection(limit, consequences::acknowledged(new, trust)) {
         Some(objection) => Err(error::of_impact(objection, &survey)),
         None => Ok(Judged {
             plan,
             survey: Some(survey),
         }),
-    }
-}
-
-/// What the signers say of the list's impact. To acknowledge it takes as many of them as lifting a
-/// ban: with one stolen key alone nobody keeps all of a fleet's containers from starting again.
-fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
-    if new.good >= trust.keyset.lift_threshold {
-        new.head.impact
-    } else {
-        Impact::Guarded
     }
 }
 
@@ -345,7 +241,7 @@ fn authenticate(
     staged: &Path,
     file: &File,
     size: u64,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
     trust: &Trust,
 ) -> Result<Authentic, CtlError> {
     let list = Reader {
@@ -355,34 +251,8 @@ fn authenticate(
     let found = trust
         .authenticate(&list, size, Standing::Staged, Enough::All)
         .map_err(error::of_list)?;
-    not_ahead(staged, &found.head, trust, node.now)?;
+    node::not_ahead(staged, &found.head, trust, node.now)?;
     Ok(found)
-}
-
-/// Refuses a list from the future: it would move the node's idea of the time. A clock that was
-/// never set, or is behind the floor, judges nothing. There a list may be as new as the keyset may
-/// be old; no list key controls that.
-fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
-    let floor = trust
-        .floor
-        .map_or(Timestamp::from_seconds(0), |floor| floor.issued);
-    let is_set = now >= CLOCK_SET && floor <= now.plus(AHEAD);
-    let latest = if is_set {
-        now.plus(AHEAD)
-    } else {
-        floor.max(trust.keyset.expires)
-    };
-    if head.issued <= latest {
-        return Ok(());
-    }
-    let (path, clock) = (path.to_owned(), format!("this node's clock says {now}"));
-    Err(match is_set {
-        true => CtlError::with_hint(InstallError::Future(path, head.issued), clock),
-        false => CtlError::with_hint(
-            InstallError::Clock(path, head.issued),
-            format!("{clock}: set it"),
-        ),
-    })
 }
 
 /// The names that the keyset has for the keys that signed the list.

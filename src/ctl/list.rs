@@ -6,12 +6,13 @@
 //! copies the rest. Lists are hostile until they are verified; `show` says so.
 
 mod build;
-pub(super) mod diff;
+mod diff;
 pub mod lint;
 mod preview;
 mod rebuild;
 mod show;
 mod sign;
+mod verify;
 
 use std::fmt;
 use std::fs::File;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{CtlError, Told};
+use super::{CtlError, Told, signing};
 use crate::banlist::bytes::Reader;
 use crate::banlist::compile::CompileError;
 use crate::banlist::error::ListError;
@@ -29,7 +30,6 @@ use crate::banlist::note::Signature;
 use crate::banlist::source::SourceError;
 use crate::banlist::store;
 use crate::paths::Paths;
-use crate::report::line;
 use crate::sys::file::{self, Guard};
 
 pub use rebuild::RebuildError;
@@ -43,12 +43,12 @@ pub use rebuild::RebuildError;
 pub enum ListCommand {
     Lint(lint::Args),
     Build(Box<build::Args>),
-    Show(show::ShowArgs),
+    Show(show::Args),
     Diff(diff::Args),
     Sign(sign::SignArgs),
     Head(sign::HeadArgs),
     Attach(sign::AttachArgs),
-    Verify(show::VerifyArgs),
+    Verify(verify::Args),
     Preview(preview::Args),
 }
 
@@ -110,21 +110,13 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
         ListCommand::Sign(args) => sign::sign(args, paths),
         ListCommand::Head(args) => sign::head(args),
         ListCommand::Attach(args) => sign::attach(args, paths),
-        ListCommand::Verify(args) => show::verify(args, paths),
-        ListCommand::Show(args) => show::show(args),
+        ListCommand::Verify(args) => verify::run(args, paths),
+        ListCommand::Show(args) => show::run(args),
         ListCommand::Diff(args) => diff::run(args, paths),
         ListCommand::Lint(args) => return lint::run(args, paths),
         ListCommand::Preview(args) => return preview::run(args, paths),
     };
     text.map(Told::from)
-}
-
-/// The command that signs a list.
-pub(super) fn signing(path: &Path) -> String {
-    format!(
-        "embargoctl list sign --key KEY {}",
-        line::name(&path.to_string_lossy())
-    )
 }
 
 /// The keys of a keyset that have yet to sign a list which too few signed, and how: a hint.
@@ -150,7 +142,7 @@ pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
         format!(
             "{missing} more of {} to sign: {}",
             names.join(", "),
-            signing(path)
+            signing::sign_command(path)
         )
     })
 }

@@ -7,7 +7,9 @@
 //! network.
 
 pub mod ban;
+pub mod change;
 pub mod check;
+pub mod consequences;
 pub mod image;
 pub mod impact;
 pub mod install;
@@ -177,7 +179,7 @@ plain_errors!(
     ban::BanError,
     image::ImageError,
     impact::ImpactError,
-    install::InstallError,
+    consequences::error::InstallError,
     keys::KeyError,
     keyset::KeysetError,
     list::AuthoringError,

@@ -81,6 +81,14 @@ impl What {
     }
 }
 
+/// The command that signs a list.
+pub fn sign_command(path: &Path) -> String {
+    format!(
+        "embargoctl list sign --key KEY {}",
+        line::name(&path.to_string_lossy())
+    )
+}
+
 /// A note that is to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {

@@ -10,9 +10,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-use super::error;
-use super::plan::Step;
-use super::{CtlError, Node};
+use super::super::CtlError;
+use super::super::consequences::error;
+use super::super::consequences::node::NodeState;
+use super::super::consequences::plan::Step;
 use crate::banlist::head::HEAD_SIZE;
 use crate::paths::Paths;
 use crate::sys::replace::{self, Draft, WriteError};
@@ -54,7 +55,7 @@ pub(super) fn carry_out(
     steps: &[Step],
     draft: Draft,
     size: u64,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
 ) -> Result<(), CtlError> {
     let paths = node.paths;
     let puts = |wanted: fn(&Step) -> bool| steps.iter().any(wanted);

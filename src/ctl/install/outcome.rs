@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
+use super::super::consequences::node::{CLOCK_SET, NodeState};
+use super::super::consequences::plan::{Plan, Step};
 use super::super::impact::{Survey, objection::on_a_later_day};
-use super::super::list::diff;
-use super::super::{amount, keyset};
-use super::plan::{Plan, Step};
-use super::{CLOCK_SET, Judged, Node};
+use super::super::{amount, change as wording, keyset};
+use super::Judged;
 use crate::banlist::change::Change;
 use crate::banlist::error::ListError;
 use crate::banlist::store::{Authentic, Trust};
@@ -23,7 +23,7 @@ pub(super) fn installed(
     found: &Authentic,
     judged: &Judged,
     trust: &Trust,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
 ) -> Vec<String> {
     let plan = &judged.plan;
     let mut lines = vec![title(
@@ -67,7 +67,7 @@ pub(super) fn planned(
     found: &Authentic,
     judged: &Judged,
     trust: &Trust,
-    node: &Node<'_>,
+    node: &NodeState<'_>,
 ) -> Vec<String> {
     let plan = &judged.plan;
     let mut lines = vec![title(
@@ -90,7 +90,7 @@ pub(super) fn planned(
             changes
                 .iter()
                 .take(MOST_LISTED)
-                .map(|change| diff::headline(change)),
+                .map(|change| wording::headline(change)),
         );
         let more = changes.len() - changes.len().min(MOST_LISTED);
         lines.extend(
@@ -121,12 +121,12 @@ fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
 fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
     // With the newest list lost, it proves nothing that an older one loses no ban.
     let change = change.filter(|change| change.is_lift() || !plan.is_lost);
-    let needed = diff::Needed {
+    let needed = wording::Needed {
         keyset: trust.keyset.number,
         needed: plan.needed,
         good: found.tally.good,
     };
-    diff::sentence(change, trust.keyset.number, Some(needed))
+    wording::sentence(change, trust.keyset.number, Some(needed))
 }
 
 /// The patches and successors that are new or changed. They lift nothing, so one key alone can add
@@ -181,7 +181,7 @@ fn are(containers: usize) -> String {
     format!("{} {verb}", amount(containers, "running container"))
 }
 
-fn step_words(step: &Step, node: &Node<'_>) -> String {
+fn step_words(step: &Step, node: &NodeState<'_>) -> String {
     let name = |path: &Path| line::name(&path.to_string_lossy());
     let paths = node.paths;
     match step {
@@ -208,7 +208,7 @@ fn step_words(step: &Step, node: &Node<'_>) -> String {
 }
 
 /// What else is worth knowing.
-fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &Node<'_>) -> Vec<String> {
+fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &NodeState<'_>) -> Vec<String> {
     let head = &found.head;
     let told = |which: &str, fault: &Option<ListError>| {
         fault

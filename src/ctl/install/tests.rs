@@ -10,7 +10,7 @@ use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::note::Signature;
 use crate::banlist::record::MatchKind;
-use crate::banlist::store::{Bans, Known, Query, Slot, look_up};
+use crate::banlist::store::{Bans, Known, Query, Rules, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};
 
@@ -48,8 +48,8 @@ impl Node {
         self.attempt(&self.staged(bytes), false)
     }
 
-    fn at(&self, now: Timestamp) -> super::Node<'_> {
-        super::Node {
+    fn at(&self, now: Timestamp) -> super::NodeState<'_> {
+        super::NodeState {
             paths: &self.paths,
             settings: None,
             rules: self.rules.clone(),

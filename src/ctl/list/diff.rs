@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::super::change::{self as wording, Needed};
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
 use super::open;
 use crate::banlist::bytes::Reader;
 use crate::banlist::change::{self, Alteration, BanChange, Change, Fate, How};
-use crate::banlist::error::{ListError, Tally};
+use crate::banlist::error::ListError;
 use crate::banlist::floor::Edition;
-use crate::banlist::head::{Claim, Entries, Head};
+use crate::banlist::head::Head;
 use crate::banlist::keyset::Keyset;
-use crate::banlist::note::Enough;
-use crate::banlist::record::{Action, Patch};
+use crate::banlist::record::Patch;
 use crate::banlist::store;
 use crate::banlist::whole::Whole;
 use crate::paths::Paths;
@@ -52,34 +52,6 @@ pub struct Args {
     new: PathBuf,
 }
 
-/// How many signatures a list needs, and has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(in crate::ctl) struct Needed {
-    /// Number of the keyset.
-    pub(in crate::ctl) keyset: u64,
-    /// How many of its list keys have to sign.
-    pub(in crate::ctl) needed: usize,
-    /// How many have.
-    pub(in crate::ctl) good: usize,
-}
-
-impl Needed {
-    /// What a list of this text needs under a keyset, for this change.
-    fn of(keyset: &Keyset, claim: &Claim, change: &Change) -> Self {
-        let needed = if change.is_lift() {
-            keyset.lift_threshold
-        } else {
-            keyset.list_threshold
-        };
-        let Tally { good, .. } = keyset.tally(&claim.text, &claim.signatures, needed, Enough::All);
-        Self {
-            keyset: keyset.number,
-            needed,
-            good,
-        }
-    }
-}
-
 /// Compares two lists.
 pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     told(args, paths, Timestamp::now())
@@ -108,7 +80,7 @@ fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError
         );
     }
     let mut text = title(&old.head, &new.head);
-    lines(&change)
+    wording::lines(&change)
         .iter()
         .for_each(|line| text.extend([line, "\n"]));
     text += &format!(
@@ -116,7 +88,7 @@ fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError
         digests_added(&change),
         change.digests_lifted
     );
-    Ok(text + &sentence(Some(&change), new.head.edition.keyset, needed) + "\n")
+    Ok(text + &wording::sentence(Some(&change), new.head.edition.keyset, needed) + "\n")
 }
 
 const fn reader<'a>(path: &'a Path, file: &'a File) -> Reader<'a, File> {
@@ -162,249 +134,6 @@ fn title(old: &Head, new: &Head) -> String {
 
 fn digests_added(change: &Change) -> String {
     format!("{} added", amount(change.digests_added, "digest"))
-}
-
-/// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`.
-/// `None` where there is nothing to compare with.
-pub(in crate::ctl) fn sentence(
-    change: Option<&Change>,
-    keyset: u64,
-    needed: Option<Needed>,
-) -> String {
-    let is_lift = change.is_some_and(Change::is_lift);
-    let lifts = match change {
-        Some(change) if is_lift => format!("lifts {}", amount(change.lifted.len(), "ban")),
-        Some(_) => "lifts nothing".to_owned(),
-        None => "no list to compare it with".to_owned(),
-    };
-    match needed {
-        Some(Needed {
-            keyset,
-            needed,
-            good,
-        }) => {
-            format!(
-                "{lifts}: {} of keyset {keyset} needed, {good} there",
-                amount(needed, "signature")
-            )
-        }
-        None if is_lift => format!("{lifts}: it takes the lift threshold of keyset {keyset}"),
-        None => format!("{lifts}: it takes the list threshold of keyset {keyset}"),
-    }
-}
-
-/// What happened to each ban: a line, and indented lines with details.
-pub(super) fn lines(change: &Change) -> Vec<String> {
-    let mut lines = Vec::new();
-    for change in change
-        .lifted
-        .iter()
-        .chain(&change.added)
-        .chain(&change.changed)
-    {
-        lines.push(headline(change));
-        lines.extend(
-            details(change)
-                .into_iter()
-                .map(|detail| format!("  {detail}")),
-        );
-    }
-    lines
-}
-
-/// What happened to a ban, in a line.
-pub(in crate::ctl) fn headline(change: &BanChange) -> String {
-    let BanChange {
-        ban,
-        fate,
-        added,
-        lifted,
-        ..
-    } = change;
-    let named = format!("{} ({})", line::name(&ban.id), ban.severity.word());
-    if lifted.all > 0 {
-        return format!("lifts {named}: {}", digests(lifted));
-    }
-    let does = match ban.action {
-        Action::Refuse => "refuses",
-        Action::Warn => "warns of",
-    };
-    match fate {
-        Fate::Added => format!(
-            "adds {named}: {does} {} from {}",
-            digests(added),
-            ban.effective
-        ),
-        Fate::Kept | Fate::Removed | Fate::Expired => format!("changes {named}"),
-    }
-}
-
-/// The details of a ban.
-fn details(change: &BanChange) -> Vec<String> {
-    let BanChange {
-        fate,
-        alterations,
-        added,
-        dropped,
-        heirs,
-        ..
-    } = change;
-    let weaker = |alteration: &Alteration| if alteration.weakens { "weaker: " } else { "" };
-    let mut details: Vec<_> = alterations
-        .iter()
-        .map(|one| line::one_line(&format!("{}{one}", weaker(one))))
-        .collect();
-    match fate {
-        // The headline says everything.
-        Fate::Added => {}
-        Fate::Kept => {
-            details.extend(
-                (dropped.all > 0)
-                    .then(|| format!("{} removed{}", digests(dropped), banned_by(heirs))),
-            );
-            details.extend((added.all > 0).then(|| format!("{} added", digests(added))));
-        }
-        Fate::Removed => details.push(format!("removed{}", banned_by(heirs))),
-        Fate::Expired => details.push("removed: it had lapsed".to_owned()),
-    }
-    details.extend(
-        new_successor(change)
-            .filter(|_| *fate == Fate::Added)
-            .map(|successor| format!("successor {}", line::name(successor))),
-    );
-    details.extend(
-        new_patch(change)
-            .into_iter()
-            .flat_map(Patch::lines)
-            .map(|text| line::one_line(&text)),
-    );
-    details
-}
-
-/// What a list adds for people to run or to use: each patch and successor that is new or changed,
-/// in lines that begin with their ban. They make a list refuse neither more nor less, so nobody
-/// would look for them.
-pub(in crate::ctl) fn brought(change: &Change) -> Vec<String> {
-    let mut lines = Vec::new();
-    for change in change
-        .lifted
-        .iter()
-        .chain(&change.added)
-        .chain(&change.changed)
-    {
-        let is_gone = |what: &str| {
-            change.fate == Fate::Kept
-                && change
-                    .alterations
-                    .iter()
-                    .any(|alteration| alteration.what == what)
-        };
-        let successor = new_successor(change).cloned();
-        let successor = successor.or_else(|| {
-            (change.ban.successor.is_none() && is_gone("successor")).then(|| "none".to_owned())
-        });
-        lines.extend(brought_by(
-            &change.ban.id,
-            successor.as_deref(),
-            new_patch(change),
-        ));
-        if change.ban.patch.is_none() && is_gone("patch") {
-            lines.push(format!("{}: patch: none", line::name(&change.ban.id)));
-        }
-    }
-    lines
-}
-
-/// What one ban adds: its successor and its patch.
-pub(in crate::ctl) fn brought_by(
-    id: &str,
-    successor: Option<&str>,
-    patch: Option<&Patch>,
-) -> Vec<String> {
-    let successor = successor.map(|successor| format!("successor: {}", line::name(successor)));
-    let all = successor
-        .into_iter()
-        .chain(patch.into_iter().flat_map(Patch::lines));
-    all.map(|text| line::one_line(&format!("{}: {text}", line::name(id))))
-        .collect()
-}
-
-/// The successor that the new list adds.
-fn new_successor(change: &BanChange) -> Option<&String> {
-    change
-        .ban
-        .successor
-        .as_ref()
-        .filter(|_| is_new(change, "successor"))
-}
-
-/// Whether only the new list gives this to the ban.
-fn is_new(change: &BanChange, what: &str) -> bool {
-    match change.fate {
-        Fate::Added => true,
-        Fate::Kept => change
-            .alterations
-            .iter()
-            .any(|alteration| alteration.what == what),
-        Fate::Removed | Fate::Expired => false,
-    }
-}
-
-/// The patch that the new list adds: it is code, and who signs the list signs it.
-fn new_patch(change: &BanChange) -> Option<&Patch> {
-    change
-        .ban
-        .patch
-        .as_ref()
-        .filter(|_| is_new(change, "patch"))
-}
-
-/// The most IDs that a line names.
-const MOST_NAMED: usize = 4;
-
-fn banned_by(heirs: &[String]) -> String {
-    if heirs.is_empty() {
-        String::new()
-    } else {
-        format!(": banned by {}", named(heirs))
-    }
-}
-
-/// The first few of the IDs.
-pub(in crate::ctl) fn named<S: AsRef<str>>(ids: &[S]) -> String {
-    let names: Vec<_> = ids
-        .iter()
-        .take(MOST_NAMED)
-        .map(|id| line::name(id.as_ref()))
-        .collect();
-    let more = ids.len() - names.len();
-    names.join(", ")
-        + &if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        }
-}
-
-/// A number of digests, with the kinds where there are others than bases.
-fn digests(entries: &Entries) -> String {
-    let Entries {
-        all,
-        base,
-        image,
-        layer,
-    } = *entries;
-    let kinds = [(base, "base"), (image, "image"), (layer, "layer")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0);
-    let kinds: Vec<_> = kinds
-        .map(|(number, kind)| format!("{number} {kind}"))
-        .collect();
-    if base == all && kinds.len() == 1 {
-        amount(all, "digest")
-    } else {
-        format!("{} ({})", amount(all, "digest"), kinds.join(", "))
-    }
 }
 
 /// A comparison as JSON.
@@ -530,8 +259,8 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
         },
         banned_by: &change.heirs,
         alterations: change.alterations.iter().map(alteration).collect(),
-        successor: new_successor(change).map(String::as_str),
-        patch: new_patch(change),
+        successor: wording::new_successor(change).map(String::as_str),
+        patch: wording::new_patch(change),
     }
 }
 

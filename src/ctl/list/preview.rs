@@ -15,9 +15,9 @@ mod signed;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::super::consequences::node::NodeState;
 use super::super::impact::lists::Lists;
 use super::super::impact::{self, Survey, Surveyed};
-use super::super::install::Node;
 use super::super::{CtlError, Told};
 use super::open;
 use crate::banlist::bytes::Reader;
@@ -130,7 +130,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         &draft,
         size,
         &claim,
-        &Node {
+        &NodeState {
             paths,
             settings: settings.as_ref(),
             rules,

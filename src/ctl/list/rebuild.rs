@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, io};
 
-use super::super::CtlError;
 use super::super::progress::Progress;
-use super::{AuthoringError, build, diff};
+use super::super::{CtlError, change as wording};
+use super::{AuthoringError, build};
 use crate::banlist::bytes::Reader;
 use crate::banlist::change;
 use crate::banlist::compile::{Compiled, Terms};
@@ -129,7 +129,7 @@ fn details(
         Whole::open(&made, &made_head)?,
         head.issued,
     )?;
-    let mut lines: Vec<_> = diff::lines(&change)
+    let mut lines: Vec<_> = wording::lines(&change)
         .into_iter()
         .map(|line| format!("  {line}"))
         .collect();

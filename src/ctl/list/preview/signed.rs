@@ -9,9 +9,9 @@ use std::fs::File;
 
 use serde::Serialize;
 
-use super::super::super::amount;
-use super::super::super::install::{self, Lifts, Node, Prospect};
-use super::super::diff;
+use super::super::super::consequences::node::NodeState;
+use super::super::super::consequences::{self, Lifts, Prospect};
+use super::super::super::{amount, change};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Impact};
@@ -48,7 +48,12 @@ pub(super) struct Signed {
 
 impl Signed {
     /// Asks as an installation of the draft would.
-    pub(super) fn ask(draft: &Reader<'_, File>, size: u64, claim: &Claim, node: &Node<'_>) -> Self {
+    pub(super) fn ask(
+        draft: &Reader<'_, File>,
+        size: u64,
+        claim: &Claim,
+        node: &NodeState<'_>,
+    ) -> Self {
         let trust = match Trust::load(node.paths, &node.rules) {
             Ok(trust) => trust,
             Err(fault) => return Self::unknown(causes(&fault)),
@@ -59,7 +64,7 @@ impl Signed {
             Err(fault @ ListError::Signatures(..)) => Some(causes(&fault)),
             Err(fault) => return Self::unknown(causes(&fault)),
         };
-        match install::prospect(draft, claim, node, &trust) {
+        match consequences::prospect(draft, claim, node, &trust) {
             Ok(prospect) => Self::of(prospect, fault),
             Err(other) => Self::unknown(fault.unwrap_or_else(|| causes(&other))),
         }
@@ -130,7 +135,7 @@ impl Signed {
             Some(bans) => Some(format!(
                 "{}, which takes {needed}: {}",
                 amount(bans.len(), "ban"),
-                diff::named(bans)
+                change::named(bans)
             )),
             None => Some(format!(
                 "unknown, which takes {needed}: this node lost the list to compare it with"

@@ -454,7 +454,7 @@ fn a_node_that_lost_its_lists_cannot_tell_what_a_draft_lifts() {
     place.put(&last, &list(&parse(NOTHING), &terms(412), &[1]));
     install::install(
         &last,
-        &Node {
+        &NodeState {
             paths: &place.paths,
             settings: None,
             rules: Rules::default(),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::super::impact::objection::prediction;
 use super::super::impact::{ImpactError, Survey};
 use super::super::keyset::place;
-use super::super::{CtlError, amount, list};
+use super::super::{CtlError, amount, change, signing};
 use crate::banlist::error::ListError;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
@@ -72,7 +72,7 @@ impl fmt::Display for InstallError {
                 needed,
                 good,
             } => {
-                let (lifted, needed) = (list::diff::named(lifted), amount(*needed, "signature"));
+                let (lifted, needed) = (change::named(lifted), amount(*needed, "signature"));
                 write!(
                     f,
                     "cannot install {list:?}: it lifts {lifted}, which takes {needed} of keyset {keyset}; it has {good}"
@@ -99,7 +99,7 @@ impl std::error::Error for InstallError {}
 
 impl InstallError {
     /// The error, with what to do about it on a node whose list in force is `in_force`.
-    pub(super) fn explained(self, in_force: &Path) -> CtlError {
+    pub fn explained(self, in_force: &Path) -> CtlError {
         let word = |path: &Path| line::name(&path.to_string_lossy());
         let hint = match &self {
             Self::Future(..) | Self::Clock(..) => return self.into(),
@@ -107,13 +107,13 @@ impl InstallError {
                 let diff = format!("embargoctl list diff {} {}", word(in_force), word(list));
                 format!(
                     "{diff} shows what; if it is meant, another key has to sign: {}",
-                    list::signing(list)
+                    signing::sign_command(list)
                 )
             }
             Self::Uncompared { list, .. } => {
                 format!(
                     "install the list that it had last first, or have another key sign: {}",
-                    list::signing(list)
+                    signing::sign_command(list)
                 )
             }
         };
@@ -122,7 +122,7 @@ impl InstallError {
 }
 
 /// What is wrong with the files by which the node trusts lists.
-pub(super) fn of_trust(error: ListError) -> CtlError {
+pub fn of_trust(error: ListError) -> CtlError {
     if error.is_absent() {
         CtlError::with_hint(
             error,
@@ -141,11 +141,11 @@ pub(super) fn of_trust(error: ListError) -> CtlError {
 }
 
 /// What is wrong with the new list.
-pub(super) fn of_list(error: ListError) -> CtlError {
+pub fn of_list(error: ListError) -> CtlError {
     if let ListError::Signatures(path, tally) = &error
         && tally.is_empty()
     {
-        let hint = list::signing(path);
+        let hint = signing::sign_command(path);
         return CtlError::with_hint(error, hint);
     }
     let hint = if matches!(error, ListError::Rollback(..) | ListError::TooOld(..)) {
@@ -165,7 +165,7 @@ pub(super) fn of_list(error: ListError) -> CtlError {
 }
 
 /// What is wrong with the place of the list in force. Nothing is put over it unseen.
-pub(super) fn of_place(error: ListError) -> CtlError {
+pub fn of_place(error: ListError) -> CtlError {
     let is_link = |cause: &io::Error| cause.raw_os_error() == Some(libc::ELOOP);
     let is_no_file = matches!(&error, ListError::File(FileError::NotRegular(_)))
         || matches!(&error, ListError::File(FileError::Io(_, cause)) if is_link(cause));
@@ -178,7 +178,7 @@ pub(super) fn of_place(error: ListError) -> CtlError {
 }
 
 /// What is wrong with the disk; a new list stands beside the old one until it is whole.
-pub(super) fn of_disk(error: WriteError, size: u64) -> CtlError {
+pub fn of_disk(error: WriteError, size: u64) -> CtlError {
     let cause = error
         .source()
         .and_then(|cause| cause.downcast_ref::<io::Error>())
@@ -197,7 +197,7 @@ pub(super) fn of_disk(error: WriteError, size: u64) -> CtlError {
 const MOST_LISTED: usize = 10;
 
 /// What would happen to the running containers, the first of them line by line.
-pub(super) fn of_impact(objection: ImpactError, survey: &Survey) -> CtlError {
+pub fn of_impact(objection: ImpactError, survey: &Survey) -> CtlError {
     let newly: Vec<_> = survey.newly_refused().collect();
     let mut lines: Vec<_> = newly
         .iter()

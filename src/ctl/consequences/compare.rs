@@ -1,0 +1,234 @@
+//! Checks a new list, and compares it with the one in force on this node.
+//!
+//! In: the new list, the node's own lists. Out: what changes, and the node's lists as far as they
+//! are whole. Every byte of the new list is checked on the way.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::path::Path;
+
+use super::super::CtlError;
+use super::error;
+use super::node::NodeState;
+use crate::banlist::bytes::Reader;
+use crate::banlist::change::{self, Change};
+use crate::banlist::error::ListError;
+use crate::banlist::floor::{Edition, Floor};
+use crate::banlist::head::Head;
+use crate::banlist::note::Enough;
+use crate::banlist::store::{Authentic, Standing, Trust};
+use crate::banlist::watch::Watch;
+use crate::banlist::whole::{Counted, Whole};
+use crate::lineage::digest::Digest;
+use crate::sys::file::{self, FileError, Guard};
+
+/// The new list: its head is authentic, or is that of a draft that is only examined.
+#[derive(Clone, Copy)]
+pub struct New<'a> {
+    /// The whole list.
+    pub list: &'a Reader<'a, File>,
+    /// Its head.
+    pub head: &'a Head,
+    /// SHA-256 of the head's text.
+    pub digest: Digest,
+    /// How many list keys signed it.
+    pub good: usize,
+}
+
+impl<'a> New<'a> {
+    /// The list that was found authentic.
+    pub const fn of(list: &'a Reader<'a, File>, found: &'a Authentic) -> Self {
+        Self {
+            list,
+            head: &found.head,
+            digest: found.digest,
+            good: found.tally.good,
+        }
+    }
+}
+
+/// One of the node's own lists; its head is authentic.
+pub struct Own<'a> {
+    path: &'a Path,
+    file: File,
+    /// What is known of it.
+    pub found: Authentic,
+}
+
+impl<'a> Own<'a> {
+    fn open(path: &'a Path, trust: &Trust) -> Result<Self, ListError> {
+        let (file, size) = file::open(path, Guard::NoLink)?;
+        let found = trust.authenticate(
+            &Reader { path, bytes: &file },
+            size,
+            Standing::Current,
+            Enough::Threshold,
+        )?;
+        Ok(Self { path, file, found })
+    }
+
+    /// Its bytes.
+    pub const fn reader(&self) -> Reader<'_, File> {
+        Reader {
+            path: self.path,
+            bytes: &self.file,
+        }
+    }
+}
+
+/// One of the node's own lists: the one that a new list was compared with.
+#[derive(Clone, Copy)]
+pub struct With {
+    digest: Digest,
+    edition: Edition,
+}
+
+impl With {
+    const fn of(own: &Own<'_>) -> Self {
+        Self {
+            digest: own.found.digest,
+            edition: own.found.head.edition,
+        }
+    }
+
+    /// Whether the node never had a newer one: it is the floor's, or came after it. Otherwise an
+    /// attacker who can damage the list in force, and has stolen one list key, could lift each ban
+    /// that the list before did not have yet.
+    pub fn is_newest(&self, floor: &Floor) -> bool {
+        self.digest == floor.head || self.edition > floor.edition
+    }
+}
+
+/// The node's lists beside the new one.
+pub struct Compared<'a> {
+    /// The list in force, where it is whole.
+    pub list: Option<Own<'a>>,
+    /// Its second copy, where that is whole.
+    pub copy: Option<Own<'a>>,
+    /// The one of them that the new list was compared with.
+    pub with: Option<With>,
+    /// What the new list changes; `None` where there is nothing to compare it with.
+    pub change: Option<Change>,
+    /// The bans of the new list.
+    pub bans: Vec<Counted>,
+    /// Why the list in force cannot be used, where it cannot.
+    pub broken: Option<ListError>,
+    /// Why its second copy cannot be used, where it cannot.
+    pub broken_copy: Option<ListError>,
+}
+
+/// Checks the whole new list, and compares it with the list in force: with the newer of its two
+/// copies, or the other where that one cannot be used.
+pub fn compare<'a>(
+    new: New<'_>,
+    node: &NodeState<'a>,
+    trust: &Trust,
+    watch: &dyn Watch,
+) -> Result<Compared<'a>, CtlError> {
+    let (mut list, mut broken) = own(&node.paths.list, trust)?;
+    let (mut copy, mut broken_copy) = own(&node.paths.copy, trust)?;
+    let mut places = [(&mut list, &mut broken), (&mut copy, &mut broken_copy)];
+    places.sort_by_key(|(place, _)| Reverse(place.as_ref().map(|own| own.found.head.edition)));
+    let (mut with, mut change) = (None, None);
+    for (place, fault) in places {
+        let Some(own) = place.as_ref() else { continue };
+        // What was compared once is compared with the other copy only to see whether that is whole,
+        // where it may stay.
+        if change.is_some() && own.found.digest != new.digest {
+            continue;
+        }
+        not_behind(new, &own.found)?;
+        let told = if change.is_some() {
+            whole_of(own).map(|()| None)
+        } else {
+            against(new, own, node, watch).map(Some)
+        };
+        match told {
+            Ok(None) => {}
+            Ok(Some(found)) => (with, change) = (Some(With::of(own)), Some(found)),
+            Err(fault) if is_of(new, own, &fault) => return Err(error::of_list(fault)),
+            Err(fault) if fault.is_of_the_system() => return Err(error::of_place(fault)),
+            Err(found) => (*fault, *place) = (Some(found), None),
+        }
+    }
+    let bans = match &mut change {
+        Some(change) => std::mem::take(&mut change.bans),
+        None => {
+            whole(new, watch)
+                .and_then(Whole::finish)
+                .map_err(error::of_list)?
+                .bans
+        }
+    };
+    Ok(Compared {
+        list,
+        copy,
+        with,
+        change,
+        bans,
+        broken,
+        broken_copy,
+    })
+}
+
+/// The list in one of the node's places, where its head is authentic; else why it is not. A missing
+/// file is no list.
+fn own<'a>(
+    path: &'a Path,
+    trust: &Trust,
+) -> Result<(Option<Own<'a>>, Option<ListError>), CtlError> {
+    match Own::open(path, trust) {
+        Ok(own) => Ok((Some(own), None)),
+        Err(fault) if fault.is_absent() => Ok((None, None)),
+        Err(fault @ ListError::File(FileError::Io(..) | FileError::NotRegular(_))) => {
+            Err(error::of_place(fault))
+        }
+        Err(fault) if fault.is_of_the_system() => Err(error::of_place(fault)),
+        Err(fault) => Ok((None, Some(fault))),
+    }
+}
+
+/// Whether a fault found by the comparison is the new list's.
+fn is_of(new: New<'_>, own: &Own<'_>, fault: &ListError) -> bool {
+    fault.path() != own.path || fault.path() == new.list.path
+}
+
+/// Checks every byte of one of the node's own lists.
+fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
+    let reader = own.reader();
+    Whole::open(&reader, &own.found.head)?.finish().map(|_| ())
+}
+
+/// What changes from one of the node's lists to the new one.
+fn against(
+    new: New<'_>,
+    own: &Own<'_>,
+    node: &NodeState<'_>,
+    watch: &dyn Watch,
+) -> Result<Change, ListError> {
+    let reader = own.reader();
+    let old = Whole::open(&reader, &own.found.head)?;
+    change::compare(old, whole(new, watch)?, change::moment(new.head, node.now))
+}
+
+fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<Whole<'a, File>, ListError> {
+    Ok(Whole::open(new.list, new.head)?.watched(watch))
+}
+
+/// Refuses a list that is older than the one in force, or a different one of its edition. The floor
+/// may be below the list in force when an installation was cut short, or when somebody put the list
+/// there.
+fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
+    let (edition, floor, path) = (
+        new.head.edition,
+        in_force.head.edition,
+        new.list.path.to_owned(),
+    );
+    if edition < floor {
+        return Err(error::of_list(ListError::Rollback(path, edition, floor)));
+    }
+    if edition == floor && new.digest != in_force.digest {
+        return Err(error::of_list(ListError::Equivocation(path, edition)));
+    }
+    Ok(())
+}

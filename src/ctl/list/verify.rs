@@ -1,0 +1,137 @@
+//! Implements `embargoctl list verify`: checks a list's bytes and signatures.
+//!
+//! In: a list (hostile), and a keyset, a source or both. Out: what was checked and a line for each
+//! signature. With `--source` it checks that the list was made from it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::super::keyset::{signature_line, signer};
+use super::super::{CtlError, signing};
+use super::show::{check, contents, form, title, unchecked};
+use super::{open, rebuild, wanting};
+use crate::banlist::bytes::Reader;
+use crate::banlist::error::ListError;
+use crate::banlist::head::Claim;
+use crate::banlist::keyset::{Keyset, Role};
+use crate::banlist::note::{Enough, Signature};
+use crate::banlist::store::{self, Rules, Standing, Trust};
+use crate::paths::Paths;
+use crate::sys::file::Guard;
+
+/// Check every byte and every signature of a list, or whether it was made from a source.
+///
+/// With --source the source is compiled once more, with what the list's head says of origin,
+/// edition, times and impact, and must make the same list, signed or not. The signatures are then
+/// checked where --keyset names the keys, or this node has a keyset.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  embargoctl list verify --keyset keyset banlist.lst
+  embargoctl list verify --source bans.toml banlist.lst")]
+pub struct Args {
+    /// The keyset to check against; this node's when left out.
+    #[arg(long, value_name = "FILE")]
+    keyset: Option<PathBuf>,
+    /// The source that the list must have been made from: its bans.toml.
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
+    /// The list.
+    list: PathBuf,
+}
+
+/// Checks a list against a keyset, a source, or both.
+pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
+    let keyset = match (&args.keyset, &args.source) {
+        (Some(path), _) => Some(keyset(path)?),
+        (None, None) => Some(keyset(&paths.keyset)?),
+        // A draft may be compared with its source anywhere, and before anybody signs.
+        (None, Some(_)) if open(&args.list)?.2.signatures.is_empty() => None,
+        (None, Some(_)) => match store::keyset(&paths.keyset, Guard::Any) {
+            Err(error) if error.is_absent() => None,
+            Ok(_) | Err(_) => Some(keyset(&paths.keyset)?),
+        },
+    };
+    let (file, size, claim) = open(&args.list)?;
+    let list = Reader {
+        path: &args.list,
+        bytes: &file,
+    };
+    let signatures = match keyset {
+        Some(keyset) => signatures(keyset, &list, size, &claim)?,
+        None => unchecked(&claim),
+    };
+    let bans = check(&list, &claim.head, size)?;
+    let mut text = title(&args.list, &claim.head);
+    text += &format!(
+        "every byte is what the head says: {}\n",
+        contents(&claim.head, bans.len())
+    );
+    if let Some(source) = &args.source {
+        text += &rebuild::compare(source, &list, &claim.head)?;
+    }
+    Ok(text + &signatures)
+}
+
+fn keyset(path: &Path) -> Result<Keyset, CtlError> {
+    let found = store::keyset(path, Guard::Any).map_err(|error| match error.is_absent() {
+        true => CtlError::with_hint(
+            error,
+            "name a keyset with --keyset, or put one there: embargoctl keyset new",
+        ),
+        false => error.into(),
+    })?;
+    Ok(found.keyset)
+}
+
+/// Checks the signatures against a keyset, and returns a line about each.
+fn signatures(
+    keyset: Keyset,
+    list: &Reader<'_, File>,
+    size: u64,
+    claim: &Claim,
+) -> Result<String, CtlError> {
+    let trust = Trust {
+        keyset,
+        floor: None,
+        rules: Rules::default(),
+    };
+    let told = |signature: &Signature| {
+        let key = signer(&trust.keyset, Role::List, &claim.text, signature);
+        signature_line(signature, key, &verdict(&trust.keyset, claim, signature))
+    };
+    let signatures: Vec<_> = claim.signatures.iter().map(told).collect();
+    let found = trust
+        .authenticate(list, size, Standing::Staged, Enough::All)
+        .map_err(|error| {
+            if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
+                return CtlError::with_hint(error, signing::sign_command(list.path));
+            }
+            let title = title(list.path, &claim.head).trim_end().to_owned();
+            let hint = wanting(&trust.keyset, &error);
+            CtlError {
+                hint,
+                ..error.into()
+            }
+            .detailed([vec![title], signatures.clone()].concat())
+        })?;
+    let lines: String = signatures
+        .iter()
+        .map(|signature| format!("{signature}\n"))
+        .collect();
+    Ok(format!(
+        "signatures: {} good, {} needed\n{lines}",
+        found.tally.good, found.tally.wanted
+    ))
+}
+
+/// The result for one signature.
+fn verdict(keyset: &Keyset, claim: &Claim, signature: &Signature) -> String {
+    let tally = keyset.tally(&claim.text, std::slice::from_ref(signature), 1, Enough::All);
+    let form = form(signature.form());
+    match (tally.good, tally.unknown) {
+        (1, _) => format!("good ({form})"),
+        (_, 1) => format!("by a key that the keyset does not have ({form})"),
+        _ => format!("bad ({form})"),
+    }
+}
