@@ -8,7 +8,6 @@
 //! not say. A user who is not root sees his own stores and those that root lets him read.
 
 pub mod answer;
-pub mod listed;
 
 #[cfg(test)]
 #[cfg(feature = "ctl")]
@@ -20,10 +19,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use self::answer::{Answer, Found, Outcome};
-use self::listed::List;
-use crate::banlist::store::{self, Bans};
-use crate::lineage::Origin;
-use crate::lineage::image::{self, SourceLabels};
+use crate::banlist::store;
+use crate::lineage::image;
+use crate::node::judged::Judge;
 use crate::node::runtime_state::Whose;
 use crate::node::subject::{FindError, Sought, Subject};
 use crate::node::{Node, places};
@@ -32,8 +30,8 @@ use crate::report::{self, Exit, line};
 use crate::settings::{self, Engines, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 use crate::sys::process;
-use crate::verdict::break_glass::{self, BreakGlass};
-use crate::verdict::{self, Case, Judgement, Labels, leniency};
+use crate::verdict::listed::List;
+use crate::verdict::{self, break_glass, leniency};
 
 /// What messages begin with.
 const PROGRAM: &str = "embargo check";
@@ -504,59 +502,4 @@ pub fn notes_on_broken_settings(paths: &Paths, now: Timestamp) -> Vec<String> {
         .iter()
         .map(ToString::to_string)
         .collect()
-}
-
-/// A subject's judgement, and what it is based on.
-#[derive(Debug)]
-pub struct Judged {
-    /// What the list answered.
-    pub bans: Bans,
-    /// What follows from it.
-    pub judgement: Judgement,
-    /// What the image's author says about where it came from.
-    pub labels: SourceLabels,
-}
-
-/// The gate's evaluator, with everything it needs except a subject.
-pub struct Judge<'a> {
-    /// The operator's decisions.
-    pub settings: &'a Settings,
-    /// The break-glass file, if it counts.
-    pub glass: Option<&'a BreakGlass>,
-    /// The time.
-    pub now: Timestamp,
-}
-
-impl Judge<'_> {
-    /// Judges a subject by what a list answered.
-    #[must_use]
-    pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
-        let labels = subject
-            .origin
-            .as_ref()
-            .ok()
-            .and_then(Origin::facts)
-            .and_then(image::labels)
-            .unwrap_or_default();
-        let case = Case {
-            container: word,
-            name: None,
-            engine: subject.engine,
-            origin: subject.origin.as_ref(),
-            labels: Labels {
-                source: labels.source.as_deref(),
-                revision: labels.revision.as_deref(),
-            },
-            bans: &bans,
-            settings: self.settings,
-            break_glass: self.glass,
-            now: self.now,
-        };
-        let judgement = verdict::judge(&case);
-        Judged {
-            bans,
-            judgement,
-            labels,
-        }
-    }
 }

@@ -6,13 +6,12 @@
 
 use serde::Serialize;
 
-use super::Judged;
-use super::listed::{BanFound, List};
 use crate::banlist::store::Bans;
 use crate::container::engine::Engine;
 use crate::lineage::digest::{ChainId, DiffId};
 use crate::lineage::image::SourceLabels;
 use crate::lineage::{Evidence, ImageFacts, Origin};
+use crate::node::judged::Judged;
 use crate::node::subject::{Kind, Subject};
 use crate::report::Exit;
 use crate::report::line::{causes, name, one_line};
@@ -20,6 +19,7 @@ use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
 use crate::verdict::leniency::{self, Leniency};
+use crate::verdict::listed::{BanFound, List};
 use crate::verdict::{self, Judgement, Verdict};
 
 /// Whether something is banned.

@@ -18,11 +18,11 @@ use super::image::{self, FoundImage, ImageError};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::store::{self, Bans, Query};
 use crate::check::answer::{self, Answer, Found, Outcome};
-use crate::check::listed::List;
-use crate::check::{self, Judge, NoAnswer, Outside, Ran};
+use crate::check::{self, NoAnswer, Outside, Ran};
 use crate::container::engine::Engine;
 use crate::lineage::archive::ArchiveError;
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, Origin};
+use crate::node::judged::Judge;
 use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
 use crate::report::Exit;
@@ -30,6 +30,7 @@ use crate::settings::{self, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::Guard;
 use crate::sys::process;
+use crate::verdict::listed::List;
 use crate::verdict::{self, break_glass};
 
 /// The name of this command, the first argument of a command line.

@@ -191,7 +191,7 @@ pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
 }
 
 /// A plan, and what it would do to the running containers where the list is new here.
-struct Judged {
+struct Assessment {
     plan: Plan,
     survey: Option<Survey>,
 }
@@ -202,7 +202,7 @@ fn judge(
     node: &NodeState<'_>,
     trust: &Trust,
     event: &mut Installation,
-) -> Result<Judged, CtlError> {
+) -> Result<Assessment, CtlError> {
     let head = new.head;
     let progress = Progress::start("checking", head.shape().bytes());
     let drawn = plan::draw(new, node, trust, &progress, &mut event.lifted);
@@ -211,7 +211,7 @@ fn judge(
     event.bans = Some(plan.bans.len());
     // A list that is restored, or gets another signature, changes nothing for anybody.
     if plan.is_known || !plan.puts() {
-        return Ok(Judged { plan, survey: None });
+        return Ok(Assessment { plan, survey: None });
     }
     let survey = impact::survey(new.list, head, node.paths, node.settings, node.now)
         .map_err(error::of_list)?;
@@ -222,7 +222,7 @@ fn judge(
         .map_or(MAX_IMPACT, |settings| settings.max_impact);
     match survey.objection(limit, consequences::acknowledged(new, trust)) {
         Some(objection) => Err(error::of_impact(objection, &survey)),
-        None => Ok(Judged {
+        None => Ok(Assessment {
             plan,
             survey: Some(survey),
         }),

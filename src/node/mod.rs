@@ -17,6 +17,7 @@ pub mod monitors;
 pub mod discovery;
 pub mod unexplained;
 pub mod running;
+pub mod judged;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@
 pub mod break_glass;
 pub mod event;
 pub mod leniency;
+pub mod listed;
 mod moment;
 pub mod standing;
 mod words;

@@ -9,7 +9,7 @@ use super::super::consequences::node::{CLOCK_SET, NodeState};
 use super::super::consequences::plan::{Plan, Step};
 use super::super::impact::{Survey, objection::on_a_later_day};
 use super::super::{amount, change as wording, keyset};
-use super::Judged;
+use super::Assessment;
 use crate::banlist::change::Change;
 use crate::banlist::error::ListError;
 use crate::banlist::store::{Authentic, Trust};
@@ -21,7 +21,7 @@ const MOST_LISTED: usize = 20;
 /// What was done.
 pub(super) fn installed(
     found: &Authentic,
-    judged: &Judged,
+    judged: &Assessment,
     trust: &Trust,
     node: &NodeState<'_>,
 ) -> Vec<String> {
@@ -65,7 +65,7 @@ pub(super) fn installed(
 /// What would be done.
 pub(super) fn planned(
     found: &Authentic,
-    judged: &Judged,
+    judged: &Assessment,
     trust: &Trust,
     node: &NodeState<'_>,
 ) -> Vec<String> {

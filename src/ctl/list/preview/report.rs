@@ -12,7 +12,6 @@ use super::super::super::impact::{ImpactError, Surveyed, objection::on_a_later_d
 use super::signed::Signed;
 use super::{Image, Preview, restart};
 use crate::banlist::head::{Head, Impact};
-use crate::check::listed::{BanFound, List};
 use crate::container::engine::Engine;
 use crate::lineage::Origin;
 use crate::node::subject::Kind;
@@ -21,6 +20,7 @@ use crate::report::line::{causes, name, one_line};
 use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::Grounds;
+use crate::verdict::listed::{BanFound, List};
 
 /// The whole of it.
 #[derive(Debug, Serialize)]

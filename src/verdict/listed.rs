@@ -6,11 +6,11 @@
 
 use serde::Serialize;
 
+use super::Finding;
 use crate::banlist::store::{Bans, Slot};
 use crate::lineage::Origin;
 use crate::report::line::causes;
 use crate::sys::clock::Timestamp;
-use crate::verdict::Finding;
 
 /// The list that was used.
 #[derive(Clone, Debug, Serialize)]
