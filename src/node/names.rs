@@ -1,16 +1,20 @@
-//! Finds the name that people use for a container.
+//! Finds which engine made a container, and the name that people use for it.
 //!
-//! In: its bundle, and its engine's record of it. Out: a name, `web-1`, or `pod/container` if it is
-//! in a CRI pod. Anybody may have chosen it: it is shown, and matched if a person asks for it, and
-//! decides nothing else.
+//! In: its bundle, and its engine's record of it. Out: the engine, and a name, `web-1`, or
+//! `pod/container` if it is in a CRI pod. Anybody may have chosen the name: it is shown, and matched
+//! if a person asks for it, and decides nothing else.
+
+use std::path::Path;
 
 use serde::Deserialize;
 
 use super::runtime_state::RunningContainer;
+use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine::{self, Place};
+use crate::container::engine::{self, Engine, Place};
 use crate::lineage;
 use crate::report::line;
+use crate::sys::rights;
 
 /// The part of a runtime spec that is read.
 #[derive(Default, Deserialize)]
@@ -29,6 +33,41 @@ struct Annotations {
     container: Option<String>,
     #[serde(rename = "nerdctl/name", default)]
     nerdctl: Option<String>,
+}
+
+/// Which engine made a bundle that this user controls; by its place if it cannot be read.
+pub(super) fn engine_of_bundle(
+    bundle: &Path,
+    id: &ContainerId,
+    place: &Place,
+    owner: u32,
+) -> Engine {
+    match (place, place.family()) {
+        // Docker's usual namespaces need no lookup.
+        (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
+            Bundle::load_of(owner, bundle, id)
+                .map_or(place.family(), |bundle| lineage::engine(&bundle))
+        }
+        (
+            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere,
+            family,
+        ) => family,
+    }
+}
+
+/// The same, without reading what a user wrote: he may have any number of directories that look
+/// like a container's.
+pub(super) fn engine_by_place(
+    bundle: &Path,
+    id: &ContainerId,
+    place: &Place,
+    owner: u32,
+) -> Engine {
+    if rights::is_own(owner) {
+        engine_of_bundle(bundle, id, place, owner)
+    } else {
+        place.family()
+    }
 }
 
 /// The engine's name for a container; `None` if it has no name.

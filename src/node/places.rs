@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use super::runtime_state::{Whose, user_directories};
-use super::stores::USERS;
 use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::process;
+
+/// Where a rootless engine has its store, below its user's home.
+pub(super) const USERS: [&str; 2] = [".local/share/docker", ".local/share/containers/storage"];
 
 /// Where this caller's engines keep their stores; for a privileged caller the environment changes
 /// nothing.

@@ -16,11 +16,9 @@ use super::subject::{Kind, Known};
 use super::unaccounted::{self, Unaccounted};
 use super::{Node, names};
 use crate::container::ContainerId;
-use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine, Place};
-use crate::lineage::{self, Origin};
+use crate::lineage::Origin;
 use crate::report::line;
-use crate::sys::rights;
 
 /// A running container.
 #[derive(Clone, Debug)]
@@ -61,7 +59,7 @@ impl Instance {
         } = &self.running;
         *self
             .engine
-            .get_or_init(|| engine_of_bundle(bundle, id, &self.place, *owner))
+            .get_or_init(|| names::engine_of_bundle(bundle, id, &self.place, *owner))
     }
 
     /// Its ID.
@@ -91,36 +89,6 @@ impl Instance {
             self.started,
             self.running.owner,
         )
-    }
-}
-
-/// Which engine made a bundle that this user controls; by its place if it cannot be read.
-fn engine_of_bundle(bundle: &Path, id: &ContainerId, place: &Place, owner: u32) -> Engine {
-    match (place, place.family()) {
-        // Docker's usual namespaces need no lookup.
-        (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
-            Bundle::load_of(owner, bundle, id)
-                .map_or(place.family(), |bundle| lineage::engine(&bundle))
-        }
-        (
-            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere,
-            family,
-        ) => family,
-    }
-}
-
-/// The same, without reading what a user wrote: he may have any number of directories that look
-/// like a container's.
-pub(super) fn engine_by_place(
-    bundle: &Path,
-    id: &ContainerId,
-    place: &Place,
-    owner: u32,
-) -> Engine {
-    if rights::is_own(owner) {
-        engine_of_bundle(bundle, id, place, owner)
-    } else {
-        place.family()
     }
 }
 

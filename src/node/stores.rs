@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{fmt, fs, io};
 
-use super::places::add_new;
+use super::places::{USERS, add_new};
 use super::runtime_state::RunningContainer;
 use crate::container::engine::{self, Engine, Place, is_dockers};
 use crate::lineage::containerd::store as containerd;
@@ -25,9 +25,6 @@ use crate::sys::directory::Directory;
 use crate::sys::file::{self, FileError};
 pub use records::Records;
 use records::{Docker, Namespace};
-
-/// Where a rootless engine has its store, below its user's home.
-pub(super) const USERS: [&str; 2] = [".local/share/docker", ".local/share/containers/storage"];
 
 /// One engine's store.
 pub struct Store {

@@ -20,15 +20,14 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use super::allowance::MOST_CONTAINERS;
+use super::names::engine_by_place;
 use super::processes;
-use super::running::engine_by_place;
 use super::runtime_state::{self, InitProcess, RunningContainer, StateError};
-use super::unexplained;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine, Place};
 use crate::settings::Engines;
-use crate::sys::directory;
 use crate::sys::file::{self, Guard};
+use crate::sys::{directory, proc};
 
 /// The reason given for a container without any state.
 const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
@@ -241,7 +240,7 @@ fn living(path: &Path) -> Option<u32> {
 /// Whether a cgroup of the process has the container's ID in its name: another process may have the
 /// process ID by now.
 fn is_in_cgroup(pid: u32, id: &str) -> bool {
-    unexplained::cgroups(pid).contains(id)
+    proc::cgroups(pid).contains(id)
 }
 
 /// Where the shim of a directory's container listens: one for all containers of a pod (containerd

@@ -18,6 +18,12 @@ const LARGEST_LINE: u64 = 16 << 10;
 /// MiB at most (execve(2)).
 const LARGEST_ENVIRONMENT: u64 = 8 << 20;
 
+/// The most bytes of a process's cgroups that are read.
+const LARGEST_CGROUPS: u64 = 64 << 10;
+
+/// The most bytes of a process's mounts that are read: engines mount a few hundred.
+const LARGEST_MOUNTS: u64 = 16 << 20;
+
 /// How many descriptors of a process are checked: the pipes that it was started with come first.
 const MOST_DESCRIPTORS: usize = 1_024;
 
@@ -195,6 +201,23 @@ pub fn all() -> Vec<u32> {
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect()
+}
+
+/// The table of a process's cgroups; empty if it cannot be read.
+#[must_use]
+pub fn cgroups(pid: u32) -> String {
+    text(pid, "cgroup", LARGEST_CGROUPS)
+}
+
+/// The table of the mounts in a process's mount namespace; empty if it cannot be read.
+#[must_use]
+pub fn mounts(pid: u32) -> String {
+    text(pid, "mountinfo", LARGEST_MOUNTS)
+}
+
+fn text(pid: u32, name: &str, limit: u64) -> String {
+    let bytes = read(path(pid, name), limit).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn number(path: &Path) -> Option<u64> {
