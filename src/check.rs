@@ -23,7 +23,7 @@ use crate::banlist::store;
 use crate::lineage::image;
 use crate::node::judged::Judge;
 use crate::node::runtime_state::Whose;
-use crate::node::subject::{FindError, Sought, Subject};
+use crate::node::subject::{FindError, SearchFor, Subject};
 use crate::node::{Node, places};
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
@@ -67,7 +67,7 @@ enum Asked {
     Version,
     About {
         word: String,
-        sought: Sought,
+        search: SearchFor,
         form: Form,
     },
     Outside(Outside),
@@ -221,10 +221,13 @@ impl CheckError {
             Self::Find(_, faults) if !faults.is_empty() && !process::is_privileged() => {
                 Some("run as root, who may read every engine's store")
             }
-            Self::Find(FindError::Nothing(_, Sought::Either | Sought::Image, _), _) => {
+            Self::Find(FindError::Nothing(_, SearchFor::Either | SearchFor::Image, _), _) => {
                 Some("an image is named with its tag, such as app:1")
             }
-            Self::Find(FindError::Nothing(_, Sought::Container, _) | FindError::Several(..), _)
+            Self::Find(
+                FindError::Nothing(_, SearchFor::Container, _) | FindError::Several(..),
+                _,
+            )
             | Self::Settings(..) => None,
         }
     }
@@ -243,11 +246,11 @@ impl Error for CheckError {
 /// engine, or about one that no engine has and that may be outside.
 #[must_use]
 pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
-    let (word, sought, form) = match asked(words) {
+    let (word, search, form) = match asked(words) {
         Ok(Asked::Help) => return Ran::Done(printed(HELP, Exit::Clear)),
         Ok(Asked::Version) => return Ran::Done(printed(VERSION, Exit::Clear)),
         Ok(Asked::Outside(outside)) => return Ran::Outside(outside),
-        Ok(Asked::About { word, sought, form }) => (word, sought, form),
+        Ok(Asked::About { word, search, form }) => (word, search, form),
         Err(error) => {
             report::failure(PROGRAM, &error);
             report::hint("embargo check --help");
@@ -257,7 +260,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     Ran::Done(
         match answer(
             &word,
-            sought,
+            search,
             paths,
             &places::of_node(paths, &Engines::default(), Whose::Everybodys),
             Timestamp::now(),
@@ -266,7 +269,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
             // No engine that could be asked has an image of that name: most likely the file is
             // missing. It is "could not say" either way.
             Err(CheckError::Find(FindError::Nothing(..), _))
-                if sought != Sought::Container && may_be_outside(&word) =>
+                if search != SearchFor::Container && may_be_outside(&word) =>
             {
                 return Ran::Outside(Outside {
                     word,
@@ -349,7 +352,7 @@ fn printed(text: &str, exit: Exit) -> Exit {
 }
 
 fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
-    let (mut named, mut sought, mut form, mut flags) = (None, Sought::Either, Form::Text, true);
+    let (mut named, mut search, mut form, mut flags) = (None, SearchFor::Either, Form::Text, true);
     let (mut list, mut keyset) = (None, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -364,8 +367,8 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
             "--help" | "-h" if flags => return Ok(Asked::Help),
             "--version" | "-V" if flags => return Ok(Asked::Version),
             "--json" if flags => form = Form::Json,
-            "--container" if flags => sought = Sought::Container,
-            "--image" if flags => sought = Sought::Image,
+            "--container" if flags => search = SearchFor::Container,
+            "--image" if flags => search = SearchFor::Image,
             "--list" if flags => list = Some(file("--list")?),
             "--keyset" if flags => keyset = Some(file("--keyset")?),
             flag if flags && flag != "-" && flag.starts_with('-') => {
@@ -379,9 +382,9 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
         .filter(|word| !word.is_empty())
         .ok_or(UsageError::NoWord)?;
     let names_a_list = list.is_some() || keyset.is_some();
-    match sought {
+    match search {
         // A named list is used only for these.
-        Sought::Either | Sought::Image
+        SearchFor::Either | SearchFor::Image
             if is_outside(&word) || (names_a_list && may_be_outside(&word)) =>
         {
             Ok(Asked::Outside(Outside {
@@ -391,11 +394,11 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
                 form,
             }))
         }
-        Sought::Either | Sought::Image | Sought::Container if names_a_list => {
+        SearchFor::Either | SearchFor::Image | SearchFor::Container if names_a_list => {
             Err(UsageError::OnlyOutside(word))
         }
-        Sought::Either | Sought::Image | Sought::Container => {
-            Ok(Asked::About { word, sought, form })
+        SearchFor::Either | SearchFor::Image | SearchFor::Container => {
+            Ok(Asked::About { word, search, form })
         }
     }
 }
@@ -403,7 +406,7 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
 /// The answer about `word`, with the stores at the `usual` places and at the settings'.
 fn answer(
     word: &str,
-    sought: Sought,
+    search: SearchFor,
     paths: &Paths,
     usual: &Engines,
     now: Timestamp,
@@ -419,7 +422,7 @@ fn answer(
     );
     node.open_stores();
     let mut faults = Vec::new();
-    let subjects = node.find(word, sought, &mut faults);
+    let subjects = node.find(word, search, &mut faults);
     // Something whose name could not be read may have this name, too.
     let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
     let faults: Vec<_> = node

@@ -71,7 +71,7 @@ impl Place {
     fn answer(&self, word: &str) -> Answer {
         answer(
             word,
-            Sought::Either,
+            SearchFor::Either,
             &self.paths,
             &self.engines,
             ISSUED.plus(3 * 3_600),
@@ -79,12 +79,12 @@ impl Place {
         .unwrap()
     }
 
-    fn error(&self, word: &str, sought: Sought) -> CheckError {
-        answer(word, sought, &self.paths, &self.engines, ISSUED).unwrap_err()
+    fn error(&self, word: &str, search: SearchFor) -> CheckError {
+        answer(word, search, &self.paths, &self.engines, ISSUED).unwrap_err()
     }
 
-    fn fault(&self, word: &str, sought: Sought) -> String {
-        line::causes(&self.error(word, sought))
+    fn fault(&self, word: &str, search: SearchFor) -> String {
+        line::causes(&self.error(word, search))
     }
 
     /// The output, without the path of the checkout.
@@ -171,7 +171,7 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         crate::sys::replace::replace(&record, 0o644, text.as_bytes()).unwrap();
         let error = answer(
             "web-1",
-            Sought::Container,
+            SearchFor::Container,
             &place.paths,
             &place.engines,
             ISSUED,
@@ -219,7 +219,7 @@ fn a_store_that_has_two_paths_is_one() {
     for word in ["web-1", "app:1"] {
         let once = answer(
             word,
-            Sought::Either,
+            SearchFor::Either,
             &place.paths,
             &known,
             ISSUED.plus(3 * 3_600),
@@ -338,7 +338,7 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
         &broken.paths.break_glass,
         b"reason = 'INC-1'\nuntil = '2026-11-21'\n",
     );
-    let error = broken.error("web-1", Sought::Either);
+    let error = broken.error("web-1", SearchFor::Either);
     assert_eq!(
         answer::note_lines(error.no_answer().notes),
         [open.trim_start()]
@@ -547,7 +547,7 @@ fn a_container_is_named_by_the_engine_that_made_it() {
         ("k8s_main_pod_default_uid-pod_0", "cri-o"),
         ("solo", "podman"),
     ] {
-        let answer = answer(name, Sought::Container, &place.paths, &engines, ISSUED).unwrap();
+        let answer = answer(name, SearchFor::Container, &place.paths, &engines, ISSUED).unwrap();
         let json: serde_json::Value = serde_json::from_str(&answer.json()).unwrap();
         assert_eq!(json["found"][0]["engine"], engine, "{name}");
         assert!(
@@ -574,7 +574,7 @@ fn answer_of_both(place: &Place, name: &str) -> usize {
         docker: vec![data_root],
         ..place.engines.clone()
     };
-    answer(name, Sought::Container, &place.paths, &engines, ISSUED)
+    answer(name, SearchFor::Container, &place.paths, &engines, ISSUED)
         .unwrap()
         .found
         .len()
@@ -583,30 +583,37 @@ fn answer_of_both(place: &Place, name: &str) -> usize {
 #[test]
 fn what_is_not_here_or_not_unique_is_said_in_one_line() {
     let place = Place::new().with_settings("#\n");
-    for (word, sought, line) in [
+    for (word, search, line) in [
         (
             "nothing",
-            Sought::Either,
+            SearchFor::Either,
             r#"cannot find a container or an image "nothing" on this node (docker in "#,
         ),
         (
             "app:1",
-            Sought::Container,
+            SearchFor::Container,
             r#"cannot find a container "app:1" on this node (docker in "#,
         ),
         (
             "web-1",
-            Sought::Image,
+            SearchFor::Image,
             r#"cannot find an image "web-1" on this node (docker in "#,
         ),
     ] {
-        let fault = place.fault(word, sought);
+        let fault = place.fault(word, search);
         assert!(
             fault.starts_with(line) && fault.contains("; containers-storage in "),
             "{fault}"
         );
     }
-    let error = answer("app", Sought::Either, &place.paths, &place.engines, ISSUED).unwrap_err();
+    let error = answer(
+        "app",
+        SearchFor::Either,
+        &place.paths,
+        &place.engines,
+        ISSUED,
+    )
+    .unwrap_err();
     assert_eq!(
         error.hint(),
         Some("an image is named with its tag, such as app:1")
@@ -621,7 +628,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
         )
     );
     let unread = CheckError::Find(
-        FindError::Nothing("x".to_owned(), Sought::Image, Vec::new()),
+        FindError::Nothing("x".to_owned(), SearchFor::Image, Vec::new()),
         vec!["cannot read it".to_owned()],
     );
     let said = r#"cannot find an image "x" on this node: no engine's store was found; 1 place could not be read"#;
@@ -633,7 +640,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
         ),
         (said, Outcome::Unknown, Outcome::NotFound)
     );
-    let several = place.fault("1", Sought::Container);
+    let several = place.fault("1", SearchFor::Container);
     assert!(
         several.starts_with(r#"cannot tell which container "1" means: 1"#),
         "{several}"
@@ -641,17 +648,17 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
     let broken = Place::new().with_settings("mode = 7\n");
     assert!(
         broken
-            .fault("web-1", Sought::Either)
+            .fault("web-1", SearchFor::Either)
             .contains("config.toml")
     );
 }
 
 #[test]
 fn the_words_are_read_as_the_help_says() {
-    let about = |word: &str, sought, form| {
+    let about = |word: &str, search, form| {
         Ok(Asked::About {
             word: word.to_owned(),
-            sought,
+            search,
             form,
         })
     };
@@ -665,15 +672,15 @@ fn the_words_are_read_as_the_help_says() {
         }))
     };
     for (words, expected) in [
-        (&["web"][..], about("web", Sought::Either, text)),
-        (&["--json", "web"], about("web", Sought::Either, json)),
+        (&["web"][..], about("web", SearchFor::Either, text)),
+        (&["--json", "web"], about("web", SearchFor::Either, json)),
         (
             &["web", "--json", "--image"],
-            about("web", Sought::Image, json),
+            about("web", SearchFor::Image, json),
         ),
         (
             &["--container", "--", "--json"],
-            about("--json", Sought::Container, text),
+            about("--json", SearchFor::Container, text),
         ),
         (&["web", "-h"], Ok(Asked::Help)),
         (&["--version"], Ok(Asked::Version)),
@@ -682,7 +689,7 @@ fn the_words_are_read_as_the_help_says() {
         (&["oci:./directory"], outside("oci:./directory", None, None)),
         // There is such a directory where tests run.
         (&["oci:src"], outside("oci:src", None, None)),
-        (&["oci:1.0"], about("oci:1.0", Sought::Either, text)),
+        (&["oci:1.0"], about("oci:1.0", SearchFor::Either, text)),
         (
             &["oci:1.0", "--list", "l"],
             outside("oci:1.0", Some("l"), None),
@@ -697,11 +704,11 @@ fn the_words_are_read_as_the_help_says() {
         ),
         (
             &["--container", "oci:1"],
-            about("oci:1", Sought::Container, text),
+            about("oci:1", SearchFor::Container, text),
         ),
         (
             &["docker:27-dind"],
-            about("docker:27-dind", Sought::Either, text),
+            about("docker:27-dind", SearchFor::Either, text),
         ),
         (
             &["--list", "l", "app:1"],

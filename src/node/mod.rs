@@ -27,7 +27,7 @@ use crate::settings::Engines;
 use discovery::SettingsError;
 use runtime_state::{RunningContainer, StateError, Whose};
 use stores::Stores;
-use unexplained::{Said, Unexplained};
+use unexplained::{Claim, Unexplained};
 
 /// How long after the first scan the second scan follows, for what no state explained.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
@@ -124,7 +124,7 @@ impl<'a> Node<'a> {
             .into_iter()
             .map(|container| Unexplained {
                 owner: unaccounted::owner(&container.place),
-                said: Said::Here,
+                claim: Claim::Proved,
                 container,
             })
             .collect();

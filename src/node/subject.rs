@@ -56,7 +56,7 @@ pub enum Kind {
 
 /// What to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sought {
+pub enum SearchFor {
     /// A container, or an image if there is none.
     Either,
     /// A container.
@@ -73,7 +73,7 @@ impl Subject {
     }
 }
 
-impl Sought {
+impl SearchFor {
     const fn words(self) -> &'static str {
         match self {
             Self::Either => "a container or an image",
@@ -87,7 +87,7 @@ impl Sought {
 #[derive(Debug)]
 pub enum FindError {
     /// Nothing has that name: the name, what it should be, the stores that were searched.
-    Nothing(String, Sought, Vec<String>),
+    Nothing(String, SearchFor, Vec<String>),
     /// The IDs of several containers begin with this.
     Several(String, Vec<ContainerId>),
 }
@@ -95,8 +95,8 @@ pub enum FindError {
 impl fmt::Display for FindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nothing(word, sought, places) => {
-                write!(f, "cannot find {} {word:?} on this node", sought.words())?;
+            Self::Nothing(word, search, places) => {
+                write!(f, "cannot find {} {word:?} on this node", search.words())?;
                 if places.is_empty() {
                     f.write_str(": no engine's store was found")
                 } else {
@@ -139,12 +139,12 @@ impl Node<'_> {
     pub fn find(
         &self,
         word: &str,
-        sought: Sought,
+        search: SearchFor,
         faults: &mut Vec<LineageError>,
     ) -> Result<Vec<Subject>, FindError> {
-        let containers = match sought {
-            Sought::Either | Sought::Container => self.containers(faults),
-            Sought::Image => Vec::new(),
+        let containers = match search {
+            SearchFor::Either | SearchFor::Container => self.containers(faults),
+            SearchFor::Image => Vec::new(),
         };
         let called: Vec<_> = containers
             .iter()
@@ -156,9 +156,9 @@ impl Node<'_> {
                 .map(|known| self.container(known))
                 .collect());
         }
-        let images = match sought {
-            Sought::Either | Sought::Image => self.images(word, faults),
-            Sought::Container => Vec::new(),
+        let images = match search {
+            SearchFor::Either | SearchFor::Image => self.images(word, faults),
+            SearchFor::Container => Vec::new(),
         };
         if !images.is_empty() {
             return Ok(images);
@@ -170,7 +170,7 @@ impl Node<'_> {
         match begun[..] {
             [] => Err(FindError::Nothing(
                 word.to_owned(),
-                sought,
+                search,
                 self.stores.open.iter().map(ToString::to_string).collect(),
             )),
             [known] => Ok(vec![self.container(known)]),

@@ -39,19 +39,19 @@ pub struct Unexplained {
     pub container: Unaccounted,
     /// The user who says so: root if the kernel or one of root's processes does.
     pub owner: u32,
-    /// Where the claim comes from.
-    pub said: Said,
+    /// What the claim is worth.
+    pub claim: Claim,
 }
 
-/// Who says that a container runs.
+/// What a claim that a container runs is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Claim {
     /// A process outside any container that is what it claims, an engine's directory, or the
     /// kernel.
-    Here,
+    Proved,
     /// A process in a container, or one that runs another program than its arguments say: whoever
     /// started it can claim anything.
-    Elsewhere,
+    Unproved,
 }
 
 impl Unexplained {
@@ -65,7 +65,7 @@ impl Unexplained {
             || container.namespace.is_none()
             || store.namespace == container.namespace;
         self.is_trusted()
-            && self.said == Said::Here
+            && self.claim == Claim::Proved
             && is_there
             && is_named
             && container.id == id.as_str()
@@ -102,16 +102,16 @@ pub fn containers(
             u32::MAX
         };
         // A container may share the host's PID namespace, and still counts as elsewhere.
-        let said = || match process.is_here(mounts.as_deref()) {
-            true => Said::Here,
-            false => Said::Elsewhere,
+        let claim = || match process.is_here(mounts.as_deref()) {
+            true => Claim::Proved,
+            false => Claim::Unproved,
         };
         let unknown = node.unknown_of(process, monitor).into_iter();
         unknown
             .map(|container| Unexplained {
                 container,
                 owner,
-                said: said(),
+                claim: claim(),
             })
             .collect::<Vec<_>>()
     };
@@ -127,7 +127,7 @@ pub fn containers(
     found.extend(alone.map(|process| Unexplained {
         container: node.bare(process),
         owner: 0,
-        said: Said::Here,
+        claim: Claim::Proved,
     }));
     found
 }
