@@ -20,7 +20,7 @@ const MOST_FIELDS: usize = 16;
 
 /// A run, and the person behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run<'a> {
+pub struct RunIdentity<'a> {
     /// Its ID.
     pub id: &'a str,
     /// Who started or resumed it: a name, else a number.
@@ -31,7 +31,7 @@ pub struct Run<'a> {
 
 /// What a run is about to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Begin {
+pub struct RunStart {
     /// The bans that it patches.
     pub bans: Vec<String>,
     /// The digests of what runs, as far as known.
@@ -46,7 +46,7 @@ pub struct Begin {
 
 /// The outcome for one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Treated<'a> {
+pub struct ContainerEnd<'a> {
     /// The outcome, as its name for machines.
     pub outcome: &'static str,
     /// The outcome in a word, for people.
@@ -83,7 +83,7 @@ pub struct Treated<'a> {
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End<'a> {
+pub struct RunEnd<'a> {
     /// How many containers are ok.
     pub ok: usize,
     /// How many failed.
@@ -98,16 +98,16 @@ pub struct End<'a> {
 
 /// What is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum PatchEvent<'a> {
     /// A run starts, or is resumed.
-    Started(Begin),
+    Started(RunStart),
     /// A container is done.
-    Container(Treated<'a>),
+    Container(ContainerEnd<'a>),
     /// The run is over.
-    Ended(End<'a>),
+    Ended(RunEnd<'a>),
 }
 
-impl Event<'_> {
+impl PatchEvent<'_> {
     /// The event's name, for `EMBARGO_EVENT`.
     const fn word(&self) -> &'static str {
         match self {
@@ -142,7 +142,7 @@ impl Event<'_> {
 }
 
 /// Sends it to the system log that listens on these sockets.
-pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
+pub fn send(sockets: &Sockets, run: RunIdentity<'_>, event: &PatchEvent<'_>) {
     let message = line::one_line(&format!("embargo: run {}{}", run.id, message(event)));
     // If no system log listens, the run's journal still has everything.
     let head = Head {
@@ -160,10 +160,10 @@ pub fn send(sockets: &Sockets, run: Run<'_>, event: &Event<'_>) {
 }
 
 /// What the message says after the run's ID.
-fn message(event: &Event<'_>) -> String {
+fn message(event: &PatchEvent<'_>) -> String {
     match event {
-        Event::Started(begin) => format!(" {}", begin.message),
-        Event::Container(treated) => {
+        PatchEvent::Started(begin) => format!(" {}", begin.message),
+        PatchEvent::Container(treated) => {
             let called = treated
                 .name
                 .or(treated.container)
@@ -185,7 +185,7 @@ fn message(event: &Event<'_>) -> String {
                 treated.engine, treated.word
             )
         }
-        Event::Ended(End {
+        PatchEvent::Ended(RunEnd {
             ok,
             not_ok,
             stopped,
@@ -199,7 +199,7 @@ fn message(event: &Event<'_>) -> String {
 }
 
 /// The known facts by name.
-fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
+fn fields(run: RunIdentity<'_>, event: &PatchEvent<'_>) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("EMBARGO_EVENT", event.word().to_owned()),
         ("EMBARGO_RUN", run.id.to_owned()),
@@ -210,7 +210,7 @@ fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
             .map(|version| ("EMBARGO_LIST_VERSION", version.to_string())),
     );
     match event {
-        Event::Started(Begin {
+        PatchEvent::Started(RunStart {
             bans,
             digests,
             severity,
@@ -237,8 +237,8 @@ fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
                     .map(|digest| ("EMBARGO_COMMAND_DIGEST", digest.to_string())),
             );
         }
-        Event::Container(treated) => fields.extend(of_container(treated)),
-        Event::Ended(End {
+        PatchEvent::Container(treated) => fields.extend(of_container(treated)),
+        PatchEvent::Ended(RunEnd {
             ok,
             not_ok,
             exit,
@@ -254,8 +254,8 @@ fn fields(run: Run<'_>, event: &Event<'_>) -> Vec<(&'static str, String)> {
     fields
 }
 
-fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, String)> {
-    let Treated {
+fn of_container(treated: &ContainerEnd<'_>) -> impl Iterator<Item = (&'static str, String)> {
+    let ContainerEnd {
         outcome,
         status,
         took,
@@ -267,7 +267,7 @@ fn of_container(treated: &Treated<'_>) -> impl Iterator<Item = (&'static str, St
         name,
         ..
     } = treated;
-    let Treated {
+    let ContainerEnd {
         owner,
         engine,
         image,
@@ -311,16 +311,16 @@ pub(super) mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
 
-    const RUN: Run<'_> = Run {
+    const RUN: RunIdentity<'_> = RunIdentity {
         id: "20261120-221500-a1b2",
         user: "alice",
         list_version: Some(412),
     };
 
-    fn begin() -> Begin {
+    fn begin() -> RunStart {
         let message = "started by alice as root for BAN-2026-0007: apt-get upgrade".to_owned();
         let (severity, successors) = (Some(Severity::High), vec!["debian:12.5".into()]);
-        Begin {
+        RunStart {
             bans: vec!["BAN-2026-0007".into()],
             digests: vec![Digest::of(b"work")],
             severity,
@@ -329,8 +329,8 @@ pub(super) mod tests {
         }
     }
 
-    fn failed<'a>() -> Treated<'a> {
-        Treated {
+    fn failed<'a>() -> ContainerEnd<'a> {
+        ContainerEnd {
             outcome: "timed-out",
             word: "timed out",
             is_ok: false,
@@ -350,8 +350,8 @@ pub(super) mod tests {
         }
     }
 
-    fn end<'a>() -> End<'a> {
-        End {
+    fn end<'a>() -> RunEnd<'a> {
+        RunEnd {
             ok: 11,
             not_ok: 1,
             exit: 3,
@@ -374,7 +374,7 @@ pub(super) mod tests {
             "EMBARGO_RUN=20261120-221500-a1b2\nEMBARGO_USER=alice\nEMBARGO_LIST_VERSION=412\n";
         for (event, expected) in [
             (
-                Event::Started(begin()),
+                PatchEvent::Started(begin()),
                 format!(
                     "MESSAGE=embargo: run 20261120-221500-a1b2 started by alice as root for BAN-2026-0007: apt-get upgrade\nPRIORITY=5\n{common}\
                      MESSAGE_ID=7d0a36e175804c6b893fda7c834c6c41\nEMBARGO_EVENT=patch-started\n{of_run}EMBARGO_BAN=BAN-2026-0007\n\
@@ -382,7 +382,7 @@ pub(super) mod tests {
                 ),
             ),
             (
-                Event::Container(failed()),
+                PatchEvent::Container(failed()),
                 format!(
                     "MESSAGE=embargo: run 20261120-221500-a1b2: \"web-1\\u{{1b}}[2J\\nEMBARGO_BAN=none\" (docker): timed out (status 7) after 1.2 s\nPRIORITY=4\n{common}\
                      MESSAGE_ID=22bd848ac9954679a0ec956b3fd26230\nEMBARGO_EVENT=patch-container\n{of_run}EMBARGO_OUTCOME=timed-out\nEMBARGO_STATUS=7\n\
@@ -392,7 +392,7 @@ pub(super) mod tests {
                 ),
             ),
             (
-                Event::Ended(end()),
+                PatchEvent::Ended(end()),
                 format!(
                     "MESSAGE=embargo: run 20261120-221500-a1b2 ended: 11 ok, 1 not ok, stopped because more than 0 failed\nPRIORITY=4\n{common}\
                      MESSAGE_ID=b52b4a7d0a0b40e8bd4af26e932761cb\nEMBARGO_EVENT=patch-ended\n{of_run}EMBARGO_OK=11\nEMBARGO_NOT_OK=1\nEMBARGO_STATUS=3\n\
@@ -410,16 +410,16 @@ pub(super) mod tests {
     /// The events' names and IDs.
     pub(in crate::audit) fn events() -> [(&'static str, &'static str); 3] {
         [
-            Event::Started(begin()),
-            Event::Container(failed()),
-            Event::Ended(end()),
+            PatchEvent::Started(begin()),
+            PatchEvent::Container(failed()),
+            PatchEvent::Ended(end()),
         ]
         .map(|event| (event.word(), event.message_id()))
     }
 
     #[test]
     fn good_news_is_no_warning() {
-        let patched = Treated {
+        let patched = ContainerEnd {
             outcome: "patched",
             word: "patched",
             is_ok: true,
@@ -427,10 +427,10 @@ pub(super) mod tests {
             ..failed()
         };
         for (event, ending) in [
-            (Event::Container(patched), Ending::Done),
-            (Event::Container(failed()), Ending::Refused),
+            (PatchEvent::Container(patched), Ending::Done),
+            (PatchEvent::Container(failed()), Ending::Refused),
             (
-                Event::Ended(End {
+                PatchEvent::Ended(RunEnd {
                     not_ok: 0,
                     stopped: None,
                     ..end()
@@ -438,7 +438,7 @@ pub(super) mod tests {
                 Ending::Done,
             ),
             (
-                Event::Ended(End {
+                PatchEvent::Ended(RunEnd {
                     stopped: None,
                     ..end()
                 }),
@@ -451,11 +451,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_run_for_a_thousand_bans_begins_with_one_record() {
-        let many = Begin {
+        let many = RunStart {
             bans: (0..1_000).map(|number| format!("BAN-{number}")).collect(),
             ..begin()
         };
-        let told = fields(RUN, &Event::Started(many))
+        let told = fields(RUN, &PatchEvent::Started(many))
             .iter()
             .filter(|(name, _)| *name == "EMBARGO_BAN")
             .count();
@@ -466,9 +466,9 @@ pub(super) mod tests {
     fn every_field_and_event_stands_in_the_manual() {
         const PAGE: &str = include_str!("../../packaging/man/embargo.8");
         for event in [
-            Event::Started(begin()),
-            Event::Container(failed()),
-            Event::Ended(end()),
+            PatchEvent::Started(begin()),
+            PatchEvent::Container(failed()),
+            PatchEvent::Ended(end()),
         ] {
             assert!(PAGE.contains(event.word()), "{}", event.word());
             for (name, _) in fields(RUN, &event) {

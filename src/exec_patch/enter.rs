@@ -7,7 +7,7 @@
 //!
 //! A worker is a process of its own, started by the run's main process (`embargoctl
 //! exec-patch-worker`). It gets a [`Job`] on its standard input and the file carried with the
-//! request at descriptor 3, and answers with a [`Done`] on its standard output. It writes to the
+//! request at descriptor 3, and answers with a [`JobResult`] on its standard output. It writes to the
 //! journal what it is about to do before it does it, and how it ended afterwards, even if the
 //! process that started it is gone. SIGTERM means that the time is up.
 //!
@@ -31,7 +31,7 @@ use std::{fmt, io};
 use nix::sys::signalfd::SignalFd;
 
 use self::entrance::Entrance;
-use super::job::{Done, Job};
+use super::job::{Job, JobResult};
 use super::journal::Journal;
 use super::outcome::{Outcome, Stage};
 use super::output::Printed;
@@ -99,7 +99,7 @@ pub fn main(words: &[OsString]) -> Exit {
     }
 }
 
-fn work(words: &[OsString]) -> Result<Done, WorkerError> {
+fn work(words: &[OsString]) -> Result<JobResult, WorkerError> {
     let began = Instant::now();
     if !words.is_empty() {
         return Err(WorkerError::Words);
@@ -136,10 +136,10 @@ fn work(words: &[OsString]) -> Result<Done, WorkerError> {
 }
 
 /// A result that ended this way before anything ran.
-fn nothing_done(outcome: Outcome, began: Instant) -> Done {
-    Done {
+fn nothing_done(outcome: Outcome, began: Instant) -> JobResult {
+    JobResult {
         took: milliseconds(began),
-        ..Done::of(outcome)
+        ..JobResult::of(outcome)
     }
 }
 
@@ -154,7 +154,7 @@ fn directory() -> PathBuf {
     Paths::for_caller(root.as_deref(), own_process::is_privileged()).entered
 }
 
-fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Instant) -> Done {
+fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Instant) -> JobResult {
     let deadline = began
         .checked_add(Duration::from_secs(job.work.timeout))
         .unwrap_or(began);
@@ -185,7 +185,7 @@ fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Inst
     } else {
         still
     };
-    Done {
+    JobResult {
         outcome,
         took: milliseconds(began),
         written,

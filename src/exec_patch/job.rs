@@ -1,7 +1,7 @@
 //! Defines what a worker is asked to do, and what it answers.
 //!
 //! These types are shared, as JSON, by the run's main process, the workers and the journal: a
-//! [`Job`] on a worker's standard input, a [`Done`] on its standard output, a [`Container`] in the
+//! [`Job`] on a worker's standard input, a [`JobResult`] on its standard output, a [`Container`] in the
 //! journal. Plain data; nothing here touches a file. Names in them are hostile.
 
 use std::path::PathBuf;
@@ -124,7 +124,7 @@ pub fn marker(run: &str, number: usize) -> String {
 
 /// What a worker found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
+pub struct JobResult {
     /// How it ended.
     pub outcome: Outcome,
     /// How long it took, in milliseconds.
@@ -143,7 +143,7 @@ pub struct Done {
     pub zombies: Vec<String>,
 }
 
-impl Done {
+impl JobResult {
     /// A result with this outcome and nothing more.
     #[must_use]
     pub const fn of(outcome: Outcome) -> Self {

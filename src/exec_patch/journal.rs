@@ -25,7 +25,7 @@ pub mod past;
 mod reading;
 pub mod runs;
 mod summary;
-mod told;
+mod events;
 pub mod who;
 
 #[cfg(test)]
@@ -44,15 +44,15 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use self::append::Appender;
 use self::error::JournalError;
+use self::events::ContainerOutcome;
 use self::line::{
-    Carried, Ended, Finished, Header, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunId,
-    Started, Terms, Trigger, Worker,
+    Carried, Ended, Finished, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunHeader, RunId,
+    RunTerms, Started, Trigger, WorkerId,
 };
 use self::lock::{Holder, Lock};
-use self::past::{JOURNAL, OUTPUT, PROGRAM, RunLog, State};
-use self::told::Fate;
+use self::past::{EntryState, JOURNAL, OUTPUT, PROGRAM, RunLog};
 use self::who::Who;
-use super::job::{Container, Done, Job};
+use super::job::{Container, Job, JobResult};
 use super::outcome::Outcome;
 use super::pace::Limits;
 use super::payload;
@@ -73,7 +73,7 @@ const MUCH: usize = 1 << 20;
 
 /// What a new run is.
 #[derive(Debug)]
-pub struct Draft<'a> {
+pub struct NewRun<'a> {
     /// Who starts it.
     pub by: Who,
     /// What starts it.
@@ -83,7 +83,7 @@ pub struct Draft<'a> {
     /// What is wanted, and where.
     pub order: Order,
     /// On which terms.
-    pub terms: Terms,
+    pub terms: RunTerms,
     /// What runs, as far as known.
     pub carried: Vec<Carried>,
     /// The file carried with the request.
@@ -99,7 +99,7 @@ pub struct Draft<'a> {
 pub struct Journal {
     directory: PathBuf,
     file: Appender,
-    header: Header,
+    header: RunHeader,
     boot: String,
     log: Sockets,
     /// The numbers that this process has started.
@@ -112,18 +112,18 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] if any of it is not on the disk.
-    pub fn create(lock: &mut Lock, draft: Draft<'_>) -> Result<Self, JournalError> {
-        Self::create_telling(Sockets::system(), lock, draft)
+    pub fn create(lock: &mut Lock, draft: NewRun<'_>) -> Result<Self, JournalError> {
+        Self::create_logging_to(Sockets::system(), lock, draft)
     }
 
-    fn create_telling(
+    fn create_logging_to(
         log: Sockets,
         lock: &mut Lock,
-        draft: Draft<'_>,
+        draft: NewRun<'_>,
     ) -> Result<Self, JournalError> {
         let runs = lock.directory().to_owned();
         let (started, id) = unused(&runs)?;
-        let Draft {
+        let NewRun {
             by,
             trigger,
             argv,
@@ -136,9 +136,9 @@ impl Journal {
         } = draft;
         lock.note(&Holder {
             run: id.clone(),
-            process: Worker::own()?,
+            process: WorkerId::own()?,
             since: started,
-            by: by.told(),
+            by: by.describe(),
         })?;
         let boot = boot()?;
         let kept = program.map(|program| ProgramCopy {
@@ -146,7 +146,7 @@ impl Journal {
             digest: program.digest,
             size: program.bytes.len() as u64,
         });
-        let header = Header {
+        let header = RunHeader {
             id,
             started,
             boot: boot.clone(),
@@ -161,7 +161,7 @@ impl Journal {
             list_version,
         };
         let directory = runs.join(header.id.as_str());
-        let half = Half::make(&runs)?;
+        let half = DraftDirectory::make(&runs)?;
         if let Some(program) = program {
             replace::create(&half.directory.join(PROGRAM), 0o600, &program.bytes)?;
         }
@@ -181,7 +181,7 @@ impl Journal {
                 .moved(&half.name(&journal.directory)?.join(JOURNAL)),
             ..journal
         };
-        told::started(&journal.log, &journal.header, &journal.header.by, "started");
+        events::started(&journal.log, &journal.header, &journal.header.by, "started");
         Ok(journal)
     }
 
@@ -196,10 +196,10 @@ impl Journal {
         argv: Vec<String>,
         pace: Limits,
     ) -> Result<Self, JournalError> {
-        Self::resume_telling(Sockets::system(), lock, past, by, argv, pace)
+        Self::resume_logging_to(Sockets::system(), lock, past, by, argv, pace)
     }
 
-    pub(in crate::exec_patch) fn resume_telling(
+    pub(in crate::exec_patch) fn resume_logging_to(
         log: Sockets,
         lock: &mut Lock,
         past: &RunLog,
@@ -210,9 +210,9 @@ impl Journal {
         let (at, boot) = (Timestamp::now(), boot()?);
         lock.note(&Holder {
             run: past.header.id.clone(),
-            process: Worker::own()?,
+            process: WorkerId::own()?,
             since: at,
-            by: by.told(),
+            by: by.describe(),
         })?;
         let file = Appender::open(&past.directory.join(JOURNAL), false)?;
         let journal = Self {
@@ -230,7 +230,7 @@ impl Journal {
             argv,
             pace,
         }))?;
-        told::started(&journal.log, &journal.header, &by, "resumed");
+        events::started(&journal.log, &journal.header, &by, "resumed");
         Ok(journal)
     }
 
@@ -263,7 +263,7 @@ impl Journal {
         &self.directory
     }
 
-    /// This boot of the machine, for [`past::Life::of`].
+    /// This boot of the machine, for [`past::InstanceId::of`].
     #[must_use]
     pub fn boot(&self) -> &str {
         &self.boot
@@ -316,7 +316,7 @@ impl Journal {
             ban,
             ..
         } = job;
-        let (number, digest, worker) = (*number, *digest, Some(Worker::own()?));
+        let (number, digest, worker) = (*number, *digest, Some(WorkerId::own()?));
         let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
         self.append(&Line::Started(Box::new(Started {
             number,
@@ -336,20 +336,23 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`]; what was done is done even so.
-    pub fn ended(&self, job: &Job, done: &Done) -> Result<(), JournalError> {
+    pub fn ended(&self, job: &Job, done: &JobResult) -> Result<(), JournalError> {
         if !self.started.borrow().contains(&job.number) {
-            return self.settle(&job.container, &Fate::of(job, &done.outcome, None));
+            return self.settle(
+                &job.container,
+                &ContainerOutcome::of(job, &done.outcome, None),
+            );
         }
         let written = self.append(&Line::Ended(Box::new(Ended::entered(
             job, &self.boot, done,
         ))));
         // The system log gets it in any case, all the more if the disk is full.
         let took = Some(Duration::from_millis(done.took));
-        told::container(
+        events::container(
             &self.log,
             &self.header,
             &job.container,
-            &Fate::of(job, &done.outcome, took),
+            &ContainerOutcome::of(job, &done.outcome, took),
         );
         written
     }
@@ -364,12 +367,16 @@ impl Journal {
         payload: Option<&Payload>,
         outcome: &Outcome,
     ) -> Result<(), JournalError> {
-        self.settle(container, &Fate::would(payload, outcome))
+        self.settle(container, &ContainerOutcome::would(payload, outcome))
     }
 
-    fn settle(&self, container: &Container, fate: &Fate<'_>) -> Result<(), JournalError> {
-        told::container(&self.log, &self.header, container, fate);
-        let Fate {
+    fn settle(
+        &self,
+        container: &Container,
+        fate: &ContainerOutcome<'_>,
+    ) -> Result<(), JournalError> {
+        events::container(&self.log, &self.header, container, fate);
+        let ContainerOutcome {
             outcome,
             digest,
             ban,
@@ -388,7 +395,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn unidentified(&self, unidentified: &Unaccounted) -> Result<(), JournalError> {
-        told::unidentified(&self.log, &self.header, unidentified);
+        events::unidentified(&self.log, &self.header, unidentified);
         self.append(&Line::NotUnderstood(NotUnderstood::of(unidentified)))
     }
 
@@ -401,30 +408,30 @@ impl Journal {
     pub fn lost(
         &self,
         job: &Job,
-        interrupted: impl FnOnce(bool) -> Done,
-    ) -> Result<Done, JournalError> {
+        interrupted: impl FnOnce(bool) -> JobResult,
+    ) -> Result<JobResult, JournalError> {
         let past = RunLog::read(&self.directory)?;
         let state = past
             .entries
             .into_iter()
             .map(|entry| entry.state)
             .find(|state| match state {
-                State::Started { number, .. } | State::Ended { number, .. } => {
+                EntryState::Started { number, .. } | EntryState::Ended { number, .. } => {
                     *number == job.number
                 }
-                State::Settled(_) => false,
+                EntryState::Settled(_) => false,
             });
         let done = match state {
-            Some(State::Ended { done, .. }) => return Ok(done),
-            Some(State::Started { unpause, .. }) => {
+            Some(EntryState::Ended { done, .. }) => return Ok(done),
+            Some(EntryState::Started { unpause, .. }) => {
                 self.started.borrow_mut().insert(job.number);
                 interrupted(unpause)
             }
-            Some(State::Settled(_)) | None => {
+            Some(EntryState::Settled(_)) | None => {
                 let outcome = Outcome::CouldNotEnter {
                     why: "the worker ended before it entered".to_owned(),
                 };
-                Done::of(outcome)
+                JobResult::of(outcome)
             }
         };
         self.ended(job, &done).map(|()| done)
@@ -435,7 +442,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn finished(&self, finished: Finished) -> Result<(), JournalError> {
-        told::finished(&self.log, &self.header, &finished);
+        events::finished(&self.log, &self.header, &finished);
         self.append(&Line::Finished(finished))
     }
 
@@ -468,7 +475,7 @@ impl Journal {
 
     /// Its header.
     #[must_use]
-    pub const fn header(&self) -> &Header {
+    pub const fn header(&self) -> &RunHeader {
         &self.header
     }
 }
@@ -494,7 +501,7 @@ pub fn boot() -> Result<String, JournalError> {
 pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
     let fault = |error| JournalError::Directory(runs.join(run.as_str()), error);
     // The remover holds the lock, so nobody creates a run there meanwhile.
-    let half = Half::cleared(runs)?;
+    let half = DraftDirectory::cleared(runs)?;
     fs::rename(runs.join(run.as_str()), &half.directory).map_err(fault)?;
     replace::sync_directory(runs).map_err(fault)?;
     fs::remove_dir_all(&half.directory).map_err(fault)
@@ -525,11 +532,11 @@ fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
 
 /// The directory of a run that is not complete yet, and is no run until it is. If dropped before,
 /// it is removed.
-struct Half {
+struct DraftDirectory {
     directory: PathBuf,
 }
 
-impl Half {
+impl DraftDirectory {
     /// Makes it, and replaces one that a killed process left.
     fn make(runs: &Path) -> Result<Self, JournalError> {
         let half = Self::cleared(runs)?;
@@ -560,7 +567,7 @@ impl Half {
     }
 }
 
-impl Drop for Half {
+impl Drop for DraftDirectory {
     fn drop(&mut self) {
         // After the rename it no longer exists; and there is nobody to report an error to.
         drop(fs::remove_dir_all(&self.directory));

@@ -47,7 +47,7 @@ use self::journal::past::RunLog;
 use self::journal::runs::Runs;
 use self::request::Request;
 use self::runner::Runner;
-use self::words::{Action, Options, Order, PROGRAM};
+use self::words::{Options, Order, PROGRAM, Task};
 use crate::paths::Paths;
 use crate::report::{self, Exit};
 use crate::settings::{self, Settings};
@@ -94,21 +94,19 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
         none_ok,
     } = options;
     let mut request = match action {
-        Action::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
-        Action::Prune(age) if dry_run => return prune::show(&paths, age, json),
-        Action::Prune(age) => return prune::carry_out(&paths, age, wait, json),
-        Action::Begin(order) => Request::typed(*order, pace, output_limit)?,
-        Action::OnlyFailed(run) => {
-            Request::failures(&run, &Runs::load(&paths)?, pace, output_limit)?
-        }
-        Action::Auto => match auto::list(&paths, &settings)? {
+        Task::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
+        Task::Prune(age) if dry_run => return prune::show(&paths, age, json),
+        Task::Prune(age) => return prune::carry_out(&paths, age, wait, json),
+        Task::Begin(order) => Request::typed(*order, pace, output_limit)?,
+        Task::OnlyFailed(run) => Request::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
+        Task::Auto => match auto::list(&paths, &settings)? {
             None => return Ok(Exit::Clear),
             list => Request {
                 list,
                 ..Request::typed(Order::automatic(), pace, output_limit)?
             },
         },
-        Action::Resume(run) => {
+        Task::Resume(run) => {
             let runs = Runs::load(&paths)?;
             let past = runs.read(runs.find(&run)?)?;
             let again = |past: RunLog| -> Result<_, PatchError> {

@@ -86,7 +86,7 @@ pub enum Stage {
 /// An outcome without its details, in the order in which a summary counts them: ok first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum OutcomeKind {
     /// [`Outcome::Patched`].
     Patched,
     /// [`Outcome::AlreadyFine`].
@@ -119,7 +119,7 @@ pub enum Kind {
     Interrupted,
 }
 
-impl Kind {
+impl OutcomeKind {
     /// All of them, in their order.
     pub const ALL: [Self; 15] = [
         Self::Patched,
@@ -230,39 +230,39 @@ impl Kind {
 impl Outcome {
     /// Its kind.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Patched => Kind::Patched,
-            Self::AlreadyFine => Kind::AlreadyFine,
-            Self::PatchedBefore { .. } => Kind::PatchedBefore,
-            Self::Failed { .. } => Kind::Failed,
-            Self::TimedOut => Kind::TimedOut,
-            Self::Survived { .. } => Kind::Survived,
-            Self::Cancelled { .. } => Kind::Cancelled,
-            Self::LeftUnpaused { .. } => Kind::LeftUnpaused,
-            Self::Paused => Kind::Paused,
-            Self::Vanished => Kind::Vanished,
-            Self::Restarting { .. } => Kind::Restarting,
-            Self::CouldNotEnter { .. } => Kind::CouldNotEnter,
-            Self::NotUnderstood { .. } => Kind::NotUnderstood,
-            Self::NotStarted => Kind::NotStarted,
-            Self::Interrupted => Kind::Interrupted,
+            Self::Patched => OutcomeKind::Patched,
+            Self::AlreadyFine => OutcomeKind::AlreadyFine,
+            Self::PatchedBefore { .. } => OutcomeKind::PatchedBefore,
+            Self::Failed { .. } => OutcomeKind::Failed,
+            Self::TimedOut => OutcomeKind::TimedOut,
+            Self::Survived { .. } => OutcomeKind::Survived,
+            Self::Cancelled { .. } => OutcomeKind::Cancelled,
+            Self::LeftUnpaused { .. } => OutcomeKind::LeftUnpaused,
+            Self::Paused => OutcomeKind::Paused,
+            Self::Vanished => OutcomeKind::Vanished,
+            Self::Restarting { .. } => OutcomeKind::Restarting,
+            Self::CouldNotEnter { .. } => OutcomeKind::CouldNotEnter,
+            Self::NotUnderstood { .. } => OutcomeKind::NotUnderstood,
+            Self::NotStarted => OutcomeKind::NotStarted,
+            Self::Interrupted => OutcomeKind::Interrupted,
         }
     }
 
-    /// [`Kind::word`].
+    /// [`OutcomeKind::word`].
     #[must_use]
     pub const fn word(&self) -> &'static str {
         self.kind().word()
     }
 
-    /// [`Kind::is_ok`].
+    /// [`OutcomeKind::is_ok`].
     #[must_use]
     pub const fn is_ok(&self) -> bool {
         self.kind().is_ok()
     }
 
-    /// [`Kind::is_failure`].
+    /// [`OutcomeKind::is_failure`].
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         self.kind().is_failure()
@@ -299,7 +299,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_outcome_has_one_spelling_for_machines() {
-        assert_eq!(all().map(|outcome| outcome.kind()), Kind::ALL);
+        assert_eq!(all().map(|outcome| outcome.kind()), OutcomeKind::ALL);
         for outcome in all() {
             let json = serde_json::to_value(&outcome).unwrap();
             assert_eq!(
@@ -311,6 +311,8 @@ pub(super) mod tests {
             );
             assert_eq!(serde_json::from_value::<Outcome>(json).unwrap(), outcome);
         }
-        assert!(Kind::ALL.is_sorted() && Kind::ALL.is_sorted_by_key(|kind| !kind.is_ok()));
+        assert!(
+            OutcomeKind::ALL.is_sorted() && OutcomeKind::ALL.is_sorted_by_key(|kind| !kind.is_ok())
+        );
     }
 }

@@ -38,7 +38,7 @@ const CHUNKS: usize = 16;
 pub struct Collector {
     file: Kept,
     written: u64,
-    streams: [Stream; 2],
+    streams: [OutputStream; 2],
     buffer: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ struct Kept {
 
 /// Standard output or standard error.
 #[derive(Debug, Default)]
-struct Stream {
+struct OutputStream {
     pipe: Option<File>,
     tail: Tail,
 }
@@ -114,7 +114,7 @@ impl Collector {
         Ok(Self {
             file,
             written: 0,
-            streams: <[Stream; 2]>::default(),
+            streams: <[OutputStream; 2]>::default(),
             buffer: vec![0; CHUNK],
         })
     }

@@ -14,14 +14,14 @@ use super::outcome::Outcome;
 /// A number of containers, or a share of a run's containers. In JSON it is text, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Share {
+pub enum Quota {
     /// A number.
     Number(usize),
     /// Per cent, 0 to 100.
     Percent(u8),
 }
 
-impl FromStr for Share {
+impl FromStr for Quota {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -42,7 +42,7 @@ impl FromStr for Share {
     }
 }
 
-impl TryFrom<String> for Share {
+impl TryFrom<String> for Quota {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -50,13 +50,13 @@ impl TryFrom<String> for Share {
     }
 }
 
-impl From<Share> for String {
-    fn from(share: Share) -> Self {
+impl From<Quota> for String {
+    fn from(share: Quota) -> Self {
         share.to_string()
     }
 }
 
-impl fmt::Display for Share {
+impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
@@ -65,7 +65,7 @@ impl fmt::Display for Share {
     }
 }
 
-impl Share {
+impl Quota {
     /// The window: a share of `matches` rounded up, and at least 1, or nothing would ever start.
     fn window(self, matches: usize) -> usize {
         let exact = match self {
@@ -92,11 +92,11 @@ pub struct Limits {
     /// all of them.
     pub canary: usize,
     /// At most this many at once. A percentage is of the matches of the first plan.
-    pub parallel: Share,
+    pub parallel: Quota,
     /// The run starts no further container once more than this have failed. A percentage is of all
     /// that match, including those found later, rounded down. Those under way are finished, so more
     /// may fail than were allowed.
-    pub max_failures: Share,
+    pub max_failures: Quota,
 }
 
 /// Why no further container starts.
@@ -132,7 +132,7 @@ impl fmt::Display for Halt {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum NextStep {
     /// The container at this place of the queue starts; it is under way from now on.
     Start(usize),
     /// None starts until one ends.
@@ -149,7 +149,7 @@ pub struct Pace {
     /// Canaries that have yet to show that the command works.
     canaries: usize,
     window: usize,
-    max_failures: Share,
+    max_failures: Quota,
     /// How many containers the run has, including those with nothing to do.
     matches: usize,
     /// How long the queue is.
@@ -190,18 +190,18 @@ impl Pace {
         self.matches += matches;
     }
 
-    /// Says which container starts now. Call it until the answer is not [`Step::Start`].
-    pub const fn next(&mut self) -> Step {
+    /// Says which container starts now. Call it until the answer is not [`NextStep::Start`].
+    pub const fn next(&mut self) -> NextStep {
         let window = if self.canaries > 0 { 1 } else { self.window };
         match self.halt {
-            Some(halt) if self.under_way == 0 => Step::Stop(halt),
+            Some(halt) if self.under_way == 0 => NextStep::Stop(halt),
             None if self.next < self.queue && self.under_way < window => {
                 self.next += 1;
                 self.under_way += 1;
-                Step::Start(self.next - 1)
+                NextStep::Start(self.next - 1)
             }
-            None if self.next == self.queue && self.under_way == 0 => Step::Finished,
-            Some(_) | None => Step::Wait,
+            None if self.next == self.queue && self.under_way == 0 => NextStep::Finished,
+            Some(_) | None => NextStep::Wait,
         }
     }
 

@@ -424,7 +424,7 @@ impl Payload {
             severity: self.severity,
             successor: self.successor.clone(),
             program: self.program.as_ref().map(|program| program.digest),
-            command: self.told(),
+            command: self.describe(),
             work: self.work.clone(),
         }
     }
@@ -445,7 +445,7 @@ impl Payload {
     /// The command as people read it; after it, as a shell comment, how it differs from the signed
     /// patch.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         let place = place();
         let words: Vec<_> = match &self.program {
             None => self

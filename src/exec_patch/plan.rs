@@ -5,7 +5,7 @@
 //! the steps that follow, those that cannot be identified, and those that are left out. Pure. Names
 //! and reasons are hostile; they are escaped where they are printed.
 
-mod told;
+mod description;
 
 use super::job::Container;
 use super::journal::line::{self, Carried};
@@ -15,13 +15,13 @@ use super::select::{LeftOut, Match, Selection, Selector};
 use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;
-pub use told::{called, place};
+pub use description::{container_name, place};
 
 /// What a run will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The containers that match.
-    pub planned: Vec<Planned>,
+    pub planned: Vec<PlannedContainer>,
     /// Those that may match, but cannot be identified.
     pub unidentified: Vec<Unaccounted>,
     /// Those that a ban names and that are left out.
@@ -38,18 +38,18 @@ pub struct Plan {
 
 /// What a run will do in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
+pub struct PlannedContainer {
     /// The container.
     pub container: Container,
     /// Why it matches.
     pub reasons: Vec<String>,
     /// The steps, in this order; never empty.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PatchStep>,
 }
 
 /// One patch of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PatchStep {
     /// It runs.
     Run(Payload),
     /// An earlier run did the same in this instance of the container.
@@ -66,7 +66,7 @@ impl Plan {
     pub fn of(
         selection: Selection,
         payloads: &Payloads,
-        step: impl Fn(&Container, Payload) -> Step,
+        step: impl Fn(&Container, Payload) -> PatchStep,
     ) -> Self {
         let Selection {
             matches,
@@ -85,10 +85,10 @@ impl Plan {
             let payloads = payloads.of_bans(&bans).into_iter();
             let steps = payloads
                 .map(|payload| {
-                    payload.map_or_else(Step::Cannot, |payload| step(&container, payload))
+                    payload.map_or_else(PatchStep::Cannot, |payload| step(&container, payload))
                 })
                 .collect();
-            Planned {
+            PlannedContainer {
                 container,
                 reasons,
                 steps,
@@ -107,7 +107,7 @@ impl Plan {
     }
 
     /// Each patch of each container.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+    pub fn steps(&self) -> impl Iterator<Item = &PatchStep> {
         self.planned.iter().flat_map(|planned| &planned.steps)
     }
 
@@ -115,7 +115,7 @@ impl Plan {
     #[must_use]
     pub fn carried(&self) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
-        for payload in self.steps().filter_map(Step::payload) {
+        for payload in self.steps().filter_map(PatchStep::payload) {
             if !carried.iter().any(|known| known.digest == payload.digest) {
                 carried.push(payload.carried());
             }
@@ -127,7 +127,7 @@ impl Plan {
     #[must_use]
     pub fn exit(&self) -> Exit {
         let is_ok = self.unfound == 0
-            && self.steps().all(Step::is_ok)
+            && self.steps().all(PatchStep::is_ok)
             && self.gone.iter().all(|(_, outcome)| outcome.is_ok());
         match (self.is_nothing(), is_ok && self.unidentified.is_empty()) {
             (true, true) => Exit::NothingMatched,
@@ -145,14 +145,14 @@ impl Plan {
     /// Why nothing can run, if so: in any container, if every ban was named, else in all of them.
     #[must_use]
     pub fn no_patch(&self, selector: &Selector) -> Option<&NoPatch> {
-        let cannot = |step: &'_ Step| matches!(step, Step::Cannot(_));
+        let cannot = |step: &'_ PatchStep| matches!(step, PatchStep::Cannot(_));
         let must_all = match selector {
             Selector::Bans(_) => true,
             Selector::AllBanned | Selector::Base(_) | Selector::Image(_) => false,
         };
         let why = self.steps().find_map(|step| match step {
-            Step::Cannot(why) => Some(why),
-            Step::Run(_) | Step::Before(..) | Step::Stands(..) => None,
+            PatchStep::Cannot(why) => Some(why),
+            PatchStep::Run(_) | PatchStep::Before(..) | PatchStep::Stands(..) => None,
         })?;
         (must_all || self.steps().all(cannot)).then_some(why)
     }
@@ -160,17 +160,17 @@ impl Plan {
     /// The plan for people.
     #[must_use]
     pub fn text(&self) -> String {
-        told::text(self)
+        description::text(self)
     }
 
     /// The plan for machines: lines as a journal has them.
     #[must_use]
     pub fn json(&self) -> String {
-        told::json(self)
+        description::json(self)
     }
 }
 
-impl Step {
+impl PatchStep {
     /// What runs, or would run; none if there is nothing.
     #[must_use]
     pub const fn payload(&self) -> Option<&Payload> {
@@ -214,11 +214,11 @@ impl Step {
     }
 }
 
-impl Planned {
+impl PlannedContainer {
     /// Its journal line.
     #[must_use]
     pub fn line(&self) -> line::Planned {
-        let patches = self.steps.iter().map(Step::line).collect();
+        let patches = self.steps.iter().map(PatchStep::line).collect();
         line::Planned {
             at: Timestamp::now(),
             container: self.container.clone(),

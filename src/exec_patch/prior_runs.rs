@@ -10,12 +10,14 @@ use super::enter::aftermath;
 use super::error::PatchError;
 use super::job::Container;
 use super::journal;
-use super::journal::line::Named;
-use super::journal::past::{Entry, Life, NotWell, RunLog, Standing, State};
+use super::journal::line::ContainerKey;
+use super::journal::past::{
+    EntryState, FailedContainers, InstanceId, LogEntry, PriorState, RunLog,
+};
 use super::journal::runs::{Interrupted, Prior, Runs};
 use super::outcome::Outcome;
 use super::payload::Payload;
-use super::plan::{Plan, Step};
+use super::plan::{PatchStep, Plan};
 use super::request::Request;
 use super::select::Selection;
 use crate::lineage::digest::Digest;
@@ -28,7 +30,7 @@ pub struct PriorRuns {
     boot: String,
     past: Option<RunLog>,
     /// If the resumed run was for another one's failures: those.
-    not_ok: Option<NotWell>,
+    not_ok: Option<FailedContainers>,
 }
 
 impl PriorRuns {
@@ -72,7 +74,7 @@ impl PriorRuns {
 
     /// The containers of the resumed run, if it was for another one's failures.
     #[must_use]
-    pub const fn not_ok(&self) -> Option<&NotWell> {
+    pub const fn not_ok(&self) -> Option<&FailedContainers> {
         self.not_ok.as_ref()
     }
 
@@ -96,11 +98,11 @@ impl PriorRuns {
         let again = request.payloads.order().again;
         Plan::of(selection, &request.payloads, |container, payload| {
             if let Some(outcome) = self.known(container, &payload) {
-                return Step::Stands(payload, outcome);
+                return PatchStep::Stands(payload, outcome);
             }
             match self.before(container, &payload).filter(|_| !again) {
-                Some(run) => Step::Before(payload, run),
-                None => Step::Run(payload),
+                Some(run) => PatchStep::Before(payload, run),
+                None => PatchStep::Run(payload),
             }
         })
     }
@@ -111,7 +113,7 @@ impl PriorRuns {
         let own = self.past.as_ref().map(|past| &past.header.id);
         let run = self
             .prior
-            .patched(payload.digest, &Life::of(container, &self.boot))?;
+            .patched(payload.digest, &InstanceId::of(container, &self.boot))?;
         (Some(run) != own).then(|| run.to_string())
     }
 
@@ -121,14 +123,14 @@ impl PriorRuns {
         match self
             .past
             .as_ref()?
-            .standing(payload.digest, &Life::of(container, &self.boot))
+            .prior_state(payload.digest, &InstanceId::of(container, &self.boot))
         {
-            Standing::Over(outcome) => Some(outcome.clone()),
+            PriorState::Over(outcome) => Some(outcome.clone()),
             // If it should be paused, a person must look at it first: entering it now would hide
             // that.
-            Standing::Interrupted(entry) => Some(interrupted(entry))
+            PriorState::Interrupted(entry) => Some(interrupted(entry))
                 .filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted),
-            Standing::New => None,
+            PriorState::New => None,
         }
     }
 
@@ -138,18 +140,18 @@ impl PriorRuns {
         let matching: HashSet<_> = plan
             .planned
             .iter()
-            .map(|planned| Named::of(&planned.container))
+            .map(|planned| ContainerKey::of(&planned.container))
             .collect();
-        let mut last: BTreeMap<(Named, Option<Digest>), &Entry> = BTreeMap::new();
+        let mut last: BTreeMap<(ContainerKey, Option<Digest>), &LogEntry> = BTreeMap::new();
         for entry in self.past.iter().flat_map(|past| &past.entries) {
-            let named = Named::of(&entry.container);
+            let named = ContainerKey::of(&entry.container);
             if !matching.contains(&named) {
                 last.insert((named, entry.digest), entry);
             }
         }
-        let outcome = |entry: &Entry| match entry.state {
-            State::Started { .. } => interrupted(entry),
-            State::Ended { .. } | State::Settled(_) => entry.outcome().clone(),
+        let outcome = |entry: &LogEntry| match entry.state {
+            EntryState::Started { .. } => interrupted(entry),
+            EntryState::Ended { .. } | EntryState::Settled(_) => entry.outcome().clone(),
         };
         last.into_values()
             .map(|entry| (entry.container.clone(), outcome(entry)))
@@ -158,10 +160,10 @@ impl PriorRuns {
 }
 
 /// The outcome of a patch that was started and has no end.
-fn interrupted(entry: &Entry) -> Outcome {
+fn interrupted(entry: &LogEntry) -> Outcome {
     let unpause = match entry.state {
-        State::Started { unpause, .. } => unpause,
-        State::Ended { .. } | State::Settled(_) => false,
+        EntryState::Started { unpause, .. } => unpause,
+        EntryState::Ended { .. } | EntryState::Settled(_) => false,
     };
     aftermath::outcome(&entry.container, unpause)
 }

@@ -29,7 +29,7 @@ use crate::sys::clock::Timestamp;
 /// What happens to a run.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-enum Event {
+enum PruneLine {
     /// It is removed.
     Pruned {
         run: RunId,
@@ -59,19 +59,19 @@ pub fn carry_out(
     // The process that is recorded as the lock's holder is gone.
     let events = events(&Runs::load(paths)?, age, None)?;
     let runs = lock.directory();
-    let remove = |event: Event| match event {
-        Event::Pruned {
+    let remove = |event: PruneLine| match event {
+        PruneLine::Pruned {
             run, ended, bytes, ..
         } => {
             journal::remove(runs, &run)?;
-            Ok(Event::Pruned {
+            Ok(PruneLine::Pruned {
                 run,
                 ended,
                 bytes,
                 removed: true,
             })
         }
-        Event::Kept { .. } | Event::Unreadable { .. } => Ok(event),
+        PruneLine::Kept { .. } | PruneLine::Unreadable { .. } => Ok(event),
     };
     said(events.into_iter().map(remove), json)
 }
@@ -87,27 +87,27 @@ pub fn show(paths: &Paths, age: u64, json: bool) -> Result<Exit, PatchError> {
 }
 
 /// What happens to each run that is old enough, oldest first.
-fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<Event>, JournalError> {
+fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<PruneLine>, JournalError> {
     let (now, boot) = (Timestamp::now(), journal::boot()?);
     let of = |run: &RunId| match runs.read(run) {
         Ok(past) if now.since(past.last_at()) < age => None,
         Ok(past) => Some(match Phase::of(&past, holder, &boot) {
-            state @ (Phase::UnderWay | Phase::Orphaned) => Event::Kept {
+            state @ (Phase::UnderWay | Phase::Orphaned) => PruneLine::Kept {
                 run: run.clone(),
                 state,
             },
-            state @ Phase::Killed if past.was_at_work_in(&boot) => Event::Kept {
+            state @ Phase::Killed if past.was_at_work_in(&boot) => PruneLine::Kept {
                 run: run.clone(),
                 state,
             },
-            Phase::Killed | Phase::Stopped | Phase::Finished => Event::Pruned {
+            Phase::Killed | Phase::Stopped | Phase::Finished => PruneLine::Pruned {
                 run: run.clone(),
                 ended: past.last_at(),
                 bytes: size(&past.directory),
                 removed: false,
             },
         }),
-        Err(error) => Some(Event::Unreadable {
+        Err(error) => Some(PruneLine::Unreadable {
             run: run.clone(),
             fault: line::causes(&error),
         }),
@@ -122,7 +122,7 @@ fn size(run: &Path) -> u64 {
 
 /// Prints what happens to each, as it happens.
 fn said(
-    events: impl Iterator<Item = Result<Event, JournalError>>,
+    events: impl Iterator<Item = Result<PruneLine, JournalError>>,
     json: bool,
 ) -> Result<Exit, PatchError> {
     let (mut runs, mut all, mut exit) = (0_usize, 0, Exit::Clear);
@@ -135,9 +135,9 @@ fn said(
         };
         report::result(&text).map_err(PatchError::Print)?;
         match event {
-            Event::Pruned { bytes, .. } => (runs, all) = (runs + 1, all + bytes),
-            Event::Kept { .. } => {}
-            Event::Unreadable { .. } => exit = Exit::Failed,
+            PruneLine::Pruned { bytes, .. } => (runs, all) = (runs + 1, all + bytes),
+            PruneLine::Kept { .. } => {}
+            PruneLine::Unreadable { .. } => exit = Exit::Failed,
         }
     }
     if !json {
@@ -147,7 +147,7 @@ fn said(
     Ok(exit)
 }
 
-impl Event {
+impl PruneLine {
     /// The event for people.
     fn text(&self) -> String {
         match self {

@@ -9,15 +9,15 @@ use std::io;
 use std::path::PathBuf;
 
 use super::enter::aftermath;
-use super::job::{Container, Done, Job};
+use super::job::{Container, Job, JobResult};
 use super::journal::Journal;
 use super::journal::error::JournalError;
 use super::journal::line::Finished;
 use super::journal::past::RunLog;
-use super::outcome::{Kind, Outcome};
+use super::outcome::{Outcome, OutcomeKind};
 use super::pace::Halt;
 use super::payload::Payload;
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, PlannedContainer};
 use super::run::{Listener, lives};
 use super::table::Watcher;
 use crate::lineage::digest::Digest;
@@ -26,7 +26,7 @@ use crate::report::Exit;
 
 /// Journal and watcher of one run.
 #[derive(Debug)]
-pub struct Record<'a> {
+pub struct Recorder<'a> {
     journal: &'a Journal,
     watcher: Watcher,
     /// What the journal already has as carried.
@@ -38,7 +38,7 @@ pub struct Record<'a> {
     fault: Option<JournalError>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> Recorder<'a> {
     /// Records into a journal that has only its header, or what `past` has.
     #[must_use]
     pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&RunLog>) -> Self {
@@ -70,7 +70,7 @@ impl<'a> Record<'a> {
                 self.watcher.carried(carried);
             }
         }
-        let planned: Vec<_> = plan.planned.iter().map(Planned::line).collect();
+        let planned: Vec<_> = plan.planned.iter().map(PlannedContainer::line).collect();
         self.journal.planned(planned.clone())?;
         planned
             .into_iter()
@@ -105,7 +105,7 @@ impl<'a> Record<'a> {
     }
 
     /// The container was restarted more often than a run follows.
-    pub fn restless(&mut self, container: &Container) {
+    pub fn restarting(&mut self, container: &Container) {
         self.watcher.more(1);
         self.settle(
             container,
@@ -123,7 +123,7 @@ impl<'a> Record<'a> {
 
     /// How many had each outcome.
     #[must_use]
-    pub fn outcomes(&self) -> BTreeMap<Kind, usize> {
+    pub fn outcomes(&self) -> BTreeMap<OutcomeKind, usize> {
         self.watcher.outcomes()
     }
 
@@ -157,16 +157,16 @@ impl<'a> Record<'a> {
     }
 }
 
-impl Listener for Record<'_> {
+impl Listener for Recorder<'_> {
     fn started(&mut self, job: &Job) {
         self.watcher.started(job);
     }
 
-    fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
+    fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
         self.watcher.ended(job, payload, done);
     }
 
-    fn lost(&mut self, job: &Job) -> Done {
+    fn lost(&mut self, job: &Job) -> JobResult {
         self.journal
             .lost(job, |unpause| aftermath::interrupted(job, unpause))
             .unwrap_or_else(|fault| {

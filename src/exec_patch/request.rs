@@ -8,10 +8,10 @@
 use std::collections::HashSet;
 
 use super::error::PatchError;
-use super::journal::line::{Finished, Named, RunId, Terms, Trigger};
-use super::journal::past::{NotWell, RunLog};
+use super::journal::line::{ContainerKey, Finished, RunId, RunTerms, Trigger};
+use super::journal::past::{FailedContainers, RunLog};
 use super::journal::runs::Runs;
-use super::outcome::Kind;
+use super::outcome::OutcomeKind;
 use super::pace::{Halt, Limits};
 use super::payload::{Payloads, ProgramFile};
 use super::plan::Plan;
@@ -30,20 +30,20 @@ pub struct Request {
     /// The most bytes of each container's output that are kept.
     pub output_limit: u64,
     /// What it takes over from an earlier run.
-    pub origin: Origin,
+    pub origin: Predecessor,
     /// The list that must answer, if its patches run unattended.
     pub list: Option<ListId>,
 }
 
 /// What a run takes over from an earlier one.
 #[derive(Debug)]
-pub enum Origin {
+pub enum Predecessor {
     /// Nothing: it was typed.
     Typed,
     /// It resumes this one.
     Resumed(Box<RunLog>),
     /// It is only for the containers that failed there.
-    Failures(RunId, NotWell),
+    Failures(RunId, FailedContainers),
 }
 
 impl Request {
@@ -61,7 +61,7 @@ impl Request {
             payloads: Payloads::load(order)?,
             limits,
             output_limit,
-            origin: Origin::Typed,
+            origin: Predecessor::Typed,
             list: None,
         })
     }
@@ -83,7 +83,7 @@ impl Request {
             payloads: payloads(&past)?,
             limits,
             output_limit,
-            origin: Origin::Resumed(Box::new(past)),
+            origin: Predecessor::Resumed(Box::new(past)),
             list: None,
         })
     }
@@ -103,7 +103,7 @@ impl Request {
         let output_limit = output_limit.unwrap_or(past.header.terms.output_limit);
         let (limits, origin) = (
             pace.over(past.pace()),
-            Origin::Failures(past.header.id.clone(), past.not_ok()),
+            Predecessor::Failures(past.header.id.clone(), past.not_ok()),
         );
         Ok(Self {
             payloads: payloads(&past)?,
@@ -116,8 +116,8 @@ impl Request {
 
     /// The pace and the like, for the journal.
     #[must_use]
-    pub const fn terms(&self) -> Terms {
-        Terms {
+    pub const fn terms(&self) -> RunTerms {
+        RunTerms {
             pace: self.limits,
             output_limit: self.output_limit,
         }
@@ -137,8 +137,8 @@ impl Request {
     #[must_use]
     pub fn past(&self) -> Option<&RunLog> {
         match &self.origin {
-            Origin::Resumed(past) => Some(past),
-            Origin::Typed | Origin::Failures(..) => None,
+            Predecessor::Resumed(past) => Some(past),
+            Predecessor::Typed | Predecessor::Failures(..) => None,
         }
     }
 
@@ -146,17 +146,17 @@ impl Request {
     #[must_use]
     pub fn only_failed(&self) -> Option<&RunId> {
         match &self.origin {
-            Origin::Typed => None,
-            Origin::Resumed(past) => past.header.only_failed.as_ref(),
-            Origin::Failures(run, _) => Some(run),
+            Predecessor::Typed => None,
+            Predecessor::Resumed(past) => past.header.only_failed.as_ref(),
+            Predecessor::Failures(run, _) => Some(run),
         }
     }
 
     /// Reduces a selection to what the request is about.
-    pub fn narrow(&self, selection: &mut Selection, not_ok: Option<&NotWell>) {
+    pub fn narrow(&self, selection: &mut Selection, not_ok: Option<&FailedContainers>) {
         let of_origin = match &self.origin {
-            Origin::Failures(_, not_ok) => Some(not_ok),
-            Origin::Typed | Origin::Resumed(_) => None,
+            Predecessor::Failures(_, not_ok) => Some(not_ok),
+            Predecessor::Typed | Predecessor::Resumed(_) => None,
         };
         let Some(not_ok) = of_origin.or(not_ok) else {
             return;
@@ -180,7 +180,7 @@ impl Request {
             .chain(
                 plan.planned
                     .iter()
-                    .map(|planned| Named::of(&planned.container)),
+                    .map(|planned| ContainerKey::of(&planned.container)),
             )
             .collect();
         all.len()
@@ -194,9 +194,9 @@ impl Request {
         let patched = past
             .entries
             .iter()
-            .filter(|entry| entry.outcome().kind() == Kind::Patched);
+            .filter(|entry| entry.outcome().kind() == OutcomeKind::Patched);
         let passed: HashSet<_> = patched
-            .map(|entry| Named::of(&entry.container))
+            .map(|entry| ContainerKey::of(&entry.container))
             .filter(|named| ok.get(named) == Some(&true))
             .collect();
         passed.len()

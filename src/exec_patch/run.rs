@@ -21,10 +21,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
-use self::worker::{Ended, Worker};
-use super::job::{Container, Done, Job};
+use self::worker::{Worker, WorkerEnd};
+use super::job::{Container, Job, JobResult};
 use super::outcome::Outcome;
-use super::pace::{Halt, Pace, Step};
+use super::pace::{Halt, NextStep, Pace};
 use super::payload::Payload;
 use crate::report::line;
 use crate::sys::{inherit, rights};
@@ -59,7 +59,7 @@ pub struct QueuedContainer {
 
 /// What a scan found in addition to what is already known.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct Rescan {
     /// The containers to patch.
     pub turns: Vec<QueuedContainer>,
     /// How many containers match, including those with nothing to do.
@@ -71,9 +71,9 @@ pub trait Listener {
     /// A worker is about to enter the container.
     fn started(&mut self, job: &Job);
     /// A worker has ended, with this result.
-    fn ended(&mut self, job: &Job, payload: &Payload, done: &Done);
+    fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult);
     /// A worker is gone without an answer; returns the result of its job.
-    fn lost(&mut self, job: &Job) -> Done;
+    fn lost(&mut self, job: &Job) -> JobResult;
     /// Whether there is room to record the next container.
     fn is_ready(&mut self) -> bool;
     /// Nothing entered the container, for this reason.
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
         &mut self,
         turns: Vec<QueuedContainer>,
         listener: &mut L,
-        mut more: impl FnMut(&mut L) -> Result<Found, E>,
+        mut more: impl FnMut(&mut L) -> Result<Rescan, E>,
     ) -> Result<Option<Halt>, E> {
         let mut turns = turns;
         loop {
@@ -195,13 +195,13 @@ impl<'a> Run<'a> {
                 self.pace.stop(Halt::Journal);
             }
             match self.pace.next() {
-                Step::Start(at) => self.start(at, listener),
-                Step::Wait => self.wait(listener),
-                Step::Stop(halt) => {
+                NextStep::Start(at) => self.start(at, listener),
+                NextStep::Wait => self.wait(listener),
+                NextStep::Stop(halt) => {
                     self.leave(listener);
                     return Some(halt);
                 }
-                Step::Finished => return None,
+                NextStep::Finished => return None,
             }
         }
     }
@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
 
     /// Handles a worker's end: the container's next payload if this one succeeded, else another
     /// container's turn.
-    fn ended(&mut self, one: UnderWay, ended: Ended, listener: &mut impl Listener) {
+    fn ended(&mut self, one: UnderWay, ended: WorkerEnd, listener: &mut impl Listener) {
         let UnderWay {
             job,
             payload,
@@ -359,7 +359,7 @@ impl UnderWay {
     }
 
     /// Kills a worker that should have ended long ago, and gives up one that survives even that.
-    fn overdue(&mut self, listener: &mut impl Listener) -> Option<Ended> {
+    fn overdue(&mut self, listener: &mut impl Listener) -> Option<WorkerEnd> {
         let now = Instant::now();
         if self.until.is_none_or(|until| now < until) {
             return None;
@@ -399,7 +399,7 @@ impl WorkerConfig<'_> {
 
     /// Returns the output room that a job did not use. A job without a known end may have used all
     /// of it.
-    fn give_back(&mut self, job: &Job, done: Option<&Done>) {
+    fn give_back(&mut self, job: &Job, done: Option<&JobResult>) {
         self.output_room += done.map_or(0, |done| job.output_limit.saturating_sub(done.written));
     }
 

@@ -24,15 +24,15 @@ use super::journal::lock::{Lock, Waiting};
 use super::journal::past::{OUTPUT, RunLog, bytes_in};
 use super::journal::runs::Runs;
 use super::journal::who::Who;
-use super::journal::{Draft, Journal};
+use super::journal::{Journal, NewRun};
 use super::outcome::Outcome;
 use super::pace::{Halt, Pace};
-use super::plan::{Plan, Planned, Step};
+use super::plan::{PatchStep, Plan, PlannedContainer};
 use super::prior_runs::PriorRuns;
-use super::record::Record;
+use super::record::Recorder;
 use super::request::Request;
-use super::run::lives::{Lives, Novelty};
-use super::run::{Found, QueuedContainer, Run, WorkerConfig};
+use super::run::lives::{SeenInstances, Sighting};
+use super::run::{QueuedContainer, Rescan, Run, WorkerConfig};
 use super::runtimes::Runtimes;
 use super::select::{Scanner, Selection};
 use super::table::Watcher;
@@ -170,9 +170,9 @@ impl Runner<'_> {
         may_begin(&plan, request)?;
         let journal = self.journal(request, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
-        let mut record = Record::new(&journal, watcher, request.past());
+        let mut record = Recorder::new(&journal, watcher, request.past());
         let mut prospect = Queue {
-            lives: Lives::default(),
+            instances: SeenInstances::default(),
             runtimes: Runtimes::find(self.settings),
         };
         let matches = request.matches(&plan);
@@ -202,7 +202,7 @@ impl Runner<'_> {
             let matches = plan.planned.len();
             prospect
                 .of(plan, record)
-                .map(|turns| Found { turns, matches })
+                .map(|turns| Rescan { turns, matches })
         });
         self.finish(
             record,
@@ -244,7 +244,7 @@ impl Runner<'_> {
         let journal = match request.past() {
             Some(past) => Journal::resume(lock, past, by, argv, request.limits)?,
             None => {
-                let draft = Draft {
+                let draft = NewRun {
                     by,
                     trigger: request.trigger(),
                     argv,
@@ -264,7 +264,7 @@ impl Runner<'_> {
     /// Reports the end of everything; `best` is the best possible exit status.
     fn finish(
         &self,
-        mut record: Record<'_>,
+        mut record: Recorder<'_>,
         journal: &Journal,
         ended: Result<Option<Halt>, PatchError>,
         best: Exit,
@@ -315,7 +315,7 @@ fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
 /// Records that a run is over, and how; returns whether that could be written.
 fn end(
     journal: &Journal,
-    record: &Record<'_>,
+    record: &Recorder<'_>,
     exit: Exit,
     stopped: Option<Halt>,
 ) -> Result<(Finished, Result<(), JournalError>), JournalError> {
@@ -337,23 +337,23 @@ fn end(
 /// Turns what scans find into turns.
 #[derive(Debug)]
 struct Queue {
-    lives: Lives,
+    instances: SeenInstances,
     runtimes: Runtimes,
 }
 
 impl Queue {
     /// Keeps only what a later scan found that is new to the run.
-    fn keep_new(&mut self, found: &mut Selection, record: &mut Record<'_>) {
+    fn keep_new(&mut self, found: &mut Selection, record: &mut Recorder<'_>) {
         found
             .unidentified
             .retain(|unidentified| record.is_new(unidentified));
         found
             .matches
-            .retain(|found| match self.lives.meet(&found.container) {
-                Novelty::New => true,
-                Novelty::Known => false,
-                Novelty::Restless => {
-                    record.restless(&found.container);
+            .retain(|found| match self.instances.meet(&found.container) {
+                Sighting::New => true,
+                Sighting::Known => false,
+                Sighting::Restarting => {
+                    record.restarting(&found.container);
                     false
                 }
             });
@@ -364,26 +364,26 @@ impl Queue {
     fn of(
         &mut self,
         plan: Plan,
-        record: &mut Record<'_>,
+        record: &mut Recorder<'_>,
     ) -> Result<Vec<QueuedContainer>, PatchError> {
         record.plan(&plan)?;
         let mut turns = Vec::new();
-        for Planned {
+        for PlannedContainer {
             container, steps, ..
         } in plan.planned
         {
-            self.lives.meet(&container);
+            self.instances.meet(&container);
             let mut payloads = Vec::new();
             for step in steps {
                 match step {
-                    Step::Run(payload) => payloads.push(payload),
-                    Step::Before(payload, run) => {
+                    PatchStep::Run(payload) => payloads.push(payload),
+                    PatchStep::Before(payload, run) => {
                         record.settle(&container, Some(&payload), &Outcome::PatchedBefore { run })
                     }
-                    Step::Stands(payload, outcome) => {
+                    PatchStep::Stands(payload, outcome) => {
                         record.known(&container, Some(&payload), &outcome)
                     }
-                    Step::Cannot(why) => record.settle(
+                    PatchStep::Cannot(why) => record.settle(
                         &container,
                         None,
                         &Outcome::CouldNotEnter {

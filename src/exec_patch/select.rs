@@ -10,7 +10,7 @@ mod error;
 mod listed;
 mod named;
 mod narrowing;
-mod said;
+mod comparison;
 #[cfg(test)]
 mod tests;
 
@@ -35,10 +35,10 @@ use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::sys::process;
+use comparison::Comparison;
 pub use error::SelectError;
-use listed::{Listed, Of};
-use named::{Base, Image};
-use said::Said;
+use listed::{BanFilter, Listed};
+use named::{BaseImage, NamedImage};
 
 /// Which containers are wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,23 +132,23 @@ fn container(living: &Instance, origin: &Origin) -> Container {
 
 impl Selection {
     /// Adds a container with what is known about it. If nothing is, it is returned.
-    fn add(&mut self, mut living: Instance, origin: &Origin, said: Said) -> Option<Instance> {
-        if said == Said::Nothing {
+    fn add(&mut self, mut living: Instance, origin: &Origin, said: Comparison) -> Option<Instance> {
+        if said == Comparison::Nothing {
             return Some(living);
         }
         running::name(&mut living);
         match said {
-            Said::Matches { reasons, bans } => self.matches.push(Match {
+            Comparison::Matches { reasons, bans } => self.matches.push(Match {
                 container: container(&living, origin),
                 reasons,
                 bans,
             }),
-            Said::LeftOut(reasons) => self.left_out.push(LeftOut {
+            Comparison::LeftOut(reasons) => self.left_out.push(LeftOut {
                 container: container(&living, origin),
                 reasons,
             }),
-            Said::Unclear(why) => self.unidentified.push(living.unaccounted(why)),
-            Said::Nothing => {}
+            Comparison::Unclear(why) => self.unidentified.push(living.unaccounted(why)),
+            Comparison::Nothing => {}
         }
         None
     }
@@ -159,12 +159,12 @@ impl Selection {
 enum Criterion {
     Bans(Vec<String>),
     AllBanned,
-    Base(Base),
-    Image(Image),
+    Base(BaseImage),
+    Image(NamedImage),
 }
 
 /// A running container, and what it is made of, or why that is not known.
-type Told = (Instance, Result<Arc<Origin>, String>);
+type ResolvedInstance = (Instance, Result<Arc<Origin>, String>);
 
 /// Scans a node, any number of times. Named images are resolved once: a tag that moves meanwhile
 /// changes nothing.
@@ -208,8 +208,8 @@ impl<'a> Scanner<'a> {
         let criterion = match &target.selector {
             Selector::Bans(ids) => Criterion::Bans(ids.clone()),
             Selector::AllBanned => Criterion::AllBanned,
-            Selector::Base(word) => Criterion::Base(Base::find(word, paths, settings)?),
-            Selector::Image(word) => Criterion::Image(Image::find(word, paths, settings)?),
+            Selector::Base(word) => Criterion::Base(BaseImage::find(word, paths, settings)?),
+            Selector::Image(word) => Criterion::Image(NamedImage::find(word, paths, settings)?),
         };
         Ok(Self {
             target: target.clone(),
@@ -298,7 +298,7 @@ impl<'a> Scanner<'a> {
     /// Compares every container with what is wanted; returns those that do not match.
     fn judge(
         &self,
-        mut told: Vec<Told>,
+        mut told: Vec<ResolvedInstance>,
         now: Timestamp,
         selection: &mut Selection,
     ) -> Result<Vec<Instance>, SelectError> {
@@ -338,13 +338,13 @@ impl<'a> Scanner<'a> {
         Ok(others)
     }
 
-    fn says(&self, listed: Option<&Listed<'_>>, origin: &Origin) -> Said {
+    fn says(&self, listed: Option<&Listed<'_>>, origin: &Origin) -> Comparison {
         match (&self.criterion, listed) {
-            (Criterion::Bans(ids), Some(listed)) => listed.says(Of::Bans(ids), origin),
-            (Criterion::AllBanned, Some(listed)) => listed.says(Of::Effect, origin),
+            (Criterion::Bans(ids), Some(listed)) => listed.says(BanFilter::Bans(ids), origin),
+            (Criterion::AllBanned, Some(listed)) => listed.says(BanFilter::Effect, origin),
             (Criterion::Base(base), _) => base.says(origin),
             (Criterion::Image(image), _) => image.says(origin),
-            (Criterion::Bans(_) | Criterion::AllBanned, None) => Said::Nothing,
+            (Criterion::Bans(_) | Criterion::AllBanned, None) => Comparison::Nothing,
         }
     }
 }

@@ -14,10 +14,10 @@ use std::io;
 
 use self::people::Columns;
 pub use self::people::span;
-pub use self::tally::Tally;
-use super::job::{Container, Done, Job};
-use super::journal::line::{self, Carried, Ended, Finished, Header, Line, Planned, Started};
-use super::outcome::{Kind, Outcome};
+pub use self::tally::OutcomeTally;
+use super::job::{Container, Job, JobResult};
+use super::journal::line::{self, Carried, Ended, Finished, Line, Planned, RunHeader, Started};
+use super::outcome::{Outcome, OutcomeKind};
 use super::pace::Halt;
 use super::payload::Payload;
 use super::plan::Plan;
@@ -30,16 +30,16 @@ use people::Bar;
 /// Shows a run to whoever watches it.
 #[derive(Debug)]
 pub struct Watcher {
-    reader: Reader,
+    audience: Audience,
     boot: String,
-    tally: Tally,
+    tally: OutcomeTally,
     /// The first error of printing.
     fault: Option<io::Error>,
 }
 
 /// Who reads it.
 #[derive(Debug)]
-enum Reader {
+enum Audience {
     People(Columns, Bar),
     Machine,
 }
@@ -47,19 +47,19 @@ enum Reader {
 impl Watcher {
     /// Starts with a run's plan, in this boot of the machine.
     #[must_use]
-    pub fn new(header: &Header, boot: &str, plan: &Plan, json: bool) -> Self {
-        let reader = if json {
-            Reader::Machine
+    pub fn new(header: &RunHeader, boot: &str, plan: &Plan, json: bool) -> Self {
+        let audience = if json {
+            Audience::Machine
         } else {
-            Reader::People(
+            Audience::People(
                 Columns::of(plan),
                 Bar::new(plan.steps().count() + plan.gone.len()),
             )
         };
         let mut watcher = Self {
-            reader,
+            audience,
             boot: boot.to_owned(),
-            tally: Tally::default(),
+            tally: OutcomeTally::default(),
             fault: None,
         };
         let run = header.id.as_str();
@@ -86,7 +86,7 @@ impl Watcher {
 
     /// There is more to do.
     pub fn more(&mut self, number: usize) {
-        if let Reader::People(_, bar) = &mut self.reader {
+        if let Audience::People(_, bar) = &mut self.audience {
             bar.more(number);
         }
     }
@@ -114,13 +114,13 @@ impl Watcher {
             unpause,
         };
         self.write(|| Line::Started(Box::new(started())), |_| Vec::new());
-        if let Reader::People(_, bar) = &mut self.reader {
+        if let Audience::People(_, bar) = &mut self.audience {
             bar.started(container);
         }
     }
 
     /// A container is done with this patch, with a worker's result.
-    pub fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
+    pub fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
         let ended = Ended::entered(job, &self.boot, done);
         self.through(ended, Some(payload), Some(done));
     }
@@ -138,10 +138,10 @@ impl Watcher {
         );
     }
 
-    fn through(&mut self, ended: Ended, payload: Option<&Payload>, done: Option<&Done>) {
+    fn through(&mut self, ended: Ended, payload: Option<&Payload>, done: Option<&JobResult>) {
         let (container, outcome) = (ended.container.clone(), ended.outcome.clone());
         self.tally.add(&container, outcome.kind());
-        if let Reader::People(_, bar) = &mut self.reader {
+        if let Audience::People(_, bar) = &mut self.audience {
             bar.ended(&container, done.is_some());
         }
         self.write(
@@ -164,9 +164,9 @@ impl Watcher {
 
     /// A warning for people: one line, not escaped.
     pub fn warning(&mut self, text: &str) {
-        match &self.reader {
-            Reader::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
-            Reader::Machine => self.write(
+        match &self.audience {
+            Audience::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
+            Audience::Machine => self.write(
                 || Line::Warning {
                     text: text.to_owned(),
                 },
@@ -177,7 +177,7 @@ impl Watcher {
 
     /// Time passes.
     pub fn tick(&mut self) {
-        if let Reader::People(_, bar) = &mut self.reader {
+        if let Audience::People(_, bar) = &mut self.audience {
             bar.tick();
         }
     }
@@ -194,7 +194,7 @@ impl Watcher {
 
     /// How many had each outcome.
     #[must_use]
-    pub fn outcomes(&self) -> BTreeMap<Kind, usize> {
+    pub fn outcomes(&self) -> BTreeMap<OutcomeKind, usize> {
         self.tally.counts().collect()
     }
 
@@ -207,25 +207,25 @@ impl Watcher {
         finished: Option<Finished>,
         stopped: Option<Halt>,
     ) -> Option<io::Error> {
-        if let Reader::People(_, bar) = &mut self.reader {
+        if let Audience::People(_, bar) = &mut self.audience {
             bar.clear();
         }
         let tally = std::mem::take(&mut self.tally);
-        match (&self.reader, finished) {
-            (Reader::Machine, None) => {}
-            (Reader::Machine, Some(finished)) => {
+        match (&self.audience, finished) {
+            (Audience::Machine, None) => {}
+            (Audience::Machine, Some(finished)) => {
                 self.write(|| Line::Finished(finished), |_| Vec::new())
             }
-            (Reader::People(..), _) => self.show(&people::summary(run, &tally, stopped)),
+            (Audience::People(..), _) => self.show(&people::summary(run, &tally, stopped)),
         }
         self.fault
     }
 
     /// Writes a line for machines, or the lines for people.
     fn write(&mut self, line: impl FnOnce() -> Line, people: impl FnOnce(&Columns) -> Vec<String>) {
-        let lines = match &self.reader {
-            Reader::Machine => vec![report::json::line(&line())],
-            Reader::People(columns, _) => people(columns),
+        let lines = match &self.audience {
+            Audience::Machine => vec![report::json::line(&line())],
+            Audience::People(columns, _) => people(columns),
         };
         self.show(&lines);
     }
@@ -233,10 +233,10 @@ impl Watcher {
     /// Writes these lines, with the bar out of the way.
     fn show(&mut self, lines: &[String]) {
         let print = || report::result(&lines.join("\n"));
-        let written = match &self.reader {
-            Reader::Machine | Reader::People(..) if lines.is_empty() => Ok(()),
-            Reader::Machine => print(),
-            Reader::People(_, bar) => bar.aside(print),
+        let written = match &self.audience {
+            Audience::Machine | Audience::People(..) if lines.is_empty() => Ok(()),
+            Audience::Machine => print(),
+            Audience::People(_, bar) => bar.aside(print),
         };
         if let Err(error) = written {
             self.fault.get_or_insert(error);

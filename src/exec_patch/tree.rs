@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
-use self::place::{Place, lives};
-use self::table::{Kin, Known, Life, Seen, Trace};
+use self::place::{ContainerScope, still_runs};
+use self::table::{Baseline, Candidate, Ownership, ProcessKey, Trace};
 use super::job::Container;
 use crate::report::line;
 use crate::sys::pidfd::Hold;
@@ -43,7 +43,7 @@ use crate::sys::proc::{self, Stat};
 const MOST_DESCENDANTS: usize = 8_192;
 
 /// How many survivors are reported.
-const MOST_TOLD: usize = 64;
+const MOST_NAMED: usize = 64;
 
 /// How often to scan while processes end.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 const MOST_STOPS: usize = 20;
 
 /// How long the runtime's processes are spared after the first SIGKILL.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+const EXIT_TIME: Duration = Duration::from_millis(250);
 
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
 const USUAL_SLACK: u64 = 50_000;
@@ -62,7 +62,7 @@ const DYES: u64 = 9_999;
 
 /// A process of a patch, or one that may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Process {
+pub struct PatchProcess {
     /// Its process ID, as the host counts.
     pub pid: u32,
     /// When it was started, in clock ticks since boot.
@@ -74,13 +74,13 @@ pub struct Process {
     pub is_sure: bool,
 }
 
-impl Process {
-    const fn life(&self) -> Life {
+impl PatchProcess {
+    const fn key(&self) -> ProcessKey {
         (self.pid, self.started)
     }
 }
 
-impl fmt::Display for Process {
+impl fmt::Display for PatchProcess {
     /// `4711 sleep`, followed by `(may be its)` if that is not certain; the name is quoted unless
     /// it is plain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,15 +113,15 @@ impl Patience {
 /// The processes that a patch started in one container.
 #[derive(Debug)]
 pub struct Tree {
-    place: Place,
+    place: ContainerScope,
     marker: String,
     /// The timer slack that marks its processes; `None` if it could not be set.
     dye: Option<u64>,
     pipes: BTreeSet<u64>,
-    runtimes: BTreeSet<Life>,
+    runtimes: BTreeSet<ProcessKey>,
     /// Children that this process had before: not the patch's.
-    others: BTreeSet<Life>,
-    known: Known,
+    others: BTreeSet<ProcessKey>,
+    known: Baseline,
 }
 
 impl Tree {
@@ -131,7 +131,7 @@ impl Tree {
     /// timer slack dyes its children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
-        let place = Place::of(container);
+        let place = ContainerScope::of(container);
         let (marker, dye) = (marker.to_owned(), dye(marker));
         Self {
             place,
@@ -140,7 +140,7 @@ impl Tree {
             pipes: BTreeSet::new(),
             runtimes: BTreeSet::new(),
             others: BTreeSet::new(),
-            known: Known::default(),
+            known: Baseline::default(),
         }
     }
 
@@ -162,7 +162,7 @@ impl Tree {
             self.others = proc::children(own)
                 .into_iter()
                 .filter(|child| *child != runtime)
-                .filter_map(life)
+                .filter_map(key_of)
                 .collect();
         }
         self.runtimes.insert((runtime, started));
@@ -177,7 +177,7 @@ impl Tree {
 
     /// The live processes that certainly belong to the patch, without the runtime's own.
     #[must_use]
-    pub fn alive(&mut self) -> Vec<Process> {
+    pub fn alive(&mut self) -> Vec<PatchProcess> {
         let mut alive = self.survey();
         alive.retain(|process| process.is_sure && !self.is_runtime(process));
         alive
@@ -187,7 +187,7 @@ impl Tree {
     /// that does not wait for them, such as the container's first one: they stay as zombies, and
     /// nobody else can remove them.
     #[must_use]
-    pub fn zombies(&mut self) -> Vec<Process> {
+    pub fn zombies(&mut self) -> Vec<PatchProcess> {
         self.descend();
         // A process that ended unseen has lost its environment and its pipes, but not its dye.
         let is_dyed = |pid: &u32| self.dye.is_some() && proc::timer_slack(*pid) == self.dye;
@@ -208,7 +208,7 @@ impl Tree {
             let stat = proc::stat(pid).filter(|stat| {
                 !stat.is_alive && stat.started >= self.known.since && !is_ours(stat.parent)
             })?;
-            Some(Process {
+            Some(PatchProcess {
                 pid,
                 started: stat.started,
                 name: stat.name,
@@ -217,7 +217,7 @@ impl Tree {
         };
         pids.into_iter()
             .filter_map(zombie)
-            .take(MOST_TOLD)
+            .take(MOST_NAMED)
             .collect()
     }
 
@@ -225,12 +225,16 @@ impl Tree {
     /// `meanwhile` waits for the given time, or shorter, and does the other work, such as reading
     /// output and waiting for the runtime's process. Returns what is left, or may be the patch's.
     #[must_use]
-    pub fn end(&mut self, patience: Patience, mut meanwhile: impl FnMut(Duration)) -> Vec<Process> {
+    pub fn end(
+        &mut self,
+        patience: Patience,
+        mut meanwhile: impl FnMut(Duration),
+    ) -> Vec<PatchProcess> {
         if !self.terminate(patience.grace, &mut meanwhile) {
             self.kill(patience.kill, &mut meanwhile);
         }
         let mut left = self.survey();
-        left.truncate(MOST_TOLD);
+        left.truncate(MOST_NAMED);
         left
     }
 
@@ -249,7 +253,7 @@ impl Tree {
                 .collect();
             quiet = if alive.is_empty() { quiet + 1 } else { 0 };
             for process in alive.iter().filter(|process| !self.is_runtime(process)) {
-                if told.insert(process.life()) {
+                if told.insert(process.key()) {
                     self.signal(process, Signal::SIGTERM);
                 }
             }
@@ -266,7 +270,7 @@ impl Tree {
     /// runtime's processes get some time to report how their command ended.
     fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
         let start = Instant::now();
-        let (end, spared_until) = (start + patience, start + LAST_WORDS.min(patience));
+        let (end, spared_until) = (start + patience, start + EXIT_TIME.min(patience));
         let mut quiet = 0;
         while quiet < 2 && Instant::now() < end {
             let is_early = Instant::now() < spared_until;
@@ -279,7 +283,7 @@ impl Tree {
             quiet = if alive.is_empty() { quiet + 1 } else { 0 };
             for process in alive
                 .iter()
-                .filter(|process| !spared.contains(&process.life()))
+                .filter(|process| !spared.contains(&process.key()))
             {
                 self.signal(process, Signal::SIGKILL);
             }
@@ -288,7 +292,7 @@ impl Tree {
     }
 
     /// Stops all but the `spared` until no new one appears, or until `end`. Returns what is alive.
-    fn stop(&mut self, spared: &BTreeSet<Life>, end: Instant) -> Vec<Process> {
+    fn stop(&mut self, spared: &BTreeSet<ProcessKey>, end: Instant) -> Vec<PatchProcess> {
         let mut stopped = spared.clone();
         let mut alive = Vec::new();
         for _ in 0..MOST_STOPS {
@@ -296,7 +300,7 @@ impl Tree {
             alive.retain(|process| process.is_sure);
             let new: Vec<_> = alive
                 .iter()
-                .filter(|process| stopped.insert(process.life()))
+                .filter(|process| stopped.insert(process.key()))
                 .collect();
             if new.is_empty() || Instant::now() >= end {
                 break;
@@ -309,25 +313,25 @@ impl Tree {
     }
 
     /// Sends a signal to a process of the patch, if it is still that process, and may be signalled.
-    fn signal(&self, process: &Process, signal: Signal) {
+    fn signal(&self, process: &PatchProcess, signal: Signal) {
         if self.place.protects(process.pid) {
             return;
         }
         // The next scan finds what could not be signalled, and reports it as left.
         if let Ok(hold) = Hold::on(process.pid)
-            && lives(process.life())
+            && still_runs(process.key())
         {
             let _told = hold.signal(signal);
         }
     }
 
-    fn is_runtime(&self, process: &Process) -> bool {
-        self.runtimes.contains(&process.life())
+    fn is_runtime(&self, process: &PatchProcess) -> bool {
+        self.runtimes.contains(&process.key())
     }
 
     /// All live processes that belong to the patch, or may: its descendants, and whatever in its
     /// container is not older.
-    fn survey(&mut self) -> Vec<Process> {
+    fn survey(&mut self) -> Vec<PatchProcess> {
         let mut stats = self.descend();
         for pid in self.place.processes() {
             if let Some(stat) = proc::stat(pid) {
@@ -339,18 +343,18 @@ impl Tree {
             .map(|(pid, stat)| self.seen(*pid, stat))
             .collect();
         let mut alive = Vec::new();
-        for (process, kin) in seen.iter().zip(table::judge(&seen, &self.known)) {
-            let is_sure = match kin {
-                Kin::Ours => true,
-                Kin::CannotBeTold => false,
-                Kin::Others => continue,
+        for (process, ownership) in seen.iter().zip(table::judge(&seen, &self.known)) {
+            let is_sure = match ownership {
+                Ownership::Ours => true,
+                Ownership::Unclear => false,
+                Ownership::Others => continue,
             };
             if is_sure {
                 self.known.ours.insert((process.pid, process.started));
             }
             let stat = &stats[&process.pid];
             if stat.is_alive {
-                alive.push(Process {
+                alive.push(PatchProcess {
                     pid: process.pid,
                     started: process.started,
                     name: stat.name.clone(),
@@ -385,9 +389,9 @@ impl Tree {
                 else {
                     continue;
                 };
-                let life = (child, stat.started);
-                if !self.others.contains(&life) && stats.insert(child, stat).is_none() {
-                    self.known.ours.insert(life);
+                let key = (child, stat.started);
+                if !self.others.contains(&key) && stats.insert(child, stat).is_none() {
+                    self.known.ours.insert(key);
                     parents.push_back(child);
                 }
             }
@@ -396,7 +400,7 @@ impl Tree {
     }
 
     /// Reads what decides about one process; nothing is read if it is already decided.
-    fn seen(&self, pid: u32, stat: &Stat) -> Seen {
+    fn seen(&self, pid: u32, stat: &Stat) -> Candidate {
         let is_open =
             stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
         let is_inside = is_open && self.place.has(pid);
@@ -406,7 +410,7 @@ impl Tree {
             Trace::Nothing
         };
         let is_orphan = is_inside && trace != Trace::Patch && may_be_orphan(pid, stat.parent);
-        Seen {
+        Candidate {
             pid,
             started: stat.started,
             parent: stat.parent,
@@ -436,7 +440,7 @@ impl Tree {
 /// The live processes in the container that belong to a dead worker's patch: those that show its
 /// marker or its dye.
 #[must_use]
-pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
+pub fn left_by(container: &Container, marker: &str) -> Vec<PatchProcess> {
     let left = Tree::new(container, marker).alive();
     // Nothing that this thread starts is that patch's.
     let _usual_again = prctl::set_timerslack(0);
@@ -445,7 +449,7 @@ pub fn left_by(container: &Container, marker: &str) -> Vec<Process> {
 
 /// Ends those, as the worker would have at its deadline. Returns what there was, and what is left.
 #[must_use]
-pub fn end_left_by(container: &Container, marker: &str) -> (Vec<Process>, Vec<Process>) {
+pub fn end_left_by(container: &Container, marker: &str) -> (Vec<PatchProcess>, Vec<PatchProcess>) {
     let mut tree = Tree::new(container, marker);
     let found = tree.alive();
     let mut left = if found.is_empty() {
@@ -472,7 +476,7 @@ fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
     }
 }
 
-fn life(pid: u32) -> Option<Life> {
+fn key_of(pid: u32) -> Option<ProcessKey> {
     Some((pid, proc::stat(pid)?.started))
 }
 

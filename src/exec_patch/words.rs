@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser};
 
-use super::pace::{Limits, Share};
+use super::pace::{Limits, Quota};
 use super::select::{Selector, Target};
 use crate::container::engine::Engine;
 use crate::report::Exit;
@@ -36,8 +36,8 @@ pub const USUAL_OUTPUT: u64 = 1 << 20;
 /// The default pace.
 pub const USUAL_PACE: Limits = Limits {
     canary: 1,
-    parallel: Share::Number(4),
-    max_failures: Share::Percent(100),
+    parallel: Quota::Number(4),
+    max_failures: Quota::Percent(100),
 };
 
 /// The forms of a call.
@@ -81,7 +81,7 @@ Exit status:
 #[command(group = ArgGroup::new("subject").required(true))]
 #[command(group = ArgGroup::new("order").multiple(true))]
 #[command(group = ArgGroup::new("work").multiple(true))]
-struct Args {
+struct ExecPatchArgs {
     /// Containers to which this ban applies, in effect or still to come; those that are cured or
     /// excepted are left out. May be given more than once.
     #[arg(long, value_name = "ID", group = "subject", value_parser = values::ban, help_heading = "Which containers")]
@@ -168,12 +168,12 @@ struct Args {
     /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4
     /// by default.
     #[arg(long, value_name = "N|P%", value_parser = values::parallel, allow_negative_numbers = true, help_heading = "How fast")]
-    parallel: Option<Share>,
+    parallel: Option<Quota>,
     /// Start no further container once more than this many have failed: a number, or a share of all
     /// that match, rounded down. 100% by default, so never; 0 stops at the first failure. What is
     /// under way is finished.
     #[arg(long, value_name = "N|P%", value_parser = values::share, allow_negative_numbers = true, help_heading = "How fast")]
-    max_failures: Option<Share>,
+    max_failures: Option<Quota>,
 
     /// Print what would run where, and why, and run nothing.
     #[arg(long)]
@@ -221,7 +221,7 @@ struct Args {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// What is to be done.
-    pub action: Action,
+    pub action: Task,
     /// The pace that was typed.
     pub pace: PaceWords,
     /// Whether to only print the plan.
@@ -238,7 +238,7 @@ pub struct Options {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Task {
     /// A new run of what was typed.
     Begin(Box<Order>),
     /// A new run of all signed patches, if the settings allow it.
@@ -257,8 +257,8 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceWords {
     canary: Option<usize>,
-    parallel: Option<Share>,
-    max_failures: Option<Share>,
+    parallel: Option<Quota>,
+    max_failures: Option<Quota>,
 }
 
 /// Parses the arguments after `exec-patch`.
@@ -267,7 +267,9 @@ pub struct PaceWords {
 /// clap's error; asking for help or the version is one as well. [`refused`] prints it.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
     let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
-    Args::try_parse_from(named).map_err(advised)?.checked()
+    ExecPatchArgs::try_parse_from(named)
+        .map_err(advised)?
+        .checked()
 }
 
 /// Replaces clap's advice with our own. For a mistyped option clap advises to pass it after `--`:
@@ -299,7 +301,7 @@ pub fn refused(refusal: &clap::Error) -> Exit {
 /// The command line, for tests that compare it with the manual.
 #[must_use]
 pub fn command_line() -> clap::Command {
-    Args::command()
+    ExecPatchArgs::command()
 }
 
 impl PaceWords {
@@ -314,7 +316,7 @@ impl PaceWords {
     }
 }
 
-impl Args {
+impl ExecPatchArgs {
     fn checked(self) -> Result<Options, clap::Error> {
         let pace = PaceWords {
             canary: self.canary,
@@ -335,23 +337,23 @@ impl Args {
         })
     }
 
-    fn action(mut self) -> Result<Action, clap::Error> {
+    fn action(mut self) -> Result<Task, clap::Error> {
         if let Some(run) = self.history.take() {
-            return Ok(Action::History(run));
+            return Ok(Task::History(run));
         }
         if let Some(run) = self.resume.take() {
-            return Ok(Action::Resume(run));
+            return Ok(Task::Resume(run));
         }
         if let Some(run) = self.only_failed.take() {
-            return Ok(Action::OnlyFailed(run));
+            return Ok(Task::OnlyFailed(run));
         }
         if let Some(age) = self.prune {
-            return Ok(Action::Prune(age));
+            return Ok(Task::Prune(age));
         }
         if self.auto {
-            Ok(Action::Auto)
+            Ok(Task::Auto)
         } else {
-            self.order().map(Box::new).map(Action::Begin)
+            self.order().map(Box::new).map(Task::Begin)
         }
     }
 
@@ -427,7 +429,7 @@ impl Args {
 
 /// The error that clap would give if it had a rule for this.
 fn unfit(kind: ErrorKind, what: &str) -> clap::Error {
-    Args::command().error(kind, what)
+    ExecPatchArgs::command().error(kind, what)
 }
 
 #[cfg(test)]

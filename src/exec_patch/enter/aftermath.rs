@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 
 use super::freezer;
-use crate::exec_patch::job::{Container, Done, Job};
+use crate::exec_patch::job::{Container, Job, JobResult};
 use crate::exec_patch::journal::line::RunId;
 use crate::exec_patch::journal::runs::Interrupted;
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::plan::called;
+use crate::exec_patch::plan::container_name;
 use crate::exec_patch::tree;
 use crate::node::runtime_state::InitProcess;
 use crate::report::line;
@@ -30,14 +30,14 @@ const LARGEST_CALL: u64 = 4 << 20;
 /// How it ended if a worker is gone after its start. `unpause`: it had to resume the container for
 /// the patch.
 #[must_use]
-pub fn interrupted(job: &Job, unpause: bool) -> Done {
+pub fn interrupted(job: &Job, unpause: bool) -> JobResult {
     let left = tree::left_by(&job.container, &job.marker())
         .iter()
         .map(ToString::to_string)
         .collect();
-    Done {
+    JobResult {
         left,
-        ..Done::of(outcome(&job.container, unpause))
+        ..JobResult::of(outcome(&job.container, unpause))
     }
 }
 
@@ -86,7 +86,7 @@ pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
 /// not, a sentence for each container.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
-    let names = |processes: &[tree::Process]| {
+    let names = |processes: &[tree::PatchProcess]| {
         processes
             .iter()
             .map(ToString::to_string)
@@ -105,7 +105,7 @@ pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
                 let (found, left) = tree::end_left_by(container, marker);
                 let what = format!(
                     "in {} the killed run {run} had left {}",
-                    called(container),
+                    container_name(container),
                     names(&found)
                 );
                 match (found.is_empty(), left.is_empty()) {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_container_that_was_resumed_and_runs_on_is_told_so() {
-        let started = crate::exec_patch::journal::line::Worker::own()
+        let started = crate::exec_patch::journal::line::WorkerId::own()
             .unwrap()
             .started;
         let alive = Container {

@@ -25,12 +25,12 @@ use nix::sys::signalfd::SignalFd;
 use super::freezer;
 use super::owner::Owner;
 use super::pinned::{Pinned, cannot, could_not_enter};
-use super::process::Asked;
+use super::process::ProcessRequest;
 use super::refusal;
 use crate::exec_patch::job::{Job, PROGRAM_FD};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::output::{Collector, Printed};
-use crate::exec_patch::tree::{Patience, Process, Tree};
+use crate::exec_patch::tree::{PatchProcess, Patience, Tree};
 use crate::node::runtime_state::InitProcess;
 use crate::report::line;
 use crate::sys::proc;
@@ -40,7 +40,7 @@ use crate::sys::spawn::{self, Program};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long output is still read from background processes after a command has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const OUTPUT_TIME: Duration = Duration::from_secs(1);
 
 /// How long a runtime may take to pause or resume; the kernel may retry a freeze for a while.
 const FREEZE: Duration = Duration::from_secs(20);
@@ -63,14 +63,14 @@ pub struct Entrance<'a> {
     pinned: Pinned,
     deadline: Instant,
     tree: Tree,
-    watch: Watch,
+    watch: WaitSet,
     marker: String,
     calls: usize,
 }
 
 /// What the loop waits for.
 #[derive(Debug)]
-struct Watch {
+struct WaitSet {
     signals: SignalFd,
     collector: Collector,
     /// The children that have ended, with their exit statuses.
@@ -79,7 +79,7 @@ struct Watch {
     is_stopped: bool,
 }
 
-impl Watch {
+impl WaitSet {
     /// Waits at most this long for anything to happen, and handles it.
     fn wait(&mut self, limit: Duration) {
         let limit =
@@ -140,7 +140,7 @@ impl<'a> Entrance<'a> {
             Collector::create(output, job.output_limit).map_err(|error| could_not_enter(&error))?;
         let marker = job.marker();
         let tree = Tree::new(container, &marker);
-        let watch = Watch {
+        let watch = WaitSet {
             signals,
             collector,
             ended: Vec::new(),
@@ -191,7 +191,7 @@ impl<'a> Entrance<'a> {
         }
         let payload = self.payload()?;
         let status = self.wait_for(payload)?;
-        self.watch.collector.close(LAST_WORDS);
+        self.watch.collector.close(OUTPUT_TIME);
         self.tree.look();
         if status != 0 && self.has_ended(status) {
             Err(Outcome::Vanished)
@@ -224,7 +224,7 @@ impl<'a> Entrance<'a> {
         self.calls += 1;
         let work = &self.job.work;
         let (environment, directory) = (&work.environment, work.directory.as_deref());
-        let asked = Asked {
+        let asked = ProcessRequest {
             words,
             user: work.user,
             environment,
@@ -390,7 +390,7 @@ impl<'a> Entrance<'a> {
                 .iter()
                 .any(|told| told.split(' ').next() == Some(&pid.to_string()))
         };
-        let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(told).collect();
+        let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(described).collect();
         left.extend(unnamed);
         self.watch.collector.close(Duration::ZERO);
         match (self.watch.is_stopped, left.is_empty()) {
@@ -446,7 +446,8 @@ impl<'a> Entrance<'a> {
     /// What was printed, which started processes still run, and which have ended but stay as
     /// zombies in the container.
     pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>, Vec<String>) {
-        let names = |processes: Vec<Process>| processes.iter().map(ToString::to_string).collect();
+        let names =
+            |processes: Vec<PatchProcess>| processes.iter().map(ToString::to_string).collect();
         let left = names(self.tree.alive());
         let mut zombies = self.tree.zombies();
         if !zombies.is_empty() {
@@ -460,7 +461,7 @@ impl<'a> Entrance<'a> {
 }
 
 /// Describes a process that is left, in the same form as the others.
-fn told(pid: u32) -> String {
+fn described(pid: u32) -> String {
     let name = proc::stat(pid).map(|stat| stat.name).unwrap_or_default();
     format!("{pid} {}", line::name(&name))
 }

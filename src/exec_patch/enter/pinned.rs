@@ -23,7 +23,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use super::owner::Owner;
-use super::process::RuntimeSpec;
+use super::process::ProcessSpec;
 use crate::container::bundle::LARGEST_SPEC;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Container;
@@ -46,7 +46,7 @@ const NOT_STARTED: &str = "exec.fifo";
 #[derive(Debug)]
 pub struct Pinned {
     directory: PathBuf,
-    spec: RuntimeSpec,
+    spec: ProcessSpec,
 }
 
 impl Pinned {
@@ -84,7 +84,7 @@ impl Pinned {
 
     /// The container's runtime spec.
     #[must_use]
-    pub const fn spec(&self) -> &RuntimeSpec {
+    pub const fn spec(&self) -> &ProcessSpec {
         &self.spec
     }
 
@@ -254,7 +254,7 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
 }
 
 /// The container's runtime spec: crun's own copy, or the bundle's for runc, which keeps none.
-fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<RuntimeSpec, Outcome> {
+fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<ProcessSpec, Outcome> {
     let bytes = match container.kind {
         RuntimeKind::Runc => {
             let path = container.bundle.join("config.json");
@@ -272,7 +272,7 @@ fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<Runtim
         RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
     };
     let bytes = bytes.map_err(|error| could_not_enter(&error))?;
-    RuntimeSpec::parse(&bytes).map_err(|error| could_not_enter(&error))
+    ProcessSpec::parse(&bytes).map_err(|error| could_not_enter(&error))
 }
 
 #[cfg(test)]

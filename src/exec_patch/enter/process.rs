@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 /// What replaces the container's own values.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ProcessRequest<'a> {
     /// The command.
     pub words: &'a [String],
     /// Numeric user and group.
@@ -63,13 +63,13 @@ impl std::error::Error for SpecError {
 
 /// The part of a runtime spec that matters here.
 #[derive(Clone, Debug)]
-pub struct RuntimeSpec {
+pub struct ProcessSpec {
     process: Map<String, Value>,
     /// Whether the runtime made a user namespace for the container.
     pub makes_user_namespace: bool,
 }
 
-impl RuntimeSpec {
+impl ProcessSpec {
     /// Reads it.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl RuntimeSpec {
 
     /// The process with what was asked for, as JSON.
     #[must_use]
-    pub fn process(&self, asked: &Asked<'_>) -> Value {
+    pub fn process(&self, asked: &ProcessRequest<'_>) -> Value {
         let mut process = self.process.clone();
         process.remove("consoleSize");
         process.insert("terminal".into(), json!(false));
@@ -116,7 +116,7 @@ impl RuntimeSpec {
 }
 
 /// The container's own variables, without those that are asked for, followed by these.
-fn environment(own: Vec<Value>, asked: &Asked<'_>) -> Value {
+fn environment(own: Vec<Value>, asked: &ProcessRequest<'_>) -> Value {
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
     let new: Vec<&str> = asked
         .environment
@@ -183,14 +183,14 @@ mod tests {
             .map(|&variable| variable.to_owned())
             .collect();
         let words = ["sh".to_owned(), "-c".to_owned()];
-        let asked = Asked {
+        let asked = ProcessRequest {
             words: &words,
             user,
             environment: &environment,
             marker: "EMBARGO_PATCH=r.1",
             directory,
         };
-        RuntimeSpec::parse(SPEC.as_bytes()).unwrap().process(&asked)
+        ProcessSpec::parse(SPEC.as_bytes()).unwrap().process(&asked)
     }
 
     #[test]
@@ -240,12 +240,12 @@ mod tests {
     fn a_spec_tells_whether_its_runtime_makes_a_user_namespace() {
         let namespaces = |text: &str| {
             let spec = format!(r#"{{"process":{{}},"linux":{{"namespaces":[{text}]}}}}"#);
-            RuntimeSpec::parse(spec.as_bytes())
+            ProcessSpec::parse(spec.as_bytes())
                 .unwrap()
                 .makes_user_namespace
         };
         assert!(
-            RuntimeSpec::parse(SPEC.as_bytes())
+            ProcessSpec::parse(SPEC.as_bytes())
                 .unwrap()
                 .makes_user_namespace
         );
@@ -270,7 +270,7 @@ mod tests {
             ("", "cannot read the container's runtime spec"),
         ] {
             assert_eq!(
-                RuntimeSpec::parse(spec.as_bytes()).unwrap_err().to_string(),
+                ProcessSpec::parse(spec.as_bytes()).unwrap_err().to_string(),
                 message,
                 "{spec}"
             );

@@ -16,7 +16,7 @@ const LONGEST: usize = 400;
 const PREFIXES: [&str; 2] = ["exec failed: ", "unable to start container process: "];
 
 #[derive(Deserialize)]
-struct Entry {
+struct RuntimeMessage {
     msg: String,
     #[serde(default)]
     level: String,
@@ -25,17 +25,17 @@ struct Entry {
 /// The reason: the last error of `log`, else the last line of `printed`, else the exit status.
 #[must_use]
 pub fn reason(log: &str, printed: &str, status: i32) -> String {
-    let entries: Vec<Entry> = log
+    let messages: Vec<RuntimeMessage> = log
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let is_error = |entry: &&Entry| matches!(entry.level.as_str(), "error" | "fatal");
-    let logged = entries
+    let is_error = |message: &&RuntimeMessage| matches!(message.level.as_str(), "error" | "fatal");
+    let logged = messages
         .iter()
         .rev()
         .find(is_error)
-        .or(entries.last())
-        .map(|entry| entry.msg.as_str());
+        .or(messages.last())
+        .map(|message| message.msg.as_str());
     let said = logged.or_else(|| printed.lines().rev().find(|line| !line.trim().is_empty()));
     let Some(said) = said else {
         return format!("the runtime ended with {status} and gave no reason");

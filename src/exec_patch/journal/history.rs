@@ -12,17 +12,17 @@ mod tests;
 
 use serde::Serialize;
 
-use self::document::{Event, Summary};
+use self::document::{HistoryLine, Summary};
 use super::error::JournalError;
-use super::line::{Carried, Named, NotUnderstood, RunId};
+use super::line::{Carried, ContainerKey, NotUnderstood, RunId};
 use super::lock::Holder;
-use super::past::{RunLog, State};
+use super::past::{EntryState, RunLog};
 use super::runs::Runs;
 use super::who::Who;
 use super::{boot, lock, reading};
 use crate::container::engine::Engine;
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::plan::{called, place};
+use crate::exec_patch::plan::{container_name, place};
 use crate::exec_patch::table::span;
 use crate::report::line::{causes, name, one_line};
 use crate::report::{Exit, json};
@@ -91,10 +91,10 @@ pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
         .map(str::to_owned),
     ];
     let mut faults = Vec::new();
-    let sight = Sight::of(runs)?;
+    let node = NodeState::of(runs)?;
     for id in runs.ids() {
         match runs.read(id) {
-            Ok(past) => rows.push(row(&past, &sight)),
+            Ok(past) => rows.push(row(&past, &node)),
             Err(error) => faults.push(format!("run {id}: {}\n", causes(&error))),
         }
     }
@@ -121,14 +121,14 @@ pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
 /// # Errors
 /// As [`table`].
 pub fn lines(runs: &Runs) -> Result<(String, Exit), JournalError> {
-    let sight = Sight::of(runs)?;
+    let node = NodeState::of(runs)?;
     let (mut lines, mut exit) = (String::new(), Exit::Clear);
     for id in runs.ids() {
         lines += &match runs.read(id) {
-            Ok(past) => json::line(&Event::Summary(Summary::of(&past, &sight))),
+            Ok(past) => json::line(&HistoryLine::Summary(Summary::of(&past, &node))),
             Err(error) => {
                 exit = Exit::Failed;
-                json::line(&Event::Unreadable {
+                json::line(&HistoryLine::Unreadable {
                     run: id,
                     fault: causes(&error),
                 })
@@ -145,8 +145,8 @@ pub fn lines(runs: &Runs) -> Result<(String, Exit), JournalError> {
 /// [`JournalError`] when it cannot be read.
 pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    let sight = Sight::of(runs)?;
-    Ok(heading(&past, &sight) + &containers(&past, &sight) + &footing(&past))
+    let node = NodeState::of(runs)?;
+    Ok(heading(&past, &node) + &containers(&past, &node) + &footing(&past))
 }
 
 /// One run as JSON: its line, and those of its journal.
@@ -155,17 +155,20 @@ pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
 /// [`JournalError`] when it cannot be read.
 pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    let summary = json::line(&Event::Summary(Summary::of(&past, &Sight::of(runs)?)));
+    let summary = json::line(&HistoryLine::Summary(Summary::of(
+        &past,
+        &NodeState::of(runs)?,
+    )));
     Ok(summary + "\n" + &reading::text(&past.directory)?)
 }
 
 /// What is read once for all runs.
-struct Sight {
+struct NodeState {
     holder: Option<Holder>,
     boot: String,
 }
 
-impl Sight {
+impl NodeState {
     fn of(runs: &Runs) -> Result<Self, JournalError> {
         Ok(Self {
             holder: lock::holder(runs.directory())?,
@@ -174,15 +177,15 @@ impl Sight {
     }
 }
 
-fn row(past: &RunLog, sight: &Sight) -> [String; 8] {
+fn row(past: &RunLog, node: &NodeState) -> [String; 8] {
     let (header, (ok, not_ok)) = (&past.header, past.counts());
-    let state = Phase::of(past, sight.holder.as_ref(), &sight.boot)
+    let state = Phase::of(past, node.holder.as_ref(), &node.boot)
         .words()
         .to_owned();
     [
         header.id.to_string(),
         header.started.to_string(),
-        header.by.told(),
+        header.by.describe(),
         bounded(short_digests(&header.subject())),
         bounded(header.command()),
         ok.to_string(),
@@ -217,13 +220,18 @@ fn short_digests(text: &str) -> String {
 }
 
 /// The description of a run.
-fn heading(past: &RunLog, sight: &Sight) -> String {
+fn heading(past: &RunLog, node: &NodeState) -> String {
     let header = &past.header;
     let from = |who: &Who| match &who.terminal {
-        Some(terminal) => format!("{} at {} ({})", who.told(), name(&who.host), name(terminal)),
-        None => format!("{} at {}", who.told(), name(&who.host)),
+        Some(terminal) => format!(
+            "{} at {} ({})",
+            who.describe(),
+            name(&who.host),
+            name(terminal)
+        ),
+        None => format!("{} at {}", who.describe(), name(&who.host)),
     };
-    let phase = Phase::of(past, sight.holder.as_ref(), &sight.boot).words();
+    let phase = Phase::of(past, node.holder.as_ref(), &node.boot).words();
     let mut lines = vec![
         format!("run {}: {phase}", header.id),
         format!("started {} by {}", header.started, from(&header.by)),
@@ -254,18 +262,18 @@ fn heading(past: &RunLog, sight: &Sight) -> String {
 }
 
 /// Each container and its outcome.
-fn containers(past: &RunLog, sight: &Sight) -> String {
+fn containers(past: &RunLog, node: &NodeState) -> String {
     let mut rows =
         vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
-    rows.extend(past.told().into_iter().map(|entry| {
-        let outcome = if entry.is_under_way(&sight.boot) {
+    rows.extend(past.reached().into_iter().map(|entry| {
+        let outcome = if entry.is_under_way(&node.boot) {
             "under way".to_owned()
         } else {
             sentence(entry.outcome())
         };
         let took = match &entry.state {
-            State::Ended { done, .. } => span(done.took),
-            State::Started { .. } | State::Settled(_) => "-".to_owned(),
+            EntryState::Ended { done, .. } => span(done.took),
+            EntryState::Started { .. } | EntryState::Settled(_) => "-".to_owned(),
         };
         let output = past
             .output(entry)
@@ -277,7 +285,7 @@ fn containers(past: &RunLog, sight: &Sight) -> String {
             .as_deref()
             .map_or_else(|| "-".to_owned(), name);
         [
-            called(&entry.container),
+            container_name(&entry.container),
             place(&entry.container),
             image,
             outcome,
@@ -318,7 +326,7 @@ fn containers(past: &RunLog, sight: &Sight) -> String {
         ]
     }));
     rows.extend(past.not_started().into_iter().map(
-        |Named {
+        |ContainerKey {
              engine,
              namespace,
              id,

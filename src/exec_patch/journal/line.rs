@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 use super::who::Who;
 use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
-use crate::exec_patch::job::{Container, Done, Job, Work};
-use crate::exec_patch::outcome::{Kind, Outcome};
+use crate::exec_patch::job::{Container, Job, JobResult, Work};
+use crate::exec_patch::outcome::{Outcome, OutcomeKind};
 use crate::exec_patch::pace::{Halt, Limits};
 use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for RunId {
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Line {
     /// The first line.
-    Run(Box<Header>),
+    Run(Box<RunHeader>),
     /// What the header does not have and is used from here on.
     Carried(Carried),
     /// A container that will be entered.
@@ -134,17 +134,17 @@ pub enum Line {
         text: String,
     },
     /// A container that a ban names and that is left out of a dry run.
-    LeftOut(Box<LeftOut>),
+    LeftOut(Box<LeftOutLine>),
     /// A container of the run that would be resumed, which no longer matches.
     Gone(Box<Gone>),
     /// The last line of a dry run.
-    Plan(Whole),
+    Plan(PlanTotals),
 }
 
 /// What a run is: who wants what, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct RunHeader {
     /// Its ID.
     #[serde(rename = "run")]
     pub id: RunId,
@@ -161,7 +161,7 @@ pub struct Header {
     /// What is wanted where.
     pub order: Order,
     /// On which terms.
-    pub terms: Terms,
+    pub terms: RunTerms,
     /// What runs, as far as known when the run starts.
     pub carried: Vec<Carried>,
     /// The script or program that it carries; a copy is in its directory.
@@ -188,7 +188,7 @@ pub enum Trigger {
 /// The terms of a run, for whoever resumes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Terms {
+pub struct RunTerms {
     /// At which pace.
     pub pace: Limits,
     /// `--output-limit`, in bytes.
@@ -261,7 +261,7 @@ pub struct PlannedPatch {
 
 /// A container that a ban names and that is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
+pub struct LeftOutLine {
     /// The container.
     #[serde(flatten)]
     pub container: Container,
@@ -284,7 +284,7 @@ pub struct Gone {
 
 /// A dry run as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whole {
+pub struct PlanTotals {
     /// How many containers match.
     pub matches: usize,
     /// The version of the list that answered, if one was asked.
@@ -298,7 +298,7 @@ pub struct Whole {
 /// directories are: the same ID may be in two directories, and its engine may be known at one time
 /// and not at another.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub struct ContainerKey {
     /// Its engine.
     pub engine: Engine,
     /// containerd's namespace, if it has one.
@@ -309,33 +309,33 @@ pub struct Named {
     root: PathBuf,
 }
 
-impl PartialEq for Named {
+impl PartialEq for ContainerKey {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Named {}
+impl Eq for ContainerKey {}
 
-impl PartialOrd for Named {
+impl PartialOrd for ContainerKey {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Named {
+impl Ord for ContainerKey {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key().cmp(&other.key())
     }
 }
 
-impl Hash for Named {
+impl Hash for ContainerKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.key().hash(state);
     }
 }
 
-impl Named {
+impl ContainerKey {
     /// A container's names.
     #[must_use]
     pub fn of(container: &Container) -> Self {
@@ -362,14 +362,14 @@ impl Named {
 /// A process that cannot be mistaken for a later one with its ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Worker {
+pub struct WorkerId {
     /// Its process ID.
     pub pid: u32,
     /// When it was started, in clock ticks since boot.
     pub started: u64,
 }
 
-impl Worker {
+impl WorkerId {
     /// This process.
     ///
     /// # Errors
@@ -414,7 +414,7 @@ pub struct Started {
     pub container: Container,
     /// Who enters it; only in the file, where that worker writes it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worker: Option<Worker>,
+    pub worker: Option<WorkerId>,
     /// Whether it is paused, and resumed for the patch; only in the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unpause: bool,
@@ -446,12 +446,12 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What was found there; none if nothing entered it.
     #[serde(flatten)]
-    pub found: Option<Found>,
+    pub found: Option<Findings>,
 }
 
 /// What was found in a container that was entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct Findings {
     /// How long it took.
     pub duration_ms: u64,
     /// How much its commands wrote.
@@ -470,7 +470,7 @@ pub struct Found {
 impl Ended {
     /// How it ended in a container that was entered.
     #[must_use]
-    pub fn entered(job: &Job, boot: &str, done: &Done) -> Self {
+    pub fn entered(job: &Job, boot: &str, done: &JobResult) -> Self {
         let Job {
             number,
             container,
@@ -478,7 +478,7 @@ impl Ended {
             ban,
             ..
         } = job;
-        let Done {
+        let JobResult {
             outcome,
             took,
             written,
@@ -486,7 +486,7 @@ impl Ended {
             left,
             zombies,
         } = done.clone();
-        let found = Found {
+        let found = Findings {
             duration_ms: took,
             output_bytes: written,
             output_tail: tail,
@@ -544,8 +544,8 @@ pub struct NotUnderstood {
     pub place: String,
     /// Never.
     pub ok: bool,
-    /// [`Kind::NotUnderstood`].
-    pub outcome: Kind,
+    /// [`OutcomeKind::NotUnderstood`].
+    pub outcome: OutcomeKind,
     /// Why it cannot be identified.
     pub why: String,
 }
@@ -562,7 +562,10 @@ impl NotUnderstood {
             place,
             why,
         } = unidentified.clone();
-        let (place, outcome) = (place.to_string_lossy().into_owned(), Kind::NotUnderstood);
+        let (place, outcome) = (
+            place.to_string_lossy().into_owned(),
+            OutcomeKind::NotUnderstood,
+        );
         Self {
             at: Timestamp::now(),
             id,
@@ -608,7 +611,7 @@ pub struct Finished {
     /// How many failed, including those that cannot be identified and those that were not started.
     pub not_ok: usize,
     /// How many patches had each outcome.
-    pub outcomes: BTreeMap<Kind, usize>,
+    pub outcomes: BTreeMap<OutcomeKind, usize>,
     /// Why it stopped before all were done, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Halt>,

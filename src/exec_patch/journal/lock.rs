@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::error::JournalError;
-use super::line::{RunId, Worker};
+use super::line::{RunId, WorkerId};
 use super::past::RunLog;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
@@ -50,7 +50,7 @@ pub struct Holder {
     /// The run.
     pub run: RunId,
     /// Its main process.
-    pub process: Worker,
+    pub process: WorkerId,
     /// Since when.
     pub since: Timestamp,
     /// Who started it, for people.

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::JournalError;
-use super::line::{Carried, Finished, Header, Named, NotUnderstood, Resumed, Worker};
+use super::line::{Carried, ContainerKey, Finished, NotUnderstood, Resumed, RunHeader, WorkerId};
 use super::reading;
-use crate::exec_patch::job::{Container, Done};
+use crate::exec_patch::job::{Container, JobResult};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::pace::Limits;
 use crate::lineage::digest::Digest;
@@ -33,7 +33,7 @@ pub const LARGEST_PROGRAM: u64 = 1 << 30;
 
 /// One instance of a container on this node: no two have the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Life {
+pub struct InstanceId {
     /// The boot of the machine.
     pub boot: String,
     /// The container's ID.
@@ -44,7 +44,7 @@ pub struct Life {
     pub started: u64,
 }
 
-impl Life {
+impl InstanceId {
     /// The instance of this container, which was seen in this boot of the machine.
     #[must_use]
     pub fn of(container: &Container, boot: &str) -> Self {
@@ -63,13 +63,13 @@ pub struct RunLog {
     /// The run's directory.
     pub directory: PathBuf,
     /// Its header.
-    pub header: Header,
+    pub header: RunHeader,
     /// What it carried into containers.
     pub carried: Vec<Carried>,
     /// The containers that were planned, each once.
-    pub planned: Vec<Named>,
+    pub planned: Vec<ContainerKey>,
     /// Each entry into a container, and each container that nothing entered, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LogEntry>,
     /// The containers that could not be identified, each once.
     pub unidentified: Vec<NotUnderstood>,
     /// Who resumed it.
@@ -80,7 +80,7 @@ pub struct RunLog {
 
 /// The outcome of a container in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     /// When it was started, or settled.
     pub at: Timestamp,
     /// The boot of the machine.
@@ -92,18 +92,18 @@ pub struct Entry {
     /// The container.
     pub container: Container,
     /// How far it got.
-    pub state: State,
+    pub state: EntryState,
 }
 
 /// How far it got in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum EntryState {
     /// It was entered, and how that ended was not recorded.
     Started {
         /// With this number.
         number: usize,
         /// By whom.
-        worker: Worker,
+        worker: WorkerId,
         /// Whether it was paused, to be resumed for the patch.
         unpause: bool,
     },
@@ -112,7 +112,7 @@ pub enum State {
         /// With this number.
         number: usize,
         /// The result. `tail` is empty.
-        done: Done,
+        done: JobResult,
     },
     /// Nothing entered it, for this reason.
     Settled(Outcome),
@@ -120,31 +120,31 @@ pub enum State {
 
 /// What a run knows of an instance of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing<'a> {
+pub enum PriorState<'a> {
     /// Nothing, or only that its turn never came.
     New,
     /// It was entered, and how that ended is not known.
-    Interrupted(&'a Entry),
+    Interrupted(&'a LogEntry),
     /// This outcome.
     Over(&'a Outcome),
 }
 
-impl Entry {
+impl LogEntry {
     /// How it ended. One that was started and has no end counts as interrupted once its worker is
     /// gone.
     #[must_use]
     pub const fn outcome(&self) -> &Outcome {
         match &self.state {
-            State::Started { .. } => &Outcome::Interrupted,
-            State::Ended { done, .. } => &done.outcome,
-            State::Settled(outcome) => outcome,
+            EntryState::Started { .. } => &Outcome::Interrupted,
+            EntryState::Ended { done, .. } => &done.outcome,
+            EntryState::Settled(outcome) => outcome,
         }
     }
 
     /// Which instance of the container it was.
     #[must_use]
-    pub fn life(&self) -> Life {
-        Life::of(&self.container, &self.boot)
+    pub fn instance(&self) -> InstanceId {
+        InstanceId::of(&self.container, &self.boot)
     }
 
     /// Whether its worker is at work, or may be: the machine has not rebooted, and the process
@@ -152,8 +152,8 @@ impl Entry {
     #[must_use]
     pub fn is_under_way(&self, boot: &str) -> bool {
         match self.state {
-            State::Started { worker, .. } => self.boot == boot && worker.is_alive(),
-            State::Ended { .. } | State::Settled(_) => false,
+            EntryState::Started { worker, .. } => self.boot == boot && worker.is_alive(),
+            EntryState::Ended { .. } | EntryState::Settled(_) => false,
         }
     }
 }
@@ -190,20 +190,22 @@ impl RunLog {
     /// What it knows about the payload with this digest in this instance of a container: its last
     /// record.
     #[must_use]
-    pub fn standing(&self, digest: Digest, life: &Life) -> Standing<'_> {
-        let is_it = |entry: &&Entry| {
-            entry.digest == Some(digest) && entry.container.id == life.id && entry.life() == *life
+    pub fn prior_state(&self, digest: Digest, instance: &InstanceId) -> PriorState<'_> {
+        let is_it = |entry: &&LogEntry| {
+            entry.digest == Some(digest)
+                && entry.container.id == instance.id
+                && entry.instance() == *instance
         };
         match self.entries.iter().rev().find(is_it) {
-            None => Standing::New,
+            None => PriorState::New,
             Some(
-                entry @ Entry {
-                    state: State::Started { .. },
+                entry @ LogEntry {
+                    state: EntryState::Started { .. },
                     ..
                 },
-            ) => Standing::Interrupted(entry),
-            Some(entry) if *entry.outcome() == Outcome::NotStarted => Standing::New,
-            Some(entry) => Standing::Over(entry.outcome()),
+            ) => PriorState::Interrupted(entry),
+            Some(entry) if *entry.outcome() == Outcome::NotStarted => PriorState::New,
+            Some(entry) => PriorState::Over(entry.outcome()),
         }
     }
 
@@ -218,8 +220,8 @@ impl RunLog {
     }
 
     /// The last entry on each payload in each container, in order.
-    fn last_words(&self) -> Vec<&Entry> {
-        let of = |entry: &Entry| (Named::of(&entry.container), entry.digest);
+    fn last_entries(&self) -> Vec<&LogEntry> {
+        let of = |entry: &LogEntry| (ContainerKey::of(&entry.container), entry.digest);
         let last: HashMap<_, _> = self
             .entries
             .iter()
@@ -236,15 +238,15 @@ impl RunLog {
 
     /// What it did: every entry, without turns that were first skipped and came later.
     #[must_use]
-    pub fn told(&self) -> Vec<&Entry> {
-        let is_said = |entry: &&Entry| *entry.outcome() != Outcome::NotStarted;
+    pub fn reached(&self) -> Vec<&LogEntry> {
+        let is_reached = |entry: &&LogEntry| *entry.outcome() != Outcome::NotStarted;
         let not_started = self
-            .last_words()
+            .last_entries()
             .into_iter()
-            .filter(|entry| !is_said(entry));
+            .filter(|entry| !is_reached(entry));
         self.entries
             .iter()
-            .filter(is_said)
+            .filter(is_reached)
             .chain(not_started)
             .collect()
     }
@@ -252,13 +254,13 @@ impl RunLog {
     /// Each planned container: whether it is ok, whichever the instance, by the last entry on each
     /// payload there.
     #[must_use]
-    pub fn ok(&self) -> HashMap<Named, bool> {
+    pub fn ok(&self) -> HashMap<ContainerKey, bool> {
         let last: HashMap<_, _> = self
             .entries
             .iter()
             .map(|entry| {
                 (
-                    (Named::of(&entry.container), entry.digest),
+                    (ContainerKey::of(&entry.container), entry.digest),
                     entry.outcome().is_ok(),
                 )
             })
@@ -275,11 +277,11 @@ impl RunLog {
 
     /// The planned containers about which it has nothing more.
     #[must_use]
-    pub fn not_started(&self) -> Vec<&Named> {
+    pub fn not_started(&self) -> Vec<&ContainerKey> {
         let known: HashSet<_> = self
             .entries
             .iter()
-            .map(|entry| Named::of(&entry.container))
+            .map(|entry| ContainerKey::of(&entry.container))
             .collect();
         self.planned
             .iter()
@@ -289,8 +291,8 @@ impl RunLog {
 
     /// Which containers failed, whichever instance runs now: for `--only-failed`.
     #[must_use]
-    pub fn not_ok(&self) -> NotWell {
-        NotWell {
+    pub fn not_ok(&self) -> FailedContainers {
+        FailedContainers {
             containers: self
                 .ok()
                 .into_iter()
@@ -348,9 +350,9 @@ impl RunLog {
     /// The first number that no entry has.
     #[must_use]
     pub fn next_number(&self) -> usize {
-        let number = |entry: &Entry| match entry.state {
-            State::Started { number, .. } | State::Ended { number, .. } => number,
-            State::Settled(_) => 0,
+        let number = |entry: &LogEntry| match entry.state {
+            EntryState::Started { number, .. } | EntryState::Ended { number, .. } => number,
+            EntryState::Settled(_) => 0,
         };
         self.entries.iter().map(number).max().unwrap_or(0) + 1
     }
@@ -375,28 +377,29 @@ impl RunLog {
 
     /// The file with a container's output, whether or not it exists.
     #[must_use]
-    pub fn output(&self, entry: &Entry) -> Option<PathBuf> {
+    pub fn output(&self, entry: &LogEntry) -> Option<PathBuf> {
         match entry.state {
-            State::Started { number, .. } | State::Ended { number, .. } => {
+            EntryState::Started { number, .. } | EntryState::Ended { number, .. } => {
                 Some(output(&self.directory, number, &entry.container.id))
             }
-            State::Settled(_) => None,
+            EntryState::Settled(_) => None,
         }
     }
 }
 
 /// The containers of a run that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NotWell {
-    containers: HashSet<Named>,
+pub struct FailedContainers {
+    containers: HashSet<ContainerKey>,
     unidentified: HashSet<String>,
 }
 
-impl NotWell {
+impl FailedContainers {
     /// Whether this container is one of them.
     #[must_use]
     pub fn has(&self, container: &Container) -> bool {
-        self.containers.contains(&Named::of(container)) || self.unidentified.contains(&container.id)
+        self.containers.contains(&ContainerKey::of(container))
+            || self.unidentified.contains(&container.id)
     }
 
     /// Whether one that still cannot be identified is one of them, by its ID.

@@ -15,10 +15,10 @@ use serde_json::Value;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
-use super::line::{Ended, Found, Header, Line, Named, Started};
-use super::past::{Entry, JOURNAL, RunLog, State};
-use crate::exec_patch::job::Done;
-use crate::exec_patch::outcome::Kind;
+use super::line::{ContainerKey, Ended, Findings, Line, RunHeader, Started};
+use super::past::{EntryState, JOURNAL, LogEntry, RunLog};
+use crate::exec_patch::job::JobResult;
+use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::json::SCHEMA;
 use crate::sys::file::{self, FileError, Guard};
 
@@ -38,7 +38,7 @@ pub(super) fn read(directory: &Path) -> Result<RunLog, JournalError> {
         by_number: HashMap::new(),
         planned: HashSet::new(),
     };
-    let mut lines = Lines {
+    let mut lines = JournalLines {
         reader: BufReader::new(file.take(LARGEST)),
         number: 0,
     };
@@ -53,10 +53,10 @@ pub(super) fn read(directory: &Path) -> Result<RunLog, JournalError> {
 }
 
 /// The header of the journal in this directory.
-pub(super) fn header(directory: &Path) -> Result<Header, JournalError> {
+pub(super) fn header(directory: &Path) -> Result<RunHeader, JournalError> {
     let path = directory.join(JOURNAL);
     let (file, _) = file::open(&path, Guard::Owned)?;
-    let mut lines = Lines {
+    let mut lines = JournalLines {
         reader: BufReader::new(file.take(LARGEST)),
         number: 0,
     };
@@ -74,12 +74,12 @@ pub(super) fn text(directory: &Path) -> Result<String, JournalError> {
 }
 
 /// A journal's complete lines.
-struct Lines {
+struct JournalLines {
     reader: BufReader<std::io::Take<File>>,
     number: usize,
 }
 
-impl Lines {
+impl JournalLines {
     /// The next line, without its line feed; none after the last complete one.
     fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
         let mut line = Vec::new();
@@ -139,7 +139,7 @@ struct Reading<'a> {
     /// The position of each number in the entries.
     by_number: HashMap<usize, usize>,
     /// What is planned; a resumed run repeats it.
-    planned: HashSet<Named>,
+    planned: HashSet<ContainerKey>,
 }
 
 impl Reading<'_> {
@@ -152,7 +152,7 @@ impl Reading<'_> {
             Line::Run(_) => return Err("a second header".into()),
             Line::Carried(carried) => past.carried.push(carried),
             Line::Planned(planned) => {
-                let named = Named::of(&planned.container);
+                let named = ContainerKey::of(&planned.container);
                 if self.planned.insert(named.clone()) {
                     past.planned.push(named);
                 }
@@ -187,7 +187,7 @@ impl Reading<'_> {
                 }
             }
             Line::NotUnderstood(unidentified) => {
-                if unidentified.ok || unidentified.outcome != Kind::NotUnderstood {
+                if unidentified.ok || unidentified.outcome != OutcomeKind::NotUnderstood {
                     return Err("it has another outcome".into());
                 }
                 // If found again, it is the same one, perhaps for another reason.
@@ -281,7 +281,7 @@ fn begin(directory: &Path, line: &[u8]) -> Result<RunLog, Fault> {
 }
 
 /// The entry for a start.
-fn entered(started: Started) -> Result<Entry, Fault> {
+fn entered(started: Started) -> Result<LogEntry, Fault> {
     let Started {
         number,
         at,
@@ -293,13 +293,13 @@ fn entered(started: Started) -> Result<Entry, Fault> {
         unpause,
     } = started;
     let worker = worker.ok_or("it has no worker")?;
-    Ok(Entry {
+    Ok(LogEntry {
         at,
         boot,
         digest: Some(digest),
         ban,
         container,
-        state: State::Started {
+        state: EntryState::Started {
             number,
             worker,
             unpause,
@@ -308,8 +308,8 @@ fn entered(started: Started) -> Result<Entry, Fault> {
 }
 
 /// Adds to an entry how it ended.
-fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
-    let State::Started { number, .. } = entry.state else {
+fn finish(entry: &mut LogEntry, ended: Ended, found: Findings) -> Result<(), Fault> {
+    let EntryState::Started { number, .. } = entry.state else {
         return Err("its number has ended before".into());
     };
     if (&entry.container, entry.digest, &entry.ban, &entry.boot)
@@ -317,14 +317,14 @@ fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
     {
         return Err("its number was started otherwise".into());
     }
-    let Found {
+    let Findings {
         duration_ms,
         output_bytes,
         output_tail: _,
         background,
         zombies,
     } = found;
-    let done = Done {
+    let done = JobResult {
         outcome: ended.outcome,
         took: duration_ms,
         written: output_bytes,
@@ -332,12 +332,12 @@ fn finish(entry: &mut Entry, ended: Ended, found: Found) -> Result<(), Fault> {
         left: background,
         zombies,
     };
-    entry.state = State::Ended { number, done };
+    entry.state = EntryState::Ended { number, done };
     Ok(())
 }
 
 /// An entry in which nothing entered the container.
-fn settled(ended: Ended) -> Entry {
+fn settled(ended: Ended) -> LogEntry {
     let Ended {
         at,
         boot,
@@ -347,12 +347,12 @@ fn settled(ended: Ended) -> Entry {
         outcome,
         ..
     } = ended;
-    Entry {
+    LogEntry {
         at,
         boot,
         digest,
         ban,
         container,
-        state: State::Settled(outcome),
+        state: EntryState::Settled(outcome),
     }
 }

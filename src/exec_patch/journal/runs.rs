@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 use super::line::RunId;
-use super::past::{Entry, Life, RunLog, State};
+use super::past::{EntryState, InstanceId, LogEntry, RunLog};
 use crate::exec_patch::job::{Container, marker};
 use crate::exec_patch::outcome::Outcome;
 use crate::lineage::digest::Digest;
@@ -32,7 +32,7 @@ pub struct Runs {
 pub struct Prior {
     /// For each payload's digest and each instance: the run that patched it; none if the last one
     /// that ran there did not.
-    patched: HashMap<(Digest, Life), Option<RunId>>,
+    patched: HashMap<(Digest, InstanceId), Option<RunId>>,
     /// Why runs could not be read.
     pub faults: Vec<JournalError>,
     /// Patches that were started and whose worker is gone.
@@ -145,11 +145,11 @@ pub(super) fn ids(directory: &Path) -> Result<Vec<RunId>, JournalError> {
 }
 
 /// The entry as an interrupted patch, if its worker was killed, whether or not that was noticed.
-fn interrupted(run: &RunId, entry: &Entry) -> Option<Interrupted> {
+fn interrupted(run: &RunId, entry: &LogEntry) -> Option<Interrupted> {
     let number = match &entry.state {
-        State::Started { number, .. } => *number,
-        State::Ended { number, done } if done.outcome == Outcome::Interrupted => *number,
-        State::Ended { .. } | State::Settled(_) => return None,
+        EntryState::Started { number, .. } => *number,
+        EntryState::Ended { number, done } if done.outcome == Outcome::Interrupted => *number,
+        EntryState::Ended { .. } | EntryState::Settled(_) => return None,
     };
     Some(Interrupted {
         run: run.clone(),
@@ -162,8 +162,8 @@ impl Prior {
     /// The run that patched this instance of a container with this digest's payload, if nothing
     /// that ran there later failed.
     #[must_use]
-    pub fn patched(&self, digest: Digest, life: &Life) -> Option<&RunId> {
-        self.patched.get(&(digest, life.clone()))?.as_ref()
+    pub fn patched(&self, digest: Digest, instance: &InstanceId) -> Option<&RunId> {
+        self.patched.get(&(digest, instance.clone()))?.as_ref()
     }
 
     /// Adds a run that is later than those added before.
@@ -172,8 +172,8 @@ impl Prior {
             self.interrupted.extend(interrupted(&past.header.id, entry));
             let Some(digest) = entry.digest else { continue };
             let run = match &entry.state {
-                State::Started { .. } => None,
-                State::Ended { done, .. } => match &done.outcome {
+                EntryState::Started { .. } => None,
+                EntryState::Ended { done, .. } => match &done.outcome {
                     Outcome::Patched => Some(past.header.id.clone()),
                     Outcome::Failed { .. }
                     | Outcome::TimedOut
@@ -191,9 +191,9 @@ impl Prior {
                     | Outcome::NotUnderstood { .. }
                     | Outcome::NotStarted => continue,
                 },
-                State::Settled(_) => continue,
+                EntryState::Settled(_) => continue,
             };
-            self.patched.insert((digest, entry.life()), run);
+            self.patched.insert((digest, entry.instance()), run);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: its header. Out: text for one line, for tables, messages and the system log; names in it are
 //! quoted unless they are plain.
 
-use super::line::Header;
+use super::line::RunHeader;
 use crate::exec_patch::select::{Selector, Target};
 use crate::exec_patch::words::PatchSource;
 use crate::report::line;
@@ -11,7 +11,7 @@ use crate::report::line;
 /// The most bans that are named.
 const MOST_BANS: usize = 3;
 
-impl Header {
+impl RunHeader {
     /// Which containers it is for: `BAN-2026-0007`, `all that are banned`,
     /// `base debian:12.4, engine docker`.
     #[must_use]

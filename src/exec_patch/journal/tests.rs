@@ -16,7 +16,7 @@ use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
-use crate::exec_patch::outcome::Kind;
+use crate::exec_patch::outcome::OutcomeKind;
 use crate::exec_patch::pace::Halt;
 use crate::exec_patch::select::{Selector, Target};
 use crate::exec_patch::words::{PatchSource, USUAL_PACE};
@@ -39,7 +39,7 @@ pub(in crate::exec_patch) fn nobody() -> Sockets {
 }
 
 pub(in crate::exec_patch) fn alice() -> Who {
-    let person = |uid, name: &str| Person {
+    let person = |uid, name: &str| Account {
         uid,
         name: Some(name.to_owned()),
     };
@@ -99,7 +99,7 @@ fn digest() -> Digest {
     Digest::of(b"work")
 }
 
-fn draft<'a>(program: Option<&'a payload::ProgramFile>) -> Draft<'a> {
+fn draft<'a>(program: Option<&'a payload::ProgramFile>) -> NewRun<'a> {
     let carried = vec![Carried {
         digest: digest(),
         ban: None,
@@ -109,12 +109,12 @@ fn draft<'a>(program: Option<&'a payload::ProgramFile>) -> Draft<'a> {
         command: "sh -c 'apt-get upgrade'".into(),
         work: work(),
     }];
-    let terms = Terms {
+    let terms = RunTerms {
         pace: USUAL_PACE,
         output_limit: 1 << 20,
     };
     let (argv, only_failed) = (vec!["--ban".into(), "BAN-2026-0007".into()], None);
-    Draft {
+    NewRun {
         by: alice(),
         trigger: Trigger::Typed,
         argv,
@@ -183,7 +183,7 @@ pub(in crate::exec_patch) fn planned(container: &Container) -> Planned {
 
 /// How a run ended.
 pub(in crate::exec_patch) fn finished(journal: &Journal, stopped: Option<Halt>) -> Finished {
-    let (run, outcomes) = (journal.id().clone(), [(Kind::Patched, 1)].into());
+    let (run, outcomes) = (journal.id().clone(), [(OutcomeKind::Patched, 1)].into());
     Finished {
         run,
         at: Timestamp::now(),
@@ -203,19 +203,19 @@ pub(in crate::exec_patch) fn payload(ban: Option<&str>) -> Payload {
     }
 }
 
-fn done(outcome: Outcome) -> Done {
-    Done {
+fn done(outcome: Outcome) -> JobResult {
+    JobResult {
         took: 1_250,
         written: 3,
         tail: "ok\n".into(),
-        ..Done::of(outcome)
+        ..JobResult::of(outcome)
     }
 }
 
 /// A run under way, before anything has happened.
 pub(in crate::exec_patch) fn started(paths: &Paths) -> (Lock, Journal) {
     let mut lock = Lock::take(paths).unwrap();
-    let journal = Journal::create_telling(nobody(), &mut lock, draft(None)).unwrap();
+    let journal = Journal::create_logging_to(nobody(), &mut lock, draft(None)).unwrap();
     (lock, journal)
 }
 
@@ -305,44 +305,47 @@ fn a_run_is_read_as_it_was_written() {
         (&past.header.id, &past.header.by, &past.header.order),
         (journal.id(), &alice(), &order())
     );
-    let life = |container: &Container| Life::of(container, journal.boot());
+    let instance = |container: &Container| InstanceId::of(container, journal.boot());
     assert_eq!(
-        past.standing(digest(), &life(&one)),
-        Standing::Over(&Outcome::Patched)
+        past.prior_state(digest(), &instance(&one)),
+        PriorState::Over(&Outcome::Patched)
     );
     assert_eq!(
-        past.standing(digest(), &life(&two)),
-        Standing::Over(&failed(7))
+        past.prior_state(digest(), &instance(&two)),
+        PriorState::Over(&failed(7))
     );
     assert!(
-        matches!(past.standing(digest(), &life(&three)), Standing::Interrupted(entry) if entry.is_under_way(journal.boot()))
-    );
-    assert_eq!(past.standing(digest(), &life(&four)), Standing::New);
-    assert_eq!(
-        past.standing(Digest::of(b"other"), &life(&one)),
-        Standing::New
+        matches!(past.prior_state(digest(), &instance(&three)), PriorState::Interrupted(entry) if entry.is_under_way(journal.boot()))
     );
     assert_eq!(
-        past.standing(
+        past.prior_state(digest(), &instance(&four)),
+        PriorState::New
+    );
+    assert_eq!(
+        past.prior_state(Digest::of(b"other"), &instance(&one)),
+        PriorState::New
+    );
+    assert_eq!(
+        past.prior_state(
             digest(),
-            &life(&Container {
+            &instance(&Container {
                 started: 8,
                 ..one.clone()
             })
         ),
-        Standing::New
+        PriorState::New
     );
     assert_eq!(
-        past.standing(
+        past.prior_state(
             digest(),
-            &Life {
+            &InstanceId {
                 boot: "another".into(),
-                ..life(&one)
+                ..instance(&one)
             }
         ),
-        Standing::New
+        PriorState::New
     );
-    assert_eq!(past.not_started(), [&Named::of(&four)]);
+    assert_eq!(past.not_started(), [&ContainerKey::of(&four)]);
     assert_eq!(
         (past.counts(), past.next_number(), past.longest_job()),
         ((1, 5), 4, Duration::from_secs(1))
@@ -458,7 +461,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
         ControlFlow::Continue(())
     })
     .unwrap();
-    let journal = Journal::resume_telling(
+    let journal = Journal::resume_logging_to(
         nobody(),
         &mut lock,
         &past,
@@ -494,7 +497,7 @@ fn the_program_of_a_run_is_kept_and_is_what_it_was() {
         bytes: (*b"#!/bin/sh\n").into(),
         digest: Digest::of(b"#!/bin/sh\n"),
     };
-    let journal = Journal::create_telling(nobody(), &mut lock, draft(Some(&program))).unwrap();
+    let journal = Journal::create_logging_to(nobody(), &mut lock, draft(Some(&program))).unwrap();
     let past = RunLog::read(journal.directory()).unwrap();
     assert_eq!(
         past.program().unwrap().as_deref(),
@@ -866,24 +869,34 @@ fn patched_before_is_what_nothing_later_went_wrong_in() {
     let boot = boot().unwrap();
     let prior = Runs::load(&paths).unwrap().prior(&boot);
     for (name, _) in cases {
-        let life = Life::of(&container(name, 11), &boot);
+        let instance = InstanceId::of(&container(name, 11), &boot);
         let run = expected
             .iter()
             .find(|(patched, _)| *patched == name && !["failed since"].contains(&name))
             .map(|(_, id)| id);
-        assert_eq!(prior.patched(digest(), &life), run, "{name}");
-        assert_eq!(prior.patched(Digest::of(b"other"), &life), None, "{name}");
+        assert_eq!(prior.patched(digest(), &instance), run, "{name}");
         assert_eq!(
-            prior.patched(digest(), &Life { started: 8, ..life }),
+            prior.patched(Digest::of(b"other"), &instance),
+            None,
+            "{name}"
+        );
+        assert_eq!(
+            prior.patched(
+                digest(),
+                &InstanceId {
+                    started: 8,
+                    ..instance
+                }
+            ),
             None,
             "{name}"
         );
     }
     assert_eq!(
-        Runs::load(&paths)
-            .unwrap()
-            .prior("another")
-            .patched(digest(), &Life::of(&container("patched", 11), "another")),
+        Runs::load(&paths).unwrap().prior("another").patched(
+            digest(),
+            &InstanceId::of(&container("patched", 11), "another")
+        ),
         None
     );
 }
@@ -1035,7 +1048,7 @@ fn writers_that_are_killed_leave_whole_lines() {
     let ended = past
         .entries
         .iter()
-        .filter(|entry| matches!(entry.state, State::Ended { .. }))
+        .filter(|entry| matches!(entry.state, EntryState::Ended { .. }))
         .count();
     assert_eq!(ended, 4);
     assert!(past.entries.len() > 4, "nobody wrote");
@@ -1088,7 +1101,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     let (lock, journal) = started(&paths);
     // Its main process is gone; its worker holds the lock, as if it had inherited it.
     let gone = Holder {
-        process: Worker {
+        process: WorkerId {
             pid: 1,
             started: u64::MAX,
         },
@@ -1188,7 +1201,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
     let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
     journald.set_nonblocking(true).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
-    let journal = Journal::create_telling(sockets, &mut lock, draft(None)).unwrap();
+    let journal = Journal::create_logging_to(sockets, &mut lock, draft(None)).unwrap();
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let why = "no such thing".to_owned();
     journal
@@ -1239,11 +1252,11 @@ fn a_run_that_cannot_begin_leaves_no_directory_and_one_half_made_is_removed() {
     let (_directory, paths) = node();
     let mut lock = Lock::take(&paths).unwrap();
     fs::create_dir_all(paths.patches.join(".draft/output")).unwrap();
-    let long = Draft {
+    let long = NewRun {
         argv: vec!["x".repeat(33 << 20)],
         ..draft(None)
     };
-    let error = Journal::create_telling(nobody(), &mut lock, long).unwrap_err();
+    let error = Journal::create_logging_to(nobody(), &mut lock, long).unwrap_err();
     assert!(matches!(error, JournalError::LongLine(..)), "{error}");
     let names: Vec<_> = fs::read_dir(&paths.patches)
         .unwrap()
@@ -1255,7 +1268,7 @@ fn a_run_that_cannot_begin_leaves_no_directory_and_one_half_made_is_removed() {
 
 #[test]
 fn the_person_is_who_logged_in_else_who_typed_sudo() {
-    let person = |uid, name: Option<&str>| Person {
+    let person = |uid, name: Option<&str>| Account {
         uid,
         name: name.map(str::to_owned),
     };
@@ -1289,7 +1302,7 @@ fn the_person_is_who_logged_in_else_who_typed_sudo() {
         ),
         (root, "root"),
     ] {
-        assert_eq!(who.told(), told);
+        assert_eq!(who.describe(), told);
     }
     let here = Who::here(|name| {
         [("SUDO_UID", "0"), ("SUDO_USER", "x")]
@@ -1300,8 +1313,8 @@ fn the_person_is_who_logged_in_else_who_typed_sudo() {
     assert_eq!(
         (here.user, here.sudo),
         (
-            Person::of(nix::unistd::geteuid().as_raw()),
-            Some(Person::of(0))
+            Account::of(nix::unistd::geteuid().as_raw()),
+            Some(Account::of(0))
         )
     );
     assert!(!here.host.is_empty());

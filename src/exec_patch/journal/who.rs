@@ -25,13 +25,13 @@ const NO_LOGIN: u32 = u32::MAX;
 #[serde(deny_unknown_fields)]
 pub struct Who {
     /// The effective user.
-    pub user: Person,
+    pub user: Account,
     /// Who logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub login: Option<Person>,
+    pub login: Option<Account>,
     /// Who typed `sudo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sudo: Option<Person>,
+    pub sudo: Option<Account>,
     /// The terminal, if there is one: `/dev/pts/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal: Option<String>,
@@ -42,7 +42,7 @@ pub struct Who {
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Person {
+pub struct Account {
     /// The number.
     pub uid: u32,
     /// The name, if the user database has one.
@@ -50,7 +50,7 @@ pub struct Person {
     pub name: Option<String>,
 }
 
-impl Person {
+impl Account {
     /// The user of this number, with the name that the user database has.
     #[must_use]
     pub fn of(uid: u32) -> Self {
@@ -63,7 +63,7 @@ impl Person {
 
     /// The name, else the number.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         self.name
             .as_deref()
             .map_or_else(|| self.uid.to_string(), line::name)
@@ -83,11 +83,11 @@ impl Who {
         let of_proc = |path: &str| file::read_text(Path::new(path), 4_096, Guard::Any).ok();
         let of_environment = |name: &str| variable(name).and_then(|value| value.into_string().ok());
         Self {
-            user: Person::of(nix::unistd::geteuid().as_raw()),
+            user: Account::of(nix::unistd::geteuid().as_raw()),
             login: of_proc("/proc/self/loginuid")
                 .as_deref()
                 .and_then(number)
-                .map(Person::of),
+                .map(Account::of),
             sudo: sudo(
                 of_environment("SUDO_UID").as_deref().and_then(number),
                 of_environment("SUDO_USER"),
@@ -103,7 +103,7 @@ impl Who {
     /// The person behind it, as far as known: who logged in, else who typed `sudo`, else the
     /// effective user.
     #[must_use]
-    pub fn person(&self) -> &Person {
+    pub fn person(&self) -> &Account {
         self.login
             .as_ref()
             .or(self.sudo.as_ref())
@@ -112,20 +112,20 @@ impl Who {
 
     /// The person, and the user they acted as if that is another: `alice as root`.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         let (person, user) = (self.person(), &self.user);
         if person.uid == user.uid {
-            person.told()
+            person.describe()
         } else {
-            format!("{} as {}", person.told(), user.told())
+            format!("{} as {}", person.describe(), user.describe())
         }
     }
 }
 
 /// The user who typed `sudo`: its number by sudo(8), its name by the user database, else by sudo.
-fn sudo(uid: Option<u32>, name: Option<String>) -> Option<Person> {
-    let person = Person::of(uid?);
-    Some(Person {
+fn sudo(uid: Option<u32>, name: Option<String>) -> Option<Account> {
+    let person = Account::of(uid?);
+    Some(Account {
         name: person.name.or(name),
         ..person
     })

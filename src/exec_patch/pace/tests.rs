@@ -28,7 +28,7 @@ fn outcome(letter: char) -> Outcome {
     }
 }
 
-const fn limits(canary: usize, parallel: Share, max_failures: Share) -> Limits {
+const fn limits(canary: usize, parallel: Quota, max_failures: Quota) -> Limits {
     Limits {
         canary,
         parallel,
@@ -38,7 +38,7 @@ const fn limits(canary: usize, parallel: Share, max_failures: Share) -> Limits {
 
 /// Runs a queue; the one that has been under way longest ends next. Returns how many were under way
 /// together at most, how many started, and how it ended.
-fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
+fn carried_out(limits: Limits, queue: &str) -> (usize, usize, NextStep) {
     let outcomes: Vec<_> = queue.chars().map(outcome).collect();
     let mut pace = Pace::new(limits, outcomes.len());
     pace.add(outcomes.len());
@@ -46,14 +46,14 @@ fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
     let (mut most, mut started) = (0, 0);
     loop {
         match pace.next() {
-            Step::Start(at) => {
+            NextStep::Start(at) => {
                 assert_eq!(at, started, "the queue is a queue");
                 started += 1;
                 under_way.push_back(at);
                 most = most.max(under_way.len());
             }
-            Step::Wait => pace.ended(&outcomes[under_way.pop_front().unwrap()]),
-            end @ (Step::Stop(_) | Step::Finished) => {
+            NextStep::Wait => pace.ended(&outcomes[under_way.pop_front().unwrap()]),
+            end @ (NextStep::Stop(_) | NextStep::Finished) => {
                 assert_eq!(pace.not_started(), started..outcomes.len());
                 return (most, started, end);
             }
@@ -62,15 +62,15 @@ fn carried_out(limits: Limits, queue: &str) -> (usize, usize, Step) {
     }
 }
 
-const ANY: Share = Share::Percent(100);
+const ANY: Quota = Quota::Percent(100);
 
 #[test]
 fn a_share_is_a_number_or_a_percentage() {
     for (text, share) in [
-        ("0", Ok(Share::Number(0))),
-        ("12", Ok(Share::Number(12))),
-        ("0%", Ok(Share::Percent(0))),
-        ("100%", Ok(Share::Percent(100))),
+        ("0", Ok(Quota::Number(0))),
+        ("12", Ok(Quota::Number(12))),
+        ("0%", Ok(Quota::Percent(0))),
+        ("100%", Ok(Quota::Percent(100))),
         ("101%", Err("a number, or 0% to 100%")),
         ("256%", Err("a number, or 0% to 100%")),
         ("", Err("a number, or 0% to 100%")),
@@ -91,19 +91,19 @@ fn a_share_is_a_number_or_a_percentage() {
 #[test]
 fn a_window_is_rounded_up_and_a_limit_down() {
     for (share, matches, window, limit) in [
-        (Share::Number(4), 200, 4, 4),
-        (Share::Number(4), 1, 4, 4),
-        (Share::Number(0), 10, 1, 0),
-        (Share::Percent(0), 10, 1, 0),
-        (Share::Percent(10), 1, 1, 0),
-        (Share::Percent(10), 10, 1, 1),
-        (Share::Percent(10), 11, 2, 1),
-        (Share::Percent(25), 10, 3, 2),
-        (Share::Percent(99), 100, 99, 99),
-        (Share::Percent(99), 1, 1, 0),
-        (Share::Percent(100), 1, 1, 1),
-        (Share::Percent(100), 10, 10, 10),
-        (Share::Percent(100), 0, 1, 0),
+        (Quota::Number(4), 200, 4, 4),
+        (Quota::Number(4), 1, 4, 4),
+        (Quota::Number(0), 10, 1, 0),
+        (Quota::Percent(0), 10, 1, 0),
+        (Quota::Percent(10), 1, 1, 0),
+        (Quota::Percent(10), 10, 1, 1),
+        (Quota::Percent(10), 11, 2, 1),
+        (Quota::Percent(25), 10, 3, 2),
+        (Quota::Percent(99), 100, 99, 99),
+        (Quota::Percent(99), 1, 1, 0),
+        (Quota::Percent(100), 1, 1, 1),
+        (Quota::Percent(100), 10, 10, 10),
+        (Quota::Percent(100), 0, 1, 0),
     ] {
         assert_eq!(
             (share.window(matches), share.limit(matches)),
@@ -116,23 +116,23 @@ fn a_window_is_rounded_up_and_a_limit_down() {
 #[test]
 fn the_window_slides_once_the_canaries_are_through() {
     for (canary, parallel, queue, most) in [
-        (0, Share::Number(4), "..........", 4),
-        (0, Share::Number(4), "..", 2),
-        (1, Share::Number(4), "..........", 4),
-        (1, Share::Number(4), ".", 1),
-        (1, Share::Number(1), "...", 1),
-        (9, Share::Number(4), "..........", 1),
-        (10, Share::Number(4), "..........", 1),
-        (99, Share::Number(4), "..........", 1),
-        (8, Share::Number(4), "..........", 2),
-        (0, Share::Percent(50), "..........", 5),
-        (0, Share::Percent(1), "..........", 1),
-        (0, Share::Percent(100), "..........", 10),
+        (0, Quota::Number(4), "..........", 4),
+        (0, Quota::Number(4), "..", 2),
+        (1, Quota::Number(4), "..........", 4),
+        (1, Quota::Number(4), ".", 1),
+        (1, Quota::Number(1), "...", 1),
+        (9, Quota::Number(4), "..........", 1),
+        (10, Quota::Number(4), "..........", 1),
+        (99, Quota::Number(4), "..........", 1),
+        (8, Quota::Number(4), "..........", 2),
+        (0, Quota::Percent(50), "..........", 5),
+        (0, Quota::Percent(1), "..........", 1),
+        (0, Quota::Percent(100), "..........", 10),
     ] {
         let end = carried_out(limits(canary, parallel, ANY), queue);
         assert_eq!(
             end,
-            (most, queue.len(), Step::Finished),
+            (most, queue.len(), NextStep::Finished),
             "canary {canary}, parallel {parallel}, {queue}"
         );
     }
@@ -142,8 +142,8 @@ fn the_window_slides_once_the_canaries_are_through() {
 fn nothing_to_do_is_finished_at_once() {
     for canary in [0, 1, 7] {
         assert_eq!(
-            carried_out(limits(canary, Share::Percent(10), Share::Percent(0)), ""),
-            (0, 0, Step::Finished)
+            carried_out(limits(canary, Quota::Percent(10), Quota::Percent(0)), ""),
+            (0, 0, NextStep::Finished)
         );
     }
 }
@@ -151,18 +151,18 @@ fn nothing_to_do_is_finished_at_once() {
 #[test]
 fn a_canary_that_fails_after_running_stops_everything() {
     for (canary, queue, started, end) in [
-        (1, "x.....", 1, Step::Stop(Halt::Canary)),
-        (1, "t.....", 1, Step::Stop(Halt::Canary)),
-        (1, "s.....", 1, Step::Stop(Halt::Canary)),
-        (1, "i.....", 1, Step::Stop(Halt::Canary)),
-        (1, ".x....", 6, Step::Finished),
-        (2, ".x....", 2, Step::Stop(Halt::Canary)),
-        (3, ".x....", 2, Step::Stop(Halt::Canary)),
-        (0, "x.....", 6, Step::Finished),
-        (1, "x", 1, Step::Stop(Halt::Canary)),
-        (99, "..x...", 3, Step::Stop(Halt::Canary)),
+        (1, "x.....", 1, NextStep::Stop(Halt::Canary)),
+        (1, "t.....", 1, NextStep::Stop(Halt::Canary)),
+        (1, "s.....", 1, NextStep::Stop(Halt::Canary)),
+        (1, "i.....", 1, NextStep::Stop(Halt::Canary)),
+        (1, ".x....", 6, NextStep::Finished),
+        (2, ".x....", 2, NextStep::Stop(Halt::Canary)),
+        (3, ".x....", 2, NextStep::Stop(Halt::Canary)),
+        (0, "x.....", 6, NextStep::Finished),
+        (1, "x", 1, NextStep::Stop(Halt::Canary)),
+        (99, "..x...", 3, NextStep::Stop(Halt::Canary)),
     ] {
-        let (_, began, ended) = carried_out(limits(canary, Share::Number(2), ANY), queue);
+        let (_, began, ended) = carried_out(limits(canary, Quota::Number(2), ANY), queue);
         assert_eq!((began, ended), (started, end), "canary {canary}, {queue}");
     }
 }
@@ -170,12 +170,12 @@ fn a_canary_that_fails_after_running_stops_everything() {
 #[test]
 fn whoever_did_not_run_the_command_leaves_the_canarys_place_to_the_next() {
     for (queue, started, end) in [
-        ("pvcfx..", 5, Step::Stop(Halt::Canary)),
-        ("pvcf.x.", 7, Step::Finished),
-        ("pppp", 4, Step::Finished),
-        ("cccc", 4, Step::Finished),
+        ("pvcfx..", 5, NextStep::Stop(Halt::Canary)),
+        ("pvcf.x.", 7, NextStep::Finished),
+        ("pppp", 4, NextStep::Finished),
+        ("cccc", 4, NextStep::Finished),
     ] {
-        let (most, began, ended) = carried_out(limits(1, Share::Number(7), ANY), queue);
+        let (most, began, ended) = carried_out(limits(1, Quota::Number(7), ANY), queue);
         assert_eq!((began, ended), (started, end), "{queue}");
         assert!(
             most == 1 || queue.contains('.'),
@@ -186,29 +186,29 @@ fn whoever_did_not_run_the_command_leaves_the_canarys_place_to_the_next() {
 
 #[test]
 fn no_further_container_starts_once_more_than_the_limit_have_failed() {
-    let stop = |allowed| Step::Stop(Halt::Failures { allowed });
+    let stop = |allowed| NextStep::Stop(Halt::Failures { allowed });
     for (max_failures, queue, started, end) in [
-        (Share::Number(0), "..........", 10, Step::Finished),
-        (Share::Number(0), "x.........", 1, stop(0)),
-        (Share::Number(0), ".........x", 10, stop(0)),
-        (Share::Number(1), "x.........", 10, Step::Finished),
-        (Share::Number(1), "xx........", 2, stop(1)),
-        (Share::Number(1), "c..i......", 4, stop(1)),
-        (Share::Number(1), "ppvvff....", 10, Step::Finished),
-        (Share::Number(99), "xxxxxxxxxx", 10, Step::Finished),
-        (Share::Percent(0), "x.........", 1, stop(0)),
-        (Share::Percent(0), "x", 1, stop(0)),
-        (Share::Percent(0), ".", 1, Step::Finished),
-        (Share::Percent(10), "x.........", 10, Step::Finished),
-        (Share::Percent(10), "x........x", 10, stop(1)),
-        (Share::Percent(10), "xx........", 2, stop(1)),
-        (Share::Percent(19), "xx........", 2, stop(1)),
-        (Share::Percent(99), "xxxxxxxxxx", 10, stop(9)),
-        (Share::Percent(99), "x", 1, stop(0)),
-        (Share::Percent(100), "xxxxxxxxxx", 10, Step::Finished),
-        (Share::Percent(100), "x", 1, Step::Finished),
+        (Quota::Number(0), "..........", 10, NextStep::Finished),
+        (Quota::Number(0), "x.........", 1, stop(0)),
+        (Quota::Number(0), ".........x", 10, stop(0)),
+        (Quota::Number(1), "x.........", 10, NextStep::Finished),
+        (Quota::Number(1), "xx........", 2, stop(1)),
+        (Quota::Number(1), "c..i......", 4, stop(1)),
+        (Quota::Number(1), "ppvvff....", 10, NextStep::Finished),
+        (Quota::Number(99), "xxxxxxxxxx", 10, NextStep::Finished),
+        (Quota::Percent(0), "x.........", 1, stop(0)),
+        (Quota::Percent(0), "x", 1, stop(0)),
+        (Quota::Percent(0), ".", 1, NextStep::Finished),
+        (Quota::Percent(10), "x.........", 10, NextStep::Finished),
+        (Quota::Percent(10), "x........x", 10, stop(1)),
+        (Quota::Percent(10), "xx........", 2, stop(1)),
+        (Quota::Percent(19), "xx........", 2, stop(1)),
+        (Quota::Percent(99), "xxxxxxxxxx", 10, stop(9)),
+        (Quota::Percent(99), "x", 1, stop(0)),
+        (Quota::Percent(100), "xxxxxxxxxx", 10, NextStep::Finished),
+        (Quota::Percent(100), "x", 1, NextStep::Finished),
     ] {
-        let (_, began, ended) = carried_out(limits(0, Share::Number(1), max_failures), queue);
+        let (_, began, ended) = carried_out(limits(0, Quota::Number(1), max_failures), queue);
         assert_eq!(
             (began, ended),
             (started, end),
@@ -219,47 +219,55 @@ fn no_further_container_starts_once_more_than_the_limit_have_failed() {
 
 #[test]
 fn those_under_way_are_finished_and_may_fail_beyond_the_limit() {
-    let mut pace = Pace::new(limits(0, Share::Number(3), Share::Number(0)), 5);
+    let mut pace = Pace::new(limits(0, Quota::Number(3), Quota::Number(0)), 5);
     pace.add(5);
     assert_eq!(
         [pace.next(), pace.next(), pace.next(), pace.next()],
-        [Step::Start(0), Step::Start(1), Step::Start(2), Step::Wait]
+        [
+            NextStep::Start(0),
+            NextStep::Start(1),
+            NextStep::Start(2),
+            NextStep::Wait
+        ]
     );
     pace.ended(&FAILED);
-    assert_eq!((pace.next(), pace.under_way()), (Step::Wait, 2));
+    assert_eq!((pace.next(), pace.under_way()), (NextStep::Wait, 2));
     pace.ended(&FAILED);
     pace.ended(&Outcome::Patched);
     assert_eq!(
         (pace.next(), pace.not_started()),
-        (Step::Stop(Halt::Failures { allowed: 0 }), 3..5)
+        (NextStep::Stop(Halt::Failures { allowed: 0 }), 3..5)
     );
 }
 
 #[test]
 fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
     for (max_failures, allowed) in [
-        (Share::Percent(50), 11),
-        (Share::Percent(10), 2),
-        (Share::Number(1), 1),
+        (Quota::Percent(50), 11),
+        (Quota::Percent(10), 2),
+        (Quota::Number(1), 1),
     ] {
-        let mut pace = Pace::new(limits(0, Share::Percent(50), max_failures), 2);
+        let mut pace = Pace::new(limits(0, Quota::Percent(50), max_failures), 2);
         pace.add(2);
-        assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Wait]);
+        assert_eq!(
+            [pace.next(), pace.next()],
+            [NextStep::Start(0), NextStep::Wait]
+        );
         pace.ended(&Outcome::Patched);
-        assert_eq!(pace.next(), Step::Start(1));
+        assert_eq!(pace.next(), NextStep::Start(1));
         pace.ended(&Outcome::Patched);
-        assert_eq!(pace.next(), Step::Finished);
+        assert_eq!(pace.next(), NextStep::Finished);
         // One of those has nothing to do.
         pace.hold(21);
         pace.add(20);
         assert_eq!(
             [pace.next(), pace.next()],
-            [Step::Start(2), Step::Wait],
+            [NextStep::Start(2), NextStep::Wait],
             "the window is half of two"
         );
         let failed = (0..).find(|_| {
             pace.ended(&FAILED);
-            pace.next() == Step::Stop(Halt::Failures { allowed })
+            pace.next() == NextStep::Stop(Halt::Failures { allowed })
         });
         assert_eq!(failed, Some(allowed), "{max_failures}: one more than that");
         assert_eq!(pace.not_started(), 3 + allowed..22);
@@ -269,38 +277,41 @@ fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
 #[test]
 fn all_that_a_run_finds_may_fail_where_the_limit_is_all_of_them() {
     for found in [vec![1, 4], vec![2, 1, 1, 9], vec![0, 3]] {
-        let mut pace = Pace::new(limits(0, Share::Number(1), ANY), 0);
+        let mut pace = Pace::new(limits(0, Quota::Number(1), ANY), 0);
         for more in found {
             pace.hold(more);
             pace.add(more);
             (0..more).for_each(|_| {
-                assert!(matches!(pace.next(), Step::Start(_)));
+                assert!(matches!(pace.next(), NextStep::Start(_)));
                 pace.ended(&FAILED);
             });
-            assert_eq!(pace.next(), Step::Finished);
+            assert_eq!(pace.next(), NextStep::Finished);
         }
     }
 }
 
 #[test]
 fn a_canary_that_was_still_missing_may_come_with_a_rescan() {
-    let mut pace = Pace::new(limits(1, Share::Number(4), ANY), 1);
+    let mut pace = Pace::new(limits(1, Quota::Number(4), ANY), 1);
     pace.add(1);
-    assert_eq!(pace.next(), Step::Start(0));
+    assert_eq!(pace.next(), NextStep::Start(0));
     pace.ended(&Outcome::Paused);
-    assert_eq!(pace.next(), Step::Finished);
+    assert_eq!(pace.next(), NextStep::Finished);
     pace.add(2);
-    assert_eq!([pace.next(), pace.next()], [Step::Start(1), Step::Wait]);
+    assert_eq!(
+        [pace.next(), pace.next()],
+        [NextStep::Start(1), NextStep::Wait]
+    );
 }
 
 #[test]
 fn a_run_that_is_resumed_needs_no_canary_twice() {
-    let mut pace = Pace::new(limits(1, Share::Number(2), ANY), 3);
+    let mut pace = Pace::new(limits(1, Quota::Number(2), ANY), 3);
     pace.have_passed(2);
     pace.add(3);
     assert_eq!(
         [pace.next(), pace.next(), pace.next()],
-        [Step::Start(0), Step::Start(1), Step::Wait]
+        [NextStep::Start(0), NextStep::Start(1), NextStep::Wait]
     );
 }
 
@@ -337,7 +348,7 @@ fn why_a_run_stopped_is_read_as_it_was_written_or_not_at_all() {
 
 #[test]
 fn a_pace_is_read_as_it_was_written_or_not_at_all() {
-    let pace = limits(1, Share::Percent(10), Share::Number(0));
+    let pace = limits(1, Quota::Percent(10), Quota::Number(0));
     let json = r#"{"canary":1,"parallel":"10%","max_failures":"0"}"#;
     assert_eq!(
         (
@@ -357,18 +368,21 @@ fn a_pace_is_read_as_it_was_written_or_not_at_all() {
 
 #[test]
 fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
-    let mut pace = Pace::new(limits(0, Share::Number(2), Share::Number(0)), 4);
+    let mut pace = Pace::new(limits(0, Quota::Number(2), Quota::Number(0)), 4);
     pace.add(4);
-    assert_eq!([pace.next(), pace.next()], [Step::Start(0), Step::Start(1)]);
+    assert_eq!(
+        [pace.next(), pace.next()],
+        [NextStep::Start(0), NextStep::Start(1)]
+    );
     pace.stop(Halt::Asked);
     pace.stop(Halt::Journal);
-    assert_eq!(pace.next(), Step::Wait);
+    assert_eq!(pace.next(), NextStep::Wait);
     pace.ended(&FAILED);
-    assert_eq!(pace.next(), Step::Wait);
+    assert_eq!(pace.next(), NextStep::Wait);
     pace.ended(&Outcome::Patched);
     assert_eq!(
         (pace.next(), pace.not_started()),
-        (Step::Stop(Halt::Asked), 2..4)
+        (NextStep::Stop(Halt::Asked), 2..4)
     );
     let reasons = [
         Halt::Canary,

@@ -73,7 +73,7 @@ fn told(payloads: &[Result<Payload, NoPatch>]) -> Vec<String> {
         format!(
             "{}: {}",
             payload.ban.as_deref().unwrap_or("typed"),
-            payload.told()
+            payload.describe()
         )
     };
     payloads

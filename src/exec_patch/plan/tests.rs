@@ -77,20 +77,20 @@ fn payloads_of(source: PatchSource) -> Payloads {
 fn plan(before: Option<&str>) -> Plan {
     plan_where(|payload| {
         before.map_or_else(
-            || Step::Run(payload.clone()),
-            |run| Step::Before(payload.clone(), run.to_owned()),
+            || PatchStep::Run(payload.clone()),
+            |run| PatchStep::Before(payload.clone(), run.to_owned()),
         )
     })
 }
 
 /// A plan with this step for the first container; in the second the command runs.
-fn plan_where(first: impl Fn(&Payload) -> Step) -> Plan {
+fn plan_where(first: impl Fn(&Payload) -> PatchStep) -> Plan {
     let words = ["apt-get", "install", "a b"].map(str::to_owned).to_vec();
     let step = |container: &Container, payload| {
         if container.id == "one" {
             first(&payload)
         } else {
-            Step::Run(payload)
+            PatchStep::Run(payload)
         }
     };
     Plan::of(selection(), &payloads_of(PatchSource::Command(words)), step)
@@ -196,7 +196,7 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
             ..selection()
         },
         &payloads_of(PatchSource::Signed),
-        |_, payload| Step::Run(payload),
+        |_, payload| PatchStep::Run(payload),
     );
     assert_eq!(nothing.exit(), Exit::NotAllWell);
     // A named container does not exist: whatever else is found, the order is not carried out.
@@ -224,7 +224,7 @@ fn what_can_run_nowhere_is_no_plan_for_a_run() {
     let nothing = Plan::of(
         selection(),
         &payloads_of(PatchSource::Signed),
-        |_, payload| Step::Run(payload),
+        |_, payload| PatchStep::Run(payload),
     );
     let why = NoPatch::None("no ban".to_owned());
     for selector in [
@@ -249,7 +249,7 @@ fn what_can_run_nowhere_is_no_plan_for_a_run() {
 #[test]
 fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
     let whole = |outcome: Outcome, gone: Outcome| {
-        let plan = plan_where(|payload| Step::Stands(payload.clone(), outcome.clone()));
+        let plan = plan_where(|payload| PatchStep::Stands(payload.clone(), outcome.clone()));
         Plan {
             unidentified: Vec::new(),
             left_out: Vec::new(),

@@ -5,9 +5,9 @@ use super::super::journal::tests::{
     container, failed, finished, job, nobody, node, payload, planned, started, treat,
 };
 use super::super::outcome::Outcome;
-use super::super::pace::Share;
+use super::super::pace::Quota;
 use super::super::payload::Payload;
-use super::super::plan::{Plan, Planned};
+use super::super::plan::{Plan, PlannedContainer};
 use super::super::words::USUAL_PACE;
 use super::*;
 use crate::exec_patch::job::{Container, Job};
@@ -50,7 +50,7 @@ fn treat_with(
     }
     journal.started(&job, false).unwrap();
     journal
-        .ended(&job, &super::super::job::Done::of(outcome.clone()))
+        .ended(&job, &super::super::job::JobResult::of(outcome.clone()))
         .unwrap();
 }
 
@@ -96,7 +96,7 @@ fn a_run_holds_what_it_was_for_and_what_matches_now_each_once() {
         (&[], 2),
         (&["c3", "c4", "c5"], 5),
     ] {
-        let planned = |id: &&str| Planned {
+        let planned = |id: &&str| PlannedContainer {
             container: container(id, 99),
             reasons: Vec::new(),
             steps: Vec::new(),
@@ -120,7 +120,7 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
             ..before
         },
         Limits {
-            max_failures: Share::Number(9),
+            max_failures: Quota::Number(9),
             ..before
         },
     );
@@ -159,10 +159,10 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
     };
     let past = stopped(0);
     let pace = Limits {
-        max_failures: Share::Number(7),
+        max_failures: Quota::Number(7),
         ..USUAL_PACE
     };
-    Journal::resume_telling(
+    Journal::resume_logging_to(
         nobody(),
         &mut lock,
         &past,

@@ -13,7 +13,7 @@ pub const MOST: usize = 3;
 
 /// The instances that a run has seen.
 #[derive(Clone, Debug, Default)]
-pub struct Lives {
+pub struct SeenInstances {
     /// By runtime root and ID, and then by process.
     seen: HashMap<Name, HashSet<(u32, u64)>>,
 }
@@ -23,29 +23,29 @@ type Name = (std::path::PathBuf, String);
 
 /// What a run does with a container that a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Novelty {
+pub enum Sighting {
     /// It will be patched.
     New,
     /// This instance of it is known.
     Known,
     /// It is one instance too many; reported once.
-    Restless,
+    Restarting,
 }
 
-impl Lives {
+impl SeenInstances {
     /// Classifies a container that a scan found.
-    pub fn meet(&mut self, container: &Container) -> Novelty {
-        let lives = self
+    pub fn meet(&mut self, container: &Container) -> Sighting {
+        let instances = self
             .seen
             .entry((container.root.clone(), container.id.clone()))
             .or_default();
         let most = MOST + 1;
-        if lives.len() == most || !lives.insert((container.pid, container.started)) {
-            Novelty::Known
-        } else if lives.len() == most {
-            Novelty::Restless
+        if instances.len() == most || !instances.insert((container.pid, container.started)) {
+            Sighting::Known
+        } else if instances.len() == most {
+            Sighting::Restarting
         } else {
-            Novelty::New
+            Sighting::New
         }
     }
 }
@@ -56,7 +56,7 @@ mod tests {
     use crate::container::engine::Engine;
     use crate::container::runtime::RuntimeKind;
 
-    fn life(root: &str, id: &str, pid: u32, started: u64) -> Container {
+    fn instance(root: &str, id: &str, pid: u32, started: u64) -> Container {
         Container {
             id: id.into(),
             engine: Engine::Docker,
@@ -74,9 +74,9 @@ mod tests {
     }
 
     #[test]
-    fn each_life_has_one_turn_and_a_container_three_lives() {
-        use Novelty::{Known, New, Restless};
-        let mut lives = Lives::default();
+    fn each_instance_has_one_turn_and_a_container_three() {
+        use Sighting::{Known, New, Restarting};
+        let mut instances = SeenInstances::default();
         for (root, id, pid, started, novelty) in [
             ("/r", "a", 7, 100, New),
             ("/r", "a", 7, 100, Known),
@@ -85,13 +85,13 @@ mod tests {
             ("/r", "a", 7, 200, New),
             ("/r", "a", 8, 200, New),
             ("/r", "a", 7, 100, Known),
-            ("/r", "a", 9, 300, Restless),
+            ("/r", "a", 9, 300, Restarting),
             ("/r", "a", 9, 300, Known),
             ("/r", "a", 10, 400, Known),
             ("/r", "b", 8, 100, New),
         ] {
             assert_eq!(
-                lives.meet(&life(root, id, pid, started)),
+                instances.meet(&instance(root, id, pid, started)),
                 novelty,
                 "{root} {id} {pid} {started}"
             );

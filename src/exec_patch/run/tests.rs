@@ -11,7 +11,7 @@ use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::Stage;
-use crate::exec_patch::pace::{Limits, Share};
+use crate::exec_patch::pace::{Limits, Quota};
 
 /// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched,
 /// later), `gone` (without an answer), `stuck` (stopped by somebody), or `endless`, until it learns
@@ -64,7 +64,7 @@ impl Listener for Heard {
         ));
     }
 
-    fn ended(&mut self, job: &Job, payload: &Payload, done: &Done) {
+    fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
         self.now -= 1;
         self.lines.push(format!(
             "{}: {}",
@@ -73,8 +73,8 @@ impl Listener for Heard {
         ));
     }
 
-    fn lost(&mut self, _: &Job) -> Done {
-        Done::of(Outcome::Interrupted)
+    fn lost(&mut self, _: &Job) -> JobResult {
+        JobResult::of(Outcome::Interrupted)
     }
 
     fn is_ready(&mut self) -> bool {
@@ -168,8 +168,8 @@ fn carried_out(
     };
     let limits = Limits {
         canary,
-        parallel: Share::Number(2),
-        max_failures: Share::Number(1),
+        parallel: Quota::Number(2),
+        max_failures: Quota::Number(1),
     };
     let mut rounds = rounds.into_iter();
     let first = rounds.next().unwrap();
@@ -182,8 +182,8 @@ fn carried_out(
     halt.unwrap()
 }
 
-fn found(turns: Vec<QueuedContainer>) -> Found {
-    Found {
+fn found(turns: Vec<QueuedContainer>) -> Rescan {
+    Rescan {
         matches: turns.len(),
         turns,
     }
@@ -378,12 +378,12 @@ fn a_container_that_no_worker_can_enter_has_had_its_turn() {
     };
     let limits = Limits {
         canary: 0,
-        parallel: Share::Number(2),
-        max_failures: Share::Number(0),
+        parallel: Quota::Number(2),
+        max_failures: Quota::Number(0),
     };
     let mut run = Run::new(config, Pace::new(limits, 1)).unwrap();
     let halt = run.carry_out(vec![turn("a", &["x", "y"])], &mut heard, |_| {
-        Ok::<_, ()>(Found::default())
+        Ok::<_, ()>(Rescan::default())
     });
     assert_eq!(halt, Ok(Some(Halt::Failures { allowed: 0 })));
     assert_eq!(heard.lines, ["a x: could not enter", "a y: not started"]);
@@ -418,16 +418,16 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
     // counts in full.
     config.give_back(
         &first,
-        Some(&Done {
+        Some(&JobResult {
             written: 3,
-            ..Done::of(Outcome::Patched)
+            ..JobResult::of(Outcome::Patched)
         }),
     );
     config.give_back(
         &second,
-        Some(&Done {
+        Some(&JobResult {
             written: 99,
-            ..Done::of(Outcome::Patched)
+            ..JobResult::of(Outcome::Patched)
         }),
     );
     config.give_back(&third, None);

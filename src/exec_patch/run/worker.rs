@@ -1,6 +1,6 @@
 //! Starts a worker and reads its answer.
 //!
-//! In: a [`Job`], the file carried with the request, and the run's lock. Out: its [`Done`], or that
+//! In: a [`Job`], the file carried with the request, and the run's lock. Out: its [`JobResult`], or that
 //! it exited without one. The worker is this program again, in a session of its own, and outlives
 //! this process. Its output is read as it comes, bounded, and never waited for: what counts is that
 //! the process has ended, not that its pipes have. Its answer is believed: the program is ours. Not
@@ -17,7 +17,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::exec_patch::job::{Done, Job};
+use crate::exec_patch::job::{Job, JobResult};
 use crate::exec_patch::words::PROGRAM;
 use crate::sys::{inherit, memory_file};
 
@@ -31,22 +31,22 @@ const LONGEST_ANSWER: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
-    answer: Stream,
-    remarks: Stream,
+    answer: WorkerPipe,
+    remarks: WorkerPipe,
 }
 
 /// What a pipe has delivered so far.
 #[derive(Debug)]
-struct Stream {
+struct WorkerPipe {
     pipe: Option<File>,
     bytes: Vec<u8>,
 }
 
 /// How a worker ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct WorkerEnd {
     /// Its result, which it also recorded; none if it is gone without an answer.
-    pub done: Option<Done>,
+    pub done: Option<JobResult>,
     /// Its other output, line by line.
     pub remarks: Vec<String>,
 }
@@ -73,8 +73,8 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = inherit::start(command, program_fd, lock)?;
-        let answer = Stream::of(child.stdout.take().map(Into::into))?;
-        let remarks = Stream::of(child.stderr.take().map(Into::into))?;
+        let answer = WorkerPipe::of(child.stdout.take().map(Into::into))?;
+        let remarks = WorkerPipe::of(child.stderr.take().map(Into::into))?;
         Ok(Self {
             child,
             answer,
@@ -96,7 +96,7 @@ impl Worker {
     }
 
     /// How it ended, once it has.
-    pub fn ended(&mut self) -> Option<Ended> {
+    pub fn ended(&mut self) -> Option<WorkerEnd> {
         match self.child.try_wait() {
             Ok(None) => return None,
             Ok(Some(_)) => {}
@@ -111,13 +111,13 @@ impl Worker {
             .lines()
             .map(bare)
             .collect();
-        Some(Ended { done, remarks })
+        Some(WorkerEnd { done, remarks })
     }
 
     /// The result of a worker that does not end: none.
     #[must_use]
-    pub fn given_up(&self) -> Ended {
-        Ended {
+    pub fn given_up(&self) -> WorkerEnd {
+        WorkerEnd {
             done: None,
             remarks: Vec::new(),
         }
@@ -154,7 +154,7 @@ fn question(job: &Job) -> io::Result<Stdio> {
     memory_file::data(c"job", &serde_json::to_vec(job)?).map(Into::into)
 }
 
-impl Stream {
+impl WorkerPipe {
     /// A non-blocking pipe.
     fn of(pipe: Option<std::os::fd::OwnedFd>) -> io::Result<Self> {
         if let Some(pipe) = &pipe {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     /// How a worker ends that is this shell script.
-    fn ended(script: &str) -> (Ended, Duration) {
+    fn ended(script: &str) -> (WorkerEnd, Duration) {
         let directory = tempfile::tempdir().unwrap();
         let program: PathBuf = directory.path().join("worker");
         let mut options = std::fs::OpenOptions::new();

@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::comparison::Comparison;
 use super::error::SelectError;
-use super::said::Said;
 use crate::banlist::answers::Answers;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
@@ -27,7 +27,7 @@ use crate::verdict::{self, Case, Finding, Labels, Standing};
 
 /// Which findings are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of<'a> {
+pub(super) enum BanFilter<'a> {
     /// Those of these bans, unless the container is cured or excepted, or the ban has lapsed.
     Bans(&'a [String]),
     /// Those in effect, and those that only warn.
@@ -101,7 +101,7 @@ impl<'a> Listed<'a> {
 
     /// What the list says about one container.
     #[must_use]
-    pub(super) fn says(&self, of: Of<'_>, origin: &Origin) -> Said {
+    pub(super) fn says(&self, of: BanFilter<'_>, origin: &Origin) -> Comparison {
         let queries = verdict::queries(origin);
         let bans = match &self.known {
             Some((known, answers)) => Bans::Known(answers.to(&queries, known)),
@@ -109,10 +109,10 @@ impl<'a> Listed<'a> {
         };
         match &bans {
             Bans::Known(known) if known.id() != self.id => {
-                Said::Unclear("another list came into force meanwhile".to_owned())
+                Comparison::Unclear("another list came into force meanwhile".to_owned())
             }
             Bans::Known(_) => said(of, &self.findings(origin, &bans), origin),
-            Bans::Missing(fault) => Said::Unclear(format!(
+            Bans::Missing(fault) => Comparison::Unclear(format!(
                 "it is banned, and no more is known: {}",
                 line::causes(fault)
             )),
@@ -207,10 +207,10 @@ fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
 }
 
 /// What the findings mean.
-fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
+fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> Comparison {
     let concerned = findings.iter().filter(|finding| match of {
-        Of::Bans(ids) => ids.contains(&finding.hit.ban.id),
-        Of::Effect => true,
+        BanFilter::Bans(ids) => ids.contains(&finding.hit.ban.id),
+        BanFilter::Effect => true,
     });
     let (matching, others): (Vec<_>, Vec<_>) =
         concerned.partition(|finding| is_wanted(of, &finding.standing));
@@ -221,31 +221,31 @@ fn said(of: Of<'_>, findings: &[Finding], origin: &Origin) -> Said {
             .collect()
     };
     if !matching.is_empty() {
-        return Said::Matches {
+        return Comparison::Matches {
             reasons: sentences(&matching),
             bans: bans(&matching),
         };
     }
     match origin {
         // A ban of a layer, or of one below it, would not be found.
-        Origin::Image(image) if image.evidence == Evidence::Claimed => Said::claimed(),
+        Origin::Image(image) if image.evidence == Evidence::Claimed => Comparison::claimed(),
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
-            Said::Nothing
+            Comparison::Nothing
         }
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage => {
-            Said::LeftOut(sentences(&others))
+            Comparison::LeftOut(sentences(&others))
         }
     }
 }
 
 /// Whether a finding is one to act on.
-const fn is_wanted(of: Of<'_>, standing: &Standing) -> bool {
+const fn is_wanted(of: BanFilter<'_>, standing: &Standing) -> bool {
     match (of, standing) {
-        (Of::Bans(_) | Of::Effect, Standing::InEffect | Standing::Warns)
-        | (Of::Bans(_), Standing::Ahead { .. }) => true,
-        (Of::Effect, Standing::Ahead { .. })
+        (BanFilter::Bans(_) | BanFilter::Effect, Standing::InEffect | Standing::Warns)
+        | (BanFilter::Bans(_), Standing::Ahead { .. }) => true,
+        (BanFilter::Effect, Standing::Ahead { .. })
         | (
-            Of::Bans(_) | Of::Effect,
+            BanFilter::Bans(_) | BanFilter::Effect,
             Standing::Lapsed | Standing::Excepted(_) | Standing::Cured(_),
         ) => false,
     }

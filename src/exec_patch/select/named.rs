@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use super::comparison::Comparison;
 use super::error::SelectError;
-use super::said::Said;
 use crate::ctl::image::{self, FoundImage};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest};
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 
 /// An image that containers are built on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Base {
+pub(super) struct BaseImage {
     /// As it was typed.
     word: String,
     /// The chain ID of all its layers, for each platform.
@@ -31,7 +31,7 @@ pub(super) struct Base {
 
 /// An image that containers were made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Image {
+pub(super) struct NamedImage {
     /// As it was typed.
     word: String,
     /// The digests of its configs, manifests and indexes.
@@ -40,7 +40,7 @@ pub(super) struct Image {
     tops: BTreeSet<ChainId>,
 }
 
-impl Base {
+impl BaseImage {
     /// The base that a value names: a chain ID, else an image, of every platform.
     ///
     /// # Errors
@@ -66,9 +66,9 @@ impl Base {
 
     /// What it says of a container made of `origin`.
     #[must_use]
-    pub(super) fn says(&self, origin: &Origin) -> Said {
+    pub(super) fn says(&self, origin: &Origin) -> Comparison {
         let Origin::Image(lineage) = origin else {
-            return Said::Nothing;
+            return Comparison::Nothing;
         };
         let chain = &lineage.chain;
         match chain
@@ -76,18 +76,18 @@ impl Base {
             .iter()
             .find(|chain_id| self.tops.contains(chain_id))
         {
-            Some(found) => Said::matches(format!(
+            Some(found) => Comparison::matches(format!(
                 "{} {}",
                 relation(chain, *found),
                 line::name(&self.word)
             )),
-            None if lineage.evidence == Evidence::Claimed => Said::claimed(),
-            None => Said::Nothing,
+            None if lineage.evidence == Evidence::Claimed => Comparison::claimed(),
+            None => Comparison::Nothing,
         }
     }
 }
 
-impl Image {
+impl NamedImage {
     /// The image that a value names: one that is here, of every platform, or just that digest.
     ///
     /// # Errors
@@ -122,9 +122,9 @@ impl Image {
 
     /// What it says of a container made of `origin`.
     #[must_use]
-    pub(super) fn says(&self, origin: &Origin) -> Said {
+    pub(super) fn says(&self, origin: &Origin) -> Comparison {
         let Some(facts) = origin.facts() else {
-            return Said::Nothing;
+            return Comparison::Nothing;
         };
         let mut own = facts
             .image_id
@@ -132,12 +132,12 @@ impl Image {
             .into_iter()
             .chain(facts.manifests.iter().copied());
         if own.any(|digest| self.digests.contains(&digest)) {
-            return Said::matches(format!("is {}", line::name(&self.word)));
+            return Comparison::matches(format!("is {}", line::name(&self.word)));
         }
         if facts.image_id.is_some() || self.is_another(origin) {
-            return Said::Nothing;
+            return Comparison::Nothing;
         }
-        Said::Unclear(
+        Comparison::Unclear(
             "cannot tell which image it is made of: its engine no longer knows its image ID"
                 .to_owned(),
         )

@@ -8,14 +8,14 @@ use std::collections::{HashSet, VecDeque};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Tally;
+use super::OutcomeTally;
 use crate::ctl::amount;
-use crate::exec_patch::job::{Container, Done};
-use crate::exec_patch::outcome::{Kind, Outcome, Stage};
+use crate::exec_patch::job::{Container, JobResult};
+use crate::exec_patch::outcome::{Outcome, OutcomeKind, Stage};
 use crate::exec_patch::output;
 use crate::exec_patch::pace::Halt;
 use crate::exec_patch::payload::Payload;
-use crate::exec_patch::plan::{Plan, Step, called, place};
+use crate::exec_patch::plan::{PatchStep, Plan, container_name, place};
 use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
@@ -63,14 +63,14 @@ impl Columns {
         };
         let mut bans = plan
             .steps()
-            .filter_map(Step::payload)
+            .filter_map(PatchStep::payload)
             .map(|payload| payload.ban.clone());
         let ban = bans
             .next()
             .flatten()
             .filter(|first| bans.all(|ban| ban.as_ref() == Some(first)));
         let (called, place, image) = (
-            widest("CONTAINER", &called),
+            widest("CONTAINER", &container_name),
             widest("ENGINE", &place),
             widest("IMAGE", &image),
         );
@@ -111,7 +111,7 @@ impl Columns {
         container: &Container,
         payload: Option<&Payload>,
         outcome: &Outcome,
-        done: Option<&Done>,
+        done: Option<&JobResult>,
     ) -> Vec<String> {
         if *outcome == Outcome::NotStarted {
             return Vec::new();
@@ -119,7 +119,7 @@ impl Columns {
         let time = done.map(|done| span(done.took)).unwrap_or_default();
         let mut lines = vec![self.line(
             outcome.word(),
-            &called(container),
+            &container_name(container),
             &place(container),
             &image(container),
             &time,
@@ -188,8 +188,8 @@ impl Columns {
 }
 
 /// A container in the list of those that failed.
-pub(super) fn told(container: &Container) -> String {
-    format!("{}, {}", called(container), place(container))
+pub(super) fn full_name(container: &Container) -> String {
+    format!("{}, {}", container_name(container), place(container))
 }
 
 /// The name of a container that cannot be identified.
@@ -284,10 +284,11 @@ pub fn span(milliseconds: u64) -> String {
 }
 
 /// A run's end: why it stopped, those that failed, and the numbers.
-pub(super) fn summary(run: &str, tally: &Tally, stopped: Option<Halt>) -> Vec<String> {
+pub(super) fn summary(run: &str, tally: &OutcomeTally, stopped: Option<Halt>) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let (not_started, not_ok): (Vec<_>, Vec<_>) =
-        tally.not_ok().partition(|one| one.kind == Kind::NotStarted);
+    let (not_started, not_ok): (Vec<_>, Vec<_>) = tally
+        .not_ok()
+        .partition(|one| one.kind == OutcomeKind::NotStarted);
     if !not_ok.is_empty() {
         lines.push("not ok:".to_owned());
         lines.extend(
@@ -346,13 +347,13 @@ impl Bar {
     }
 
     pub(super) fn started(&mut self, container: &Container) {
-        self.under_way.push_back(called(container));
+        self.under_way.push_back(container_name(container));
         self.show();
     }
 
     /// A container is done, whether it was under way or not.
     pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
-        let called = called(container);
+        let called = container_name(container);
         if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called)
         {
             self.under_way.remove(at);

@@ -7,71 +7,79 @@ use std::collections::HashMap;
 
 use super::people;
 use crate::exec_patch::job::Container;
-use crate::exec_patch::journal::line::Named;
-use crate::exec_patch::outcome::Kind;
+use crate::exec_patch::journal::line::ContainerKey;
+use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::Exit;
 
 /// One outcome that was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub struct CountedOutcome {
     /// The container; none if it cannot be identified.
-    pub container: Option<Named>,
+    pub container: Option<ContainerKey>,
     /// What people call it.
     pub called: String,
     /// How it ended.
-    pub kind: Kind,
+    pub kind: OutcomeKind,
 }
 
 /// The counts of each outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    counted: Vec<Option<Counted>>,
+pub struct OutcomeTally {
+    counted: Vec<Option<CountedOutcome>>,
     /// For each container its latest instance, by process and start time, and the positions of its
     /// outcomes.
-    lives: HashMap<Named, ((u32, u64), Vec<usize>)>,
+    instances: HashMap<ContainerKey, ((u32, u64), Vec<usize>)>,
 }
 
-impl Tally {
+impl OutcomeTally {
     /// Counts an outcome of a container; one with several patches has several outcomes. If it
     /// vanished and is found again, it was restarted: what was left undone in the earlier instance
     /// no longer counts.
-    pub fn add(&mut self, container: &Container, kind: Kind) {
-        let named = Named::of(container);
-        let life = (container.pid, container.started);
+    pub fn add(&mut self, container: &Container, kind: OutcomeKind) {
+        let named = ContainerKey::of(container);
+        let instance = (container.pid, container.started);
         let (known, places) = self
-            .lives
+            .instances
             .entry(named.clone())
-            .or_insert_with(|| (life, Vec::new()));
-        if *known != life {
+            .or_insert_with(|| (instance, Vec::new()));
+        if *known != instance {
             let of = |at: &usize| self.counted[*at].as_ref().map(|counted| counted.kind);
-            if places.iter().any(|at| of(at) == Some(Kind::Vanished)) {
+            if places
+                .iter()
+                .any(|at| of(at) == Some(OutcomeKind::Vanished))
+            {
                 let undone: Vec<_> = places
                     .iter()
                     .copied()
-                    .filter(|at| matches!(of(at), Some(Kind::Vanished | Kind::NotStarted)))
+                    .filter(|at| {
+                        matches!(
+                            of(at),
+                            Some(OutcomeKind::Vanished | OutcomeKind::NotStarted)
+                        )
+                    })
                     .collect();
                 undone.into_iter().for_each(|at| self.counted[at] = None);
             }
-            (*known, *places) = (life, Vec::new());
+            (*known, *places) = (instance, Vec::new());
         }
         places.push(self.counted.len());
-        self.counted.push(Some(Counted {
+        self.counted.push(Some(CountedOutcome {
             container: Some(named),
-            called: people::told(container),
+            called: people::full_name(container),
             kind,
         }));
     }
 
     /// Counts a container that cannot be identified.
     pub fn add_unclear(&mut self, called: String) {
-        self.counted.push(Some(Counted {
+        self.counted.push(Some(CountedOutcome {
             container: None,
             called,
-            kind: Kind::NotUnderstood,
+            kind: OutcomeKind::NotUnderstood,
         }));
     }
 
-    fn all(&self) -> impl Iterator<Item = &Counted> {
+    fn all(&self) -> impl Iterator<Item = &CountedOutcome> {
         self.counted.iter().flatten()
     }
 
@@ -82,16 +90,16 @@ impl Tally {
     }
 
     /// Each outcome that occurred, and how often.
-    pub fn counts(&self) -> impl Iterator<Item = (Kind, usize)> {
+    pub fn counts(&self) -> impl Iterator<Item = (OutcomeKind, usize)> {
         let count = |kind| self.all().filter(|counted| counted.kind == kind).count();
-        Kind::ALL
+        OutcomeKind::ALL
             .into_iter()
             .map(move |kind| (kind, count(kind)))
             .filter(|(_, count)| *count > 0)
     }
 
     /// Those that failed.
-    pub fn not_ok(&self) -> impl Iterator<Item = &Counted> {
+    pub fn not_ok(&self) -> impl Iterator<Item = &CountedOutcome> {
         self.all().filter(|counted| !counted.kind.is_ok())
     }
 
@@ -112,8 +120,8 @@ mod tests {
     use super::*;
 
     /// Counts these, each a container's name, its first process and an outcome.
-    fn tally(outcomes: &[(&str, u32, Kind)]) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(outcomes: &[(&str, u32, OutcomeKind)]) -> OutcomeTally {
+        let mut tally = OutcomeTally::default();
         outcomes.iter().for_each(|(name, pid, kind)| {
             tally.add(
                 &Container {
@@ -128,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_was_started_anew_counts_by_its_later_life() {
-        use Kind::{NotStarted, Patched, Restarting, Vanished};
+    fn a_container_that_was_started_anew_counts_by_its_later_instance() {
+        use OutcomeKind::{NotStarted, Patched, Restarting, Vanished};
         let tally = tally(&[
             ("one", 1, Vanished),
             ("two", 1, Vanished),
@@ -161,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_container_with_two_patches_is_lost_by_neither() {
-        use Kind::{Failed, NotStarted, Patched, Vanished};
+        use OutcomeKind::{Failed, NotStarted, Patched, Vanished};
         for (outcomes, counts) in [
             (
                 &[("one", 1, Vanished), ("one", 1, NotStarted)][..],

@@ -6,9 +6,9 @@ use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
-use crate::exec_patch::outcome::{Kind, Stage};
+use crate::exec_patch::outcome::{OutcomeKind, Stage};
 use crate::exec_patch::payload::NoPatch;
-use crate::exec_patch::plan::{Planned, Step};
+use crate::exec_patch::plan::{PatchStep, PlannedContainer};
 
 pub(super) fn container(name: &str) -> Container {
     Container {
@@ -28,8 +28,8 @@ pub(super) fn container(name: &str) -> Container {
 }
 
 fn columns() -> Columns {
-    let step = Step::Cannot(NoPatch::None("B".to_owned()));
-    let planned = vec![Planned {
+    let step = PatchStep::Cannot(NoPatch::None("B".to_owned()));
+    let planned = vec![PlannedContainer {
         container: container("web-1"),
         reasons: Vec::new(),
         steps: vec![step],
@@ -40,12 +40,12 @@ fn columns() -> Columns {
     })
 }
 
-fn done(outcome: &Outcome, tail: &str) -> Done {
-    Done {
+fn done(outcome: &Outcome, tail: &str) -> JobResult {
+    JobResult {
         took: 61_400,
         written: 9,
         tail: tail.to_owned(),
-        ..Done::of(outcome.clone())
+        ..JobResult::of(outcome.clone())
     }
 }
 
@@ -56,7 +56,7 @@ fn a_row_stands_below_its_head() {
         columns.head(),
         "OUTCOME              CONTAINER             ENGINE             IMAGE                       TIME"
     );
-    let done = Done {
+    let done = JobResult {
         took: 400,
         left: vec!["12 sleep".to_owned()],
         ..done(&Outcome::Patched, "fine\n")
@@ -72,7 +72,7 @@ fn a_row_stands_below_its_head() {
 
 #[test]
 fn what_has_ended_and_was_not_waited_for_is_named() {
-    let done = Done {
+    let done = JobResult {
         zombies: vec!["12 a\u{1b}".to_owned(), "13 b".to_owned()],
         ..done(&Outcome::TimedOut, "")
     };
@@ -135,10 +135,10 @@ fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
     let columns = |payloads: &[&Payload]| {
         let steps = payloads
             .iter()
-            .map(|&payload| Step::Run(payload.clone()))
+            .map(|&payload| PatchStep::Run(payload.clone()))
             .collect();
         Columns::of(&Plan {
-            planned: vec![Planned {
+            planned: vec![PlannedContainer {
                 container: container("web-1"),
                 reasons: Vec::new(),
                 steps,
@@ -247,8 +247,8 @@ fn what_could_not_be_entered_says_so_once() {
 
 #[test]
 fn four_hundred_that_were_not_started_are_one_line() {
-    let mut tally = Tally::default();
-    tally.add(&container("a"), Kind::Failed);
+    let mut tally = OutcomeTally::default();
+    tally.add(&container("a"), OutcomeKind::Failed);
     for number in 0..400 {
         let container = Container {
             id: format!("c{number}"),
@@ -261,7 +261,7 @@ fn four_hundred_that_were_not_started_are_one_line() {
         // It has two patches.
         [1, 2]
             .iter()
-            .for_each(|_| tally.add(&container, Kind::NotStarted));
+            .for_each(|_| tally.add(&container, OutcomeKind::NotStarted));
     }
     let expected = [
         "",
@@ -277,20 +277,20 @@ fn four_hundred_that_were_not_started_are_one_line() {
 
 #[test]
 fn the_end_counts_every_outcome_and_names_who_is_not_ok() {
-    let mut tally = Tally::default();
+    let mut tally = OutcomeTally::default();
     assert_eq!(tally.exit(), Exit::NothingMatched);
-    tally.add(&container("a"), Kind::Patched);
-    tally.add(&container("b"), Kind::PatchedBefore);
+    tally.add(&container("a"), OutcomeKind::Patched);
+    tally.add(&container("b"), OutcomeKind::PatchedBefore);
     assert_eq!(tally.exit(), Exit::Clear);
-    tally.add(&container("c"), Kind::Survived);
+    tally.add(&container("c"), OutcomeKind::Survived);
     tally.add(
         &Container {
             name: None,
             ..container("d")
         },
-        Kind::CouldNotEnter,
+        OutcomeKind::CouldNotEnter,
     );
-    tally.add(&container("e"), Kind::Patched);
+    tally.add(&container("e"), OutcomeKind::Patched);
     assert_eq!(tally.exit(), Exit::NotAllWell);
     let expected = [
         "",

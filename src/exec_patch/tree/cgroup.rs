@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::table::Life;
+use super::table::ProcessKey;
 use crate::container::mount::unescaped;
 use crate::sys::file::{self, Guard};
 use crate::sys::proc;
@@ -49,7 +49,7 @@ pub(super) struct Cgroup {
 
 /// One line of `/proc/PID/cgroup`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
+struct CgroupLine {
     /// v1's controllers; empty for v2.
     controllers: Vec<String>,
     path: PathBuf,
@@ -58,7 +58,7 @@ struct Line {
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Hierarchy {
-    /// v1's controllers, as in [`Line`], among other options; empty for v2.
+    /// v1's controllers, as in [`CgroupLine`], among other options; empty for v2.
     options: Vec<String>,
     is_v2: bool,
     /// The part of it that is mounted.
@@ -69,7 +69,7 @@ struct Hierarchy {
 impl Cgroup {
     /// The cgroup of the container whose first process is `init`; its own one if some hierarchy has
     /// it. `None` if the caller sees no mounted hierarchy, or the process is gone.
-    pub(super) fn of(id: &str, init: Life) -> Option<Self> {
+    pub(super) fn of(id: &str, init: ProcessKey) -> Option<Self> {
         let lines = lines(&proc::read(proc::path(init.0, "cgroup"), LARGEST_TABLE)?);
         let (file, _) = file::open(Path::new("/proc/self/mountinfo"), Guard::Any).ok()?;
         let mut table = BufReader::new(file.take(LARGEST_TABLE));
@@ -84,7 +84,12 @@ impl Cgroup {
     }
 
     /// The same in the hierarchies known so far.
-    fn among(lines: &[Line], mounted: &[Hierarchy], id: &str, init: Life) -> Option<Self> {
+    fn among(
+        lines: &[CgroupLine],
+        mounted: &[Hierarchy],
+        id: &str,
+        init: ProcessKey,
+    ) -> Option<Self> {
         let mut found = None;
         for line in lines {
             let Some(cgroup) = directory(line, mounted, id).map(|(directory, is_named)| Self {
@@ -133,7 +138,7 @@ impl Cgroup {
 
     /// Whether no process in it is older than the container's first one: then it was made for that
     /// container.
-    fn began_with(&self, init: Life) -> bool {
+    fn began_with(&self, init: ProcessKey) -> bool {
         self.processes()
             .iter()
             .filter_map(|pid| proc::stat(*pid))
@@ -143,7 +148,7 @@ impl Cgroup {
 
 /// The directory of a container's cgroup in `line`'s hierarchy, and whether it has the container's
 /// name.
-fn directory(line: &Line, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
+fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
     let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
         None => hierarchy.is_v2,
         Some(controller) => !hierarchy.is_v2 && hierarchy.options.contains(controller),
@@ -180,9 +185,9 @@ fn named(path: &Path, id: &str) -> Option<PathBuf> {
 }
 
 /// The lines of `/proc/PID/cgroup`, the most useful one first: v2's, then v1's by [`CONTROLLERS`].
-fn lines(text: &[u8]) -> Vec<Line> {
-    let mut lines: Vec<Line> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
-    let rank = |line: &Line| match line.controllers.first() {
+fn lines(text: &[u8]) -> Vec<CgroupLine> {
+    let mut lines: Vec<CgroupLine> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
+    let rank = |line: &CgroupLine| match line.controllers.first() {
         None => 0,
         Some(_) => CONTROLLERS
             .iter()
@@ -194,7 +199,7 @@ fn lines(text: &[u8]) -> Vec<Line> {
 }
 
 /// `4:memory:/a/b` or `0::/a/b`; the path may hold colons.
-fn line(text: &[u8]) -> Option<Line> {
+fn line(text: &[u8]) -> Option<CgroupLine> {
     let mut parts = text.splitn(3, |byte| *byte == b':').skip(1);
     let controllers = str::from_utf8(parts.next()?)
         .ok()?
@@ -202,7 +207,7 @@ fn line(text: &[u8]) -> Option<Line> {
         .filter(|one| !one.is_empty())
         .map(str::to_owned)
         .collect();
-    Some(Line {
+    Some(CgroupLine {
         controllers,
         path: PathBuf::from(OsStr::from_bytes(parts.next()?)),
     })
@@ -389,9 +394,9 @@ mod tests {
     #[test]
     fn the_own_cgroup_has_the_own_process_and_is_shared_with_older_ones() {
         let own = std::process::id();
-        let life = (own, proc::stat(own).unwrap().started);
+        let key = (own, proc::stat(own).unwrap().started);
         // If no hierarchy is mounted, as in some build sandboxes, there is nothing to find.
-        if let Some(cgroup) = Cgroup::of(ID, life) {
+        if let Some(cgroup) = Cgroup::of(ID, key) {
             assert!(cgroup.processes().contains(&own), "{cgroup:?}");
             assert!(!cgroup.is_own, "{cgroup:?}");
         }

@@ -6,7 +6,7 @@
 //! except the kernel's answers about namespaces. Not checked: whose child a process is.
 
 use super::cgroup::Cgroup;
-use super::table::Life;
+use super::table::ProcessKey;
 use crate::exec_patch::job::Container;
 use crate::sys::{pidfd, proc};
 
@@ -15,8 +15,8 @@ const AUDIT_CONTROL: u32 = 30;
 
 /// Where a container's processes are found.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) init: Life,
+pub(super) struct ContainerScope {
+    pub(super) init: ProcessKey,
     pub(super) owner: u32,
     cgroup: Option<Cgroup>,
     /// The first process's PID and mount namespace, if they are not the caller's.
@@ -28,7 +28,7 @@ pub(super) struct Place {
     pub(super) session: Option<u32>,
 }
 
-impl Place {
+impl ContainerScope {
     pub(super) fn of(container: &Container) -> Self {
         let init = (container.pid, container.started);
         let other = |kind| {
@@ -65,7 +65,7 @@ impl Place {
     /// Whether nothing can be in it any more. Another instance of the container may have the same
     /// cgroup.
     fn is_gone(&self) -> bool {
-        self.ends_with_init && !lives(self.init)
+        self.ends_with_init && !still_runs(self.init)
     }
 
     /// Whether a process that its cgroup lists is in the container: if others are listed as well,
@@ -93,6 +93,6 @@ impl Place {
 }
 
 /// Whether this very process still runs.
-pub(super) fn lives((pid, started): Life) -> bool {
+pub(super) fn still_runs((pid, started): ProcessKey) -> bool {
     proc::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
 }

@@ -10,11 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A process: its ID and its start time.
-pub(super) type Life = (u32, u64);
+pub(super) type ProcessKey = (u32, u64);
 
 /// A process as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Candidate {
     pub(super) pid: u32,
     /// When it was started, in clock ticks since boot.
     pub(super) started: u64,
@@ -42,32 +42,32 @@ pub(super) enum Trace {
 
 /// Whose process it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kin {
+pub(super) enum Ownership {
     /// The patch's.
     Ours,
     /// The patch's, or another's that started meanwhile.
-    CannotBeTold,
+    Unclear,
     /// Another's.
     Others,
 }
 
 /// What is known before the processes are judged.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Baseline {
     /// When the first of the runtime's processes was started: nothing of the patch is older.
     pub(super) since: u64,
     /// Processes known to be the patch's, including the runtime's.
-    pub(super) ours: BTreeSet<Life>,
+    pub(super) ours: BTreeSet<ProcessKey>,
 }
 
 /// Judges each of `seen`, in the same order.
-pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
+pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
     let places: BTreeMap<u32, usize> = seen
         .iter()
         .enumerate()
         .map(|(place, process)| (process.pid, place))
         .collect();
-    let mut judged: Vec<Option<Kin>> = seen
+    let mut judged: Vec<Option<Ownership>> = seen
         .iter()
         .map(|process| by_itself(process, known))
         .collect();
@@ -76,9 +76,9 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
         // kernel makes none, but a table that is read while it changes may show one.
         let mut path = Vec::new();
         let mut at = place;
-        let kin = loop {
-            if let Some(kin) = judged[at] {
-                break kin;
+        let ownership = loop {
+            if let Some(ownership) = judged[at] {
+                break ownership;
             }
             path.push(at);
             let parent = places.get(&seen[at].parent).copied();
@@ -86,42 +86,42 @@ pub(super) fn judge(seen: &[Seen], known: &Known) -> Vec<Kin> {
                 seen[*parent].started <= seen[at].started && !path.contains(parent)
             }) {
                 Some(parent) => at = parent,
-                None => break Kin::Others,
+                None => break Ownership::Others,
             }
         };
         // A descendant of another's process is another's.
         for at in path {
-            judged[at] = Some(if kin == Kin::CannotBeTold && !seen[at].is_inside {
-                Kin::Others
+            judged[at] = Some(if ownership == Ownership::Unclear && !seen[at].is_inside {
+                Ownership::Others
             } else {
-                kin
+                ownership
             });
         }
     }
     judged
         .into_iter()
-        .map(|kin| kin.unwrap_or(Kin::Others))
+        .map(|ownership| ownership.unwrap_or(Ownership::Others))
         .collect()
 }
 
 /// What can be decided without its parent.
-fn by_itself(process: &Seen, known: &Known) -> Option<Kin> {
+fn by_itself(process: &Candidate, known: &Baseline) -> Option<Ownership> {
     if process.started < known.since {
-        return Some(Kin::Others);
+        return Some(Ownership::Others);
     }
     if known.ours.contains(&(process.pid, process.started)) {
-        return Some(Kin::Ours);
+        return Some(Ownership::Ours);
     }
     if process.is_inside && process.trace == Trace::Patch {
-        return Some(Kin::Ours);
+        return Some(Ownership::Ours);
     }
     if !process.is_orphan {
         return None;
     }
     Some(if process.is_inside && process.trace == Trace::Nothing {
-        Kin::CannotBeTold
+        Ownership::Unclear
     } else {
-        Kin::Others
+        Ownership::Others
     })
 }
 
@@ -130,15 +130,15 @@ mod tests {
     use super::*;
 
     /// Process 10 of the container started with it, 1 is its reaper, 100 is the runtime.
-    fn known() -> Known {
-        Known {
+    fn known() -> Baseline {
+        Baseline {
             since: 50,
             ours: BTreeSet::from([(100, 50)]),
         }
     }
 
-    fn process(pid: u32, parent: u32) -> Seen {
-        Seen {
+    fn process(pid: u32, parent: u32) -> Candidate {
+        Candidate {
             pid,
             started: u64::from(pid),
             parent,
@@ -149,26 +149,26 @@ mod tests {
     }
 
     #[test]
-    fn kin_is_told_by_descent_and_by_traces() {
-        use Kin::{CannotBeTold, Others, Ours};
-        let runtime = Seen {
+    fn ownership_follows_from_descent_and_traces() {
+        use Ownership::{Others, Ours, Unclear};
+        let runtime = Candidate {
             started: 50,
             is_inside: false,
             ..process(100, 7)
         };
-        let old = |pid| Seen {
+        let old = |pid| Candidate {
             started: 3,
             ..process(pid, 1)
         };
-        let dyed = |pid, parent| Seen {
+        let dyed = |pid, parent| Candidate {
             trace: Trace::Patch,
             ..process(pid, parent)
         };
-        let other = |pid, parent| Seen {
+        let other = |pid, parent| Candidate {
             trace: Trace::Other,
             ..process(pid, parent)
         };
-        for (why, seen, kin) in [
+        for (why, seen, ownership) in [
             (
                 "children of the runtime, whatever their place",
                 vec![runtime.clone(), process(101, 100), process(102, 101)],
@@ -183,7 +183,7 @@ mod tests {
                 "older than the patch",
                 vec![
                     old(10),
-                    Seen {
+                    Candidate {
                         trace: Trace::Patch,
                         ..old(11)
                     },
@@ -207,7 +207,7 @@ mod tests {
             ),
             (
                 "a trace outside the container is none",
-                vec![Seen {
+                vec![Candidate {
                     is_inside: false,
                     ..dyed(200, 1)
                 }],
@@ -216,7 +216,7 @@ mod tests {
             (
                 "an orphan without a trace, and its child",
                 vec![process(200, 1), process(201, 200)],
-                vec![CannotBeTold; 2],
+                vec![Unclear; 2],
             ),
             (
                 "an orphan of somebody else's, and its child",
@@ -237,7 +237,7 @@ mod tests {
                 "a parent's ID that is a younger one's by now",
                 vec![
                     runtime.clone(),
-                    Seen {
+                    Candidate {
                         started: 49 + 1,
                         ..process(60, 101)
                     },
@@ -249,7 +249,7 @@ mod tests {
                 "a circle",
                 vec![
                     process(200, 201),
-                    Seen {
+                    Candidate {
                         started: 200,
                         ..process(201, 200)
                     },
@@ -259,13 +259,13 @@ mod tests {
             ),
             ("nothing", vec![], vec![]),
         ] {
-            assert_eq!(judge(&seen, &known()), kin, "{why}");
+            assert_eq!(judge(&seen, &known()), ownership, "{why}");
         }
     }
 
     #[test]
     fn another_life_of_an_id_is_another_process() {
-        let again = Seen {
+        let again = Candidate {
             started: 77,
             ..process(100, 7)
         };
@@ -273,14 +273,14 @@ mod tests {
             judge(
                 &[
                     again,
-                    Seen {
+                    Candidate {
                         started: 78,
                         ..process(101, 100)
                     }
                 ],
                 &known()
             ),
-            [Kin::Others; 2]
+            [Ownership::Others; 2]
         );
     }
 }

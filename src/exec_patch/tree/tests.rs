@@ -119,7 +119,7 @@ impl Drop for Runtime {
     }
 }
 
-fn names(processes: &[Process]) -> Vec<String> {
+fn names(processes: &[PatchProcess]) -> Vec<String> {
     let mut names: Vec<_> = processes
         .iter()
         .map(|process| format!("{} {}", process.name, process.is_sure))
@@ -147,7 +147,7 @@ fn await_alive(tree: &mut Tree, expected: &[&str]) {
     await_seen(tree, |seen| seen == expected);
 }
 
-fn end(tree: &mut Tree, runtime: &mut Runtime) -> Vec<Process> {
+fn end(tree: &mut Tree, runtime: &mut Runtime) -> Vec<PatchProcess> {
     tree.end(SOON, |time| {
         runtime.0.try_wait().unwrap();
         thread::sleep(time);
@@ -227,7 +227,7 @@ fn a_daemon_without_environment_session_and_pipes_is_found_by_its_dye() {
     let start = Instant::now();
     assert_eq!(end(&mut tree, &mut runtime), []);
     assert!(start.elapsed() >= SOON.grace, "SIGTERM was ignored");
-    assert!(lives((room.container.pid, room.container.started)));
+    assert!(still_runs((room.container.pid, room.container.started)));
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
         left[0].to_string(),
         format!("{} sleep (may be its)", left[0].pid)
     );
-    assert!(lives((left[0].pid, left[0].started)) && check.try_wait().unwrap().is_none());
+    assert!(still_runs((left[0].pid, left[0].started)) && check.try_wait().unwrap().is_none());
     check.kill().unwrap();
     check.wait().unwrap();
 }
@@ -330,8 +330,8 @@ fn when_the_container_is_gone_nothing_is_left() {
 fn another_process_with_the_same_id_gets_no_signal() {
     let tree = Tree::new(&container(std::process::id()), "EMBARGO_PATCH=test.7");
     let mut bystander = Command::new("sleep").arg("1000").spawn().unwrap();
-    let (pid, started) = life(bystander.id()).unwrap();
-    let process = |started| Process {
+    let (pid, started) = key_of(bystander.id()).unwrap();
+    let process = |started| PatchProcess {
         pid,
         started,
         name: "sleep".to_owned(),

@@ -12,7 +12,7 @@ use crate::report::Exit;
 const PAGE: &str = include_str!("../../../packaging/man/embargo-exec-patch.8");
 
 /// What the page says about an option: its own line, and those up to the next item.
-fn told(long: &str) -> Vec<String> {
+fn described(long: &str) -> Vec<String> {
     let flag = format!(".It Fl -{long}");
     let is_flag = |line: &str| {
         line.strip_prefix(&flag)
@@ -40,8 +40,8 @@ fn every_option_stands_in_the_manual_once_with_its_default_and_its_values() {
         let Some(long) = argument.get_long() else {
             continue;
         };
-        let [text] = &told(long)[..] else {
-            panic!("--{long} stands there {} times", told(long).len())
+        let [text] = &described(long)[..] else {
+            panic!("--{long} stands there {} times", described(long).len())
         };
         for default in argument
             .get_default_values()

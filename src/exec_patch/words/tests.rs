@@ -8,12 +8,12 @@ fn typed(text: &[&str]) -> Result<Options, String> {
 
 fn order(text: &[&str]) -> Order {
     match typed(text).unwrap().action {
-        Action::Begin(order) => *order,
-        other @ (Action::Auto
-        | Action::Resume(_)
-        | Action::OnlyFailed(_)
-        | Action::History(_)
-        | Action::Prune(_)) => panic!("{other:?}"),
+        Task::Begin(order) => *order,
+        other @ (Task::Auto
+        | Task::Resume(_)
+        | Task::OnlyFailed(_)
+        | Task::History(_)
+        | Task::Prune(_)) => panic!("{other:?}"),
     }
 }
 
@@ -40,7 +40,7 @@ fn a_ban_alone_runs_its_own_patch_at_the_usual_pace() {
         (false, false, None)
     );
     assert_eq!(options.pace.over(USUAL_PACE), USUAL_PACE);
-    let Action::Begin(order) = options.action else {
+    let Task::Begin(order) = options.action else {
         panic!("{options:?}")
     };
     assert_eq!(
@@ -147,14 +147,14 @@ fn a_pace_is_what_was_typed_and_else_what_is_usual() {
         pace(&["--canary", "0", "--parallel", "10%", "--max-failures", "0"]),
         Limits {
             canary: 0,
-            parallel: Share::Percent(10),
-            max_failures: Share::Number(0)
+            parallel: Quota::Percent(10),
+            max_failures: Quota::Number(0)
         }
     );
     assert_eq!(
         pace(&["--max-failures=0%"]),
         Limits {
-            max_failures: Share::Percent(0),
+            max_failures: Quota::Percent(0),
             ..USUAL_PACE
         }
     );
@@ -164,21 +164,21 @@ fn a_pace_is_what_was_typed_and_else_what_is_usual() {
 fn earlier_runs_bring_their_own_order() {
     let action = |text: &[&str]| typed(text).unwrap().action;
     let run = || "20261120-141502-7f3a".to_owned();
-    assert_eq!(action(&["--resume", &run()]), Action::Resume(run()));
+    assert_eq!(action(&["--resume", &run()]), Task::Resume(run()));
     assert_eq!(
         action(&["--resume", &run(), "--parallel", "8", "--json"]),
-        Action::Resume(run())
+        Task::Resume(run())
     );
     assert_eq!(
         action(&["--only-failed", &run(), "--dry-run"]),
-        Action::OnlyFailed(run())
+        Task::OnlyFailed(run())
     );
-    assert_eq!(action(&["--history"]), Action::History(None));
+    assert_eq!(action(&["--history"]), Task::History(None));
     assert_eq!(
         action(&["--history", &run(), "--json"]),
-        Action::History(Some(run()))
+        Task::History(Some(run()))
     );
-    assert_eq!(action(&["--auto", "--parallel", "8"]), Action::Auto);
+    assert_eq!(action(&["--auto", "--parallel", "8"]), Task::Auto);
 }
 
 #[test]
@@ -464,7 +464,7 @@ fn old_runs_are_removed_by_their_age_alone() {
     ] {
         assert_eq!(
             typed(&["--prune", text]).unwrap().action,
-            Action::Prune(seconds),
+            Task::Prune(seconds),
             "{text}"
         );
     }

@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 
 use crate::banlist::source;
 use crate::container::engine::Engine;
-use crate::exec_patch::pace::Share;
+use crate::exec_patch::pace::Quota;
 use crate::sys::clock;
 
 /// The longest time for one container: a day, in seconds.
@@ -51,18 +51,18 @@ pub(super) fn number(text: &str) -> Result<usize, String> {
 }
 
 /// A number of containers, or a share of the matches.
-pub(super) fn share(text: &str) -> Result<Share, String> {
+pub(super) fn share(text: &str) -> Result<Quota, String> {
     text.parse()
         .map_err(|_| "expected a number such as 5, or a share such as 10%, at most 100%".to_owned())
 }
 
 /// The same, but not zero.
-pub(super) fn parallel(text: &str) -> Result<Share, String> {
+pub(super) fn parallel(text: &str) -> Result<Quota, String> {
     match share(text)? {
-        Share::Number(0) | Share::Percent(0) => {
+        Quota::Number(0) | Quota::Percent(0) => {
             Err("nothing would ever run; expected 1 or more".to_owned())
         }
-        amount @ (Share::Number(_) | Share::Percent(_)) => Ok(amount),
+        amount @ (Quota::Number(_) | Quota::Percent(_)) => Ok(amount),
     }
 }
 

@@ -3,9 +3,9 @@
 #![no_main]
 
 use embargo::container::runtime::RuntimeKind;
-use embargo::exec_patch::enter::process::{Asked, RuntimeSpec};
+use embargo::exec_patch::enter::process::{ProcessRequest, ProcessSpec};
 use embargo::exec_patch::enter::refusal;
-use embargo::exec_patch::job::{Done, Job};
+use embargo::exec_patch::job::{Job, JobResult};
 use embargo::exec_patch::journal::line::Line;
 use embargo::exec_patch::output;
 use embargo::exec_patch::payload::program;
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     process(bytes);
     returns::<Line>(bytes);
     returns::<Job>(bytes);
-    returns::<Done>(bytes);
+    returns::<JobResult>(bytes);
     let fit = output::strip(bytes);
     assert!(
         fit.chars()
@@ -38,11 +38,11 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// The started process is the container's own except for what is asked for, whatever the spec says.
 fn process(bytes: &[u8]) {
-    let Ok(spec) = RuntimeSpec::parse(bytes) else {
+    let Ok(spec) = ProcessSpec::parse(bytes) else {
         return;
     };
     let (words, environment) = (["sh".to_owned()], ["A=1".to_owned()]);
-    let asked = Asked {
+    let asked = ProcessRequest {
         words: &words,
         user: (0, 0),
         environment: &environment,

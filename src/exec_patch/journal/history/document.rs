@@ -10,14 +10,14 @@ use serde::Serialize;
 use super::super::line::{RunId, Trigger};
 use super::super::past::RunLog;
 use super::super::who::Who;
-use super::{Phase, Sight};
+use super::{NodeState, Phase};
 use crate::exec_patch::pace::Halt;
 use crate::sys::clock::Timestamp;
 
 /// One line of a history.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub(super) enum Event<'a> {
+pub(super) enum HistoryLine<'a> {
     /// A run.
     Summary(Summary<'a>),
     /// A run that cannot be read.
@@ -55,7 +55,7 @@ pub(super) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn of(past: &'a RunLog, sight: &Sight) -> Self {
+    pub(super) fn of(past: &'a RunLog, node: &NodeState) -> Self {
         let (header, finished, (ok, not_ok)) =
             (&past.header, past.finished.as_ref(), past.counts());
         Self {
@@ -67,7 +67,7 @@ impl<'a> Summary<'a> {
             command: header.command(),
             list_version: header.list_version,
             only_failed: header.only_failed.as_ref(),
-            state: Phase::of(past, sight.holder.as_ref(), &sight.boot),
+            state: Phase::of(past, node.holder.as_ref(), &node.boot),
             ended: finished.map(|finished| finished.at),
             exit: finished.map(|finished| finished.exit),
             stopped: finished.and_then(|finished| finished.stopped),

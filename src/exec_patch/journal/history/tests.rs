@@ -249,7 +249,8 @@ fn a_run_that_was_gone_on_with_says_by_whom() {
     let past = runs.read(runs.find("last").unwrap()).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
     let journal =
-        Journal::resume_telling(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE).unwrap();
+        Journal::resume_logging_to(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE)
+            .unwrap();
     let told = run(&runs, journal.id()).unwrap();
     let line = told.lines().nth(2).unwrap();
     assert!(

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::line::{Finished, Header};
+use super::line::{Finished, RunHeader};
 use super::who::Who;
-use crate::audit::patching::{Begin, End, Event, Run, Treated, send};
+use crate::audit::patching::{ContainerEnd, PatchEvent, RunEnd, RunIdentity, RunStart, send};
 use crate::banlist::record::Severity;
 use crate::exec_patch::job::{Container, Job};
 use crate::exec_patch::outcome::Outcome;
@@ -16,10 +16,10 @@ use crate::node::unaccounted::Unaccounted;
 use crate::sys::system_log::Sockets;
 
 /// Reports that a run starts or is resumed: `verb` says which.
-pub(super) fn started(log: &Sockets, header: &Header, by: &Who, verb: &str) {
+pub(super) fn started(log: &Sockets, header: &RunHeader, by: &Who, verb: &str) {
     let message = format!(
         "{verb} by {} for {}: {}",
-        by.told(),
+        by.describe(),
         header.subject(),
         header.command()
     );
@@ -40,7 +40,7 @@ pub(super) fn started(log: &Sockets, header: &Header, by: &Who, verb: &str) {
         .collect();
     successors.sort();
     successors.dedup();
-    let begin = Begin {
+    let begin = RunStart {
         bans: header.bans(),
         digests,
         severity,
@@ -49,14 +49,14 @@ pub(super) fn started(log: &Sockets, header: &Header, by: &Who, verb: &str) {
     };
     send(
         log,
-        run(header, &by.person().told()),
-        &Event::Started(begin),
+        run(header, &by.person().describe()),
+        &PatchEvent::Started(begin),
     );
 }
 
 /// The outcome for a container, without its identity.
 #[derive(Clone, Copy)]
-pub(super) struct Fate<'a> {
+pub(super) struct ContainerOutcome<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) digest: Option<Digest>,
     pub(super) ban: Option<&'a str>,
@@ -65,7 +65,7 @@ pub(super) struct Fate<'a> {
     pub(super) took: Option<Duration>,
 }
 
-impl<'a> Fate<'a> {
+impl<'a> ContainerOutcome<'a> {
     /// For a container that was entered, or should have been.
     pub(super) fn of(job: &'a Job, outcome: &'a Outcome, took: Option<Duration>) -> Self {
         let Job {
@@ -99,7 +99,12 @@ impl<'a> Fate<'a> {
 }
 
 /// Reports the outcome for a container.
-pub(super) fn container(log: &Sockets, header: &Header, container: &Container, fate: &Fate<'_>) {
+pub(super) fn container(
+    log: &Sockets,
+    header: &RunHeader,
+    container: &Container,
+    fate: &ContainerOutcome<'_>,
+) {
     let Container {
         id,
         name,
@@ -109,7 +114,7 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
         owner,
         ..
     } = container;
-    let Fate {
+    let ContainerOutcome {
         outcome,
         digest,
         ban,
@@ -118,7 +123,7 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
         took,
     } = *fate;
     let why = why(outcome);
-    let treated = Treated {
+    let treated = ContainerEnd {
         outcome: outcome.kind().key(),
         word: outcome.word(),
         is_ok: outcome.is_ok(),
@@ -138,13 +143,13 @@ pub(super) fn container(log: &Sockets, header: &Header, container: &Container, f
     };
     send(
         log,
-        run(header, &header.by.person().told()),
-        &Event::Container(treated),
+        run(header, &header.by.person().describe()),
+        &PatchEvent::Container(treated),
     );
 }
 
 /// Reports a container that cannot be identified.
-pub(super) fn unidentified(log: &Sockets, header: &Header, unidentified: &Unaccounted) {
+pub(super) fn unidentified(log: &Sockets, header: &RunHeader, unidentified: &Unaccounted) {
     let Unaccounted {
         id,
         engine,
@@ -153,7 +158,7 @@ pub(super) fn unidentified(log: &Sockets, header: &Header, unidentified: &Unacco
         ..
     } = unidentified;
     let outcome = Outcome::NotUnderstood { why: String::new() };
-    let treated = Treated {
+    let treated = ContainerEnd {
         outcome: outcome.kind().key(),
         word: outcome.word(),
         is_ok: outcome.is_ok(),
@@ -173,13 +178,13 @@ pub(super) fn unidentified(log: &Sockets, header: &Header, unidentified: &Unacco
     };
     send(
         log,
-        run(header, &header.by.person().told()),
-        &Event::Container(treated),
+        run(header, &header.by.person().describe()),
+        &PatchEvent::Container(treated),
     );
 }
 
 /// Reports that a run is over.
-pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
+pub(super) fn finished(log: &Sockets, header: &RunHeader, finished: &Finished) {
     let Finished {
         at,
         exit,
@@ -190,7 +195,7 @@ pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
     } = finished;
     let took = Duration::from_secs(at.since(header.started));
     let stopped = stopped.map(|why| why.to_string());
-    let end = End {
+    let end = RunEnd {
         ok: *ok,
         not_ok: *not_ok,
         exit: *exit,
@@ -199,13 +204,13 @@ pub(super) fn finished(log: &Sockets, header: &Header, finished: &Finished) {
     };
     send(
         log,
-        run(header, &header.by.person().told()),
-        &Event::Ended(end),
+        run(header, &header.by.person().describe()),
+        &PatchEvent::Ended(end),
     );
 }
 
-fn run<'a>(header: &'a Header, user: &'a str) -> Run<'a> {
-    Run {
+fn run<'a>(header: &'a RunHeader, user: &'a str) -> RunIdentity<'a> {
+    RunIdentity {
         id: header.id.as_str(),
         user,
         list_version: header.list_version,

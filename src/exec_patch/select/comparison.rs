@@ -8,7 +8,7 @@ use crate::banlist::record::Ban;
 
 /// What the list, or a named image, says about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Comparison {
     /// It matches.
     Matches {
         /// Why, one sentence for each finding.
@@ -24,7 +24,7 @@ pub(super) enum Said {
     Unclear(String),
 }
 
-impl Said {
+impl Comparison {
     /// A match without a ban.
     #[must_use]
     pub(super) fn matches(reason: String) -> Self {

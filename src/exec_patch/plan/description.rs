@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::{Plan, Planned, Step};
+use super::{PatchStep, Plan, PlannedContainer};
 use crate::ctl::amount;
 use crate::exec_patch::job::Container;
-use crate::exec_patch::journal::line::{self, Line, Named};
+use crate::exec_patch::journal::line::{self, ContainerKey, Line};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::payload::Payload;
 use crate::exec_patch::select::LeftOut;
@@ -21,7 +21,7 @@ const SHORT: usize = 12;
 
 /// A container's name for people: its name and the beginning of its ID.
 #[must_use]
-pub fn called(container: &Container) -> String {
+pub fn container_name(container: &Container) -> String {
     let id = short(&container.id);
     match &container.name {
         Some(name) if *name != container.id => format!("{} ({})", said::name(name), said::name(id)),
@@ -65,7 +65,7 @@ pub(super) fn text(plan: &Plan) -> String {
         .collect()
 }
 
-fn planned(planned: &Planned) -> Vec<String> {
+fn planned(planned: &PlannedContainer) -> Vec<String> {
     let mut lines = vec![title(&planned.container)];
     lines.extend(planned.reasons.iter().map(|reason| format!("  {reason}")));
     lines.extend(planned.steps.iter().flat_map(step));
@@ -78,26 +78,26 @@ fn title(container: &Container) -> String {
         .as_deref()
         .map(|image| format!(", {}", said::name(image)))
         .unwrap_or_default();
-    format!("{}, {}{image}", called(container), place(container))
+    format!("{}, {}{image}", container_name(container), place(container))
 }
 
-fn step(step: &Step) -> Vec<String> {
+fn step(step: &PatchStep) -> Vec<String> {
     match step {
-        Step::Run(payload) => {
+        PatchStep::Run(payload) => {
             let ban = payload
                 .ban
                 .as_ref()
                 .map(|ban| format!(" the patch of {}", said::name(ban)))
                 .unwrap_or_default();
-            let mut lines = vec![format!("  would run{ban}: {}", payload.told())];
+            let mut lines = vec![format!("  would run{ban}: {}", payload.describe())];
             lines.push(format!("    {}", terms(payload)));
             lines
         }
-        Step::Before(_, run) => vec![format!("  nothing to do: patched by run {run}")],
-        Step::Stands(_, outcome) => {
+        PatchStep::Before(_, run) => vec![format!("  nothing to do: patched by run {run}")],
+        PatchStep::Stands(_, outcome) => {
             vec![format!("  left as it is: {} in this run", outcome.word())]
         }
-        Step::Cannot(why) => vec![format!("  could not be patched: {why}")],
+        PatchStep::Cannot(why) => vec![format!("  could not be patched: {why}")],
     }
 }
 
@@ -173,25 +173,25 @@ fn unidentified(unidentified: &Unaccounted) -> Vec<String> {
 }
 
 fn summary(plan: &Plan) -> String {
-    let number = |is: fn(&Step) -> bool| plan.steps().filter(|step| is(step)).count();
+    let number = |is: fn(&PatchStep) -> bool| plan.steps().filter(|step| is(step)).count();
     let gone = plan
         .gone
         .iter()
-        .map(|(container, _)| Named::of(container))
+        .map(|(container, _)| ContainerKey::of(container))
         .collect::<HashSet<_>>()
         .len();
     let parts = [
-        (number(|step| matches!(step, Step::Run(_))), "to patch"),
+        (number(|step| matches!(step, PatchStep::Run(_))), "to patch"),
         (
-            number(|step| matches!(step, Step::Before(..))),
+            number(|step| matches!(step, PatchStep::Before(..))),
             "patched before",
         ),
         (
-            number(|step| matches!(step, Step::Stands(..))),
+            number(|step| matches!(step, PatchStep::Stands(..))),
             "left as it is",
         ),
         (
-            number(|step| matches!(step, Step::Cannot(_))),
+            number(|step| matches!(step, PatchStep::Cannot(_))),
             "could not be patched",
         ),
         (gone, "no longer matching"),
@@ -230,7 +230,7 @@ pub(super) fn json(plan: &Plan) -> String {
         }))
     });
     let left = plan.left_out.iter().map(|LeftOut { container, reasons }| {
-        Line::LeftOut(Box::new(line::LeftOut {
+        Line::LeftOut(Box::new(line::LeftOutLine {
             container: container.clone(),
             reasons: reasons.clone(),
         }))
@@ -244,7 +244,7 @@ pub(super) fn json(plan: &Plan) -> String {
         warnings,
         ..
     } = plan;
-    let whole = Line::Plan(line::Whole {
+    let whole = Line::Plan(line::PlanTotals {
         matches: plan.planned.len(),
         list_version: *list_version,
         warnings: warnings.clone(),
