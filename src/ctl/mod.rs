@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 use crate::banlist::error::ListError;
 use crate::paths::Paths;
-use crate::report::{self, Exit};
+use crate::report::{self, Exit, amount};
 use crate::settings::SettingsError;
 use crate::sys::file::FileError;
 use crate::sys::process;
@@ -228,12 +228,6 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
         },
         Err(error) => fail(&error),
     }
-}
-
-/// A number of things: `1 ban`, `2 bans`.
-pub(crate) fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> String {
-    let plural = if number == 1.into() { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 fn fail(error: &CtlError) -> Exit {

@@ -7,10 +7,10 @@ use std::{fmt, io};
 
 use super::journal::error::JournalError;
 use super::journal::line::RunId;
-use super::pace::Halt;
 use super::payload::{NoPatch, PayloadError};
 use super::select::SelectError;
 use crate::banlist::error::{ListError, Tally};
+use crate::exec_patch::journal::halt::Halt;
 use crate::report::{Exit, line};
 use crate::settings::SettingsError;
 use crate::sys::process;

@@ -13,6 +13,7 @@ use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
+use crate::report::line;
 
 /// One instance of a running container: it is the same only while its first process is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,48 @@ pub struct Container {
     pub pid: u32,
     /// When that was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22).
     pub started: u64,
+}
+
+/// How many characters of a container ID are shown, as engines do.
+const SHORT: usize = 12;
+
+/// A container's name for people: its name and the beginning of its ID.
+#[must_use]
+pub fn container_name(container: &Container) -> String {
+    let id = short(&container.id);
+    match &container.name {
+        Some(name) if *name != container.id => format!("{} ({})", line::name(name), line::name(id)),
+        Some(_) | None => line::name(id),
+    }
+}
+
+/// Where it belongs: its engine, its namespace, and its user if that is not root.
+#[must_use]
+pub fn place(container: &Container) -> String {
+    let namespace = container
+        .namespace
+        .as_ref()
+        .map(|namespace| format!("/{}", line::name(namespace)))
+        .unwrap_or_default();
+    let user = if container.owner == 0 {
+        String::new()
+    } else {
+        format!(" of user {}", container.owner)
+    };
+    format!("{}{namespace}{user}", container.engine)
+}
+
+/// A container's full name in the list of those that failed.
+#[must_use]
+pub fn full_name(container: &Container) -> String {
+    format!("{}, {}", container_name(container), place(container))
+}
+
+/// A container ID as people read it: the beginning of a long one.
+#[must_use]
+pub fn short(id: &str) -> &str {
+    let is_digest = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest { &id[..SHORT] } else { id }
 }
 
 /// What runs in each container.

@@ -18,10 +18,13 @@
 
 mod append;
 pub mod error;
+pub mod halt;
+pub mod holder;
 pub mod history;
 pub mod line;
 pub mod lock;
 pub mod past;
+pub mod phase;
 mod reading;
 pub mod runs;
 mod summary;
@@ -45,16 +48,17 @@ use ring::rand::{SecureRandom, SystemRandom};
 use self::append::Appender;
 use self::error::JournalError;
 use self::events::ContainerOutcome;
+use self::holder::Holder;
 use self::line::{
     Carried, Ended, Finished, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunHeader, RunId,
     RunTerms, Started, Trigger, WorkerId,
 };
-use self::lock::{Holder, Lock};
+use self::lock::Lock;
 use self::past::{EntryState, JOURNAL, OUTPUT, PROGRAM, RunLog};
 use self::who::Who;
 use super::job::{Container, Job, JobResult};
+use super::limits::Limits;
 use super::outcome::Outcome;
-use super::pace::Limits;
 use super::payload;
 use super::payload::Payload;
 use super::words::Order;

@@ -19,6 +19,8 @@
 
 pub mod outcome;
 pub mod job;
+pub mod limits;
+pub mod target;
 pub mod pace;
 pub mod select;
 pub mod words;

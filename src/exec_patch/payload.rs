@@ -20,7 +20,6 @@ use std::{fmt, io};
 pub use self::error::{NoPatch, NotScript, PayloadError};
 use self::program::NotProgram;
 use super::job::{PROGRAM_FD, Work};
-use super::journal::line::Carried;
 use super::words::{Order, PatchSource, USUAL_TIMEOUT, USUAL_USER};
 use crate::banlist::record::{Ban, MAX_SCRIPT, Patch, Severity};
 use crate::lineage::digest::Digest;
@@ -412,20 +411,6 @@ impl Payload {
             severity: None,
             successor: None,
             altered: Vec::new(),
-        }
-    }
-
-    /// Its journal line.
-    #[must_use]
-    pub fn carried(&self) -> Carried {
-        Carried {
-            digest: self.digest,
-            ban: self.ban.clone(),
-            severity: self.severity,
-            successor: self.successor.clone(),
-            program: self.program.as_ref().map(|program| program.digest),
-            command: self.describe(),
-            work: self.work.clone(),
         }
     }
 

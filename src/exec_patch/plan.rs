@@ -11,11 +11,11 @@ use super::job::Container;
 use super::journal::line::{self, Carried};
 use super::outcome::Outcome;
 use super::payload::{NoPatch, Payload, Payloads};
-use super::select::{LeftOut, Match, Selection, Selector};
+use super::select::{LeftOut, Match, Selection};
+use super::target::Selector;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;
-pub use description::{container_name, place};
 
 /// What a run will do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Plan {
         let mut carried: Vec<Carried> = Vec::new();
         for payload in self.steps().filter_map(PatchStep::payload) {
             if !carried.iter().any(|known| known.digest == payload.digest) {
-                carried.push(payload.carried());
+                carried.push(Carried::of(payload));
             }
         }
         carried
@@ -155,18 +155,6 @@ impl Plan {
             PatchStep::Run(_) | PatchStep::Before(..) | PatchStep::Stands(..) => None,
         })?;
         (must_all || self.steps().all(cannot)).then_some(why)
-    }
-
-    /// The plan for people.
-    #[must_use]
-    pub fn text(&self) -> String {
-        description::text(self)
-    }
-
-    /// The plan for machines: lines as a journal has them.
-    #[must_use]
-    pub fn json(&self) -> String {
-        description::json(self)
     }
 }
 

@@ -15,14 +15,15 @@ use serde::Serialize;
 use super::error::PatchError;
 use super::journal;
 use super::journal::error::JournalError;
-use super::journal::history::Phase;
+use super::journal::holder::Holder;
 use super::journal::line::RunId;
-use super::journal::lock::{self, Holder, Lock};
+use super::journal::lock::{self, Lock};
 use super::journal::past::{OUTPUT, bytes_in};
+use super::journal::phase::Phase;
 use super::journal::runs::Runs;
 use super::runner::tell_of_waiting;
-use crate::ctl::amount;
 use crate::paths::Paths;
+use crate::report::amount;
 use crate::report::{self, Exit, line};
 use crate::sys::clock::Timestamp;
 

@@ -8,11 +8,12 @@
 use std::collections::HashSet;
 
 use super::error::PatchError;
+use super::journal::halt::Halt;
 use super::journal::line::{ContainerKey, Finished, RunId, RunTerms, Trigger};
 use super::journal::past::{FailedContainers, RunLog};
 use super::journal::runs::Runs;
+use super::limits::Limits;
 use super::outcome::OutcomeKind;
-use super::pace::{Halt, Limits};
 use super::payload::{Payloads, ProgramFile};
 use super::plan::Plan;
 use super::select::Selection;

@@ -23,8 +23,9 @@ use nix::sys::signalfd::SignalFd;
 
 use self::worker::{Worker, WorkerEnd};
 use super::job::{Container, Job, JobResult};
+use super::journal::halt::Halt;
 use super::outcome::Outcome;
-use super::pace::{Halt, NextStep, Pace};
+use super::pace::{NextStep, Pace};
 use super::payload::Payload;
 use crate::report::line;
 use crate::sys::{inherit, rights};

@@ -18,12 +18,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::job::Container;
+use super::target::{Selector, Target};
 use crate::banlist::record::Ban;
 use crate::banlist::store::ListId;
-use crate::container::engine::Engine;
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::node::Node;
@@ -39,36 +37,6 @@ use comparison::Comparison;
 pub use error::SelectError;
 use listed::{BanFilter, Listed};
 use named::{BaseImage, NamedImage};
-
-/// Which containers are wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    /// By what they are built on.
-    pub selector: Selector,
-    /// Only of these engines, if any are named.
-    #[serde(default)]
-    pub engines: Vec<Engine>,
-    /// Only in these namespaces of containerd, if any are named.
-    #[serde(default)]
-    pub namespaces: Vec<String>,
-    /// Only these, by ID, its beginning, or name, if any are named.
-    #[serde(default)]
-    pub containers: Vec<String>,
-}
-
-/// The criterion by which containers are wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Selector {
-    /// One of these bans applies.
-    Bans(Vec<String>),
-    /// Any ban in effect applies.
-    AllBanned,
-    /// It is built on this image.
-    Base(String),
-    /// It was made from this image.
-    Image(String),
-}
 
 /// The running containers that are wanted, and what must be reported about the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,15 +13,14 @@ use std::collections::BTreeMap;
 use std::io;
 
 use self::people::Columns;
-pub use self::people::span;
 pub use self::tally::OutcomeTally;
 use super::job::{Container, Job, JobResult};
 use super::journal::line::{self, Carried, Ended, Finished, Line, Planned, RunHeader, Started};
 use super::outcome::{Outcome, OutcomeKind};
-use super::pace::Halt;
 use super::payload::Payload;
 use super::plan::Plan;
 use super::words::PROGRAM;
+use crate::exec_patch::journal::halt::Halt;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;

@@ -15,8 +15,8 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser};
 
-use super::pace::{Limits, Quota};
-use super::select::{Selector, Target};
+use super::limits::{Limits, Quota};
+use super::target::{Selector, Target};
 use crate::container::engine::Engine;
 use crate::report::Exit;
 pub use order::{Order, PatchSource, ProgramCall};

@@ -18,6 +18,7 @@ pub mod json;
 pub mod line;
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -120,6 +121,24 @@ fn write_result(stream: &mut impl Write, bytes: &[u8], end: &[u8]) -> io::Result
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(error),
         Ok(()) => Ok(()),
+    }
+}
+
+/// A number of things: `1 ban`, `2 bans`.
+#[must_use]
+pub fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> String {
+    let plural = if number == 1.into() { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// How long it took, as people read it: `0.4s`, `12s`, `3m05s`.
+#[must_use]
+pub fn span(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    match seconds {
+        0..10 => format!("{seconds}.{}s", milliseconds % 1_000 / 100),
+        10..60 => format!("{seconds}s"),
+        60.. => format!("{}m{:02}s", seconds / 60, seconds % 60),
     }
 }
 

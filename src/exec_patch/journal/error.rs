@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
+use super::holder::Holder;
 use super::line::RunId;
-use super::lock::Holder;
 use crate::report::json::SCHEMA;
 use crate::report::line;
 use crate::sys::file::FileError;

@@ -10,74 +10,25 @@ mod document;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
-
 use self::document::{HistoryLine, Summary};
 use super::error::JournalError;
 use super::line::{Carried, ContainerKey, NotUnderstood, RunId};
-use super::lock::Holder;
 use super::past::{EntryState, RunLog};
+use super::phase::{NodeState, Phase};
+use super::reading;
 use super::runs::Runs;
 use super::who::Who;
-use super::{boot, lock, reading};
 use crate::container::engine::Engine;
+use crate::exec_patch::job::{container_name, place};
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::plan::{container_name, place};
-use crate::exec_patch::table::span;
 use crate::report::line::{causes, name, one_line};
-use crate::report::{Exit, json};
+use crate::report::{Exit, json, span};
 
 /// The most characters of a command, and of a run's purpose, in the table.
 const LONGEST: usize = 48;
 
 /// How many characters of a digest are shown, as engines do.
 const SHORT: usize = 12;
-
-/// The state of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// It is under way.
-    UnderWay,
-    /// Its main process was killed; some of its workers are still at work.
-    Orphaned,
-    /// Its main process was killed.
-    Killed,
-    /// It stopped before all containers were done.
-    Stopped,
-    /// All containers were done.
-    Finished,
-}
-
-impl Phase {
-    /// The state of `past`, by its journal and by who holds the lock.
-    #[must_use]
-    pub fn of(past: &RunLog, holder: Option<&Holder>, boot: &str) -> Self {
-        match &past.finished {
-            Some(finished) if finished.stopped.is_some() => Self::Stopped,
-            Some(_) => Self::Finished,
-            None if holder
-                .is_some_and(|holder| holder.run == past.header.id && holder.is_alive()) =>
-            {
-                Self::UnderWay
-            }
-            None if past.entries.iter().any(|entry| entry.is_under_way(boot)) => Self::Orphaned,
-            None => Self::Killed,
-        }
-    }
-
-    /// The words for it.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::UnderWay => "under way",
-            Self::Orphaned => "killed, workers still at work",
-            Self::Killed => "killed",
-            Self::Stopped => "stopped",
-            Self::Finished => "finished",
-        }
-    }
-}
 
 /// All runs as a table, newest first, and the exit status.
 ///
@@ -160,21 +111,6 @@ pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
         &NodeState::of(runs)?,
     )));
     Ok(summary + "\n" + &reading::text(&past.directory)?)
-}
-
-/// What is read once for all runs.
-struct NodeState {
-    holder: Option<Holder>,
-    boot: String,
-}
-
-impl NodeState {
-    fn of(runs: &Runs) -> Result<Self, JournalError> {
-        Ok(Self {
-            holder: lock::holder(runs.directory())?,
-            boot: boot()?,
-        })
-    }
 }
 
 fn row(past: &RunLog, node: &NodeState) -> [String; 8] {

@@ -23,12 +23,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::halt::Halt;
 use super::who::Who;
 use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
 use crate::exec_patch::job::{Container, Job, JobResult, Work};
+use crate::exec_patch::limits::Limits;
 use crate::exec_patch::outcome::{Outcome, OutcomeKind};
-use crate::exec_patch::pace::{Halt, Limits};
+use crate::exec_patch::payload::Payload;
 use crate::exec_patch::words::Order;
 use crate::lineage::digest::Digest;
 use crate::node::runtime_state::InitProcess;
@@ -217,6 +219,22 @@ pub struct Carried {
     pub command: String,
     /// What runs.
     pub work: Work,
+}
+
+impl Carried {
+    /// What this payload is.
+    #[must_use]
+    pub fn of(payload: &Payload) -> Self {
+        Self {
+            digest: payload.digest,
+            ban: payload.ban.clone(),
+            severity: payload.severity,
+            successor: payload.successor.clone(),
+            program: payload.program.as_ref().map(|program| program.digest),
+            command: payload.describe(),
+            work: payload.work.clone(),
+        }
+    }
 }
 
 /// A file that a run carries.

@@ -7,7 +7,6 @@
 //! says who took the lock; if the holder was killed before writing it, the holder is unknown. Not
 //! covered: root replacing the file.
 
-use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -17,13 +16,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::error::JournalError;
-use super::line::{RunId, WorkerId};
+use super::holder::Holder;
 use super::past::RunLog;
 use crate::paths::Paths;
-use crate::sys::clock::Timestamp;
 use crate::sys::directory;
 use crate::sys::file::{self, FileError, Guard};
 
@@ -41,59 +37,6 @@ const GRACE: Duration = Duration::from_secs(30);
 pub struct Lock {
     file: File,
     directory: PathBuf,
-}
-
-/// Who has the lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Holder {
-    /// The run.
-    pub run: RunId,
-    /// Its main process.
-    pub process: WorkerId,
-    /// Since when.
-    pub since: Timestamp,
-    /// Who started it, for people.
-    pub by: String,
-}
-
-impl Holder {
-    /// Whether the main process of the run is alive; else only its workers are.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.process.is_alive()
-    }
-
-    /// What somebody who waits for the lock can do.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self.is_alive() {
-            true => "wait until it has ended (--wait 10m), or end it".to_owned(),
-            false => format!("resume that run: embargo exec-patch --resume {}", self.run),
-        }
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            run,
-            process,
-            since,
-            by,
-        } = self;
-        match self.is_alive() {
-            true => write!(
-                f,
-                "run {run} is under way since {since}, started by {by} (process {})",
-                process.pid
-            ),
-            false => write!(
-                f,
-                "run {run}, started by {by}, was killed and its workers are still at work"
-            ),
-        }
-    }
 }
 
 /// A wait for another run, or for the workers of a killed one.

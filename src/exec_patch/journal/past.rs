@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use super::error::JournalError;
 use super::line::{Carried, ContainerKey, Finished, NotUnderstood, Resumed, RunHeader, WorkerId};
-use super::reading;
 use crate::exec_patch::job::{Container, JobResult};
+use crate::exec_patch::limits::Limits;
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::pace::Limits;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
@@ -159,14 +158,6 @@ impl LogEntry {
 }
 
 impl RunLog {
-    /// Reads the journal in the directory of a run.
-    ///
-    /// # Errors
-    /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
-    pub fn read(directory: &Path) -> Result<Self, JournalError> {
-        reading::read(directory)
-    }
-
     /// When it wrote its last line.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
@@ -207,16 +198,6 @@ impl RunLog {
             Some(entry) if *entry.outcome() == Outcome::NotStarted => PriorState::New,
             Some(entry) => PriorState::Over(entry.outcome()),
         }
-    }
-
-    /// Whether it may have entered a container in this boot of the machine, without reading all of
-    /// it.
-    ///
-    /// # Errors
-    /// As [`RunLog::read`].
-    pub(super) fn is_of(directory: &Path, boot: &str) -> Result<bool, JournalError> {
-        let is_resumed = directory.join(resumed(boot)).symlink_metadata().is_ok();
-        Ok(is_resumed || reading::header(directory)?.boot == boot)
     }
 
     /// The last entry on each payload in each container, in order.

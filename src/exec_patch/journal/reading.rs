@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
 use super::line::{ContainerKey, Ended, Findings, Line, RunHeader, Started};
-use super::past::{EntryState, JOURNAL, LogEntry, RunLog};
+use super::past::{EntryState, JOURNAL, LogEntry, RunLog, resumed};
 use crate::exec_patch::job::JobResult;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::json::SCHEMA;
@@ -25,31 +25,46 @@ use crate::sys::file::{self, FileError, Guard};
 /// The largest journal that is read, in bytes: some ten thousand containers.
 const LARGEST: u64 = 256 << 20;
 
-/// Reads the journal in the directory of a run.
-pub(super) fn read(directory: &Path) -> Result<RunLog, JournalError> {
-    let path = directory.join(JOURNAL);
-    let (file, size) = file::open(&path, Guard::Owned)?;
-    if size > LARGEST {
-        return Err(FileError::TooLarge(path, LARGEST).into());
-    }
-    let mut reading = Reading {
-        directory,
-        past: None,
-        by_number: HashMap::new(),
-        planned: HashSet::new(),
-    };
-    let mut lines = JournalLines {
-        reader: BufReader::new(file.take(LARGEST)),
-        number: 0,
-    };
-    while let Some(line) = lines.next(&path)? {
+impl RunLog {
+    /// Reads the journal in the directory of a run.
+    ///
+    /// # Errors
+    /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
+    pub fn read(directory: &Path) -> Result<Self, JournalError> {
+        let path = directory.join(JOURNAL);
+        let (file, size) = file::open(&path, Guard::Owned)?;
+        if size > LARGEST {
+            return Err(FileError::TooLarge(path, LARGEST).into());
+        }
+        let mut reading = Reading {
+            directory,
+            past: None,
+            by_number: HashMap::new(),
+            planned: HashSet::new(),
+        };
+        let mut lines = JournalLines {
+            reader: BufReader::new(file.take(LARGEST)),
+            number: 0,
+        };
+        while let Some(line) = lines.next(&path)? {
+            reading
+                .take(&line)
+                .map_err(|fault| fault.at(&path, lines.number))?;
+        }
         reading
-            .take(&line)
-            .map_err(|fault| fault.at(&path, lines.number))?;
+            .past
+            .ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
     }
-    reading
-        .past
-        .ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
+
+    /// Whether it may have entered a container in this boot of the machine, without reading all of
+    /// it.
+    ///
+    /// # Errors
+    /// As [`RunLog::read`].
+    pub(super) fn is_of(directory: &Path, boot: &str) -> Result<bool, JournalError> {
+        let is_resumed = directory.join(resumed(boot)).symlink_metadata().is_ok();
+        Ok(is_resumed || header(directory)?.boot == boot)
+    }
 }
 
 /// The header of the journal in this directory.

@@ -4,7 +4,7 @@
 //! quoted unless they are plain.
 
 use super::line::RunHeader;
-use crate::exec_patch::select::{Selector, Target};
+use crate::exec_patch::target::{Selector, Target};
 use crate::exec_patch::words::PatchSource;
 use crate::report::line;
 

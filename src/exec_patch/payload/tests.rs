@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
-use super::super::select::{Selector, Target};
+use super::super::target::{Selector, Target};
 use super::super::words::ProgramCall;
 use super::*;
 use crate::banlist::record::{Action, Severity};

@@ -6,63 +6,75 @@
 use std::collections::HashSet;
 
 use super::{PatchStep, Plan, PlannedContainer};
-use crate::ctl::amount;
-use crate::exec_patch::job::Container;
+use crate::exec_patch::job::{Container, full_name, short};
 use crate::exec_patch::journal::line::{self, ContainerKey, Line};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::payload::Payload;
 use crate::exec_patch::select::LeftOut;
 use crate::node::unaccounted::Unaccounted;
-use crate::report;
-use crate::report::line as said;
+use crate::report::{self, amount, line as said};
 
-/// How many characters of a container ID are shown, as engines do.
-const SHORT: usize = 12;
-
-/// A container's name for people: its name and the beginning of its ID.
-#[must_use]
-pub fn container_name(container: &Container) -> String {
-    let id = short(&container.id);
-    match &container.name {
-        Some(name) if *name != container.id => format!("{} ({})", said::name(name), said::name(id)),
-        Some(_) | None => said::name(id),
+impl Plan {
+    /// The plan for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut lines: Vec<String> = self.planned.iter().flat_map(planned).collect();
+        lines.extend(self.gone.iter().flat_map(gone));
+        lines.extend(self.left_out.iter().flat_map(left_out));
+        lines.extend(self.unidentified.iter().flat_map(unidentified));
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.push(summary(self));
+        lines
+            .iter()
+            .map(|text| said::one_line(text) + "\n")
+            .collect()
     }
-}
 
-/// Where it belongs: its engine, its namespace, and its user if that is not root.
-#[must_use]
-pub fn place(container: &Container) -> String {
-    let namespace = container
-        .namespace
-        .as_ref()
-        .map(|namespace| format!("/{}", said::name(namespace)))
-        .unwrap_or_default();
-    let user = if container.owner == 0 {
-        String::new()
-    } else {
-        format!(" of user {}", container.owner)
-    };
-    format!("{}{namespace}{user}", container.engine)
-}
-
-fn short(id: &str) -> &str {
-    let is_digest = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_digest { &id[..SHORT] } else { id }
-}
-
-pub(super) fn text(plan: &Plan) -> String {
-    let mut lines: Vec<String> = plan.planned.iter().flat_map(planned).collect();
-    lines.extend(plan.gone.iter().flat_map(gone));
-    lines.extend(plan.left_out.iter().flat_map(left_out));
-    lines.extend(plan.unidentified.iter().flat_map(unidentified));
-    if !lines.is_empty() {
-        lines.push(String::new());
+    /// The plan for machines: lines as a journal has them.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let carried = self.carried().into_iter().map(Line::Carried);
+        let planned = self
+            .planned
+            .iter()
+            .map(|planned| Line::Planned(Box::new(planned.line())));
+        let gone = self.gone.iter().map(|(container, outcome)| {
+            Line::Gone(Box::new(line::Gone {
+                container: container.clone(),
+                ok: outcome.is_ok(),
+                outcome: outcome.clone(),
+            }))
+        });
+        let left = self.left_out.iter().map(|LeftOut { container, reasons }| {
+            Line::LeftOut(Box::new(line::LeftOutLine {
+                container: container.clone(),
+                reasons: reasons.clone(),
+            }))
+        });
+        let unclear = self
+            .unidentified
+            .iter()
+            .map(|unidentified| Line::NotUnderstood(line::NotUnderstood::of(unidentified)));
+        let Plan {
+            list_version,
+            warnings,
+            ..
+        } = self;
+        let whole = Line::Plan(line::PlanTotals {
+            matches: self.planned.len(),
+            list_version: *list_version,
+            warnings: warnings.clone(),
+        });
+        let lines = carried
+            .chain(planned)
+            .chain(gone)
+            .chain(left)
+            .chain(unclear)
+            .chain([whole]);
+        lines.map(|line| report::json::line(&line) + "\n").collect()
     }
-    lines.push(summary(plan));
-    lines
-        .iter()
-        .map(|text| said::one_line(text) + "\n")
-        .collect()
 }
 
 fn planned(planned: &PlannedContainer) -> Vec<String> {
@@ -78,7 +90,7 @@ fn title(container: &Container) -> String {
         .as_deref()
         .map(|image| format!(", {}", said::name(image)))
         .unwrap_or_default();
-    format!("{}, {}{image}", container_name(container), place(container))
+    format!("{}{image}", full_name(container))
 }
 
 fn step(step: &PatchStep) -> Vec<String> {
@@ -213,47 +225,4 @@ fn summary(plan: &Plan) -> String {
     } else {
         format!("{found}: {}", parts.join(", "))
     }
-}
-
-/// What runs, each container, and the summary, as lines.
-pub(super) fn json(plan: &Plan) -> String {
-    let carried = plan.carried().into_iter().map(Line::Carried);
-    let planned = plan
-        .planned
-        .iter()
-        .map(|planned| Line::Planned(Box::new(planned.line())));
-    let gone = plan.gone.iter().map(|(container, outcome)| {
-        Line::Gone(Box::new(line::Gone {
-            container: container.clone(),
-            ok: outcome.is_ok(),
-            outcome: outcome.clone(),
-        }))
-    });
-    let left = plan.left_out.iter().map(|LeftOut { container, reasons }| {
-        Line::LeftOut(Box::new(line::LeftOutLine {
-            container: container.clone(),
-            reasons: reasons.clone(),
-        }))
-    });
-    let unclear = plan
-        .unidentified
-        .iter()
-        .map(|unidentified| Line::NotUnderstood(line::NotUnderstood::of(unidentified)));
-    let Plan {
-        list_version,
-        warnings,
-        ..
-    } = plan;
-    let whole = Line::Plan(line::PlanTotals {
-        matches: plan.planned.len(),
-        list_version: *list_version,
-        warnings: warnings.clone(),
-    });
-    let lines = carried
-        .chain(planned)
-        .chain(gone)
-        .chain(left)
-        .chain(unclear)
-        .chain([whole]);
-    lines.map(|line| report::json::line(&line) + "\n").collect()
 }

@@ -4,8 +4,8 @@ use super::super::journal::Journal;
 use super::super::journal::tests::{
     container, failed, finished, job, nobody, node, payload, planned, started, treat,
 };
+use super::super::limits::Quota;
 use super::super::outcome::Outcome;
-use super::super::pace::Quota;
 use super::super::payload::Payload;
 use super::super::plan::{Plan, PlannedContainer};
 use super::super::words::USUAL_PACE;

@@ -10,6 +10,7 @@ use std::process::Child;
 use super::*;
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms};
 use crate::container::ContainerId;
+use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};

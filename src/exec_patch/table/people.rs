@@ -8,16 +8,15 @@ use std::collections::{HashSet, VecDeque};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::OutcomeTally;
-use crate::ctl::amount;
-use crate::exec_patch::job::{Container, JobResult};
+use super::tally::OutcomeTally;
+use crate::exec_patch::job::{Container, JobResult, container_name, place};
+use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::outcome::{Outcome, OutcomeKind, Stage};
 use crate::exec_patch::output;
-use crate::exec_patch::pace::Halt;
 use crate::exec_patch::payload::Payload;
-use crate::exec_patch::plan::{PatchStep, Plan, container_name, place};
+use crate::exec_patch::plan::{PatchStep, Plan};
 use crate::node::unaccounted::Unaccounted;
-use crate::report::line;
+use crate::report::{amount, line, span};
 
 /// How many last lines are shown of what failed.
 const TAIL: usize = 12;
@@ -187,11 +186,6 @@ impl Columns {
     }
 }
 
-/// A container in the list of those that failed.
-pub(super) fn full_name(container: &Container) -> String {
-    format!("{}, {}", container_name(container), place(container))
-}
-
 /// The name of a container that cannot be identified.
 pub(super) fn unidentified(unidentified: &Unaccounted) -> String {
     let id = if unidentified.id.is_empty() {
@@ -270,17 +264,6 @@ fn tail(text: &str) -> Vec<String> {
         .iter()
         .map(|text| format!("    | {text}"))
         .collect()
-}
-
-/// How long it took, as people read it: `0.4s`, `12s`, `3m05s`.
-#[must_use]
-pub fn span(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1_000;
-    match seconds {
-        0..10 => format!("{seconds}.{}s", milliseconds % 1_000 / 100),
-        10..60 => format!("{seconds}s"),
-        60.. => format!("{}m{:02}s", seconds / 60, seconds % 60),
-    }
 }
 
 /// A run's end: why it stopped, those that failed, and the numbers.

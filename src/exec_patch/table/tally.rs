@@ -5,8 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::people;
-use crate::exec_patch::job::Container;
+use crate::exec_patch::job::{Container, full_name};
 use crate::exec_patch::journal::line::ContainerKey;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::Exit;
@@ -65,7 +64,7 @@ impl OutcomeTally {
         places.push(self.counted.len());
         self.counted.push(Some(CountedOutcome {
             container: Some(named),
-            called: people::full_name(container),
+            called: full_name(container),
             kind,
         }));
     }

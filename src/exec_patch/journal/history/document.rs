@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::super::line::{RunId, Trigger};
-use super::super::past::RunLog;
-use super::super::who::Who;
-use super::{NodeState, Phase};
-use crate::exec_patch::pace::Halt;
+use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::line::{RunId, Trigger};
+use crate::exec_patch::journal::past::RunLog;
+use crate::exec_patch::journal::phase::{NodeState, Phase};
+use crate::exec_patch::journal::who::Who;
+
 use crate::sys::clock::Timestamp;
 
 /// One line of a history.

@@ -1,0 +1,96 @@
+//! Defines the limits of a run's pace.
+//!
+//! Plain data, as typed and as the journal keeps it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A number of containers, or a share of a run's containers. In JSON it is text, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Quota {
+    /// A number.
+    Number(usize),
+    /// Per cent, 0 to 100.
+    Percent(u8),
+}
+
+impl FromStr for Quota {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fault = "a number, or 0% to 100%";
+        let digits = text.strip_suffix('%').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(fault);
+        }
+        if digits.len() == text.len() {
+            return digits.parse().map(Self::Number).map_err(|_| fault);
+        }
+        digits
+            .parse()
+            .ok()
+            .filter(|percent| *percent <= 100)
+            .map(Self::Percent)
+            .ok_or(fault)
+    }
+}
+
+impl TryFrom<String> for Quota {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Quota> for String {
+    fn from(share: Quota) -> Self {
+        share.to_string()
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+impl Quota {
+    /// The window: a share of `matches` rounded up, and at least 1, or nothing would ever start.
+    pub(super) fn window(self, matches: usize) -> usize {
+        let exact = match self {
+            Self::Number(number) => number,
+            Self::Percent(percent) => usize::from(percent).saturating_mul(matches).div_ceil(100),
+        };
+        exact.max(1)
+    }
+
+    /// The limit on failures: a share of `matches` rounded down.
+    pub(super) const fn limit(self, matches: usize) -> usize {
+        match self {
+            Self::Number(number) => number,
+            Self::Percent(percent) => (percent as usize).saturating_mul(matches) / 100,
+        }
+    }
+}
+
+/// The settings for the pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// How many containers go first, one by one; the rest only follow if the command succeeded in
+    /// all of them.
+    pub canary: usize,
+    /// At most this many at once. A percentage is of the matches of the first plan.
+    pub parallel: Quota,
+    /// The run starts no further container once more than this have failed. A percentage is of all
+    /// that match, including those found later, rounded down. Those under way are finished, so more
+    /// may fail than were allowed.
+    pub max_failures: Quota,
+}
