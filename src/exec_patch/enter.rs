@@ -17,10 +17,13 @@
 pub mod aftermath;
 pub mod entrance;
 pub mod freezer;
+pub mod output;
 pub mod owner;
 pub mod pinned;
 pub mod process;
 pub mod refusal;
+pub mod runtimes;
+pub mod tree;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -31,11 +34,11 @@ use std::{fmt, io};
 use nix::sys::signalfd::SignalFd;
 
 use self::entrance::Entrance;
+use self::output::Printed;
 use super::job::{Job, JobResult};
 use super::journal::Journal;
 use super::outcome::{Outcome, Stage};
-use super::output::Printed;
-use super::words::PROGRAM;
+use crate::exec_patch::request::arguments::PROGRAM;
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::sys::{process as own_process, spawn};

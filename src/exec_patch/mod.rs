@@ -4,14 +4,13 @@
 //! reports for each container whether it was patched, and if not, why.
 //!
 //! ```text
-//! words ─▶ payload ─▶ select ─▶ plan ─▶ run ─────────────▶ enter ─▶ tree, output
-//! what was  what would  which      what     canary, window,  one worker for each container:
-//! typed     run         containers follows  limit, rescan    the runtime's own exec, its deadline, what is left over
-//!                                             └▶ journal, table
+//! request ─▶ select ─▶ plan ─────────▶ run ────────────▶ enter
+//! what was   which      what follows,   canary, window,   one worker for each container:
+//! typed      containers earlier runs    limit, rescan     the runtime's own exec, its deadline, what is left over
+//!                                         └▶ journal
 //! ```
 //!
-//! `runner` leads through all of it; `request` and `prior_runs` cover what it takes over from
-//! earlier runs.
+//! `run::runner` leads through all of it.
 //!
 //! One process plans and paces; each container gets a worker, a process of its own, which outlives
 //! the main process: it keeps the deadline and writes the outcome into the journal whatever happens
@@ -19,37 +18,24 @@
 
 pub mod outcome;
 pub mod job;
-pub mod limits;
-pub mod target;
-pub mod pace;
-pub mod select;
-pub mod words;
-pub mod payload;
-pub mod plan;
-pub mod prune;
-pub mod output;
-pub mod table;
-pub mod journal;
-pub mod tree;
-pub mod enter;
-pub mod runtimes;
-pub mod run;
-pub mod error;
-pub mod auto;
 pub mod request;
-pub mod prior_runs;
-pub mod record;
-pub mod runner;
+pub mod select;
+pub mod journal;
+pub mod enter;
+pub mod plan;
+pub mod run;
 
 use std::ffi::OsString;
 
-use self::error::PatchError;
 use self::journal::history;
 use self::journal::past::RunLog;
 use self::journal::runs::Runs;
-use self::request::Request;
-use self::runner::Runner;
-use self::words::{Options, Order, PROGRAM, Task};
+use self::plan::error::PatchError;
+use self::plan::request::Request;
+use self::plan::signatures;
+use self::request::arguments::{self, Options, Order, PROGRAM, Task};
+use self::run::prune;
+use self::run::runner::Runner;
 use crate::paths::Paths;
 use crate::report::{self, Exit};
 use crate::settings::{self, Settings};
@@ -61,9 +47,9 @@ pub const COMMAND: &str = "exec-patch";
 /// Does what the arguments after `exec-patch` ask for.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
-    let options = match words::read(words.iter().cloned()) {
+    let options = match arguments::read(words.iter().cloned()) {
         Ok(options) => options,
-        Err(refusal) => return words::refused(&refusal),
+        Err(refusal) => return arguments::refused(&refusal),
     };
     carried_out(options, words).unwrap_or_else(|error| {
         report::failure(PROGRAM, &error);
@@ -101,7 +87,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
         Task::Prune(age) => return prune::carry_out(&paths, age, wait, json),
         Task::Begin(order) => Request::typed(*order, pace, output_limit)?,
         Task::OnlyFailed(run) => Request::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
-        Task::Auto => match auto::list(&paths, &settings)? {
+        Task::Auto => match signatures::list(&paths, &settings)? {
             None => return Ok(Exit::Clear),
             list => Request {
                 list,
@@ -112,7 +98,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
             let runs = Runs::load(&paths)?;
             let past = runs.read(runs.find(&run)?)?;
             let again = |past: RunLog| -> Result<_, PatchError> {
-                let list = auto::again(past.header.trigger, &paths, &settings)?;
+                let list = signatures::again(past.header.trigger, &paths, &settings)?;
                 Ok(Request {
                     list,
                     ..Request::resumed(past, pace)?

@@ -6,13 +6,18 @@
 //! and reasons are hostile; they are escaped where they are printed.
 
 mod description;
+pub mod error;
+pub mod pace;
+pub mod prior_runs;
+pub mod request;
+pub mod signatures;
 
 use super::job::Container;
 use super::journal::line::{self, Carried};
 use super::outcome::Outcome;
-use super::payload::{NoPatch, Payload, Payloads};
 use super::select::{LeftOut, Match, Selection};
-use super::target::Selector;
+use crate::exec_patch::request::payload::{NoPatch, Payload, Payloads};
+use crate::exec_patch::request::target::Selector;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;

@@ -7,7 +7,11 @@
 //! containers are hostile; here they are passed on and not read. Nothing here survives a kill of
 //! this process; the workers and the listener write the journal.
 
-pub mod lives;
+pub mod instances;
+pub mod prune;
+pub mod recorder;
+pub mod runner;
+pub mod table;
 pub mod worker;
 
 use std::io;
@@ -25,8 +29,8 @@ use self::worker::{Worker, WorkerEnd};
 use super::job::{Container, Job, JobResult};
 use super::journal::halt::Halt;
 use super::outcome::Outcome;
-use super::pace::{NextStep, Pace};
-use super::payload::Payload;
+use crate::exec_patch::plan::pace::{NextStep, Pace};
+use crate::exec_patch::request::payload::Payload;
 use crate::report::line;
 use crate::sys::{inherit, rights};
 

@@ -19,9 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::job::Container;
-use super::target::{Selector, Target};
 use crate::banlist::record::Ban;
 use crate::banlist::store::ListId;
+use crate::exec_patch::request::target::{Selector, Target};
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::node::Node;

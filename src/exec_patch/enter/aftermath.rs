@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 
 use super::freezer;
+use super::tree;
 use crate::exec_patch::job::{Container, Job, JobResult, container_name};
 use crate::exec_patch::journal::line::RunId;
 use crate::exec_patch::journal::runs::Interrupted;
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::tree;
 use crate::node::runtime_state::InitProcess;
 use crate::report::line;
 use crate::sys::pidfd::Hold;

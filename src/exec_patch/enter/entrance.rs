@@ -23,14 +23,14 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
 use super::freezer;
+use super::output::{Collector, Printed};
 use super::owner::Owner;
 use super::pinned::{Pinned, cannot, could_not_enter};
 use super::process::ProcessRequest;
 use super::refusal;
+use super::tree::{PatchProcess, Patience, Tree};
 use crate::exec_patch::job::{Job, PROGRAM_FD};
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::output::{Collector, Printed};
-use crate::exec_patch::tree::{PatchProcess, Patience, Tree};
 use crate::node::runtime_state::InitProcess;
 use crate::report::line;
 use crate::sys::proc;

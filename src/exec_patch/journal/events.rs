@@ -10,7 +10,7 @@ use crate::audit::patching::{ContainerEnd, PatchEvent, RunEnd, RunIdentity, RunS
 use crate::banlist::record::Severity;
 use crate::exec_patch::job::{Container, Job};
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::payload::Payload;
+use crate::exec_patch::request::payload::Payload;
 use crate::lineage::digest::Digest;
 use crate::node::unaccounted::Unaccounted;
 use crate::sys::system_log::Sockets;

@@ -4,8 +4,8 @@
 //! quoted unless they are plain.
 
 use super::line::RunHeader;
-use crate::exec_patch::target::{Selector, Target};
-use crate::exec_patch::words::PatchSource;
+use crate::exec_patch::request::arguments::PatchSource;
+use crate::exec_patch::request::target::{Selector, Target};
 use crate::report::line;
 
 /// The most bans that are named.

@@ -9,7 +9,7 @@ use super::{PatchStep, Plan, PlannedContainer};
 use crate::exec_patch::job::{Container, full_name, short};
 use crate::exec_patch::journal::line::{self, ContainerKey, Line};
 use crate::exec_patch::outcome::Outcome;
-use crate::exec_patch::payload::Payload;
+use crate::exec_patch::request::payload::Payload;
 use crate::exec_patch::select::LeftOut;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{self, amount, line as said};

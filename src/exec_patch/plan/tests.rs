@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::super::payload::Payloads;
-use super::super::words::{Order, PatchSource};
 use super::*;
 use crate::banlist::store::ListId;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
+use crate::exec_patch::request::arguments::{Order, PatchSource};
+use crate::exec_patch::request::payload::Payloads;
 use crate::lineage::digest::Digest;
 
 fn container(id: &str, name: Option<&str>) -> Container {

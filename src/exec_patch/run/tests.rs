@@ -10,8 +10,8 @@ use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
-use crate::exec_patch::limits::{Limits, Quota};
 use crate::exec_patch::outcome::Stage;
+use crate::exec_patch::request::limits::{Limits, Quota};
 
 /// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched,
 /// later), `gone` (without an answer), `stuck` (stopped by somebody), or `endless`, until it learns

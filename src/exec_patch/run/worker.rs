@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::exec_patch::job::{Job, JobResult};
-use crate::exec_patch::words::PROGRAM;
+use crate::exec_patch::request::arguments::PROGRAM;
 use crate::sys::{inherit, memory_file};
 
 /// A worker's first argument.

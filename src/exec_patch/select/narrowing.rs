@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Selection;
 use crate::container::engine::Engine;
-use crate::exec_patch::target::Target;
+use crate::exec_patch::request::target::Target;
 use crate::node::names::is_called;
 use crate::node::running::Instance;
 use crate::node::unaccounted::Unaccounted;

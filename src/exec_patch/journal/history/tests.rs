@@ -8,7 +8,7 @@ use super::super::tests::{
 use super::super::{Journal, Lock, boot};
 use super::*;
 use crate::exec_patch::journal::halt::Halt;
-use crate::exec_patch::words::USUAL_PACE;
+use crate::exec_patch::request::arguments::USUAL_PACE;
 use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};

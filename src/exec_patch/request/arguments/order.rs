@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exec_patch::target::{Selector, Target};
+use crate::exec_patch::request::target::{Selector, Target};
 
 /// What must run, and where: everything that another run of the same order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

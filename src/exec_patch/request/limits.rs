@@ -63,7 +63,8 @@ impl fmt::Display for Quota {
 
 impl Quota {
     /// The window: a share of `matches` rounded up, and at least 1, or nothing would ever start.
-    pub(super) fn window(self, matches: usize) -> usize {
+    #[must_use]
+    pub fn window(self, matches: usize) -> usize {
         let exact = match self {
             Self::Number(number) => number,
             Self::Percent(percent) => usize::from(percent).saturating_mul(matches).div_ceil(100),
@@ -72,7 +73,8 @@ impl Quota {
     }
 
     /// The limit on failures: a share of `matches` rounded down.
-    pub(super) const fn limit(self, matches: usize) -> usize {
+    #[must_use]
+    pub const fn limit(self, matches: usize) -> usize {
         match self {
             Self::Number(number) => number,
             Self::Percent(percent) => (percent as usize).saturating_mul(matches) / 100,

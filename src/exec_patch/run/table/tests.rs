@@ -7,8 +7,8 @@ use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::outcome::{OutcomeKind, Stage};
-use crate::exec_patch::payload::NoPatch;
 use crate::exec_patch::plan::{PatchStep, PlannedContainer};
+use crate::exec_patch::request::payload::NoPatch;
 
 pub(super) fn container(name: &str) -> Container {
     Container {

@@ -4,9 +4,9 @@
 //! each outcome as it comes. Out: which container starts now, or that none does, and why. It knows
 //! nothing of time, processes or containers: a container is its place in the queue.
 
-use super::journal::halt::Halt;
-use super::limits::{Limits, Quota};
-use super::outcome::Outcome;
+use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::request::limits::{Limits, Quota};
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
-use super::enter::aftermath;
-use super::job::{Container, Job, JobResult};
-use super::journal::Journal;
-use super::journal::error::JournalError;
-use super::journal::line::Finished;
-use super::journal::past::RunLog;
-use super::outcome::{Outcome, OutcomeKind};
-use super::payload::Payload;
-use super::plan::{Plan, PlannedContainer};
-use super::run::{Listener, lives};
 use super::table::Watcher;
+use super::{Listener, instances};
+use crate::exec_patch::enter::aftermath;
+use crate::exec_patch::job::{Container, Job, JobResult};
+use crate::exec_patch::journal::Journal;
+use crate::exec_patch::journal::error::JournalError;
 use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::line::Finished;
+use crate::exec_patch::journal::past::RunLog;
+use crate::exec_patch::outcome::{Outcome, OutcomeKind};
+use crate::exec_patch::plan::{Plan, PlannedContainer};
+use crate::exec_patch::request::payload::Payload;
 use crate::lineage::digest::Digest;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
@@ -111,7 +111,7 @@ impl<'a> Recorder<'a> {
             container,
             None,
             &Outcome::Restarting {
-                starts: lives::MOST,
+                starts: instances::MOST,
             },
         );
     }

@@ -9,12 +9,12 @@ use std::collections::{HashSet, VecDeque};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::tally::OutcomeTally;
+use crate::exec_patch::enter::output;
 use crate::exec_patch::job::{Container, JobResult, container_name, place};
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::outcome::{Outcome, OutcomeKind, Stage};
-use crate::exec_patch::output;
-use crate::exec_patch::payload::Payload;
 use crate::exec_patch::plan::{PatchStep, Plan};
+use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{amount, line, span};
 

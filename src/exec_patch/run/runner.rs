@@ -15,29 +15,29 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::auto;
-use super::enter::aftermath;
-use super::error::PatchError;
-use super::journal::error::JournalError;
-use super::journal::halt::Halt;
-use super::journal::line::Finished;
-use super::journal::lock::{Lock, Waiting};
-use super::journal::past::{OUTPUT, RunLog, bytes_in};
-use super::journal::runs::Runs;
-use super::journal::who::Who;
-use super::journal::{Journal, NewRun};
-use super::outcome::Outcome;
-use super::pace::Pace;
-use super::plan::{PatchStep, Plan, PlannedContainer};
-use super::prior_runs::PriorRuns;
-use super::record::Recorder;
-use super::request::Request;
-use super::run::lives::{SeenInstances, Sighting};
-use super::run::{QueuedContainer, Rescan, Run, WorkerConfig};
-use super::runtimes::Runtimes;
-use super::select::{Scanner, Selection};
+use super::instances::{SeenInstances, Sighting};
+use super::recorder::Recorder;
 use super::table::Watcher;
-use super::words::PROGRAM;
+use super::{QueuedContainer, Rescan, Run, WorkerConfig};
+use crate::exec_patch::enter::aftermath;
+use crate::exec_patch::enter::runtimes::Runtimes;
+use crate::exec_patch::journal::error::JournalError;
+use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::line::Finished;
+use crate::exec_patch::journal::lock::{Lock, Waiting};
+use crate::exec_patch::journal::past::{OUTPUT, RunLog, bytes_in};
+use crate::exec_patch::journal::runs::Runs;
+use crate::exec_patch::journal::who::Who;
+use crate::exec_patch::journal::{Journal, NewRun};
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::error::PatchError;
+use crate::exec_patch::plan::pace::Pace;
+use crate::exec_patch::plan::prior_runs::PriorRuns;
+use crate::exec_patch::plan::request::Request;
+use crate::exec_patch::plan::signatures;
+use crate::exec_patch::plan::{PatchStep, Plan, PlannedContainer};
+use crate::exec_patch::request::arguments::PROGRAM;
+use crate::exec_patch::select::{Scanner, Selection};
 use crate::paths::Paths;
 use crate::report::{self, Exit};
 use crate::settings::Settings;
@@ -146,7 +146,7 @@ impl Runner<'_> {
             ));
         }
         request.narrow(&mut selection, prior_runs.not_ok());
-        auto::check(&request.payloads, &selection, self.paths, self.settings)?;
+        signatures::check(&request.payloads, &selection, self.paths, self.settings)?;
         Ok(selection)
     }
 

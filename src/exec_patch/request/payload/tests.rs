@@ -5,9 +5,9 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use super::super::target::{Selector, Target};
-use super::super::words::ProgramCall;
 use super::*;
 use crate::banlist::record::{Action, Severity};
+use crate::exec_patch::request::arguments::ProgramCall;
 use crate::sys::clock::Timestamp;
 use crate::sys::replace;
 

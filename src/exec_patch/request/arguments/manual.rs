@@ -9,7 +9,7 @@ use clap::Arg;
 use super::command_line;
 use crate::report::Exit;
 
-const PAGE: &str = include_str!("../../../packaging/man/embargo-exec-patch.8");
+const PAGE: &str = include_str!("../../../../packaging/man/embargo-exec-patch.8");
 
 /// What the page says about an option: its own line, and those up to the next item.
 fn described(long: &str) -> Vec<String> {

@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::outcome::Outcome;
 use crate::container::runtime::RuntimeKind;
 use crate::delegate;
+use crate::exec_patch::outcome::Outcome;
 use crate::settings::Settings;
 use crate::sys::process::{self, Identity};
 

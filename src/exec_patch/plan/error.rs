@@ -5,12 +5,12 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use super::journal::error::JournalError;
-use super::journal::line::RunId;
-use super::payload::{NoPatch, PayloadError};
-use super::select::SelectError;
 use crate::banlist::error::{ListError, Tally};
+use crate::exec_patch::journal::error::JournalError;
 use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::request::payload::{NoPatch, PayloadError};
+use crate::exec_patch::select::SelectError;
 use crate::report::{Exit, line};
 use crate::settings::SettingsError;
 use crate::sys::process;

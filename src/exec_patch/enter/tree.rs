@@ -33,7 +33,7 @@ use nix::sys::signal::Signal;
 
 use self::place::{ContainerScope, still_runs};
 use self::table::{Baseline, Candidate, Ownership, ProcessKey, Trace};
-use super::job::Container;
+use crate::exec_patch::job::Container;
 use crate::report::line;
 use crate::sys::pidfd::Hold;
 use crate::sys::proc::{self, Stat};

@@ -8,12 +8,12 @@
 //! it is read.
 
 use super::error::{PatchError, Withheld};
-use super::payload::Payloads;
-use super::select::Selection;
 use crate::banlist::error::Tally;
 use crate::banlist::record::Patch;
 use crate::banlist::store::{self, Bans, ListId, Trust};
 use crate::exec_patch::journal::line::Trigger;
+use crate::exec_patch::request::payload::Payloads;
+use crate::exec_patch::select::Selection;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
 

@@ -6,20 +6,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::enter::aftermath;
 use super::error::PatchError;
-use super::job::Container;
-use super::journal;
-use super::journal::line::ContainerKey;
-use super::journal::past::{
+use super::request::Request;
+use crate::exec_patch::enter::aftermath;
+use crate::exec_patch::job::Container;
+use crate::exec_patch::journal;
+use crate::exec_patch::journal::line::ContainerKey;
+use crate::exec_patch::journal::past::{
     EntryState, FailedContainers, InstanceId, LogEntry, PriorState, RunLog,
 };
-use super::journal::runs::{Interrupted, Prior, Runs};
-use super::outcome::Outcome;
-use super::payload::Payload;
-use super::plan::{PatchStep, Plan};
-use super::request::Request;
-use super::select::Selection;
+use crate::exec_patch::journal::runs::{Interrupted, Prior, Runs};
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::{PatchStep, Plan};
+use crate::exec_patch::request::payload::Payload;
+use crate::exec_patch::select::Selection;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 

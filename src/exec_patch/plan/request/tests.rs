@@ -1,16 +1,16 @@
 //! Tests what a run takes over from the one that it resumes.
 
-use super::super::journal::Journal;
-use super::super::journal::tests::{
-    container, failed, finished, job, nobody, node, payload, planned, started, treat,
-};
-use super::super::limits::Quota;
-use super::super::outcome::Outcome;
-use super::super::payload::Payload;
-use super::super::plan::{Plan, PlannedContainer};
-use super::super::words::USUAL_PACE;
 use super::*;
 use crate::exec_patch::job::{Container, Job};
+use crate::exec_patch::journal::Journal;
+use crate::exec_patch::journal::tests::{
+    container, failed, finished, job, nobody, node, payload, planned, started, treat,
+};
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::{Plan, PlannedContainer};
+use crate::exec_patch::request::arguments::USUAL_PACE;
+use crate::exec_patch::request::limits::Quota;
+use crate::exec_patch::request::payload::Payload;
 
 /// A resumed request, with containers and the outcomes of their patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
@@ -50,7 +50,10 @@ fn treat_with(
     }
     journal.started(&job, false).unwrap();
     journal
-        .ended(&job, &super::super::job::JobResult::of(outcome.clone()))
+        .ended(
+            &job,
+            &crate::exec_patch::job::JobResult::of(outcome.clone()),
+        )
         .unwrap();
 }
 

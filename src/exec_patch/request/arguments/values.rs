@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 
 use crate::banlist::source;
 use crate::container::engine::Engine;
-use crate::exec_patch::limits::Quota;
+use crate::exec_patch::request::limits::Quota;
 use crate::sys::clock;
 
 /// The longest time for one container: a day, in seconds.

@@ -19,9 +19,9 @@ use std::{fmt, io};
 
 pub use self::error::{NoPatch, NotScript, PayloadError};
 use self::program::NotProgram;
-use super::job::{PROGRAM_FD, Work};
-use super::words::{Order, PatchSource, USUAL_TIMEOUT, USUAL_USER};
+use super::arguments::{Order, PatchSource, USUAL_TIMEOUT, USUAL_USER};
 use crate::banlist::record::{Ban, MAX_SCRIPT, Patch, Severity};
+use crate::exec_patch::job::{PROGRAM_FD, Work};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};

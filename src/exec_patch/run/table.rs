@@ -14,13 +14,15 @@ use std::io;
 
 use self::people::Columns;
 pub use self::tally::OutcomeTally;
-use super::job::{Container, Job, JobResult};
-use super::journal::line::{self, Carried, Ended, Finished, Line, Planned, RunHeader, Started};
-use super::outcome::{Outcome, OutcomeKind};
-use super::payload::Payload;
-use super::plan::Plan;
-use super::words::PROGRAM;
+use crate::exec_patch::job::{Container, Job, JobResult};
 use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::line::{
+    self, Carried, Ended, Finished, Line, Planned, RunHeader, Started,
+};
+use crate::exec_patch::outcome::{Outcome, OutcomeKind};
+use crate::exec_patch::plan::Plan;
+use crate::exec_patch::request::arguments::PROGRAM;
+use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;

@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::error::PatchError;
-use super::journal;
-use super::journal::error::JournalError;
-use super::journal::holder::Holder;
-use super::journal::line::RunId;
-use super::journal::lock::{self, Lock};
-use super::journal::past::{OUTPUT, bytes_in};
-use super::journal::phase::Phase;
-use super::journal::runs::Runs;
 use super::runner::tell_of_waiting;
+use crate::exec_patch::journal;
+use crate::exec_patch::journal::error::JournalError;
+use crate::exec_patch::journal::holder::Holder;
+use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::journal::lock::{self, Lock};
+use crate::exec_patch::journal::past::{OUTPUT, bytes_in};
+use crate::exec_patch::journal::phase::Phase;
+use crate::exec_patch::journal::runs::Runs;
+use crate::exec_patch::plan::error::PatchError;
 use crate::paths::Paths;
 use crate::report::amount;
 use crate::report::{self, Exit, line};
