@@ -418,13 +418,8 @@ impl Journal {
         let state = past
             .entries
             .into_iter()
-            .map(|entry| entry.state)
-            .find(|state| match state {
-                EntryState::Started { number, .. } | EntryState::Ended { number, .. } => {
-                    *number == job.number
-                }
-                EntryState::Settled(_) => false,
-            });
+            .find(|entry| entry.number() == Some(job.number))
+            .map(|entry| entry.state);
         let done = match state {
             Some(EntryState::Ended { done, .. }) => return Ok(done),
             Some(EntryState::Started { unpause, .. }) => {

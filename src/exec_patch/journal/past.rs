@@ -140,6 +140,21 @@ impl LogEntry {
         }
     }
 
+    /// Its number; none if nothing entered the container.
+    #[must_use]
+    pub const fn number(&self) -> Option<usize> {
+        match self.state {
+            EntryState::Started { number, .. } | EntryState::Ended { number, .. } => Some(number),
+            EntryState::Settled(_) => None,
+        }
+    }
+
+    /// Which container, and what ran there or would have run.
+    #[must_use]
+    pub fn key(&self) -> (ContainerKey, Option<Digest>) {
+        (ContainerKey::of(&self.container), self.digest)
+    }
+
     /// Which instance of the container it was.
     #[must_use]
     pub fn instance(&self) -> InstanceId {
@@ -161,15 +176,17 @@ impl RunLog {
     /// When it wrote its last line.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
-        let entered = self.entries.iter().map(|entry| entry.at);
-        let others = self
-            .resumed
-            .iter()
-            .map(|resumed| resumed.at)
-            .chain(self.finished.iter().map(|finished| finished.at));
-        entered
-            .chain(others)
-            .fold(self.header.started, Timestamp::max)
+        let mut last = self.header.started;
+        for entry in &self.entries {
+            last = last.max(entry.at);
+        }
+        for resumed in &self.resumed {
+            last = last.max(resumed.at);
+        }
+        if let Some(finished) = &self.finished {
+            last = last.max(finished.at);
+        }
+        last
     }
 
     /// Whether it was at work in this boot of the machine.
@@ -182,110 +199,81 @@ impl RunLog {
     /// record.
     #[must_use]
     pub fn prior_state(&self, digest: Digest, instance: &InstanceId) -> PriorState<'_> {
-        let is_it = |entry: &&LogEntry| {
+        let Some(entry) = self.entries.iter().rev().find(|entry| {
             entry.digest == Some(digest)
                 && entry.container.id == instance.id
                 && entry.instance() == *instance
+        }) else {
+            return PriorState::New;
         };
-        match self.entries.iter().rev().find(is_it) {
-            None => PriorState::New,
-            Some(
-                entry @ LogEntry {
-                    state: EntryState::Started { .. },
-                    ..
-                },
-            ) => PriorState::Interrupted(entry),
-            Some(entry) if *entry.outcome() == Outcome::NotStarted => PriorState::New,
-            Some(entry) => PriorState::Over(entry.outcome()),
+        if matches!(entry.state, EntryState::Started { .. }) {
+            PriorState::Interrupted(entry)
+        } else if *entry.outcome() == Outcome::NotStarted {
+            PriorState::New
+        } else {
+            PriorState::Over(entry.outcome())
         }
     }
 
     /// The last entry on each payload in each container, in order.
     fn last_entries(&self) -> Vec<&LogEntry> {
-        let of = |entry: &LogEntry| (ContainerKey::of(&entry.container), entry.digest);
-        let last: HashMap<_, _> = self
-            .entries
-            .iter()
-            .enumerate()
-            .map(|(at, entry)| (of(entry), at))
-            .collect();
-        self.entries
-            .iter()
-            .enumerate()
-            .filter(|(at, entry)| last.get(&of(entry)) == Some(at))
-            .map(|(_, entry)| entry)
-            .collect()
+        let mut seen = HashSet::new();
+        let mut last: Vec<_> = self.entries.iter().rev().collect();
+        last.retain(|entry| seen.insert(entry.key()));
+        last.reverse();
+        last
     }
 
     /// What it did: every entry, without turns that were first skipped and came later.
     #[must_use]
     pub fn reached(&self) -> Vec<&LogEntry> {
-        let is_reached = |entry: &&LogEntry| *entry.outcome() != Outcome::NotStarted;
-        let not_started = self
-            .last_entries()
-            .into_iter()
-            .filter(|entry| !is_reached(entry));
-        self.entries
-            .iter()
-            .filter(is_reached)
-            .chain(not_started)
-            .collect()
+        let mut not_started = self.last_entries();
+        not_started.retain(|entry| *entry.outcome() == Outcome::NotStarted);
+        let mut reached: Vec<_> = self.entries.iter().collect();
+        reached.retain(|entry| *entry.outcome() != Outcome::NotStarted);
+        reached.extend(not_started);
+        reached
     }
 
     /// Each planned container: whether it is ok, whichever the instance, by the last entry on each
     /// payload there.
     #[must_use]
     pub fn ok(&self) -> HashMap<ContainerKey, bool> {
-        let last: HashMap<_, _> = self
-            .entries
-            .iter()
-            .map(|entry| {
-                (
-                    (ContainerKey::of(&entry.container), entry.digest),
-                    entry.outcome().is_ok(),
-                )
-            })
-            .collect();
         let mut ok = HashMap::new();
-        for ((named, _), is_ok) in last {
-            *ok.entry(named).or_insert(true) &= is_ok;
+        for entry in self.last_entries() {
+            let (container, _) = entry.key();
+            *ok.entry(container).or_insert(true) &= entry.outcome().is_ok();
         }
-        self.planned
-            .iter()
-            .for_each(|named| _ = ok.entry(named.clone()).or_insert(false));
+        for container in &self.planned {
+            ok.entry(container.clone()).or_insert(false);
+        }
         ok
     }
 
     /// The planned containers about which it has nothing more.
     #[must_use]
     pub fn not_started(&self) -> Vec<&ContainerKey> {
-        let known: HashSet<_> = self
-            .entries
-            .iter()
-            .map(|entry| ContainerKey::of(&entry.container))
-            .collect();
-        self.planned
-            .iter()
-            .filter(|named| !known.contains(named))
-            .collect()
+        let mut containers: Vec<_> = self.planned.iter().collect();
+        let known: HashSet<_> = self.entries.iter().map(|entry| entry.key().0).collect();
+        containers.retain(|container| !known.contains(container));
+        containers
     }
 
     /// Which containers failed, whichever instance runs now: for `--only-failed`.
     #[must_use]
     pub fn not_ok(&self) -> FailedContainers {
-        FailedContainers {
-            containers: self
-                .ok()
-                .into_iter()
-                .filter(|(_, is_ok)| !is_ok)
-                .map(|(named, _)| named)
-                .collect(),
-            unidentified: self
-                .not_understood()
-                .map(|unidentified| unidentified.id.clone())
-                .filter(|id| !id.is_empty())
-                .collect(),
+        let mut failed = FailedContainers::default();
+        for (container, is_ok) in self.ok() {
+            if !is_ok {
+                failed.containers.insert(container);
+            }
         }
+        for unidentified in self.not_understood() {
+            if !unidentified.id.is_empty() {
+                failed.unidentified.insert(unidentified.id.clone());
+            }
+        }
+        failed
     }
 
     /// How many containers are ok, and how many are not.
@@ -293,19 +281,19 @@ impl RunLog {
     pub fn counts(&self) -> (usize, usize) {
         let containers = self.ok();
         let ok = containers.values().filter(|is_ok| **is_ok).count();
-        (ok, containers.len() - ok + self.not_understood().count())
+        (ok, containers.len() - ok + self.not_understood().len())
     }
 
     /// The containers that were never identified: the others have their own outcomes.
-    fn not_understood(&self) -> impl Iterator<Item = &NotUnderstood> {
-        let is_known = |unidentified: &NotUnderstood| {
-            self.entries
-                .iter()
-                .any(|entry| entry.container.id == unidentified.id)
-        };
-        self.unidentified
+    fn not_understood(&self) -> Vec<&NotUnderstood> {
+        let known: HashSet<_> = self
+            .entries
             .iter()
-            .filter(move |unidentified| !is_known(unidentified))
+            .map(|entry| &entry.container.id)
+            .collect();
+        let mut unidentified: Vec<_> = self.unidentified.iter().collect();
+        unidentified.retain(|one| !known.contains(&one.id));
+        unidentified
     }
 
     /// The pace at which it last ran.
@@ -319,23 +307,15 @@ impl RunLog {
     /// How long its workers take at most to reach their deadlines.
     #[must_use]
     pub fn longest_job(&self) -> Duration {
-        Duration::from_secs(
-            self.carried
-                .iter()
-                .map(|carried| carried.work.timeout)
-                .max()
-                .unwrap_or(0),
-        )
+        let timeouts = self.carried.iter().map(|carried| carried.work.timeout);
+        Duration::from_secs(timeouts.max().unwrap_or(0))
     }
 
     /// The first number that no entry has.
     #[must_use]
     pub fn next_number(&self) -> usize {
-        let number = |entry: &LogEntry| match entry.state {
-            EntryState::Started { number, .. } | EntryState::Ended { number, .. } => number,
-            EntryState::Settled(_) => 0,
-        };
-        self.entries.iter().map(number).max().unwrap_or(0) + 1
+        let numbers = self.entries.iter().filter_map(LogEntry::number);
+        numbers.max().unwrap_or(0) + 1
     }
 
     /// The file that it carried, unchanged.
@@ -359,12 +339,8 @@ impl RunLog {
     /// The file with a container's output, whether or not it exists.
     #[must_use]
     pub fn output(&self, entry: &LogEntry) -> Option<PathBuf> {
-        match entry.state {
-            EntryState::Started { number, .. } | EntryState::Ended { number, .. } => {
-                Some(output(&self.directory, number, &entry.container.id))
-            }
-            EntryState::Settled(_) => None,
-        }
+        let number = entry.number()?;
+        Some(output(&self.directory, number, &entry.container.id))
     }
 }
 

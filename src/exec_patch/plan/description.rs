@@ -85,12 +85,10 @@ fn planned(planned: &PlannedContainer) -> Vec<String> {
 }
 
 fn title(container: &Container) -> String {
-    let image = container
-        .image
-        .as_deref()
-        .map(|image| format!(", {}", said::name(image)))
-        .unwrap_or_default();
-    format!("{}{image}", full_name(container))
+    match &container.image {
+        Some(image) => format!("{}, {}", full_name(container), said::name(image)),
+        None => full_name(container),
+    }
 }
 
 fn step(step: &PatchStep) -> Vec<String> {
@@ -120,34 +118,19 @@ fn terms(payload: &Payload) -> String {
         format!("as {}:{}", work.user.0, work.user.1),
         format!("within {}", amount(work.timeout, "second")),
     ];
-    terms.extend(
-        work.directory
-            .as_ref()
-            .map(|directory| format!("in {}", said::shell_word(directory))),
-    );
-    terms.extend(
-        work.environment
-            .iter()
-            .map(|variable| format!("with {}", said::shell_word(variable))),
-    );
-    terms.extend(
-        payload
-            .program
-            .as_ref()
-            .map(|program| format!("program {}", program.digest)),
-    );
-    let words = |words: &Vec<String>| {
-        words
-            .iter()
-            .map(|word| said::shell_word(word))
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    terms.extend(
-        work.check
-            .as_ref()
-            .map(|check| format!("checked by {}", words(check))),
-    );
+    if let Some(directory) = &work.directory {
+        terms.push(format!("in {}", said::shell_word(directory)));
+    }
+    for variable in &work.environment {
+        terms.push(format!("with {}", said::shell_word(variable)));
+    }
+    if let Some(program) = &payload.program {
+        terms.push(format!("program {}", program.digest));
+    }
+    if let Some(check) = &work.check {
+        let words: Vec<_> = check.iter().map(|word| said::shell_word(word)).collect();
+        terms.push(format!("checked by {}", words.join(" ")));
+    }
     terms.join(", ")
 }
 
@@ -159,13 +142,11 @@ fn gone((container, outcome): &(Container, Outcome)) -> Vec<String> {
 }
 
 fn left_out(left: &LeftOut) -> Vec<String> {
-    let reasons = left
-        .reasons
-        .iter()
-        .map(|reason| format!("  left out: {reason}"));
-    std::iter::once(title(&left.container))
-        .chain(reasons)
-        .collect()
+    let mut lines = vec![title(&left.container)];
+    for reason in &left.reasons {
+        lines.push(format!("  left out: {reason}"));
+    }
+    lines
 }
 
 fn unidentified(unidentified: &Unaccounted) -> Vec<String> {
@@ -185,7 +166,15 @@ fn unidentified(unidentified: &Unaccounted) -> Vec<String> {
 }
 
 fn summary(plan: &Plan) -> String {
-    let number = |is: fn(&PatchStep) -> bool| plan.steps().filter(|step| is(step)).count();
+    let (mut to_patch, mut before, mut stands, mut cannot) = (0, 0, 0, 0);
+    for step in plan.steps() {
+        match step {
+            PatchStep::Run(_) => to_patch += 1,
+            PatchStep::Before(..) => before += 1,
+            PatchStep::Stands(..) => stands += 1,
+            PatchStep::Cannot(_) => cannot += 1,
+        }
+    }
     let gone = plan
         .gone
         .iter()
@@ -193,19 +182,10 @@ fn summary(plan: &Plan) -> String {
         .collect::<HashSet<_>>()
         .len();
     let parts = [
-        (number(|step| matches!(step, PatchStep::Run(_))), "to patch"),
-        (
-            number(|step| matches!(step, PatchStep::Before(..))),
-            "patched before",
-        ),
-        (
-            number(|step| matches!(step, PatchStep::Stands(..))),
-            "left as it is",
-        ),
-        (
-            number(|step| matches!(step, PatchStep::Cannot(_))),
-            "could not be patched",
-        ),
+        (to_patch, "to patch"),
+        (before, "patched before"),
+        (stands, "left as it is"),
+        (cannot, "could not be patched"),
         (gone, "no longer matching"),
         (plan.left_out.len(), "left out"),
         (plan.unidentified.len(), "not understood"),

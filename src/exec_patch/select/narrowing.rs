@@ -91,49 +91,45 @@ impl Target {
         selection: &Selection,
         others: impl Iterator<Item = &'a Instance> + Clone,
     ) -> Vec<String> {
-        let unfound = self.unfound(selection, others.clone());
-        let said = |word: &String| {
+        let mut warnings = Vec::new();
+        for word in self.containers.iter().filter(|word| !selection.has(word)) {
             let name = line::name(word);
-            let runs = others
-                .clone()
-                .any(|living| is_called(word, living.id(), living.name.as_deref()));
-            match (unfound.contains(word), runs && !selection.has(word)) {
-                (true, _) => Some(format!(
-                    "cannot find a running container whose name is {name}, or whose ID begins with it"
-                )),
-                (false, true) => Some(format!("container {name} runs, and is no match")),
-                (false, false) => None,
-            }
-        };
-        let mut warnings: Vec<String> = self.containers.iter().filter_map(said).collect();
-        let (matches, unidentified) = (&selection.matches, &selection.unidentified);
-        for engine in &self.engines {
-            let is_there = matches
-                .iter()
-                .any(|found| found.container.engine == *engine)
-                || unidentified
-                    .iter()
-                    .any(|found| found.engine.may_be(*engine))
-                || others.clone().any(|living| living.engine().may_be(*engine));
-            warnings.extend((!is_there).then(|| format!("no container of {engine} runs here")));
-        }
-        for namespace in &self.namespaces {
-            let is_it = |own: Option<&String>| own == Some(namespace);
-            let is_there = matches
-                .iter()
-                .any(|found| is_it(found.container.namespace.as_ref()))
-                || unidentified
-                    .iter()
-                    .any(|found| is_it(found.namespace.as_ref()))
-                || others
-                    .clone()
-                    .any(|living| is_it(living.namespace().as_ref()));
-            warnings.extend((!is_there).then(|| {
+            warnings.push(if runs(word, others.clone()) {
+                format!("container {name} runs, and is no match")
+            } else {
                 format!(
-                    "no container runs in the namespace {}",
-                    line::name(namespace)
+                    "cannot find a running container whose name is {name}, or whose ID begins with it"
                 )
-            }));
+            });
+        }
+        let (mut engines, mut namespaces) = (Vec::new(), BTreeSet::new());
+        for found in &selection.matches {
+            namespaces.extend(found.container.namespace.clone());
+        }
+        for found in &selection.unidentified {
+            engines.push(found.engine);
+            namespaces.extend(found.namespace.clone());
+        }
+        for other in others {
+            engines.push(other.engine());
+            namespaces.extend(other.namespace());
+        }
+        for engine in &self.engines {
+            let is_matched = selection
+                .matches
+                .iter()
+                .any(|found| found.container.engine == *engine);
+            if !is_matched && !engines.iter().any(|there| there.may_be(*engine)) {
+                warnings.push(format!("no container of {engine} runs here"));
+            }
+        }
+        for namespace in self
+            .namespaces
+            .iter()
+            .filter(|name| !namespaces.contains(*name))
+        {
+            let name = line::name(namespace);
+            warnings.push(format!("no container runs in the namespace {name}"));
         }
         warnings
     }
@@ -145,14 +141,9 @@ impl Target {
         selection: &Selection,
         others: impl Iterator<Item = &'a Instance> + Clone,
     ) -> BTreeSet<String> {
-        let runs = |word: &String| {
-            others
-                .clone()
-                .any(|living| is_called(word, living.id(), living.name.as_deref()))
-        };
         self.containers
             .iter()
-            .filter(|word| !selection.has(word) && !runs(word))
+            .filter(|word| !selection.has(word) && !runs(word, others.clone()))
             .cloned()
             .collect()
     }
@@ -162,24 +153,20 @@ impl Target {
     }
 }
 
+/// Whether one of these containers has that name.
+fn runs<'a>(word: &str, mut others: impl Iterator<Item = &'a Instance>) -> bool {
+    others.any(|living| is_called(word, living.id(), living.name.as_deref()))
+}
+
 impl Selection {
     /// Whether a container with that name is in it.
     fn has(&self, word: &str) -> bool {
-        let matches = self
-            .matches
-            .iter()
-            .map(|found| (&found.container.id, &found.container.name));
-        let unidentified = self
-            .unidentified
-            .iter()
-            .map(|found| (&found.id, &found.name));
-        let left_out = self
-            .left_out
-            .iter()
-            .map(|found| (&found.container.id, &found.container.name));
-        matches
-            .chain(unidentified)
-            .chain(left_out)
-            .any(|(id, name)| is_called(word, id, name.as_deref()))
+        let matches = self.matches.iter().map(|found| &found.container);
+        let mut containers = matches.chain(self.left_out.iter().map(|found| &found.container));
+        containers.any(|container| is_called(word, &container.id, container.name.as_deref()))
+            || self
+                .unidentified
+                .iter()
+                .any(|found| is_called(word, &found.id, found.name.as_deref()))
     }
 }

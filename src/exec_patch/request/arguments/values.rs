@@ -3,6 +3,8 @@
 //! In: one argument. Out: a user, a size, an amount and so on within their bounds, or one sentence
 //! that says what was expected.
 
+use std::str::FromStr;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
@@ -41,19 +43,32 @@ impl ValueEnum for Engine {
     }
 }
 
+/// The value, or the sentence that says what was expected.
+fn expected<T>(value: Option<T>, what: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("expected {what}"))
+}
+
+/// The text, if it fits.
+fn text_if(fits: bool, text: &str, what: &str) -> Result<String, String> {
+    expected(fits.then(|| text.to_owned()), what)
+}
+
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
 /// A number of containers.
 pub(super) fn number(text: &str) -> Result<usize, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or_else(|| "expected a number such as 1, or 0 for none".to_owned())
+    expected(digits(text), "a number such as 1, or 0 for none")
 }
 
 /// A number of containers, or a share of the matches.
 pub(super) fn share(text: &str) -> Result<Quota, String> {
-    text.parse()
-        .map_err(|_| "expected a number such as 5, or a share such as 10%, at most 100%".to_owned())
+    expected(
+        text.parse().ok(),
+        "a number such as 5, or a share such as 10%, at most 100%",
+    )
 }
 
 /// The same, but not zero.
@@ -68,96 +83,91 @@ pub(super) fn parallel(text: &str) -> Result<Quota, String> {
 
 /// A ban's name as the source takes it.
 pub(super) fn ban(text: &str) -> Result<String, String> {
-    source::is_id(text)
-        .then(|| text.to_owned())
-        .ok_or_else(|| "expected a ban's ID such as BAN-2026-0007".to_owned())
+    text_if(
+        source::is_id(text),
+        text,
+        "a ban's ID such as BAN-2026-0007",
+    )
 }
 
 pub(super) fn not_empty(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        Err("expected at least one character".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
+    text_if(!text.is_empty(), text, "at least one character")
 }
 
 /// `UID` or `UID:GID`. The container defines the names, and no runtime accepts them.
 pub(super) fn user(text: &str) -> Result<(u32, u32), String> {
     let (user, group) = text.split_once(':').unwrap_or((text, text));
-    // The last number means "none" to the kernel (setresuid(2)).
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse()
-            .ok()
-            .filter(|number| digits && *number != u32::MAX)
-    };
-    number(user).zip(number(group)).ok_or_else(|| {
-        "expected numbers, such as 1000 or 1000:1000; names are the container's own".to_owned()
-    })
+    expected(
+        id(user).zip(id(group)),
+        "numbers, such as 1000 or 1000:1000; names are the container's own",
+    )
+}
+
+/// A user's or group's number. The last one means "none" to the kernel (setresuid(2)).
+fn id(text: &str) -> Option<u32> {
+    digits(text).filter(|id| *id != u32::MAX)
 }
 
 /// `NAME=VALUE`.
 pub(super) fn variable(text: &str) -> Result<String, String> {
-    let named = text
-        .split_once('=')
-        .is_some_and(|(name, _)| !name.is_empty());
-    named
-        .then(|| text.to_owned())
-        .ok_or_else(|| "expected NAME=VALUE".to_owned())
+    let has_name = text.find('=').is_some_and(|at| at > 0);
+    text_if(has_name, text, "NAME=VALUE")
 }
 
 pub(super) fn directory(text: &str) -> Result<String, String> {
-    text.starts_with('/')
-        .then(|| text.to_owned())
-        .ok_or_else(|| "expected an absolute path in the container".to_owned())
+    text_if(
+        text.starts_with('/'),
+        text,
+        "an absolute path in the container",
+    )
 }
 
 /// Seconds.
 pub(super) fn timeout(text: &str) -> Result<u64, String> {
     let seconds = clock::duration(text).filter(|seconds| (1..=LONGEST_TIMEOUT).contains(seconds));
-    seconds.ok_or_else(|| "expected a span from 1s to 24h, such as 90s or 10m".to_owned())
+    expected(seconds, "a span from 1s to 24h, such as 90s or 10m")
 }
 
 /// The longest wait, in seconds.
 pub(super) fn wait(text: &str) -> Result<u64, String> {
     let seconds = clock::duration(text).filter(|seconds| *seconds <= LONGEST_WAIT);
-    seconds.ok_or_else(|| "expected a duration of at most 7d, such as 30s or 10m".to_owned())
+    expected(seconds, "a duration of at most 7d, such as 30s or 10m")
 }
 
 /// Seconds since something ended.
 pub(super) fn age(text: &str) -> Result<u64, String> {
-    clock::duration(text).ok_or_else(|| "expected an age such as 12h, 90d or 52w".to_owned())
+    expected(clock::duration(text), "an age such as 12h, 90d or 52w")
 }
 
 /// Bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text
-        .find(|letter: char| !letter.is_ascii_digit())
-        .map(|at| text.split_at(at))
-    {
-        None => (text, 1),
-        Some((digits, "K")) => (digits, 1 << 10),
-        Some((digits, "M")) => (digits, 1 << 20),
-        Some((digits, "G")) => (digits, 1 << 30),
-        Some(_) => ("", 1),
+    let number = text.trim_end_matches(['K', 'M', 'G']);
+    let unit = match &text[number.len()..] {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => 0,
     };
-    let bytes = digits
-        .parse::<u64>()
-        .ok()
+    let bytes = digits::<u64>(number)
         .and_then(|number| number.checked_mul(unit))
-        .filter(|bytes| *bytes <= MOST_OUTPUT);
-    bytes.ok_or_else(|| {
-        "expected a number of bytes of at most 1G, such as 65536, 64K or 1M".to_owned()
-    })
+        .filter(|bytes| unit > 0 && *bytes <= MOST_OUTPUT);
+    expected(
+        bytes,
+        "a number of bytes of at most 1G, such as 65536, 64K or 1M",
+    )
 }
 
 /// The name of a run, which cannot be used to form another path.
 pub(super) fn run(text: &str) -> Result<String, String> {
-    let legal = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-';
     let is_run = (1..=LONGEST_RUN).contains(&text.len())
         && !text.starts_with('-')
-        && text.bytes().all(legal);
-    is_run.then(|| text.to_owned()).ok_or_else(|| {
-        "expected a run such as 20261120-141502-7f3a, or last; --history shows them".to_owned()
-    })
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'-'));
+    text_if(
+        is_run,
+        text,
+        "a run such as 20261120-141502-7f3a, or last; --history shows them",
+    )
 }
