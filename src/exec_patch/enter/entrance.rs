@@ -122,10 +122,10 @@ impl<'a> Entrance<'a> {
         deadline: Instant,
     ) -> Result<Self, Outcome> {
         let container = &job.container;
-        let owner = Owner::of(container).map_err(|error| could_not_enter(&error))?;
+        let owner = Owner::of(container).map_err(could_not_enter)?;
         if owner.person().is_some() {
             // The user must not read what root's groups may; root needs none of them.
-            nix::unistd::setgroups(&[]).map_err(|error| could_not_enter(&error))?;
+            nix::unistd::setgroups(&[]).map_err(could_not_enter)?;
         }
         let name = format!("{}.{}", job.run, job.number);
         let pinned = Pinned::make(
@@ -135,9 +135,8 @@ impl<'a> Entrance<'a> {
         )?;
         let namespace = owner
             .namespace(container.pid, pinned.spec().makes_user_namespace)
-            .map_err(|error| could_not_enter(&error))?;
-        let collector =
-            Collector::create(output, job.output_limit).map_err(|error| could_not_enter(&error))?;
+            .map_err(could_not_enter)?;
+        let collector = Collector::create(output, job.output_limit).map_err(could_not_enter)?;
         let marker = job.marker();
         let tree = Tree::new(container, &marker);
         let watch = WaitSet {
@@ -249,11 +248,7 @@ impl<'a> Entrance<'a> {
         if program {
             call.extend(["--preserve-fds".into(), "1".into()]);
         }
-        let ends = self
-            .watch
-            .collector
-            .open()
-            .map_err(|error| could_not_enter(&error))?;
+        let ends = self.watch.collector.open().map_err(could_not_enter)?;
         let runtime = self.start(
             call,
             Some((ends.output, ends.error)),

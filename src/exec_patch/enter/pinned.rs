@@ -127,13 +127,13 @@ impl Drop for Pinned {
 
 /// The outcome for a failure with one of the worker's own files.
 pub(super) fn cannot(path: &Path, error: io::Error) -> Outcome {
-    could_not_enter(&crate::sys::replace::WriteError::new(path, error))
+    could_not_enter(crate::sys::replace::WriteError::new(path, error))
 }
 
 /// The outcome that nothing entered, and why.
-pub(super) fn could_not_enter(error: &(dyn std::error::Error + 'static)) -> Outcome {
+pub(super) fn could_not_enter(error: impl std::error::Error + 'static) -> Outcome {
     Outcome::CouldNotEnter {
-        why: line::causes(error),
+        why: line::causes(&error),
     }
 }
 
@@ -177,7 +177,7 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
             if error.is_absent() {
                 Outcome::Vanished
             } else {
-                could_not_enter(&error)
+                could_not_enter(error)
             }
         })?;
     if files.iter().any(|(name, _)| name == NOT_STARTED) {
@@ -236,7 +236,7 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
     else {
         return Err(Outcome::Vanished);
     };
-    let state = found.map_err(|error| could_not_enter(&error))?;
+    let state = found.map_err(could_not_enter)?;
     let process = InitProcess {
         pid: container.pid,
         started: Some(container.started),
@@ -271,8 +271,8 @@ fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<Proces
         }
         RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
     };
-    let bytes = bytes.map_err(|error| could_not_enter(&error))?;
-    ProcessSpec::parse(&bytes).map_err(|error| could_not_enter(&error))
+    let bytes = bytes.map_err(could_not_enter)?;
+    ProcessSpec::parse(&bytes).map_err(could_not_enter)
 }
 
 #[cfg(test)]

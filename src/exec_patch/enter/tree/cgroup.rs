@@ -149,20 +149,14 @@ impl Cgroup {
 /// The directory of a container's cgroup in `line`'s hierarchy, and whether it has the container's
 /// name.
 fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
-    let is_it = |hierarchy: &&Hierarchy| match line.controllers.first() {
-        None => hierarchy.is_v2,
-        Some(controller) => !hierarchy.is_v2 && hierarchy.options.contains(controller),
-    };
     let named = named(&line.path, id);
     let path = named.as_deref().unwrap_or(&line.path);
     // One hierarchy may be mounted in several places, each showing a different part; what lies
     // outside the caller's cgroup namespace has no directory.
-    let below = mounted.iter().filter(is_it).find_map(|hierarchy| {
-        Some(
-            hierarchy
-                .mount_point
-                .join(path.strip_prefix(&hierarchy.root).ok()?),
-        )
+    let mut own = mounted.iter().filter(|hierarchy| hierarchy.is_of(line));
+    let below = own.find_map(|hierarchy| {
+        let below = path.strip_prefix(&hierarchy.root).ok()?;
+        Some(hierarchy.mount_point.join(below))
     })?;
     let is_above = path.components().any(|part| part.as_os_str() == "..");
     (!is_above).then_some((below, named.is_some()))
@@ -172,30 +166,44 @@ fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(Path
 /// `libpod-ID`. A container's processes may have been moved below it, as Docker in a container and
 /// systemd do.
 fn named(path: &Path, id: &str) -> Option<PathBuf> {
-    let is_named = |part: &OsStr| {
-        let name = part.to_str().unwrap_or_default();
-        let name = name.strip_suffix(".scope").unwrap_or(name);
-        name.strip_suffix(id)
-            .is_some_and(|before| before.is_empty() || before.ends_with('-'))
-    };
-    path.ancestors()
-        .filter(|directory| directory.file_name().is_some_and(is_named))
-        .last()
-        .map(Path::to_owned)
+    let named = path.ancestors().filter(|directory| is_named(directory, id));
+    named.last().map(Path::to_owned)
+}
+
+fn is_named(directory: &Path, id: &str) -> bool {
+    let name = directory
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
+    let name = name.strip_suffix(".scope").unwrap_or(name);
+    name.strip_suffix(id)
+        .is_some_and(|before| before.is_empty() || before.ends_with('-'))
+}
+
+impl Hierarchy {
+    fn is_of(&self, line: &CgroupLine) -> bool {
+        match line.controllers.first() {
+            None => self.is_v2,
+            Some(controller) => !self.is_v2 && self.options.contains(controller),
+        }
+    }
 }
 
 /// The lines of `/proc/PID/cgroup`, the most useful one first: v2's, then v1's by [`CONTROLLERS`].
 fn lines(text: &[u8]) -> Vec<CgroupLine> {
     let mut lines: Vec<CgroupLine> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
-    let rank = |line: &CgroupLine| match line.controllers.first() {
-        None => 0,
-        Some(_) => CONTROLLERS
-            .iter()
-            .position(|one| line.controllers.iter().any(|other| one == other))
-            .map_or(usize::MAX, |place| place + 1),
-    };
     lines.sort_by_key(rank);
     lines
+}
+
+fn rank(line: &CgroupLine) -> usize {
+    if line.controllers.is_empty() {
+        return 0;
+    }
+    CONTROLLERS
+        .iter()
+        .position(|one| line.controllers.iter().any(|other| one == other))
+        .map_or(usize::MAX, |place| place + 1)
 }
 
 /// `4:memory:/a/b` or `0::/a/b`; the path may hold colons.

@@ -49,47 +49,29 @@ pub(super) struct Columns {
 impl Columns {
     /// Wide enough for what is planned.
     pub(super) fn of(plan: &Plan) -> Self {
-        let widest = |title: &str, told: &dyn Fn(&Container) -> String| {
-            let widths = plan
-                .planned
-                .iter()
-                .map(|planned| told(&planned.container).chars().count());
-            widths
-                .chain([title.len()])
-                .max()
-                .unwrap_or_default()
-                .min(WIDEST)
+        let payloads = plan.steps().filter_map(PatchStep::payload);
+        let mut bans: Vec<_> = payloads.map(|payload| payload.ban.clone()).collect();
+        bans.dedup();
+        let ban = if bans.len() == 1 {
+            bans.remove(0)
+        } else {
+            None
         };
-        let mut bans = plan
-            .steps()
-            .filter_map(PatchStep::payload)
-            .map(|payload| payload.ban.clone());
-        let ban = bans
-            .next()
-            .flatten()
-            .filter(|first| bans.all(|ban| ban.as_ref() == Some(first)));
-        let (called, place, image) = (
-            widest("CONTAINER", &container_name),
-            widest("ENGINE", &place),
-            widest("IMAGE", &image),
-        );
         Self {
             ban,
-            called,
-            place,
-            image,
+            called: widest(plan, "CONTAINER", container_name),
+            place: widest(plan, "ENGINE", place),
+            image: widest(plan, "IMAGE", image),
             tails: Cell::new(Some(MOST_TAILS)),
         }
     }
 
     /// A run's first line.
     pub(super) fn began(&self, run: &str) -> String {
-        let patch = self
-            .ban
-            .as_ref()
-            .map(|ban| format!(": patch of {}", line::name(ban)))
-            .unwrap_or_default();
-        format!("run {run}{patch}")
+        match &self.ban {
+            Some(ban) => format!("run {run}: patch of {}", line::name(ban)),
+            None => format!("run {run}"),
+        }
     }
 
     pub(super) fn head(&self) -> String {
@@ -184,6 +166,15 @@ impl Columns {
         lines.push(format!("    {}", line::one_line(&unidentified.why)));
         lines
     }
+}
+
+/// The width of a column with this title.
+fn widest(plan: &Plan, title: &str, text: fn(&Container) -> String) -> usize {
+    let mut width = title.len();
+    for planned in &plan.planned {
+        width = width.max(text(&planned.container).chars().count());
+    }
+    width.min(WIDEST)
 }
 
 /// The name of a container that cannot be identified.
