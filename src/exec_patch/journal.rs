@@ -16,52 +16,51 @@
 //! cannot be written is an error before anything enters a container. Only root writes here; names
 //! in the lines are hostile. Of a command's output, only its place is kept here.
 
-mod append;
-pub mod error;
+pub mod who;
+pub mod ids;
 pub mod halt;
 pub mod holder;
-pub mod history;
+pub mod error;
 pub mod line;
-pub mod lock;
+mod summary;
+mod append;
 pub mod past;
-pub mod phase;
 mod reading;
 pub mod runs;
-mod summary;
+pub mod lock;
+pub mod draft;
 mod events;
-pub mod who;
+pub mod phase;
+pub mod history;
 
 #[cfg(test)]
 pub(super) mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use self::append::Appender;
+use self::draft::{DraftDirectory, unused};
 use self::error::JournalError;
 use self::events::ContainerOutcome;
 use self::holder::Holder;
+use self::ids::{RunId, WorkerId};
 use self::line::{
-    Carried, Ended, Finished, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunHeader, RunId,
-    RunTerms, Started, Trigger, WorkerId,
+    Carried, Ended, Finished, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunHeader,
+    RunTerms, Started, Trigger,
 };
 use self::lock::Lock;
-use self::past::{EntryState, JOURNAL, OUTPUT, PROGRAM, RunLog};
+use self::past::{EntryState, JOURNAL, PROGRAM, RunLog};
 use self::who::Who;
 use super::job::{Container, Job, JobResult};
 use super::outcome::Outcome;
 use crate::exec_patch::request::arguments::Order;
 use crate::exec_patch::request::limits::Limits;
-use crate::exec_patch::request::payload;
-use crate::exec_patch::request::payload::Payload;
+use crate::exec_patch::request::payload::{Payload, ProgramFile};
 use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
@@ -91,7 +90,7 @@ pub struct NewRun<'a> {
     /// What runs, as far as known.
     pub carried: Vec<Carried>,
     /// The file carried with the request.
-    pub program: Option<&'a payload::ProgramFile>,
+    pub program: Option<&'a ProgramFile>,
     /// The run whose failed containers it is for.
     pub only_failed: Option<RunId>,
     /// The version of the list in force.
@@ -490,85 +489,4 @@ pub fn boot() -> Result<String, JournalError> {
         Guard::Any,
     )?;
     Ok(text.trim().to_owned())
-}
-
-/// Removes a run, as a whole or not at all: what a kill leaves is no run any more, and the next
-/// creation or removal clears it.
-///
-/// # Errors
-/// [`JournalError::Directory`].
-pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
-    let fault = |error| JournalError::Directory(runs.join(run.as_str()), error);
-    // The remover holds the lock, so nobody creates a run there meanwhile.
-    let half = DraftDirectory::cleared(runs)?;
-    fs::rename(runs.join(run.as_str()), &half.directory).map_err(fault)?;
-    replace::sync_directory(runs).map_err(fault)?;
-    fs::remove_dir_all(&half.directory).map_err(fault)
-}
-
-/// An ID for a run that starts now, greater than those of this second. Nobody else takes it
-/// meanwhile: the caller holds the lock.
-fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
-    let fault = |error| JournalError::Directory(runs.to_owned(), error);
-    loop {
-        let started = Timestamp::now();
-        let mut salt = [0; 2];
-        SystemRandom::new()
-            .fill(&mut salt)
-            .map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
-        // The upper half is for the IDs that follow.
-        let id = RunId::new(started, u16::from_be_bytes(salt) >> 1);
-        let newest = runs::ids(runs)?
-            .into_iter()
-            .filter(|other| other.is_of_second(&id))
-            .max();
-        match newest.map_or(Some(id), |newest| newest.following()) {
-            Some(id) => return Ok((started, id)),
-            None => std::thread::sleep(Duration::from_millis(100)),
-        }
-    }
-}
-
-/// The directory of a run that is not complete yet, and is no run until it is. If dropped before,
-/// it is removed.
-struct DraftDirectory {
-    directory: PathBuf,
-}
-
-impl DraftDirectory {
-    /// Makes it, and replaces one that a killed process left.
-    fn make(runs: &Path) -> Result<Self, JournalError> {
-        let half = Self::cleared(runs)?;
-        let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-        let made = make(&half.directory).and_then(|()| make(&half.directory.join(OUTPUT)));
-        made.map_err(|error| JournalError::Directory(half.directory.clone(), error))
-            .map(|()| half)
-    }
-
-    /// One that does not exist yet; removes what a killed process left there.
-    fn cleared(runs: &Path) -> Result<Self, JournalError> {
-        let directory = runs.join(".draft");
-        match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(JournalError::Directory(directory, error))
-            }
-            Ok(()) | Err(_) => Ok(Self { directory }),
-        }
-    }
-
-    /// Renames it to the directory `run`, on the disk.
-    fn name(&self, run: &Path) -> Result<PathBuf, JournalError> {
-        let fault = |error| JournalError::Directory(run.to_owned(), error);
-        replace::sync_directory(&self.directory.join(JOURNAL)).map_err(fault)?;
-        fs::rename(&self.directory, run).map_err(fault)?;
-        replace::sync_directory(run).map_err(fault)?;
-        Ok(run.to_owned())
-    }
-}
-
-impl Drop for DraftDirectory {
-    fn drop(&mut self) {
-        // After the rename it no longer exists; and there is nobody to report an error to.
-        drop(fs::remove_dir_all(&self.directory));
-    }
 }

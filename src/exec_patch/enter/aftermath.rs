@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use super::freezer;
 use super::tree;
 use crate::exec_patch::job::{Container, Job, JobResult, container_name};
-use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::journal::ids::RunId;
 use crate::exec_patch::journal::runs::Interrupted;
 use crate::exec_patch::outcome::Outcome;
 use crate::node::runtime_state::InitProcess;
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_container_that_was_resumed_and_runs_on_is_told_so() {
-        let started = crate::exec_patch::journal::line::WorkerId::own()
+        let started = crate::exec_patch::journal::ids::WorkerId::own()
             .unwrap()
             .started;
         let alive = Container {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use super::holder::Holder;
-use super::line::RunId;
+use super::ids::RunId;
 use crate::report::json::SCHEMA;
 use crate::report::line;
 use crate::sys::file::FileError;

@@ -12,7 +12,8 @@ mod tests;
 
 use self::document::{HistoryLine, Summary};
 use super::error::JournalError;
-use super::line::{Carried, ContainerKey, NotUnderstood, RunId};
+use super::ids::{ContainerKey, RunId};
+use super::line::{Carried, NotUnderstood};
 use super::past::{EntryState, RunLog};
 use super::phase::{NodeState, Phase};
 use super::reading;

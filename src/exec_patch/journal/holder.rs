@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::line::{RunId, WorkerId};
+use super::ids::{RunId, WorkerId};
 use crate::sys::clock::Timestamp;
 
 /// Who has the lock.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::JournalError;
-use super::line::{Carried, ContainerKey, Finished, NotUnderstood, Resumed, RunHeader, WorkerId};
+use super::ids::{ContainerKey, WorkerId};
+use super::line::{Carried, Finished, NotUnderstood, Resumed, RunHeader};
 use crate::exec_patch::job::{Container, JobResult};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::request::limits::Limits;

@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
-use super::line::{ContainerKey, Ended, Findings, Line, RunHeader, Started};
+use super::ids::ContainerKey;
+use super::line::{Ended, Findings, Line, RunHeader, Started};
 use super::past::{EntryState, JOURNAL, LogEntry, RunLog, resumed};
 use crate::exec_patch::job::JobResult;
 use crate::exec_patch::outcome::OutcomeKind;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
-use super::line::RunId;
+use super::ids::RunId;
 use super::past::{EntryState, InstanceId, LogEntry, RunLog};
 use crate::exec_patch::job::{Container, marker};
 use crate::exec_patch::outcome::Outcome;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io::Write};
 
 use super::history;
+use super::ids::*;
 use super::line::*;
 use super::lock::*;
 use super::past::*;
@@ -99,7 +100,7 @@ fn digest() -> Digest {
     Digest::of(b"work")
 }
 
-fn draft<'a>(program: Option<&'a payload::ProgramFile>) -> NewRun<'a> {
+fn draft<'a>(program: Option<&'a ProgramFile>) -> NewRun<'a> {
     let carried = vec![Carried {
         digest: digest(),
         ban: None,
@@ -492,7 +493,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
 fn the_program_of_a_run_is_kept_and_is_what_it_was() {
     let (_directory, paths) = node();
     let mut lock = Lock::take(&paths).unwrap();
-    let program = payload::ProgramFile {
+    let program = ProgramFile {
         name: "fix".into(),
         bytes: (*b"#!/bin/sh\n").into(),
         digest: Digest::of(b"#!/bin/sh\n"),

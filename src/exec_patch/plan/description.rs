@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use super::{PatchStep, Plan, PlannedContainer};
 use crate::exec_patch::job::{Container, full_name, short};
-use crate::exec_patch::journal::line::{self, ContainerKey, Line};
+use crate::exec_patch::journal::ids::ContainerKey;
+use crate::exec_patch::journal::line::{self, Line};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::request::payload::Payload;
 use crate::exec_patch::select::LeftOut;

@@ -8,7 +8,7 @@ use std::{fmt, io};
 use crate::banlist::error::{ListError, Tally};
 use crate::exec_patch::journal::error::JournalError;
 use crate::exec_patch::journal::halt::Halt;
-use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::journal::ids::RunId;
 use crate::exec_patch::request::payload::{NoPatch, PayloadError};
 use crate::exec_patch::select::SelectError;
 use crate::report::{Exit, line};

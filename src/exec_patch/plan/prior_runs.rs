@@ -11,7 +11,7 @@ use super::request::Request;
 use crate::exec_patch::enter::aftermath;
 use crate::exec_patch::job::Container;
 use crate::exec_patch::journal;
-use crate::exec_patch::journal::line::ContainerKey;
+use crate::exec_patch::journal::ids::ContainerKey;
 use crate::exec_patch::journal::past::{
     EntryState, FailedContainers, InstanceId, LogEntry, PriorState, RunLog,
 };

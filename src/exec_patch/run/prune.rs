@@ -13,14 +13,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::runner::tell_of_waiting;
-use crate::exec_patch::journal;
 use crate::exec_patch::journal::error::JournalError;
 use crate::exec_patch::journal::holder::Holder;
-use crate::exec_patch::journal::line::RunId;
+use crate::exec_patch::journal::ids::RunId;
 use crate::exec_patch::journal::lock::{self, Lock};
 use crate::exec_patch::journal::past::{OUTPUT, bytes_in};
 use crate::exec_patch::journal::phase::Phase;
 use crate::exec_patch::journal::runs::Runs;
+use crate::exec_patch::journal::{self, draft};
 use crate::exec_patch::plan::error::PatchError;
 use crate::paths::Paths;
 use crate::report::amount;
@@ -64,7 +64,7 @@ pub fn carry_out(
         PruneLine::Pruned {
             run, ended, bytes, ..
         } => {
-            journal::remove(runs, &run)?;
+            draft::remove(runs, &run)?;
             Ok(PruneLine::Pruned {
                 run,
                 ended,

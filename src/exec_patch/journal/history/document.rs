@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::exec_patch::journal::halt::Halt;
-use crate::exec_patch::journal::line::{RunId, Trigger};
+use crate::exec_patch::journal::ids::RunId;
+use crate::exec_patch::journal::line::Trigger;
 use crate::exec_patch::journal::past::RunLog;
 use crate::exec_patch::journal::phase::{NodeState, Phase};
 use crate::exec_patch::journal::who::Who;

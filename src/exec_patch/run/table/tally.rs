@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::exec_patch::job::{Container, full_name};
-use crate::exec_patch::journal::line::ContainerKey;
+use crate::exec_patch::journal::ids::ContainerKey;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::Exit;
 
