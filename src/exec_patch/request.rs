@@ -7,3 +7,4 @@ pub mod limits;
 pub mod target;
 pub mod arguments;
 pub mod payload;
+pub mod payloads;

@@ -18,7 +18,8 @@ use crate::exec_patch::journal::runs::Runs;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::exec_patch::request::arguments::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
 use crate::exec_patch::request::limits::Limits;
-use crate::exec_patch::request::payload::{Payloads, ProgramFile};
+use crate::exec_patch::request::payload::ProgramFile;
+use crate::exec_patch::request::payloads::Payloads;
 use crate::exec_patch::select::Selection;
 use crate::lineage::digest::Digest;
 

@@ -12,7 +12,7 @@ use crate::banlist::error::Tally;
 use crate::banlist::record::Patch;
 use crate::banlist::store::{self, Bans, ListId, Trust};
 use crate::exec_patch::journal::line::Trigger;
-use crate::exec_patch::request::payload::Payloads;
+use crate::exec_patch::request::payloads::Payloads;
 use crate::exec_patch::select::Selection;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};

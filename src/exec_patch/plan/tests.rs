@@ -7,7 +7,7 @@ use crate::banlist::store::ListId;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::request::arguments::{Order, PatchSource};
-use crate::exec_patch::request::payload::Payloads;
+use crate::exec_patch::request::payloads::Payloads;
 use crate::lineage::digest::Digest;
 
 fn container(id: &str, name: Option<&str>) -> Container {
