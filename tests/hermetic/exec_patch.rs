@@ -11,5 +11,6 @@ mod entering;
 pub(crate) mod fleet;
 mod pacing;
 mod recording;
+mod resuming;
 mod signed;
 mod telling;
