@@ -137,7 +137,7 @@ like_engines() {
   done
 }
 
-@test "in a user namespace of its own a payload is confined as the first process, or it is told that the lineage cannot be" {
+@test "in a user namespace of its own a payload is confined as the first process, or it is reported that the lineage is not known" {
   local status_of=0
   in_podman mapped app --uidmap 0:300000:5000 --gidmap 0:300000:5000
   # Podman 5 mounts the root of such a container where nobody else sees it.

@@ -337,7 +337,7 @@ processes() {
   done
 }
 
-@test "a user namespace of Podman's: patched as the root of its own, or it is told that its lineage cannot be" {
+@test "a user namespace of Podman's: patched as the root of its own, or it is reported that its lineage is not known" {
   in_podman mapped app --uidmap 0:200000:4000 --gidmap 0:200000:4000
   in_podman mapped-too app --uidmap 0:300000:5000 --gidmap 0:300000:5000
   everywhere -- sh -c 'id -u >/patched; cat /proc/self/uid_map >>/patched'

@@ -88,7 +88,7 @@ bundle() {
   ! pgrep -xf 'sleep 6543'
 }
 
-@test "what its store is cannot be told where it is kept elsewhere, and that is said" {
+@test "what its store is is not known where it is kept elsewhere, and that is reported" {
   stop_rootless_docker
   start_rootless_docker --data-root "$TENANT_HOME/elsewhere"
   tar -C "$ROOM/root-base" -c . | docker import - away:1

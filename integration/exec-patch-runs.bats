@@ -113,7 +113,7 @@ no_workers() {
   failing 5 --canary 0 --parallel 5
 }
 
-@test "those that were not started are told, and count" {
+@test "those that were not started are reported, and count" {
   five
   failing 1 --canary 0 --parallel 1 --max-failures 0
   [ "$(grep -c 'not started' <<<"$output")" -ge 1 ] || fail "$(said)"
@@ -199,7 +199,7 @@ no_workers() {
   only_patched 1 $(names)
 }
 
-@test "killed with all its workers: what was under way is told to be interrupted, and nothing is entered twice" {
+@test "killed with all its workers: what was under way is reported as interrupted, and nothing is entered twice" {
   local run
   five
   begin --canary 0 --parallel 2 -- "${SLOW[@]}"
@@ -291,7 +291,7 @@ no_workers() {
   only_patched 1 $(names)
 }
 
-@test "a second run at the same time is told who holds the first" {
+@test "a second run at the same time learns who holds the first" {
   five
   begin --canary 0 --parallel 2 -- "${SLOW[@]}"
   within 30 entered_at_least 1

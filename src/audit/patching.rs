@@ -361,7 +361,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_run_is_told_from_its_begin_to_its_end_with_each_container() {
+    fn a_run_is_reported_from_its_start_to_its_end_with_each_container() {
         let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
             journal: directory.path().join("journal"),

@@ -330,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_that_is_missing_is_told_as_what_is_missing() {
+    fn a_missing_shell_is_reported_as_what_is_missing() {
         let outcome = |why: &str| Outcome::CouldNotEnter {
             why: why.to_owned(),
         };

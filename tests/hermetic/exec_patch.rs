@@ -11,6 +11,6 @@ mod entering;
 pub(crate) mod fleet;
 mod pacing;
 mod recording;
+mod reporting;
 mod resuming;
 mod signed;
-mod telling;

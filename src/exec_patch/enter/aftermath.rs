@@ -198,7 +198,7 @@ mod tests {
     use crate::exec_patch::outcome::Stage;
 
     #[test]
-    fn a_container_that_was_resumed_and_runs_on_is_told_so() {
+    fn a_container_that_was_resumed_and_runs_on_is_reported_so() {
         let started = crate::exec_patch::journal::ids::WorkerId::own()
             .unwrap()
             .started;

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_the_container_lacks_is_told_from_one_that_fails() {
+    fn a_program_that_the_container_lacks_is_distinguished_from_one_that_fails() {
         for (reason, program, expected) in [
             (
                 "exec: \"sh\": executable file not found in $PATH",
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_container_is_told_from_one_that_is_named_so() {
+    fn a_paused_container_is_distinguished_from_one_that_is_named_so() {
         assert!(is_paused(
             "cannot exec in a paused container (use --ignore-paused to override)"
         ));

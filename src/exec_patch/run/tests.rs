@@ -253,7 +253,7 @@ fn what_is_found_meanwhile_has_its_turn_and_nothing_twice() {
 }
 
 #[test]
-fn nobody_begins_once_too_many_have_failed_and_the_rest_is_told() {
+fn nobody_starts_once_too_many_have_failed_and_the_rest_is_reported() {
     let mut heard = Heard::default();
     let halt = carried_out(
         &mut heard,

@@ -362,7 +362,7 @@ fn root_does_not_read_for_a_user_what_he_may_not_read_himself() {
 }
 
 #[test]
-fn what_is_left_out_is_said_and_a_ban_that_was_named_may_be_ahead() {
+fn what_is_left_out_is_reported_and_a_ban_that_was_named_may_be_ahead() {
     let mut node = Node::new();
     for (letters, layers) in [
         ("a", &[1][..]),
@@ -585,7 +585,7 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
 }
 
 #[test]
-fn who_names_a_container_that_is_not_there_is_told() {
+fn who_names_a_container_that_is_not_there_is_reported() {
     let mut node = Node::new();
     node.container("web", &[1]);
     node.container("calm", &[2]);
@@ -739,7 +739,7 @@ fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
 }
 
 #[test]
-fn what_was_told_of_a_container_is_remembered_while_it_lives() {
+fn what_was_found_about_a_container_is_remembered_while_it_lives() {
     let mut node = Node::new();
     node.container("web", &[1]);
     let settings = Settings::unset();

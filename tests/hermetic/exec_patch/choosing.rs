@@ -66,7 +66,7 @@ fn each_way_of_choosing_finds_exactly_its_containers() {
 }
 
 #[test]
-fn nothing_to_do_is_told_by_the_exit_status() {
+fn nothing_to_do_shows_in_the_exit_status() {
     let fleet = mixed();
     for words in [
         &["--base", OTHER][..],
@@ -80,7 +80,7 @@ fn nothing_to_do_is_told_by_the_exit_status() {
 }
 
 #[test]
-fn a_name_that_finds_nothing_is_told() {
+fn a_name_that_finds_nothing_is_reported() {
     let fleet = mixed();
     for words in [
         &["--container", "nope"][..],
@@ -145,7 +145,7 @@ fn a_name_that_finds_nothing_is_told() {
 }
 
 #[test]
-fn words_without_sense_are_told_from_what_cannot_be_done() {
+fn arguments_without_sense_are_distinguished_from_what_cannot_be_done() {
     let fleet = Fleet::of(1);
     for (words, status) in [
         (&[][..], 64),

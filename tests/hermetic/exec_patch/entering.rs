@@ -281,7 +281,7 @@ fn outcome(fleet: &Fleet, words: &[&str], command: &[&str]) -> (serde_json::Valu
 }
 
 #[test]
-fn a_commands_end_is_told_from_its_runtimes() {
+fn a_commands_end_is_distinguished_from_its_runtimes() {
     let fleet = Fleet::of(1);
     let shell = |script: &'static str| ["/bin/sh", "-c", script];
     for (command, status) in [

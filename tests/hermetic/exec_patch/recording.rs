@@ -337,7 +337,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
 }
 
 #[test]
-fn whoever_may_not_look_is_told_who_may() {
+fn whoever_may_not_look_learns_who_may() {
     let fleet = Fleet::of(1);
     let state = fleet.path("node/var/lib/embargo");
     take_away(&state);

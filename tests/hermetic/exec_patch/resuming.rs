@@ -124,7 +124,7 @@ fn a_run_that_its_canary_or_its_limit_stopped_goes_on_at_another_pace_alone() {
 }
 
 #[test]
-fn what_nobody_saw_the_end_of_is_told_and_not_done_again_unless_a_check_says_what_is() {
+fn what_nobody_saw_the_end_of_is_reported_and_not_done_again_unless_a_check_says_what_is() {
     for check in [None, Some("test -e \"$LEDGER\"")] {
         let fleet = Fleet::of(3);
         let words = check.map_or(vec![], |check| vec!["--check", check]);

@@ -199,7 +199,7 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
 }
 
 #[test]
-fn what_a_ban_leaves_out_is_told_and_left_alone() {
+fn what_a_ban_leaves_out_is_reported_and_left_alone() {
     let node = Node::trusting(&keyset(&[1], 1));
     let except = format!(
         "[[ban.except]]\nbase = \"{}\"\nuntil = 2062-01-01\nreason = \"until then\"\n",

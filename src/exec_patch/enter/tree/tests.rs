@@ -300,7 +300,7 @@ fn the_first_process_of_a_pid_namespace_gets_the_orphans_of_those_below_it_as_we
 }
 
 #[test]
-fn an_undyed_daemon_in_a_namespace_of_its_own_is_told() {
+fn an_undyed_daemon_in_a_namespace_of_its_own_is_reported() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.9");
     let script =

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
+fn a_worker_that_is_gone_without_an_answer_is_judged_by_what_it_wrote() {
     let (_directory, paths) = node();
     let (_lock, journal) = started(&paths);
     let [one, two, three] =
@@ -38,7 +38,7 @@ fn a_worker_that_is_gone_without_a_word_is_believed_by_what_it_wrote() {
 }
 
 #[test]
-fn the_system_log_hears_of_begin_containers_and_end() {
+fn the_system_log_gets_start_containers_and_end() {
     let (directory, paths) = node();
     let sockets = Sockets {
         journal: directory.path().join("journal"),
@@ -94,7 +94,7 @@ fn the_system_log_hears_of_begin_containers_and_end() {
 }
 
 #[test]
-fn a_run_that_cannot_begin_leaves_no_directory_and_one_half_made_is_removed() {
+fn a_run_that_cannot_start_leaves_no_directory_and_one_half_made_is_removed() {
     let (_directory, paths) = node();
     let mut lock = Lock::take(&paths).unwrap();
     fs::create_dir_all(paths.patches.join(".draft/output")).unwrap();

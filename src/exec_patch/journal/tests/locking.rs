@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_second_run_is_told_who_runs() {
+fn a_second_run_learns_who_runs() {
     let (_directory, paths) = node();
     let (lock, journal) = started(&paths);
     let error = Lock::take(&paths).unwrap_err();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_last_run_is_the_one_that_began_last_also_within_a_second() {
+fn the_last_run_is_the_one_that_started_last_also_within_a_second() {
     let (_directory, paths) = node();
     let made: Vec<_> = (0..20).map(|_| started(&paths).1.id().clone()).collect();
     let runs = Runs::load(&paths).unwrap();

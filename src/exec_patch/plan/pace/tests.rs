@@ -367,7 +367,7 @@ fn a_pace_is_read_as_it_was_written_or_not_at_all() {
 }
 
 #[test]
-fn told_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
+fn asked_to_stop_it_finishes_what_is_under_way_and_keeps_the_first_reason() {
     let mut pace = Pace::new(limits(0, Quota::Number(2), Quota::Number(0)), 4);
     pace.add(4);
     assert_eq!(

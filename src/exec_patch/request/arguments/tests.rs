@@ -120,7 +120,7 @@ fn everything_that_is_typed_stands_in_the_order() {
 }
 
 #[test]
-fn a_script_and_a_program_take_the_words_behind_them() {
+fn a_script_and_a_program_take_the_arguments_after_them() {
     let program = |file: &str, words: &[&str]| ProgramCall {
         file: file.into(),
         arguments: words.iter().map(|&word| word.to_owned()).collect(),
@@ -367,7 +367,7 @@ fn values_have_bounds() {
 }
 
 #[test]
-fn whoever_mistypes_an_option_is_not_told_to_run_it_everywhere() {
+fn whoever_mistypes_an_option_is_not_advised_to_run_it_everywhere() {
     for (text, expected) in [
         (
             &["--frobnicate"][..],
@@ -426,7 +426,7 @@ fn automatic_is_every_bans_own_patch() {
 }
 
 #[test]
-fn another_run_is_waited_for_as_long_as_was_said() {
+fn another_run_is_waited_for_as_long_as_was_asked() {
     for (text, seconds) in [("0s", 0), ("30s", 30), ("10m", 600), ("7d", 604_800)] {
         assert_eq!(
             typed(&["--ban", "BAN-1", "--wait", text]).unwrap().wait,

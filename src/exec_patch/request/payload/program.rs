@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_looks_at_its_name_is_told_by_it() {
+    fn a_program_that_looks_at_its_name_is_recognised_by_it() {
         for (name, expected) in [
             ("busybox", Err(NotProgram::ManyInOne)),
             ("busybox.static", Err(NotProgram::ManyInOne)),
