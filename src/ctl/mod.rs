@@ -27,12 +27,13 @@ mod testing;
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
 use clap::{Parser, Subcommand};
 
 use crate::banlist::error::ListError;
+use crate::node::images::ImageError;
 use crate::paths::Paths;
 use crate::report::{self, Exit, amount};
 use crate::settings::SettingsError;
@@ -109,14 +110,7 @@ impl CtlError {
 
     /// The same failure with a hint to become root, when this caller is not and access was denied.
     fn for_root(self) -> Self {
-        let (mut cause, mut is_denied) = (self.source(), false);
-        while let Some(error) = cause {
-            is_denied |= error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-            cause = error.source();
-        }
-        if is_denied && !process::is_privileged() {
+        if process::takes_root(&self) {
             Self {
                 hint: Some("run as root".to_owned()),
                 ..self
@@ -177,7 +171,6 @@ plain_errors!(
     WriteError,
     SettingsError,
     ban::BanError,
-    image::ImageError,
     impact::ImpactError,
     consequences::error::InstallError,
     keys::KeyError,
@@ -186,6 +179,17 @@ plain_errors!(
     signing::SigningError,
     lock::LockError,
 );
+
+impl From<ImageError> for CtlError {
+    fn from(cause: ImageError) -> Self {
+        let hint = cause.hint().map(str::to_owned);
+        Self {
+            cause: Box::new(cause),
+            details: Vec::new(),
+            hint,
+        }
+    }
+}
 
 /// What a command that did not fail prints, and how it ends.
 #[derive(Debug)]

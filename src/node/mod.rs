@@ -7,6 +7,7 @@
 
 pub mod places;
 pub mod stores;
+pub mod images;
 pub mod allowance;
 pub mod runtime_state;
 pub mod subject;

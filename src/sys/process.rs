@@ -5,7 +5,9 @@
 //! umask, limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and searches
 //! `PATH`. Not checked: whether that program should run.
 
+use std::error::Error;
 use std::ffi::{CStr, OsStr};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,6 +110,16 @@ pub fn identity(path: &Path) -> Result<Identity, Errno> {
 pub fn is_privileged() -> bool {
     // SAFETY: reads a word that the kernel gave the process at its start.
     nix::unistd::geteuid().is_root() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0
+}
+
+/// Whether an error has the cause that access was denied, and root would have it.
+#[must_use]
+pub fn takes_root(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    !is_privileged()
+        && causes
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// The file that this process runs: by the path that the kernel was given, else by `/proc`, which

@@ -75,7 +75,7 @@ impl PatchError {
             Self::Over(run, stopped) => Some(after(run, *stopped)),
             Self::Settings(_) | Self::NoPatch(_) | Self::List(_) | Self::Process(_) | Self::Print(_) => None,
         }
-        .or_else(|| self.is_denied().then(|| "run as root".to_owned()))
+        .or_else(|| process::takes_root(self).then(|| "run as root".to_owned()))
     }
 
     /// The exit status for it.
@@ -113,13 +113,6 @@ impl PatchError {
                 .collect::<Vec<_>>()
         };
         patches.iter().flat_map(told).collect()
-    }
-
-    /// Whether root would have had access.
-    fn is_denied(&self) -> bool {
-        let mut causes = std::iter::successors(self.source(), |&error| error.source());
-        let is_denial = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-        !process::is_privileged() && causes.any(|error| error.downcast_ref().is_some_and(is_denial))
     }
 }
 

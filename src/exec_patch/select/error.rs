@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::banlist::error::ListError;
-use crate::ctl::CtlError;
+use crate::node::images::ImageError;
 
 /// Why nothing could be selected.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub enum SelectError {
     /// The list has no such ban: its ID, and the list's version.
     NoBan(String, u64),
     /// The named image cannot be found.
-    Image(CtlError),
+    Image(ImageError),
     /// The named image has no layers, so nothing is built on it.
     NoLayers(String),
 }
@@ -69,8 +69,8 @@ impl From<ListError> for SelectError {
     }
 }
 
-impl From<CtlError> for SelectError {
-    fn from(cause: CtlError) -> Self {
+impl From<ImageError> for SelectError {
+    fn from(cause: ImageError) -> Self {
         Self::Image(cause)
     }
 }

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 use super::comparison::Comparison;
 use super::error::SelectError;
-use crate::ctl::image::{self, FoundImage};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{Evidence, Origin};
+use crate::node::images::{self, FoundImage};
 use crate::node::runtime_state::Whose;
 use crate::node::stores::Stores;
 use crate::node::{discovery, places, processes};
@@ -52,7 +52,7 @@ impl BaseImage {
     ) -> Result<Self, SelectError> {
         let tops = match ChainId::parse(word) {
             Ok(chain_id) => BTreeSet::from([chain_id]),
-            Err(_) => tops(&image::find(word, &stores(paths, settings))?.images),
+            Err(_) => tops(&images::find(word, &stores(paths, settings))?.images),
         };
         if tops.is_empty() {
             Err(SelectError::NoLayers(word.to_owned()))
@@ -98,7 +98,7 @@ impl NamedImage {
         settings: &Settings,
     ) -> Result<Self, SelectError> {
         let digest = Digest::parse(word).ok();
-        let images = match (image::find(word, &stores(paths, settings)), digest) {
+        let images = match (images::find(word, &stores(paths, settings)), digest) {
             (Ok(found), _) => found.images,
             // The image may be gone while the container still runs.
             (Err(_), Some(_)) => Vec::new(),

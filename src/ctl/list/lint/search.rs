@@ -173,9 +173,10 @@ fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
             known.meanings.insert(name.to_owned(), group);
         }
         Err(error) => {
-            let why = match error.cause.downcast_ref() {
-                Some(ImageError::Nowhere(..)) => "not here".to_owned(),
-                Some(_) | None => line::causes(&error),
+            let why = if matches!(error, ImageError::Nowhere(..)) {
+                "not here".to_owned()
+            } else {
+                line::causes(&error)
             };
             known.unknown.insert(name.to_owned(), why);
         }

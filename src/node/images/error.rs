@@ -30,8 +30,27 @@ pub enum ImageError {
     NoLayers(String),
 }
 
+impl ImageError {
+    /// What to do about it, if there is advice.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Ambiguous(..) => {
+                Some("name the engine: docker:NAME, podman:NAME or containerd:NAMESPACE/NAME")
+            }
+            Self::Nowhere(_, _, unread) => Some(where_else(*unread)),
+            Self::Store(..) => process::takes_root(self).then_some("run as root"),
+            Self::Input(_)
+            | Self::Archive(_)
+            | Self::Platform(..)
+            | Self::Word(..)
+            | Self::NoLayers(_) => None,
+        }
+    }
+}
+
 /// What to do about an image that was not found, when this many stores could not be read.
-pub(super) fn where_else(unread: usize) -> &'static str {
+fn where_else(unread: usize) -> &'static str {
     if unread > 0 && !process::is_privileged() {
         "run as root, who may read every engine's store"
     } else {
