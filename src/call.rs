@@ -12,7 +12,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::argv::{self, Globals, Grammars, Named, Reading};
+use crate::argv::{self, Globals, Grammars, NamedContainer, Reading};
 
 /// What a call is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub enum Call<'a> {
 /// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassOn<'a> {
-    named: Option<Named<'a>>,
+    named: Option<NamedContainer<'a>>,
 }
 
 impl<'a> PassOn<'a> {
     /// The container that it names, if any.
     #[must_use]
-    pub const fn named(&self) -> Option<&Named<'a>> {
+    pub const fn named(&self) -> Option<&NamedContainer<'a>> {
         self.named.as_ref()
     }
 }
@@ -90,19 +90,19 @@ impl Starts<'_> {
     }
 }
 
-/// Reads `words`, argv without its first element, as a call.
+/// Reads `args`, argv without its first element, as a call.
 #[must_use]
-pub fn read<'a>(words: &'a [&'a OsStr]) -> Call<'a> {
-    match words.split_first() {
-        Some((word, rest)) if word.as_bytes() == b"check" => return Call::Check(rest),
-        Some((word, _)) if word.as_bytes() == b"exec-patch" => return Call::ExecPatch,
+pub fn read<'a>(args: &'a [&'a OsStr]) -> Call<'a> {
+    match args.split_first() {
+        Some((arg, rest)) if arg.as_bytes() == b"check" => return Call::Check(rest),
+        Some((arg, _)) if arg.as_bytes() == b"exec-patch" => return Call::ExecPatch,
         Some(_) | None => {}
     }
-    let scan = argv::scan(words);
+    let scan = argv::scan(args);
     let cut_short = scan.cut_short
-        && words
+        && args
             .iter()
-            .any(|word| argv::Command::perhaps(word).is_some());
+            .any(|arg| argv::StartCommand::perhaps(arg).is_some());
     if scan.readings.is_empty() && !cut_short {
         return Call::PassOn(PassOn { named: scan.named });
     }
@@ -121,14 +121,14 @@ const MOST_WRONG: usize = 2;
 /// Embargo's own command that the first argument nearly matches. No runtime's command is that close
 /// to one.
 #[must_use]
-pub fn nearly_own(words: &[&OsStr]) -> Option<&'static str> {
-    let word = words
+pub fn nearly_own(args: &[&OsStr]) -> Option<&'static str> {
+    let arg = args
         .first()
-        .map(|word| word.as_bytes())
-        .filter(|word| !word.starts_with(b"-"))?;
+        .map(|arg| arg.as_bytes())
+        .filter(|arg| !arg.starts_with(b"-"))?;
     OWN.into_iter().find(|own| {
-        word.len() <= own.len() + MOST_WRONG
-            && (1..=MOST_WRONG).contains(&distance(word, own.as_bytes()))
+        arg.len() <= own.len() + MOST_WRONG
+            && (1..=MOST_WRONG).contains(&distance(arg, own.as_bytes()))
     })
 }
 
@@ -156,11 +156,11 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::argv::{Command, Grammar};
+    use crate::argv::{Grammar, StartCommand};
 
-    fn words(text: &str) -> Vec<&OsStr> {
+    fn args(text: &str) -> Vec<&OsStr> {
         text.split(' ')
-            .filter(|word| !word.is_empty())
+            .filter(|arg| !arg.is_empty())
             .map(OsStr::new)
             .collect()
     }
@@ -168,15 +168,15 @@ mod tests {
     #[test]
     fn embargos_own_commands_are_the_first_word_and_no_other() {
         assert_eq!(
-            read(&words("check web-1 --json")),
-            Call::Check(&words("web-1 --json"))
+            read(&args("check web-1 --json")),
+            Call::Check(&args("web-1 --json"))
         );
         for text in [
             "exec-patch",
             "exec-patch --ban BAN-1 -- create --bundle /b web-1",
             "exec-patch check",
         ] {
-            assert_eq!(read(&words(text)), Call::ExecPatch, "{text}");
+            assert_eq!(read(&args(text)), Call::ExecPatch, "{text}");
         }
         for text in [
             "--debug check web-1",
@@ -189,10 +189,10 @@ mod tests {
             "help create",
             "",
         ] {
-            assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
+            assert!(matches!(read(&args(text)), Call::PassOn(_)), "{text}");
             assert!(
                 matches!(
-                    read(&words(&text.replace("check", "exec-patch"))),
+                    read(&args(&text.replace("check", "exec-patch"))),
                     Call::PassOn(_)
                 ),
                 "{text}"
@@ -205,14 +205,14 @@ mod tests {
             "--log exec-patch state c1",
             "exec-patches",
         ] {
-            assert!(matches!(read(&words(text)), Call::PassOn(_)), "{text}");
+            assert!(matches!(read(&args(text)), Call::PassOn(_)), "{text}");
         }
         for text in [
             "create --bundle /b check",
             "create --bundle exec-patch exec-patch",
             "--root exec-patch run -b /b exec-patch",
         ] {
-            let typed = words(text);
+            let typed = args(text);
             assert!(
                 matches!(read(&typed), Call::Starts(Starts { readings, cut_short: false }) if readings.len() == 1),
                 "{text}"
@@ -222,13 +222,13 @@ mod tests {
 
     #[test]
     fn a_command_of_embargos_own_is_known_by_a_typo_and_none_of_a_runtimes_is() {
-        let nearly = |word: &str| nearly_own(&[OsStr::new(word), OsStr::new("web-1")]);
-        for word in [
+        let nearly = |arg: &str| nearly_own(&[OsStr::new(arg), OsStr::new("web-1")]);
+        for arg in [
             "chek", "checks", "cehck", "chcek", "Check", "chk", "check\n",
         ] {
-            assert_eq!(nearly(word), Some("check"), "{word:?}");
+            assert_eq!(nearly(arg), Some("check"), "{arg:?}");
         }
-        for word in [
+        for arg in [
             "exec-pach",
             "execpatch",
             "exec_patch",
@@ -236,18 +236,18 @@ mod tests {
             "exce-patch",
             "exec-ptach",
         ] {
-            assert_eq!(nearly(word), Some("exec-patch"), "{word:?}");
+            assert_eq!(nearly(arg), Some("exec-patch"), "{arg:?}");
         }
         let runtimes = "checkpoint completion create delete events exec features help info init kill list mounts pause ps restore resume run spec \
                         start state update version -h --help --check";
-        for word in runtimes.split(' ').chain([
+        for arg in runtimes.split(' ').chain([
             "check",
             "exec-patch",
             "",
             "check-all",
             &"check".repeat(9_000),
         ]) {
-            assert_eq!(nearly(word), None, "{word:?}");
+            assert_eq!(nearly(arg), None, "{arg:?}");
         }
         assert_eq!(nearly_own(&[]), None);
     }
@@ -269,12 +269,12 @@ mod tests {
             ("delete --force create", "create", None),
             ("state -- web-1", "web-1", None),
         ] {
-            let named = Named {
+            let named = NamedContainer {
                 id: OsStr::new(id),
                 root: root.map(OsStr::new),
             };
             assert_eq!(
-                read(&words(text)),
+                read(&args(text)),
                 Call::PassOn(PassOn { named: Some(named) }),
                 "{text}"
             );
@@ -287,7 +287,7 @@ mod tests {
             "help start",
         ] {
             assert_eq!(
-                read(&words(text)),
+                read(&args(text)),
                 Call::PassOn(PassOn { named: None }),
                 "{text}"
             );
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn doubt_is_told_and_settled_by_the_runtimes_own_grammar() {
-        let typed = words("create -b=/x web-1");
+        let typed = args("create -b=/x web-1");
         let Call::Starts(mut starts) = read(&typed) else {
             panic!("it starts")
         };
@@ -312,13 +312,13 @@ mod tests {
         assert_eq!(starts.readings.len(), 1);
         assert_eq!(
             (starts.readings[0].bundle, starts.readings[0].command),
-            (Some(OsStr::new("=/x")), Command::Create)
+            (Some(OsStr::new("=/x")), StartCommand::Create)
         );
     }
 
     #[test]
     fn a_call_with_too_many_unknown_flags_cannot_be_told() {
-        let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
+        let typed = args("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
         let Call::Starts(starts) = read(&typed) else {
             panic!("it may start")
         };
@@ -336,7 +336,7 @@ mod tests {
         ));
         // With its value attached, a flag leaves nothing to guess at.
         let typed =
-            words("--f1=a --f2=b --f3=c --f4=d --f5=e --f6=f create --f7=g --bundle /b web-1");
+            args("--f1=a --f2=b --f3=c --f4=d --f5=e --f6=f create --f7=g --bundle /b web-1");
         let Call::Starts(starts) = read(&typed) else {
             panic!("it starts")
         };
@@ -348,14 +348,14 @@ mod tests {
             ),
             (false, 1, OsStr::new("web-1"))
         );
-        let typed = words("--f1 --f2 --f3 --f4 --f5 --f6 kill web-1 9");
+        let typed = args("--f1 --f2 --f3 --f4 --f5 --f6 kill web-1 9");
         assert!(matches!(read(&typed), Call::PassOn(_)));
     }
 
     #[test]
     fn the_log_is_where_the_flags_say() {
         let target = |text| {
-            let typed = words(text);
+            let typed = args(text);
             let Call::Starts(starts) = read(&typed) else {
                 panic!("it starts")
             };

@@ -16,7 +16,7 @@ use crate::check::{self, Ran};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine};
-use crate::delegate::{self, DelegateError, Kind, RealRuntime};
+use crate::delegate::{self, DelegateError, RealRuntime, RuntimeFamily};
 use crate::handover;
 use crate::lineage::{self, LineageError, Origin, Unknown, image};
 use crate::paths::Paths;
@@ -102,10 +102,12 @@ impl Gate<'_> {
     fn pass(&self, mut starts: Starts<'_>) -> Exit {
         let settings = settings::load(self.paths);
         let runtime = delegate::find(self.configured_runtime(&settings), self.given);
-        let kind = runtime.as_ref().map_or(Kind::Other, RealRuntime::kind);
+        let kind = runtime
+            .as_ref()
+            .map_or(RuntimeFamily::Other, RealRuntime::kind);
         let dialect = match kind {
-            Kind::Crun => LogDialect::Crun,
-            Kind::Runc | Kind::Youki | Kind::Other => LogDialect::Path,
+            RuntimeFamily::Crun => LogDialect::Crun,
+            RuntimeFamily::Runc | RuntimeFamily::Youki | RuntimeFamily::Other => LogDialect::Path,
         };
         if let Some(spoken) = kind.grammars() {
             starts.settle(spoken);

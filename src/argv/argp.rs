@@ -8,26 +8,26 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::flags::{self, Flag, Table, Takes};
-use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
+use super::flags::{self, Flag, FlagTable, Guesses, Takes};
+use super::grammar::{Grammar, StartCommand};
+use super::named;
+use super::reading::{Parsed, Stop};
+use super::values::FlagValues;
 
 /// How crun reads the arguments.
-pub(super) fn read<'a>(
-    words: &[&'a OsStr],
-    guesses: &Guesses<'a>,
-) -> Result<Outcome<'a>, Stop<'a>> {
-    let mut found = Found::default();
-    let start = parse(words, flags::CRUN.global, guesses, &mut found)?;
-    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else {
+pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Parsed<'a>, Stop<'a>> {
+    let mut found = FlagValues::default();
+    let start = parse(args, flags::CRUN.global, guesses, &mut found)?;
+    let Some((&arg, rest)) = args.get(start..).and_then(<[_]>::split_first) else {
         return Err(Stop::Rejected);
     };
-    let Some(command) = Command::named(word) else {
-        return Ok(named::outcome(word, rest, &found));
+    let Some(command) = StartCommand::named(arg) else {
+        return Ok(named::outcome(arg, rest, &found));
     };
     let end = parse(rest, flags::CRUN.of(command), guesses, &mut found)?;
     let positional = rest.get(end..).unwrap_or_default();
     // `restore` allows one more argument after the ID (src/restore.c, `crun_assert_n_args`).
-    let most = if command == Command::Restore && positional.len() == 2 {
+    let most = if command == StartCommand::Restore && positional.len() == 2 {
         1
     } else {
         positional.len()
@@ -40,24 +40,24 @@ pub(super) fn read<'a>(
 
 /// Takes flags from the front and returns where they end.
 fn parse<'a>(
-    words: &[&'a OsStr],
-    table: &Table,
+    args: &[&'a OsStr],
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<usize, Stop<'a>> {
     let mut at = 0;
-    while let Some(word) = words.get(at).map(|word| word.as_bytes()) {
-        if word.len() < 2 || word[0] != b'-' {
+    while let Some(arg) = args.get(at).map(|arg| arg.as_bytes()) {
+        if arg.len() < 2 || arg[0] != b'-' {
             break;
         }
         at += 1;
-        if word == b"--" {
+        if arg == b"--" {
             break;
         }
-        let next = words.get(at).map(|word| word.as_bytes());
-        let took_next = match word.strip_prefix(b"--") {
+        let next = args.get(at).map(|arg| arg.as_bytes());
+        let took_next = match arg.strip_prefix(b"--") {
             Some(long) => take_long(long, next, table, guesses, found)?,
-            None => take_letters(&word[1..], next, table, guesses, found)?,
+            None => take_letters(&arg[1..], next, table, guesses, found)?,
         };
         at += usize::from(took_next);
     }
@@ -66,22 +66,22 @@ fn parse<'a>(
 
 /// Takes `name` or `name=value`; returns whether the next argument is its value.
 fn take_long<'a>(
-    word: &'a [u8],
+    arg: &'a [u8],
     next: Option<&'a [u8]>,
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
-    let mut halves = word.splitn(2, |&byte| byte == b'=');
+    let mut halves = arg.splitn(2, |&byte| byte == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
     let flag = long(table, guesses, name, value)?;
     match (flag.takes, value) {
-        (Takes::Nothing | Takes::NextWord, Some(_)) => Err(Stop::Rejected),
+        (Takes::Nothing | Takes::NextArgument, Some(_)) => Err(Stop::Rejected),
         (Takes::Nothing, None) | (Takes::Attached, _) | (Takes::Value, Some(_)) => {
-            found.note(flag.means, value).map(|()| false)
+            found.note(flag.purpose, value).map(|()| false)
         }
-        (Takes::Value | Takes::NextWord, None) => found
-            .note(flag.means, Some(next.ok_or(Stop::Rejected)?))
+        (Takes::Value | Takes::NextArgument, None) => found
+            .note(flag.purpose, Some(next.ok_or(Stop::Rejected)?))
             .map(|()| true),
     }
 }
@@ -90,17 +90,19 @@ fn take_long<'a>(
 /// several flags, except that 1.8.1 takes `--roo` for `--root` though it has `--rootless`. Where it
 /// does reject, nothing starts, whatever is read here.
 fn long<'a>(
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
     name: &'a [u8],
     value: Option<&[u8]>,
 ) -> Result<Flag, Stop<'a>> {
-    let exact = flags::all(table).find(|flag| flag.long.as_bytes() == name);
-    let beginning = || flags::all(table).find(|flag| flag.long.as_bytes().starts_with(name));
-    let guessed = || flags::assumed(guesses, name, None);
-    exact
-        .or_else(guessed)
-        .or_else(beginning)
+    if let Some(flag) = flags::all(table).find(|flag| flag.long.as_bytes() == name) {
+        return Ok(flag);
+    }
+    if let Some(flag) = flags::assumed(guesses, name, None) {
+        return Ok(flag);
+    }
+    flags::all(table)
+        .find(|flag| flag.long.as_bytes().starts_with(name))
         .or_else(|| flags::assumed(guesses, name, value))
         .ok_or(Stop::Unknown(name))
 }
@@ -109,24 +111,24 @@ fn long<'a>(
 fn take_letters<'a>(
     letters: &'a [u8],
     next: Option<&'a [u8]>,
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
     let mut unknown_before = false;
     for at in 0..letters.len() {
         let flag = flags::letter(table, guesses, letters, at, &mut unknown_before)?;
         let attached = &letters[at + 1..];
         match flag.takes {
-            Takes::Nothing => found.note(flag.means, None)?,
+            Takes::Nothing => found.note(flag.purpose, None)?,
             Takes::Attached => return Ok(false),
-            Takes::Value | Takes::NextWord if attached.is_empty() => {
+            Takes::Value | Takes::NextArgument if attached.is_empty() => {
                 return found
-                    .note(flag.means, Some(next.ok_or(Stop::Rejected)?))
+                    .note(flag.purpose, Some(next.ok_or(Stop::Rejected)?))
                     .map(|()| true);
             }
-            Takes::Value | Takes::NextWord => {
-                return found.note(flag.means, Some(attached)).map(|()| false);
+            Takes::Value | Takes::NextArgument => {
+                return found.note(flag.purpose, Some(attached)).map(|()| false);
             }
         }
     }

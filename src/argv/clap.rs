@@ -7,22 +7,22 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::flags::{self, Flag, Table, Takes};
-use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
+use super::flags::{self, Flag, FlagTable, Guesses, Takes};
+use super::grammar::{Grammar, StartCommand};
+use super::named;
+use super::reading::{Parsed, Stop};
+use super::values::FlagValues;
 
 /// How youki reads the arguments.
-pub(super) fn read<'a>(
-    words: &[&'a OsStr],
-    guesses: &Guesses<'a>,
-) -> Result<Outcome<'a>, Stop<'a>> {
-    let mut found = Found::default();
-    let (positional, start) = parse(words, flags::YOUKI.global, guesses, &mut found, 1)?;
-    let Some(&word) = positional.first() else {
-        return Ok(Outcome::Shows);
+pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Parsed<'a>, Stop<'a>> {
+    let mut found = FlagValues::default();
+    let (positional, start) = parse(args, flags::YOUKI.global, guesses, &mut found, 1)?;
+    let Some(&arg) = positional.first() else {
+        return Ok(Parsed::Shows);
     };
-    let rest = words.get(start..).unwrap_or_default();
-    match Command::named(word) {
-        Some(command @ (Command::Create | Command::Run)) => {
+    let rest = args.get(start..).unwrap_or_default();
+    match StartCommand::named(arg) {
+        Some(command @ (StartCommand::Create | StartCommand::Run)) => {
             let (positional, _) = parse(
                 rest,
                 flags::YOUKI.of(command),
@@ -33,31 +33,31 @@ pub(super) fn read<'a>(
             found.reading(command, &positional, Grammar::Youki)
         }
         // youki has no `restore`.
-        Some(Command::Restore) => Err(Stop::Rejected),
-        None => Ok(named::outcome(word, rest, &found)),
+        Some(StartCommand::Restore) => Err(Stop::Rejected),
+        None => Ok(named::outcome(arg, rest, &found)),
     }
 }
 
 /// Up to `most` positional arguments, and where the scan ended.
 fn parse<'a>(
-    words: &[&'a OsStr],
-    table: &Table,
+    args: &[&'a OsStr],
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
     most: usize,
 ) -> Result<(Vec<&'a OsStr>, usize), Stop<'a>> {
     let mut positional = Vec::new();
     let mut at = 0;
     while positional.len() < most
-        && let Some(&word) = words.get(at)
+        && let Some(&arg) = args.get(at)
     {
         at += 1;
-        let next = words.get(at).map(|next| next.as_bytes());
-        match word.as_bytes() {
+        let next = args.get(at).map(|next| next.as_bytes());
+        match arg.as_bytes() {
             // No command may follow it.
             b"--" if most == 1 => return Err(Stop::Rejected),
             b"--" => {
-                positional.extend_from_slice(&words[at..]);
+                positional.extend_from_slice(&args[at..]);
                 break;
             }
             [b'-', b'-', long @ ..] => {
@@ -66,7 +66,7 @@ fn parse<'a>(
             [b'-', letters @ ..] if !letters.is_empty() => {
                 at += usize::from(take_letters(letters, next, table, guesses, found)?)
             }
-            [..] => positional.push(word),
+            [..] => positional.push(arg),
         }
     }
     Ok((positional, at))
@@ -74,13 +74,13 @@ fn parse<'a>(
 
 /// Takes `name` or `name=value`; returns whether the next argument is its value.
 fn take_long<'a>(
-    word: &'a [u8],
+    arg: &'a [u8],
     next: Option<&'a [u8]>,
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
-    let mut halves = word.splitn(2, |&byte| byte == b'=');
+    let mut halves = arg.splitn(2, |&byte| byte == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
     let flag = flags::all(table)
         .find(|flag| flag.long.as_bytes() == name)
@@ -92,16 +92,16 @@ fn take_long<'a>(
 fn take_letters<'a>(
     letters: &'a [u8],
     next: Option<&'a [u8]>,
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
     let mut unknown_before = false;
     for at in 0..letters.len() {
         let flag = flags::letter(table, guesses, letters, at, &mut unknown_before)?;
         let attached = &letters[at + 1..];
         if flag.takes == Takes::Nothing && !attached.starts_with(b"=") {
-            found.note(flag.means, None)?;
+            found.note(flag.purpose, None)?;
             continue;
         }
         let value = (!attached.is_empty()).then(|| attached.strip_prefix(b"=").unwrap_or(attached));
@@ -114,18 +114,19 @@ fn take<'a>(
     flag: Flag,
     value: Option<&'a [u8]>,
     next: Option<&'a [u8]>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
     match (flag.takes, value) {
         (Takes::Nothing, Some(_)) => Err(Stop::Rejected),
-        (Takes::Nothing, None) | (Takes::Value | Takes::NextWord | Takes::Attached, Some(_)) => {
-            found.note(flag.means, value).map(|()| false)
+        (Takes::Nothing, None)
+        | (Takes::Value | Takes::NextArgument | Takes::Attached, Some(_)) => {
+            found.note(flag.purpose, value).map(|()| false)
         }
-        (Takes::Value | Takes::NextWord | Takes::Attached, None) => {
+        (Takes::Value | Takes::NextArgument | Takes::Attached, None) => {
             let next = next
                 .filter(|next| *next == b"-" || !next.starts_with(b"-"))
                 .ok_or(Stop::Rejected)?;
-            found.note(flag.means, Some(next)).map(|()| true)
+            found.note(flag.purpose, Some(next)).map(|()| true)
         }
     }
 }

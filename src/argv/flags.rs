@@ -4,7 +4,17 @@
 //! Each is the union over the versions: a flag that one version lacks makes that version end with
 //! an error, and then nothing starts.
 
-use super::{Command, Guesses, Stop};
+use super::grammar::StartCommand;
+use super::reading::Stop;
+
+/// What is assumed of flags that no grammar knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Guesses<'a> {
+    /// For each that has no value attached.
+    pub(super) made: Vec<(&'a [u8], Takes)>,
+    /// Whether one with its value attached is taken at face value.
+    pub(super) attached: bool,
+}
 
 /// What comes after a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +25,14 @@ pub(super) enum Takes {
     Value,
     /// The next argument, and never `=` (crun's `--network-lock`, declared without a value and read
     /// with one).
-    NextWord,
+    NextArgument,
     /// A value only when it is attached (argp's `OPTION_ARG_OPTIONAL`).
     Attached,
 }
 
 /// What a flag is to Embargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Means {
+pub(super) enum Purpose {
     Bundle,
     SpecFile,
     Root,
@@ -39,43 +49,43 @@ pub(super) struct Flag {
     pub(super) long: &'static str,
     pub(super) short: u8,
     pub(super) takes: Takes,
-    pub(super) means: Means,
+    pub(super) purpose: Purpose,
 }
 
 /// The flags of one command, in up to three tables.
-pub(super) type Table = [&'static [Flag]];
+pub(super) type FlagTable = [&'static [Flag]];
 
-const fn flag(long: &'static str, short: u8, takes: Takes, means: Means) -> Flag {
+const fn flag(long: &'static str, short: u8, takes: Takes, purpose: Purpose) -> Flag {
     Flag {
         long,
         short,
         takes,
-        means,
+        purpose,
     }
 }
 
 const fn value(long: &'static str) -> Flag {
-    flag(long, 0, Takes::Value, Means::Other)
+    flag(long, 0, Takes::Value, Purpose::Other)
 }
 
 const fn switch(long: &'static str) -> Flag {
-    flag(long, 0, Takes::Nothing, Means::Other)
+    flag(long, 0, Takes::Nothing, Purpose::Other)
 }
 
-const BUNDLE: Flag = flag("bundle", b'b', Takes::Value, Means::Bundle);
-const DETACH: Flag = flag("detach", b'd', Takes::Nothing, Means::Other);
-const HELP: Flag = flag("help", b'h', Takes::Nothing, Means::Help);
+const BUNDLE: Flag = flag("bundle", b'b', Takes::Value, Purpose::Bundle);
+const DETACH: Flag = flag("detach", b'd', Takes::Nothing, Purpose::Other);
+const HELP: Flag = flag("help", b'h', Takes::Nothing, Purpose::Help);
 
 const GO_GLOBAL: &[Flag] = &[
-    flag("root", 0, Takes::Value, Means::Root),
-    flag("log", 0, Takes::Value, Means::Log),
-    flag("log-format", 0, Takes::Value, Means::LogFormat),
+    flag("root", 0, Takes::Value, Purpose::Root),
+    flag("log", 0, Takes::Value, Purpose::Log),
+    flag("log-format", 0, Takes::Value, Purpose::LogFormat),
     switch("systemd-cgroup"),
     switch("debug"),
     value("rootless"),
     value("criu"),
 ];
-const GO_VERSION: &[Flag] = &[HELP, flag("version", b'v', Takes::Nothing, Means::Help)];
+const GO_VERSION: &[Flag] = &[HELP, flag("version", b'v', Takes::Nothing, Purpose::Help)];
 const GO_CREATE: &[Flag] = &[
     BUNDLE,
     value("pid-file"),
@@ -111,17 +121,17 @@ const GO_RESTORE: &[Flag] = &[
 
 /// The flags that argp adds by itself (glibc: argp/argp-parse.c, `argp_default_options`).
 const ARGP: &[Flag] = &[
-    flag("help", b'?', Takes::Nothing, Means::Help),
-    flag("usage", 0, Takes::Nothing, Means::Help),
-    flag("version", b'V', Takes::Nothing, Means::Help),
+    flag("help", b'?', Takes::Nothing, Purpose::Help),
+    flag("usage", 0, Takes::Nothing, Purpose::Help),
+    flag("version", b'V', Takes::Nothing, Purpose::Help),
     value("program-name"),
-    flag("HANG", 0, Takes::Attached, Means::Other),
+    flag("HANG", 0, Takes::Attached, Purpose::Other),
 ];
 const CRUN_GLOBAL: &[Flag] = &[
-    flag("root", 0, Takes::Value, Means::Root),
-    flag("log", 0, Takes::Value, Means::Log),
-    flag("log-format", 0, Takes::Value, Means::LogFormat),
-    flag("version", b'v', Takes::Nothing, Means::Help),
+    flag("root", 0, Takes::Value, Purpose::Root),
+    flag("log", 0, Takes::Value, Purpose::Log),
+    flag("log-format", 0, Takes::Value, Purpose::LogFormat),
+    flag("version", b'v', Takes::Nothing, Purpose::Help),
     switch("systemd-cgroup"),
     switch("debug"),
     value("log-level"),
@@ -130,7 +140,7 @@ const CRUN_GLOBAL: &[Flag] = &[
 ];
 const CRUN_CREATE: &[Flag] = &[
     BUNDLE,
-    flag("config", b'f', Takes::Value, Means::SpecFile),
+    flag("config", b'f', Takes::Value, Purpose::SpecFile),
     value("pid-file"),
     value("console-socket"),
     value("preserve-fds"),
@@ -149,7 +159,7 @@ const CRUN_RESTORE: &[Flag] = &[
     value("manage-cgroups-mode"),
     value("lsm-profile"),
     value("lsm-mount-context"),
-    flag("network-lock", 0, Takes::NextWord, Means::Other),
+    flag("network-lock", 0, Takes::NextArgument, Purpose::Other),
     switch("tcp-established"),
     switch("tcp-close"),
     switch("ext-unix-sk"),
@@ -158,11 +168,11 @@ const CRUN_RESTORE: &[Flag] = &[
 ];
 
 const YOUKI_GLOBAL: &[Flag] = &[
-    flag("root", b'r', Takes::Value, Means::Root),
-    flag("log", b'l', Takes::Value, Means::Log),
-    flag("log-format", 0, Takes::Value, Means::LogFormat),
-    flag("systemd-cgroup", b's', Takes::Nothing, Means::Other),
-    flag("version", b'v', Takes::Nothing, Means::Help),
+    flag("root", b'r', Takes::Value, Purpose::Root),
+    flag("log", b'l', Takes::Value, Purpose::Log),
+    flag("log-format", 0, Takes::Value, Purpose::LogFormat),
+    flag("systemd-cgroup", b's', Takes::Nothing, Purpose::Other),
+    flag("version", b'v', Takes::Nothing, Purpose::Help),
     value("log-level"),
     switch("debug"),
     switch("systemd-log"),
@@ -170,8 +180,8 @@ const YOUKI_GLOBAL: &[Flag] = &[
 ];
 const YOUKI_CREATE: &[Flag] = &[
     BUNDLE,
-    flag("console-socket", b'c', Takes::Value, Means::Other),
-    flag("pid-file", b'p', Takes::Value, Means::Other),
+    flag("console-socket", b'c', Takes::Value, Purpose::Other),
+    flag("pid-file", b'p', Takes::Value, Purpose::Other),
     value("preserve-fds"),
     switch("no-pivot"),
     switch("no-new-keyring"),
@@ -181,18 +191,18 @@ const YOUKI_RUN: &[Flag] = &[DETACH, switch("keep"), switch("no-subreaper")];
 
 /// The tables of one runtime.
 pub(super) struct Tables {
-    pub(super) global: &'static Table,
-    create: &'static Table,
-    run: &'static Table,
-    restore: &'static Table,
+    pub(super) global: &'static FlagTable,
+    create: &'static FlagTable,
+    run: &'static FlagTable,
+    restore: &'static FlagTable,
 }
 
 impl Tables {
-    pub(super) const fn of(&self, command: Command) -> &'static Table {
+    pub(super) const fn of(&self, command: StartCommand) -> &'static FlagTable {
         match command {
-            Command::Create => self.create,
-            Command::Run => self.run,
-            Command::Restore => self.restore,
+            StartCommand::Create => self.create,
+            StartCommand::Run => self.run,
+            StartCommand::Restore => self.restore,
         }
     }
 }
@@ -225,7 +235,7 @@ pub(super) const YOUKI: Tables = Tables {
 };
 
 /// The flag of this exact name, one letter or long, without its dashes.
-pub(super) fn find(table: &Table, name: &[u8]) -> Option<Flag> {
+pub(super) fn find(table: &FlagTable, name: &[u8]) -> Option<Flag> {
     all(table)
         .find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
 }
@@ -235,7 +245,7 @@ pub(super) fn find(table: &Table, name: &[u8]) -> Option<Flag> {
 /// then the last letter may take the next argument. Whatever those between take, the arguments read
 /// the same.
 pub(super) fn letter<'a>(
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
     letters: &'a [u8],
     at: usize,
@@ -268,7 +278,7 @@ pub(super) fn letter<'a>(
 }
 
 /// Every flag of a table.
-pub(super) fn all(table: &Table) -> impl Iterator<Item = Flag> {
+pub(super) fn all(table: &FlagTable) -> impl Iterator<Item = Flag> {
     table.iter().flat_map(|part| part.iter().copied())
 }
 
@@ -281,5 +291,5 @@ pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) 
         .find(|(guessed, _)| *guessed == name)
         .map(|&(_, takes)| takes);
     let attached = value.filter(|_| guesses.attached).map(|_| Takes::Value);
-    Some(flag("", 0, guessed.or(attached)?, Means::Other))
+    Some(flag("", 0, guessed.or(attached)?, Purpose::Other))
 }

@@ -12,40 +12,40 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::flags::{self, Flag, Table, Takes};
-use super::{Command, Found, Grammar, Guesses, Outcome, Stop, named};
+use super::flags::{self, Flag, FlagTable, Guesses, Takes};
+use super::grammar::{Grammar, StartCommand, trim};
+use super::named;
+use super::reading::{Parsed, Stop};
+use super::values::FlagValues;
 
 /// How runc 1.0 and 1.1 read the arguments.
 pub(super) fn read_early<'a>(
-    words: &[&'a OsStr],
+    args: &[&'a OsStr],
     guesses: &Guesses<'a>,
-) -> Result<Outcome<'a>, Stop<'a>> {
-    read_ordered(words, guesses, Grammar::RuncEarly, |words, _| early(words))
+) -> Result<Parsed<'a>, Stop<'a>> {
+    read_ordered(args, guesses, Grammar::RuncEarly, |args, _| early(args))
 }
 
 /// How runc up to 1.5 reads the arguments.
-pub(super) fn read<'a>(
-    words: &[&'a OsStr],
-    guesses: &Guesses<'a>,
-) -> Result<Outcome<'a>, Stop<'a>> {
-    read_ordered(words, guesses, Grammar::Runc, |words, table| {
-        late(words, table, guesses)
+pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Parsed<'a>, Stop<'a>> {
+    read_ordered(args, guesses, Grammar::Runc, |args, table| {
+        late(args, table, guesses)
     })
 }
 
 fn read_ordered<'a>(
-    words: &[&'a OsStr],
+    args: &[&'a OsStr],
     guesses: &Guesses<'a>,
     grammar: Grammar,
-    order: impl Fn(&[&'a OsStr], &Table) -> Vec<&'a OsStr>,
-) -> Result<Outcome<'a>, Stop<'a>> {
-    let mut found = Found::default();
-    let start = parse(words, flags::RUNC.global, guesses, &mut found)?;
-    let Some((&word, rest)) = words.get(start..).and_then(<[_]>::split_first) else {
-        return Ok(Outcome::Shows);
+    order: impl Fn(&[&'a OsStr], &FlagTable) -> Vec<&'a OsStr>,
+) -> Result<Parsed<'a>, Stop<'a>> {
+    let mut found = FlagValues::default();
+    let start = parse(args, flags::RUNC.global, guesses, &mut found)?;
+    let Some((&arg, rest)) = args.get(start..).and_then(<[_]>::split_first) else {
+        return Ok(Parsed::Shows);
     };
-    let Some(command) = Command::named(word) else {
-        return Ok(named::outcome(word, rest, &found));
+    let Some(command) = StartCommand::named(arg) else {
+        return Ok(named::outcome(arg, rest, &found));
     };
     let table = flags::RUNC.of(command);
     let rest = order(rest, table);
@@ -55,30 +55,30 @@ fn read_ordered<'a>(
 
 /// Go's `flag`: takes flags from the front and returns where they end.
 fn parse<'a>(
-    words: &[&'a OsStr],
-    table: &Table,
+    args: &[&'a OsStr],
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<usize, Stop<'a>> {
     let mut at = 0;
-    while let Some(word) = words.get(at).map(|word| word.as_bytes()) {
-        if word.len() < 2 || word[0] != b'-' {
+    while let Some(arg) = args.get(at).map(|arg| arg.as_bytes()) {
+        if arg.len() < 2 || arg[0] != b'-' {
             break;
         }
         at += 1;
-        if word == b"--" {
+        if arg == b"--" {
             break;
         }
-        let (name, mut value) = split(undashed(word));
+        let (name, mut value) = split(undashed(arg));
         if matches!(name.first(), None | Some(b'-')) {
             return Err(Stop::Rejected);
         }
         let flag = known(table, guesses, name, value)?;
         if value.is_none() && flag.takes != Takes::Nothing {
-            value = Some(words.get(at).ok_or(Stop::Rejected)?.as_bytes());
+            value = Some(args.get(at).ok_or(Stop::Rejected)?.as_bytes());
             at += 1;
         }
-        found.note(flag.means, value)?;
+        found.note(flag.purpose, value)?;
     }
     Ok(at)
 }
@@ -86,22 +86,22 @@ fn parse<'a>(
 /// `reorderArgs` of urfave/cli v1.22.1: it moves to the front all arguments with a dash, and after
 /// one without `=` also a following argument without a dash. A `--` and what follows it stay where
 /// they are.
-fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
-    let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
+fn early<'a>(args: &[&'a OsStr]) -> Vec<&'a OsStr> {
+    let (mut front, mut back) = (Vec::with_capacity(args.len()), Vec::new());
     let mut may_be_value = false;
-    for (at, &word) in words.iter().enumerate() {
-        let bytes = word.as_bytes();
+    for (at, &arg) in args.iter().enumerate() {
+        let bytes = arg.as_bytes();
         if bytes == b"--" {
-            back.extend_from_slice(&words[at..]);
+            back.extend_from_slice(&args[at..]);
             break;
         }
         let is_flag = bytes != b"-" && bytes.starts_with(b"-");
         let is_value = may_be_value && !bytes.starts_with(b"-");
         may_be_value = is_flag && !bytes.contains(&b'=');
         if is_flag || is_value {
-            front.push(word)
+            front.push(arg)
         } else {
-            back.push(word)
+            back.push(arg)
         }
     }
     front.append(&mut back);
@@ -111,22 +111,22 @@ fn early<'a>(words: &[&'a OsStr]) -> Vec<&'a OsStr> {
 /// `reorderArgs` of urfave/cli v1.22.6 and later: it moves to the front the command's own flags,
 /// and after one without `=` also any following argument that is no such flag, `--` included. Any
 /// other `--` comes before everything that stays.
-fn late<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
-    let (mut front, mut back) = (Vec::with_capacity(words.len()), Vec::new());
+fn late<'a>(args: &[&'a OsStr], table: &FlagTable, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
+    let (mut front, mut back) = (Vec::with_capacity(args.len()), Vec::new());
     let mut may_be_value = false;
-    for (at, &word) in words.iter().enumerate() {
-        let bytes = word.as_bytes();
+    for (at, &arg) in args.iter().enumerate() {
+        let bytes = arg.as_bytes();
         if is_flag(bytes, table, guesses) {
             may_be_value = !bytes.contains(&b'=');
-            front.push(word);
+            front.push(arg);
         } else if std::mem::take(&mut may_be_value) {
-            front.push(word);
+            front.push(arg);
         } else if bytes == b"--" {
-            front.push(word);
-            back.extend_from_slice(&words[at + 1..]);
+            front.push(arg);
+            back.extend_from_slice(&args[at + 1..]);
             break;
         } else {
-            back.push(word);
+            back.push(arg);
         }
     }
     front.append(&mut back);
@@ -134,29 +134,28 @@ fn late<'a>(words: &[&'a OsStr], table: &Table, guesses: &Guesses<'a>) -> Vec<&'
 }
 
 /// urfave/cli v1's `argIsFlag`.
-fn is_flag(word: &[u8], table: &Table, guesses: &Guesses<'_>) -> bool {
-    if word == b"-" || word == b"--" || !word.starts_with(b"-") {
+fn is_flag(arg: &[u8], table: &FlagTable, guesses: &Guesses<'_>) -> bool {
+    if arg == b"-" || arg == b"--" || !arg.starts_with(b"-") {
         return false;
     }
-    let name = undashed(word);
+    let name = undashed(arg);
     let (name, value) = split(name.strip_prefix(b"-").unwrap_or(name));
     known(table, guesses, name, value).is_ok()
 }
 
 /// How runc's main branch reads the arguments.
 pub(super) fn read_next<'a>(
-    words: &[&'a OsStr],
+    args: &[&'a OsStr],
     guesses: &Guesses<'a>,
-) -> Result<Outcome<'a>, Stop<'a>> {
-    let mut found = Found::default();
-    let (positional, start) =
-        parse_next(words, flags::RUNC_NEXT.global, guesses, &mut found, true)?;
-    let Some(&word) = positional.first() else {
-        return Ok(Outcome::Shows);
+) -> Result<Parsed<'a>, Stop<'a>> {
+    let mut found = FlagValues::default();
+    let (positional, start) = parse_next(args, flags::RUNC_NEXT.global, guesses, &mut found, true)?;
+    let Some(&arg) = positional.first() else {
+        return Ok(Parsed::Shows);
     };
-    let rest = words.get(start..).unwrap_or_default();
-    let Some(command) = Command::named(word) else {
-        return Ok(named::outcome(word, rest, &found));
+    let rest = args.get(start..).unwrap_or_default();
+    let Some(command) = StartCommand::named(arg) else {
+        return Ok(named::outcome(arg, rest, &found));
     };
     let (positional, _) = parse_next(
         rest,
@@ -171,42 +170,42 @@ pub(super) fn read_next<'a>(
 /// urfave/cli v3's `parseFlags`: the positional arguments, and where the scan ended. The scan for a
 /// command ends after the first positional argument.
 fn parse_next<'a>(
-    words: &[&'a OsStr],
-    table: &Table,
+    args: &[&'a OsStr],
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
     for_command: bool,
 ) -> Result<(Vec<&'a OsStr>, usize), Stop<'a>> {
     let mut positional = Vec::new();
     let mut at = 0;
-    while let Some(&untrimmed) = words.get(at) {
+    while let Some(&untrimmed) = args.get(at) {
         if for_command && !positional.is_empty() {
             break;
         }
         at += 1;
-        let word = trim(untrimmed.as_bytes());
-        match word {
+        let arg = trim(untrimmed.as_bytes());
+        match arg {
             [] => positional.push(untrimmed),
             b"--" => {
                 // What follows is positional, unchanged.
                 let most = if for_command { 1 } else { usize::MAX };
-                positional.extend(words.iter().skip(at).take(most));
+                positional.extend(args.iter().skip(at).take(most));
                 at += usize::from(for_command);
                 break;
             }
             b"-" => {
-                positional.push(OsStr::from_bytes(word));
+                positional.push(OsStr::from_bytes(arg));
                 break;
             }
-            [b'-', b'-', ..] => at = take_next(word, words, at, table, guesses, found)?,
+            [b'-', b'-', ..] => at = take_next(arg, args, at, table, guesses, found)?,
             [b'-', letter, ..] if is_letter(*letter) => {
-                at = take_next(word, words, at, table, guesses, found)?
+                at = take_next(arg, args, at, table, guesses, found)?
             }
             [b'-', ..] => {
-                positional.extend_from_slice(&words[at - 1..]);
+                positional.extend_from_slice(&args[at - 1..]);
                 break;
             }
-            [..] => positional.push(OsStr::from_bytes(word)),
+            [..] => positional.push(OsStr::from_bytes(arg)),
         }
     }
     Ok((positional, at))
@@ -217,28 +216,28 @@ const fn is_letter(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..)
 }
 
-/// Takes the flag `word` and, where it needs one, its value at `at`; returns where to continue.
+/// Takes the flag `arg` and, where it needs one, its value at `at`; returns where to continue.
 fn take_next<'a>(
-    word: &'a [u8],
-    words: &[&'a OsStr],
+    arg: &'a [u8],
+    args: &[&'a OsStr],
     at: usize,
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
-    found: &mut Found<'a>,
+    found: &mut FlagValues<'a>,
 ) -> Result<usize, Stop<'a>> {
-    let (name, value) = split(undashed(word));
+    let (name, value) = split(undashed(arg));
     let flag = known(table, guesses, name, value)?;
     if value.is_some() || flag.takes == Takes::Nothing {
-        found.note(flag.means, value)?;
+        found.note(flag.purpose, value)?;
         return Ok(at);
     }
-    let next = words.get(at).ok_or(Stop::Rejected)?;
-    found.note(flag.means, Some(next.as_bytes()))?;
+    let next = args.get(at).ok_or(Stop::Rejected)?;
+    found.note(flag.purpose, Some(next.as_bytes()))?;
     Ok(at + 1)
 }
 
 fn known<'a>(
-    table: &Table,
+    table: &FlagTable,
     guesses: &Guesses<'a>,
     name: &'a [u8],
     value: Option<&[u8]>,
@@ -249,33 +248,16 @@ fn known<'a>(
 }
 
 /// A flag without its one or two dashes.
-fn undashed(word: &[u8]) -> &[u8] {
-    word.strip_prefix(b"--")
-        .or_else(|| word.strip_prefix(b"-"))
-        .unwrap_or(word)
+fn undashed(arg: &[u8]) -> &[u8] {
+    arg.strip_prefix(b"--")
+        .or_else(|| arg.strip_prefix(b"-"))
+        .unwrap_or(arg)
 }
 
 /// Splits `name=value`; Go lets no name start with `=`.
-fn split(word: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match word.iter().position(|&byte| byte == b'=') {
-        Some(at) => (&word[..at], Some(&word[at + 1..])),
-        None => (word, None),
+fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match arg.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&arg[..at], Some(&arg[at + 1..])),
+        None => (arg, None),
     }
-}
-
-/// Go's `strings.TrimSpace`: trims Unicode white space off both ends; a byte that is not UTF-8 is
-/// none.
-pub(super) fn trim(word: &[u8]) -> &[u8] {
-    let front = word.utf8_chunks().next().map_or(0, |chunk| {
-        chunk.valid().len() - chunk.valid().trim_start().len()
-    });
-    let word = &word[front..];
-    let back = word
-        .utf8_chunks()
-        .last()
-        .filter(|chunk| chunk.invalid().is_empty());
-    let spare = back.map_or(0, |chunk| {
-        chunk.valid().len() - chunk.valid().trim_end().len()
-    });
-    &word[..word.len() - spare]
 }

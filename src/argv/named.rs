@@ -7,7 +7,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Found, Named, Outcome};
+use super::reading::{NamedContainer, Parsed};
+use super::values::FlagValues;
 
 /// The flags that take a value, of each command that has some: runc 1.0 to main, crun 1.8 to 1.29,
 /// youki.
@@ -92,13 +93,17 @@ const ABOUT_ONE: [&str; 11] = [
     "resume",
 ];
 
-/// The outcome for the command `word` and the arguments after it.
-pub(super) fn outcome<'a>(word: &'a OsStr, rest: &[&'a OsStr], found: &Found<'a>) -> Outcome<'a> {
-    let named = word
+/// The outcome for the command `arg` and the arguments after it.
+pub(super) fn outcome<'a>(
+    arg: &'a OsStr,
+    rest: &[&'a OsStr],
+    found: &FlagValues<'a>,
+) -> Parsed<'a> {
+    let named = arg
         .to_str()
-        .filter(|word| ABOUT_ONE.contains(word))
-        .and_then(|word| container(word, rest));
-    Outcome::Other(named.map(|id| Named {
+        .filter(|arg| ABOUT_ONE.contains(arg))
+        .and_then(|arg| container(arg, rest));
+    Parsed::Other(named.map(|id| NamedContainer {
         id,
         root: found.globals.root,
     }))
@@ -110,17 +115,17 @@ fn container<'a>(command: &str, rest: &[&'a OsStr]) -> Option<&'a OsStr> {
         .iter()
         .find(|(name, _)| *name == command)
         .map_or(&[][..], |(_, values)| values);
-    let mut words = rest.iter();
-    while let Some(word) = words.next() {
-        match word.as_bytes() {
-            b"--" => return words.next().copied(),
+    let mut args = rest.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_bytes() {
+            b"--" => return args.next().copied(),
             [b'-', name @ ..] if !name.is_empty() => {
                 let name = name.strip_prefix(b"-").unwrap_or(name);
                 if values.iter().any(|value| value.as_bytes() == name) {
-                    words.next();
+                    args.next();
                 }
             }
-            [..] => return Some(word),
+            [..] => return Some(arg),
         }
     }
     None

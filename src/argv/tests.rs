@@ -4,18 +4,18 @@
 use super::*;
 
 /// The arguments of a line; `''` is an empty one.
-fn words(line: &str) -> Vec<&OsStr> {
+fn args(line: &str) -> Vec<&OsStr> {
     line.split(' ')
-        .filter(|word| !word.is_empty())
-        .map(|word| OsStr::new(if word == "''" { "" } else { word }))
+        .filter(|arg| !arg.is_empty())
+        .map(|arg| OsStr::new(if arg == "''" { "" } else { arg }))
         .collect()
 }
 
 /// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` when
 /// nothing starts.
-fn told(grammar: Grammar, line: &str) -> String {
-    match read(grammar, &words(line), &Guesses::default()) {
-        Ok(Outcome::Starts(reading)) => {
+fn described(grammar: Grammar, line: &str) -> String {
+    match read(grammar, &args(line), &Guesses::default()) {
+        Ok(Parsed::Starts(reading)) => {
             let bundle = reading.bundle.map_or("-".into(), OsStr::to_string_lossy);
             format!(
                 "{} {} {bundle}",
@@ -23,8 +23,8 @@ fn told(grammar: Grammar, line: &str) -> String {
                 reading.id.display()
             )
         }
-        Ok(Outcome::Other(_)) => "other".to_owned(),
-        Ok(Outcome::Shows) => "shows".to_owned(),
+        Ok(Parsed::Other(_)) => "other".to_owned(),
+        Ok(Parsed::Shows) => "shows".to_owned(),
         Err(Stop::Unknown(name)) => format!("unknown {}", String::from_utf8_lossy(name)),
         Err(Stop::Rejected) => "rejected".to_owned(),
         Err(Stop::Shows) => unreachable!("read makes it an outcome"),
@@ -33,7 +33,7 @@ fn told(grammar: Grammar, line: &str) -> String {
 
 /// Every reading as `command id bundle`.
 fn all(line: &str) -> Vec<String> {
-    let words = words(line);
+    let args = args(line);
     let shown = |reading: &Reading<'_>| {
         let bundle = reading.bundle.map_or("-".into(), OsStr::to_string_lossy);
         format!(
@@ -42,7 +42,7 @@ fn all(line: &str) -> Vec<String> {
             reading.id.display()
         )
     };
-    scan(&words).readings.iter().map(shown).collect()
+    scan(&args).readings.iter().map(shown).collect()
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn runc_reads_a_bundle_as_it_was_seen_to() {
             "restore c1 X",
         ),
     ] {
-        assert_eq!(told(Grammar::Runc, line), expected, "{line}");
+        assert_eq!(described(Grammar::Runc, line), expected, "{line}");
     }
 }
 
@@ -112,7 +112,7 @@ fn an_early_runc_orders_the_words_by_their_dashes() {
         ("create - --bundle X", "create - X"),
         ("create c1 --unknown", "unknown unknown"),
     ] {
-        assert_eq!(told(Grammar::RuncEarly, line), expected, "{line}");
+        assert_eq!(described(Grammar::RuncEarly, line), expected, "{line}");
     }
 }
 
@@ -135,7 +135,7 @@ fn the_next_runc_takes_flags_anywhere_and_trims_words() {
         ("create --version --bundle X c1", "unknown version"),
         ("--", "shows"),
     ] {
-        assert_eq!(told(Grammar::RuncNext, line), expected, "{line}");
+        assert_eq!(described(Grammar::RuncNext, line), expected, "{line}");
     }
     let spaced = ["\u{a0}create\n", " --bundle=X\t", "\u{2003}c1 "].map(OsStr::new);
     let readings = scan(&spaced).readings;
@@ -175,7 +175,7 @@ fn crun_reads_beginnings_and_joined_letters() {
         ("restore -b X c1 more yet", "rejected"),
         ("", "rejected"),
     ] {
-        assert_eq!(told(Grammar::Crun, line), expected, "{line}");
+        assert_eq!(described(Grammar::Crun, line), expected, "{line}");
     }
 }
 
@@ -188,7 +188,7 @@ fn crun_replaces_the_spec_file() {
         "run -dfother.json c1",
         "run -df other.json c1",
     ] {
-        let typed = words(line);
+        let typed = args(line);
         let scan = scan(&typed);
         assert_eq!(scan.readings.len(), 1, "{line}");
         assert_eq!(
@@ -208,11 +208,7 @@ fn crun_replaces_the_spec_file() {
             Some(OsStr::new("./config.json")),
         ),
     ] {
-        assert_eq!(
-            scan(&words(line)).readings[0].spec_file,
-            spec_file,
-            "{line}"
-        );
+        assert_eq!(scan(&args(line)).readings[0].spec_file, spec_file, "{line}");
     }
 }
 
@@ -232,7 +228,7 @@ fn youki_reads_flags_and_id_in_any_order() {
         ("restore -b X c1", "rejected"),
         ("create -h", "shows"),
     ] {
-        assert_eq!(told(Grammar::Youki, line), expected, "{line}");
+        assert_eq!(described(Grammar::Youki, line), expected, "{line}");
     }
 }
 
@@ -275,7 +271,7 @@ fn the_calls_of_the_engines_have_one_reading() {
         ),
     ] {
         assert_eq!(all(line), [expected], "{line}");
-        assert!(!scan(&words(line)).may_start_nothing, "{line}");
+        assert!(!scan(&args(line)).may_start_nothing, "{line}");
     }
 }
 
@@ -319,7 +315,7 @@ fn a_command_is_a_position_and_not_a_word() {
 
 #[test]
 fn an_unknown_flag_is_guessed_at_both_ways() {
-    let future = words("--future create --bundle X c1");
+    let future = args("--future create --bundle X c1");
     assert_eq!(all("--future create --bundle X c1"), ["create c1 X"]);
     assert!(scan(&future).may_start_nothing);
     assert_eq!(all("--future=1 create --bundle X c1"), ["create c1 X"]);
@@ -343,8 +339,8 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
         "-vfs2=true -network=sandbox run -bundle=X -detach c1",
         "-verbose create --bundle X c1",
     ] {
-        let words = words(line);
-        let scan = scan(&words);
+        let args = args(line);
+        let scan = scan(&args);
         assert!(!scan.cut_short, "{line}");
         let command = if line.contains(" run ") {
             "run"
@@ -368,8 +364,8 @@ fn a_letter_that_matters_counts_wherever_unknown_ones_stand() {
         "create -xyb=X c1",
         "create -x --future=1 -yb X c1",
     ] {
-        let words = words(line);
-        assert!(!scan(&words).cut_short, "{line}");
+        let args = args(line);
+        assert!(!scan(&args).cut_short, "{line}");
         let found = all(line);
         let bundle = if line.contains('=') && line.contains("b=") {
             ["create c1 X", "create c1 =X"]

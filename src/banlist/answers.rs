@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::record::Hit;
-use super::store::{Known, Query};
+use super::store::{ListAnswer, Query};
 
 /// A list's answers to every query, by query.
 #[derive(Debug, Default)]
@@ -33,8 +33,8 @@ impl Answers {
 
     /// What `list`, whose answers these are, would have answered to these queries alone.
     #[must_use]
-    pub fn to(&self, queries: &[Query], list: &Known) -> Known {
-        Known {
+    pub fn to(&self, queries: &[Query], list: &ListAnswer) -> ListAnswer {
+        ListAnswer {
             keyset: list.keyset,
             version: list.version,
             head: list.head,

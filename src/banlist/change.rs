@@ -21,7 +21,7 @@ use super::bytes::ReadAt;
 use super::error::ListError;
 use super::head::{Entries, Head};
 use super::record::{Action, Ban, Exception, Kinds};
-use super::whole::{Checked, Counted, Line, Whole};
+use super::whole::{Checked, CountedBan, EntryLine, WholeList};
 use crate::sys::clock::Timestamp;
 
 mod alteration;
@@ -43,7 +43,7 @@ pub struct Change {
     /// Digests that are banned as a kind that is new for them.
     pub digests_added: u64,
     /// The new list's bans.
-    pub bans: Vec<Counted>,
+    pub bans: Vec<CountedBan>,
 }
 
 impl Change {
@@ -60,7 +60,7 @@ pub struct BanChange {
     /// The ban; a removed one as it was.
     pub ban: Ban,
     /// Whether it was added, kept or removed.
-    pub fate: Fate,
+    pub status: BanStatus,
     /// What differs in its record.
     pub alterations: Vec<Alteration>,
     /// Digests that it did not ban.
@@ -75,7 +75,7 @@ pub struct BanChange {
 
 /// Whether a ban was added, kept or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum BanStatus {
     /// Only the new list has it.
     Added,
     /// Both have it.
@@ -97,7 +97,7 @@ pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
 #[must_use]
 pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     acts_as_hard(new, old)
-        && begins_as_early(new, old, at)
+        && starts_as_early(new, old, at)
         && ends_as_late(new, old)
         && new.except.iter().all(|except| is_covered(except, old, at))
         && new.cure.iter().all(|layer| old.cure.contains(layer))
@@ -108,7 +108,7 @@ fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
 }
 
 /// Whatever ended by `at` is over for both: no gate assumes a time before the newest list's issue.
-fn begins_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
+fn starts_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     new.effective.max(at) <= old.effective.max(at)
 }
 
@@ -137,8 +137,8 @@ pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {
 /// # Errors
 /// [`ListError`] for the first fault in either list.
 pub fn compare<A, B>(
-    mut old: Whole<'_, A>,
-    mut new: Whole<'_, B>,
+    mut old: WholeList<'_, A>,
+    mut new: WholeList<'_, B>,
     at: Timestamp,
 ) -> Result<Change, ListError>
 where
@@ -169,14 +169,14 @@ where
 }
 
 /// The entry lines of a digest in the old list and in the new one.
-type Pair = (Option<usize>, Option<usize>);
+type LinePair = (Option<usize>, Option<usize>);
 
 /// How many digests have each pair of lines. Everything about a digest follows from its pair, and
 /// ten million digests have only a few pairs.
 fn pairs<A, B>(
-    old: &mut Whole<'_, A>,
-    new: &mut Whole<'_, B>,
-) -> Result<HashMap<Pair, u64>, ListError>
+    old: &mut WholeList<'_, A>,
+    new: &mut WholeList<'_, B>,
+) -> Result<HashMap<LinePair, u64>, ListError>
 where
     A: ReadAt + ?Sized,
     B: ReadAt + ?Sized,
@@ -254,14 +254,14 @@ struct Loss {
     heirs: BTreeSet<usize>,
 }
 
-const NOTHING: &Line = &Line {
+const NOTHING: &EntryLine = &EntryLine {
     kinds: Kinds::NONE,
     bans: Vec::new(),
 };
 
 impl<'a> Comparison<'a> {
     fn new(old: &'a Checked, new: &'a Checked, times: Times) -> Self {
-        let places = |among: &'a [Counted], bans: &'a [Counted]| {
+        let places = |among: &'a [CountedBan], bans: &'a [CountedBan]| {
             let places: HashMap<_, _> = among
                 .iter()
                 .enumerate()
@@ -324,7 +324,7 @@ impl<'a> Comparison<'a> {
     /// Finds who bans as strictly in a new line what an old ban banned as these kinds, each with
     /// what it takes over, and what nobody does. The ban of the same name comes first; the search
     /// ends once everything is taken over.
-    fn heirs(&mut self, old: usize, kinds: Kinds, to: &Line) -> (Vec<(usize, Kinds)>, Kinds) {
+    fn heirs(&mut self, old: usize, kinds: Kinds, to: &EntryLine) -> (Vec<(usize, Kinds)>, Kinds) {
         let (mut heirs, mut lost) = (Vec::new(), kinds);
         let same = self.stayed[old].map(|same| (same, kinds_of(to, same)));
         for (new, as_what) in same.into_iter().chain(to.bans.iter().copied()) {
@@ -357,11 +357,11 @@ impl<'a> Comparison<'a> {
     /// The bans that lift, those that are new, and the others that differ.
     fn sorted(&self) -> (Vec<BanChange>, Vec<BanChange>, Vec<BanChange>) {
         let (mut lifted, mut changed) = (Vec::new(), Vec::new());
-        for (place, Counted { ban, .. }) in self.old.bans.iter().enumerate() {
+        for (place, CountedBan { ban, .. }) in self.old.bans.iter().enumerate() {
             let change = self.of_old(place, ban);
             if change.lifted.all > 0 {
                 lifted.push(change);
-            } else if change.fate != Fate::Kept
+            } else if change.status != BanStatus::Kept
                 || !change.alterations.is_empty()
                 || change.added.all > 0
                 || change.dropped.all > 0
@@ -376,9 +376,9 @@ impl<'a> Comparison<'a> {
             .zip(&self.gains)
             .zip(&self.came_from)
             .filter(|(_, came_from)| came_from.is_none());
-        let added = new.map(|((Counted { ban, .. }, gain), _)| BanChange {
+        let added = new.map(|((CountedBan { ban, .. }, gain), _)| BanChange {
             ban: ban.clone(),
-            fate: Fate::Added,
+            status: BanStatus::Added,
             alterations: Vec::new(),
             added: *gain,
             dropped: Entries::default(),
@@ -396,14 +396,14 @@ impl<'a> Comparison<'a> {
             heirs,
         } = self.losses[place].clone();
         let stayed = self.stayed[place].map(|place| (&self.new.bans[place], self.gains[place]));
-        let fate = match stayed {
-            Some(_) => Fate::Kept,
-            None if has_lapsed(ban, self.times.at) => Fate::Expired,
-            None => Fate::Removed,
+        let status = match stayed {
+            Some(_) => BanStatus::Kept,
+            None if has_lapsed(ban, self.times.at) => BanStatus::Expired,
+            None => BanStatus::Removed,
         };
         BanChange {
             ban: stayed.map_or(ban, |(new, _)| &new.ban).clone(),
-            fate,
+            status,
             alterations: stayed.map_or_else(Vec::new, |(new, _)| {
                 alteration::between(&self.old.bans[place], new, self.times)
             }),
@@ -419,7 +419,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// The kinds as which one ban bans a line's digests.
-fn kinds_of(line: &Line, ban: usize) -> Kinds {
+fn kinds_of(line: &EntryLine, ban: usize) -> Kinds {
     line.bans
         .binary_search_by_key(&ban, |(ban, _)| *ban)
         .map_or(Kinds::NONE, |at| line.bans[at].1)

@@ -15,7 +15,7 @@ use crate::sys::threads;
 
 use super::floor::Edition;
 use super::head::{Claim, Entries, Head, Impact, MAX_ENTRIES, MAX_RECORDS};
-use super::record::{self, Entry, Kinds, MAX_LINE, MAX_MATCHES, MAX_WEIGHT, Match};
+use super::record::{self, EntryMatch, Kinds, ListEntry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT};
 use super::section;
 use super::source::Source;
 use super::tree::Leaf;
@@ -24,7 +24,7 @@ use super::watch::Watch;
 
 /// The rest of what the head says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct HeadTerms {
     /// Whose list.
     pub origin: String,
     /// Keyset and version.
@@ -130,7 +130,7 @@ impl Compiled {
     /// # Errors
     /// [`CompileError`], except those of writing.
     pub fn of(source: &Source) -> Result<Self, CompileError> {
-        let mut records = Records::new(source)?;
+        let mut records = RecordsBuilder::new(source)?;
         let mut digests = sorted(source, &records.reasons);
         let mut entries = Entries::default();
         // A digest with several reasons becomes one, in place: long lists are not kept twice.
@@ -150,7 +150,7 @@ impl Compiled {
         if entries.all > MAX_ENTRIES {
             return Err(CompileError::TooManyEntries);
         }
-        let Records { bytes, lines, .. } = records;
+        let RecordsBuilder { bytes, lines, .. } = records;
         Ok(Self {
             digests,
             lines,
@@ -167,7 +167,7 @@ impl Compiled {
     /// [`CompileError::Write`].
     pub fn write(
         &self,
-        terms: &Terms,
+        terms: &HeadTerms,
         out: &impl WriteAt,
         watch: &dyn Watch,
     ) -> Result<Head, CompileError> {
@@ -182,7 +182,7 @@ impl Compiled {
         };
         let tree_root = build::write(self.entries.all, leaf, out, watch)?;
         let table = section::table(&self.records);
-        let Terms {
+        let HeadTerms {
             origin,
             edition,
             issued,
@@ -268,7 +268,7 @@ fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
 
 /// The records section while it is built. A reason is a match without its digests; two equal
 /// matches are one reason.
-struct Records<'a> {
+struct RecordsBuilder<'a> {
     source: &'a Source,
     bytes: Vec<u8>,
     /// The weight of each ban's line, by its offset.
@@ -276,7 +276,7 @@ struct Records<'a> {
     /// The reason of each match of the source.
     reasons: Vec<u32>,
     /// What an entry says about each reason.
-    said: Vec<Match>,
+    matches: Vec<EntryMatch>,
     /// The start of each entry line, and the kinds as which it bans.
     lines: Vec<(u64, Kinds)>,
     /// The number of the entry line of a set of reasons. The common sets of one reason are kept
@@ -285,7 +285,7 @@ struct Records<'a> {
     several: HashMap<Vec<u32>, u32>,
 }
 
-impl<'a> Records<'a> {
+impl<'a> RecordsBuilder<'a> {
     /// Writes the ban lines and numbers the reasons.
     fn new(source: &'a Source) -> Result<Self, CompileError> {
         let mut records = Self {
@@ -293,7 +293,7 @@ impl<'a> Records<'a> {
             bytes: Vec::new(),
             weights: HashMap::new(),
             reasons: Vec::new(),
-            said: Vec::new(),
+            matches: Vec::new(),
             lines: Vec::new(),
             single: Vec::new(),
             several: HashMap::new(),
@@ -306,16 +306,16 @@ impl<'a> Records<'a> {
         }
         let mut numbers = HashMap::new();
         for found in &source.matches {
-            let said = Match {
+            let one = EntryMatch {
                 kind: found.kind,
                 name: found.name.clone(),
                 platform: found.platform.clone(),
                 ban: bans[found.ban],
             };
             let next = u32::try_from(numbers.len()).map_err(|_| CompileError::TooManyRecords)?;
-            let number = *numbers.entry(said.clone()).or_insert(next);
+            let number = *numbers.entry(one.clone()).or_insert(next);
             if number == next {
-                records.said.push(said);
+                records.matches.push(one);
                 records.single.push(None);
             }
             records.reasons.push(number);
@@ -355,13 +355,13 @@ impl<'a> Records<'a> {
         let reasons: Vec<u32> = group.iter().map(|(_, reason)| *reason).collect();
         let matches: Vec<_> = reasons
             .iter()
-            .map(|reason| self.said[*reason as usize].clone())
+            .map(|reason| self.matches[*reason as usize].clone())
             .collect();
         let kinds = matches
             .iter()
             .fold(Kinds::NONE, |kinds, found| kinds.with(found.kind));
         let bans: BTreeSet<_> = matches.iter().map(|found| found.ban).collect();
-        let offset = self.line(&Entry { matches }, self.ban_id(reasons[0]))?;
+        let offset = self.line(&ListEntry { matches }, self.ban_id(reasons[0]))?;
         let weight = bans
             .iter()
             .filter_map(|ban| self.weights.get(ban))

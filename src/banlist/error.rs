@@ -33,10 +33,10 @@ pub enum ListError {
     /// The list was made for a keyset newer than the node's: wanted, the node's.
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed it.
-    Signatures(PathBuf, Tally),
+    Signatures(PathBuf, SignatureTally),
     /// It did not come through an installation, and fewer trusted keys signed it than a list that
     /// may lift bans needs.
-    NotInstalled(PathBuf, Tally),
+    NotInstalled(PathBuf, SignatureTally),
     /// The file is not as long as its head says: found, wanted, in bytes.
     Size(PathBuf, u64, u64),
     /// The list is older than one that this node already had: found, the floor.
@@ -68,9 +68,9 @@ pub enum ListError {
 
 /// How many signatures a note has, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct SignatureTally {
     /// How many distinct trusted keys are needed.
-    pub wanted: usize,
+    pub needed: usize,
     /// How many distinct trusted keys have a good signature.
     pub good: usize,
     /// Signatures that name a trusted key and do not verify.
@@ -79,7 +79,7 @@ pub struct Tally {
     pub unknown: usize,
 }
 
-impl Tally {
+impl SignatureTally {
     /// Whether there is no signature at all.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -87,20 +87,20 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for SignatureTally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
-            let plural = if self.wanted == 1 { "" } else { "s" };
+            let plural = if self.needed == 1 { "" } else { "s" };
             return write!(
                 f,
                 "not signed, and {} trusted signature{plural} needed",
-                self.wanted
+                self.needed
             );
         }
         write!(
             f,
             "{} of {} trusted signatures ({} bad, {} by unknown keys)",
-            self.good, self.wanted, self.bad, self.unknown
+            self.good, self.needed, self.bad, self.unknown
         )
     }
 }
@@ -197,14 +197,14 @@ impl fmt::Display for ListError {
             Self::Floor(path, fault) => write!(f, "cannot use floor {path:?}: {fault}"),
             Self::NoHead(path) => write!(f, "cannot use {path:?}: not a ban list: it has no head"),
             Self::Head(path, fault) => write!(f, "cannot use list {path:?}: head {fault}"),
-            Self::Origin(path, found, wanted) => write!(
+            Self::Origin(path, found, expected) => write!(
                 f,
-                "cannot use list {path:?}: it is for {found:?}, not for {wanted:?}"
+                "cannot use list {path:?}: it is for {found:?}, not for {expected:?}"
             ),
-            Self::NewerKeyset(path, wanted, ours) => {
+            Self::NewerKeyset(path, expected, ours) => {
                 write!(
                     f,
-                    "cannot use list {path:?}: it needs keyset {wanted}, this node has keyset {ours}"
+                    "cannot use list {path:?}: it needs keyset {expected}, this node has keyset {ours}"
                 )
             }
             Self::Signatures(path, tally) => write!(f, "cannot trust list {path:?}: {tally}"),
@@ -214,9 +214,9 @@ impl fmt::Display for ListError {
                     "cannot trust list {path:?}: it was not installed, so it must be signed like one that lifts bans: {tally}"
                 )
             }
-            Self::Size(path, found, wanted) => write!(
+            Self::Size(path, found, expected) => write!(
                 f,
-                "cannot use list {path:?}: it has {found} bytes, its head says {wanted}"
+                "cannot use list {path:?}: it has {found} bytes, its head says {expected}"
             ),
             Self::Rollback(path, found, floor) => write!(
                 f,
@@ -232,9 +232,9 @@ impl fmt::Display for ListError {
                 f,
                 "cannot trust list {path:?}: {edition} was installed with other content"
             ),
-            Self::TooOld(path, found, wanted) => write!(
+            Self::TooOld(path, found, expected) => write!(
                 f,
-                "cannot use list {path:?}: version {found} is below min_version {wanted}"
+                "cannot use list {path:?}: version {found} is below min_version {expected}"
             ),
             Self::Node(path, level, index) => write!(
                 f,

@@ -51,7 +51,7 @@ const FORMAT: &str = "embargo/banlist-head/v1";
 /// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and starts
 /// with the format's line.
 #[must_use]
-pub fn is_begun(block: &[u8]) -> bool {
+pub fn may_be_head(block: &[u8]) -> bool {
     block.len() == HEAD_SIZE
         && block
             .strip_prefix(FORMAT.as_bytes())
@@ -297,8 +297,8 @@ fn impact(word: &str) -> Option<Impact> {
         .find(|impact| impact.word() == word)
 }
 
-fn entries(words: &str) -> Option<Entries> {
-    let (all, kinds) = words.split_once(' ')?;
+fn entries(fields: &str) -> Option<Entries> {
+    let (all, kinds) = fields.split_once(' ')?;
     let all = text::number(all)?;
     let [base, image, layer] = text::numbers(kinds, ["base", "image", "layer"])?;
     let fits = all <= MAX_ENTRIES
@@ -314,14 +314,14 @@ fn entries(words: &str) -> Option<Entries> {
     })
 }
 
-fn records(words: &str) -> Option<(Digest, u64)> {
-    let (digest, rest) = words.split_once(' ')?;
+fn records(fields: &str) -> Option<(Digest, u64)> {
+    let (digest, rest) = fields.split_once(' ')?;
     let [size, block] = text::numbers(rest, ["size", "block-size"])?;
     (size <= MAX_RECORDS && block == BLOCK_SIZE).then_some((text::digest(digest)?, size))
 }
 
-fn source(words: &str) -> Option<(Digest, u64)> {
-    let (digest, rest) = words.split_once(' ')?;
+fn source(fields: &str) -> Option<(Digest, u64)> {
+    let (digest, rest) = fields.split_once(' ')?;
     let [size] = text::numbers(rest, ["size"])?;
     Some((text::digest(digest)?, size))
 }

@@ -120,7 +120,7 @@ impl Curve {
 /// Which key it is, whatever its name and its format: two public keys are one key when their
 /// identities are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity<'a> {
+pub struct KeyIdentity<'a> {
     /// Its curve.
     pub curve: Curve,
     /// Its point.
@@ -192,8 +192,8 @@ impl PublicKey {
 
     /// Which key it is: what signatures are counted by.
     #[must_use]
-    pub fn identity(&self) -> Identity<'_> {
-        Identity {
+    pub fn identity(&self) -> KeyIdentity<'_> {
+        KeyIdentity {
             curve: self.curve,
             point: &self.point,
         }
@@ -252,7 +252,7 @@ fn point(algorithm: Algorithm, bytes: &[u8]) -> Option<(Curve, &[u8])> {
             Curve::P256,
             bytes.strip_prefix(&P256_SPKI[..P256_SPKI.len() - 1])?,
         )),
-        Algorithm::Sshsig => sshsig::Key::parse(bytes).map(|key| (key.curve, key.raw)),
+        Algorithm::Sshsig => sshsig::SshKey::parse(bytes).map(|key| (key.curve, key.raw)),
         Algorithm::Minisign => Some((Curve::Ed25519, minisign::point(bytes)?)),
     }
 }

@@ -21,7 +21,7 @@ use super::head::{self, HEAD_SIZE};
 use super::key::{Algorithm, PublicKey};
 use super::note::{self, Enough, MAX_SIGNATURES, Note, Signature};
 use super::text::{self, Lines, Malformed};
-use super::{base64, error::Tally};
+use super::{base64, error::SignatureTally};
 
 /// The most bytes of a keyset.
 pub const MAX_KEYSET: u64 = 16 << 10;
@@ -76,19 +76,33 @@ impl Key {
     /// Reads such a line; `None` for anything else.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
-        let mut words = line.strip_prefix("key ")?.split(' ');
-        let (role, name, algorithm, encoded) =
-            (words.next()?, words.next()?, words.next()?, words.next()?);
+        let mut fields = line.strip_prefix("key ")?.split(' ');
+        let (role, name, algorithm, encoded) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
         let role = [Role::Root, Role::List]
             .into_iter()
             .find(|known| known.word() == role)?;
         let public = PublicKey::new(Algorithm::of_word(algorithm)?, base64::decode(encoded)?)?;
-        (note::is_name(name) && words.next().is_none()).then(|| Self {
+        (note::is_name(name) && fields.next().is_none()).then(|| Self {
             role,
             name: name.to_owned(),
             public,
         })
     }
+}
+
+/// The thresholds for root keys, lists and lists that lift bans.
+fn thresholds(fields: &str) -> Option<[usize; 3]> {
+    let [root, list, lift] = text::numbers(fields, ["root", "list", "lift"])?;
+    Some([
+        root.try_into().ok()?,
+        list.try_into().ok()?,
+        lift.try_into().ok()?,
+    ])
 }
 
 /// What a key may sign.
@@ -136,7 +150,7 @@ impl SignedKeyset {
         }
         if bytes
             .first_chunk()
-            .is_some_and(|block: &[u8; HEAD_SIZE]| head::is_begun(block))
+            .is_some_and(|block: &[u8; HEAD_SIZE]| head::may_be_head(block))
         {
             return Err(Malformed {
                 line: 1,
@@ -209,14 +223,7 @@ impl Keyset {
             "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue",
             later,
         )?;
-        let thresholds = |words| {
-            text::numbers(words, ["root", "list", "lift"])?
-                .map(usize::try_from)
-                .into_iter()
-                .collect::<Result<Vec<_>, _>>()
-                .ok()
-        };
-        let wanted = lines.value(
+        let [root_threshold, list_threshold, lift_threshold] = lines.value(
             "threshold: ",
             "\"threshold: root=NUMBER list=NUMBER lift=NUMBER\"",
             thresholds,
@@ -235,9 +242,6 @@ impl Keyset {
             keys.push(key);
         }
         lines.end("\"key ROLE NAME ALGORITHM BASE64\"")?;
-        let [root_threshold, list_threshold, lift_threshold] = wanted[..] else {
-            return Err(unmet);
-        };
         let keyset = Self {
             origin,
             number,
@@ -282,14 +286,14 @@ impl Keyset {
         &self,
         text: &str,
         signatures: &[Signature],
-        wanted: usize,
+        needed: usize,
         enough: Enough,
-    ) -> Tally {
+    ) -> SignatureTally {
         let keys: Vec<_> = self
             .keys_of(Role::List)
             .map(|key| (key.name.as_str(), &key.public))
             .collect();
-        note::tally(text, signatures, &keys, wanted, enough)
+        note::tally(text, signatures, &keys, needed, enough)
     }
 }
 

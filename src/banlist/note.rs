@@ -6,8 +6,8 @@
 //! is trusted.
 
 use super::base64;
-use super::error::Tally;
-use super::key::{Identity, PublicKey};
+use super::error::SignatureTally;
+use super::key::{KeyIdentity, PublicKey};
 use super::text::Malformed;
 
 /// The most signature lines of a note; the specification asks for at least 16, and each may cost a
@@ -39,7 +39,7 @@ pub struct Signature {
 
 /// The kind of signature that it looks like. Only its key shows whether it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum SignatureForm {
     /// 64 bytes.
     Ed25519,
     /// A DER sequence of two integers.
@@ -55,17 +55,17 @@ pub enum Form {
 impl Signature {
     /// What it looks like.
     #[must_use]
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> SignatureForm {
         match self.bytes.as_slice() {
-            bytes if bytes.len() == 64 => Form::Ed25519,
-            [b'S', b'S', b'H', b'S', b'I', b'G', ..] => Form::Sshsig,
-            bytes @ [b'E', b'D' | b'd', ..] if bytes.len() == 74 => Form::Minisign,
+            bytes if bytes.len() == 64 => SignatureForm::Ed25519,
+            [b'S', b'S', b'H', b'S', b'I', b'G', ..] => SignatureForm::Sshsig,
+            bytes @ [b'E', b'D' | b'd', ..] if bytes.len() == 74 => SignatureForm::Minisign,
             bytes @ [0x30, length, 0x02, ..]
                 if bytes.len() == usize::from(*length) + 2 && bytes.len() <= 72 =>
             {
-                Form::EcdsaDer
+                SignatureForm::EcdsaDer
             }
-            _ => Form::Other,
+            _ => SignatureForm::Other,
         }
     }
 
@@ -188,16 +188,16 @@ pub fn tally(
     text: &str,
     signatures: &[Signature],
     keys: &[(&str, &PublicKey)],
-    wanted: usize,
+    needed: usize,
     enough: Enough,
-) -> Tally {
-    let mut good: Vec<Identity<'_>> = Vec::new();
-    let mut tally = Tally {
-        wanted,
-        ..Tally::default()
+) -> SignatureTally {
+    let mut good: Vec<KeyIdentity<'_>> = Vec::new();
+    let mut tally = SignatureTally {
+        needed,
+        ..SignatureTally::default()
     };
     for signature in signatures {
-        if enough == Enough::Threshold && good.len() >= wanted {
+        if enough == Enough::Threshold && good.len() >= needed {
             break;
         }
         let mut named = keys

@@ -1,7 +1,7 @@
 //! Defines what a ban says: its record in the compiled list, as the verdict reads it.
 //!
 //! In: JSON lines from the list's records section, whose bytes were hashed before they are parsed.
-//! Out: [`Ban`] and [`Entry`]. An unknown field makes a line unreadable: it may have been meant to
+//! Out: [`Ban`] and [`ListEntry`]. An unknown field makes a line unreadable: it may have been meant to
 //! narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is the
 //! source's and the linter's work.
 //!
@@ -221,10 +221,10 @@ impl Patch {
     /// command, the check, and user and time.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let words = |words: &[String]| {
-            words
+        let arguments = |arguments: &[String]| {
+            arguments
                 .iter()
-                .map(|word| line::shell_word(word))
+                .map(|argument| line::shell_word(argument))
                 .collect::<Vec<_>>()
                 .join(" ")
         };
@@ -233,14 +233,14 @@ impl Patch {
             .map(|digest| format!("script {digest} "))
             .unwrap_or_default();
         let mut lines = vec![
-            format!("patch: {script}{}", words(&self.run))
+            format!("patch: {script}{}", arguments(&self.run))
                 .trim_end()
                 .to_owned(),
         ];
         lines.extend(
             self.check
                 .as_ref()
-                .map(|check| format!("patch check: {}", words(check))),
+                .map(|check| format!("patch check: {}", arguments(check))),
         );
         let unit = if self.timeout == 1 {
             "second"
@@ -288,12 +288,12 @@ pub const MAX_MATCHES: usize = 64;
 /// The kinds and bans of a digest of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct ListEntry {
     /// One for each kind, ban and name, at most [`MAX_MATCHES`].
-    pub matches: Vec<Match>,
+    pub matches: Vec<EntryMatch>,
 }
 
-impl Entry {
+impl ListEntry {
     /// Reads an entry line; `None` when it is none, or has no matches or too many.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
@@ -304,7 +304,7 @@ impl Entry {
 /// One reason why a digest is in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Match {
+pub struct EntryMatch {
     /// The kind as which it is banned.
     pub kind: MatchKind,
     /// The banned thing's name for people.

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use super::error::Tally;
+use super::error::SignatureTally;
 use super::keyset::{Keyset, Role, SignedKeyset};
 use super::note::{self, Enough, Signature};
 use super::text::Malformed;
@@ -27,16 +27,16 @@ pub enum RotationError {
     /// Its number is not the next one: found, the old one.
     Number(u64, u64),
     /// Too few root keys of the old keyset, of this number, signed it.
-    Old(u64, Tally),
+    Old(u64, SignatureTally),
     /// Too few root keys of its own, of this number, signed it.
-    New(u64, Tally),
+    New(u64, SignatureTally),
 }
 
 impl fmt::Display for RotationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(fault) => fault.fmt(f),
-            Self::Origin(found, wanted) => write!(f, "it is for {found:?}, not for {wanted:?}"),
+            Self::Origin(found, expected) => write!(f, "it is for {found:?}, not for {expected:?}"),
             Self::ByHand(old) => write!(
                 f,
                 "keyset {old} has no root keys, so it can only be replaced by hand"
@@ -56,9 +56,9 @@ impl std::error::Error for RotationError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signers {
     /// Of the root keys of the keyset before it.
-    pub old: Tally,
+    pub old: SignatureTally,
     /// Of its own root keys.
-    pub new: Tally,
+    pub new: SignatureTally,
     /// Signatures that name a root key of either keyset and do not verify.
     pub bad: usize,
 }
@@ -83,7 +83,7 @@ impl Signers {
 
 /// Counts the root keys of `keyset` that made one of these signatures over the text of `signed`.
 #[must_use]
-pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -> Tally {
+pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -> SignatureTally {
     let keys: Vec<_> = keyset
         .keys_of(Role::Root)
         .map(|key| (key.name.as_str(), &key.public))
@@ -114,7 +114,7 @@ pub fn next(old: &Keyset, bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
         return Err(RotationError::Number(*number, old.number));
     }
     let by_old = tally(old, &new, &new.signatures);
-    if by_old.good < by_old.wanted {
+    if by_old.good < by_old.needed {
         return Err(RotationError::Old(old.number, by_old));
     }
     vouched(new)
@@ -131,7 +131,7 @@ pub fn first(bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
 
 fn vouched(signed: SignedKeyset) -> Result<SignedKeyset, RotationError> {
     let own = tally(&signed.keyset, &signed, &signed.signatures);
-    if own.good < own.wanted {
+    if own.good < own.needed {
         Err(RotationError::New(signed.keyset.number, own))
     } else {
         Ok(signed)

@@ -13,18 +13,18 @@ use sha2::{Digest as _, Sha256};
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{BLOCK_SIZE, Head};
-use super::record::{self, Ban, Entry, MAX_LINE, MAX_WEIGHT};
+use super::record::{self, Ban, ListEntry, MAX_LINE, MAX_WEIGHT};
 use crate::lineage::digest::Digest;
 
 /// Who the records are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Budget {
     /// For one container, whose start waits: at most [`MAX_BLOCKS`] blocks, and lines of at most
     /// [`MAX_START`] in weight.
     Start,
     /// For all containers of a node at once, or for a person: everything. It does not say what a
     /// start would learn.
-    Survey,
+    Unlimited,
 }
 
 /// The most blocks that are read for one start, 768 KiB. What a list says about one digest needs
@@ -42,7 +42,7 @@ pub struct Section<'a, R: ReadAt + ?Sized> {
     head: &'a Head,
     table: Vec<u8>,
     blocks: BTreeMap<u64, Vec<u8>>,
-    reading: Reading,
+    budget: Budget,
     /// The weight of the lines that were read.
     weight: u64,
 }
@@ -55,7 +55,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     pub fn open(
         list: &'a Reader<'a, R>,
         head: &'a Head,
-        reading: Reading,
+        budget: Budget,
     ) -> Result<Self, ListError> {
         // At most 256 KiB, because the head's grammar bounds the section.
         let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
@@ -68,7 +68,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
             head,
             table,
             blocks: BTreeMap::new(),
-            reading,
+            budget,
             weight: 0,
         })
     }
@@ -79,8 +79,8 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when
     /// there is no such line, [`ListError::Read`], [`ListError::Excess`] when it is more than a
     /// start may read.
-    pub fn entry(&mut self, offset: u64) -> Result<Entry, ListError> {
-        Entry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
+    pub fn entry(&mut self, offset: u64) -> Result<ListEntry, ListError> {
+        ListEntry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
     }
 
     /// The ban whose line starts at `offset`.
@@ -101,7 +101,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 line.extend_from_slice(&rest[..end]);
                 self.weight += record::weight(&line);
-                return if self.reading == Reading::Start && self.weight > MAX_START {
+                return if self.budget == Budget::Start && self.weight > MAX_START {
                     Err(self.excess())
                 } else {
                     Ok(line)
@@ -116,7 +116,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// A block, hashed when it is first used. `number` is below [`Head::blocks`].
     fn block(&mut self, number: u64) -> Result<&[u8], ListError> {
         if !self.blocks.contains_key(&number) {
-            if self.reading == Reading::Start && self.blocks.len() == MAX_BLOCKS {
+            if self.budget == Budget::Start && self.blocks.len() == MAX_BLOCKS {
                 return Err(self.excess());
             }
             let block = read_block(self.list, self.head, &self.table, number)?;
@@ -146,11 +146,11 @@ fn read_block<R: ReadAt + ?Sized>(
     let size = BLOCK_SIZE.min(head.records_size.saturating_sub(start));
     let mut block = vec![0; usize::try_from(size).unwrap_or(0)];
     list.read_into(&mut block, head.records_at() + start)?;
-    let wanted = usize::try_from(number)
+    let expected = usize::try_from(number)
         .ok()
         .and_then(|number| table.as_chunks::<32>().0.get(number))
         .ok_or_else(corrupt)?;
-    if Digest::of(&block).as_bytes() == wanted {
+    if Digest::of(&block).as_bytes() == expected {
         Ok(block)
     } else {
         Err(corrupt())
@@ -168,7 +168,7 @@ where
     R: ReadAt + ?Sized,
     F: FnMut(u64, &[u8]) -> Result<(), ListError>,
 {
-    let section = Section::open(list, head, Reading::Survey)?;
+    let section = Section::open(list, head, Budget::Unlimited)?;
     let (mut line, mut offset) = (Vec::new(), 0);
     for number in 0..head.blocks() {
         let block = read_block(list, head, &section.table, number)?;

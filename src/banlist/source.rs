@@ -57,9 +57,9 @@ use crate::sys::file::{self, FileError, Guard};
 
 use super::record::{Ban, MatchKind};
 use super::watch::Watch;
-use digests::Unread;
-use written::{Document, Fault, Target};
+use digests::DigestsError;
 pub use written::{MAX_REASON, is_id, is_reason};
+use written::{MatchTarget, SourceFault, WrittenSource};
 
 /// The largest `bans.toml`, in bytes.
 pub const MAX_SOURCE: u64 = 64 << 20;
@@ -129,11 +129,13 @@ impl std::error::Error for SourceError {
 
 impl SourceError {
     /// The error for a file of digests.
-    fn of_file(file: &Path, fault: Unread) -> Self {
+    fn of_file(file: &Path, fault: DigestsError) -> Self {
         match fault {
-            Unread::Io(error) => Self::File(FileError::Io(file.to_owned(), error)),
-            Unread::TooLarge(limit) => Self::File(FileError::TooLarge(file.to_owned(), limit)),
-            Unread::Line(line, fault) => Self::Line(file.to_owned(), line, fault),
+            DigestsError::Io(error) => Self::File(FileError::Io(file.to_owned(), error)),
+            DigestsError::TooLarge(limit) => {
+                Self::File(FileError::TooLarge(file.to_owned(), limit))
+            }
+            DigestsError::Line(line, fault) => Self::Line(file.to_owned(), line, fault),
         }
     }
 }
@@ -159,7 +161,8 @@ impl Source {
     /// As [`Source::load`].
     pub fn load_watched(path: &Path, watch: &dyn Watch) -> Result<Self, SourceError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
-        written::begun(&text).map_err(|fault| SourceError::Line(path.to_owned(), 1, fault.what))?;
+        written::check_not_empty(&text)
+            .map_err(|fault| SourceError::Line(path.to_owned(), 1, fault.what))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let open = |name: &Path| {
             let (file, size) = file::open(&directory.join(name), Guard::Any)?;
@@ -213,9 +216,10 @@ impl Source {
         open: impl Fn(&Path) -> Result<R, FileError>,
         watch: &dyn Watch,
     ) -> Result<Self, SourceError> {
-        let at =
-            |fault: Fault| SourceError::Line(path.to_owned(), line_of(text, fault.at), fault.what);
-        let document = Document::parse(text).map_err(at)?;
+        let at = |fault: SourceFault| {
+            SourceError::Line(path.to_owned(), line_of(text, fault.at), fault.what)
+        };
+        let document = WrittenSource::parse(text).map_err(at)?;
         let mut hasher = Sha256::new_with_prefix(text);
         let files = vec![path.to_owned()];
         let mut source = Self {
@@ -234,7 +238,7 @@ impl Source {
                 .as_ref()
                 .filter(|id| !ids.insert(id.get_ref().as_str()))
             {
-                return Err(at(Fault::new(
+                return Err(at(SourceFault::new(
                     id,
                     format!("{:?} is here for the second time", id.get_ref()),
                 )));
@@ -243,10 +247,10 @@ impl Source {
             for found in &written.get_ref().matches {
                 let found = found.checked().map_err(at)?;
                 let digests = match found.target {
-                    Target::Digest(digest) => vec![digest],
-                    Target::File(name, place) => {
+                    MatchTarget::Digest(digest) => vec![digest],
+                    MatchTarget::File(name, place) => {
                         let name = beside(name).ok_or_else(|| {
-                            at(Fault {
+                            at(SourceFault {
                                 at: place,
                                 what: format!("{name:?} is not a file beside this one"),
                             })

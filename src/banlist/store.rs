@@ -20,13 +20,13 @@ use crate::sys::directory;
 use crate::sys::file::{self, Guard};
 
 use super::bytes::{ReadAt, Reader};
-use super::error::{ListError, Tally};
+use super::error::{ListError, SignatureTally};
 use super::floor::{Edition, Floor, MAX_FLOOR, MAX_JUMP};
 use super::head::{self, Claim, HEAD_SIZE, Head};
 use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use super::note::Enough;
-use super::record::{Ban, Hit, Match, MatchKind};
-use super::section::{Reading, Section};
+use super::record::{Ban, EntryMatch, Hit, MatchKind};
+use super::section::{Budget, Section};
 use super::tree::{self, Leaf};
 
 /// One digest to look for.
@@ -51,14 +51,14 @@ pub struct Rules {
 #[derive(Debug)]
 pub enum Bans {
     /// An authentic list answered.
-    Known(Known),
+    Known(ListAnswer),
     /// There is no authentic list; the fault is the current list's.
     Missing(ListError),
 }
 
 /// What an authentic list answered.
 #[derive(Debug)]
-pub struct Known {
+pub struct ListAnswer {
     /// Number of the keyset that the list was made for.
     pub keyset: u64,
     /// The list's version.
@@ -92,7 +92,7 @@ pub struct ListId {
     pub head: Digest,
 }
 
-impl Known {
+impl ListAnswer {
     /// Which list answered.
     #[must_use]
     pub const fn id(&self) -> ListId {
@@ -114,7 +114,7 @@ pub enum Slot {
 
 /// The place of the list that is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Placement {
     /// In force, in either place.
     Current,
     /// Not in force yet: an installation, or a person, asks. The installer compares it with the
@@ -141,7 +141,7 @@ pub struct Authentic {
     /// SHA-256 of its text.
     pub digest: Digest,
     /// How many signed it.
-    pub tally: Tally,
+    pub tally: SignatureTally,
 }
 
 /// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot
@@ -157,7 +157,7 @@ pub struct Authentic {
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {
-        Ok(trust) => look_up_by(trust, paths, queries, Reading::Start),
+        Ok(trust) => look_up_by(trust, paths, queries, Budget::Start),
         Err(fault) => Bans::Missing(fault),
     }
 }
@@ -169,7 +169,7 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
 #[must_use]
 pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {
-        Ok(trust) => look_up_by(trust, paths, queries, Reading::Survey),
+        Ok(trust) => look_up_by(trust, paths, queries, Budget::Unlimited),
         Err(fault) => Bans::Missing(fault),
     }
 }
@@ -183,14 +183,13 @@ pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]
         floor: None,
         rules: rules.clone(),
     };
-    ask(list, &trust, Slot::Current, queries, Reading::Start)
-        .map_or_else(Bans::Missing, Bans::Known)
+    ask(list, &trust, Slot::Current, queries, Budget::Start).map_or_else(Bans::Missing, Bans::Known)
 }
 
 /// The same, with keyset and floor as they were a moment ago.
-fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
-    let bans = answer(&trust, paths, queries, reading);
-    let (Bans::Known(Known {
+fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Bans {
+    let bans = answer(&trust, paths, queries, budget);
+    let (Bans::Known(ListAnswer {
         fault: Some(fault), ..
     })
     | Bans::Missing(fault)) = &bans
@@ -201,21 +200,22 @@ fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], reading: Reading) 
         return bans;
     }
     match Trust::load(paths, &trust.rules) {
-        Ok(trust) => answer(&trust, paths, queries, reading),
+        Ok(trust) => answer(&trust, paths, queries, budget),
         Err(fault) => Bans::Missing(fault),
     }
 }
 
 /// What the two copies answer under this keyset and this floor.
-fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> Bans {
-    let fault = match ask(&paths.list, trust, Slot::Current, queries, reading) {
+fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Bans {
+    let fault = match ask(&paths.list, trust, Slot::Current, queries, budget) {
         Ok(known) => match newer_copy(&known, paths, trust) {
             None => return Bans::Known(known),
             Some(older) => {
                 let fault = Some(older);
-                let newer = ask(&paths.copy, trust, Slot::Copy, queries, reading);
-                return newer
-                    .map_or_else(Bans::Missing, |newer| Bans::Known(Known { fault, ..newer }));
+                let newer = ask(&paths.copy, trust, Slot::Copy, queries, budget);
+                return newer.map_or_else(Bans::Missing, |newer| {
+                    Bans::Known(ListAnswer { fault, ..newer })
+                });
             }
         },
         // The other copy says the same.
@@ -225,8 +225,8 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> 
         }
         Err(fault) => fault,
     };
-    match ask(&paths.copy, trust, Slot::Copy, queries, reading) {
-        Ok(known) if may_stand_in(&known, &fault, &paths.list, trust) => Bans::Known(Known {
+    match ask(&paths.copy, trust, Slot::Copy, queries, budget) {
+        Ok(known) if may_stand_in(&known, &fault, &paths.list, trust) => Bans::Known(ListAnswer {
             fault: Some(fault),
             ..known
         }),
@@ -242,7 +242,7 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], reading: Reading) -> 
 /// Whether the second copy may answer when the first is at fault. Somebody may have put a newer
 /// list in the first place by hand: as long as its head can be read, an older one does not answer
 /// for it.
-fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> bool {
+fn may_stand_in(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
         (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,
         (Err(_), ListError::Unread(..)) => false,
@@ -260,7 +260,7 @@ fn may_stand_in(copy: &Known, fault: &ListError, list: &Path, trust: &Trust) -> 
 /// Why the list in the first place does not answer although nothing else is wrong with it: its
 /// second copy is of a newer list. The list that the floor names is the one in force, also while an
 /// installation is under way. Without a floor, an older list can be in the first place.
-fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<ListError> {
+fn newer_copy(first: &ListAnswer, paths: &Paths, trust: &Trust) -> Option<ListError> {
     let floor = trust.floor;
     if floor.is_some_and(|floor| floor.head == first.head) {
         return None;
@@ -277,12 +277,12 @@ fn newer_copy(first: &Known, paths: &Paths, trust: &Trust) -> Option<ListError> 
             size,
         )
         .ok()?;
-        let wanted = trust.keyset.lift_threshold;
+        let needed = trust.keyset.lift_threshold;
         if trust
             .keyset
-            .tally(&claim.text, &claim.signatures, wanted, Enough::Threshold)
+            .tally(&claim.text, &claim.signatures, needed, Enough::Threshold)
             .good
-            < wanted
+            < needed
         {
             return None;
         }
@@ -351,7 +351,7 @@ impl Trust {
         &self,
         list: &Reader<'_, R>,
         size: u64,
-        standing: Standing,
+        placement: Placement,
         enough: Enough,
     ) -> Result<Authentic, ListError> {
         let path = || list.path.to_owned();
@@ -379,20 +379,20 @@ impl Trust {
         } = self.keyset;
         let digest = claim.digest();
         let is_installed =
-            standing == Standing::Staged || self.floor.is_none_or(|floor| floor.knows(digest));
-        let wanted = if is_installed {
+            placement == Placement::Staged || self.floor.is_none_or(|floor| floor.knows(digest));
+        let needed = if is_installed {
             list_threshold
         } else {
             lift_threshold
         };
         let tally = self
             .keyset
-            .tally(&claim.text, &claim.signatures, wanted, enough);
+            .tally(&claim.text, &claim.signatures, needed, enough);
         if tally.good < list_threshold {
             return Err(ListError::Signatures(
                 path(),
-                Tally {
-                    wanted: list_threshold,
+                SignatureTally {
+                    needed: list_threshold,
                     ..tally
                 },
             ));
@@ -401,7 +401,7 @@ impl Trust {
             return Err(ListError::Size(path(), size, head.file_size()));
         }
         self.fits_floor(list.path, head, digest)?;
-        if tally.good < wanted {
+        if tally.good < needed {
             return Err(ListError::NotInstalled(path(), tally));
         }
         Ok(Authentic {
@@ -415,7 +415,7 @@ impl Trust {
     /// together, and how many the lift threshold needs. Nothing else of the copies is checked.
     #[cfg(feature = "ctl")]
     #[must_use]
-    pub fn signed(&self, paths: &Paths, head: Digest) -> Tally {
+    pub fn signed(&self, paths: &Paths, head: Digest) -> SignatureTally {
         let (mut text, mut signatures) = (String::new(), Vec::new());
         for path in [&paths.list, &paths.copy] {
             let opened = file::open(path, Guard::NoLink).map_err(ListError::from);
@@ -483,7 +483,7 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
     }
     let mut block = [0; HEAD_SIZE];
     list.read_into(&mut block, 0)?;
-    if !head::is_begun(&block) {
+    if !head::may_be_head(&block) {
         return Err(ListError::NoHead(list.path.to_owned()));
     }
     Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
@@ -495,7 +495,7 @@ fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListE
     let found = trust.authenticate(
         &Reader { path, bytes: &file },
         size,
-        Standing::Current,
+        Placement::Current,
         Enough::Threshold,
     )?;
     Ok((file, size, found))
@@ -507,8 +507,8 @@ fn ask(
     trust: &Trust,
     slot: Slot,
     queries: &[Query],
-    reading: Reading,
-) -> Result<Known, ListError> {
+    budget: Budget,
+) -> Result<ListAnswer, ListError> {
     let (
         file,
         _,
@@ -519,7 +519,7 @@ fn ask(
         },
     ) = authentic(path, trust)?;
     let list = Reader { path, bytes: &file };
-    let hits = hits(&list, &head, queries, reading)?;
+    let hits = hits(&list, &head, queries, budget)?;
     let image_digests = head.entries.of(MatchKind::Image);
     let Head {
         edition,
@@ -529,7 +529,7 @@ fn ask(
     } = head;
     let floor_issued = trust.floor.map(|floor| floor.issued);
     let (keyset, version) = (edition.keyset, edition.version);
-    Ok(Known {
+    Ok(ListAnswer {
         keyset,
         version,
         head: digest,
@@ -560,25 +560,25 @@ pub fn hits<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
     queries: &[Query],
-    reading: Reading,
+    budget: Budget,
 ) -> Result<Vec<Hit>, ListError> {
-    let mut wanted: Vec<_> = queries.iter().map(|query| query.digest).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let mut leaves = vec![None; wanted.len()];
+    let mut digests: Vec<_> = queries.iter().map(|query| query.digest).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    let mut leaves = vec![None; digests.len()];
     let denied = |leaf: &Leaf| {
         [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
             .into_iter()
             .any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
     };
-    let looked_up = tree::look_up(list, head, &wanted, &mut leaves).and_then(|()| {
+    let looked_up = tree::look_up(list, head, &digests, &mut leaves).and_then(|()| {
         match leaves.iter().flatten().any(denied) {
             true => Err(ListError::Counts(list.path.to_owned())),
             false => Ok(()),
         }
     });
     let leaf_of = |query: &Query| {
-        let leaf = wanted
+        let leaf = digests
             .binary_search(&query.digest)
             .ok()
             .and_then(|at| leaves[at]);
@@ -592,7 +592,7 @@ pub fn hits<R: ReadAt + ?Sized>(
         return looked_up.map(|()| Vec::new());
     };
     looked_up
-        .and_then(|()| read(list, head, &banned, reading))
+        .and_then(|()| read(list, head, &banned, budget))
         .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
@@ -601,9 +601,9 @@ fn read<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
     banned: &[(&Query, Leaf)],
-    reading: Reading,
+    budget: Budget,
 ) -> Result<Vec<Hit>, ListError> {
-    let mut section = Section::open(list, head, reading)?;
+    let mut section = Section::open(list, head, budget)?;
     // By the offset of its line: one ban may have many names, and many of the digests.
     let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
     let mut hits: Vec<Hit> = Vec::new();
@@ -615,7 +615,7 @@ fn read<R: ReadAt + ?Sized>(
             .into_iter()
             .filter(|found| found.kind == query.kind)
         {
-            let Match {
+            let EntryMatch {
                 kind,
                 name,
                 platform,
@@ -636,7 +636,7 @@ fn read<R: ReadAt + ?Sized>(
                 });
             }
         }
-        if reading == Reading::Start && (bans.len() > MAX_BANS || hits.len() > MAX_HITS) {
+        if budget == Budget::Start && (bans.len() > MAX_BANS || hits.len() > MAX_HITS) {
             return Err(ListError::Excess(list.path.to_owned()));
         }
         if hits.len() == before {

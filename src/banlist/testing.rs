@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use super::compile::{Compiled, Terms};
+use super::compile::{Compiled, HeadTerms};
 use super::floor::Edition;
 use super::head::{Claim, HEAD_SIZE, Head, Impact};
 use super::key::{Algorithm, PublicKey};
@@ -73,9 +73,9 @@ pub(crate) fn keyset(seeds: &[u8], threshold: usize) -> Keyset {
     }
 }
 
-pub(crate) fn terms(version: u64) -> Terms {
+pub(crate) fn terms(version: u64) -> HeadTerms {
     let edition = Edition { keyset: 1, version };
-    Terms {
+    HeadTerms {
         origin: ORIGIN.to_owned(),
         edition,
         issued: ISSUED,
@@ -102,7 +102,7 @@ pub(crate) fn parse(text: &str) -> Source {
 }
 
 /// Writes the unsigned list that a source makes, and returns its head.
-pub(crate) fn written(source: &Source, terms: &Terms, out: &impl WriteAt) -> Head {
+pub(crate) fn written(source: &Source, terms: &HeadTerms, out: &impl WriteAt) -> Head {
     Compiled::of(source)
         .unwrap()
         .write(terms, out, &())
@@ -110,7 +110,7 @@ pub(crate) fn written(source: &Source, terms: &Terms, out: &impl WriteAt) -> Hea
 }
 
 /// The list that a source makes, signed by the keys of these seeds.
-pub(crate) fn list(source: &Source, terms: &Terms, seeds: &[u8]) -> Vec<u8> {
+pub(crate) fn list(source: &Source, terms: &HeadTerms, seeds: &[u8]) -> Vec<u8> {
     let bytes = Mutex::new(Vec::new());
     let head = written(source, terms, &bytes);
     let text = head.text();

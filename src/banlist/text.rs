@@ -130,12 +130,12 @@ pub fn is_origin(text: &str) -> bool {
 
 /// `NAME=NUMBER` for each of `names`, in this order, single spaces between.
 pub(super) fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u64; N]> {
-    let mut words = text.split(' ');
+    let mut fields = text.split(' ');
     let mut values = [0; N];
     for (name, value) in names.iter().zip(&mut values) {
-        *value = number(words.next()?.strip_prefix(name)?.strip_prefix('=')?)?;
+        *value = number(fields.next()?.strip_prefix(name)?.strip_prefix('=')?)?;
     }
-    words.next().is_none().then_some(values)
+    fields.next().is_none().then_some(values)
 }
 
 #[cfg(test)]

@@ -53,12 +53,12 @@ pub struct Leaf {
 }
 
 /// A node whose hash was right.
-struct Node<'a> {
+struct TreeNode<'a> {
     level: usize,
     records: &'a [u8],
 }
 
-impl<'a> Node<'a> {
+impl<'a> TreeNode<'a> {
     /// Reads a node; `None` when its header does not fit this place, or its digests do not ascend.
     fn parse(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, index: u64) -> Option<Self> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
@@ -84,12 +84,12 @@ impl<'a> Node<'a> {
         &self.records[at * INNER_RECORD..][..32]
     }
 
-    /// How many keys are at most `wanted`.
-    fn up_to(&self, wanted: &Digest) -> usize {
+    /// How many keys are at most `digest`.
+    fn up_to(&self, digest: &Digest) -> usize {
         let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low.midpoint(high);
-            if self.key(middle) <= wanted.as_bytes().as_slice() {
+            if self.key(middle) <= digest.as_bytes().as_slice() {
                 low = middle + 1
             } else {
                 high = middle
@@ -143,7 +143,7 @@ fn header(level: usize, count: usize, index: u64) -> Option<[u8; HEADER]> {
     Some(header)
 }
 
-/// A node to read, what it must be, and the wanted digests that lead to it.
+/// A node to read, what it must be, and the digests that lead to it.
 struct Visit {
     index: u64,
     hash: Digest,
@@ -151,36 +151,37 @@ struct Visit {
     /// none.
     from: Option<[u8; 32]>,
     to: Option<[u8; 32]>,
-    wanted: Range<usize>,
+    /// Where the digests that lead here are among those looked up.
+    range: Range<usize>,
 }
 
-/// Looks up each of `wanted` (ascending, no duplicates): its leaf record, if the list has one, goes
+/// Looks up each of `digests` (ascending, no duplicates): its leaf record, if the list has one, goes
 /// to its place in `found`, which has the same length. A bad node hides only what is below it:
 /// everything found elsewhere is authentic.
 ///
 /// # Errors
-/// The first fault: [`ListError::Node`] for a node that is not what its parent says,
+/// The first fault: [`ListError::TreeNode`] for a node that is not what its parent says,
 /// [`ListError::Read`] when one cannot be read.
 pub fn look_up<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
-    wanted: &[Digest],
+    digests: &[Digest],
     found: &mut [Option<Leaf>],
 ) -> Result<(), ListError> {
     let shape = head.shape();
-    if wanted.is_empty() {
+    if digests.is_empty() {
         return Ok(());
     }
     let (mut visits, mut below) = (
-        Vec::with_capacity(wanted.len()),
-        Vec::with_capacity(wanted.len()),
+        Vec::with_capacity(digests.len()),
+        Vec::with_capacity(digests.len()),
     );
     visits.push(Visit {
         index: 0,
         hash: head.tree_root,
         from: None,
         to: None,
-        wanted: 0..wanted.len(),
+        range: 0..digests.len(),
     });
     let mut bytes = [0; NODE_SIZE];
     let mut fault = None;
@@ -193,7 +194,7 @@ pub fn look_up<R: ReadAt + ?Sized>(
                     visit.index,
                 )
             };
-            enter(bytes, &shape, level, visit, wanted, &mut below, found).ok_or_else(corrupt)
+            enter(bytes, &shape, level, visit, digests, &mut below, found).ok_or_else(corrupt)
         };
         let mut awaited = Vec::new();
         for visit in visits.drain(..) {
@@ -222,44 +223,44 @@ fn authentic<'a>(
     shape: &Shape,
     level: usize,
     visit: &Visit,
-) -> Option<Node<'a>> {
+) -> Option<TreeNode<'a>> {
     if Digest::of(bytes) != visit.hash {
         return None;
     }
-    let node = Node::parse(bytes, shape, level, visit.index)?;
+    let node = TreeNode::parse(bytes, shape, level, visit.index)?;
     let count = node.count();
-    let begins = visit
+    let starts = visit
         .from
         .is_none_or(|from| count > 0 && node.key(0) == from);
     let ends = visit
         .to
         .is_none_or(|to| count > 0 && node.key(count - 1) < to.as_slice());
-    (begins && ends).then_some(node)
+    (starts && ends).then_some(node)
 }
 
-/// Checks a node and follows the wanted digests through it: into `below`, or into `found` when it
+/// Checks a node and follows the digests through it: into `below`, or into `found` when it
 /// is a leaf. `None` when it is not what it must be.
 fn enter(
     bytes: &[u8; NODE_SIZE],
     shape: &Shape,
     level: usize,
     visit: &Visit,
-    wanted: &[Digest],
+    digests: &[Digest],
     below: &mut Vec<Visit>,
     found: &mut [Option<Leaf>],
 ) -> Option<()> {
     let node = authentic(bytes, shape, level, visit)?;
     let count = node.count();
-    let mut next = visit.wanted.start;
-    while next < visit.wanted.end {
-        let slot = node.up_to(&wanted[next]);
+    let mut next = visit.range.start;
+    while next < visit.range.end {
+        let slot = node.up_to(&digests[next]);
         // All digests before the slot's end go the same way.
         let end = if slot < count {
-            wanted.partition_point(|digest| digest.as_bytes().as_slice() < node.key(slot))
+            digests.partition_point(|digest| digest.as_bytes().as_slice() < node.key(slot))
         } else {
-            visit.wanted.end
+            visit.range.end
         };
-        let these = next..end.min(visit.wanted.end);
+        let these = next..end.min(visit.range.end);
         next = these.end;
         let Some(at) = slot.checked_sub(1) else {
             continue;
@@ -267,7 +268,7 @@ fn enter(
         if level == 0 {
             let leaf = node.leaf(at)?;
             these
-                .filter(|at| wanted[*at] == leaf.digest)
+                .filter(|at| digests[*at] == leaf.digest)
                 .for_each(|at| found[at] = Some(leaf));
         } else {
             let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
@@ -276,7 +277,7 @@ fn enter(
                 hash: Digest::from_bytes(node.child(at).try_into().ok()?),
                 from: fence(at),
                 to: if slot < count { fence(slot) } else { visit.to },
-                wanted: these,
+                range: these,
             });
         }
     }

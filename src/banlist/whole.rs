@@ -4,7 +4,7 @@
 //! first fault. The gate checks only what it reads; this reads everything once: every node of the
 //! tree, every block hashed, every line parsed, every offset followed, every count compared. It
 //! catches what a signature cannot: a list that was signed by mistake. A caller that wants the
-//! digests too takes them one by one. Only [`Whole::finish`] says what the line of a digest means,
+//! digests too takes them one by one. Only [`WholeList::finish`] says what the line of a digest means,
 //! so that nothing follows from a list whose rest is bad.
 
 use std::collections::{HashMap, HashSet};
@@ -15,14 +15,14 @@ use crate::sys::clock::Timestamp;
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{self, Ban, Entry, Kinds, MAX_WEIGHT, Match, MatchKind};
+use super::record::{self, Ban, EntryMatch, Kinds, ListEntry, MAX_WEIGHT, MatchKind};
 use super::section;
 use super::tree::leaves::Leaves;
 use super::watch::Watch;
 
 /// A ban of a list, and how many digests it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub struct CountedBan {
     /// The ban.
     pub ban: Ban,
     /// Its digests, by kind.
@@ -37,14 +37,14 @@ pub const MAX_NAMES: usize = 16;
 /// What a digest of a list is banned as, and by which bans. A digest counts once for a ban, however
 /// many names it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct EntryLine {
     /// The kinds, by all of them together.
     pub kinds: Kinds,
     /// The position of each ban in the list, ascending, and the kinds as which it bans.
     pub bans: Vec<(usize, Kinds)>,
 }
 
-impl Line {
+impl EntryLine {
     fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
         matches.sort_unstable();
         let together = |found: &[(usize, MatchKind)]| {
@@ -67,33 +67,33 @@ impl Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// Its bans in the order of the source.
-    pub bans: Vec<Counted>,
-    /// Its entry lines, by the number that [`Whole::next`] gives them.
-    pub lines: Vec<Line>,
+    pub bans: Vec<CountedBan>,
+    /// Its entry lines, by the number that [`WholeList::next`] gives them.
+    pub lines: Vec<EntryLine>,
 }
 
 /// A list while it is checked.
-pub struct Whole<'a, R: ReadAt + ?Sized> {
+pub struct WholeList<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
     head: &'a Head,
     leaves: Leaves<'a, R>,
-    records: Records,
+    records: CheckedRecords,
     /// The line of the leaf before: long lists have few lines, and the next is mostly the same.
     last: (u64, usize),
 }
 
 /// The records of a list.
 #[derive(Default)]
-struct Records {
-    bans: Vec<Counted>,
-    lines: Vec<Line>,
+struct CheckedRecords {
+    bans: Vec<CountedBan>,
+    lines: Vec<EntryLine>,
     /// The number of the line that starts at an offset.
     numbers: HashMap<u64, usize>,
     /// How many leaves each line has.
     uses: Vec<u64>,
 }
 
-impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
+impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
     /// Checks the records of a list.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
                 .map_or(0, |(offset, _)| *offset);
             return Err(self.malformed(offset));
         }
-        let Records {
+        let CheckedRecords {
             mut bans,
             lines,
             uses,
@@ -198,13 +198,16 @@ impl<'a, R: ReadAt + ?Sized> Whole<'a, R> {
 pub fn check<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
-) -> Result<Vec<Counted>, ListError> {
-    Ok(Whole::open(list, head)?.finish()?.bans)
+) -> Result<Vec<CountedBan>, ListError> {
+    Ok(WholeList::open(list, head)?.finish()?.bans)
 }
 
 /// The bans, and the entry lines in their order.
-fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Records, ListError> {
-    let mut records = Records::default();
+fn records<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+) -> Result<CheckedRecords, ListError> {
+    let mut records = CheckedRecords::default();
     let (mut places, mut ids, mut weights) = (HashMap::new(), HashSet::new(), Vec::new());
     section::each_line(list, head, |offset, bytes| {
         let malformed = || ListError::Record(list.path.to_owned(), offset);
@@ -214,16 +217,16 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             }
             places.insert(offset, records.bans.len());
             weights.push(record::weight(bytes) + 1);
-            records.bans.push(Counted {
+            records.bans.push(CountedBan {
                 ban,
                 entries: Entries::default(),
                 names: Vec::new(),
             });
             return Ok(());
         }
-        let entry = Entry::parse(bytes).ok_or_else(malformed)?;
+        let entry = ListEntry::parse(bytes).ok_or_else(malformed)?;
         let mut found = Vec::with_capacity(entry.matches.len());
-        for Match {
+        for EntryMatch {
             kind, name, ban, ..
         } in entry.matches
         {
@@ -233,7 +236,7 @@ fn records<R: ReadAt + ?Sized>(list: &Reader<'_, R>, head: &Head) -> Result<Reco
             let names = &mut records.bans[place].names;
             names.extend(name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)));
         }
-        let line = Line::of(found);
+        let line = EntryLine::of(found);
         if line
             .bans
             .iter()

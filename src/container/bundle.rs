@@ -48,7 +48,7 @@ struct Root {
 }
 
 /// What a key of a runtime spec is.
-enum Key {
+enum FieldName {
     /// The one that is read.
     Wanted,
     /// The same in other letter case. runc takes it for the same, as Go's encoding/json does, and
@@ -59,28 +59,28 @@ enum Key {
 }
 
 /// Says what a key is. Go folds no letters but ASCII ones to the letters of `root` and `path`.
-struct KeyOf(&'static str);
+struct FieldNamed(&'static str);
 
-impl<'de> DeserializeSeed<'de> for KeyOf {
-    type Value = Key;
+impl<'de> DeserializeSeed<'de> for FieldNamed {
+    type Value = FieldName;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<FieldName, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
-impl Visitor<'_> for KeyOf {
-    type Value = Key;
+impl Visitor<'_> for FieldNamed {
+    type Value = FieldName;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<FieldName, E> {
         Ok(match key {
-            key if key == self.0 => Key::Wanted,
-            key if key.eq_ignore_ascii_case(self.0) => Key::Lookalike,
-            _other => Key::Other,
+            key if key == self.0 => FieldName::Wanted,
+            key if key.eq_ignore_ascii_case(self.0) => FieldName::Lookalike,
+            _other => FieldName::Other,
         })
     }
 }
@@ -98,17 +98,19 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key_seed(KeyOf(self.0))? {
+        while let Some(key) = map.next_key_seed(FieldNamed(self.0))? {
             match key {
-                Key::Wanted if found.is_some() => return Err(de::Error::duplicate_field(self.0)),
-                Key::Wanted => found = Some(map.next_value()?),
-                Key::Lookalike => {
+                FieldName::Wanted if found.is_some() => {
+                    return Err(de::Error::duplicate_field(self.0));
+                }
+                FieldName::Wanted => found = Some(map.next_value()?),
+                FieldName::Lookalike => {
                     return Err(de::Error::custom(format_args!(
                         "`{}` in another case",
                         self.0
                     )));
                 }
-                Key::Other => map.next_value::<IgnoredAny>().map(|_| ())?,
+                FieldName::Other => map.next_value::<IgnoredAny>().map(|_| ())?,
             }
         }
         Ok(found)

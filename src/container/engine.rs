@@ -2,7 +2,7 @@
 //!
 //! It goes by the shape of the bundle's path alone, whatever comes before the shape: state
 //! directories and data roots are settings of the engines, and annotations can be forged by users
-//! and by image authors. In: a [`Bundle`]. Out: a [`Place`], which says where to look and proves
+//! and by image authors. In: a [`Bundle`]. Out: a [`BundlePlace`], which says where to look and proves
 //! nothing: the engine's own record of the container must agree before anything is believed.
 //!
 //! | shape of the bundle's path | place | seen with |
@@ -23,7 +23,7 @@ use crate::sys::digits::is_number;
 
 /// Where a bundle is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum BundlePlace {
     /// A task of containerd: Docker's, the CRI's, nerdctl's or ctr's.
     Task {
         /// containerd's state directory.
@@ -118,7 +118,7 @@ impl fmt::Display for Engine {
     }
 }
 
-impl Place {
+impl BundlePlace {
     /// The engine, as far as the path shows it. Podman and CRI-O make bundles of one shape; only
     /// the container's record says which of them made one (`lineage::engine`).
     #[must_use]
@@ -152,44 +152,44 @@ pub fn is_dockers(namespace: &str) -> bool {
 /// The place of a bundle, by its path as given, or else by where its links lead: the path of a
 /// state directory may contain a link (`/var/run`), and may be the working directory.
 #[must_use]
-pub fn place(bundle: &Bundle) -> Place {
+pub fn place(bundle: &Bundle) -> BundlePlace {
     place_at(&bundle.path, &bundle.id)
 }
 
 /// The same for a bundle that is not read.
 #[must_use]
-pub fn place_at(path: &Path, id: &ContainerId) -> Place {
+pub fn place_at(path: &Path, id: &ContainerId) -> BundlePlace {
     match place_of(path, id) {
-        Place::Elsewhere => path
+        BundlePlace::Elsewhere => path
             .canonicalize()
-            .map_or(Place::Elsewhere, |path| place_of(&path, id)),
-        found @ (Place::Task { .. }
-        | Place::Storage { .. }
-        | Place::BuildKit { .. }
-        | Place::Buildah) => found,
+            .map_or(BundlePlace::Elsewhere, |path| place_of(&path, id)),
+        found @ (BundlePlace::Task { .. }
+        | BundlePlace::Storage { .. }
+        | BundlePlace::BuildKit { .. }
+        | BundlePlace::Buildah) => found,
     }
 }
 
 /// The place of a bundle with this absolute path, made for the container `id`. Touches no file.
 #[must_use]
-pub fn place_of(path: &Path, id: &ContainerId) -> Place {
+pub fn place_of(path: &Path, id: &ContainerId) -> BundlePlace {
     let id = id.as_str();
     let Some((rest, last)) = split(path) else {
-        return Place::Elsewhere;
+        return BundlePlace::Elsewhere;
     };
     if last.strip_prefix("buildah").is_some_and(is_number)
         && id.strip_prefix("buildah-") == Some(last)
     {
-        return Place::Buildah;
+        return BundlePlace::Buildah;
     }
     let Some((rest, second)) = split(rest) else {
-        return Place::Elsewhere;
+        return BundlePlace::Elsewhere;
     };
     let Some((top, third)) = split(rest) else {
-        return Place::Elsewhere;
+        return BundlePlace::Elsewhere;
     };
     if third == "io.containerd.runtime.v2.task" && last == id {
-        return Place::Task {
+        return BundlePlace::Task {
             state: top.to_owned(),
             namespace: second.to_owned(),
         };
@@ -197,17 +197,17 @@ pub fn place_of(path: &Path, id: &ContainerId) -> Place {
     if let Some(driver) = third.strip_suffix("-containers")
         && (second, last) == (id, "userdata")
     {
-        return Place::Storage {
+        return BundlePlace::Storage {
             store: top.to_owned(),
             driver: driver.to_owned(),
         };
     }
     if (third == "buildkit" || third.starts_with("runc-")) && (second, last) == ("executor", id) {
-        return Place::BuildKit {
+        return BundlePlace::BuildKit {
             root: rest.to_owned(),
         };
     }
-    Place::Elsewhere
+    BundlePlace::Elsewhere
 }
 
 /// containerd's own snapshotters, which unpack every layer before they use it and compare it with
@@ -261,19 +261,19 @@ fn split(path: &Path) -> Option<(&Path, &str)> {
 mod tests {
     use super::*;
 
-    fn of(path: &str, id: &str) -> Place {
+    fn of(path: &str, id: &str) -> BundlePlace {
         place_of(Path::new(path), &ContainerId::parse(id).unwrap())
     }
 
-    fn task(state: &str, namespace: &str) -> Place {
-        Place::Task {
+    fn task(state: &str, namespace: &str) -> BundlePlace {
+        BundlePlace::Task {
             state: state.into(),
             namespace: namespace.into(),
         }
     }
 
-    fn storage(store: &str, driver: &str) -> Place {
-        Place::Storage {
+    fn storage(store: &str, driver: &str) -> BundlePlace {
+        BundlePlace::Storage {
             store: store.into(),
             driver: driver.into(),
         }
@@ -316,21 +316,21 @@ mod tests {
             (
                 "/var/lib/docker/buildkit/executor/b1".into(),
                 "b1",
-                Place::BuildKit {
+                BundlePlace::BuildKit {
                     root: "/var/lib/docker/buildkit".into(),
                 },
             ),
             (
                 "/var/lib/buildkit/runc-overlayfs/executor/b1".into(),
                 "b1",
-                Place::BuildKit {
+                BundlePlace::BuildKit {
                     root: "/var/lib/buildkit/runc-overlayfs".into(),
                 },
             ),
             (
                 "/var/tmp/buildah1234567".into(),
                 "buildah-buildah1234567",
-                Place::Buildah,
+                BundlePlace::Buildah,
             ),
         ] {
             assert_eq!(of(&path, id), place, "{path}");
@@ -423,7 +423,7 @@ mod tests {
             ("/var/tmp/buildah".into(), "buildah-buildah"),
             ("/var/tmp/buildah1".into(), "buildah1"),
         ] {
-            assert_eq!(of(&path, id), Place::Elsewhere, "{path}");
+            assert_eq!(of(&path, id), BundlePlace::Elsewhere, "{path}");
         }
     }
 
@@ -472,7 +472,7 @@ mod tests {
         let link = top.join("here");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let id = ContainerId::parse("c1").unwrap();
-        let expected = Place::Task {
+        let expected = BundlePlace::Task {
             state: top,
             namespace: "moby".into(),
         };

@@ -125,10 +125,10 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
         .map_err(MountError::Table)?;
     match mount {
-        Some(mount) => Ok(find(&table, Wanted::Id(mount.id))),
+        Some(mount) => Ok(find(&table, MountQuery::Id(mount.id))),
         None => Ok(find(
             &table,
-            Wanted::Point(&root.canonicalize().map_err(no_root)?),
+            MountQuery::Point(&root.canonicalize().map_err(no_root)?),
         )),
     }
 }
@@ -175,7 +175,7 @@ fn paths_of<'a>(directory: &'a Path, table: &'a [u8]) -> impl Iterator<Item = Pa
 
 /// What to look for in a table of mounts.
 #[derive(Clone, Copy, Debug)]
-pub enum Wanted<'a> {
+pub enum MountQuery<'a> {
     /// The mount with this ID, the first field.
     Id(u64),
     /// The last mount made at this path.
@@ -184,25 +184,25 @@ pub enum Wanted<'a> {
 
 /// Finds a mount in the text of `/proc/self/mountinfo`. Truncated or malformed lines are skipped.
 #[must_use]
-pub fn find(table: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
+pub fn find(table: &[u8], query: MountQuery<'_>) -> Option<RootMount> {
     table
         .split(|byte| *byte == b'\n')
         .rev()
-        .find_map(|line| mount_in_line(line, wanted))
+        .find_map(|line| mount_in_line(line, query))
 }
 
 /// ```text
 /// 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 /// ID          root  point            optional   type source    options
 /// ```
-fn mount_in_line(line: &[u8], wanted: Wanted<'_>) -> Option<RootMount> {
+fn mount_in_line(line: &[u8], query: MountQuery<'_>) -> Option<RootMount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = fields.next()?;
     let root = fields.nth(2)?;
     let point = fields.next()?;
-    let matches = match wanted {
-        Wanted::Id(wanted) => std::str::from_utf8(id).ok()?.parse() == Ok(wanted),
-        Wanted::Point(wanted) => unescape_octal(point) == wanted.as_os_str().as_bytes(),
+    let matches = match query {
+        MountQuery::Id(query) => std::str::from_utf8(id).ok()?.parse() == Ok(query),
+        MountQuery::Point(query) => unescape_octal(point) == query.as_os_str().as_bytes(),
     };
     if !matches {
         return None;

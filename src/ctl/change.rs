@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::amount;
-use crate::banlist::change::{Alteration, BanChange, Change, Fate};
-use crate::banlist::error::Tally;
+use crate::banlist::change::{Alteration, BanChange, BanStatus, Change};
+use crate::banlist::error::SignatureTally;
 use crate::banlist::head::{Claim, Entries};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::Enough;
@@ -33,7 +33,8 @@ impl Needed {
         } else {
             keyset.list_threshold
         };
-        let Tally { good, .. } = keyset.tally(&claim.text, &claim.signatures, needed, Enough::All);
+        let SignatureTally { good, .. } =
+            keyset.tally(&claim.text, &claim.signatures, needed, Enough::All);
         Self {
             keyset: keyset.number,
             needed,
@@ -90,7 +91,7 @@ pub fn lines(change: &Change) -> Vec<String> {
 pub fn headline(change: &BanChange) -> String {
     let BanChange {
         ban,
-        fate,
+        status,
         added,
         lifted,
         ..
@@ -103,20 +104,20 @@ pub fn headline(change: &BanChange) -> String {
         Action::Refuse => "refuses",
         Action::Warn => "warns of",
     };
-    match fate {
-        Fate::Added => format!(
+    match status {
+        BanStatus::Added => format!(
             "adds {named}: {does} {} from {}",
             digests(added),
             ban.effective
         ),
-        Fate::Kept | Fate::Removed | Fate::Expired => format!("changes {named}"),
+        BanStatus::Kept | BanStatus::Removed | BanStatus::Expired => format!("changes {named}"),
     }
 }
 
 /// The details of a ban.
 fn details(change: &BanChange) -> Vec<String> {
     let BanChange {
-        fate,
+        status,
         alterations,
         added,
         dropped,
@@ -128,22 +129,22 @@ fn details(change: &BanChange) -> Vec<String> {
         .iter()
         .map(|one| line::one_line(&format!("{}{one}", weaker(one))))
         .collect();
-    match fate {
+    match status {
         // The headline says everything.
-        Fate::Added => {}
-        Fate::Kept => {
+        BanStatus::Added => {}
+        BanStatus::Kept => {
             details.extend(
                 (dropped.all > 0)
                     .then(|| format!("{} removed{}", digests(dropped), banned_by(heirs))),
             );
             details.extend((added.all > 0).then(|| format!("{} added", digests(added))));
         }
-        Fate::Removed => details.push(format!("removed{}", banned_by(heirs))),
-        Fate::Expired => details.push("removed: it had lapsed".to_owned()),
+        BanStatus::Removed => details.push(format!("removed{}", banned_by(heirs))),
+        BanStatus::Expired => details.push("removed: it had lapsed".to_owned()),
     }
     details.extend(
         new_successor(change)
-            .filter(|_| *fate == Fate::Added)
+            .filter(|_| *status == BanStatus::Added)
             .map(|successor| format!("successor {}", line::name(successor))),
     );
     details.extend(
@@ -167,7 +168,7 @@ pub fn brought(change: &Change) -> Vec<String> {
         .chain(&change.changed)
     {
         let is_gone = |what: &str| {
-            change.fate == Fate::Kept
+            change.status == BanStatus::Kept
                 && change
                     .alterations
                     .iter()
@@ -210,13 +211,13 @@ pub fn new_successor(change: &BanChange) -> Option<&String> {
 
 /// Whether only the new list gives this to the ban.
 fn is_new(change: &BanChange, what: &str) -> bool {
-    match change.fate {
-        Fate::Added => true,
-        Fate::Kept => change
+    match change.status {
+        BanStatus::Added => true,
+        BanStatus::Kept => change
             .alterations
             .iter()
             .any(|alteration| alteration.what == what),
-        Fate::Removed | Fate::Expired => false,
+        BanStatus::Removed | BanStatus::Expired => false,
     }
 }
 

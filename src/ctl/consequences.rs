@@ -16,7 +16,7 @@ use std::fs::File;
 use super::CtlError;
 use super::progress::Progress;
 use crate::banlist::bytes::Reader;
-use crate::banlist::error::Tally;
+use crate::banlist::error::SignatureTally;
 use crate::banlist::head::{Claim, Impact};
 use crate::banlist::note::Enough;
 use crate::banlist::store::Trust;
@@ -65,7 +65,7 @@ pub fn prospect(
 ) -> Result<Prospect, CtlError> {
     node::not_ahead(draft.path, &claim.head, trust, node.now)?;
     let progress = Progress::start("checking", claim.head.shape().bytes());
-    let Tally { good, .. } = trust.keyset.tally(
+    let SignatureTally { good, .. } = trust.keyset.tally(
         &claim.text,
         &claim.signatures,
         trust.keyset.lift_threshold,

@@ -27,7 +27,7 @@ use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::Enough;
-use crate::banlist::store::{self, Authentic, Standing, Trust};
+use crate::banlist::store::{self, Authentic, Placement, Trust};
 use crate::paths::Paths;
 use crate::report::{Exit, line};
 use crate::settings::{self, MAX_IMPACT, Settings};
@@ -249,7 +249,7 @@ fn authenticate(
         bytes: file,
     };
     let found = trust
-        .authenticate(&list, size, Standing::Staged, Enough::All)
+        .authenticate(&list, size, Placement::Staged, Enough::All)
         .map_err(error::of_list)?;
     node::not_ahead(staged, &found.head, trust, node.now)?;
     Ok(found)

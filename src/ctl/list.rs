@@ -137,7 +137,7 @@ pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
         .filter(|key| !has_signed(key))
         .map(|key| key.name.as_str())
         .collect();
-    let missing = tally.wanted.saturating_sub(tally.good);
+    let missing = tally.needed.saturating_sub(tally.good);
     (!names.is_empty()).then(|| {
         format!(
             "{missing} more of {} to sign: {}",

@@ -39,7 +39,7 @@ fn with<'a>(environment: &[&'a CStr]) -> Given<'a> {
 fn elsewhere(path: PathBuf, depth: u32) -> RealRuntime {
     RealRuntime {
         path,
-        place: Place::Elsewhere,
+        place: RuntimePlace::Elsewhere,
         depth,
     }
 }
@@ -57,7 +57,7 @@ fn runc_is_found_before_crun_and_only_programs_count() {
     let found = find(None, &with(&[&path])).unwrap();
     assert_eq!(
         (found.path(), found.kind()),
-        (second.path().join("runc").as_path(), Kind::Runc)
+        (second.path().join("runc").as_path(), RuntimeFamily::Runc)
     );
 }
 
@@ -187,18 +187,21 @@ fn a_runtime_gets_the_callers_name_for_it_where_it_goes_by_that() {
         (c"", false),
     ] {
         assert_eq!(
-            named(Place::Beside, Some(name)),
+            named(RuntimePlace::Beside, Some(name)),
             name.to_str().ok(),
             "{name:?}"
         );
         assert_eq!(
-            named(Place::Elsewhere, Some(name)),
+            named(RuntimePlace::Elsewhere, Some(name)),
             name.to_str().ok().filter(|_| is_handler),
             "{name:?}"
         );
     }
     assert_eq!(
-        (named(Place::Beside, None), named(Place::Elsewhere, None)),
+        (
+            named(RuntimePlace::Beside, None),
+            named(RuntimePlace::Elsewhere, None)
+        ),
         (None, None)
     );
 }
@@ -236,7 +239,7 @@ fn what_is_wrong_with_a_runtime_is_said() {
         panic!("no words start nothing")
     };
     let admission = || verdict::nothing_starts(&call);
-    let said = |path: PathBuf| {
+    let fault_of = |path: PathBuf| {
         become_runtime(
             admission(),
             &find(Some(path), &with(&[])).unwrap(),
@@ -277,7 +280,7 @@ fn what_is_wrong_with_a_runtime_is_said() {
         ),
     ] {
         assert_eq!(
-            said(path.clone()),
+            fault_of(path.clone()),
             format!("cannot become the real runtime {path:?}{end}")
         );
     }
@@ -302,7 +305,7 @@ fn a_container_goes_to_the_kind_of_runtime_that_made_it() {
     let paths = Paths::below(node.path());
     let reached = |current: &str, id: &str| {
         let current = elsewhere(Path::new("/opt").join(current), 3);
-        let named = Named {
+        let named = NamedContainer {
             id: OsStr::new(id),
             root: Some(state.path().as_os_str()),
         };
@@ -340,12 +343,12 @@ fn a_link_that_leads_to_another_kind_of_runtime_is_of_no_known_kind() {
         std::os::unix::fs::symlink(at(file), at(link)).unwrap();
     }
     for (name, kind) in [
-        ("crun", Kind::Crun),
-        ("runc", Kind::Other),
-        ("krun", Kind::Crun),
-        ("youki", Kind::Other),
-        ("runc-1.1", Kind::Runc),
-        ("wrapper", Kind::Other),
+        ("crun", RuntimeFamily::Crun),
+        ("runc", RuntimeFamily::Other),
+        ("krun", RuntimeFamily::Crun),
+        ("youki", RuntimeFamily::Other),
+        ("runc-1.1", RuntimeFamily::Runc),
+        ("wrapper", RuntimeFamily::Other),
     ] {
         assert_eq!(elsewhere(at(name), 0).kind(), kind, "{name}");
     }
@@ -360,7 +363,7 @@ fn without_a_root_the_container_is_looked_for_where_runtimes_keep_theirs() {
         variable("XDG_RUNTIME_DIR", user.path()),
     );
     let current = elsewhere("/usr/bin/crun".into(), 0);
-    let named = Named {
+    let named = NamedContainer {
         id: OsStr::new("web-1"),
         root: None,
     };
@@ -383,7 +386,7 @@ fn the_settings_name_former_runtimes_and_faulty_settings_stop_nothing() {
     ]);
     let path = variable("PATH", programs.path());
     let current = elsewhere("/usr/bin/crun".into(), 0);
-    let named = Named {
+    let named = NamedContainer {
         id: OsStr::new("c1"),
         root: Some(state.path().as_os_str()),
     };

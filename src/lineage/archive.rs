@@ -19,15 +19,15 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::source::Source;
+use self::source::MemberSource;
 use super::chain::Chain;
 use super::digest::{Digest, ImageId, IndexDigest, ManifestDigest};
-use super::image::{BadImage, Document, ImageConfig, Platform};
+use super::image::{BadImage, ImageConfig, ImageDocument, Platform};
 use crate::sys::file::FileError;
 
 /// How images are kept in a directory or file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ArchiveForm {
     /// An OCI image layout in a directory.
     Layout,
     /// An OCI image layout in a tar archive.
@@ -62,7 +62,7 @@ pub struct Archive {
     pub images: Vec<ArchivedImage>,
     /// Platforms that an index names and whose images are not there, for people.
     pub absent: Vec<String>,
-    source: Source,
+    source: MemberSource,
 }
 
 impl Archive {
@@ -71,14 +71,18 @@ impl Archive {
     ///
     /// # Errors
     /// [`ArchiveError`], also when there is no such image.
-    pub fn open(form: Form, path: &Path, reference: Option<&str>) -> Result<Self, ArchiveError> {
+    pub fn open(
+        form: ArchiveForm,
+        path: &Path,
+        reference: Option<&str>,
+    ) -> Result<Self, ArchiveError> {
         let source = match form {
-            Form::Layout => Source::directory(there(path)?),
-            Form::OciArchive | Form::DockerArchive => Source::tar(path)?,
+            ArchiveForm::Layout => MemberSource::directory(there(path)?),
+            ArchiveForm::OciArchive | ArchiveForm::DockerArchive => MemberSource::tar(path)?,
         };
         let found = match form {
-            Form::Layout | Form::OciArchive => layout::images(&source)?,
-            Form::DockerArchive => docker::images(&source)?,
+            ArchiveForm::Layout | ArchiveForm::OciArchive => layout::images(&source)?,
+            ArchiveForm::DockerArchive => docker::images(&source)?,
         };
         let images = choose(found.images, path, reference)?;
         Ok(Self {
@@ -120,7 +124,7 @@ pub fn below(
     directory: &Path,
     digest: Digest,
 ) -> Result<(Vec<ArchivedImage>, Vec<String>), ArchiveError> {
-    let found = layout::below(&Source::directory(directory), digest)?;
+    let found = layout::below(&MemberSource::directory(directory), digest)?;
     Ok((found.images, found.absent))
 }
 
@@ -129,7 +133,7 @@ pub fn below(
 /// # Errors
 /// [`ArchiveError::Input`] when they are something else.
 pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
-    if let Ok(Document::Manifest(_) | Document::Index(_)) = Document::parse(bytes) {
+    if let Ok(ImageDocument::Manifest(_) | ImageDocument::Index(_)) = ImageDocument::parse(bytes) {
         return Err(ArchiveError::Input(
             "it is an image manifest or index, not an image config".to_owned(),
         ));
@@ -166,12 +170,12 @@ struct Rootfs {
 
 /// What was found, before a name selects from it.
 #[derive(Default)]
-struct Found {
+struct FoundImages {
     images: Vec<ArchivedImage>,
     absent: Vec<String>,
 }
 
-impl Found {
+impl FoundImages {
     /// Adds an image, or only its names when the same image was found before.
     fn add(&mut self, image: ArchivedImage) {
         let same = |known: &&mut ArchivedImage| {
@@ -198,7 +202,7 @@ fn choose(
     path: &Path,
     reference: Option<&str>,
 ) -> Result<Vec<ArchivedImage>, ArchiveError> {
-    let Some(wanted) = reference else {
+    let Some(name) = reference else {
         return if images.is_empty() {
             Err(ArchiveError::NoImage(path.to_owned()))
         } else {
@@ -211,12 +215,12 @@ fn choose(
         .collect();
     let chosen: Vec<_> = images
         .into_iter()
-        .filter(|image| image.names.iter().any(|name| name == wanted))
+        .filter(|image| image.names.iter().any(|known| known == name))
         .collect();
     if chosen.is_empty() {
         return Err(ArchiveError::NoReference(
             path.to_owned(),
-            wanted.to_owned(),
+            name.to_owned(),
             names,
         ));
     }
@@ -276,9 +280,9 @@ impl fmt::Display for ArchiveError {
                 write!(f, "cannot read {path:?}: it holds too many {what}")
             }
             Self::NoImage(path) => write!(f, "cannot find an image in {path:?}"),
-            Self::NoReference(path, wanted, names) => write!(
+            Self::NoReference(path, name, names) => write!(
                 f,
-                "cannot find the image {wanted:?} in {path:?}, which has {names:?}"
+                "cannot find the image {name:?} in {path:?}, which has {names:?}"
             ),
             Self::Input(fault) => {
                 write!(f, "cannot read standard input as an image config: {fault}")

@@ -27,10 +27,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 
-pub use node::Value;
-use node::{Node, PAGE_HEADER, u32_at, u64_at};
+pub use node::BoltValue;
+use node::{PAGE_HEADER, PageNode, u32_at, u64_at};
 
-use super::{Corrupt, LineageError, Unknown};
+use super::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
@@ -130,14 +130,14 @@ pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
     deadline: &'a Deadline,
-    seen: RefCell<BTreeMap<u64, Rc<Node>>>,
+    seen: RefCell<BTreeMap<u64, Rc<PageNode>>>,
     visits: RefCell<usize>,
 }
 
 /// A bucket: a sorted map of keys to values and further buckets.
 pub struct Bucket<'a> {
     view: &'a View<'a>,
-    root: Rc<Node>,
+    root: Rc<PageNode>,
 }
 
 impl<P: Pages> Database<P> {
@@ -269,7 +269,7 @@ impl<'a> View<'a> {
     }
 
     /// The node at page `id`, read once.
-    fn node(&self, id: u64) -> Result<Rc<Node>, BoltError> {
+    fn node(&self, id: u64) -> Result<Rc<PageNode>, BoltError> {
         let visits = self.visits.replace_with(|visits| *visits + 1);
         if visits > MAX_VISITS || self.deadline.is_over() {
             return Err(BoltError::Deadline);
@@ -285,7 +285,7 @@ impl<'a> View<'a> {
         Ok(node)
     }
 
-    fn read(&self, id: u64) -> Result<Node, BoltError> {
+    fn read(&self, id: u64) -> Result<PageNode, BoltError> {
         let page_size = u64::from(self.meta.page_size);
         if id < 2 || id >= self.meta.page_count {
             return Err(BoltError::Damaged(id, "no such page"));
@@ -311,7 +311,7 @@ impl<'a> View<'a> {
         if u64_at(&bytes, 0) != Some(id) {
             return Err(BoltError::Damaged(id, "has another page's number"));
         }
-        Node::parse(id, bytes)
+        PageNode::parse(id, bytes)
     }
 
     fn fill(&self, id: u64, bytes: &mut [u8], offset: u64) -> Result<(), BoltError> {
@@ -330,7 +330,7 @@ impl<'a> Bucket<'a> {
     ///
     /// # Errors
     /// [`BoltError`] for the pages on the way.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Value>, BoltError> {
+    pub fn get(&self, key: &[u8]) -> Result<Option<BoltValue>, BoltError> {
         Ok(self
             .find(key)?
             .and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
@@ -407,7 +407,7 @@ impl<'a> Bucket<'a> {
     }
 
     /// Whether `key` names a bucket, and the bytes of its value.
-    fn find(&self, key: &[u8]) -> Result<Option<(bool, Value)>, BoltError> {
+    fn find(&self, key: &[u8]) -> Result<Option<(bool, BoltValue)>, BoltError> {
         let mut node = Rc::clone(&self.root);
         for _ in 0..MAX_DEPTH {
             let rank = node.rank(key)?;
@@ -427,9 +427,9 @@ impl<'a> Bucket<'a> {
     }
 
     /// A bucket's value: root page (0: its only node follows right here), sequence number.
-    fn open(view: &'a View<'a>, value: &Value) -> Result<Self, BoltError> {
+    fn open(view: &'a View<'a>, value: &BoltValue) -> Result<Self, BoltError> {
         let root = match u64_at(value, 0) {
-            Some(0) => Rc::new(Node::parse(
+            Some(0) => Rc::new(PageNode::parse(
                 value.page(),
                 value.get(16..).unwrap_or_default().to_vec(),
             )?),

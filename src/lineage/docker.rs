@@ -35,15 +35,16 @@ use std::path::{Path, PathBuf};
 
 pub use build_step::resolve as resolve_build_step;
 pub use layerdb::{parse_digest, parse_directory_name};
-pub use record::{ContainerRecord, LARGEST_RECORD, Name, parse_names};
+pub use record::{DockerRecord, ImageName, LARGEST_RECORD, parse_names};
 pub use store::{GraphStore, containers};
 
 use layerdb::{LayerStore, MountRecord};
 
 use super::chain::Chain;
 use super::digest::{ChainId, Digest, ImageId};
+use super::error::{Corrupt, LineageError, Unknown};
 use super::image::ImageConfig;
-use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use super::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
@@ -187,7 +188,7 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     let Some(data_root) = data_root else {
         return Ok(None);
     };
-    match ContainerRecord::load(&data_root, &bundle.id) {
+    match DockerRecord::load(&data_root, &bundle.id) {
         Ok(record) => Ok(record.name),
         Err(LineageError::Unknown(Unknown::NoRecord(..))) => plugin::called(bundle),
         Err(fault) => Err(fault),
@@ -231,42 +232,42 @@ pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, L
         return Err(Corrupt::Mount(bundle.root.clone(), difference).into());
     }
     let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
-    let found = Found {
+    let found = StoredLayer {
         id: &bundle.id,
         root: &root,
         record,
-        standing: Standing::Starting,
+        standing: ContainerState::Starting,
         mount,
     };
     origin(found, deadline).map(Some)
 }
 
 /// A container that the layer store knows.
-struct Found<'a> {
+struct StoredLayer<'a> {
     id: &'a ContainerId,
     /// Its layer.
     root: &'a LayerRoot,
     record: MountRecord,
-    standing: Standing,
+    standing: ContainerState,
     /// What is mounted at its layer's file system, if that can be seen from here.
     mount: Option<RootMount>,
 }
 
 /// What is known of a container's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum ContainerState {
     /// The runtime is about to start it: its root is mounted.
     Starting,
     /// It is in the store, running or not.
     Stored,
 }
 
-fn origin(found: Found<'_>, deadline: &Deadline) -> Result<Origin, LineageError> {
+fn origin(found: StoredLayer<'_>, deadline: &Deadline) -> Result<Origin, LineageError> {
     let LayerRoot {
         data_root, driver, ..
     } = found.root;
     let layers = LayerStore::of(data_root, *driver);
-    let asked = ContainerRecord::load(data_root, found.id)?;
+    let asked = DockerRecord::load(data_root, found.id)?;
     let (facts, config) = record::image(data_root, *driver, asked.image_id)?;
     let facts = ImageFacts {
         name: asked.asked,
@@ -294,7 +295,7 @@ fn origin(found: Found<'_>, deadline: &Deadline) -> Result<Origin, LineageError>
 /// The chain that the layer store records for a container; `None` when it records that there is
 /// none. The image config saves the walk from layer to layer, and must say the same.
 fn chain(
-    found: &Found<'_>,
+    found: &StoredLayer<'_>,
     layers: &LayerStore,
     config: Option<&ImageConfig>,
     deadline: &Deadline,
@@ -331,7 +332,7 @@ fn chain(
 
 /// Compares what is mounted at a layer's root with its chain, as far as the driver shows it.
 fn compare(
-    found: &Found<'_>,
+    found: &StoredLayer<'_>,
     layers: &LayerStore,
     chain: Option<&Chain>,
     deadline: &Deadline,
@@ -345,10 +346,10 @@ fn compare(
         (Driver::Overlay2 | Driver::Vfs | Driver::Btrfs, Some(mount), _) => {
             differs(format!("it is of the type {:?}", mount.fs_type))
         }
-        (Driver::Overlay2, None, Standing::Starting) => {
+        (Driver::Overlay2, None, ContainerState::Starting) => {
             differs("nothing is mounted there".to_owned())
         }
-        (Driver::Overlay2, None, Standing::Stored)
+        (Driver::Overlay2, None, ContainerState::Stored)
         | (Driver::Vfs | Driver::Btrfs, None, _)
         | (Driver::FuseOverlayfs | Driver::Zfs, _, _) => Ok(Evidence::Metadata),
     }

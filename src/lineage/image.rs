@@ -19,7 +19,8 @@ use serde::de::{Deserializer, Visitor};
 
 use super::chain::{Chain, MAX_LAYERS};
 use super::digest::{DiffId, Digest, ImageId, LayerDigest};
-use super::{Corrupt, ImageFacts, LineageError, Unknown};
+use super::error::{Corrupt, LineageError, Unknown};
+use super::origin::ImageFacts;
 use crate::sys::file::{self, Guard};
 
 /// The largest manifest or index that is read, in bytes: what registries and engines take
@@ -95,8 +96,8 @@ impl fmt::Display for Platform {
 
 /// Whether the text is a name with a tag as it is, although its first part may also be a place.
 #[must_use]
-pub fn is_name(word: &str) -> bool {
-    word.split_once(':')
+pub fn is_name(text: &str) -> bool {
+    text.split_once(':')
         .is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
 }
 
@@ -161,11 +162,11 @@ impl ImageConfig {
 
 /// What a digest of a registry or an engine's content store may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Document {
+pub enum ImageDocument {
     /// An image of one platform.
     Manifest(Manifest),
     /// The same image for several platforms.
-    Index(Index),
+    Index(ImageIndex),
 }
 
 /// An image manifest.
@@ -184,7 +185,7 @@ pub struct Manifest {
 
 /// An image index, or Docker's manifest list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index {
+pub struct ImageIndex {
     /// What it lists, in its order.
     pub manifests: Vec<IndexEntry>,
 }
@@ -203,7 +204,7 @@ pub struct IndexEntry {
     pub is_attestation: bool,
 }
 
-impl Document {
+impl ImageDocument {
     /// Reads the bytes of a manifest or an index. Their fields decide which of the two they are,
     /// never a media type that somebody else wrote beside the digest.
     ///
@@ -231,7 +232,7 @@ impl Document {
                         .collect(),
                 }))
             }
-            (None, None, Some(manifests)) => Ok(Self::Index(Index {
+            (None, None, Some(manifests)) => Ok(Self::Index(ImageIndex {
                 manifests: manifests.into_iter().map(IndexEntry::from).collect(),
             })),
             (None, _, None) => Err(BadImage::new(

@@ -22,7 +22,7 @@ pub use found::{FoundImage, Images, Role, Sureness};
 
 use super::stores::{Store, Stores};
 use crate::container::engine::Engine;
-use crate::lineage::archive::{self, Archive, ArchiveError, ArchivedImage, Form};
+use crate::lineage::archive::{self, Archive, ArchiveError, ArchiveForm, ArchivedImage};
 use crate::lineage::chain::Chain;
 use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform, is_name};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
@@ -40,7 +40,7 @@ pub(crate) enum Place<'a> {
         reference: &'a str,
     },
     Archive {
-        form: Form,
+        form: ArchiveForm,
         path: PathBuf,
         reference: Option<&'a str>,
     },
@@ -175,7 +175,7 @@ fn have_same_layers(one: &Images, other: &Images) -> bool {
 
 /// The images of an archive, with every layer hashed.
 pub(crate) fn hashed(
-    form: Form,
+    form: ArchiveForm,
     path: &Path,
     reference: Option<&str>,
 ) -> Result<Images, ImageError> {
@@ -252,9 +252,9 @@ pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
                 "containerd:NAMESPACE/NAME",
             )),
         },
-        "oci" => archive_place(Form::Layout, rest),
-        "oci-archive" => archive_place(Form::OciArchive, rest),
-        "docker-archive" => archive_place(Form::DockerArchive, rest),
+        "oci" => archive_place(ArchiveForm::Layout, rest),
+        "oci-archive" => archive_place(ArchiveForm::OciArchive, rest),
+        "docker-archive" => archive_place(ArchiveForm::DockerArchive, rest),
         _ if word == "-" => Ok(Place::Config),
         _ if word.is_empty() => Err(ImageError::Word(word.to_owned(), "an image")),
         _ => Ok(Place::Anywhere(word)),
@@ -263,7 +263,7 @@ pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
 
 /// A path, with the reference behind its first colon unless the whole is a file (skopeo reads it
 /// the same way).
-fn archive_place(form: Form, rest: &str) -> Result<Place<'_>, ImageError> {
+fn archive_place(form: ArchiveForm, rest: &str) -> Result<Place<'_>, ImageError> {
     let (path, reference) = match rest.split_once(':') {
         Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => {
             (path, Some(reference).filter(|text| !text.is_empty()))

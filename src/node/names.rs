@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::runtime_state::RunningContainer;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine::{self, Engine, Place};
+use crate::container::engine::{self, BundlePlace, Engine};
 use crate::lineage;
 use crate::report::line;
 use crate::sys::rights;
@@ -39,17 +39,20 @@ struct Annotations {
 pub(super) fn engine_of_bundle(
     bundle: &Path,
     id: &ContainerId,
-    place: &Place,
+    place: &BundlePlace,
     owner: u32,
 ) -> Engine {
     match (place, place.family()) {
         // Docker's usual namespaces need no lookup.
-        (Place::Storage { .. }, _) | (Place::Task { .. }, Engine::Containerd) => {
+        (BundlePlace::Storage { .. }, _) | (BundlePlace::Task { .. }, Engine::Containerd) => {
             Bundle::load_of(owner, bundle, id)
                 .map_or(place.family(), |bundle| lineage::engine(&bundle))
         }
         (
-            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere,
+            BundlePlace::Task { .. }
+            | BundlePlace::BuildKit { .. }
+            | BundlePlace::Buildah
+            | BundlePlace::Elsewhere,
             family,
         ) => family,
     }
@@ -60,7 +63,7 @@ pub(super) fn engine_of_bundle(
 pub(super) fn engine_by_place(
     bundle: &Path,
     id: &ContainerId,
-    place: &Place,
+    place: &BundlePlace,
     owner: u32,
 ) -> Engine {
     if rights::is_own(owner) {
@@ -95,7 +98,7 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
 /// The name that an engine without a record of its own writes into the bundle; only that engine's
 /// own annotations count, because in other engines' bundles a user writes them.
 fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
-    let Place::Task { namespace, .. } = engine::place(bundle) else {
+    let BundlePlace::Task { namespace, .. } = engine::place(bundle) else {
         return None;
     };
     let Annotations {

@@ -16,7 +16,7 @@ use super::subject::{Kind, Known};
 use super::unaccounted::{self, Unaccounted};
 use super::{Node, names};
 use crate::container::ContainerId;
-use crate::container::engine::{self, Engine, Place};
+use crate::container::engine::{self, BundlePlace, Engine};
 use crate::lineage::Origin;
 use crate::report::line;
 
@@ -28,7 +28,7 @@ pub struct Instance {
     /// When its first process started, in clock ticks since boot.
     pub started: u64,
     /// Which engine made it.
-    pub place: Place,
+    pub place: BundlePlace,
     /// Its engine's name for it, once looked up.
     pub name: Option<String>,
     /// Why its name is not known, if so.

@@ -13,7 +13,7 @@ use std::{fmt, fs, io};
 
 use super::places::{USERS, add_new};
 use super::runtime_state::RunningContainer;
-use crate::container::engine::{self, Engine, Place, is_dockers};
+use crate::container::engine::{self, BundlePlace, Engine, is_dockers};
 use crate::lineage::containerd::store as containerd;
 use crate::lineage::docker::GraphStore;
 use crate::lineage::{LineageError, Unknown, storage};
@@ -51,11 +51,11 @@ impl Store {
         }
         let is_storage = self.engine == Engine::ContainersStorage;
         match engine::place_of(&running.bundle, &running.id) {
-            Place::Task { namespace, .. } => {
+            BundlePlace::Task { namespace, .. } => {
                 !is_storage && self.namespace.as_ref().is_none_or(|own| *own == namespace)
             }
-            Place::Storage { .. } => is_storage,
-            Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => true,
+            BundlePlace::Storage { .. } => is_storage,
+            BundlePlace::BuildKit { .. } | BundlePlace::Buildah | BundlePlace::Elsewhere => true,
         }
     }
 }
@@ -147,7 +147,7 @@ impl Stores {
                     .push(Unknown::File(FileError::Io(place.root.clone(), error)).into());
                 continue;
             }
-            let opened = storage::Store::open(
+            let opened = storage::ContainersStore::open(
                 &place.root,
                 place.run_root.as_deref().unwrap_or(&place.root),
             );
@@ -190,7 +190,7 @@ impl Stores {
     fn add_docker(
         &mut self,
         data_root: PathBuf,
-        namespaces: &[(PathBuf, Rc<containerd::Store>, String)],
+        namespaces: &[(PathBuf, Rc<containerd::ContainerdStore>, String)],
     ) {
         let graph = self.there(GraphStore::open(&data_root));
         // Without a graph driver's store it may still be Docker's, with its images in containerd.
@@ -220,8 +220,8 @@ impl Stores {
         &mut self,
         place: &ContainerdPlace,
         paths: &Paths,
-    ) -> Vec<(PathBuf, Rc<containerd::Store>, String)> {
-        let Some(store) = self.there(containerd::Store::open(
+    ) -> Vec<(PathBuf, Rc<containerd::ContainerdStore>, String)> {
+        let Some(store) = self.there(containerd::ContainerdStore::open(
             &place.root,
             place.address.as_deref(),
             paths,

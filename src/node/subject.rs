@@ -16,7 +16,7 @@ use super::stores::Store;
 use super::unexplained::Unexplained;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
-use crate::container::engine::{self, Engine, Place};
+use crate::container::engine::{self, BundlePlace, Engine};
 use crate::lineage::{self, LineageError, Origin, Unknown, storage};
 
 /// How long one lineage may take. No container start waits for it, so it may take longer than at
@@ -334,19 +334,23 @@ impl Node<'_> {
 /// own mount namespace, which neither root nor the user sees from here.
 fn of_user(
     bundle: &Bundle,
-    place: &Place,
+    place: &BundlePlace,
     store: Option<&Store>,
     deadline: Instant,
 ) -> Option<Result<Origin, LineageError>> {
     match (store, place) {
         (Some(store), _) => Some(store.records.container(&bundle.id, deadline)),
-        (None, Place::Storage { store, .. }) => Some(
-            storage::Store::open(store, store)
+        (None, BundlePlace::Storage { store, .. }) => Some(
+            storage::ContainersStore::open(store, store)
                 .and_then(|store| store.container(&bundle.id, deadline)),
         ),
-        (None, Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere) => {
-            None
-        }
+        (
+            None,
+            BundlePlace::Task { .. }
+            | BundlePlace::BuildKit { .. }
+            | BundlePlace::Buildah
+            | BundlePlace::Elsewhere,
+        ) => None,
     }
 }
 

@@ -24,7 +24,7 @@ use super::names::engine_by_place;
 use super::processes;
 use super::runtime_state::{self, InitProcess, RunningContainer, StateError};
 use crate::container::ContainerId;
-use crate::container::engine::{self, Engine, Place};
+use crate::container::engine::{self, BundlePlace, Engine};
 use crate::settings::Engines;
 use crate::sys::file::{self, Guard};
 use crate::sys::{directory, proc};
@@ -66,7 +66,7 @@ impl std::error::Error for Unaccounted {}
 pub struct Directory {
     id: ContainerId,
     path: PathBuf,
-    place: Place,
+    place: BundlePlace,
 }
 
 /// The directories of all containers, whatever runs them. `users` are the users' runtime
@@ -173,13 +173,13 @@ pub fn without_state(
 impl Directory {
     fn runs(&self, shims: &HashSet<String>) -> bool {
         match &self.place {
-            Place::Task { .. } => {
+            BundlePlace::Task { .. } => {
                 living(&self.path.join("init.pid")).is_some()
                     || address(&self.path).is_some_and(|own| shims.contains(&own))
             }
-            Place::Storage { .. } => living(&self.path.join("pidfile"))
+            BundlePlace::Storage { .. } => living(&self.path.join("pidfile"))
                 .is_some_and(|pid| is_in_cgroup(pid, self.id.as_str())),
-            Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => false,
+            BundlePlace::BuildKit { .. } | BundlePlace::Buildah | BundlePlace::Elsewhere => false,
         }
     }
 
@@ -205,10 +205,13 @@ pub(super) fn owner(directory: &Path) -> u32 {
 
 /// containerd's namespace.
 #[must_use]
-pub fn namespace(place: &Place) -> Option<String> {
+pub fn namespace(place: &BundlePlace) -> Option<String> {
     match place {
-        Place::Task { namespace, .. } => Some(namespace.clone()),
-        Place::Storage { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => None,
+        BundlePlace::Task { namespace, .. } => Some(namespace.clone()),
+        BundlePlace::Storage { .. }
+        | BundlePlace::BuildKit { .. }
+        | BundlePlace::Buildah
+        | BundlePlace::Elsewhere => None,
     }
 }
 

@@ -7,7 +7,7 @@
 //! and dnsmasq's `--dnssec-timestamp`).
 
 use crate::banlist::error::ListError;
-use crate::banlist::store::{Bans, Known};
+use crate::banlist::store::{Bans, ListAnswer};
 use crate::report::line;
 use crate::sys::clock::Timestamp;
 
@@ -80,7 +80,7 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
     if let Some(fault) = &known.fault {
         event(EventKind::SecondCopy, &passed_over(known, fault));
     }
-    let Known {
+    let ListAnswer {
         version, expires, ..
     } = known;
     let age = days_of(moment.now.since(*expires) / 86_400);
@@ -113,8 +113,8 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
 
 /// The event that signatures of the list do not verify, if any came before enough good ones: one
 /// broken signer stops nothing, but somebody must fix it.
-fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
-    let Known {
+fn bad_signatures(known: &ListAnswer, subject: &Subject) -> Option<Event> {
+    let ListAnswer {
         version,
         bad_signatures: bad,
         ..
@@ -132,7 +132,7 @@ fn bad_signatures(known: &Known, subject: &Subject) -> Option<Event> {
 }
 
 /// Why the second copy of the list in force is in use.
-fn passed_over(known: &Known, fault: &ListError) -> String {
+fn passed_over(known: &ListAnswer, fault: &ListError) -> String {
     format!(
         "embargo: the second copy of list {} is in use: {}",
         known.version,

@@ -7,7 +7,7 @@ use super::break_glass::Fault;
 use super::*;
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Action, Ban, Exception, Hit, Severity};
-use crate::banlist::store::{Known, Slot};
+use crate::banlist::store::{ListAnswer, Slot};
 use crate::call::Call;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest, ImageId};
@@ -101,8 +101,8 @@ fn except(kind: MatchKind, digest: Digest, until: &str) -> Exception {
     }
 }
 
-fn list(hits: Vec<Hit>) -> Known {
-    Known {
+fn list(hits: Vec<Hit>) -> ListAnswer {
+    ListAnswer {
         keyset: 1,
         version: 412,
         head: Digest::of(b"head"),
@@ -803,7 +803,7 @@ fn digests_that_cannot_be_told_refuse_nothing_and_are_told_where_the_list_bans_i
     for origin in [of_layers, Origin::NoLayers(facts())] {
         let given = |image_digests, hits| Given {
             origin: Ok(origin.clone()),
-            ..Given::bans(Bans::Known(Known {
+            ..Given::bans(Bans::Known(ListAnswer {
                 image_digests,
                 ..list(hits)
             }))
@@ -816,7 +816,7 @@ fn digests_that_cannot_be_told_refuse_nothing_and_are_told_where_the_list_bans_i
         facts: facts(),
         evidence: Evidence::Mount,
     });
-    let banned = Bans::Known(Known {
+    let banned = Bans::Known(ListAnswer {
         image_digests: 1,
         ..list(vec![hit()])
     });
@@ -884,7 +884,7 @@ fn an_overdue_list_is_enforced_and_the_rest_is_the_operators_choice() {
 #[test]
 fn the_second_copy_is_enforced_loudly() {
     let copy = |hits| {
-        Bans::Known(Known {
+        Bans::Known(ListAnswer {
             slot: Slot::Copy,
             fault: Some(no_list()),
             ..list(hits)
@@ -900,7 +900,7 @@ fn the_second_copy_is_enforced_loudly() {
 #[test]
 fn a_bad_signature_beside_enough_good_ones_is_told() {
     let bans = |hits| {
-        Bans::Known(Known {
+        Bans::Known(ListAnswer {
             bad_signatures: 2,
             ..list(hits)
         })
@@ -981,7 +981,7 @@ fn a_clock_set_back_neither_lifts_a_ban_nor_ends_in_a_wrong_age() {
 fn the_floor_counts_as_a_time_that_has_been() {
     // An older list in use after a newer one was installed.
     let floor = |now: &str, hits| {
-        Given::bans(Bans::Known(Known {
+        Given::bans(Bans::Known(ListAnswer {
             floor_issued: Some(at("2026-12-04T15:00:00Z")),
             ..list(hits)
         }))

@@ -6,7 +6,7 @@
 
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Hit, MatchKind};
-use crate::banlist::store::{Bans, Known};
+use crate::banlist::store::{Bans, ListAnswer};
 use crate::lineage::{LineageError, Origin};
 use crate::report::line::{causes, name};
 
@@ -85,12 +85,12 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
 /// `; list 412`, or how the list in use differs, and the image's labels.
 pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
-        Bans::Known(Known {
+        Bans::Known(ListAnswer {
             fault: None,
             version,
             ..
         }) => format!("; list {version}"),
-        Bans::Known(Known {
+        Bans::Known(ListAnswer {
             fault: Some(_),
             version,
             ..

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use embargo::banlist::compile::{Compiled, Terms};
+use embargo::banlist::compile::{Compiled, HeadTerms};
 use embargo::banlist::floor::Edition;
 use embargo::banlist::head::Impact;
 use embargo::banlist::source::Source;
@@ -211,7 +211,7 @@ fn list() -> Vec<Vec<u8>> {
     );
     let source = Source::parse(Path::new("bans.toml"), &text, |_| Ok(Vec::new())).unwrap();
     let issued = Timestamp::from_seconds(1_795_183_200);
-    let terms = Terms {
+    let terms = HeadTerms {
         origin: "bans.example.com/prod".to_owned(),
         edition: Edition {
             keyset: 1,

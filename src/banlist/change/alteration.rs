@@ -7,11 +7,11 @@
 use std::fmt;
 
 use crate::banlist::record::{Ban, Exception, MatchKind};
-use crate::banlist::whole::Counted;
+use crate::banlist::whole::CountedBan;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::{Times, acts_as_hard, begins_as_early, ends_as_late, ends_early, is_covered};
+use super::{Times, acts_as_hard, ends_as_late, ends_early, is_covered, starts_as_early};
 
 /// One difference in a ban's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl fmt::Display for Alteration {
 
 /// The differences between two records of one ban; `times.at` is the time from which a difference
 /// weakens.
-pub(super) fn between(old: &Counted, new: &Counted, times: Times) -> Vec<Alteration> {
+pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<Alteration> {
     let at = times.at;
     let (old_names, new_names) = (&old.names, &new.names);
     let (old, new) = (&old.ban, &new.ban);
@@ -81,7 +81,7 @@ pub(super) fn between(old: &Counted, new: &Counted, times: Times) -> Vec<Alterat
         "effective",
         old.effective.to_string(),
         new.effective.to_string(),
-        !begins_as_early(new, old, at),
+        !starts_as_early(new, old, at),
     );
     moved(
         &mut found,
@@ -149,11 +149,11 @@ fn end(lapses: Option<Timestamp>) -> String {
     lapses.map_or_else(|| "never".to_owned(), |lapses| lapses.to_string())
 }
 
-fn listed(words: &[String]) -> String {
-    if words.is_empty() {
+fn listed(text: &[String]) -> String {
+    if text.is_empty() {
         "none".to_owned()
     } else {
-        format!("{:?}", words.join(", "))
+        format!("{:?}", text.join(", "))
     }
 }
 

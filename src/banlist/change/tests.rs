@@ -26,8 +26,8 @@ fn compared(old: &[u8], new: &[u8], at: Timestamp) -> Result<Change, String> {
         path: Path::new("new"),
         bytes: new,
     };
-    let whole = Whole::open(&old, &old_head)
-        .and_then(|old| compare(old, Whole::open(&new, &new_head)?, at));
+    let whole = WholeList::open(&old, &old_head)
+        .and_then(|old| compare(old, WholeList::open(&new, &new_head)?, at));
     whole.map_err(|fault| fault.to_string())
 }
 
@@ -78,7 +78,7 @@ fn ids(changes: &[BanChange]) -> Vec<&str> {
 }
 
 /// The three lists of IDs.
-fn fates(change: &Change) -> [Vec<&str>; 3] {
+fn sorted_ids(change: &Change) -> [Vec<&str>; 3] {
     [
         ids(&change.lifted),
         ids(&change.added),
@@ -160,7 +160,11 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
     for (weak, strict, there, back) in rows {
         let (weak, strict) = (ban("BAN-1", &weak, &[1, 2]), ban("BAN-1", &strict, &[1, 2]));
         let change = between(&strict, &weak);
-        assert_eq!(fates(&change), [vec!["BAN-1"], vec![], vec![]], "{there}");
+        assert_eq!(
+            sorted_ids(&change),
+            [vec!["BAN-1"], vec![], vec![]],
+            "{there}"
+        );
         assert!(change.is_lift());
         let lifted = &change.lifted[0];
         assert_eq!(
@@ -182,7 +186,11 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
             (2, 2, 0, 2, 0)
         );
         let change = between(&weak, &strict);
-        assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1"]], "{back}");
+        assert_eq!(
+            sorted_ids(&change),
+            [vec![], vec![], vec!["BAN-1"]],
+            "{back}"
+        );
         let changed = &change.changed[0];
         assert_eq!(
             changed
@@ -222,7 +230,7 @@ fn an_exception_for_another_thing_or_kind_is_not_covered() {
 #[test]
 fn words_about_a_ban_change_it_and_lift_nothing() {
     let was = ban("BAN-1", "advisories = [\"CVE-2026-1\"]", &[1]);
-    for (now, words) in [
+    for (now, text) in [
         (
             "advisories = [\"CVE-2026-1\"]\nseverity = \"low\"",
             "severity high -> low",
@@ -242,14 +250,18 @@ fn words_about_a_ban_change_it_and_lift_nothing() {
         ),
     ] {
         let change = between(&was, &ban("BAN-1", now, &[1]));
-        assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1"]], "{words}");
+        assert_eq!(
+            sorted_ids(&change),
+            [vec![], vec![], vec!["BAN-1"]],
+            "{text}"
+        );
         assert_eq!(
             change.changed[0]
                 .alterations
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>(),
-            [words]
+            [text]
         );
     }
     let named = was.replace("[[ban.match]]\n", "[[ban.match]]\nname = \"base:1\"\n");
@@ -263,7 +275,7 @@ fn words_about_a_ban_change_it_and_lift_nothing() {
     );
     let ticket = |ticket: &str| ban("BAN-1", &(except("image", 7, "2026-12-01") + ticket), &[1]);
     let change = between(&ticket(""), &ticket("ticket = \"OPS-1\"\n"));
-    let words = format!(
+    let text = format!(
         "reason or ticket of the exception for image {} changed",
         digest(7)
     );
@@ -272,10 +284,10 @@ fn words_about_a_ban_change_it_and_lift_nothing() {
             change.is_lift(),
             change.changed[0].alterations[0].to_string()
         ),
-        (false, words)
+        (false, text)
     );
     assert_eq!(
-        fates(&between(&was, &was)),
+        sorted_ids(&between(&was, &was)),
         [[""; 0].to_vec(), vec![], vec![]]
     );
 }
@@ -331,31 +343,31 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     let three = one(&[1, 2, 3]);
     // The ban is gone, and what it banned with it.
     let change = between(&(one(&[1, 2]) + &two("", &[9])), &two("", &[9]));
-    assert_eq!(fates(&change), [vec!["BAN-1"], vec![], vec![]]);
+    assert_eq!(sorted_ids(&change), [vec!["BAN-1"], vec![], vec![]]);
     assert_eq!(
         (
-            change.lifted[0].fate,
+            change.lifted[0].status,
             change.lifted[0].lifted.all,
             change.lifted[0].heirs.len()
         ),
-        (Fate::Removed, 2, 0)
+        (BanStatus::Removed, 2, 0)
     );
     // One of its digests is gone.
     let change = between(&three, &one(&[1, 3]));
     assert_eq!(
         (
-            change.lifted[0].fate,
+            change.lifted[0].status,
             change.lifted[0].dropped.all,
             change.digests_lifted
         ),
-        (Fate::Kept, 1, 1)
+        (BanStatus::Kept, 1, 1)
     );
     // It has another name.
     let change = between(&three, &two("", &[1, 2, 3]));
-    assert_eq!(fates(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
+    assert_eq!(sorted_ids(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
     assert_eq!(
-        (change.changed[0].fate, change.changed[0].heirs.as_slice()),
-        (Fate::Removed, &["BAN-2".to_owned()][..])
+        (change.changed[0].status, change.changed[0].heirs.as_slice()),
+        (BanStatus::Removed, &["BAN-2".to_owned()][..])
     );
     assert_eq!((change.added[0].added.all, change.digests_added), (3, 0));
     // Another name, and one digest less.
@@ -363,20 +375,23 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     // It is split in two, and merged again.
     let split = one(&[1]) + &two("", &[2, 3]);
     let change = between(&three, &split);
-    assert_eq!(fates(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
+    assert_eq!(sorted_ids(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
     assert_eq!(
         (
-            change.changed[0].fate,
+            change.changed[0].status,
             change.changed[0].dropped.all,
             change.changed[0].heirs.len()
         ),
-        (Fate::Kept, 2, 1)
+        (BanStatus::Kept, 2, 1)
     );
     let change = between(&split, &three);
-    assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1", "BAN-2"]]);
     assert_eq!(
-        (change.changed[0].added.all, change.changed[1].fate),
-        (2, Fate::Removed)
+        sorted_ids(&change),
+        [vec![], vec![], vec!["BAN-1", "BAN-2"]]
+    );
+    assert_eq!(
+        (change.changed[0].added.all, change.changed[1].status),
+        (2, BanStatus::Removed)
     );
     // Two bans have it, and one of them goes.
     let both = one(&[1]) + &two("", &[1]);
@@ -391,16 +406,16 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     // strict one it is not.
     let mixed = one(&[1]) + &two("action = \"warn\"", &[1]);
     assert_eq!(
-        fates(&between(&mixed, &one(&[1]))),
+        sorted_ids(&between(&mixed, &one(&[1]))),
         [vec![], vec![], vec!["BAN-2"]]
     );
     assert_eq!(
-        fates(&between(&mixed, &two("action = \"warn\"", &[1]))),
+        sorted_ids(&between(&mixed, &two("action = \"warn\"", &[1]))),
         [vec!["BAN-1"], vec![], vec![]]
     );
     // A weaker ban that is added takes nothing away.
     assert_eq!(
-        fates(&between(&one(&[1]), &mixed)),
+        sorted_ids(&between(&one(&[1]), &mixed)),
         [vec![], vec!["BAN-2"], vec![]]
     );
     // Two bans of which one follows the other hold only together, so this counts as lifted: the
@@ -439,14 +454,14 @@ fn kinds_are_kept_each_for_itself() {
 fn a_ban_that_has_lapsed_may_go() {
     let lapsed = ban("BAN-1", "lapses = 2026-11-20T14:00:00Z", &[1]);
     let change = between(&(lapsed + &ban("BAN-2", "", &[2])), &ban("BAN-2", "", &[2]));
-    assert_eq!(fates(&change), [vec![], vec![], vec!["BAN-1"]]);
+    assert_eq!(sorted_ids(&change), [vec![], vec![], vec!["BAN-1"]]);
     assert_eq!(
         (
-            change.changed[0].fate,
+            change.changed[0].status,
             change.changed[0].dropped.all,
             change.digests_lifted
         ),
-        (Fate::Expired, 1, 0)
+        (BanStatus::Expired, 1, 0)
     );
     let ends_later = ban("BAN-1", "lapses = 2026-11-20T14:00:01Z", &[1]);
     assert!(
@@ -468,7 +483,7 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
         let issued = AT.plus(hours * hour);
         list(
             &parse(source),
-            &crate::banlist::compile::Terms {
+            &crate::banlist::compile::HeadTerms {
                 issued,
                 expires: issued.plus(86_400),
                 ..terms(2)
@@ -491,13 +506,13 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
         assert_eq!(change.is_lift(), lifts, "{hours}: {new}");
     }
     let change = compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT).unwrap();
-    let words: Vec<_> = change.lifted[0]
+    let text: Vec<_> = change.lifted[0]
         .alterations
         .iter()
         .map(|one| (one.to_string(), one.weakens))
         .collect();
     assert_eq!(
-        words,
+        text,
         [(
             "ends early: the list is issued after it lapses".to_owned(),
             true

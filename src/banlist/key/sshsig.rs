@@ -34,7 +34,7 @@ const TOUCHED: u8 = 0x01;
 
 /// The blob of an SSH public key, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key<'a> {
+pub struct SshKey<'a> {
     kind: &'a [u8],
     /// The curve on which it signs.
     pub curve: Curve,
@@ -44,7 +44,7 @@ pub struct Key<'a> {
     application: Option<&'a [u8]>,
 }
 
-impl<'a> Key<'a> {
+impl<'a> SshKey<'a> {
     /// Takes a blob apart; `None` for every kind but Ed25519 and P-256, on a token or not.
     #[must_use]
     pub fn parse(blob: &'a [u8]) -> Option<Self> {
@@ -125,7 +125,7 @@ impl<'a> Envelope<'a> {
 /// What is wrong with it.
 pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
     let envelope = Envelope::parse(signature).ok_or(Mismatch::Form)?;
-    let key = Key::parse(blob).ok_or(Mismatch::Form)?;
+    let key = SshKey::parse(blob).ok_or(Mismatch::Form)?;
     if envelope.key != blob {
         return Err(Mismatch::OtherKey);
     }
@@ -162,7 +162,7 @@ struct Made {
 }
 
 impl Made {
-    fn parse(key: &Key<'_>, blob: &[u8]) -> Option<Self> {
+    fn parse(key: &SshKey<'_>, blob: &[u8]) -> Option<Self> {
         let mut rest = blob;
         if string(&mut rest)? != key.kind {
             return None;

@@ -12,12 +12,12 @@ use crate::banlist::key::sshsig::NAMESPACE;
 /// A private key; with an application it lives on a token.
 #[derive(Debug)]
 pub(crate) struct TestSsh {
-    pair: Pair,
+    pair: TestPair,
     pub(crate) application: Option<&'static [u8]>,
 }
 
 #[derive(Debug)]
-enum Pair {
+enum TestPair {
     Ed25519(Ed25519KeyPair),
     P256(EcdsaKeyPair),
 }
@@ -74,7 +74,7 @@ fn mpint(number: &[u8]) -> Vec<u8> {
 impl TestSsh {
     pub(crate) fn ed25519(seed: u8) -> Self {
         Self {
-            pair: Pair::Ed25519(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()),
+            pair: TestPair::Ed25519(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()),
             application: None,
         }
     }
@@ -86,7 +86,7 @@ impl TestSsh {
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.as_ref(), &random)
                 .unwrap();
         Self {
-            pair: Pair::P256(pair),
+            pair: TestPair::P256(pair),
             application: None,
         }
     }
@@ -101,25 +101,25 @@ impl TestSsh {
 
     pub(crate) fn kind(&self) -> &'static [u8] {
         match (&self.pair, self.application) {
-            (Pair::Ed25519(_), None) => b"ssh-ed25519",
-            (Pair::Ed25519(_), Some(_)) => b"sk-ssh-ed25519@openssh.com",
-            (Pair::P256(_), None) => b"ecdsa-sha2-nistp256",
-            (Pair::P256(_), Some(_)) => b"sk-ecdsa-sha2-nistp256@openssh.com",
+            (TestPair::Ed25519(_), None) => b"ssh-ed25519",
+            (TestPair::Ed25519(_), Some(_)) => b"sk-ssh-ed25519@openssh.com",
+            (TestPair::P256(_), None) => b"ecdsa-sha2-nistp256",
+            (TestPair::P256(_), Some(_)) => b"sk-ecdsa-sha2-nistp256@openssh.com",
         }
     }
 
     pub(crate) fn point(&self) -> &[u8] {
         match &self.pair {
-            Pair::Ed25519(pair) => pair.public_key().as_ref(),
-            Pair::P256(pair) => pair.public_key().as_ref(),
+            TestPair::Ed25519(pair) => pair.public_key().as_ref(),
+            TestPair::P256(pair) => pair.public_key().as_ref(),
         }
     }
 
     /// The blob of the public key.
     pub(crate) fn blob(&self) -> Vec<u8> {
         let curve = match self.pair {
-            Pair::Ed25519(_) => Vec::new(),
-            Pair::P256(_) => string(b"nistp256"),
+            TestPair::Ed25519(_) => Vec::new(),
+            TestPair::P256(_) => string(b"nistp256"),
         };
         [
             string(self.kind()),
@@ -170,8 +170,8 @@ impl TestSsh {
             .concat();
         }
         let made = match &self.pair {
-            Pair::Ed25519(pair) => pair.sign(&signed).as_ref().to_vec(),
-            Pair::P256(pair) => {
+            TestPair::Ed25519(pair) => pair.sign(&signed).as_ref().to_vec(),
+            TestPair::P256(pair) => {
                 let made = pair.sign(&SystemRandom::new(), &signed).unwrap();
                 let (r, s) = made.as_ref().split_at(32);
                 [mpint(r), mpint(s)].concat()

@@ -112,29 +112,35 @@ fn a_signature_is_told_by_its_form() {
         }
         .form()
     };
-    assert_eq!(form(&[1; 64]), Form::Ed25519);
-    assert_eq!(form(&[0x30, 6, 2, 1, 1, 2, 1, 1]), Form::EcdsaDer);
-    assert_eq!(form(b"SSHSIG\0\0\0\x01"), Form::Sshsig);
-    assert_eq!(form(&[b"ED".as_slice(), &[0; 72]].concat()), Form::Minisign);
-    assert_eq!(form(&[b"Ed".as_slice(), &[0; 72]].concat()), Form::Minisign);
-    assert_eq!(form(b"?"), Form::Other);
+    assert_eq!(form(&[1; 64]), SignatureForm::Ed25519);
+    assert_eq!(form(&[0x30, 6, 2, 1, 1, 2, 1, 1]), SignatureForm::EcdsaDer);
+    assert_eq!(form(b"SSHSIG\0\0\0\x01"), SignatureForm::Sshsig);
+    assert_eq!(
+        form(&[b"ED".as_slice(), &[0; 72]].concat()),
+        SignatureForm::Minisign
+    );
+    assert_eq!(
+        form(&[b"Ed".as_slice(), &[0; 72]].concat()),
+        SignatureForm::Minisign
+    );
+    assert_eq!(form(b"?"), SignatureForm::Other);
 }
 
 const TEXT: &str = "text\n";
 
-fn count(signatures: &[Signature], keys: &[&TestKey], wanted: usize) -> Tally {
+fn count(signatures: &[Signature], keys: &[&TestKey], needed: usize) -> SignatureTally {
     let public: Vec<_> = keys.iter().map(|key| key.public()).collect();
     let named: Vec<_> = keys
         .iter()
         .zip(&public)
         .map(|(key, public)| (key.name.as_str(), public))
         .collect();
-    tally(TEXT, signatures, &named, wanted, Enough::All)
+    tally(TEXT, signatures, &named, needed, Enough::All)
 }
 
 #[test]
 fn keys_are_counted_by_their_public_key_and_bad_signatures_are_skipped() {
-    let (one, two, stranger) = (key(1), key(2), key(3));
+    let (one, two, unknown) = (key(1), key(2), key(3));
     let same = TestKey {
         name: "alias".to_owned(),
         ..key(1)
@@ -165,7 +171,7 @@ fn keys_are_counted_by_their_public_key_and_bad_signatures_are_skipped() {
             vec![&one, &same],
             (1, 0, 0),
         ),
-        ("a stranger", vec![good(&stranger)], vec![&one], (0, 0, 1)),
+        ("a stranger", vec![good(&unknown)], vec![&one], (0, 0, 1)),
         (
             "a bad one beside good ones",
             vec![bad(&one), good(&one), good(&two)],
@@ -203,8 +209,8 @@ fn two_keys_with_one_id_are_both_tried() {
     // Its ID is the first key's, but the signature is not.
     assert_eq!(
         tally(TEXT, std::slice::from_ref(&claimed), &names, 1, Enough::All),
-        Tally {
-            wanted: 1,
+        SignatureTally {
+            needed: 1,
             good: 0,
             bad: 1,
             unknown: 0
@@ -241,8 +247,8 @@ fn one_key_counts_once_in_whatever_form_it_signs() {
     let mut signatures = vec![plain.signature(TEXT), by_ssh];
     assert_eq!(
         tally(TEXT, &signatures, &keys, 2, Enough::Threshold),
-        Tally {
-            wanted: 2,
+        SignatureTally {
+            needed: 2,
             good: 1,
             bad: 0,
             unknown: 0
@@ -251,8 +257,8 @@ fn one_key_counts_once_in_whatever_form_it_signs() {
     signatures.push(key(2).signature(TEXT));
     assert_eq!(
         tally(TEXT, &signatures, &keys, 2, Enough::Threshold),
-        Tally {
-            wanted: 2,
+        SignatureTally {
+            needed: 2,
             good: 2,
             bad: 0,
             unknown: 0
@@ -260,8 +266,8 @@ fn one_key_counts_once_in_whatever_form_it_signs() {
     );
     assert_eq!(
         tally(TEXT, &signatures[1..2], &keys, 1, Enough::All),
-        Tally {
-            wanted: 1,
+        SignatureTally {
+            needed: 1,
             good: 1,
             bad: 0,
             unknown: 0

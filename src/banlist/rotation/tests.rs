@@ -9,7 +9,7 @@ use super::super::note::Signature;
 use super::super::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use super::*;
 use crate::banlist::bytes::Reader;
-use crate::banlist::store::{Rules, Standing, Trust};
+use crate::banlist::store::{Placement, Rules, Trust};
 use crate::sys::clock::Timestamp;
 
 /// Root keys, how many of them sign the next keyset, and who signed this one.
@@ -59,14 +59,14 @@ fn fault(old: &Keyset, new: &[u8]) -> String {
 fn test_root_rotation() {
     let five = &[0, 1, 2, 3, 4][..];
     let other = &[0, 1, 3, 4, 5][..];
-    let by_old = |good, wanted, unknown| {
+    let by_old = |good, needed, unknown| {
         Some(format!(
-            "by root keys of keyset 1: {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"
+            "by root keys of keyset 1: {good} of {needed} trusted signatures (0 bad, {unknown} by unknown keys)"
         ))
     };
-    let by_new = |good, wanted, unknown| {
+    let by_new = |good, needed, unknown| {
         Some(format!(
-            "by its own root keys, those of keyset 2: {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"
+            "by its own root keys, those of keyset 2: {good} of {needed} trusted signatures (0 bad, {unknown} by unknown keys)"
         ))
     };
     let cases: &[(&str, &[Version], Option<String>)] = &[
@@ -203,7 +203,7 @@ fn list_fault(keyset: Keyset, signers: &[u8]) -> Option<String> {
         rules: Rules::default(),
     };
     trust
-        .authenticate(&reader, bytes.len() as u64, Standing::Staged, Enough::All)
+        .authenticate(&reader, bytes.len() as u64, Placement::Staged, Enough::All)
         .err()
         .map(|fault| fault.to_string())
 }
@@ -212,9 +212,9 @@ fn list_fault(keyset: Keyset, signers: &[u8]) -> Option<String> {
 fn test_non_root_rotations() {
     let five = &[0, 1, 2, 3, 4][..];
     let other = &[0, 1, 3, 4, 5][..];
-    let too_few = |good, wanted, unknown| {
+    let too_few = |good, needed, unknown| {
         Some(format!(
-            "cannot trust list \"list\": {good} of {wanted} trusted signatures (0 bad, {unknown} by unknown keys)"
+            "cannot trust list \"list\": {good} of {needed} trusted signatures (0 bad, {unknown} by unknown keys)"
         ))
     };
     let cases: &[(&str, Version, Option<String>)] = &[

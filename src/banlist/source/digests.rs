@@ -25,7 +25,7 @@ const LINE: usize = 71;
 
 /// Why a file has no digests.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum DigestsError {
     /// It cannot be read.
     Io(io::Error),
     /// It has more bytes than this.
@@ -35,7 +35,7 @@ pub(super) enum Unread {
 }
 
 /// The result of a part of a piece.
-enum Done {
+enum PartResult {
     Hashed,
     /// Its digests, and how many lines it has.
     Parsed(Vec<Digest>, usize),
@@ -44,7 +44,7 @@ enum Done {
 }
 
 /// Work on a piece.
-enum Part<'a> {
+enum PieceWork<'a> {
     Hash(&'a mut Sha256, &'a [u8]),
     Parse(&'a [u8]),
 }
@@ -55,7 +55,7 @@ pub(super) fn read(
     limit: u64,
     hasher: &mut Sha256,
     watch: &dyn Watch,
-) -> Result<(Vec<Digest>, u64), Unread> {
+) -> Result<(Vec<Digest>, u64), DigestsError> {
     read_by(PIECE, file, limit, hasher, watch)
 }
 
@@ -65,22 +65,22 @@ fn read_by(
     limit: u64,
     hasher: &mut Sha256,
     watch: &dyn Watch,
-) -> Result<(Vec<Digest>, u64), Unread> {
+) -> Result<(Vec<Digest>, u64), DigestsError> {
     let (mut digests, mut lines, mut size) = (Vec::new(), 0, 0);
     let (mut piece, mut kept) = (Vec::new(), 0);
     loop {
         // The incomplete line at the end of the piece before comes first.
-        let wanted = (most - kept.min(most / 2)) as u64;
+        let room = (most - kept.min(most / 2)) as u64;
         let new = file
             .by_ref()
-            .take(wanted)
+            .take(room)
             .read_to_end(&mut piece)
-            .map_err(Unread::Io)?;
+            .map_err(DigestsError::Io)?;
         size += new as u64;
         if size > limit {
-            return Err(Unread::TooLarge(limit));
+            return Err(DigestsError::TooLarge(limit));
         }
-        let is_last = (new as u64) < wanted;
+        let is_last = (new as u64) < room;
         let end = if is_last {
             piece.len()
         } else {
@@ -89,16 +89,18 @@ fn read_by(
                 .rposition(|byte| *byte == b'\n')
                 .map_or(piece.len(), |at| at + 1)
         };
-        let mut parts = vec![Part::Hash(&mut *hasher, &piece[kept..])];
-        parts.extend(split(&piece[..end]).map(Part::Parse));
+        let mut parts = vec![PieceWork::Hash(&mut *hasher, &piece[kept..])];
+        parts.extend(split(&piece[..end]).map(PieceWork::Parse));
         for done in threads::share(parts, work) {
             match done {
-                Done::Hashed => {}
-                Done::Parsed(found, read) => {
+                PartResult::Hashed => {}
+                PartResult::Parsed(found, read) => {
                     digests.extend(found);
                     lines += read;
                 }
-                Done::Fault(line, fault) => return Err(Unread::Line(lines + line + 1, fault)),
+                PartResult::Fault(line, fault) => {
+                    return Err(DigestsError::Line(lines + line + 1, fault));
+                }
             }
         }
         watch.advance(new as u64);
@@ -126,17 +128,17 @@ fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn work(part: Part<'_>) -> Done {
+fn work(part: PieceWork<'_>) -> PartResult {
     match part {
-        Part::Hash(hasher, bytes) => {
+        PieceWork::Hash(hasher, bytes) => {
             hasher.update(bytes);
-            Done::Hashed
+            PartResult::Hashed
         }
-        Part::Parse(bytes) => parse(bytes),
+        PieceWork::Parse(bytes) => parse(bytes),
     }
 }
 
-fn parse(bytes: &[u8]) -> Done {
+fn parse(bytes: &[u8]) -> PartResult {
     let (mut digests, mut lines, mut rest) =
         (Vec::with_capacity(bytes.len() / (LINE + 1) + 1), 0, bytes);
     while !rest.is_empty() {
@@ -150,13 +152,13 @@ fn parse(bytes: &[u8]) -> Done {
         if !matches!(line, [] | [b'#', ..]) {
             match digest(line) {
                 Some(digest) => digests.push(digest),
-                None => return Done::Fault(lines, fault(line)),
+                None => return PartResult::Fault(lines, fault(line)),
             }
         }
         lines += 1;
         rest = behind;
     }
-    Done::Parsed(digests, lines)
+    PartResult::Parsed(digests, lines)
 }
 
 fn digest(line: &[u8]) -> Option<Digest> {
@@ -203,7 +205,7 @@ mod tests {
                 );
                 Ok(digests)
             }
-            Err(Unread::Line(line, fault)) => Err((line, fault)),
+            Err(DigestsError::Line(line, fault)) => Err((line, fault)),
             Err(fault) => panic!("{fault:?}"),
         }
     }
@@ -252,7 +254,7 @@ mod tests {
         let endless = std::io::repeat(b'\n');
         assert!(matches!(
             read_by(200, endless, 10_000, &mut Sha256::new(), &()),
-            Err(Unread::TooLarge(10_000))
+            Err(DigestsError::TooLarge(10_000))
         ));
     }
 }

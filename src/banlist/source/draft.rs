@@ -15,7 +15,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::written::{
-    self, Fault, Moment, Target, WrittenBan, WrittenException, WrittenMatch, WrittenPatch,
+    self, MatchTarget, SourceFault, WrittenBan, WrittenException, WrittenMatch, WrittenPatch,
+    WrittenTime,
 };
 use super::{MAX_DIGESTS, MAX_SOURCE, beside};
 use crate::banlist::record::{Action, MatchKind, Patch, Severity};
@@ -145,7 +146,7 @@ impl Draft {
         let mut draft = Self::parse(path, &text, |name| {
             file::read(&directory.join(name), MAX_DIGESTS, Guard::Any)
         });
-        let fault = written::begun(&text).err();
+        let fault = written::check_not_empty(&text).err();
         draft.faults.extend(fault.map(|fault| Mistake {
             file: path.to_owned(),
             line: 1,
@@ -163,16 +164,16 @@ impl Draft {
         open: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
     ) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut reading = Reading {
+        let mut reading = DraftReader {
             path,
-            lines: Lines::of(text),
+            lines: LineStarts::of(text),
             open,
             faults: Vec::new(),
         };
         errors
             .iter()
             .take(MAX_FAULTS)
-            .for_each(|error| reading.fault(Fault::of_toml(error)));
+            .for_each(|error| reading.fault(SourceFault::of_toml(error)));
         // What follows a syntax error is guesswork, and would be reported as a mistake of its own.
         let bans = if errors.is_empty() {
             reading.document(root.into_inner())
@@ -188,34 +189,34 @@ impl Draft {
 }
 
 /// A source while it is read.
-struct Reading<'a, F> {
+struct DraftReader<'a, F> {
     path: &'a Path,
-    lines: Lines,
+    lines: LineStarts,
     open: F,
     faults: Vec<Mistake>,
 }
 
 /// What a table says, without the keys that cannot be read.
-struct Table<T> {
+struct PartialTable<T> {
     at: usize,
     read: T,
     unread: Vec<String>,
 }
 
-impl<T> Table<T> {
+impl<T> PartialTable<T> {
     fn is_missing<U>(&self, value: Option<&U>, key: &str) -> bool {
         value.is_none() && !self.unread.iter().any(|unread| unread == key)
     }
 }
 
-impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
+impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'_, F> {
     fn document(&mut self, root: DeTable<'_>) -> Vec<DraftBan> {
         let mut bans = Vec::new();
         for (key, value) in root {
             if key.get_ref() == "ban" {
                 bans = self.tables(Some(value), "[[ban]]");
             } else {
-                self.fault(Fault::new(
+                self.fault(SourceFault::new(
                     &key,
                     format!("unknown field `{}`, expected `ban`", key.get_ref()),
                 ));
@@ -243,7 +244,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
             .filter_map(|table| self.exception(table))
             .collect();
         let patch = patch.and_then(|patch| self.patch(patch));
-        let ban: Table<WrittenBan> = self.table(table)?;
+        let ban: PartialTable<WrittenBan> = self.table(table)?;
         let (at, written) = (ban.at, &ban.read);
         for (key, missing) in [
             ("id", ban.is_missing(written.id.as_ref(), "id")),
@@ -258,7 +259,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
             ),
         ] {
             if missing {
-                self.fault(Fault {
+                self.fault(SourceFault {
                     at,
                     what: format!("missing field `{key}`"),
                 });
@@ -291,11 +292,11 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     }
 
     fn found(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftMatch> {
-        let Table { at, read, .. } = self.table::<WrittenMatch>(table)?;
+        let PartialTable { at, read, .. } = self.table::<WrittenMatch>(table)?;
         // A match that names nothing has no better place than its table.
         let checked = read.checked().map_err(|fault| {
             if fault.at == 0 {
-                Fault { at, ..fault }
+                SourceFault { at, ..fault }
             } else {
                 fault
             }
@@ -303,11 +304,11 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
         let found = self.keep(checked)?;
         let line = self.lines.of_byte(found.at);
         let (file, digests) = match found.target {
-            Target::Digest(digest) => (
+            MatchTarget::Digest(digest) => (
                 None,
                 vec![(digest, u32::try_from(line).unwrap_or(u32::MAX))],
             ),
-            Target::File(name, place) => self.digests(name, place)?,
+            MatchTarget::File(name, place) => self.digests(name, place)?,
         };
         let placed = |text: &Spanned<String>| Placed {
             value: text.get_ref().clone(),
@@ -330,12 +331,12 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     /// The digests of a file, with their lines.
     #[expect(clippy::type_complexity, reason = "two fields of a match")]
     fn digests(&mut self, name: &str, at: usize) -> Option<(Option<PathBuf>, Vec<(Digest, u32)>)> {
-        let beside = beside(name).ok_or_else(|| Fault {
+        let beside = beside(name).ok_or_else(|| SourceFault {
             at,
             what: format!("{name:?} is not a file beside this one"),
         });
         let name = self.keep(beside)?;
-        let bytes = self.keep((self.open)(name).map_err(|error| Fault {
+        let bytes = self.keep((self.open)(name).map_err(|error| SourceFault {
             at,
             what: line::causes(&error),
         }))?;
@@ -365,7 +366,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     }
 
     fn exception(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftException> {
-        let table: Table<WrittenException> = self.table(table)?;
+        let table: PartialTable<WrittenException> = self.table(table)?;
         let (at, written) = (table.at, &table.read);
         let has_end = !table.is_missing(written.until.as_ref(), "until");
         if !table.unread.iter().any(|key| key == "reason") {
@@ -385,13 +386,14 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     fn patch(&mut self, value: Spanned<DeValue<'_>>) -> Option<DraftPatch> {
         let span = value.span();
         let DeValue::Table(table) = value.into_inner() else {
-            self.fault(Fault {
+            self.fault(SourceFault {
                 at: span.start,
                 what: "expected a table: [ban.patch]".to_owned(),
             });
             return None;
         };
-        let Table { at, read, unread } = self.table::<WrittenPatch>(Spanned::new(span, table))?;
+        let PartialTable { at, read, unread } =
+            self.table::<WrittenPatch>(Spanned::new(span, table))?;
         let run = if unread.iter().any(|key| key == "run") {
             None
         } else {
@@ -408,7 +410,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
         };
         let line_of = |place: Option<usize>| self.lines.of_byte(place.unwrap_or(at));
         let timeout_line = line_of(read.timeout.as_ref().map(|text| text.span().start));
-        let run_line = line_of(read.run.as_ref().map(|words| words.span().start));
+        let run_line = line_of(read.run.as_ref().map(|arguments| arguments.span().start));
         Some(DraftPatch {
             line: line_of(None),
             timeout_line,
@@ -428,7 +430,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
         };
         let at = value.span().start;
         let DeValue::Array(items) = value.into_inner() else {
-            self.fault(Fault {
+            self.fault(SourceFault {
                 at,
                 what: format!("expected {header}, in two brackets, for each of them"),
             });
@@ -444,7 +446,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
                 | DeValue::Float(_)
                 | DeValue::Boolean(_)
                 | DeValue::Datetime(_)
-                | DeValue::Array(_) => self.fault(Fault {
+                | DeValue::Array(_) => self.fault(SourceFault {
                     at: span.start,
                     what: format!("expected a table: {header}"),
                 }),
@@ -458,19 +460,19 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     fn table<'i, T: Deserialize<'i>>(
         &mut self,
         mut table: Spanned<DeTable<'i>>,
-    ) -> Option<Table<T>> {
+    ) -> Option<PartialTable<T>> {
         let (span, mut unread) = (table.span(), Vec::new());
         loop {
             let value = Spanned::new(span.clone(), DeValue::Table(table.get_ref().clone()));
             let fault = match T::deserialize(ValueDeserializer::from(value)) {
                 Ok(read) => {
-                    return Some(Table {
+                    return Some(PartialTable {
                         at: span.start,
                         read,
                         unread,
                     });
                 }
-                Err(error) => Fault::of_toml(&error),
+                Err(error) => SourceFault::of_toml(&error),
             };
             let holds = |span: std::ops::Range<usize>| (span.start..=span.end).contains(&fault.at);
             let culprit = table
@@ -485,7 +487,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
         }
     }
 
-    fn time(&self, moment: Option<&Spanned<Moment>>) -> Option<Placed<Timestamp>> {
+    fn time(&self, moment: Option<&Spanned<WrittenTime>>) -> Option<Placed<Timestamp>> {
         moment.map(|moment| Placed {
             value: moment.get_ref().0,
             line: self.lines.of_byte(moment.span().start),
@@ -495,7 +497,7 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     fn placed<T, U>(
         &mut self,
         text: Option<&Spanned<T>>,
-        check: impl FnOnce(&Spanned<T>) -> Result<U, Fault>,
+        check: impl FnOnce(&Spanned<T>) -> Result<U, SourceFault>,
     ) -> Option<Placed<U>> {
         let text = text?;
         let value = self.keep(check(text))?;
@@ -506,11 +508,11 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
     }
 
     /// The value; a fault is kept.
-    fn keep<T>(&mut self, read: Result<T, Fault>) -> Option<T> {
+    fn keep<T>(&mut self, read: Result<T, SourceFault>) -> Option<T> {
         read.map_err(|fault| self.fault(fault)).ok()
     }
 
-    fn fault(&mut self, fault: Fault) {
+    fn fault(&mut self, fault: SourceFault) {
         self.faults.push(Mistake {
             file: self.path.to_owned(),
             line: self.lines.of_byte(fault.at),
@@ -520,9 +522,9 @@ impl<F: Fn(&Path) -> Result<Vec<u8>, FileError>> Reading<'_, F> {
 }
 
 /// Where the lines of a text end.
-struct Lines(Vec<usize>);
+struct LineStarts(Vec<usize>);
 
-impl Lines {
+impl LineStarts {
     fn of(text: &str) -> Self {
         Self(
             text.bytes()

@@ -115,7 +115,7 @@ fn a_patch_can_be_a_script_that_needs_no_words() {
     let run = "run = [\"apt-get\", \"install\", \"libc6\"]";
     let digest = Digest::parse(&format!("sha256:{HEX}")).unwrap();
     let script = format!("script = \"sha256:{HEX}\"");
-    for (line, words) in [
+    for (line, arguments) in [
         ("", &[][..]),
         ("\nrun = []", &[]),
         ("\nrun = [\"-q\"]", &["-q"]),
@@ -126,7 +126,10 @@ fn a_patch_can_be_a_script_that_needs_no_words() {
             (patch.script, patch.run),
             (
                 Some(digest),
-                words.iter().map(|&word| word.to_owned()).collect()
+                arguments
+                    .iter()
+                    .map(|&argument| argument.to_owned())
+                    .collect()
             )
         );
     }

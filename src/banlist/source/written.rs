@@ -16,12 +16,12 @@ use crate::sys::clock::{self, Timestamp};
 use super::super::record::{Action, Ban, Exception, MatchKind, Patch, Severity};
 
 /// Something wrong, and its byte position.
-pub(super) struct Fault {
+pub(super) struct SourceFault {
     pub(super) at: usize,
     pub(super) what: String,
 }
 
-impl Fault {
+impl SourceFault {
     pub(super) fn new<T>(place: &Spanned<T>, what: impl fmt::Display) -> Self {
         Self {
             at: place.span().start,
@@ -41,11 +41,11 @@ impl Fault {
 
 /// Refuses an empty file: a crash or a full disk leaves such files, and a list made from one would
 /// lift every ban.
-pub(super) fn begun(text: &str) -> Result<(), Fault> {
+pub(super) fn check_not_empty(text: &str) -> Result<(), SourceFault> {
     let what =
         "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
     if text.trim().is_empty() {
-        Err(Fault {
+        Err(SourceFault {
             at: 0,
             what: what.to_owned(),
         })
@@ -57,14 +57,14 @@ pub(super) fn begun(text: &str) -> Result<(), Fault> {
 /// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Document {
+pub(super) struct WrittenSource {
     #[serde(default, rename = "ban")]
     pub(super) bans: Vec<Spanned<WrittenBan>>,
 }
 
-impl Document {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        toml::from_str(text).map_err(|error| Fault::of_toml(&error))
+impl WrittenSource {
+    pub(super) fn parse(text: &str) -> Result<Self, SourceFault> {
+        toml::from_str(text).map_err(|error| SourceFault::of_toml(&error))
     }
 }
 
@@ -79,8 +79,8 @@ pub(super) struct WrittenBan {
     pub(super) advisories: Vec<Spanned<String>>,
     pub(super) severity: Option<Severity>,
     pub(super) action: Option<Action>,
-    pub(super) effective: Option<Spanned<Moment>>,
-    pub(super) lapses: Option<Spanned<Moment>>,
+    pub(super) effective: Option<Spanned<WrittenTime>>,
+    pub(super) lapses: Option<Spanned<WrittenTime>>,
     pub(super) successor: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) cure: Vec<Spanned<String>>,
@@ -92,9 +92,9 @@ pub(super) struct WrittenBan {
 }
 
 /// A time, as a TOML date or as text.
-pub(super) struct Moment(pub(super) Timestamp);
+pub(super) struct WrittenTime(pub(super) Timestamp);
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for WrittenTime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let expected =
             || D::Error::custom("expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ");
@@ -130,7 +130,7 @@ pub(super) struct WrittenException {
     base: Option<Spanned<String>>,
     image: Option<Spanned<String>>,
     layer: Option<Spanned<String>>,
-    pub(super) until: Option<Spanned<Moment>>,
+    pub(super) until: Option<Spanned<WrittenTime>>,
     pub(super) reason: Option<Spanned<String>>,
     ticket: Option<Spanned<String>>,
 }
@@ -146,17 +146,17 @@ pub(super) struct WrittenPatch {
 }
 
 /// A match, checked.
-pub(super) struct Found<'a> {
+pub(super) struct CheckedMatch<'a> {
     pub(super) kind: MatchKind,
     /// The place of its digest, or of its file's name.
     pub(super) at: usize,
-    pub(super) target: Target<'a>,
+    pub(super) target: MatchTarget<'a>,
     pub(super) name: Option<String>,
     pub(super) platform: Option<String>,
 }
 
 /// What a match names.
-pub(super) enum Target<'a> {
+pub(super) enum MatchTarget<'a> {
     Digest(Digest),
     /// A file of digests, and the place of its name.
     File(&'a str, usize),
@@ -164,7 +164,7 @@ pub(super) enum Target<'a> {
 
 impl WrittenBan {
     /// The ban, without what it matches. `at` is the start of its table.
-    pub(super) fn ban(&self, at: usize) -> Result<Ban, Fault> {
+    pub(super) fn ban(&self, at: usize) -> Result<Ban, SourceFault> {
         let id = required(self.id.as_ref(), "id", at)?;
         let effective = required(self.effective.as_ref(), "effective", at)?
             .get_ref()
@@ -174,10 +174,13 @@ impl WrittenBan {
             .as_ref()
             .filter(|lapses| lapses.get_ref().0 <= effective)
         {
-            return Err(Fault::new(lapses, "lapses is not later than effective"));
+            return Err(SourceFault::new(
+                lapses,
+                "lapses is not later than effective",
+            ));
         }
         if self.matches.is_empty() {
-            return Err(Fault::new(
+            return Err(SourceFault::new(
                 id,
                 "the ban has no [[ban.match]], so it bans nothing",
             ));
@@ -207,7 +210,7 @@ impl WrittenBan {
 }
 
 impl WrittenMatch {
-    pub(super) fn checked(&self) -> Result<Found<'_>, Fault> {
+    pub(super) fn checked(&self) -> Result<CheckedMatch<'_>, SourceFault> {
         use MatchKind::{Base, Image, Layer};
         let digests = [
             (Base, &self.base),
@@ -222,16 +225,20 @@ impl WrittenMatch {
         let mut named = Vec::new();
         for (kind, text) in digests {
             if let Some(text) = text {
-                named.push((kind, text, Target::Digest(digest(text)?)));
+                named.push((kind, text, MatchTarget::Digest(digest(text)?)));
             }
         }
         for (kind, text) in files {
             if let Some(text) = text {
-                named.push((kind, text, Target::File(text.get_ref(), text.span().start)));
+                named.push((
+                    kind,
+                    text,
+                    MatchTarget::File(text.get_ref(), text.span().start),
+                ));
             }
         }
         if let Some((_, second, _)) = named.get(1) {
-            return Err(Fault::new(
+            return Err(SourceFault::new(
                 *second,
                 "a match names one thing; write a second [[ban.match]]",
             ));
@@ -243,8 +250,8 @@ impl WrittenMatch {
             .map_or(0, |text| text.span().start);
         let what =
             "a match needs base, image, layer, base_file, image_file or layer_file".to_owned();
-        let (kind, place, target) = named.pop().ok_or(Fault { at, what })?;
-        Ok(Found {
+        let (kind, place, target) = named.pop().ok_or(SourceFault { at, what })?;
+        Ok(CheckedMatch {
             kind,
             at: place.span().start,
             target,
@@ -256,7 +263,7 @@ impl WrittenMatch {
 
 impl WrittenException {
     /// The exception. `at` is the start of its table.
-    pub(super) fn checked(&self, at: usize) -> Result<Exception, Fault> {
+    pub(super) fn checked(&self, at: usize) -> Result<Exception, SourceFault> {
         let until = required(self.until.as_ref(), "until", at)?.get_ref().0;
         let (kind, digest, _) = self.named(at)?;
         Ok(Exception {
@@ -269,7 +276,7 @@ impl WrittenException {
     }
 
     /// What is excepted, and its place.
-    pub(super) fn named(&self, at: usize) -> Result<(MatchKind, Digest, usize), Fault> {
+    pub(super) fn named(&self, at: usize) -> Result<(MatchKind, Digest, usize), SourceFault> {
         let kinds = [
             (MatchKind::Base, &self.base),
             (MatchKind::Image, &self.image),
@@ -278,13 +285,13 @@ impl WrittenException {
         let mut named = kinds
             .into_iter()
             .filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
-        let needed = || Fault {
+        let needed = || SourceFault {
             at,
             what: "an exception needs base, image or layer".to_owned(),
         };
         let (kind, text) = named.next().ok_or_else(needed)?;
         match named.next() {
-            Some((_, second)) => Err(Fault::new(
+            Some((_, second)) => Err(SourceFault::new(
                 second,
                 "an exception names one thing; write a second [[ban.except]]",
             )),
@@ -292,11 +299,11 @@ impl WrittenException {
         }
     }
 
-    pub(super) fn reason(&self, at: usize) -> Result<String, Fault> {
+    pub(super) fn reason(&self, at: usize) -> Result<String, SourceFault> {
         reason(required(self.reason.as_ref(), "reason", at)?)
     }
 
-    pub(super) fn ticket(&self) -> Result<Option<String>, Fault> {
+    pub(super) fn ticket(&self) -> Result<Option<String>, SourceFault> {
         optional(self.ticket.as_ref(), |text| {
             word(text, "ticket", 200, |_| true)
         })
@@ -305,7 +312,7 @@ impl WrittenException {
 
 impl WrittenPatch {
     /// The patch. `at` is the start of its table.
-    pub(super) fn checked(&self, at: usize) -> Result<Patch, Fault> {
+    pub(super) fn checked(&self, at: usize) -> Result<Patch, SourceFault> {
         Ok(Patch {
             check: self.check()?,
             script: self.script()?,
@@ -315,78 +322,79 @@ impl WrittenPatch {
         })
     }
 
-    pub(super) fn check(&self) -> Result<Option<Vec<String>>, Fault> {
-        optional(self.check.as_ref(), |words| command(words, "check"))
+    pub(super) fn check(&self) -> Result<Option<Vec<String>>, SourceFault> {
+        optional(self.check.as_ref(), |arguments| command(arguments, "check"))
     }
 
-    pub(super) fn script(&self) -> Result<Option<Digest>, Fault> {
+    pub(super) fn script(&self) -> Result<Option<Digest>, SourceFault> {
         optional(self.script.as_ref(), digest)
     }
 
     /// The command, or the arguments of the script, which needs none.
-    pub(super) fn run(&self, at: usize) -> Result<Vec<String>, Fault> {
+    pub(super) fn run(&self, at: usize) -> Result<Vec<String>, SourceFault> {
         match (&self.script, &self.run) {
             (None, run) => command(required(run.as_ref(), "run", at)?, "run"),
-            (Some(_), Some(words)) if !are_words(words.get_ref()) => {
-                Err(Fault::new(words, "run: expected arguments for the script"))
-            }
-            (Some(_), words) => Ok(words
+            (Some(_), Some(arguments)) if !are_arguments(arguments.get_ref()) => Err(
+                SourceFault::new(arguments, "run: expected arguments for the script"),
+            ),
+            (Some(_), arguments) => Ok(arguments
                 .as_ref()
-                .map(|words| words.get_ref().clone())
+                .map(|arguments| arguments.get_ref().clone())
                 .unwrap_or_default()),
         }
     }
 
-    pub(super) fn timeout(&self) -> Result<u64, Fault> {
+    pub(super) fn timeout(&self) -> Result<u64, SourceFault> {
         let Some(text) = &self.timeout else {
             return Ok(600);
         };
         let seconds =
             clock::duration(text.get_ref()).filter(|seconds| (1..=86_400).contains(seconds));
-        seconds
-            .ok_or_else(|| Fault::new(text, "timeout: expected a duration from \"1s\" to \"24h\""))
+        seconds.ok_or_else(|| {
+            SourceFault::new(text, "timeout: expected a duration from \"1s\" to \"24h\"")
+        })
     }
 
-    pub(super) fn user(&self) -> Result<String, Fault> {
+    pub(super) fn user(&self) -> Result<String, SourceFault> {
         Ok(optional(self.user.as_ref(), user)?.unwrap_or_else(|| "0:0".to_owned()))
     }
 }
 
 /// The value of a key that must not be missing; `at` is the start of its table.
-fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, Fault> {
-    value.ok_or_else(|| Fault {
+fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, SourceFault> {
+    value.ok_or_else(|| SourceFault {
         at,
         what: format!("missing field `{key}`"),
     })
 }
 
-pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, Fault> {
+pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, SourceFault> {
     word(text, "id", MAX_ID, is_of_id)
 }
 
-pub(super) fn reason(text: &Spanned<String>) -> Result<String, Fault> {
+pub(super) fn reason(text: &Spanned<String>) -> Result<String, SourceFault> {
     phrase(text, "reason", MAX_REASON)
 }
 
-pub(super) fn advisory(text: &Spanned<String>) -> Result<String, Fault> {
+pub(super) fn advisory(text: &Spanned<String>) -> Result<String, SourceFault> {
     word(text, "an advisory", 64, |_| true)
 }
 
-pub(super) fn successor(text: &Spanned<String>) -> Result<String, Fault> {
+pub(super) fn successor(text: &Spanned<String>) -> Result<String, SourceFault> {
     word(text, "successor", 512, |_| true)
 }
 
 /// The checked value of something optional.
 fn optional<T, U>(
     value: Option<&T>,
-    check: impl FnOnce(&T) -> Result<U, Fault>,
-) -> Result<Option<U>, Fault> {
+    check: impl FnOnce(&T) -> Result<U, SourceFault>,
+) -> Result<Option<U>, SourceFault> {
     value.map(check).transpose()
 }
 
-pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, Fault> {
+pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, SourceFault> {
     Digest::parse(text.get_ref()).map_err(|_| {
-        Fault::new(
+        SourceFault::new(
             text,
             format!("expected sha256:DIGEST, found {:?}", text.get_ref()),
         )
@@ -434,12 +442,12 @@ fn word(
     key: &str,
     most: usize,
     legal: impl Fn(u8) -> bool,
-) -> Result<String, Fault> {
+) -> Result<String, SourceFault> {
     let found = text.get_ref();
     if is_word(found, most, legal) {
         Ok(found.clone())
     } else {
-        Err(Fault::new(
+        Err(SourceFault::new(
             text,
             format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}"),
         ))
@@ -447,19 +455,19 @@ fn word(
 }
 
 /// A phrase on one line.
-fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, Fault> {
+fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, SourceFault> {
     let found = text.get_ref();
     if is_phrase(found, most) {
         Ok(found.clone())
     } else {
-        Err(Fault::new(
+        Err(SourceFault::new(
             text,
             format!("{key}: expected one line of 1 to {most} characters, found {found:?}"),
         ))
     }
 }
 
-fn platform(text: &Spanned<String>) -> Result<String, Fault> {
+fn platform(text: &Spanned<String>) -> Result<String, SourceFault> {
     let found = text.get_ref();
     let part = |part: &str| {
         (1..=32).contains(&part.len())
@@ -471,7 +479,7 @@ fn platform(text: &Spanned<String>) -> Result<String, Fault> {
     if fits {
         Ok(found.clone())
     } else {
-        Err(Fault::new(
+        Err(SourceFault::new(
             text,
             format!("platform: expected os/architecture[/variant], found {found:?}"),
         ))
@@ -479,25 +487,25 @@ fn platform(text: &Spanned<String>) -> Result<String, Fault> {
 }
 
 /// A command: arguments without NUL, of which the first is not empty.
-fn command(words: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, Fault> {
-    let found = words.get_ref();
-    let fits = found.first().is_some_and(|first| !first.is_empty()) && are_words(found);
+fn command(arguments: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, SourceFault> {
+    let found = arguments.get_ref();
+    let fits = found.first().is_some_and(|first| !first.is_empty()) && are_arguments(found);
     if fits {
         Ok(found.clone())
     } else {
-        Err(Fault::new(
-            words,
+        Err(SourceFault::new(
+            arguments,
             format!("{key}: expected a command and its arguments"),
         ))
     }
 }
 
 /// Whether the kernel accepts these arguments.
-fn are_words(words: &[String]) -> bool {
-    words.len() <= 256 && words.iter().all(|word| !word.contains('\0'))
+fn are_arguments(arguments: &[String]) -> bool {
+    arguments.len() <= 256 && arguments.iter().all(|word| !word.contains('\0'))
 }
 
-fn user(text: &Spanned<String>) -> Result<String, Fault> {
+fn user(text: &Spanned<String>) -> Result<String, SourceFault> {
     let numeric = |id: &str| {
         id.parse::<u32>()
             .is_ok_and(|number| number.to_string() == id)
@@ -509,7 +517,7 @@ fn user(text: &Spanned<String>) -> Result<String, Fault> {
     if fits {
         Ok(text.get_ref().clone())
     } else {
-        Err(Fault::new(
+        Err(SourceFault::new(
             text,
             format!(
                 "user: expected UID:GID in numbers, found {:?}",

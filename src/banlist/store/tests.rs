@@ -16,12 +16,12 @@ use crate::sys::file::FileError;
 use crate::sys::replace::replace;
 
 /// A node below its own directory.
-struct Node {
+struct TestNode {
     directory: tempfile::TempDir,
     paths: Paths,
 }
 
-impl Node {
+impl TestNode {
     /// A node whose keyset has keys 1, 2 and 3, of which `threshold` must sign.
     fn new(threshold: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -98,7 +98,7 @@ fn head_text(bytes: &[u8]) -> String {
         .text
 }
 
-fn known(bans: Bans) -> Known {
+fn known(bans: Bans) -> ListAnswer {
     match bans {
         Bans::Known(known) => known,
         Bans::Missing(fault) => panic!("{fault}"),
@@ -114,7 +114,7 @@ fn a_digest_is_found_as_the_kinds_it_is_banned_as_with_its_bans() {
         digest(1),
         digest(2)
     ));
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.list(&list(&source, &terms(1), &[1]));
     let query = |number, kind| Query {
         digest: digest(number),
@@ -168,14 +168,14 @@ fn a_digest_is_found_as_the_kinds_it_is_banned_as_with_its_bans() {
 
 #[test]
 fn an_empty_list_bans_nothing() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.list(&list(&parse(""), &terms(1), &[1]));
     assert_eq!(known(node.ask(1)).hits, []);
 }
 
 #[test]
 fn a_list_needs_enough_signatures_by_keys_of_the_keyset() {
-    let node = Node::new(2);
+    let node = TestNode::new(2);
     let text = |good, bad, unknown| {
         format!(
             "cannot trust list \"/var/lib/embargo/banlist.lst\": {good} of 2 trusted signatures ({bad} bad, {unknown} by unknown keys)"
@@ -202,7 +202,7 @@ fn a_list_needs_enough_signatures_by_keys_of_the_keyset() {
 
 #[test]
 fn a_bad_signature_beside_enough_good_ones_is_skipped_and_counted() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let mut bytes = list(&banned(&[1]), &terms(1), &[1]);
     let mut claim = Claim::parse(bytes[..HEAD_SIZE].try_into().unwrap()).unwrap();
     let mut bad = key(2).signature(&claim.text);
@@ -216,8 +216,8 @@ fn a_bad_signature_beside_enough_good_ones_is_skipped_and_counted() {
 
 #[test]
 fn rows_4_and_13_a_list_for_another_origin_is_refused() {
-    let node = Node::new(1);
-    let other = super::super::compile::Terms {
+    let node = TestNode::new(1);
+    let other = super::super::compile::HeadTerms {
         origin: "bans.example.com/staging".to_owned(),
         ..terms(1)
     };
@@ -238,7 +238,7 @@ fn rows_4_and_13_a_list_for_another_origin_is_refused() {
 
 #[test]
 fn an_older_list_is_refused() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let (old, new) = (
         list(&banned(&[2]), &terms(411), &[1]),
         list(&banned(&[1]), &terms(412), &[1]),
@@ -269,7 +269,7 @@ fn an_older_list_is_refused() {
 
 #[test]
 fn another_list_of_the_same_version_is_refused() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let (first, second) = (
         list(&banned(&[1]), &terms(412), &[1]),
         list(&banned(&[2]), &terms(412), &[1]),
@@ -295,7 +295,7 @@ fn two_lift() -> Keyset {
 
 #[test]
 fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     // A node that never had a list has no ban to lift.
     let (kept, installed) = (
@@ -360,7 +360,7 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
 
 #[test]
 fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let [older, newer] =
         [411, 412].map(|version| list(&banned(&[version - 410]), &terms(version), &[1]));
     let floor = |version, head: &[u8], next: Option<&[u8]>| {
@@ -424,7 +424,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
 
 #[test]
 fn without_a_floor_a_copy_that_one_key_signed_lifts_nothing() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     node.list(&list(&banned(&[1]), &terms(411), &[1]));
     for (signers, version) in [(&[1][..], 411), (&[1, 3], 412), (&[9], 411)] {
@@ -441,7 +441,7 @@ fn without_a_floor_a_copy_that_one_key_signed_lifts_nothing() {
 /// Keyset and floor are read before an installation, the list after it.
 #[test]
 fn a_list_that_is_installed_during_the_look_up_is_trusted() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     let lists = [1, 2].map(|digest| list(&banned(&[digest]), &terms(411 + digest), &[1]));
     let texts = [0, 1].map(|number| head_text(&lists[number]));
@@ -452,7 +452,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
         node.put(&node.paths.copy, &lists[1]);
         node.list(&lists[1]);
         node.floor(413, &texts[1]);
-        let found = known(look_up_by(before, &node.paths, &[base(2)], Reading::Start));
+        let found = known(look_up_by(before, &node.paths, &[base(2)], Budget::Start));
         assert_eq!(
             (
                 found.slot,
@@ -481,7 +481,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     };
     let newer = list(
         &banned(&[2]),
-        &super::super::compile::Terms {
+        &super::super::compile::HeadTerms {
             edition,
             ..terms(1)
         },
@@ -489,7 +489,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     );
     node.list(&newer);
     assert_eq!(
-        known(look_up_by(before, &node.paths, &[base(2)], Reading::Start)).version,
+        known(look_up_by(before, &node.paths, &[base(2)], Budget::Start)).version,
         1
     );
 }
@@ -513,14 +513,14 @@ fn the_bans_of_a_digest_are_told_once_each_whatever_their_names() {
         &terms(1),
         &[1],
     );
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.list(&bytes);
     let hits = known(node.ask(1)).hits;
-    let told: Vec<_> = hits
+    let described: Vec<_> = hits
         .iter()
         .map(|hit| (hit.ban.id.as_str(), hit.name.as_deref()))
         .collect();
-    assert_eq!(told, [("A", Some("n00")), ("B", Some("n00"))]);
+    assert_eq!(described, [("A", Some("n00")), ("B", Some("n00"))]);
 }
 
 #[test]
@@ -539,7 +539,7 @@ fn an_entry_with_more_matches_than_can_be_is_malformed() {
         (4_001, false),
     ] {
         assert_eq!(
-            super::super::record::Entry::parse(entry(matches).as_bytes()).is_some(),
+            super::super::record::ListEntry::parse(entry(matches).as_bytes()).is_some(),
             is_entry,
             "{matches}"
         );
@@ -548,8 +548,8 @@ fn an_entry_with_more_matches_than_can_be_is_malformed() {
 
 #[test]
 fn ff_then_rotate_recovers() {
-    let node = Node::new(1);
-    let edition = |keyset, version| super::super::compile::Terms {
+    let node = TestNode::new(1);
+    let edition = |keyset, version| super::super::compile::HeadTerms {
         edition: Edition { keyset, version },
         ..terms(1)
     };
@@ -606,8 +606,8 @@ fn ff_then_rotate_recovers() {
 
 #[test]
 fn older_keyset() {
-    let node = Node::new(1);
-    let edition = |keyset, version| super::super::compile::Terms {
+    let node = TestNode::new(1);
+    let edition = |keyset, version| super::super::compile::HeadTerms {
         edition: Edition { keyset, version },
         ..terms(1)
     };
@@ -646,8 +646,8 @@ fn older_keyset() {
 
 #[test]
 fn a_list_for_a_newer_keyset_waits_for_it_and_one_for_an_older_keyset_holds() {
-    let node = Node::new(1);
-    let edition = |keyset| super::super::compile::Terms {
+    let node = TestNode::new(1);
+    let edition = |keyset| super::super::compile::HeadTerms {
         edition: Edition { keyset, version: 1 },
         ..terms(1)
     };
@@ -666,7 +666,7 @@ fn a_list_for_a_newer_keyset_waits_for_it_and_one_for_an_older_keyset_holds() {
 
 #[test]
 fn the_tree_of_another_version_is_refused() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let (one, two) = (
         list(&banned(&[1, 2]), &terms(1), &[1]),
         list(&banned(&[3, 4]), &terms(2), &[1]),
@@ -707,11 +707,11 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
         bytes: bytes.as_slice(),
     };
     let authentic = trust
-        .authenticate(&reader, bytes.len() as u64, Standing::Staged, Enough::All)
+        .authenticate(&reader, bytes.len() as u64, Placement::Staged, Enough::All)
         .unwrap();
     let head = &authentic.head;
     assert!(head.blocks() > 1);
-    let truth = hits(&reader, head, &queries, Reading::Start).unwrap();
+    let truth = hits(&reader, head, &queries, Budget::Start).unwrap();
     assert_eq!(truth.len(), 60);
     whole::check(&reader, head).unwrap();
     let mut changed = bytes.clone();
@@ -727,7 +727,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
             let found = trust.authenticate(
                 &list,
                 bytes.len() as u64,
-                Standing::Staged,
+                Placement::Staged,
                 Enough::Threshold,
             );
             assert!(
@@ -738,7 +738,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
                 "byte {at}"
             );
         } else {
-            let found = hits(&list, head, &queries, Reading::Start);
+            let found = hits(&list, head, &queries, Budget::Start);
             assert!(
                 found.is_err() || found.is_ok_and(|found| found == truth),
                 "byte {at}"
@@ -764,7 +764,7 @@ fn every_truncation_and_every_addition_is_an_error() {
             bytes,
         };
         trust
-            .authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::All)
+            .authenticate(&list, bytes.len() as u64, Placement::Staged, Enough::All)
             .map(|_| ())
             .map_err(|fault| fault.to_string())
     };
@@ -812,7 +812,7 @@ fn a_file_that_shrinks_after_it_was_measured_is_an_error() {
         bytes: &file,
     };
     let head = trust
-        .authenticate(&list, size, Standing::Staged, Enough::All)
+        .authenticate(&list, size, Placement::Staged, Enough::All)
         .unwrap()
         .head;
     fs::OpenOptions::new()
@@ -821,7 +821,7 @@ fn a_file_that_shrinks_after_it_was_measured_is_an_error() {
         .unwrap()
         .set_len(HEAD_SIZE as u64)
         .unwrap();
-    let fault = hits(&list, &head, &[base(1)], Reading::Start).unwrap_err();
+    let fault = hits(&list, &head, &[base(1)], Budget::Start).unwrap_err();
     assert_eq!(fault.to_string(), format!("cannot read {path:?}"));
 }
 
@@ -859,13 +859,13 @@ fn a_writer_in_place_never_makes_a_reader_wrong() {
         };
         for _ in 0..2_000 {
             let answer = trust
-                .authenticate(&list, size, Standing::Staged, Enough::Threshold)
+                .authenticate(&list, size, Placement::Staged, Enough::Threshold)
                 .and_then(|found| {
                     hits(
                         &list,
                         &found.head,
                         &[base(1), base(2), base(3), base(4)],
-                        Reading::Start,
+                        Budget::Start,
                     )
                 });
             if let Ok(hits) = answer {
@@ -882,7 +882,7 @@ fn a_writer_in_place_never_makes_a_reader_wrong() {
 
 #[test]
 fn only_a_regular_file_is_a_list() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let bytes = list(&banned(&[1]), &terms(1), &[1]);
     let elsewhere = node.paths.state.join("elsewhere");
     node.put(&elsewhere, &bytes);
@@ -905,7 +905,7 @@ fn only_a_regular_file_is_a_list() {
 
 #[test]
 fn a_broken_keyset_or_floor_is_named() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let bytes = list(&banned(&[1]), &terms(1), &[1]);
     node.list(&bytes);
     node.put(&node.paths.floor, b"");
@@ -945,7 +945,7 @@ fn a_broken_keyset_or_floor_is_named() {
 
 #[test]
 fn the_second_copy_stands_in_and_an_older_list_never_does() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let (old, new) = (
         list(&banned(&[1]), &terms(411), &[1]),
         list(&banned(&[1, 2]), &terms(412), &[1]),
@@ -954,7 +954,7 @@ fn the_second_copy_stands_in_and_an_older_list_never_does() {
     let mut broken = new.clone();
     broken[HEAD_SIZE + 30] ^= 1;
     let fault = "cannot use \"/var/lib/embargo/banlist.lst\": not a ban list: it has no head";
-    for (first, said) in [
+    for (first, expected) in [
         (vec![0; HEAD_SIZE], Some(fault)),
         (broken, None),
         (old.clone(), None),
@@ -967,11 +967,14 @@ fn the_second_copy_stands_in_and_an_older_list_never_does() {
             (stand_in.slot, stand_in.version, stand_in.hits.len()),
             (Slot::Copy, 412, 1)
         );
-        let told = node.without_directory(&stand_in.fault.unwrap());
-        assert!(said.is_none_or(|said| said == told), "{told}");
+        let described = node.without_directory(&stand_in.fault.unwrap());
+        assert!(
+            expected.is_none_or(|expected| expected == described),
+            "{described}"
+        );
         // Any older list is a rollback, however authentic, in either place.
         node.put(&node.paths.copy, &old);
-        assert_eq!(node.fault(), told);
+        assert_eq!(node.fault(), described);
     }
     fs::remove_file(&node.paths.list).unwrap();
     assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
@@ -984,7 +987,7 @@ fn the_second_copy_stands_in_and_an_older_list_never_does() {
 
 #[test]
 fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_list() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let all: Vec<_> = (0..60).collect();
     let (old, new) = (
         list(&banned(&[2]), &terms(411), &[1]),
@@ -1081,7 +1084,7 @@ fn a_list_that_the_system_cannot_read_is_passed_over_for_its_second_copy_alone()
     ] {
         assert_eq!(fault.is_of_the_system(), is_of_the_system, "{fault:?}");
     }
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     let (old, new) = (
         list(&banned(&[2]), &terms(411), &[1]),
         list(&banned(&[1]), &terms(412), &[1]),
@@ -1148,7 +1151,7 @@ fn the_digests_of_a_file_share_one_entry() {
         rules: Rules::default(),
     };
     let head = trust
-        .authenticate(&list, bytes.len() as u64, Standing::Staged, Enough::All)
+        .authenticate(&list, bytes.len() as u64, Placement::Staged, Enough::All)
         .unwrap()
         .head;
     let queries = [3, 2_000_000].map(|number| Query {
@@ -1156,14 +1159,14 @@ fn the_digests_of_a_file_share_one_entry() {
         kind: MatchKind::Image,
     });
     assert_eq!(
-        hits(&list, &head, &queries, Reading::Start).unwrap().len(),
+        hits(&list, &head, &queries, Budget::Start).unwrap().len(),
         1
     );
 }
 
 #[test]
 fn a_directory_that_others_may_write_holds_no_list() {
-    let node = Node::new(1);
+    let node = TestNode::new(1);
     node.list(&list(&source(&[("base", digest(1))]), &terms(412), &[1]));
     let mode =
         |mode| fs::set_permissions(&node.paths.state, fs::Permissions::from_mode(mode)).unwrap();
@@ -1208,7 +1211,7 @@ impl ReadAt for Counting<'_> {
 fn counted(
     bytes: &[u8],
     digests: &[Digest],
-    reading: Reading,
+    reading: Budget,
 ) -> (Result<Vec<Hit>, ListError>, usize) {
     let counting = Counting {
         bytes,
@@ -1261,14 +1264,14 @@ fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
     // case.
     for (bans, advisories) in [(1, 950), (16, 60), (MAX_MATCHES as u64, 10)] {
         let bytes = heavy(4 * bans, advisories, |ban| digest(ban % 4));
-        let (answer, read) = counted(&bytes, &[0, 1, 2, 3].map(digest), Reading::Start);
+        let (answer, read) = counted(&bytes, &[0, 1, 2, 3].map(digest), Budget::Start);
         let fits = answer.is_ok_and(|hits| hits.len() as u64 == 4 * bans);
         assert!(
             fits || 4 * bans > MAX_BANS as u64,
             "{bans} bans of {advisories}"
         );
         assert!(read <= MAX_BLOCKS * 4_096 + (512 << 10), "{read}");
-        let (answer, _) = counted(&bytes, &[digest(3)], Reading::Start);
+        let (answer, _) = counted(&bytes, &[digest(3)], Budget::Start);
         assert_eq!(answer.unwrap().len() as u64, bans, "{advisories}");
     }
     // However many of a container's digests the list speaks about, and however far apart they are,
@@ -1282,7 +1285,7 @@ fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
     ] {
         let layers: Vec<_> = (0..bans).map(digest).collect();
         let bytes = heavy(bans, advisories, digest);
-        let (answer, read) = counted(&bytes, &layers, Reading::Start);
+        let (answer, read) = counted(&bytes, &layers, Budget::Start);
         let tree = layers.len() * 10 * 1_024;
         assert!(
             read <= MAX_BLOCKS * 4_096 + (256 << 10) + tree,
@@ -1300,7 +1303,7 @@ fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
         }
         // A survey of a whole node reads everything.
         assert_eq!(
-            counted(&bytes, &layers, Reading::Survey).0.unwrap().len() as u64,
+            counted(&bytes, &layers, Budget::Unlimited).0.unwrap().len() as u64,
             bans
         );
     }
@@ -1318,7 +1321,7 @@ fn a_head_that_denies_what_its_tree_holds_lets_nothing_pass() {
         path: Path::new("list"),
         bytes: bytes.as_slice(),
     };
-    let fault = hits(&reader, &head, &[base(1)], Reading::Start).unwrap_err();
+    let fault = hits(&reader, &head, &[base(1)], Budget::Start).unwrap_err();
     assert!(
         matches!(&fault, ListError::Unread(found, why) if *found == digest(1) && matches!(**why, ListError::Counts(_))),
         "{fault}"
@@ -1329,13 +1332,10 @@ fn a_head_that_denies_what_its_tree_holds_lets_nothing_pass() {
         kind: MatchKind::Image,
     };
     assert!(matches!(
-        hits(&reader, &head, &[image], Reading::Start),
+        hits(&reader, &head, &[image], Budget::Start),
         Err(ListError::Counts(_))
     ));
-    assert_eq!(
-        hits(&reader, &head, &[base(7)], Reading::Start).unwrap(),
-        []
-    );
+    assert_eq!(hits(&reader, &head, &[base(7)], Budget::Start).unwrap(), []);
     assert!(matches!(
         whole::check(&reader, &head),
         Err(ListError::Counts(_))

@@ -13,7 +13,7 @@ use super::super::error::ListError;
 use super::super::head::Head;
 use super::super::shape::{NODE_SIZE, PER_INNER, Shape};
 use super::super::watch::Watch;
-use super::{HEADER, Leaf, Node, Visit, authentic, record_size};
+use super::{HEADER, Leaf, TreeNode, Visit, authentic, record_size};
 use crate::lineage::digest::Digest;
 
 /// Nodes read at once.
@@ -24,14 +24,14 @@ pub struct Leaves<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
     shape: Shape,
     root: Digest,
-    /// The node of each level on the way to the next leaf, starting with the leaf's. Empty before
+    /// The node of each level on the path to the next leaf, starting with the leaf's. Empty before
     /// the first leaf.
-    way: Vec<Step>,
+    path: Vec<PathNode>,
     watch: &'a dyn Watch,
 }
 
-/// A node on the way.
-struct Step {
+/// A node on the path.
+struct PathNode {
     /// A piece of the file that contains the node, and where the node starts in it.
     piece: Vec<u8>,
     start: usize,
@@ -43,11 +43,11 @@ struct Step {
     to: Option<[u8; 32]>,
 }
 
-impl Step {
+impl PathNode {
     /// The node, which was authentic when it was read into the piece.
-    fn node(&self, level: usize) -> Node<'_> {
+    fn node(&self, level: usize) -> TreeNode<'_> {
         let start = self.start + HEADER;
-        Node {
+        TreeNode {
             level,
             records: &self.piece[start..start + self.count * record_size(level)],
         }
@@ -62,7 +62,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
             list,
             shape: head.shape(),
             root: head.tree_root,
-            way: Vec::new(),
+            path: Vec::new(),
             watch: &(),
         }
     }
@@ -76,16 +76,16 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
     /// The next leaf; `None` after the last.
     ///
     /// # Errors
-    /// [`ListError::Node`] for the first node that is not what its parent, or the head, says;
+    /// [`ListError::TreeNode`] for the first node that is not what its parent, or the head, says;
     /// [`ListError::Read`].
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results could be collected up to its first error and taken for the whole"
     )]
     pub fn next(&mut self) -> Result<Option<Leaf>, ListError> {
-        if self.way.is_empty() {
-            self.way = (0..self.shape.levels)
-                .map(|_| Step {
+        if self.path.is_empty() {
+            self.path = (0..self.shape.levels)
+                .map(|_| PathNode {
                     piece: Vec::new(),
                     start: 0,
                     index: 0,
@@ -102,16 +102,16 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
                     hash: self.root,
                     from: None,
                     to: None,
-                    wanted: 0..0,
+                    range: 0..0,
                 },
             )?;
         }
-        while self.way[0].next == self.way[0].count {
+        while self.path[0].next == self.path[0].count {
             if !self.advance(0)? {
                 return Ok(None);
             }
         }
-        let step = &mut self.way[0];
+        let step = &mut self.path[0];
         step.next += 1;
         let (index, leaf) = (step.index, step.node(0).leaf(step.next - 1));
         leaf.map(Some).ok_or_else(|| self.corrupt(0, index))
@@ -124,15 +124,15 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         if above == self.shape.levels {
             return Ok(false);
         }
-        while self.way[above].next == self.way[above].count {
+        while self.path[above].next == self.path[above].count {
             if !self.advance(above)? {
                 return Ok(false);
             }
         }
-        let step = &mut self.way[above];
+        let step = &mut self.path[above];
         let at = step.next;
         step.next += 1;
-        let (step, node) = (&self.way[above], self.way[above].node(above));
+        let (step, node) = (&self.path[above], self.path[above].node(above));
         let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
         let hash =
             <[u8; 32]>::try_from(node.child(at)).map_err(|_| self.corrupt(above, step.index))?;
@@ -145,7 +145,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
             } else {
                 step.to
             },
-            wanted: 0..0,
+            range: 0..0,
         };
         self.enter(level, &visit)?;
         Ok(true)
@@ -153,7 +153,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
 
     /// Reads and checks the node of `visit`.
     fn enter(&mut self, level: usize, visit: &Visit) -> Result<(), ListError> {
-        let step = &mut self.way[level];
+        let step = &mut self.path[level];
         let at = visit.index % PIECE;
         if at == 0 {
             let nodes = PIECE.min(self.shape.nodes[level] - visit.index);
@@ -175,7 +175,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         let Some(count) = count else {
             return Err(self.corrupt(level, visit.index));
         };
-        *step = Step {
+        *step = PathNode {
             piece: std::mem::take(&mut step.piece),
             start: step.start,
             index: visit.index,

@@ -39,17 +39,17 @@ fn write(leaves: &[Leaf], out: &impl build::WriteAt) -> std::io::Result<Digest> 
     )
 }
 
-fn found(head: &Head, bytes: &[u8], wanted: &[Digest]) -> Result<Vec<bool>, String> {
+fn found(head: &Head, bytes: &[u8], digests: &[Digest]) -> Result<Vec<bool>, String> {
     let list = Reader {
         path: Path::new("list"),
         bytes,
     };
-    let mut leaves = vec![None; wanted.len()];
-    look_up(&list, head, wanted, &mut leaves).map_err(|error| error.to_string())?;
+    let mut leaves = vec![None; digests.len()];
+    look_up(&list, head, digests, &mut leaves).map_err(|error| error.to_string())?;
     Ok(leaves
         .iter()
-        .zip(wanted)
-        .map(|(leaf, wanted)| leaf.is_some_and(|leaf| leaf.digest == *wanted))
+        .zip(digests)
+        .map(|(leaf, digest)| leaf.is_some_and(|leaf| leaf.digest == *digest))
         .collect())
 }
 

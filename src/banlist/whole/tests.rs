@@ -29,7 +29,7 @@ fn sound() -> (Head, Vec<u8>, String) {
 
 /// Checks the list with these records, where the digest's entry line starts at `entry`; the hashes
 /// are corrected.
-fn checked(records: &str, entry: usize) -> Result<Vec<Counted>, String> {
+fn checked(records: &str, entry: usize) -> Result<Vec<CountedBan>, String> {
     let (mut head, mut leaf, _) = sound();
     leaf[24 + 34..24 + 40].copy_from_slice(&(entry as u64).to_le_bytes()[..6]);
     let table = section::table(records.as_bytes());

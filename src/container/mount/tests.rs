@@ -83,41 +83,49 @@ fn a_mount_is_found_by_its_id_or_as_the_last_one_at_its_path() {
         source: "tm pfs\\x".into(),
         ..RootMount::default()
     };
-    assert_eq!(find(TABLE, Wanted::Id(105)).as_ref(), Some(&overlay));
+    assert_eq!(find(TABLE, MountQuery::Id(105)).as_ref(), Some(&overlay));
     assert_eq!(
         find(
             TABLE,
-            Wanted::Point(Path::new("/var/lib/docker/overlay2/m1/merged"))
+            MountQuery::Point(Path::new("/var/lib/docker/overlay2/m1/merged"))
         ),
         Some(overlay)
     );
     assert_eq!(
-        find(TABLE, Wanted::Point(Path::new("/mnt/my root"))),
+        find(TABLE, MountQuery::Point(Path::new("/mnt/my root"))),
         Some(bind)
     );
     assert_eq!(
-        find(TABLE, Wanted::Point(Path::new("/r"))).unwrap().fs_type,
+        find(TABLE, MountQuery::Point(Path::new("/r")))
+            .unwrap()
+            .fs_type,
         "fuse.fuse-overlayfs"
     );
 }
 
 #[test]
 fn what_is_not_in_the_table_or_cut_in_it_is_not_found() {
-    for wanted in [
-        Wanted::Id(109),
-        Wanted::Id(10),
-        Wanted::Point(Path::new("/var/lib/docker")),
-        Wanted::Point(Path::new("")),
+    for query in [
+        MountQuery::Id(109),
+        MountQuery::Id(10),
+        MountQuery::Point(Path::new("/var/lib/docker")),
+        MountQuery::Point(Path::new("")),
     ] {
-        assert_eq!(find(TABLE, wanted), None, "{wanted:?}");
+        assert_eq!(find(TABLE, query), None, "{query:?}");
     }
-    assert_eq!(find(b"", Wanted::Id(1)), None);
+    assert_eq!(find(b"", MountQuery::Id(1)), None);
     assert_eq!(
-        find(b"105 95 0:53 / /r rw - overlay overlay", Wanted::Id(105)),
+        find(
+            b"105 95 0:53 / /r rw - overlay overlay",
+            MountQuery::Id(105)
+        ),
         None
     );
     assert_eq!(
-        find(b"105 95 0:53 / /r rw overlay overlay rw", Wanted::Id(105)),
+        find(
+            b"105 95 0:53 / /r rw overlay overlay rw",
+            MountQuery::Id(105)
+        ),
         None
     );
 }

@@ -16,9 +16,9 @@ use crate::banlist::error::ListError;
 use crate::banlist::floor::{Edition, Floor};
 use crate::banlist::head::Head;
 use crate::banlist::note::Enough;
-use crate::banlist::store::{Authentic, Standing, Trust};
+use crate::banlist::store::{Authentic, Placement, Trust};
 use crate::banlist::watch::Watch;
-use crate::banlist::whole::{Counted, Whole};
+use crate::banlist::whole::{CountedBan, WholeList};
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
@@ -61,7 +61,7 @@ impl<'a> Own<'a> {
         let found = trust.authenticate(
             &Reader { path, bytes: &file },
             size,
-            Standing::Current,
+            Placement::Current,
             Enough::Threshold,
         )?;
         Ok(Self { path, file, found })
@@ -110,7 +110,7 @@ pub struct Compared<'a> {
     /// What the new list changes; `None` where there is nothing to compare it with.
     pub change: Option<Change>,
     /// The bans of the new list.
-    pub bans: Vec<Counted>,
+    pub bans: Vec<CountedBan>,
     /// Why the list in force cannot be used, where it cannot.
     pub broken: Option<ListError>,
     /// Why its second copy cannot be used, where it cannot.
@@ -155,7 +155,7 @@ pub fn compare<'a>(
         Some(change) => std::mem::take(&mut change.bans),
         None => {
             whole(new, watch)
-                .and_then(Whole::finish)
+                .and_then(WholeList::finish)
                 .map_err(error::of_list)?
                 .bans
         }
@@ -196,7 +196,9 @@ fn is_of(new: New<'_>, own: &Own<'_>, fault: &ListError) -> bool {
 /// Checks every byte of one of the node's own lists.
 fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
     let reader = own.reader();
-    Whole::open(&reader, &own.found.head)?.finish().map(|_| ())
+    WholeList::open(&reader, &own.found.head)?
+        .finish()
+        .map(|_| ())
 }
 
 /// What changes from one of the node's lists to the new one.
@@ -207,12 +209,12 @@ fn against(
     watch: &dyn Watch,
 ) -> Result<Change, ListError> {
     let reader = own.reader();
-    let old = Whole::open(&reader, &own.found.head)?;
+    let old = WholeList::open(&reader, &own.found.head)?;
     change::compare(old, whole(new, watch)?, change::moment(new.head, node.now))
 }
 
-fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<Whole<'a, File>, ListError> {
-    Ok(Whole::open(new.list, new.head)?.watched(watch))
+fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<WholeList<'a, File>, ListError> {
+    Ok(WholeList::open(new.list, new.head)?.watched(watch))
 }
 
 /// Refuses a list that is older than the one in force, or a different one of its edition. The floor

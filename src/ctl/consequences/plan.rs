@@ -20,7 +20,7 @@ use crate::banlist::floor::{Edition, Floor};
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::store::{self, Authentic, Trust};
 use crate::banlist::watch::Watch;
-use crate::banlist::whole::Counted;
+use crate::banlist::whole::CountedBan;
 
 /// What is to be done, and what it changes.
 pub struct Plan {
@@ -33,7 +33,7 @@ pub struct Plan {
     /// What the new list changes; `None` where there is no list to compare it with.
     pub change: Option<Change>,
     /// The new list's bans.
-    pub bans: Vec<Counted>,
+    pub bans: Vec<CountedBan>,
     /// How many list keys have to sign it.
     pub needed: usize,
     /// Why the list in force cannot be used, where it cannot.
@@ -86,7 +86,7 @@ impl Plan {
             None => self
                 .bans
                 .iter()
-                .flat_map(|Counted { ban, .. }| {
+                .flat_map(|CountedBan { ban, .. }| {
                     wording::brought_by(&ban.id, ban.successor.as_deref(), ban.patch.as_ref())
                 })
                 .collect(),

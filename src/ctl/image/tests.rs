@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::*;
 use crate::container::engine::Engine;
-use crate::lineage::archive::Form;
+use crate::lineage::archive::ArchiveForm;
 use crate::lineage::image::MAX_DOCUMENT;
 use crate::node::images::place;
 
@@ -82,22 +82,25 @@ fn a_word_says_where_its_image_is() {
         ),
         ("containerd:1.7", Ok(Place::Anywhere("containerd:1.7"))),
         ("docker:", Err(r#"cannot read "docker:" as docker:NAME"#)),
-        ("oci:directory", archive(Form::Layout, "directory", None)),
+        (
+            "oci:directory",
+            archive(ArchiveForm::Layout, "directory", None),
+        ),
         (
             "oci:directory:12.4",
-            archive(Form::Layout, "directory", Some("12.4")),
+            archive(ArchiveForm::Layout, "directory", Some("12.4")),
         ),
         (
             "oci-archive:a.tar:docker.io/library/debian:12",
             archive(
-                Form::OciArchive,
+                ArchiveForm::OciArchive,
                 "a.tar",
                 Some("docker.io/library/debian:12"),
             ),
         ),
         (
             "docker-archive:a.tar:",
-            archive(Form::DockerArchive, "a.tar", None),
+            archive(ArchiveForm::DockerArchive, "a.tar", None),
         ),
         ("oci::tag", Err(r#"cannot read ":tag" as a path"#)),
         ("-", Ok(Place::Config)),

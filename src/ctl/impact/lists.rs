@@ -15,8 +15,8 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
 use crate::banlist::record::MatchKind;
-use crate::banlist::section::Reading;
-use crate::banlist::store::{self, Bans, Known, Query, Slot, Trust};
+use crate::banlist::section::Budget;
+use crate::banlist::store::{self, Bans, ListAnswer, Query, Slot, Trust};
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::lineage::image::SourceLabels;
@@ -35,7 +35,7 @@ pub struct Lists<'a> {
     now: Timestamp,
     file: &'a Reader<'a, File>,
     head: &'a Head,
-    draft: Known,
+    draft: ListAnswer,
     in_force: Bans,
     draft_answers: Answers,
     in_force_answers: Answers,
@@ -74,7 +74,7 @@ impl<'a> Lists<'a> {
             Bans::Known(known) => Answers::of(&known.hits),
             Bans::Missing(_) => Answers::default(),
         };
-        let known = Known {
+        let known = ListAnswer {
             keyset: head.edition.keyset,
             version: head.edition.version,
             head: Digest::of(head.text().as_bytes()),
@@ -82,7 +82,7 @@ impl<'a> Lists<'a> {
             expires: head.expires,
             floor_issued: floor.map(|floor| floor.issued),
             image_digests: head.entries.of(MatchKind::Image),
-            hits: store::hits(draft, head, &queries, Reading::Survey)?,
+            hits: store::hits(draft, head, &queries, Budget::Unlimited)?,
             slot: Slot::Current,
             fault: None,
             bad_signatures: 0,
@@ -133,8 +133,10 @@ impl<'a> Lists<'a> {
         if known.hits.is_empty() {
             return Bans::Known(known);
         }
-        store::hits(self.file, self.head, queries, Reading::Start)
-            .map_or_else(Bans::Missing, |hits| Bans::Known(Known { hits, ..known }))
+        store::hits(self.file, self.head, queries, Budget::Start)
+            .map_or_else(Bans::Missing, |hits| {
+                Bans::Known(ListAnswer { hits, ..known })
+            })
     }
 
     fn by_list_in_force(&self, subject: &Subject, queries: &[Query]) -> Judgement {

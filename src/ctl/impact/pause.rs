@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::container::engine::{self, Place};
+use crate::container::engine::{self, BundlePlace};
 use crate::lineage::storage::{self, InPod, Maker};
 use crate::node::runtime_state::RunningContainer;
 
@@ -77,7 +77,7 @@ enum Part {
 
 /// What ties a Podman container to the others of its pod.
 struct PodOfPodman {
-    place: Place,
+    place: BundlePlace,
     /// The pod's cgroup, as the bundle names it: Podman makes one for each pod, and puts its
     /// containers into it.
     cgroup: String,
@@ -130,10 +130,10 @@ impl Part {
     fn of(container: &RunningContainer) -> Self {
         let place = engine::place_of(&container.bundle, &container.id);
         match &place {
-            Place::Task { namespace, .. } if namespace == "k8s.io" => {
+            BundlePlace::Task { namespace, .. } if namespace == "k8s.io" => {
                 Self::of_containerd(container)
             }
-            Place::Storage { store, driver } => {
+            BundlePlace::Storage { store, driver } => {
                 let bundle = container.load_bundle().ok();
                 match bundle.and_then(|bundle| storage::maker(&bundle, store, driver)) {
                     Some(Maker::CriO(InPod::Sandbox)) => Self::Pause,
@@ -143,9 +143,10 @@ impl Part {
                     Some(Maker::CriO(InPod::Member)) | None => Self::Other,
                 }
             }
-            Place::Task { .. } | Place::BuildKit { .. } | Place::Buildah | Place::Elsewhere => {
-                Self::Other
-            }
+            BundlePlace::Task { .. }
+            | BundlePlace::BuildKit { .. }
+            | BundlePlace::Buildah
+            | BundlePlace::Elsewhere => Self::Other,
         }
     }
 
@@ -159,7 +160,7 @@ impl Part {
 
 impl PodOfPodman {
     /// `None` for a container that is in no pod.
-    fn of(container: &RunningContainer, place: Place) -> Option<Self> {
+    fn of(container: &RunningContainer, place: BundlePlace) -> Option<Self> {
         let Linux { namespaces, cgroup } = spec(container).linux?;
         let cgroup = pod_cgroup(cgroup.as_deref()?, container.id.as_str())?.to_owned();
         let joined = namespaces

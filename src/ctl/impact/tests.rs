@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::*;
 use crate::banlist::head::{Claim, HEAD_SIZE, Impact};
 use crate::banlist::record::{Action, Ban, Hit, MatchKind, Severity};
-use crate::banlist::store::{self, Bans, Known as Answer, Slot};
+use crate::banlist::store::{self, Bans, ListAnswer as Answer, Slot};
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, source, terms};
 use crate::container::ContainerId;
 use crate::container::engine::Engine;

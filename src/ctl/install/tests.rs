@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::banlist::compile::Terms;
+use crate::banlist::compile::HeadTerms;
 use crate::banlist::floor::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::note::Signature;
 use crate::banlist::record::MatchKind;
-use crate::banlist::store::{Bans, Known, Query, Rules, Slot, look_up};
+use crate::banlist::store::{Bans, ListAnswer, Query, Rules, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};
 
@@ -75,7 +75,7 @@ impl Node {
             })
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> ListAnswer {
         let query = Query {
             digest: digest(1),
             kind: MatchKind::Base,
@@ -591,7 +591,7 @@ fn a_list_may_not_be_older_than_one_in_force_that_the_floor_does_not_have_yet() 
 fn a_version_far_above_the_floor_is_refused() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
-    let far = Terms {
+    let far = HeadTerms {
         edition: Edition {
             keyset: 1,
             version: 2 + (1 << 20),
@@ -693,11 +693,11 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
     node.install(&good).unwrap();
     let mut flipped = version(6);
     *flipped.last_mut().unwrap() ^= 1;
-    let other = Terms {
+    let other = HeadTerms {
         origin: "o".to_owned(),
         ..terms(6)
     };
-    let future = Terms {
+    let future = HeadTerms {
         issued: ISSUED.plus(90_000),
         expires: ISSUED.plus(900_000),
         ..terms(6)
@@ -887,7 +887,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
                 node.at(ISSUED.plus(60)),
             );
             let found = trust
-                .authenticate(&list, size, Standing::Staged, Enough::All)
+                .authenticate(&list, size, Placement::Staged, Enough::All)
                 .unwrap();
             let plan =
                 plan::draw(New::of(&list, &found), &at, &trust, &(), &mut Vec::new()).unwrap();
@@ -949,7 +949,7 @@ fn a_broken_list_in_force_is_replaced_and_not_kept() {
 #[test]
 fn bad_signatures_and_an_expiry_are_told() {
     let node = Node::new();
-    let old = Terms {
+    let old = HeadTerms {
         issued: Timestamp::from_seconds(0),
         expires: Timestamp::from_seconds(86_400),
         ..terms(1)
@@ -984,7 +984,7 @@ fn a_keyset_that_expires_soon_is_told_and_changes_nothing() {
 #[test]
 fn a_later_keyset_starts_the_time_floor_again_as_it_does_the_versions() {
     let node = Node::new();
-    let far = Terms {
+    let far = HeadTerms {
         issued: Timestamp::parse("2099-01-01").unwrap(),
         expires: Timestamp::parse("2099-02-01").unwrap(),
         ..terms(900)
@@ -1009,7 +1009,7 @@ fn a_later_keyset_starts_the_time_floor_again_as_it_does_the_versions() {
         .map(|version| ("image", digest(1_000 + version)))
         .chain([("base", digest(1))])
         .collect();
-    let next = Terms {
+    let next = HeadTerms {
         edition: Edition {
             keyset: 2,
             version: 1,
@@ -1044,7 +1044,7 @@ fn a_clock_that_was_never_set_judges_nothing() {
         let clock = Timestamp::parse(clock).unwrap();
         let told = |seconds| {
             let issued = expires.plus(seconds);
-            let terms = Terms {
+            let terms = HeadTerms {
                 issued,
                 expires: issued.plus(60),
                 ..terms(2)
@@ -1077,7 +1077,7 @@ fn a_clock_that_was_never_set_judges_nothing() {
 #[test]
 fn the_time_floor_starts_no_earlier_than_the_keyset() {
     let node = Node::new();
-    let old = Terms {
+    let old = HeadTerms {
         issued: Timestamp::from_seconds(0),
         ..terms(1)
     };

@@ -18,7 +18,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
 use crate::banlist::note::Enough;
 use crate::banlist::rotation::{self, RotationError, Signers};
-use crate::banlist::store::{Standing, Trust};
+use crate::banlist::store::{Placement, Trust};
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::{self, Settings};
@@ -224,7 +224,7 @@ fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
         .authenticate(
             &Reader { path, bytes: &file },
             size,
-            Standing::Current,
+            Placement::Current,
             Enough::Threshold,
         )
         .map(|_| ())

@@ -11,7 +11,7 @@ use super::super::keys::{span, time};
 use super::super::progress::Progress;
 use super::super::{CtlError, amount};
 use super::{AuthoringError, lint};
-use crate::banlist::compile::{CompileError, Compiled, Terms};
+use crate::banlist::compile::{CompileError, Compiled, HeadTerms};
 use crate::banlist::floor::Edition;
 use crate::banlist::head::{self, Entries, HEAD_SIZE, Impact};
 use crate::banlist::source::{self, MAX_SOURCE, Source, SourceError};
@@ -115,7 +115,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
         .map_err(|error| FileError::Io(out.to_owned(), error))?;
     // The first line says what it was, also for a list that was cut short.
     block.resize(HEAD_SIZE, 0);
-    if size == 0 || head::is_begun(&block) {
+    if size == 0 || head::may_be_head(&block) {
         Ok(replace::target(out))
     } else {
         Err(occupied())
@@ -123,7 +123,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
 }
 
 /// Warns about what is odd in a list that can still be built.
-fn warn(args: &Args, source: &Source, terms: &Terms) {
+fn warn(args: &Args, source: &Source, terms: &HeadTerms) {
     let now = Timestamp::now();
     if terms.expires <= now {
         report::warning(
@@ -224,7 +224,7 @@ fn places(source: &Source, digest: &Digest) -> Vec<String> {
     source.places(digest).into_iter().map(place).collect()
 }
 
-fn terms(args: &Args) -> Result<Terms, AuthoringError> {
+fn terms(args: &Args) -> Result<HeadTerms, AuthoringError> {
     let issued = args.issued.unwrap_or_else(Timestamp::now);
     let expires = args.expires.unwrap_or_else(|| issued.plus(args.valid));
     if !text::is_origin(&args.origin) {
@@ -242,7 +242,7 @@ fn terms(args: &Args) -> Result<Terms, AuthoringError> {
         keyset: args.keyset,
         version: args.version,
     };
-    Ok(Terms {
+    Ok(HeadTerms {
         origin: args.origin.clone(),
         edition,
         issued,

@@ -16,14 +16,14 @@ use super::super::progress::Progress;
 use super::super::{CtlError, amount};
 use super::open;
 use crate::banlist::bytes::Reader;
-use crate::banlist::change::{self, Alteration, BanChange, Change, Fate, How};
+use crate::banlist::change::{self, Alteration, BanChange, BanStatus, Change, How};
 use crate::banlist::error::ListError;
 use crate::banlist::floor::Edition;
 use crate::banlist::head::Head;
 use crate::banlist::keyset::Keyset;
 use crate::banlist::record::Patch;
 use crate::banlist::store;
-use crate::banlist::whole::Whole;
+use crate::banlist::whole::WholeList;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
@@ -65,11 +65,11 @@ fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError
     let keyset = keyset(args, paths, &new.head)?;
     let progress = Progress::start("comparing", old_size + new_size);
     let (one, other) = (reader(&args.old, &old_file), reader(&args.new, &new_file));
-    let whole = Whole::open(&one, &old.head)?.watched(&progress);
+    let whole = WholeList::open(&one, &old.head)?.watched(&progress);
     let moment = change::moment(&new.head, clock);
     let change = change::compare(
         whole,
-        Whole::open(&other, &new.head)?.watched(&progress),
+        WholeList::open(&other, &new.head)?.watched(&progress),
         moment,
     )?;
     drop(progress);
@@ -227,11 +227,11 @@ fn as_json<'a>(
 }
 
 fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
-    let status = match change.fate {
-        Fate::Added => "added",
-        Fate::Kept => "kept",
-        Fate::Removed => "removed",
-        Fate::Expired => "lapsed",
+    let status = match change.status {
+        BanStatus::Added => "added",
+        BanStatus::Kept => "kept",
+        BanStatus::Removed => "removed",
+        BanStatus::Expired => "lapsed",
     };
     fn alteration(Alteration { what, how, weakens }: &Alteration) -> ShownAlteration<'_> {
         let (how, from, to) = match how {

@@ -16,10 +16,10 @@ use super::super::{CtlError, change as wording};
 use super::{AuthoringError, build};
 use crate::banlist::bytes::Reader;
 use crate::banlist::change;
-use crate::banlist::compile::{Compiled, Terms};
+use crate::banlist::compile::{Compiled, HeadTerms};
 use crate::banlist::head::Head;
 use crate::banlist::source::Source;
-use crate::banlist::whole::Whole;
+use crate::banlist::whole::WholeList;
 use crate::report::line;
 
 /// The most lines that are printed of what a source would make.
@@ -90,7 +90,7 @@ pub(super) fn compare(
 }
 
 /// What a head says beside its source.
-fn terms(head: &Head) -> Terms {
+fn terms(head: &Head) -> HeadTerms {
     let Head {
         origin,
         edition,
@@ -99,7 +99,7 @@ fn terms(head: &Head) -> Terms {
         impact,
         ..
     } = head.clone();
-    Terms {
+    HeadTerms {
         origin,
         edition,
         issued,
@@ -125,8 +125,8 @@ fn details(
         bytes: made.as_slice(),
     };
     let change = change::compare(
-        Whole::open(list, head)?,
-        Whole::open(&made, &made_head)?,
+        WholeList::open(list, head)?,
+        WholeList::open(&made, &made_head)?,
         head.issued,
     )?;
     let mut lines: Vec<_> = wording::lines(&change)

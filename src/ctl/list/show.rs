@@ -13,9 +13,9 @@ use super::super::{CtlError, amount};
 use super::open;
 use crate::banlist::bytes::Reader;
 use crate::banlist::head::{Claim, Head};
-use crate::banlist::note::Form;
+use crate::banlist::note::SignatureForm;
 use crate::banlist::record::{Action, Ban, Patch, Severity};
-use crate::banlist::whole::{Counted, Whole};
+use crate::banlist::whole::{CountedBan, WholeList};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
@@ -38,9 +38,12 @@ pub(super) fn check(
     list: &Reader<'_, File>,
     head: &Head,
     size: u64,
-) -> Result<Vec<Counted>, CtlError> {
+) -> Result<Vec<CountedBan>, CtlError> {
     let progress = Progress::start("checking", size);
-    Ok(Whole::open(list, head)?.watched(&progress).finish()?.bans)
+    Ok(WholeList::open(list, head)?
+        .watched(&progress)
+        .finish()?
+        .bans)
 }
 
 /// Who signed a list, according to itself.
@@ -83,13 +86,13 @@ pub(super) fn contents(head: &Head, bans: usize) -> String {
     )
 }
 
-pub(super) const fn form(form: Form) -> &'static str {
+pub(super) const fn form(form: SignatureForm) -> &'static str {
     match form {
-        Form::Ed25519 => "ed25519",
-        Form::EcdsaDer => "p256",
-        Form::Sshsig => "sshsig",
-        Form::Minisign => "minisign",
-        Form::Other => "unknown kind",
+        SignatureForm::Ed25519 => "ed25519",
+        SignatureForm::EcdsaDer => "p256",
+        SignatureForm::Sshsig => "sshsig",
+        SignatureForm::Minisign => "minisign",
+        SignatureForm::Other => "unknown kind",
     }
 }
 
@@ -162,7 +165,7 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     Ok(text)
 }
 
-fn as_json<'a>(claim: &'a Claim, bans: &'a [Counted]) -> Shown<'a> {
+fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> Shown<'a> {
     let Claim {
         head, signatures, ..
     } = claim;
@@ -186,7 +189,7 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [Counted]) -> Shown<'a> {
         bans: bans
             .iter()
             .map(
-                |Counted {
+                |CountedBan {
                      ban,
                      entries,
                      names,
@@ -201,8 +204,8 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [Counted]) -> Shown<'a> {
 }
 
 /// A ban in a few lines.
-fn describe(counted: &Counted) -> String {
-    let Counted {
+fn describe(counted: &CountedBan) -> String {
+    let CountedBan {
         ban,
         entries,
         names,

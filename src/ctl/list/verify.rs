@@ -15,7 +15,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::head::Claim;
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::{Enough, Signature};
-use crate::banlist::store::{self, Rules, Standing, Trust};
+use crate::banlist::store::{self, Placement, Rules, Trust};
 use crate::paths::Paths;
 use crate::sys::file::Guard;
 
@@ -102,7 +102,7 @@ fn signatures(
     };
     let signatures: Vec<_> = claim.signatures.iter().map(told).collect();
     let found = trust
-        .authenticate(list, size, Standing::Staged, Enough::All)
+        .authenticate(list, size, Placement::Staged, Enough::All)
         .map_err(|error| {
             if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
                 return CtlError::with_hint(error, signing::sign_command(list.path));
@@ -121,7 +121,7 @@ fn signatures(
         .collect();
     Ok(format!(
         "signatures: {} good, {} needed\n{lines}",
-        found.tally.good, found.tally.wanted
+        found.tally.good, found.tally.needed
     ))
 }
 

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use crate::banlist::error::{ListError, Tally};
+use crate::banlist::error::{ListError, SignatureTally};
 use crate::exec_patch::journal::error::JournalError;
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::journal::ids::RunId;
@@ -41,7 +41,7 @@ pub enum PatchError {
     List(ListError),
     /// Too few keys signed the list in force for its patches to run: how many signed, and those
     /// patches.
-    TooFewSigned(Tally, Vec<Withheld>),
+    TooFewSigned(SignatureTally, Vec<Withheld>),
     /// What was asked for can run nowhere: the ban has no patch, or needs something that was not
     /// given.
     NoPatch(NoPatch),
@@ -124,10 +124,10 @@ impl fmt::Display for PatchError {
             Self::Select(error) => error.fmt(f),
             Self::Journal(error) | Self::Prior(error) => error.fmt(f),
             Self::List(error) => error.fmt(f),
-            Self::TooFewSigned(Tally { good, wanted, .. }, _) => {
+            Self::TooFewSigned(SignatureTally { good, needed, .. }, _) => {
                 write!(
                     f,
-                    "cannot run the list's patches: {good} signed it, and the lift threshold is {wanted}"
+                    "cannot run the list's patches: {good} signed it, and the lift threshold is {needed}"
                 )
             }
             Self::NoPatch(why) => write!(f, "cannot patch anything: {why}"),

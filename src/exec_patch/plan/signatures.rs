@@ -8,7 +8,7 @@
 //! it is read.
 
 use super::error::{PatchError, Withheld};
-use crate::banlist::error::Tally;
+use crate::banlist::error::SignatureTally;
 use crate::banlist::record::Patch;
 use crate::banlist::store::{self, Bans, ListId, Trust};
 use crate::exec_patch::journal::line::Trigger;
@@ -101,12 +101,12 @@ fn may_run(
     settings: &Settings,
 ) -> Result<(), PatchError> {
     let trust = Trust::load(paths, &settings.rules())?;
-    let unsigned = Tally {
-        wanted: trust.keyset.lift_threshold,
-        ..Tally::default()
+    let unsigned = SignatureTally {
+        needed: trust.keyset.lift_threshold,
+        ..SignatureTally::default()
     };
     let tally = list.map_or(unsigned, |list| trust.signed(paths, list.head));
-    if tally.good >= tally.wanted {
+    if tally.good >= tally.needed {
         Ok(())
     } else {
         Err(PatchError::TooFewSigned(tally, patches))

@@ -14,7 +14,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::record::{self, Ban};
 use crate::banlist::section;
-use crate::banlist::store::{self, Bans, Known, ListId, Query, Slot};
+use crate::banlist::store::{self, Bans, ListAnswer, ListId, Query, Slot};
 use crate::container::engine::Engine;
 use crate::lineage::digest::Digest;
 use crate::lineage::{Evidence, Origin};
@@ -43,7 +43,7 @@ pub(super) struct Listed<'a> {
     pub(super) id: ListId,
     /// `None` if something in the query is banned and its record cannot be read: then each
     /// container is queried alone.
-    known: Option<(Known, Answers)>,
+    known: Option<(ListAnswer, Answers)>,
 }
 
 impl<'a> Listed<'a> {

@@ -6,8 +6,8 @@
 
 use serde::Deserialize;
 
-use super::source::Source;
-use super::{ArchiveError, ArchivedImage, Found, layout};
+use super::source::MemberSource;
+use super::{ArchiveError, ArchivedImage, FoundImages, layout};
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::ImageConfig;
 
@@ -17,7 +17,7 @@ const MANIFEST: &str = "manifest.json";
 /// One image of `manifest.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
-struct Entry {
+struct ManifestEntry {
     config: String,
     #[serde(default)]
     repo_tags: Option<Vec<String>>,
@@ -26,14 +26,14 @@ struct Entry {
 }
 
 /// The images of a docker archive.
-pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
-    let entries: Vec<Entry> = serde_json::from_slice(&source.document(MANIFEST)?)
+pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError> {
+    let entries: Vec<ManifestEntry> = serde_json::from_slice(&source.document(MANIFEST)?)
         .map_err(|error| source.fault(MANIFEST, error))?;
     let layout = match layout::images(source) {
-        Err(ArchiveError::NoMember(..)) => Found::default(),
+        Err(ArchiveError::NoMember(..)) => FoundImages::default(),
         found => found?,
     };
-    let mut found = Found {
+    let mut found = FoundImages {
         images: Vec::new(),
         absent: layout.absent,
     };
@@ -54,7 +54,7 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
     Ok(found)
 }
 
-fn image(source: &Source, entry: Entry) -> Result<ArchivedImage, ArchiveError> {
+fn image(source: &MemberSource, entry: ManifestEntry) -> Result<ArchivedImage, ArchiveError> {
     let bytes = source.document(&entry.config)?;
     let digest = Digest::of(&bytes);
     let file_name = entry.config.rsplit('/').next().unwrap_or_default();

@@ -9,12 +9,12 @@ use std::io::{self, BufReader, Read};
 
 use sha2::{Digest as _, Sha256};
 
-use super::source::{Source, first, foreign_compression};
+use super::source::{MemberSource, first, foreign_compression};
 use super::{ArchiveError, ArchivedImage};
 use crate::lineage::digest::{DiffId, Digest};
 
 /// Reads every layer of `images` and compares it with its diff ID.
-pub(super) fn verify(source: &Source, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
+pub(super) fn verify(source: &MemberSource, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
     let mut expected: BTreeMap<&str, DiffId> = BTreeMap::new();
     for image in images {
         let diff_ids = image
@@ -47,7 +47,7 @@ pub(super) fn verify(source: &Source, images: &[ArchivedImage]) -> Result<(), Ar
 }
 
 fn layer(
-    source: &Source,
+    source: &MemberSource,
     name: &str,
     reader: &mut dyn Read,
     diff_id: DiffId,

@@ -6,10 +6,10 @@
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
 
-use super::source::{Source, blob_name};
-use super::{ArchiveError, ArchivedImage, Found};
+use super::source::{MemberSource, blob_name};
+use super::{ArchiveError, ArchivedImage, FoundImages};
 use crate::lineage::digest::{Digest, IndexDigest, ManifestDigest};
-use crate::lineage::image::{Document, ImageConfig, Index, Manifest};
+use crate::lineage::image::{self, ImageConfig, ImageDocument, Manifest};
 
 /// The deepest nesting of indexes that is followed; `docker buildx` writes one below `index.json`.
 const MAX_DEPTH: usize = 4;
@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 4;
 const MAX_IMAGES: usize = 1_024;
 
 /// The images of a layout.
-pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
+pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError> {
     let layout: OciLayout = parse(source, "oci-layout")?;
     if !layout.image_layout_version().starts_with("1.") {
         return Err(source.fault(
@@ -28,7 +28,7 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
     let index: ImageIndex = parse(source, "index.json")?;
     let mut walk = Walk {
         source,
-        found: Found::default(),
+        found: FoundImages::default(),
         names: Vec::new(),
         indexes: Vec::new(),
     };
@@ -42,10 +42,10 @@ pub(super) fn images(source: &Source) -> Result<Found, ArchiveError> {
 }
 
 /// The images that one document leads to, in a directory whose blobs are laid out as in a layout.
-pub(super) fn below(source: &Source, digest: Digest) -> Result<Found, ArchiveError> {
+pub(super) fn below(source: &MemberSource, digest: Digest) -> Result<FoundImages, ArchiveError> {
     let mut walk = Walk {
         source,
-        found: Found::default(),
+        found: FoundImages::default(),
         names: Vec::new(),
         indexes: Vec::new(),
     };
@@ -53,7 +53,10 @@ pub(super) fn below(source: &Source, digest: Digest) -> Result<Found, ArchiveErr
     Ok(walk.found)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(source: &Source, name: &str) -> Result<T, ArchiveError> {
+fn parse<T: serde::de::DeserializeOwned>(
+    source: &MemberSource,
+    name: &str,
+) -> Result<T, ArchiveError> {
     serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
 }
 
@@ -77,8 +80,8 @@ fn names(descriptor: &Descriptor) -> Vec<String> {
 
 /// The walk from one entry of `index.json` down to its images.
 struct Walk<'a> {
-    source: &'a Source,
-    found: Found,
+    source: &'a MemberSource,
+    found: FoundImages,
     names: Vec<String>,
     indexes: Vec<IndexDigest>,
 }
@@ -92,18 +95,22 @@ impl Walk<'_> {
                 "images",
             ));
         }
-        match Document::parse(&self.source.blob(digest)?)
+        match ImageDocument::parse(&self.source.blob(digest)?)
             .map_err(|fault| self.source.fault(&name, fault))?
         {
-            Document::Manifest(manifest) => self.manifest(ManifestDigest(digest), &manifest),
-            Document::Index(_) if self.indexes.len() >= MAX_DEPTH => Err(self
+            ImageDocument::Manifest(manifest) => self.manifest(ManifestDigest(digest), &manifest),
+            ImageDocument::Index(_) if self.indexes.len() >= MAX_DEPTH => Err(self
                 .source
                 .fault(&name, "its indexes are nested too deeply")),
-            Document::Index(index) => self.index(IndexDigest(digest), &index),
+            ImageDocument::Index(index) => self.index(IndexDigest(digest), &index),
         }
     }
 
-    fn index(&mut self, digest: IndexDigest, index: &Index) -> Result<(), ArchiveError> {
+    fn index(
+        &mut self,
+        digest: IndexDigest,
+        index: &image::ImageIndex,
+    ) -> Result<(), ArchiveError> {
         self.indexes.push(digest);
         for entry in index.manifests.iter().filter(|entry| !entry.is_attestation) {
             match self.document(entry.digest) {

@@ -27,7 +27,7 @@ const MAX_MEMBERS: usize = 100_000;
 
 /// Where an archive's members are read from.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct MemberSource {
     path: PathBuf,
     members: Members,
 }
@@ -106,7 +106,7 @@ fn added<V: PartialEq>(entry: MapEntry<'_, String, V>, value: V) -> Added {
     }
 }
 
-impl Source {
+impl MemberSource {
     pub(super) fn directory(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -279,12 +279,12 @@ pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::
     Ok(&start[..filled])
 }
 
-type Entry<'a> = tar::Entry<'a, Box<dyn Read>>;
+type TarEntry<'a> = tar::Entry<'a, Box<dyn Read>>;
 
 /// Visits the members of a tar archive in order.
 fn each_member(
     path: &Path,
-    visit: &mut dyn FnMut(&str, &mut Entry<'_>) -> Result<(), ArchiveError>,
+    visit: &mut dyn FnMut(&str, &mut TarEntry<'_>) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     let broken = |error| ArchiveError::Tar(path.to_owned(), error);
     let (mut file, _) = file::open(path, Guard::Any).map_err(ArchiveError::File)?;
@@ -317,7 +317,7 @@ fn reader(mut file: File, gzipped: bool) -> std::io::Result<Box<dyn Read>> {
 }
 
 /// The member's bytes when it is a JSON object or list of at most [`MAX_DOCUMENT`] bytes.
-fn document(entry: &mut Entry<'_>) -> std::io::Result<Option<Vec<u8>>> {
+fn document(entry: &mut TarEntry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     if entry.size() > MAX_DOCUMENT {
         return Ok(None);
     }
@@ -333,7 +333,7 @@ fn document(entry: &mut Entry<'_>) -> std::io::Result<Option<Vec<u8>>> {
 
 /// Where a link leads, as a member's name; `None` for what is not a link. Old archives hold a layer
 /// that two images share once, and link to it.
-fn link_target(name: &str, entry: &Entry<'_>) -> Option<String> {
+fn link_target(name: &str, entry: &TarEntry<'_>) -> Option<String> {
     let kind = entry.header().entry_type();
     let target = String::from_utf8(entry.link_name_bytes()?.into_owned()).ok()?;
     let mut parts: Vec<&str> = if kind.is_symlink() {

@@ -20,7 +20,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// Name, platform, image ID, manifest, number of indexes and diff IDs of each image, as text.
-fn told(archive: &Archive) -> Vec<String> {
+fn described(archive: &Archive) -> Vec<String> {
     let digest = |digest: Option<ManifestDigest>| {
         digest.map_or_else(
             || "-".to_owned(),
@@ -114,7 +114,7 @@ fn docker_and_podman_archives_give_every_image_with_its_names() {
         ("docker-20.10-save", "app:1,app:latest", "two:1"),
         ("podman-4.3-save", "localhost/app:1", "localhost/two:1"),
     ] {
-        let archive = Archive::open(Form::DockerArchive, &fixture(name), None).unwrap();
+        let archive = Archive::open(ArchiveForm::DockerArchive, &fixture(name), None).unwrap();
         let expected = [
             format!(
                 "{app} linux/amd64 {} - 0 {} {}",
@@ -129,17 +129,21 @@ fn docker_and_podman_archives_give_every_image_with_its_names() {
                 &TWO_UPPER[7..15]
             ),
         ];
-        assert_eq!(told(&archive), expected, "{name}");
+        assert_eq!(described(&archive), expected, "{name}");
         assert!(archive.verify_layers().is_ok(), "{name}");
     }
 }
 
 #[test]
 fn an_oci_archive_and_a_directory_give_manifest_digests_too() {
-    let archive =
-        Archive::open(Form::OciArchive, &fixture("skopeo-1.9-oci-archive"), None).unwrap();
+    let archive = Archive::open(
+        ArchiveForm::OciArchive,
+        &fixture("skopeo-1.9-oci-archive"),
+        None,
+    )
+    .unwrap();
     assert_eq!(
-        told(&archive),
+        described(&archive),
         ["app:1 linux/amd64 6037fec5 85ac9497 0 c9f0ede0 7953f498"]
     );
     archive.verify_layers().unwrap();
@@ -147,17 +151,17 @@ fn an_oci_archive_and_a_directory_give_manifest_digests_too() {
     let directory = tempfile::tempdir().unwrap();
     let packed = flate2::read::GzDecoder::new(File::open(fixture("umoci-0.4-layout")).unwrap());
     tar::Archive::new(packed).unpack(directory.path()).unwrap();
-    let archive = Archive::open(Form::Layout, directory.path(), None).unwrap();
+    let archive = Archive::open(ArchiveForm::Layout, directory.path(), None).unwrap();
     let expected = [
         "empty linux/amd64 b918f629 c559fc78 0 ",
         "base linux/amd64 bb772d52 383a48a3 0 c9f0ede0",
         "app linux/amd64 59915057 d65227ae 0 c9f0ede0 f5dc65ee",
     ];
-    assert_eq!(told(&archive), expected);
+    assert_eq!(described(&archive), expected);
     archive.verify_layers().unwrap();
-    let app = Archive::open(Form::Layout, directory.path(), Some("app")).unwrap();
-    assert_eq!(told(&app), expected[2..]);
-    let error = Archive::open(Form::Layout, directory.path(), Some("ap")).unwrap_err();
+    let app = Archive::open(ArchiveForm::Layout, directory.path(), Some("app")).unwrap();
+    assert_eq!(described(&app), expected[2..]);
+    let error = Archive::open(ArchiveForm::Layout, directory.path(), Some("ap")).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -170,16 +174,22 @@ fn an_oci_archive_and_a_directory_give_manifest_digests_too() {
 #[test]
 fn every_platform_of_an_index_is_found_whatever_wrote_it() {
     for (name, form) in [
-        ("buildah-1.28-two-platforms", Form::OciArchive),
-        ("containerd-1.6-export-two-platforms", Form::OciArchive),
-        ("containerd-1.6-export-two-platforms", Form::DockerArchive),
+        ("buildah-1.28-two-platforms", ArchiveForm::OciArchive),
+        (
+            "containerd-1.6-export-two-platforms",
+            ArchiveForm::OciArchive,
+        ),
+        (
+            "containerd-1.6-export-two-platforms",
+            ArchiveForm::DockerArchive,
+        ),
     ] {
         let archive = Archive::open(form, &fixture(name), Some("multi:1")).unwrap();
         let expected = [
             "multi:1 linux/amd64 a5ffe8a5 2402d13e 1 0cd0f947",
             "multi:1 linux/arm64 dbbff72a 1afc2e08 1 e3257cfb",
         ];
-        assert_eq!(told(&archive), expected, "{name} {form:?}");
+        assert_eq!(described(&archive), expected, "{name} {form:?}");
         assert_eq!(archive.images[0].indexes[0].to_string()[7..15], *"a0cfd3c8");
         archive.verify_layers().unwrap();
     }
@@ -188,8 +198,8 @@ fn every_platform_of_an_index_is_found_whatever_wrote_it() {
 #[test]
 fn an_attestation_beside_an_image_is_no_image() {
     for (form, before) in [
-        (Form::DockerArchive, ["tiny:1,", "tinyapp:1,"]),
-        (Form::OciArchive, ["", ""]),
+        (ArchiveForm::DockerArchive, ["tiny:1,", "tinyapp:1,"]),
+        (ArchiveForm::OciArchive, ["", ""]),
     ] {
         let archive =
             Archive::open(form, &fixture("docker-28.5-save-containerd-store"), None).unwrap();
@@ -203,7 +213,7 @@ fn an_attestation_beside_an_image_is_no_image() {
                 before[1]
             ),
         ];
-        assert_eq!(told(&archive), expected);
+        assert_eq!(described(&archive), expected);
         archive.verify_layers().unwrap();
     }
 }
@@ -220,7 +230,7 @@ fn a_platform_that_was_never_fetched_is_reported() {
             .join("blobs/sha256/1afc2e08e27ad7504ba0172a23fb5700f8c92f8d32fa91c34f3c3deb7041f78d"),
     )
     .unwrap();
-    let archive = Archive::open(Form::Layout, directory.path(), None).unwrap();
+    let archive = Archive::open(ArchiveForm::Layout, directory.path(), None).unwrap();
     assert_eq!(archive.absent, ["linux/arm64"]);
     assert_eq!(archive.images.len(), 1);
     let (images, absent) = below(directory.path(), archive.images[0].indexes[0].0).unwrap();
@@ -240,7 +250,7 @@ fn a_document_that_is_not_what_its_name_says_is_refused() {
         .unwrap()
         .1 = b"{}".to_vec();
     let file = tar_of(&members);
-    let error = Archive::open(Form::OciArchive, file.path(), None).unwrap_err();
+    let error = Archive::open(ArchiveForm::OciArchive, file.path(), None).unwrap_err();
     let found = Digest::of(b"{}");
     assert_eq!(
         error.to_string(),
@@ -256,7 +266,7 @@ fn a_document_that_is_not_what_its_name_says_is_refused() {
         (&format!("{digest}.json"), b"{}"),
     ]));
     assert!(matches!(
-        Archive::open(Form::DockerArchive, docker.path(), None),
+        Archive::open(ArchiveForm::DockerArchive, docker.path(), None),
         Err(ArchiveError::Hash(..))
     ));
 }
@@ -266,7 +276,7 @@ fn a_layer_that_is_not_what_its_diff_id_says_is_refused_when_it_is_read() {
     let good = Digest::of(b"layer");
     let text = format!(r#"{{"os":"linux","rootfs":{{"diff_ids":["{good}"]}}}}"#);
     let verify = |members: &[(String, Vec<u8>)]| {
-        Archive::open(Form::OciArchive, tar_of(members).path(), None)
+        Archive::open(ArchiveForm::OciArchive, tar_of(members).path(), None)
             .unwrap()
             .verify_layers_of(members)
     };
@@ -300,7 +310,7 @@ impl Archive {
         let again = Self {
             images: self.images.clone(),
             absent: Vec::new(),
-            source: Source::tar(file.path()).unwrap(),
+            source: MemberSource::tar(file.path()).unwrap(),
         };
         again.verify_layers().map_or_else(
             |error| {
@@ -318,85 +328,85 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
     let one = Digest::of(b"x");
     let index = |entry: &str| format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#);
     let entry = index(&format!(r#"{{"mediaType":"m","digest":"{one}","size":1}}"#));
-    let cases: &[(Form, Vec<u8>, String)] = &[
+    let cases: &[(ArchiveForm, Vec<u8>, String)] = &[
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             b"\x28\xb5\x2f\xfd".to_vec(),
             "cannot read FILE: decompress it first, it is in zstd form".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             b"no archive at all".repeat(99),
             "cannot read FILE as a tar archive".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             b"\x1f\x8bnor is this".to_vec(),
             "cannot read FILE as a tar archive".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[]),
             "cannot find \"oci-layout\" in FILE".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[("oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#)]),
             "cannot read \"oci-layout\" in FILE: it has version \"2.0.0\"".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[LAYOUT]),
             "cannot find \"index.json\" in FILE".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[LAYOUT, ("index.json", b"text")]),
             "cannot read \"index.json\" in FILE: it is not a JSON document, or is larger than 4 MiB"
                 .to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[LAYOUT, (LAYOUT.0, b"{}")]),
             "cannot choose between two members \"oci-layout\" of FILE".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[LAYOUT, ("index.json", index("").as_bytes())]),
             "cannot find an image in FILE".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[LAYOUT, ("index.json", entry.as_bytes())]),
             format!("cannot find \"blobs/sha256/{}\" in FILE", one.hex()),
         ),
         (
-            Form::DockerArchive,
+            ArchiveForm::DockerArchive,
             tar(&[LAYOUT]),
             "cannot find \"manifest.json\" in FILE".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[LAYOUT, (LAYOUT.0, b"text")]),
             "cannot choose between two members \"oci-layout\" of FILE".to_owned(),
         ),
         (
-            Form::OciArchive,
+            ArchiveForm::OciArchive,
             tar(&[(LAYOUT.0, b"text"), LAYOUT]),
             "cannot choose between two members \"oci-layout\" of FILE".to_owned(),
         ),
         (
-            Form::DockerArchive,
+            ArchiveForm::DockerArchive,
             tar(&[("manifest.json", b"[]")]),
             "cannot find an image in FILE".to_owned(),
         ),
         (
-            Form::DockerArchive,
+            ArchiveForm::DockerArchive,
             tar(&[("manifest.json", br#"[{"Config":"c"}]"#)]),
             "cannot find \"c\" in FILE".to_owned(),
         ),
         (
-            Form::DockerArchive,
+            ArchiveForm::DockerArchive,
             tar(&[
                 ("manifest.json", br#"[{"Config":"c","Layers":["l"]}]"#),
                 ("c", b"{}"),
@@ -417,10 +427,10 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
     }
     let directory = tempfile::tempdir().unwrap();
     assert!(matches!(
-        Archive::open(Form::OciArchive, directory.path(), None),
+        Archive::open(ArchiveForm::OciArchive, directory.path(), None),
         Err(ArchiveError::File(FileError::NotRegular(_)))
     ));
-    let error = Archive::open(Form::Layout, directory.path(), None).unwrap_err();
+    let error = Archive::open(ArchiveForm::Layout, directory.path(), None).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("cannot find \"oci-layout\" in {:?}", directory.path())
@@ -434,7 +444,8 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
         Digest::of(b"layer")
     );
     let members = layout_of(&text, &[b"layer"]).0;
-    let once = told(&Archive::open(Form::OciArchive, tar_of(&members).path(), None).unwrap());
+    let once =
+        described(&Archive::open(ArchiveForm::OciArchive, tar_of(&members).path(), None).unwrap());
     for (twice, dots) in [(true, false), (false, true), (true, true)] {
         let mut written = members.clone();
         if twice {
@@ -446,8 +457,8 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
                 .for_each(|(name, _)| name.insert_str(0, "./"));
         }
         let file = tar_of(&written);
-        let archive = Archive::open(Form::OciArchive, file.path(), None).unwrap();
-        assert_eq!(told(&archive), once, "{twice} {dots}");
+        let archive = Archive::open(ArchiveForm::OciArchive, file.path(), None).unwrap();
+        assert_eq!(described(&archive), once, "{twice} {dots}");
         archive.verify_layers().unwrap();
     }
     // The second of two layers of one name is read as well.
@@ -459,7 +470,7 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
             .map(|(name, _)| (name, b"other".to_vec())),
     );
     assert!(
-        Archive::open(Form::OciArchive, tar_of(&other).path(), None)
+        Archive::open(ArchiveForm::OciArchive, tar_of(&other).path(), None)
             .unwrap()
             .verify_layers()
             .is_err()
@@ -509,7 +520,8 @@ fn the_names_in_a_docker_archive_may_begin_with_a_dot_or_lead_through_links() {
         ["./conf", "./d/layer.tar"],
     ] {
         let file = docker_archive(names, &links);
-        let archive = Archive::open(Form::DockerArchive, file.path(), Some("app:1")).unwrap();
+        let archive =
+            Archive::open(ArchiveForm::DockerArchive, file.path(), Some("app:1")).unwrap();
         archive
             .verify_layers()
             .unwrap_or_else(|error| panic!("{names:?}: {error}"));
@@ -517,17 +529,17 @@ fn the_names_in_a_docker_archive_may_begin_with_a_dot_or_lead_through_links() {
     // Links in a circle, a link that leads nowhere, and one in the place of a file.
     let round = docker_archive(["x", "a/layer.tar"], &[("x", "y"), ("y", "x")]);
     assert!(matches!(
-        Archive::open(Form::DockerArchive, round.path(), None),
+        Archive::open(ArchiveForm::DockerArchive, round.path(), None),
         Err(ArchiveError::NoMember(..))
     ));
     let nowhere = docker_archive(["x", "a/layer.tar"], &[("x", "y")]);
     assert!(matches!(
-        Archive::open(Form::DockerArchive, nowhere.path(), None),
+        Archive::open(ArchiveForm::DockerArchive, nowhere.path(), None),
         Err(ArchiveError::NoMember(..))
     ));
     let both = docker_archive(["config.json", "a/layer.tar"], &[("config.json", "conf")]);
     assert!(matches!(
-        Archive::open(Form::DockerArchive, both.path(), None),
+        Archive::open(ArchiveForm::DockerArchive, both.path(), None),
         Err(ArchiveError::Twice(..))
     ));
 }
@@ -583,7 +595,8 @@ fn an_attestation_without_its_annotation_is_no_image_either() {
             note.clone().into_bytes(),
         ));
         let only = |members: &[(String, Vec<u8>)]| {
-            let archive = Archive::open(Form::OciArchive, tar_of(members).path(), None).unwrap();
+            let archive =
+                Archive::open(ArchiveForm::OciArchive, tar_of(members).path(), None).unwrap();
             (archive.images.len(), archive.absent.len())
         };
         // The subject of an attestation need not be there, nor the attestation of what is.
@@ -602,10 +615,13 @@ fn an_archive_cut_anywhere_is_refused_or_read_right() {
     let mut whole = Vec::new();
     let packed = File::open(fixture("skopeo-1.9-oci-archive")).unwrap();
     io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut whole).unwrap();
-    let right = told(&Archive::open(Form::OciArchive, file(&whole).path(), None).unwrap());
+    let right =
+        described(&Archive::open(ArchiveForm::OciArchive, file(&whole).path(), None).unwrap());
     for cut in (0..whole.len()).step_by(97) {
-        if let Ok(archive) = Archive::open(Form::OciArchive, file(&whole[..cut]).path(), None) {
-            assert_eq!(told(&archive), right, "cut at {cut}");
+        if let Ok(archive) =
+            Archive::open(ArchiveForm::OciArchive, file(&whole[..cut]).path(), None)
+        {
+            assert_eq!(described(&archive), right, "cut at {cut}");
         }
     }
 }
@@ -622,7 +638,7 @@ fn an_index_that_leads_deeper_and_deeper_is_left() {
         );
     }
     members.push(("index.json".to_owned(), below.into_bytes()));
-    let error = Archive::open(Form::OciArchive, tar_of(&members).path(), None).unwrap_err();
+    let error = Archive::open(ArchiveForm::OciArchive, tar_of(&members).path(), None).unwrap_err();
     assert!(
         error
             .to_string()

@@ -27,7 +27,7 @@ const BUCKET_FLAG: u32 = 0x01;
 /// branch element: key offset u32 (from the element), key length u32, child page u64
 /// leaf element:   flags u32, key offset u32 (from the element), key length u32, value length u32 (the value follows the key)
 /// ```
-pub(super) struct Node {
+pub(super) struct PageNode {
     pub(super) id: u64,
     bytes: Vec<u8>,
     pub(super) count: usize,
@@ -35,19 +35,19 @@ pub(super) struct Node {
 }
 
 /// The bytes of a value, as long as the look lasts.
-pub struct Value {
-    node: Rc<Node>,
+pub struct BoltValue {
+    node: Rc<PageNode>,
     range: Range<usize>,
 }
 
-impl Value {
+impl BoltValue {
     /// The page it is in.
     pub(super) fn page(&self) -> u64 {
         self.node.id
     }
 }
 
-impl Deref for Value {
+impl Deref for BoltValue {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -55,7 +55,7 @@ impl Deref for Value {
     }
 }
 
-impl Node {
+impl PageNode {
     /// The node in `bytes`, which were read from page `id`.
     pub(super) fn parse(id: u64, bytes: Vec<u8>) -> Result<Self, BoltError> {
         let is_leaf = match u16_at(&bytes, 8) {
@@ -122,11 +122,11 @@ impl Node {
     }
 
     /// The value of element `index` of a leaf, and whether it is a bucket.
-    pub(super) fn value(self: &Rc<Self>, index: usize) -> Result<(bool, Value), BoltError> {
+    pub(super) fn value(self: &Rc<Self>, index: usize) -> Result<(bool, BoltValue), BoltError> {
         let range = self.range(self.key_range(index)?.end, self.field(index, 3)?)?;
         Ok((
             self.field(index, 0)? & BUCKET_FLAG != 0,
-            Value {
+            BoltValue {
                 node: Rc::clone(self),
                 range,
             },

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::lineage::containerd::records::{Wanted, facts};
+use crate::lineage::containerd::records::{FactsQuery, facts};
 use crate::sys::file;
 
 const PAGE: usize = 4096;
@@ -335,7 +335,7 @@ fn a_walk_through_a_tree_that_meets_itself_ends() {
 fn exercise(bytes: &[u8]) -> Result<usize, BoltError> {
     Database::new(bytes).view(soon(), |view| {
         let mut count = 0;
-        let found = facts(view, "default", Wanted::Container("d1"))?;
+        let found = facts(view, "default", FactsQuery::Container("d1"))?;
         count += usize::from(found.is_some());
         for path in [
             &[&b"v1"[..], b"default", b"snapshots", b"overlayfs"][..],

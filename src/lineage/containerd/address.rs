@@ -61,9 +61,11 @@ pub fn socket_of(
     let from_ttrpc =
         || Some(OsStr::from_bytes(ttrpc.as_ref()?.as_bytes().strip_suffix(b".ttrpc")?).to_owned());
     let from_command = || {
-        let mut words = command.split(|byte| *byte == 0);
-        words.find(|word| matches!(*word, b"-address" | b"--address"))?;
-        words.next().map(|word| OsString::from_vec(word.to_vec()))
+        let mut arguments = command.split(|byte| *byte == 0);
+        arguments.find(|argument| matches!(*argument, b"-address" | b"--address"))?;
+        arguments
+            .next()
+            .map(|argument| OsString::from_vec(argument.to_vec()))
     };
     [grpc.clone(), from_ttrpc(), from_command()]
         .into_iter()

@@ -15,13 +15,13 @@ use serde::Deserialize;
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::extend;
 use crate::lineage::digest::{ChainId, DiffId};
-use crate::lineage::{LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// What a snapshot of BuildKit's is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub enum BuildSnapshot {
     /// A layer that was exported as part of an image, with this chain ID.
     Layer(ChainId),
     /// A step from which no image was exported.
@@ -38,7 +38,7 @@ pub fn snapshot(
     key: &str,
     below: Option<ChainId>,
     deadline: &Deadline,
-) -> Result<Option<Recorded>, LineageError> {
+) -> Result<Option<BuildSnapshot>, LineageError> {
     let (file, _) = file::open(database, Guard::NoLink).map_err(Unknown::File)?;
     let look = |view: &View<'_>| {
         let Some(record) = view.bucket(&[b"_main", key.as_bytes()])? else {
@@ -56,9 +56,9 @@ pub fn snapshot(
         .view(deadline, look)
         .map_err(|error| fault(database, error))?;
     Ok(match record {
-        Some([Some(snapshot), None, None, None]) if snapshot == key => Some(Recorded::Step),
+        Some([Some(snapshot), None, None, None]) if snapshot == key => Some(BuildSnapshot::Step),
         Some([Some(snapshot), Some(chain_id), Some(diff_id), _]) if snapshot == key => {
-            layer(&chain_id, &diff_id, below).map(Recorded::Layer)
+            layer(&chain_id, &diff_id, below).map(BuildSnapshot::Layer)
         }
         Some(_) | None => None,
     })
@@ -74,12 +74,12 @@ fn layer(chain_id: &str, diff_id: &str, below: Option<ChainId>) -> Option<ChainI
 /// The value of `key`; one that cannot be understood is empty, which fits nothing.
 fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
     #[derive(Deserialize)]
-    struct Entry {
+    struct CacheValue {
         value: String,
     }
     let json = record.get(key)?;
     Ok(json.map(|json| {
-        serde_json::from_slice::<Entry>(&json)
+        serde_json::from_slice::<CacheValue>(&json)
             .map(|entry| entry.value)
             .unwrap_or_default()
     }))
@@ -123,13 +123,13 @@ mod tests {
             .unwrap();
             assert_eq!(
                 answer,
-                found.map(id).map(Recorded::Layer),
+                found.map(id).map(BuildSnapshot::Layer),
                 "{key} on {below:?}"
             );
         }
         for below in [None, Some(id(BASE))] {
             let answer = snapshot(&database, STEP, below, &Duration::from_secs(9).into()).unwrap();
-            assert_eq!(answer, Some(Recorded::Step), "never exported");
+            assert_eq!(answer, Some(BuildSnapshot::Step), "never exported");
         }
     }
 

@@ -8,18 +8,20 @@
 //! Steps above those belong to the build that is running, and its records must say so. Not checked:
 //! whether such a step repeats layers of an image.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::build_record::{self, Recorded};
+use super::build_record::{self, BuildSnapshot};
 use super::content::Content;
 use super::docker_store::is_init;
-use super::expand::{self, Stores};
-use super::layout::{Directory, Kind, Layout, Snapshotter};
+use super::expand::{self, ImageSources};
+use super::layout::{Layout, SnapshotDirectory, SnapshotKind, Snapshotter};
 use super::mounted::is_same;
-use super::records::Metadata;
+use super::records::MetadataDb;
 use crate::container::mount::{self, RootMount};
 use crate::lineage::digest::ChainId;
-use crate::lineage::{Corrupt, Evidence, ImageLineage, LineageError, Origin, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::origin::{Evidence, ImageLineage, Origin};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
@@ -64,8 +66,9 @@ pub fn resolve(
     let layout = layout
         .ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
     // There is only the container's own directory: a build from scratch.
-    let is_own =
-        directories.upper.is_none() && layout.kind == Kind::Active && layout.parents.is_empty();
+    let is_own = directories.upper.is_none()
+        && layout.kind == SnapshotKind::Active
+        && layout.parents.is_empty();
     let layers = layers(layout);
     let recorded: Vec<u64> = layers.iter().map(|directory| directory.number).collect();
     if recorded != directories.lower && !is_own {
@@ -82,8 +85,8 @@ pub fn resolve(
 }
 
 /// The directories that are layers, topmost first, without the container's own.
-fn layers(layout: Layout) -> Vec<Directory> {
-    let own = (layout.kind == Kind::Committed).then_some(layout.own);
+fn layers(layout: Layout) -> Vec<SnapshotDirectory> {
+    let own = (layout.kind == SnapshotKind::Committed).then_some(layout.own);
     own.into_iter().chain(layout.parents).collect()
 }
 
@@ -91,7 +94,7 @@ fn layers(layout: Layout) -> Vec<Directory> {
 /// one of them is.
 fn origin(
     root: &Path,
-    layers: &[Directory],
+    layers: &[SnapshotDirectory],
     bundle: &Path,
     paths: &Paths,
     deadline: &Deadline,
@@ -104,7 +107,7 @@ fn origin(
         return Ok(Some(Origin::NoImage));
     };
     let namespace = &lowest.namespace;
-    let stores = Stores {
+    let stores = ImageSources {
         metadata: metadata.as_ref(),
         content: content.as_ref(),
         namespace,
@@ -140,25 +143,24 @@ fn origin(
 /// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a
 /// build. `None` when one is neither: then it is not known which layers are in it.
 fn names(
-    layers: &[Directory],
+    layers: &[SnapshotDirectory],
     records: &[PathBuf],
     deadline: &Deadline,
 ) -> Result<Option<Vec<ChainId>>, LineageError> {
     let mut names: Vec<ChainId> = Vec::new();
     let mut has_step = false;
-    for directory in layers
-        .iter()
-        .rev()
-        .filter(|directory| !is_init(&directory.key))
-    {
+    for directory in layers.iter().rev() {
+        if is_init(&directory.key) {
+            continue;
+        }
         let found = match ChainId::parse(&directory.key) {
-            Ok(name) => Some(Recorded::Layer(name)),
+            Ok(name) => Some(BuildSnapshot::Layer(name)),
             Err(_) => recorded(records, &directory.key, names.last().copied(), deadline)?,
         };
         match found {
-            Some(Recorded::Layer(name)) if !has_step => names.push(name),
-            Some(Recorded::Step) => has_step = true,
-            Some(Recorded::Layer(_)) | None => return Ok(None),
+            Some(BuildSnapshot::Layer(name)) if !has_step => names.push(name),
+            Some(BuildSnapshot::Step) => has_step = true,
+            Some(BuildSnapshot::Layer(_)) | None => return Ok(None),
         }
     }
     Ok(Some(names))
@@ -170,7 +172,7 @@ fn recorded(
     key: &str,
     below: Option<ChainId>,
     deadline: &Deadline,
-) -> Result<Option<Recorded>, LineageError> {
+) -> Result<Option<BuildSnapshot>, LineageError> {
     for database in records {
         match build_record::snapshot(database, key, below, deadline) {
             Ok(None) => {}
@@ -184,68 +186,59 @@ fn recorded(
 /// The place of BuildKit's records when the bundle is `<root>/executor/<id>`: in Docker below the
 /// root, elsewhere in it.
 fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
-    let root = bundle
-        .parent()
-        .filter(|executor| executor.ends_with("executor"))
-        .and_then(Path::parent);
-    let below = |root: &Path| {
-        [
-            root.join(format!("containerd-{snapshotter}/metadata_v2.db")),
-            root.join("metadata_v2.db"),
-        ]
+    let (Some(executor), Some(root)) = (bundle.parent(), bundle.ancestors().nth(2)) else {
+        return Vec::new();
     };
-    root.map(|root| below(root).to_vec()).unwrap_or_default()
+    if !executor.ends_with("executor") {
+        return Vec::new();
+    }
+    vec![
+        root.join(format!("containerd-{snapshotter}/metadata_v2.db")),
+        root.join("metadata_v2.db"),
+    ]
 }
 
 /// The databases that belong to a snapshotter's root directory: containerd's, or those of a
 /// BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
-fn stores(root: &Path) -> (Option<Metadata>, Option<Content>, String) {
-    let name = root
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+fn stores(root: &Path) -> (Option<MetadataDb>, Option<Content>, String) {
     let Some(above) = root.parent() else {
         return (None, None, String::new());
     };
-    match name.strip_prefix("io.containerd.snapshotter.v1.") {
+    match file_name(root).strip_prefix("io.containerd.snapshotter.v1.") {
         Some(snapshotter) => (
-            Metadata::open(above).ok(),
+            MetadataDb::open(above).ok(),
             Some(Content::of(above)),
             snapshotter.to_owned(),
         ),
         None => {
-            let worker = above
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
-            let snapshotter = worker.strip_prefix("runc-").unwrap_or_default().to_owned();
+            let snapshotter = file_name(above).strip_prefix("runc-").unwrap_or_default();
             (
-                Metadata::open_file(above.join("containerdmeta.db")).ok(),
+                MetadataDb::open_file(above.join("containerdmeta.db")).ok(),
                 Some(Content::at(&above.join("content"))),
-                snapshotter,
+                snapshotter.to_owned(),
             )
         }
     }
+}
+
+/// The last name of a path; empty when it has none, or one that is not UTF-8.
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
 /// The directories of an overlay, when all are `<root>/snapshots/<number>/fs`; `None` for any other
 /// mount.
 #[must_use]
 pub fn directories(mount: &RootMount) -> Option<Directories> {
-    let (root, upper) = match (&mount.upperdir, mount.lowerdirs.first()) {
-        (Some(upper), _) => numbered(upper).map(|(root, number)| (root, Some(number)))?,
-        (None, Some(top)) => (numbered(top)?.0, None),
-        (None, None) => return None,
-    };
-    let lower: Option<Vec<u64>> = mount
-        .lowerdirs
-        .iter()
-        .map(|directory| lower_number(root, directory))
-        .collect();
+    let (root, number) = numbered(mount.upperdir.as_ref().or(mount.lowerdirs.first())?)?;
+    let mut lower = Vec::with_capacity(mount.lowerdirs.len());
+    for directory in &mount.lowerdirs {
+        lower.push(lower_number(root, directory)?);
+    }
     Some(Directories {
         root: root.to_owned(),
-        upper,
-        lower: lower?,
+        upper: mount.upperdir.is_some().then_some(number),
+        lower,
     })
 }
 
@@ -253,13 +246,11 @@ pub fn directories(mount: &RootMount) -> Option<Directories> {
 /// itself.
 #[must_use]
 pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
-    let as_it_is = || {
-        snapshotter_of(&mount.root)
-            .and_then(|_| snapshotter_of(&mount::shown_directory(mount, root)?))
-    };
-    directories(mount)
-        .map(|directories| directories.root)
-        .or_else(as_it_is)
+    if let Some(directories) = directories(mount) {
+        return Some(directories.root);
+    }
+    snapshotter_of(&mount.root)?;
+    snapshotter_of(&mount::shown_directory(mount, root)?)
 }
 
 /// The root in `<root>/snapshots/<number>` and `<root>/snapshots/<number>/fs`.
@@ -269,18 +260,16 @@ fn snapshotter_of(directory: &Path) -> Option<PathBuf> {
     } else {
         directory
     };
-    let is_number =
-        |name: &str| !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit());
-    let snapshots = directory.parent().filter(|_| {
-        directory
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(is_number)
-    })?;
-    snapshots
-        .parent()
-        .filter(|_| snapshots.ends_with("snapshots"))
-        .map(Path::to_owned)
+    let (number, snapshots) = (file_name(directory), directory.parent()?);
+    if is_number(number) && snapshots.ends_with("snapshots") {
+        Some(snapshots.parent()?.to_owned())
+    } else {
+        None
+    }
+}
+
+fn is_number(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The one directory that is mounted itself. The kernel reports its path from its file system's
@@ -288,40 +277,47 @@ fn snapshotter_of(directory: &Path) -> Option<PathBuf> {
 /// very same directory.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Directories> {
     numbered(&mount.root)?;
-    let mut names = mount.root.components();
-    let directory = std::iter::from_fn(|| names.next().map(|_| names.as_path().to_owned()))
+    let mut end = mount.root.components();
+    while end.next().is_some() {
         // The snapshotter's own name, `snapshots`, the number and `fs`.
-        .take_while(|end| end.components().count() >= 4)
-        .find_map(|end| {
-            bundle
-                .ancestors()
-                .map(|above| above.join(&end))
-                .find(|directory| is_same(directory, root))
-        })?;
-    let (root, number) = numbered(&directory)?;
-    Some(Directories {
-        root: root.to_owned(),
-        upper: None,
-        lower: vec![number],
-    })
+        if end.clone().count() < 4 {
+            break;
+        }
+        for above in bundle.ancestors() {
+            let directory = above.join(&end);
+            if is_same(&directory, root) {
+                let (root, number) = numbered(&directory)?;
+                return Some(Directories {
+                    root: root.to_owned(),
+                    upper: None,
+                    lower: vec![number],
+                });
+            }
+        }
+    }
+    None
 }
 
 fn lower_number(root: &Path, directory: &Path) -> Option<u64> {
     if directory.is_relative() {
-        return numbered(&Path::new("/snapshots").join(directory)).map(|(_, number)| number);
+        return Some(numbered(&Path::new("/snapshots").join(directory))?.1);
     }
-    numbered(directory).and_then(|(above, number)| (above == root).then_some(number))
+    let (above, number) = numbered(directory)?;
+    (above == root).then_some(number)
 }
 
 /// The root and the number in `<root>/snapshots/<number>/fs`.
 fn numbered(directory: &Path) -> Option<(&Path, u64)> {
-    let number = directory.parent().filter(|_| directory.ends_with("fs"))?;
-    let snapshots = number
-        .parent()
-        .filter(|snapshots| snapshots.ends_with("snapshots"))?;
-    let digits = number.file_name()?.to_str()?;
-    let plain = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
-    Some((snapshots.parent()?, digits.parse().ok().filter(|_| plain)?))
+    let number = directory.parent()?;
+    let (digits, snapshots) = (file_name(number), number.parent()?);
+    let fits = directory.ends_with("fs")
+        && snapshots.ends_with("snapshots")
+        && is_number(digits)
+        && !digits.starts_with('0');
+    if !fits {
+        return None;
+    }
+    Some((snapshots.parent()?, digits.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -499,13 +495,13 @@ mod tests {
             (&absent, &[STEP], None),
             (&absent, &[ABOVE, BASE], Some(&[BASE, ABOVE])),
         ] {
-            let directory = |key: &&str| Directory {
+            let directory = |key: &&str| SnapshotDirectory {
                 number: 1,
                 key: (*key).to_owned(),
                 namespace: "n".into(),
                 is_remote: false,
             };
-            let layers: Vec<Directory> = keys.iter().map(directory).collect();
+            let layers: Vec<SnapshotDirectory> = keys.iter().map(directory).collect();
             let found =
                 names(&layers, records, &std::time::Duration::from_secs(20).into()).unwrap();
             let expected = expected.map(|names| {

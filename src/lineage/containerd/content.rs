@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
-use crate::lineage::image::{self, Document, ImageConfig};
-use crate::lineage::{ImageFacts, LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
+use crate::lineage::image::{self, ImageConfig, ImageDocument};
+use crate::lineage::origin::ImageFacts;
 use crate::sys::deadline::Deadline;
 
 /// The most images of one index that are read; Docker's official ones list about twenty,
@@ -34,7 +35,7 @@ pub struct Content {
 
 /// The image to look for.
 #[derive(Clone, Copy, Debug)]
-pub enum Sought<'a> {
+pub enum ImageQuery<'a> {
     /// One whose layers hash to this chain ID.
     Top(ChainId),
     /// One with exactly these layers.
@@ -47,7 +48,7 @@ pub enum Sought<'a> {
 
 /// An image that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ContentImage {
     /// Its layers, when it has any.
     pub chain: Option<Chain>,
     /// Its digests.
@@ -79,11 +80,11 @@ impl Content {
     /// neither.
     ///
     /// # Errors
-    /// [`Corrupt::Hash`](crate::lineage::Corrupt::Hash) when it is there and does not have this
+    /// [`Corrupt::Hash`](crate::lineage::error::Corrupt::Hash) when it is there and does not have this
     /// digest.
-    fn document(&self, digest: Digest) -> Result<Option<Document>, LineageError> {
+    fn document(&self, digest: Digest) -> Result<Option<ImageDocument>, LineageError> {
         Ok(known(image::load(&self.file(digest), digest))?
-            .and_then(|bytes| Document::parse(&bytes).ok()))
+            .and_then(|bytes| ImageDocument::parse(&bytes).ok()))
     }
 
     /// The image with this config, if it is the one to look for.
@@ -93,33 +94,33 @@ impl Content {
     pub fn by_config(
         &self,
         image_id: ImageId,
-        sought: Sought<'_>,
-    ) -> Result<Option<Found>, LineageError> {
+        query: ImageQuery<'_>,
+    ) -> Result<Option<ContentImage>, LineageError> {
         let Some(bytes) = known(image::load_config(&self.file(image_id.0), image_id))? else {
             return Ok(None);
         };
         let Ok(config) = ImageConfig::parse(&bytes) else {
             return Ok(None);
         };
-        let chain = match sought {
-            Sought::Known(chain) if chain.diff_ids() == config.diff_ids => Some(chain.clone()),
-            Sought::Top(top) => match config.chain() {
+        let chain = match query {
+            ImageQuery::Known(chain) if chain.diff_ids() == config.diff_ids => Some(chain.clone()),
+            ImageQuery::Top(top) => match config.chain() {
                 Ok(Some(chain)) if chain.top() == top => Some(chain),
                 Ok(_) | Err(_) => return Ok(None),
             },
-            Sought::NoLayers if config.diff_ids.is_empty() => None,
-            Sought::Any => match config.chain() {
+            ImageQuery::NoLayers if config.diff_ids.is_empty() => None,
+            ImageQuery::Any => match config.chain() {
                 Ok(chain) => chain,
                 Err(_) => return Ok(None),
             },
-            Sought::Known(_) | Sought::NoLayers => return Ok(None),
+            ImageQuery::Known(_) | ImageQuery::NoLayers => return Ok(None),
         };
         let facts = ImageFacts {
             image_id: Some(image_id),
             config_file: Some(self.file(image_id.0)),
             ..ImageFacts::default()
         };
-        Ok(Some(Found { chain, facts }))
+        Ok(Some(ContentImage { chain, facts }))
     }
 
     /// The image to look for, if `target` is its manifest, or an index that lists it. With
@@ -131,19 +132,19 @@ impl Content {
         &self,
         target: Digest,
         image_id: Option<ImageId>,
-        sought: Sought<'_>,
+        query: ImageQuery<'_>,
         deadline: &Deadline,
-    ) -> Result<Option<Found>, LineageError> {
+    ) -> Result<Option<ContentImage>, LineageError> {
         let document = self.document(target)?;
         let index = match document {
-            Some(Document::Index(index)) => index,
-            Some(Document::Manifest(manifest))
-                if image_id.is_none_or(|wanted| wanted == manifest.image_id) =>
+            Some(ImageDocument::Index(index)) => index,
+            Some(ImageDocument::Manifest(manifest))
+                if image_id.is_none_or(|expected| expected == manifest.image_id) =>
             {
-                let found = self.by_config(manifest.image_id, sought)?;
+                let found = self.by_config(manifest.image_id, query)?;
                 return Ok(found.map(|found| found.with_manifest(target)));
             }
-            Some(Document::Manifest(_)) | None => return Ok(None),
+            Some(ImageDocument::Manifest(_)) | None => return Ok(None),
         };
         let mut entries: Vec<_> = index
             .manifests
@@ -161,11 +162,11 @@ impl Content {
             if deadline.is_over() {
                 return Err(Unknown::Deadline.into());
             }
-            let Some(Document::Manifest(manifest)) = self.document(entry.digest)? else {
+            let Some(ImageDocument::Manifest(manifest)) = self.document(entry.digest)? else {
                 continue;
             };
-            if image_id.is_none_or(|wanted| wanted == manifest.image_id)
-                && let Some(found) = self.by_config(manifest.image_id, sought)?
+            if image_id.is_none_or(|expected| expected == manifest.image_id)
+                && let Some(found) = self.by_config(manifest.image_id, query)?
             {
                 return Ok(Some(
                     found.with_manifest(entry.digest).with_manifest(target),
@@ -176,7 +177,7 @@ impl Content {
     }
 }
 
-impl Found {
+impl ContentImage {
     fn with_manifest(mut self, digest: Digest) -> Self {
         self.facts.manifests.push(digest);
         self

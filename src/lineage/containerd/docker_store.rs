@@ -12,8 +12,8 @@ use serde::Deserialize;
 
 use crate::container::bundle::Bundle;
 use crate::lineage::digest::Digest;
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::image::MAX_CONFIG;
-use crate::lineage::{Corrupt, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
 
 /// The largest record that is read, in bytes. A usual one has four thousand; it repeats the labels
@@ -33,25 +33,25 @@ pub struct DockerContainer {
 }
 
 #[derive(Deserialize)]
-struct Record {
+struct RecordText {
     #[serde(rename = "ID")]
     id: String,
     #[serde(rename = "Image", default)]
     image: String,
     #[serde(rename = "ImageManifest", default)]
-    manifest: Option<Descriptor>,
+    manifest: Option<DescriptorText>,
     #[serde(rename = "Config", default)]
-    config: Option<Asked>,
+    config: Option<RequestText>,
 }
 
 #[derive(Deserialize)]
-struct Descriptor {
+struct DescriptorText {
     #[serde(default)]
     digest: String,
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct RequestText {
     #[serde(rename = "Image", default)]
     image: String,
 }
@@ -74,7 +74,7 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
         Err(error) if error.is_absent() => return Ok(None),
         answer => answer.map_err(Unknown::File)?,
     };
-    let record: Record = serde_json::from_slice(&json)
+    let record: RecordText = serde_json::from_slice(&json)
         .map_err(|error| Corrupt::File(path.clone(), error.to_string()))?;
     if record.id != bundle.id.as_str() {
         return Err(Corrupt::File(path, format!("it is the record of {:?}", record.id)).into());

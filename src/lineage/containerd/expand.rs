@@ -9,18 +9,20 @@
 
 use std::path::PathBuf;
 
-use super::content::{Content, Found, Sought};
-use super::records::Metadata;
+use super::content::{Content, ContentImage, ImageQuery};
+use super::records::MetadataDb;
+use crate::lineage::cache;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
-use crate::lineage::{ImageFacts, LineageError, Unknown, cache};
+use crate::lineage::error::{LineageError, Unknown};
+use crate::lineage::origin::ImageFacts;
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
 /// Where to look.
-pub struct Stores<'a> {
+pub struct ImageSources<'a> {
     /// containerd's database, if it can be read.
-    pub metadata: Option<&'a Metadata>,
+    pub metadata: Option<&'a MetadataDb>,
     /// Its blobs, if their place is known.
     pub content: Option<&'a Content>,
     /// The namespace.
@@ -33,7 +35,7 @@ pub struct Stores<'a> {
     pub deadline: &'a Deadline,
 }
 
-impl Stores<'_> {
+impl ImageSources<'_> {
     /// The place that messages name.
     #[must_use]
     pub fn place(&self) -> PathBuf {
@@ -61,15 +63,15 @@ pub struct Hints {
 pub fn by_documents(
     top: ChainId,
     hints: &Hints,
-    stores: &Stores<'_>,
+    stores: &ImageSources<'_>,
 ) -> Result<Option<(Chain, ImageFacts)>, LineageError> {
     if let Some(chain) = cache::load(stores.paths, &top) {
         let facts = facts_of(&chain, hints, stores)?;
         return Ok(Some((chain, facts)));
     }
-    let mut found = by_hints(hints, stores, Sought::Top(top))?;
+    let mut found = by_hints(hints, stores, ImageQuery::Top(top))?;
     if found.is_none() {
-        found = by_label(top, stores, Sought::Top(top), stores.deadline)?;
+        found = by_label(top, stores, ImageQuery::Top(top), stores.deadline)?;
     }
     if found.is_none() {
         found = by_longer(top, stores)?;
@@ -85,11 +87,15 @@ pub fn by_documents(
 /// other images by now, so faults there belong to those, and a walk through all labels gets a
 /// quarter of the time. Only the config that the engine ties to the container must match its
 /// digest.
-fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFacts, LineageError> {
-    let sought = Sought::Known(chain);
+fn facts_of(
+    chain: &Chain,
+    hints: &Hints,
+    stores: &ImageSources<'_>,
+) -> Result<ImageFacts, LineageError> {
+    let query = ImageQuery::Known(chain);
     let by_target = |content: &Content, target| {
         content
-            .by_target(target, hints.image_id, sought, stores.deadline)
+            .by_target(target, hints.image_id, query, stores.deadline)
             .ok()
             .flatten()
     };
@@ -100,10 +106,10 @@ fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFa
             .find_map(|target| by_target(content, *target))
     });
     if let (None, Some(image_id), Some(content)) = (&found, hints.image_id, stores.content) {
-        found = content.by_config(image_id, sought)?;
+        found = content.by_config(image_id, query)?;
     }
     if found.is_none() {
-        found = by_label(chain.top(), stores, sought, &stores.deadline.part(4))
+        found = by_label(chain.top(), stores, query, &stores.deadline.part(4))
             .ok()
             .flatten();
     }
@@ -117,7 +123,7 @@ fn facts_of(chain: &Chain, hints: &Hints, stores: &Stores<'_>) -> Result<ImageFa
 pub fn by_names(
     top: ChainId,
     names: Option<Vec<ChainId>>,
-    stores: &Stores<'_>,
+    stores: &ImageSources<'_>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
     let chain = names
         .filter(|names| names.last() == Some(&top))
@@ -135,50 +141,50 @@ pub fn by_names(
 /// As [`by_documents`].
 pub fn without_layers(
     hints: &Hints,
-    stores: &Stores<'_>,
+    stores: &ImageSources<'_>,
 ) -> Result<Option<ImageFacts>, LineageError> {
-    Ok(by_hints(hints, stores, Sought::NoLayers)?.map(|found| found.facts))
+    Ok(by_hints(hints, stores, ImageQuery::NoLayers)?.map(|found| found.facts))
 }
 
 fn by_hints(
     hints: &Hints,
-    stores: &Stores<'_>,
-    sought: Sought<'_>,
-) -> Result<Option<Found>, LineageError> {
+    stores: &ImageSources<'_>,
+    query: ImageQuery<'_>,
+) -> Result<Option<ContentImage>, LineageError> {
     let Some(content) = stores.content else {
         return Ok(None);
     };
     for target in &hints.targets {
-        let found = content.by_target(*target, hints.image_id, sought, stores.deadline)?;
+        let found = content.by_target(*target, hints.image_id, query, stores.deadline)?;
         if found.is_some() {
             return Ok(found);
         }
     }
     hints
         .image_id
-        .map_or(Ok(None), |image_id| content.by_config(image_id, sought))
+        .map_or(Ok(None), |image_id| content.by_config(image_id, query))
 }
 
 /// The images that were unpacked to `top`. Several may share their layers; then it is not known
 /// from which of them the container was made.
 fn by_label(
     top: ChainId,
-    stores: &Stores<'_>,
-    sought: Sought<'_>,
+    stores: &ImageSources<'_>,
+    query: ImageQuery<'_>,
     deadline: &Deadline,
-) -> Result<Option<Found>, LineageError> {
+) -> Result<Option<ContentImage>, LineageError> {
     let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else {
         return Ok(None);
     };
     let mut found = None;
     for image_id in metadata.configs_of(stores.namespace, stores.snapshotter, top, deadline)? {
-        let Some(image) = content.by_config(image_id, sought)? else {
+        let Some(image) = content.by_config(image_id, query)? else {
             continue;
         };
         found = match found {
             None => Some(image),
             Some(_) => {
-                return Ok(Some(Found {
+                return Ok(Some(ContentImage {
                     facts: ImageFacts::default(),
                     ..image
                 }));
@@ -191,7 +197,10 @@ fn by_label(
 /// The chain as the lower part of an image that was unpacked. An image whose layers were all there
 /// already has no label of its own (seen with Docker 28.5, which does not unpack a base that is
 /// loaded after what was built on it). A fault of another image does not matter.
-fn by_longer(top: ChainId, stores: &Stores<'_>) -> Result<Option<Found>, LineageError> {
+fn by_longer(
+    top: ChainId,
+    stores: &ImageSources<'_>,
+) -> Result<Option<ContentImage>, LineageError> {
     let (Some(metadata), Some(content)) = (stores.metadata, stores.content) else {
         return Ok(None);
     };
@@ -201,14 +210,14 @@ fn by_longer(top: ChainId, stores: &Stores<'_>) -> Result<Option<Found>, Lineage
         if stores.deadline.is_over() {
             return Err(Unknown::Deadline.into());
         }
-        let Ok(Some(Found {
+        let Ok(Some(ContentImage {
             chain: Some(chain), ..
-        })) = content.by_config(image_id, Sought::Any)
+        })) = content.by_config(image_id, ImageQuery::Any)
         else {
             continue;
         };
         if let Some(chain) = chain.up_to(top) {
-            return Ok(Some(Found {
+            return Ok(Some(ContentImage {
                 chain: Some(chain),
                 facts: ImageFacts::default(),
             }));

@@ -128,7 +128,7 @@ impl<'a> Connection<'a> {
         let stream = self.next_stream;
         self.next_stream += 2;
         self.send(&request(stream, method, namespace, message))?;
-        let mut answer = Answer::default();
+        let mut answer = GrpcResponse::default();
         for _ in 0..MAX_FRAMES {
             let mut head = [0; 9];
             self.fill(&mut head)?;
@@ -284,7 +284,7 @@ impl Frame {
 
 /// The part of an answer that has arrived.
 #[derive(Debug, Default)]
-struct Answer {
+struct GrpcResponse {
     body: Vec<u8>,
     headers: Vec<u8>,
     status: Option<u8>,
@@ -292,7 +292,7 @@ struct Answer {
     is_whole: bool,
 }
 
-impl Answer {
+impl GrpcResponse {
     /// Takes one frame and returns the reply to send, often nothing.
     fn take(&mut self, stream: u32, frame: Frame, payload: &[u8]) -> Result<Vec<u8>, CallError> {
         let mut reply = Vec::new();
@@ -430,7 +430,7 @@ fn string<'a>(block: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
 /// # Errors
 /// [`CallError`] as in [`Connection::call`].
 pub fn parse_answer(stream: u32, mut bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-    let mut answer = Answer::default();
+    let mut answer = GrpcResponse::default();
     while !answer.is_whole {
         let (head, rest) = bytes
             .split_first_chunk::<9>()

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::records::REMOTE_LABEL;
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
-use crate::lineage::{LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
@@ -21,11 +21,11 @@ use crate::sys::file::{self, Guard};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The snapshot's own directory.
-    pub own: Directory,
+    pub own: SnapshotDirectory,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: SnapshotKind,
     /// Those below, topmost first.
-    pub parents: Vec<Directory>,
+    pub parents: Vec<SnapshotDirectory>,
 }
 
 impl Layout {
@@ -38,7 +38,7 @@ impl Layout {
 
 /// What a snapshot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SnapshotKind {
     /// To be read: it shows those below and has no directory of its own.
     View,
     /// To be written.
@@ -49,7 +49,7 @@ pub enum Kind {
 
 /// One directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directory {
+pub struct SnapshotDirectory {
     /// Its number, which is its name on disk.
     pub number: u64,
     /// The snapshot's key, without the namespace.
@@ -215,7 +215,7 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
 fn directory(
     snapshots: &Bucket<'_>,
     name: &str,
-) -> Result<Option<(Directory, Kind, String)>, BoltError> {
+) -> Result<Option<(SnapshotDirectory, SnapshotKind, String)>, BoltError> {
     let Some(record) = snapshots.bucket(name.as_bytes())? else {
         return Ok(None);
     };
@@ -223,9 +223,9 @@ fn directory(
         return Ok(None);
     };
     let kind = match record.get(b"kind")?.as_deref() {
-        Some([1]) => Kind::View,
-        Some([2]) => Kind::Active,
-        Some([3]) => Kind::Committed,
+        Some([1]) => SnapshotKind::View,
+        Some([2]) => SnapshotKind::Active,
+        Some([3]) => SnapshotKind::Committed,
         Some(_) | None => return Ok(None),
     };
     let parent = record
@@ -238,7 +238,7 @@ fn directory(
         .is_some();
     let (namespace, key) = split_name(name);
     Ok(Some((
-        Directory {
+        SnapshotDirectory {
             number,
             key: key.to_owned(),
             namespace: namespace.to_owned(),

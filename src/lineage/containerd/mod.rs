@@ -49,15 +49,17 @@ use std::path::{Path, PathBuf};
 
 use content::Content;
 use docker_store::{DockerContainer, is_init};
-use expand::{Hints, Stores};
+use expand::{Hints, ImageSources};
 use layout::Snapshotter;
 use mounted::Expected;
-use records::{Facts, Metadata, Snapshot, Wanted, chain_names};
+use records::{Facts, FactsQuery, MetadataDb, Snapshot, chain_names};
 use services::Client;
 
 use super::chain::Chain;
 use super::digest::ChainId;
-use super::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown, docker};
+use super::docker;
+use super::error::{Corrupt, LineageError, Unknown};
+use super::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, SNAPSHOTTERS};
 use crate::container::mount::{self, RootMount};
@@ -75,8 +77,8 @@ struct Site<'a> {
 }
 
 /// The source of the facts, which can be asked for more.
-enum Source<'a> {
-    Database(Metadata),
+enum FactsSource<'a> {
+    Database(MetadataDb),
     Service(Client<'a>),
 }
 
@@ -101,10 +103,10 @@ pub fn resolve(
         paths,
         deadline,
     };
-    let wanted = docker.as_ref().map_or(Wanted::Container(id), |docker| {
-        Wanted::Snapshot(&docker.snapshotter, id)
+    let query = docker.as_ref().map_or(FactsQuery::Container(id), |docker| {
+        FactsQuery::Snapshot(&docker.snapshotter, id)
     });
-    let (facts, source) = site.gather(wanted)?;
+    let (facts, source) = site.gather(query)?;
     match (&docker, facts.container.snapshot_key.as_str()) {
         (None, "") => without_snapshot(bundle, namespace, paths, deadline),
         (None, _) if !is_own_root(bundle) => Err(Corrupt::Mount(
@@ -180,8 +182,8 @@ fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
 impl<'a> Site<'a> {
     /// The facts from the database; from containerd itself when the database cannot be read or does
     /// not have them.
-    fn gather(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
-        let refused = match self.read_database(wanted) {
+    fn gather(&self, query: FactsQuery<'_>) -> Result<(Facts, FactsSource<'a>), LineageError> {
+        let refused = match self.read_database(query) {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
@@ -189,39 +191,43 @@ impl<'a> Site<'a> {
             return Err(refused);
         };
         let facts = Client::open(&address, self.namespace, self.deadline)
-            .and_then(|mut client| Ok((client.facts(wanted)?, client)));
+            .and_then(|mut client| Ok((client.facts(query)?, client)));
         match facts {
-            Ok((Some(facts), client)) => Ok((facts, Source::Service(client))),
+            Ok((Some(facts), client)) => Ok((facts, FactsSource::Service(client))),
             Ok((None, _)) => Err(Unknown::NoRecord("the container's record", address).into()),
             Err(_) => Err(refused),
         }
     }
 
-    fn read_database(&self, wanted: Wanted<'_>) -> Result<(Facts, Source<'a>), LineageError> {
+    fn read_database(
+        &self,
+        query: FactsQuery<'_>,
+    ) -> Result<(Facts, FactsSource<'a>), LineageError> {
         let no_record =
             |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
-        let metadata = Metadata::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
+        let metadata =
+            MetadataDb::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
         // Half of the time is left for asking containerd.
         let facts = metadata
-            .facts(self.namespace, wanted, &self.deadline.part(2))?
+            .facts(self.namespace, query, &self.deadline.part(2))?
             .ok_or_else(|| no_record(metadata.path()))?;
-        Ok((facts, Source::Database(metadata)))
+        Ok((facts, FactsSource::Database(metadata)))
     }
 
     fn describe(
         &self,
         bundle: &Bundle,
         facts: &Facts,
-        source: Source<'_>,
+        source: FactsSource<'_>,
         docker: Option<&DockerContainer>,
     ) -> Result<Origin, LineageError> {
         let content = self.root.as_deref().map(Content::of);
         let (metadata, mut client) = match source {
-            Source::Database(metadata) => (Some(metadata), None),
-            Source::Service(client) => (None, Some(client)),
+            FactsSource::Database(metadata) => (Some(metadata), None),
+            FactsSource::Service(client) => (None, Some(client)),
         };
         let container = &facts.container;
-        let stores = Stores {
+        let stores = ImageSources {
             metadata: metadata.as_ref(),
             content: content.as_ref(),
             namespace: self.namespace,
@@ -347,7 +353,7 @@ fn lineage(
     facts: &Facts,
     id: Option<&str>,
     hints: &Hints,
-    stores: &Stores<'_>,
+    stores: &ImageSources<'_>,
     client: Option<&mut Client<'_>>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
     let no_record = || {
@@ -453,7 +459,7 @@ fn without_chain(
     facts: &Facts,
     hints: &Hints,
     name: Option<String>,
-    stores: &Stores<'_>,
+    stores: &ImageSources<'_>,
     evidence: Evidence,
 ) -> Result<Origin, LineageError> {
     if !facts.stands_alone() {

@@ -8,9 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::{Kind, Layout};
+use super::layout::{Layout, SnapshotKind};
 use crate::container::mount::RootMount;
-use crate::lineage::{Corrupt, Evidence};
+use crate::lineage::error::Corrupt;
+use crate::lineage::origin::Evidence;
 use crate::sys::file;
 
 /// The mount that a snapshot's root must be.
@@ -43,12 +44,12 @@ pub fn is_compared(snapshotter: &str) -> bool {
 pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
     let directory = |number: u64| root.join("snapshots").join(number.to_string());
     match (snapshotter, layout.parents.as_slice()) {
-        ("native", [parent, ..]) if layout.kind == Kind::View => {
+        ("native", [parent, ..]) if layout.kind == SnapshotKind::View => {
             Expected::Bind(directory(parent.number))
         }
         ("native", _) => Expected::Bind(directory(layout.own.number)),
         ("overlayfs", []) => Expected::Bind(directory(layout.own.number).join("fs")),
-        ("overlayfs", [parent]) if layout.kind == Kind::View => {
+        ("overlayfs", [parent]) if layout.kind == SnapshotKind::View => {
             Expected::Bind(directory(parent.number).join("fs"))
         }
         ("overlayfs", parents) => Expected::Overlay {
@@ -56,7 +57,8 @@ pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
                 .iter()
                 .map(|parent| directory(parent.number).join("fs"))
                 .collect(),
-            upper: (layout.kind != Kind::View).then(|| directory(layout.own.number).join("fs")),
+            upper: (layout.kind != SnapshotKind::View)
+                .then(|| directory(layout.own.number).join("fs")),
         },
         _ => Expected::Opaque,
     }
@@ -148,10 +150,10 @@ pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineage::containerd::layout::Directory;
+    use crate::lineage::containerd::layout::SnapshotDirectory;
 
-    fn layout(kind: Kind, own: u64, parents: &[u64]) -> Layout {
-        let directory = |number: &u64| Directory {
+    fn layout(kind: SnapshotKind, own: u64, parents: &[u64]) -> Layout {
+        let directory = |number: &u64| SnapshotDirectory {
             number: *number,
             key: String::new(),
             namespace: String::new(),
@@ -176,7 +178,7 @@ mod tests {
         for (snapshotter, layout, mount) in [
             (
                 "overlayfs",
-                layout(Kind::Active, 9, &[3, 2]),
+                layout(SnapshotKind::Active, 9, &[3, 2]),
                 Expected::Overlay {
                     lower: directories(&["3/fs", "2/fs"]),
                     upper: Some("/s/snapshots/9/fs".into()),
@@ -184,7 +186,7 @@ mod tests {
             ),
             (
                 "overlayfs",
-                layout(Kind::View, 9, &[3, 2]),
+                layout(SnapshotKind::View, 9, &[3, 2]),
                 Expected::Overlay {
                     lower: directories(&["3/fs", "2/fs"]),
                     upper: None,
@@ -192,25 +194,29 @@ mod tests {
             ),
             (
                 "overlayfs",
-                layout(Kind::View, 9, &[3]),
+                layout(SnapshotKind::View, 9, &[3]),
                 Expected::Bind("/s/snapshots/3/fs".into()),
             ),
             (
                 "overlayfs",
-                layout(Kind::Active, 9, &[]),
+                layout(SnapshotKind::Active, 9, &[]),
                 Expected::Bind("/s/snapshots/9/fs".into()),
             ),
             (
                 "native",
-                layout(Kind::Active, 9, &[3, 2]),
+                layout(SnapshotKind::Active, 9, &[3, 2]),
                 Expected::Bind("/s/snapshots/9".into()),
             ),
             (
                 "native",
-                layout(Kind::View, 9, &[3, 2]),
+                layout(SnapshotKind::View, 9, &[3, 2]),
                 Expected::Bind("/s/snapshots/3".into()),
             ),
-            ("erofs", layout(Kind::Active, 9, &[3, 2]), Expected::Opaque),
+            (
+                "erofs",
+                layout(SnapshotKind::Active, 9, &[3, 2]),
+                Expected::Opaque,
+            ),
         ] {
             assert_eq!(expected(snapshotter, Path::new("/s"), &layout), mount);
         }
@@ -218,10 +224,10 @@ mod tests {
 
     #[test]
     fn an_overlay_must_have_exactly_the_directories_of_the_record() {
-        let wanted = expected(
+        let required = expected(
             "overlayfs",
             Path::new("/s"),
-            &layout(Kind::Active, 9, &[3, 2]),
+            &layout(SnapshotKind::Active, 9, &[3, 2]),
         );
         let mount = |lower: &[&str], upper: &str| RootMount {
             fs_type: "overlay".into(),
@@ -284,7 +290,7 @@ mod tests {
             ),
             (None, Err("nothing is mounted there")),
         ] {
-            let found = compare(&wanted, Path::new("/r"), mount.as_ref())
+            let found = compare(&required, Path::new("/r"), mount.as_ref())
                 .map_err(|error| error.to_string());
             assert_eq!(
                 found,

@@ -6,7 +6,7 @@
 
 /// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
+pub enum FieldValue<'a> {
     /// A number: varint, or fixed in 4 or 8 bytes.
     Number(u64),
     /// Text, bytes or a message.
@@ -24,23 +24,23 @@ pub const fn fields(message: &[u8]) -> Fields<'_> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = (u64, Value<'a>);
+    type Item = (u64, FieldValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (tag, rest) = varint(self.0)?;
         let (value, rest) = match tag & 7 {
-            0 => varint(rest).map(|(number, rest)| (Value::Number(number), rest))?,
+            0 => varint(rest).map(|(number, rest)| (FieldValue::Number(number), rest))?,
             1 => rest
                 .split_first_chunk()
-                .map(|(bytes, rest)| (Value::Number(u64::from_le_bytes(*bytes)), rest))?,
+                .map(|(bytes, rest)| (FieldValue::Number(u64::from_le_bytes(*bytes)), rest))?,
             2 => {
                 let (length, rest) = varint(rest)?;
                 rest.split_at_checked(usize::try_from(length).ok()?)
-                    .map(|(bytes, rest)| (Value::Bytes(bytes), rest))?
+                    .map(|(bytes, rest)| (FieldValue::Bytes(bytes), rest))?
             }
-            5 => rest
-                .split_first_chunk()
-                .map(|(bytes, rest)| (Value::Number(u32::from_le_bytes(*bytes).into()), rest))?,
+            5 => rest.split_first_chunk().map(|(bytes, rest)| {
+                (FieldValue::Number(u32::from_le_bytes(*bytes).into()), rest)
+            })?,
             _ => return None,
         };
         self.0 = rest;
@@ -57,8 +57,8 @@ pub fn bytes_field(message: &[u8], number: u64) -> Option<&[u8]> {
 /// All values of field `number` that are text, bytes or messages.
 pub fn repeated(message: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(found, value)| match value {
-        Value::Bytes(bytes) if found == number => Some(bytes),
-        Value::Bytes(_) | Value::Number(_) => None,
+        FieldValue::Bytes(bytes) if found == number => Some(bytes),
+        FieldValue::Bytes(_) | FieldValue::Number(_) => None,
     })
 }
 
@@ -112,13 +112,13 @@ mod tests {
         ]
         .concat();
         let found: Vec<_> = fields(&bytes).collect();
-        assert_eq!(found[0], (1, Value::Bytes(b"id")));
+        assert_eq!(found[0], (1, FieldValue::Bytes(b"id")));
         assert_eq!(
             found[2..],
             [
-                (2, Value::Number(150)),
-                (3, Value::Number(1)),
-                (4, Value::Number(2))
+                (2, FieldValue::Number(150)),
+                (3, FieldValue::Number(1)),
+                (4, FieldValue::Number(2))
             ]
         );
         assert_eq!(text_field(&bytes, 6).len(), 300);

@@ -18,7 +18,7 @@ use super::protobuf;
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
-use crate::lineage::{LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
@@ -34,17 +34,17 @@ pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The record of the container, when one was asked for.
-    pub container: Container,
+    pub container: ContainerdRecord,
     /// The snapshots it runs on: its own first, and last the first one that is named after a chain
     /// ID, if there is one.
     pub snapshots: Vec<Snapshot>,
-    /// What the name in [`Container::image`] means now. A hint.
+    /// What the name in [`ContainerdRecord::image`] means now. A hint.
     pub target: Option<Digest>,
 }
 
 /// The record of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Container {
+pub struct ContainerdRecord {
     /// The name of its image, which may mean another image by now.
     pub image: String,
     /// The snapshotter that keeps its root.
@@ -70,7 +70,7 @@ pub struct Snapshot {
 
 /// Where to start.
 #[derive(Clone, Copy, Debug)]
-pub enum Wanted<'a> {
+pub enum FactsQuery<'a> {
     /// A container's record, which names its snapshot.
     Container(&'a str),
     /// A snapshot, for engines that keep the container's record themselves: snapshotter and key.
@@ -108,12 +108,12 @@ impl Facts {
 
 /// containerd's metadata database.
 #[derive(Debug)]
-pub struct Metadata {
+pub struct MetadataDb {
     database: Database<File>,
     path: PathBuf,
 }
 
-impl Metadata {
+impl MetadataDb {
     /// The database of the containerd with this root directory.
     ///
     /// # Errors
@@ -140,17 +140,17 @@ impl Metadata {
         &self.path
     }
 
-    /// What one committed version says about `wanted`; `None` when there is no such record.
+    /// What one committed version says about `query`; `None` when there is no such record.
     ///
     /// # Errors
     /// As [`fault`].
     pub fn facts(
         &self,
         namespace: &str,
-        wanted: Wanted<'_>,
+        query: FactsQuery<'_>,
         deadline: &Deadline,
     ) -> Result<Option<Facts>, LineageError> {
-        self.view(deadline, |view| facts(view, namespace, wanted))
+        self.view(deadline, |view| facts(view, namespace, query))
     }
 
     /// The snapshots from `top` down, topmost first; `None` when one is missing, or there are too
@@ -201,9 +201,9 @@ impl Metadata {
         top: ChainId,
         deadline: &Deadline,
     ) -> Result<Vec<ImageId>, LineageError> {
-        let wanted = top.to_string();
+        let top = top.to_string();
         self.labelled(namespace, snapshotter, 16, deadline, |value| {
-            *value == *wanted.as_bytes()
+            *value == *top.as_bytes()
         })
     }
 
@@ -227,7 +227,7 @@ impl Metadata {
         snapshotter: &str,
         most: usize,
         deadline: &Deadline,
-        is_wanted: impl Fn(&[u8]) -> bool,
+        matches: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<ImageId>, LineageError> {
         let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
         self.view(deadline, |view| {
@@ -239,7 +239,7 @@ impl Metadata {
             blobs.walk::<()>(|digest, blob| {
                 let labels = blob.map_or(Ok(None), |blob| blob.bucket(b"labels"))?;
                 let value = labels.map_or(Ok(None), |labels| labels.get(label.as_bytes()))?;
-                if value.is_some_and(|value| is_wanted(&value))
+                if value.is_some_and(|value| matches(&value))
                     && let Ok(image_id) = ImageId::parse(&String::from_utf8_lossy(digest))
                 {
                     found.push(image_id);
@@ -352,21 +352,21 @@ pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
         .collect()
 }
 
-/// What `view` says about `wanted`; `None` when there is no such record.
+/// What `view` says about `query`; `None` when there is no such record.
 ///
 /// # Errors
 /// [`BoltError`].
 pub fn facts(
     view: &View<'_>,
     namespace: &str,
-    wanted: Wanted<'_>,
+    query: FactsQuery<'_>,
 ) -> Result<Option<Facts>, BoltError> {
-    let container = match wanted {
-        Wanted::Container(id) => container(view, namespace, id)?,
-        Wanted::Snapshot(snapshotter, key) => Some(Container {
+    let container = match query {
+        FactsQuery::Container(id) => container(view, namespace, id)?,
+        FactsQuery::Snapshot(snapshotter, key) => Some(ContainerdRecord {
             snapshotter: snapshotter.to_owned(),
             snapshot_key: key.to_owned(),
-            ..Container::default()
+            ..ContainerdRecord::default()
         }),
     };
     let Some(container) = container else {
@@ -400,7 +400,11 @@ pub fn facts(
     Ok(Some(found))
 }
 
-fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Container>, BoltError> {
+fn container(
+    view: &View<'_>,
+    namespace: &str,
+    id: &str,
+) -> Result<Option<ContainerdRecord>, BoltError> {
     let Some(record) = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?
     else {
         return Ok(None);
@@ -414,7 +418,7 @@ fn container(view: &View<'_>, namespace: &str, id: &str) -> Result<Option<Contai
     let cri = extensions.map_or(Ok(None), |extensions| {
         extensions.get(CRI_CONTAINER.as_bytes())
     })?;
-    Ok(Some(Container {
+    Ok(Some(ContainerdRecord {
         image: text(&record, b"image")?,
         snapshotter: text(&record, b"snapshotter")?,
         snapshot_key: text(&record, b"snapshotKey")?,
@@ -465,16 +469,16 @@ fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
 #[must_use]
 pub fn cri_image_id(json: &[u8]) -> Option<ImageId> {
     #[derive(Deserialize)]
-    struct Versioned {
+    struct CriRecord {
         #[serde(rename = "Metadata")]
-        metadata: Record,
+        metadata: CriMetadata,
     }
     #[derive(Deserialize)]
-    struct Record {
+    struct CriMetadata {
         #[serde(rename = "ImageRef")]
         image_ref: String,
     }
-    let record: Versioned = serde_json::from_slice(json).ok()?;
+    let record: CriRecord = serde_json::from_slice(json).ok()?;
     ImageId::parse(&record.metadata.image_ref).ok()
 }
 

@@ -12,18 +12,18 @@
 use serde::Deserialize;
 
 use super::protobuf;
-use super::records::{Metadata, Snapshot};
-use crate::lineage::LineageError;
+use super::records::{MetadataDb, Snapshot};
 use crate::lineage::digest::Digest;
+use crate::lineage::error::LineageError;
 use crate::sys::deadline::Deadline;
 
 #[derive(Deserialize)]
-struct RuntimeSpec {
-    linux: Option<Linux>,
+struct SpecText {
+    linux: Option<LinuxText>,
 }
 
 #[derive(Deserialize)]
-struct Linux {
+struct LinuxText {
     #[serde(default, rename = "uidMappings")]
     uids: Vec<Map>,
     #[serde(default, rename = "gidMappings")]
@@ -45,7 +45,7 @@ struct Map {
 /// # Errors
 /// As [`fault`](crate::lineage::bolt::fault).
 pub fn original(
-    metadata: &Metadata,
+    metadata: &MetadataDb,
     namespace: &str,
     id: &str,
     snapshotter: &str,
@@ -57,9 +57,9 @@ pub fn original(
     };
     // The record keeps the spec as protobuf's `Any`: its type, then its JSON.
     let linux = protobuf::bytes_field(&spec, 2)
-        .and_then(|json| serde_json::from_slice::<RuntimeSpec>(json).ok()?.linux);
+        .and_then(|json| serde_json::from_slice::<SpecText>(json).ok()?.linux);
     match linux {
-        Some(Linux { uids, gids }) if name(&snapshot.parent, &uids, &gids) == snapshot.key => {
+        Some(LinuxText { uids, gids }) if name(&snapshot.parent, &uids, &gids) == snapshot.key => {
             metadata.snapshot(namespace, snapshotter, &snapshot.parent, deadline)
         }
         Some(_) | None => Ok(None),
@@ -93,20 +93,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lineage::containerd::records::Wanted;
+    use crate::lineage::containerd::records::FactsQuery;
 
     const APP: &str = "sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132";
 
     #[test]
     fn a_copy_for_a_user_namespace_leads_to_what_it_is_a_copy_of() {
         let soon = &Duration::from_secs(20).into();
-        let metadata = Metadata::open(
+        let metadata = MetadataDb::open(
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1"),
         )
         .unwrap();
         for (id, copied) in [("u2", true), ("c1", false), ("u1", false)] {
             let facts = metadata
-                .facts("default", Wanted::Container(id), soon)
+                .facts("default", FactsQuery::Container(id), soon)
                 .unwrap()
                 .unwrap();
             let last = facts.snapshots.last().unwrap();

@@ -14,11 +14,11 @@ use super::grpc::{CallError, Connection};
 use super::mounted::Expected;
 use super::protobuf::{bytes_field, message, repeated, text_field};
 use super::records::{
-    CRI_CONTAINER, Container, Facts, REMOTE_LABEL, Snapshot, Wanted, cri_image_id,
+    CRI_CONTAINER, ContainerdRecord, Facts, FactsQuery, REMOTE_LABEL, Snapshot, cri_image_id,
 };
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest};
-use crate::lineage::{LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 
 const STAT: &str = "/containerd.services.snapshots.v1.Snapshots/Stat";
@@ -52,13 +52,13 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// What containerd says about `wanted`; `None` when it has no such record.
+    /// What containerd says about `query`; `None` when it has no such record.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
-    pub fn facts(&mut self, wanted: Wanted<'_>) -> Result<Option<Facts>, LineageError> {
-        let container = match wanted {
-            Wanted::Container(id) => {
+    pub fn facts(&mut self, query: FactsQuery<'_>) -> Result<Option<Facts>, LineageError> {
+        let container = match query {
+            FactsQuery::Container(id) => {
                 let Some(answer) = self.ask(
                     "/containerd.services.containers.v1.Containers/Get",
                     &[(1, id)],
@@ -68,10 +68,10 @@ impl<'a> Client<'a> {
                 };
                 container(id, &answer).ok_or_else(|| self.no_such_answer())?
             }
-            Wanted::Snapshot(snapshotter, key) => Container {
+            FactsQuery::Snapshot(snapshotter, key) => ContainerdRecord {
                 snapshotter: snapshotter.to_owned(),
                 snapshot_key: key.to_owned(),
-                ..Container::default()
+                ..ContainerdRecord::default()
             },
         };
         let mut found = Facts {
@@ -188,11 +188,11 @@ fn no_answer(address: &Path, error: CallError) -> LineageError {
 /// `GetContainerResponse`: container = 1 { id = 1, image = 3, snapshotter = 6, snapshot_key = 7,
 /// extensions = 10 (a map to `Any`) }; `None` when it is not about `id`.
 #[must_use]
-pub fn container(id: &str, answer: &[u8]) -> Option<Container> {
+pub fn container(id: &str, answer: &[u8]) -> Option<ContainerdRecord> {
     let record = bytes_field(answer, 1).filter(|record| names(record, id))?;
     let cri =
         repeated(record, 10).find(|entry| bytes_field(entry, 1) == Some(CRI_CONTAINER.as_bytes()));
-    Some(Container {
+    Some(ContainerdRecord {
         image: text_field(record, 3),
         snapshotter: text_field(record, 6),
         snapshot_key: text_field(record, 7),

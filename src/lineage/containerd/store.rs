@@ -3,19 +3,20 @@
 //! In: containerd's root directory, without any bundle. Out: its namespaces, containers and images,
 //! and the [`Origin`] of each, for `embargo check` and `embargoctl lineage`. It uses the same
 //! records and the same hashing as for a container that starts. Only the mount is not looked at, so
-//! that nothing here is surer than [`Evidence::Metadata`]. Not for: the gate.
+//! that nothing here is surer than [`Evidence::MetadataDb`]. Not for: the gate.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::content::{Content, Found, Sought};
-use super::expand::{Hints, Stores};
-use super::records::{Facts, Metadata, Wanted};
+use super::content::{Content, ContentImage, ImageQuery};
+use super::expand::{Hints, ImageSources};
+use super::records::{Facts, FactsQuery, MetadataDb};
 use super::services::Client;
 use super::{lineage, without_chain};
 use crate::container::engine::SNAPSHOTTERS;
 use crate::lineage::digest::{Digest, ImageId};
-use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
+use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
@@ -24,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// containerd's store.
 #[derive(Debug)]
-pub struct Store {
-    metadata: Metadata,
+pub struct ContainerdStore {
+    metadata: MetadataDb,
     content: Content,
     address: Option<PathBuf>,
     paths: Paths,
@@ -33,7 +34,7 @@ pub struct Store {
 
 /// A container that containerd has a record of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedContainer {
     /// Its ID.
     pub id: String,
     /// Its namespace.
@@ -44,7 +45,7 @@ pub struct Recorded {
     pub has_snapshot: bool,
 }
 
-impl Store {
+impl ContainerdStore {
     /// The store of the containerd with this root directory. `address` is its socket, which is
     /// asked when the database keeps changing or cannot be read. `paths` says where resolved chains
     /// are kept.
@@ -52,7 +53,7 @@ impl Store {
     /// # Errors
     /// [`Unknown::File`]: no database there, or not for this user.
     pub fn open(root: &Path, address: Option<&Path>, paths: &Paths) -> Result<Self, LineageError> {
-        let metadata = Metadata::open(root)?;
+        let metadata = MetadataDb::open(root)?;
         Ok(Self {
             metadata,
             content: Content::of(root),
@@ -73,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`fault`](crate::lineage::bolt::fault).
-    pub fn containers(&self, namespace: &str) -> Result<Vec<Recorded>, LineageError> {
+    pub fn containers(&self, namespace: &str) -> Result<Vec<RecordedContainer>, LineageError> {
         let mut containers = Vec::new();
         for id in self
             .metadata
@@ -82,12 +83,12 @@ impl Store {
             // One that has been removed meanwhile is left out.
             let Some(facts) =
                 self.metadata
-                    .facts(namespace, Wanted::Container(&id), &deadline())?
+                    .facts(namespace, FactsQuery::Container(&id), &deadline())?
             else {
                 continue;
             };
             let has_snapshot = !facts.container.snapshot_key.is_empty();
-            containers.push(Recorded {
+            containers.push(RecordedContainer {
                 id,
                 namespace: namespace.to_owned(),
                 image: facts.container.image,
@@ -102,7 +103,7 @@ impl Store {
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such container.
     pub fn container(&self, namespace: &str, id: &str) -> Result<Origin, LineageError> {
-        let facts = self.facts(namespace, Wanted::Container(id))?;
+        let facts = self.facts(namespace, FactsQuery::Container(id))?;
         if facts.container.snapshot_key.is_empty() {
             Ok(Origin::NoImage)
         } else {
@@ -123,7 +124,7 @@ impl Store {
         key: &str,
         targets: &[Digest],
     ) -> Result<Origin, LineageError> {
-        let facts = self.facts(namespace, Wanted::Snapshot(snapshotter, key))?;
+        let facts = self.facts(namespace, FactsQuery::Snapshot(snapshotter, key))?;
         self.origin(
             namespace,
             &facts,
@@ -152,7 +153,7 @@ impl Store {
     /// # Errors
     /// [`LineageError`], [`Unknown::NoRecord`] when there is no such image, or several.
     pub fn image(&self, namespace: &str, reference: &str) -> Result<Origin, LineageError> {
-        let mut found: Option<(String, Found)> = None;
+        let mut found: Option<(String, ContentImage)> = None;
         for name in self.images(namespace)? {
             let Some(target) = self.metadata.target(namespace, &name, &deadline())? else {
                 continue;
@@ -160,7 +161,7 @@ impl Store {
             let by_name = names_of(reference).contains(&name);
             let Some(image) = self
                 .content
-                .by_target(target, None, Sought::Any, &deadline())?
+                .by_target(target, None, ImageQuery::Any, &deadline())?
             else {
                 continue;
             };
@@ -204,13 +205,13 @@ impl Store {
         Unknown::NoRecord("a single such image", self.metadata.path().to_owned()).into()
     }
 
-    fn facts(&self, namespace: &str, wanted: Wanted<'_>) -> Result<Facts, LineageError> {
+    fn facts(&self, namespace: &str, query: FactsQuery<'_>) -> Result<Facts, LineageError> {
         let answer = match (
-            self.metadata.facts(namespace, wanted, &deadline()),
+            self.metadata.facts(namespace, query, &deadline()),
             &self.address,
         ) {
             (Err(_), Some(address)) => {
-                Client::open(address, namespace, &deadline())?.facts(wanted)?
+                Client::open(address, namespace, &deadline())?.facts(query)?
             }
             (answer, _) => answer?,
         };
@@ -227,7 +228,7 @@ impl Store {
         mut hints: Hints,
     ) -> Result<Origin, LineageError> {
         let (container, deadline) = (&facts.container, deadline());
-        let stores = Stores {
+        let stores = ImageSources {
             metadata: Some(&self.metadata),
             content: Some(&self.content),
             namespace,

@@ -200,7 +200,7 @@ fn a_container_of_docker_is_never_one_without_an_image() {
 fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded() {
     let directory = tempfile::tempdir().unwrap();
     let paths = Paths::below(directory.path());
-    let stores = Stores {
+    let stores = ImageSources {
         metadata: None,
         content: None,
         namespace: "default",
@@ -215,7 +215,7 @@ fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded(
             parent: parent(at),
             ..Snapshot::default()
         };
-        let container = records::Container {
+        let container = records::ContainerdRecord {
             snapshot_key: "c1".into(),
             ..Default::default()
         };
@@ -397,7 +397,7 @@ fn what_containerd_answers_is_held_against_the_chain() {
         let mut client = Client::open(&path, "default", &soon).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         std::io::Write::write_all(&mut peer, &answers(&messages)).unwrap();
-        let container = records::Container {
+        let container = records::ContainerdRecord {
             snapshotter: "overlayfs".into(),
             snapshot_key: "c1".into(),
             ..Default::default()
@@ -407,13 +407,13 @@ fn what_containerd_answers_is_held_against_the_chain() {
             ..Facts::default()
         };
         let found = served_mount(&mut client, &facts, Some(&chain));
-        let told = match &found {
+        let described = match &found {
             Ok(_) => format!("{found:?}"),
             Err(error) => format!(
                 "{error}: {:?}",
                 std::error::Error::source(error).map(ToString::to_string)
             ),
         };
-        assert!(told.contains(expected), "{told}, not {expected}");
+        assert!(described.contains(expected), "{described}, not {expected}");
     }
 }

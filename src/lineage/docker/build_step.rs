@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 
 use super::layerdb::LayerStore;
 use super::overlay::{home_of, layer_behind};
-use super::snapshots::{self, Base};
+use super::snapshots::{self, SnapshotBase};
 use super::{Driver, LayerRoot};
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::lineage::chain::Chain;
-use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::deadline::Deadline;
 use crate::sys::file;
 
@@ -86,8 +87,8 @@ pub(super) fn overlay_step(
         &own.ok_or_else(|| Unknown::Mount(step.to_owned()))?,
         deadline,
     )? {
-        Base::Nothing => Ok(Some(Origin::NoImage)),
-        Base::Chain(top) => Err(Corrupt::Mount(
+        SnapshotBase::Nothing => Ok(Some(Origin::NoImage)),
+        SnapshotBase::Chain(top) => Err(Corrupt::Mount(
             step.to_owned(),
             format!("none of its lower directories is a layer of {top}"),
         )
@@ -154,8 +155,8 @@ fn recorded_step(
     deadline: &Deadline,
 ) -> Result<Origin, LineageError> {
     Ok(match snapshots::base_of(root, &layer.layer, deadline)? {
-        Base::Nothing => Origin::NoImage,
-        Base::Chain(top) => image(
+        SnapshotBase::Nothing => Origin::NoImage,
+        SnapshotBase::Chain(top) => image(
             LayerStore::of(&layer.data_root, layer.driver).chain(top, deadline)?,
             Evidence::Metadata,
         ),

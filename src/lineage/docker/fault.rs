@@ -4,7 +4,7 @@
 //! although another one refers to it, or is something that the engine never writes, the store is
 //! broken or forged.
 
-use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 

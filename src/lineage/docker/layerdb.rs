@@ -15,7 +15,7 @@ use super::fault::{broken, on_time};
 use crate::container::ContainerId;
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{ChainId, DiffId, Digest};
-use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 

@@ -15,7 +15,7 @@ use super::fault::on_time;
 use super::layerdb::{LayerStore, parse_directory_name};
 use crate::container::mount::RootMount;
 use crate::lineage::chain::Chain;
-use crate::lineage::{Corrupt, LineageError};
+use crate::lineage::error::{Corrupt, LineageError};
 use crate::sys::deadline::Deadline;
 
 /// Compares the overlay mounted at a container's root with the container's layer and its chain.

@@ -24,8 +24,9 @@ use serde::Deserialize;
 use super::fault::broken;
 use crate::container::bundle::Bundle;
 use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::error::{Corrupt, LineageError};
 use crate::lineage::image::ImageConfig;
-use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin};
+use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::file::{self, Guard};
 
 /// The largest record that is read, in bytes.
@@ -33,7 +34,7 @@ const LARGEST_RECORD: u64 = 1 << 20;
 
 /// What Docker records of a plugin.
 #[derive(Debug, PartialEq, Eq)]
-struct Record {
+struct PluginRecord {
     /// The digest of its config.
     config: Digest,
     /// The digest of its manifest.
@@ -57,7 +58,7 @@ struct PluginText {
     name: Option<String>,
 }
 
-impl Record {
+impl PluginRecord {
     fn parse(json: &[u8]) -> Result<Self, String> {
         let text: RecordText = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let digest =
@@ -93,16 +94,17 @@ impl Record {
 
 /// Docker's name for the plugin that runs as this container.
 pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
-    Ok(Record::load(bundle, Guard::NoLink)?.and_then(|record| record.name))
+    Ok(PluginRecord::load(bundle, Guard::NoLink)?.and_then(|record| record.name))
 }
 
 /// What the plugin is made of; `None` when the container is not a plugin.
 ///
 /// # Errors
 /// [`Corrupt`] when the record or the config is broken, or the config is not what the record says;
-/// [`Unknown`](crate::lineage::Unknown) when one of them cannot be read.
+/// [`Unknown`](crate::lineage::error::Unknown) when one of them cannot be read.
 pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
-    let (Some(plugins), Some(record)) = (plugins(bundle), Record::load(bundle, Guard::Owned)?)
+    let (Some(plugins), Some(record)) =
+        (plugins(bundle), PluginRecord::load(bundle, Guard::Owned)?)
     else {
         return Ok(None);
     };
@@ -150,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::container::ContainerId;
-    use crate::lineage::Unknown;
+    use crate::lineage::error::Unknown;
 
     const PLUGIN: &str = "8a1e91236d342ea77fa458bfb7e51e7ad33070bbc49d1541ab2acefd742ca2a0";
     const CONFIG: &str = "de94b4024d6f5b565af68ce5dab1a29345691652fcdb45b9e77f0833970f51fa";

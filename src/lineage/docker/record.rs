@@ -19,8 +19,9 @@ use super::Driver;
 use super::fault::broken;
 use crate::container::ContainerId;
 use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::image::{ImageConfig, MAX_CONFIG};
-use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
+use crate::lineage::origin::ImageFacts;
 use crate::sys::file::{self, Guard};
 
 /// The largest record of a container that is read, in bytes: it repeats the labels of the image's
@@ -32,7 +33,7 @@ const LARGEST_NAMES: u64 = 64 << 20;
 
 /// What Docker records of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerRecord {
+pub struct DockerRecord {
     /// The image it was made from.
     pub image_id: ImageId,
     /// Its name, without the `/` that Docker puts in front.
@@ -61,7 +62,7 @@ struct AskedText {
     image: Option<String>,
 }
 
-impl ContainerRecord {
+impl DockerRecord {
     /// Reads a container's `config.v2.json`.
     ///
     /// # Errors
@@ -150,7 +151,7 @@ pub(super) fn pulled_digests(
     image_id: ImageId,
 ) -> Result<Vec<Digest>, LineageError> {
     let text = image_id.to_string();
-    let own = |name: Name<'_>| (name.image_id == text).then(|| name.digest()).flatten();
+    let own = |name: ImageName<'_>| (name.image_id == text).then(|| name.digest()).flatten();
     let repositories = Repositories::load(data_root, driver)?;
     Ok(repositories.names()?.into_iter().filter_map(own).collect())
 }
@@ -166,14 +167,14 @@ pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -
 
 /// A name that leads to an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name<'a> {
+pub struct ImageName<'a> {
     /// `repository:tag` or `repository@digest`, without `docker.io/` and `docker.io/library/`.
     pub reference: Cow<'a, str>,
     /// The text of the image ID.
     pub image_id: Cow<'a, str>,
 }
 
-impl Name<'_> {
+impl ImageName<'_> {
     /// The digest in the reference, of the manifest or index by which the image was pulled.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
@@ -205,7 +206,7 @@ impl Repositories {
     }
 
     /// All names in it.
-    pub(super) fn names(&self) -> Result<Vec<Name<'_>>, LineageError> {
+    pub(super) fn names(&self) -> Result<Vec<ImageName<'_>>, LineageError> {
         let names = self.json.as_deref().map_or(Ok(Vec::new()), parse_names);
         names.map_err(|fault| Corrupt::File(self.path.clone(), fault).into())
     }
@@ -215,7 +216,7 @@ impl Repositories {
 ///
 /// # Errors
 /// What is wrong with it, to follow the file's name.
-pub fn parse_names(json: &[u8]) -> Result<Vec<Name<'_>>, String> {
+pub fn parse_names(json: &[u8]) -> Result<Vec<ImageName<'_>>, String> {
     let file: NamesText<'_> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     let names = file
         .repositories
@@ -224,7 +225,7 @@ pub fn parse_names(json: &[u8]) -> Result<Vec<Name<'_>>, String> {
         .into_iter()
         .flat_map(|(_, names)| names.unwrap_or_default().0);
     Ok(names
-        .map(|(reference, image_id)| Name {
+        .map(|(reference, image_id)| ImageName {
             reference: reference.0,
             image_id: image_id.0,
         })

@@ -12,13 +12,13 @@ use std::path::Path;
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::ChainId;
-use crate::lineage::{LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
 /// What a snapshot was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Base {
+pub(super) enum SnapshotBase {
     /// Nothing: the build started from scratch.
     Nothing,
     /// The layers with this top chain ID.
@@ -31,7 +31,7 @@ pub(super) fn base_of(
     root: &Path,
     directory: &str,
     deadline: &Deadline,
-) -> Result<Base, LineageError> {
+) -> Result<SnapshotBase, LineageError> {
     let path = root.join("snapshots.db");
     let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
     let base = Database::new(file)
@@ -40,14 +40,14 @@ pub(super) fn base_of(
     base.ok_or_else(|| Unknown::NoRecord("the snapshot of the build step", path).into())
 }
 
-fn walk(view: &View<'_>, directory: &str) -> Result<Option<Base>, BoltError> {
+fn walk(view: &View<'_>, directory: &str) -> Result<Option<SnapshotBase>, BoltError> {
     let mut directory = directory.to_owned();
     for _ in 0..MAX_LAYERS {
         let Some(parent) = text(view.bucket(&[directory.as_bytes()])?, b"parent")? else {
             return Ok(None);
         };
         if parent.is_empty() {
-            return Ok(Some(Base::Nothing));
+            return Ok(Some(SnapshotBase::Nothing));
         }
         let chain_id = match ChainId::parse(&parent) {
             Ok(chain_id) => Some(chain_id),
@@ -55,7 +55,7 @@ fn walk(view: &View<'_>, directory: &str) -> Result<Option<Base>, BoltError> {
                 .and_then(|chain_id| ChainId::parse(&chain_id).ok()),
         };
         if let Some(chain_id) = chain_id {
-            return Ok(Some(Base::Chain(chain_id)));
+            return Ok(Some(SnapshotBase::Chain(chain_id)));
         }
         let Some(committed) = text(view.bucket(&[parent.as_bytes()])?, b"committed")? else {
             return Ok(None);
@@ -80,7 +80,7 @@ mod tests {
 
     const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 
-    fn base(directory: &str) -> Result<Base, LineageError> {
+    fn base(directory: &str) -> Result<SnapshotBase, LineageError> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/docker-20.10-buildkit-run/buildkit");
         base_of(&root, directory, &Duration::from_secs(30).into())
@@ -91,7 +91,7 @@ mod tests {
         for directory in ["25vja3b4reblehss24hw1fj5b", "vn6jsxo94hkolzh9dhgpv2pcn"] {
             assert_eq!(
                 base(directory).unwrap(),
-                Base::Chain(ChainId::parse(BASE).unwrap()),
+                SnapshotBase::Chain(ChainId::parse(BASE).unwrap()),
                 "{directory}"
             );
         }

@@ -10,15 +10,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::layerdb::LayerStore;
-use super::record::{self, ContainerRecord, Repositories};
-use super::{Driver, Found, LayerRoot, Standing};
+use super::record::{self, DockerRecord, Repositories};
+use super::{ContainerState, Driver, LayerRoot, StoredLayer};
 use crate::container::ContainerId;
 use crate::container::mount;
 use crate::lineage::digest::{Digest, ImageId};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::image::ImageConfig;
-use crate::lineage::{
-    Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, StoredContainer,
-    StoredImage, Unknown,
+use crate::lineage::origin::{
+    Evidence, ImageFacts, ImageLineage, Origin, StoredContainer, StoredImage,
 };
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{FileError, Guard};
@@ -61,7 +61,7 @@ impl GraphStore {
         deadline: impl Into<Deadline>,
     ) -> Result<Origin, LineageError> {
         let deadline = &deadline.into();
-        let recorded = ContainerRecord::load(&self.data_root, id)?.driver;
+        let recorded = DockerRecord::load(&self.data_root, id)?.driver;
         for driver in self
             .drivers
             .iter()
@@ -77,11 +77,11 @@ impl GraphStore {
                 };
                 let mount = mount::at(&root.path()).unwrap_or_default(); // The directory is made when the container starts.
                 let origin = super::origin(
-                    Found {
+                    StoredLayer {
                         id,
                         root: &root,
                         record,
-                        standing: Standing::Stored,
+                        standing: ContainerState::Stored,
                         mount,
                     },
                     deadline,
@@ -128,10 +128,10 @@ impl GraphStore {
         for driver in &self.drivers {
             let repositories = Repositories::load(&self.data_root, *driver)?;
             let names = repositories.names()?;
-            let wanted = familiar(reference);
+            let familiar_name = familiar(reference);
             let named = names
                 .iter()
-                .find(|name| name.reference == wanted)
+                .find(|name| name.reference == familiar_name)
                 .and_then(|name| ImageId::parse(&name.image_id).ok());
             let found = match named {
                 Some(id) => Some(id),
@@ -259,7 +259,7 @@ pub fn containers(
     most: usize,
     limit: u64,
 ) -> Result<Vec<StoredContainer>, LineageError> {
-    let stored = |id: ContainerId| match ContainerRecord::load_of(data_root, &id, limit) {
+    let stored = |id: ContainerId| match DockerRecord::load_of(data_root, &id, limit) {
         Ok(record) => StoredContainer {
             id,
             names: record.name.into_iter().collect(),

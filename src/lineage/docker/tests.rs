@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;
 
 use super::*;
-use crate::container::mount::{Wanted, find};
+use crate::container::mount::{MountQuery, find};
 use crate::lineage::digest::{Digest, ImageId};
 
 const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
@@ -74,7 +74,7 @@ impl Copy {
     fn mount(&self, point: &str) -> RootMount {
         let table = String::from_utf8(self.read("mountinfo")).unwrap();
         let moved = table.replace("/var/lib/docker", self.0.path().to_str().unwrap());
-        find(moved.as_bytes(), Wanted::Point(&self.path(point))).unwrap()
+        find(moved.as_bytes(), MountQuery::Point(&self.path(point))).unwrap()
     }
 }
 
@@ -120,11 +120,11 @@ fn start(
     let mut mount = copy.mount(&format!("overlay2/{}/merged", record.layer));
     change(&mut mount);
     origin(
-        Found {
+        StoredLayer {
             id: &id,
             root: &root,
             record,
-            standing: Standing::Starting,
+            standing: ContainerState::Starting,
             mount: Some(mount),
         },
         soon(),
@@ -719,11 +719,11 @@ fn whole_copies_are_resolved_without_a_mount() {
         resolve(&swapped, soon()),
         Err(LineageError::Corrupt(Corrupt::Mount(..)))
     ));
-    let stranger = Bundle {
+    let unknown = Bundle {
         id: ContainerId::parse("stranger").unwrap(),
         ..bundle(web)
     };
-    assert_eq!(resolve(&stranger, soon()).unwrap(), None);
+    assert_eq!(resolve(&unknown, soon()).unwrap(), None);
     // The record of the layers below is lost in a power cut, and the image was removed by force.
     let parent = format!("image/vfs/layerdb/mounts/{web}/parent");
     fs::remove_file(copy.path(&parent)).unwrap();

@@ -111,7 +111,7 @@ fn a_manifest_gives_the_image_id_and_the_stored_layers() {
         r#"{{"schemaVersion":2,"config":{{"mediaType":"{oci}","digest":"{image_id}","size":7}},
             "layers":[{{"mediaType":"x/y","digest":"{layer}","size":1}}],"subject":null}}"#
     );
-    let read = Document::parse(text.as_bytes()).unwrap();
+    let read = ImageDocument::parse(text.as_bytes()).unwrap();
     let manifest = Manifest {
         image_id: ImageId(image_id),
         config_type: Some(oci.to_owned()),
@@ -126,7 +126,7 @@ fn a_manifest_gives_the_image_id_and_the_stored_layers() {
         }
         .is_image()
     );
-    assert_eq!(read, Document::Manifest(manifest.clone()));
+    assert_eq!(read, ImageDocument::Manifest(manifest.clone()));
     // An attestation has an image's config: only the kind of its layers shows the difference.
     for (kind, holds_documents) in [
         ("application/vnd.in-toto+json", true),
@@ -135,10 +135,10 @@ fn a_manifest_gives_the_image_id_and_the_stored_layers() {
         ("application/vnd.oci.image.layer.nydus.blob.v1", false),
         ("", false),
     ] {
-        let read = Document::parse(text.replace("x/y", kind).as_bytes()).unwrap();
+        let read = ImageDocument::parse(text.replace("x/y", kind).as_bytes()).unwrap();
         assert_eq!(
             read,
-            Document::Manifest(Manifest {
+            ImageDocument::Manifest(Manifest {
                 holds_documents,
                 ..manifest.clone()
             }),
@@ -174,8 +174,8 @@ fn an_index_gives_platforms_and_marks_what_is_no_image() {
         },
     ];
     assert_eq!(
-        Document::parse(text.as_bytes()),
-        Ok(Document::Index(Index {
+        ImageDocument::parse(text.as_bytes()),
+        Ok(ImageDocument::Index(ImageIndex {
             manifests: expected.to_vec()
         }))
     );
@@ -203,7 +203,7 @@ fn what_is_neither_a_manifest_nor_an_index_or_is_both_is_refused() {
             "missing field `digest` at line 1 column 12",
         ),
     ] {
-        let error = Document::parse(text.as_bytes()).unwrap_err();
+        let error = ImageDocument::parse(text.as_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("cannot read the image manifest: {fault}"),

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use super::records::{self, ContainerRecord};
-use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 

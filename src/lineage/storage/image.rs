@@ -9,10 +9,11 @@ use std::path::Path;
 use super::big_data;
 use super::container::read_list;
 use super::records::{self, ImageRecord};
-use super::stores::Stores;
+use super::stores::DriverStores;
 use crate::lineage::digest::{DiffId, Digest, ImageId};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::image::ImageConfig;
-use crate::lineage::{Corrupt, ImageFacts, LineageError, Unknown};
+use crate::lineage::origin::ImageFacts;
 use crate::sys::file::FileError;
 
 /// The most items of one image that are read.
@@ -20,7 +21,7 @@ const MAX_ITEMS: usize = 256;
 
 /// What the stores keep of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FoundImage {
+pub struct StoreImage {
     /// Its digests.
     pub facts: ImageFacts,
     /// The diff IDs that its config names, lowest first; `None` when no store has the config.
@@ -32,7 +33,7 @@ pub struct FoundImage {
 /// # Errors
 /// [`Unknown::File`] when something that is there cannot be read, [`Corrupt`] when it is not as it
 /// should be. A config that is in no store is no error.
-pub fn find(image: Digest, stores: &mut Stores) -> Result<FoundImage, LineageError> {
+pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, LineageError> {
     let named = stores
         .find(|stores, root| config(stores, root, image, ImageId(image)).transpose())
         .transpose()?;
@@ -44,7 +45,7 @@ pub fn find(image: Digest, stores: &mut Stores) -> Result<FoundImage, LineageErr
     let other = stores
         .find(|stores, root| listed_config(stores, root, image).transpose())
         .transpose()?;
-    Ok(other.unwrap_or_else(|| FoundImage {
+    Ok(other.unwrap_or_else(|| StoreImage {
         facts: ImageFacts {
             image_id: Some(ImageId(image)),
             ..ImageFacts::default()
@@ -55,11 +56,11 @@ pub fn find(image: Digest, stores: &mut Stores) -> Result<FoundImage, LineageErr
 
 /// The config with this digest among the items of an image, in the store at `root`.
 fn config(
-    stores: &Stores,
+    stores: &DriverStores,
     root: &Path,
     image: Digest,
     image_id: ImageId,
-) -> Result<Option<FoundImage>, LineageError> {
+) -> Result<Option<StoreImage>, LineageError> {
     let directory = stores.file(root, "images", &image.hex());
     let path = directory.join(big_data::file_name(&image_id.to_string()));
     let config = match ImageConfig::load(&path, image_id) {
@@ -74,7 +75,7 @@ fn config(
         config_file: Some(path),
         ..ImageFacts::default()
     };
-    Ok(Some(FoundImage {
+    Ok(Some(StoreImage {
         facts,
         diff_ids: Some(config.diff_ids),
     }))
@@ -82,10 +83,10 @@ fn config(
 
 /// The config that the store's list of images names for an image.
 fn listed_config(
-    stores: &Stores,
+    stores: &DriverStores,
     root: &Path,
     image: Digest,
-) -> Result<Option<FoundImage>, LineageError> {
+) -> Result<Option<StoreImage>, LineageError> {
     let path = stores.file(root, "images", "images.json");
     let Some(list) = read_list(&path)? else {
         return Ok(None);

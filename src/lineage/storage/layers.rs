@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 use super::container::{in_time, read_list};
 use super::layer_id::LayerId;
 use super::records::{self, Field, LayerRecord};
-use super::stores::Stores;
+use super::stores::DriverStores;
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::DiffId;
-use crate::lineage::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 
 /// A layer of the store's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
+pub struct StoreLayer {
     /// Its ID.
     pub id: LayerId,
     /// The layer below it; `None` at the bottom.
@@ -33,12 +33,12 @@ pub struct Layer {
 /// The lists of layers of several stores.
 #[derive(Debug, Default)]
 pub struct Layers {
-    known: HashMap<LayerId, Entry>,
+    known: HashMap<LayerId, LayerEntry>,
     files: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct LayerEntry {
     record: LayerRecord,
     /// Index of its file.
     file: usize,
@@ -83,7 +83,7 @@ impl Layers {
         self.files.push(file);
         for record in records {
             let Field::Good(id) = record.id else { continue };
-            let entry = self.known.entry(id).or_insert_with(|| Entry {
+            let entry = self.known.entry(id).or_insert_with(|| LayerEntry {
                 record: record.clone(),
                 file: index,
                 contradicted: false,
@@ -97,7 +97,7 @@ impl Layers {
     /// # Errors
     /// [`Unknown::NoRecord`] when no list has it, [`Corrupt::File`] when its record is
     /// contradicted, or its parent or diff ID is malformed.
-    pub fn layer(&self, id: LayerId) -> Result<Layer, LineageError> {
+    pub fn layer(&self, id: LayerId) -> Result<StoreLayer, LineageError> {
         let Some(entry) = self.known.get(&id) else {
             return Err(Unknown::NoRecord(
                 "a layer's record",
@@ -113,7 +113,7 @@ impl Layers {
             .map_err(|text| corrupt(format!("the layer {id} has the parent {text:?}")))?;
         let diff_id = good(&entry.record.diff_id)
             .map_err(|text| corrupt(format!("the layer {id} has the diff ID {text:?}")))?;
-        Ok(Layer {
+        Ok(StoreLayer {
             id,
             parent,
             diff_id,
@@ -125,7 +125,7 @@ impl Layers {
     /// # Errors
     /// As [`Layers::layer`]; [`Corrupt::File`] when the parents go in a circle or number more than
     /// [`MAX_LAYERS`].
-    pub fn up_to(&self, top: LayerId) -> Result<Vec<Layer>, LineageError> {
+    pub fn up_to(&self, top: LayerId) -> Result<Vec<StoreLayer>, LineageError> {
         let mut layers = Vec::new();
         let mut next = Some(top);
         while let Some(id) = next {
@@ -155,7 +155,7 @@ impl Layers {
     /// other owners (store.go, `imageTopLayerForMapping`) and mounts both, seen with Podman 4.3
     /// `--uidmap`.
     #[must_use]
-    pub fn difference(&self, listed: &[Layer], mounted: &[LayerId]) -> Option<String> {
+    pub fn difference(&self, listed: &[StoreLayer], mounted: &[LayerId]) -> Option<String> {
         let copied = |id: LayerId| {
             self.layer(id).is_ok_and(|copy| {
                 listed.iter().any(|layer| {
@@ -193,7 +193,7 @@ impl Layers {
 /// # Errors
 /// As [`Layers::up_to`].
 pub fn ask<T>(
-    stores: &mut Stores,
+    stores: &mut DriverStores,
     deadline: &Deadline,
     question: impl Fn(&Layers) -> Result<T, LineageError>,
 ) -> Result<T, LineageError> {

@@ -21,7 +21,7 @@
 use std::path::{Path, PathBuf};
 
 use super::layer_id::LayerId;
-use super::stores::Stores;
+use super::stores::DriverStores;
 use crate::sys::digits::is_number;
 
 /// What the name of a lower directory says.
@@ -114,7 +114,7 @@ impl Stack {
     /// The directory that belongs to no layer.
     pub fn read<P: AsRef<Path>>(
         directories: impl IntoIterator<Item = P>,
-        stores: &mut Stores,
+        stores: &mut DriverStores,
     ) -> Result<Self, PathBuf> {
         let mut stack = Self::default();
         let mut empty = false;
@@ -138,7 +138,7 @@ impl Stack {
         Ok(stack)
     }
 
-    fn add(&mut self, home: &Path, layer: LayerId, stores: &mut Stores) {
+    fn add(&mut self, home: &Path, layer: LayerId, stores: &mut DriverStores) {
         if home.is_absolute()
             && let Some(root) = home.parent()
         {
@@ -151,7 +151,7 @@ impl Stack {
 }
 
 /// The layer that a link leads to, and the driver's directory that holds both.
-fn follow(home: &Path, link: &str, stores: &mut Stores) -> Option<(PathBuf, LayerId)> {
+fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf, LayerId)> {
     if !is_elsewhere(home) {
         return read_link(home, link).map(|layer| (home.to_owned(), layer));
     }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn only_the_empty_directory_says_that_there_is_no_layer() {
-        let mut stores = Stores::new("overlay", Path::new("/nowhere"), &[]);
+        let mut stores = DriverStores::new("overlay", Path::new("/nowhere"), &[]);
         let empty = format!("/nowhere/overlay/{ID}/empty");
         assert_eq!(Stack::read([&empty], &mut stores), Ok(Stack::default()));
         assert_eq!(

@@ -38,7 +38,7 @@ pub mod settle;
 pub mod build;
 pub mod store;
 
-pub use store::Store;
+pub use store::ContainersStore;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,12 +49,13 @@ use layer_id::LayerId;
 use lower::Stack;
 use records::ContainerRecord;
 pub use records::{InPod, Maker};
-use seen::{Seen, upper_layer};
-use settle::{Case, Top};
-use stores::Stores;
+use seen::{SeenLayers, upper_layer};
+use settle::{SettleInput, Top};
+use stores::DriverStores;
 
 use super::digest::Digest;
-use super::{Corrupt, Evidence, LineageError, Origin, Unknown};
+use super::error::{Corrupt, LineageError, Unknown};
+use super::origin::{Evidence, Origin};
 use crate::container::bundle::Bundle;
 use crate::container::engine;
 use crate::container::mount::{self, RootMount};
@@ -74,7 +75,7 @@ pub fn resolve(
     deadline: &Deadline,
 ) -> Result<Origin, LineageError> {
     let mount = mounted_at(&bundle.root)?;
-    Sight {
+    MountedContainer {
         bundle,
         mount: mount.as_ref(),
         settings: &SETTINGS.map(PathBuf::from),
@@ -142,7 +143,7 @@ fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<Pa
 /// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
 pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, LineageError> {
     let mount = mounted_at(&bundle.root)?;
-    Sight {
+    MountedContainer {
         bundle,
         mount: mount.as_ref(),
         settings: &SETTINGS.map(PathBuf::from),
@@ -157,7 +158,7 @@ fn mounted_at(root: &Path) -> Result<Option<RootMount>, LineageError> {
 
 /// What is known before a store is opened.
 #[derive(Clone, Copy)]
-struct Sight<'a> {
+struct MountedContainer<'a> {
     bundle: &'a Bundle,
     mount: Option<&'a RootMount>,
     /// The places where `storage.conf` may be.
@@ -165,7 +166,7 @@ struct Sight<'a> {
     deadline: &'a Deadline,
 }
 
-impl Sight<'_> {
+impl MountedContainer<'_> {
     fn container(self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
         let root = &self.bundle.root;
         let graph_root = graph_root(root, driver, self.mount).unwrap_or_else(|| store.to_owned());
@@ -175,12 +176,12 @@ impl Sight<'_> {
             &[store, &graph_root],
             self.deadline,
         )?;
-        let mut stores = Stores::new(driver, &graph_root, self.settings);
+        let mut stores = DriverStores::new(driver, &graph_root, self.settings);
         if record.image.is_empty() {
             return self.without_image(&mut stores);
         }
         let own = own_layer(&record, &list)?;
-        let seen = Seen::at(root, self.mount, own, &mut stores)?;
+        let seen = SeenLayers::at(root, self.mount, own, &mut stores)?;
         self.settle(&record, &list, seen, own, &mut stores)
     }
 
@@ -194,14 +195,14 @@ impl Sight<'_> {
             driver,
             own,
         } = shown.ok_or_else(|| Unknown::Mount(root.clone()))?;
-        let mut stores = Stores::new(&driver, &graph_root, self.settings);
-        let seen = Seen::at(root, self.mount, own, &mut stores)?;
+        let mut stores = DriverStores::new(&driver, &graph_root, self.settings);
+        let seen = SeenLayers::at(root, self.mount, own, &mut stores)?;
         match container::of_layer(&own.to_string(), &driver, &graph_root, self.deadline)? {
             Some((record, list)) if !record.image.is_empty() => {
                 self.settle(&record, &list, seen, own, &mut stores)
             }
             // `FROM scratch`, or a build whose record is gone: only the mount is known.
-            Some(_) | None => Case {
+            Some(_) | None => SettleInput {
                 place: root,
                 image: None,
                 seen,
@@ -216,12 +217,12 @@ impl Sight<'_> {
         self,
         record: &ContainerRecord,
         list: &Path,
-        seen: Seen,
+        seen: SeenLayers,
         own: LayerId,
-        stores: &mut Stores,
+        stores: &mut DriverStores,
     ) -> Result<Origin, LineageError> {
         let image = Some(image_of(record, list)?);
-        let case = Case {
+        let case = SettleInput {
             place: &self.bundle.root,
             image,
             seen,
@@ -234,12 +235,12 @@ impl Sight<'_> {
     /// What a container without an image runs on. It is an image all the same when one's layers
     /// show (`--rootfs` of a mounted image, with or without `:O`). It is none only when nothing of
     /// what shows has the shape of an engine's store.
-    fn without_image(self, stores: &mut Stores) -> Result<Origin, LineageError> {
+    fn without_image(self, stores: &mut DriverStores) -> Result<Origin, LineageError> {
         let real = self.bundle.root.canonicalize().unwrap_or_default();
         if let Some((seen, layer)) = self.layer_of_image(&real, stores) {
             // It belongs to an image, or is another container's own, which has no diff ID.
             for top in [Top::Is(Some(layer)), Top::Below(layer)] {
-                let case = Case {
+                let case = SettleInput {
                     place: &self.bundle.root,
                     image: None,
                     seen: seen.clone(),
@@ -267,7 +268,11 @@ impl Sight<'_> {
 
     /// The topmost layer that shows at the root, which leads to `real`, and what shows of those
     /// below it. Stores that show are added to the known ones.
-    fn layer_of_image(self, real: &Path, stores: &mut Stores) -> Option<(Seen, LayerId)> {
+    fn layer_of_image(
+        self,
+        real: &Path,
+        stores: &mut DriverStores,
+    ) -> Option<(SeenLayers, LayerId)> {
         let overlay = self.mount.filter(|mount| mount.fs_type == "overlay");
         let directories = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
             Some([merged]) => vec![merged.as_path()],
@@ -282,7 +287,7 @@ impl Sight<'_> {
             .find_map(|directory| stores::shown_in(directory, stores.driver()))
         {
             stores.learn(&graph_root);
-            return Some((Seen::Hidden, layer));
+            return Some((SeenLayers::Hidden, layer));
         }
         match Stack::read(&overlay?.lowerdirs, stores) {
             Ok(Stack {
@@ -291,12 +296,12 @@ impl Sight<'_> {
             }) => layers
                 .last()
                 .copied()
-                .map(|top| (Seen::Layers(layers, Evidence::Mount), top)),
+                .map(|top| (SeenLayers::Layers(layers, Evidence::Mount), top)),
             // When the directories hide the layers, the place where the engine mounted them names
             // the layer.
             Ok(Stack { hidden: true, .. }) => build::mounted_at(&self.bundle.root).map(|place| {
                 stores.learn(&place.graph_root);
-                (Seen::Hidden, place.own)
+                (SeenLayers::Hidden, place.own)
             }),
             Err(_) => None,
         }

@@ -40,7 +40,7 @@ impl fmt::Display for BadList {
 impl std::error::Error for BadList {}
 
 /// A record that has an ID.
-pub trait Record: DeserializeOwned {
+pub trait StoreRecord: DeserializeOwned {
     /// The record's ID.
     fn id(&self) -> &str;
 }
@@ -172,13 +172,13 @@ pub struct LayerRecord {
     pub diff_id: Field<DiffId>,
 }
 
-impl Record for ContainerRecord {
+impl StoreRecord for ContainerRecord {
     fn id(&self) -> &str {
         &self.id
     }
 }
 
-impl Record for ImageRecord {
+impl StoreRecord for ImageRecord {
     fn id(&self) -> &str {
         &self.id
     }
@@ -258,7 +258,7 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 /// # Errors
 /// [`BadList`] when the bytes are not a list in UTF-8, as far as that shows without reading it all,
 /// when the record is broken, and when there are two.
-pub fn seek<R: Record>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
+pub fn seek<R: StoreRecord>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     let text = text_of(list)?;
     let Some((start, rest)) = cut(text, id) else {
         return Ok(None);

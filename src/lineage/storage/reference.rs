@@ -26,10 +26,12 @@ pub enum NotOne {
 /// # Errors
 /// [`NotOne`].
 pub fn find<'a>(reference: &str, images: &'a [ImageRecord]) -> Result<&'a ImageRecord, NotOne> {
-    let named = names(reference)
-        .into_iter()
-        .find_map(|name| images.iter().find(|image| image.names.contains(&name)));
-    if let Some(image) = named.or_else(|| by_digest(reference, images)) {
+    for name in names(reference) {
+        if let Some(image) = images.iter().find(|image| image.names.contains(&name)) {
+            return Ok(image);
+        }
+    }
+    if let Some(image) = by_digest(reference, images) {
         return Ok(image);
     }
     let id = reference.strip_prefix("sha256:").unwrap_or(reference);
@@ -40,9 +42,9 @@ pub fn find<'a>(reference: &str, images: &'a [ImageRecord]) -> Result<&'a ImageR
     {
         return Err(NotOne::None);
     }
-    let mut begin_so = images.iter().filter(|image| image.id.starts_with(id));
-    let first = begin_so.next().ok_or(NotOne::None)?;
-    if begin_so.any(|other| other.id != first.id) {
+    let mut matching = images.iter().filter(|image| image.id.starts_with(id));
+    let first = matching.next().ok_or(NotOne::None)?;
+    if matching.any(|other| other.id != first.id) {
         Err(NotOne::Several)
     } else {
         Ok(first)
@@ -55,42 +57,50 @@ fn by_digest<'a>(reference: &str, images: &'a [ImageRecord]) -> Option<&'a Image
     let (name, digest) = reference.split_once('@').unwrap_or(("", reference));
     let item = format!("manifest-{}", Digest::parse(digest).ok()?);
     let repositories = repositories(without_tag(name));
-    images
-        .iter()
-        .filter(|image| image.items.contains(&item))
-        .find(|image| {
-            let known = |known: &String| {
-                repositories.iter().any(|repository| {
-                    without_tag(known.split('@').next().unwrap_or_default()) == repository
-                })
-            };
-            name.is_empty() || image.names.iter().any(known)
-        })
+    for image in images {
+        let is_named = name.is_empty()
+            || image
+                .names
+                .iter()
+                .any(|name| repositories.contains(&repository(name)));
+        if is_named && image.items.contains(&item) {
+            return Some(image);
+        }
+    }
+    None
+}
+
+/// The repository in an image's full name.
+fn repository(name: &str) -> String {
+    without_tag(name.split('@').next().unwrap_or_default()).to_owned()
 }
 
 /// The names that may be meant, the likeliest first.
 fn names(reference: &str) -> Vec<String> {
-    let (name, digest) = reference
-        .split_once('@')
-        .map_or((reference, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) = match reference.find('@') {
+        Some(at) => reference.split_at(at),
+        None => (reference, ""),
+    };
     let repository = without_tag(name);
-    let tag = name
-        .strip_prefix(repository)
-        .filter(|tag| !tag.is_empty())
-        .unwrap_or(":latest");
-    let ending = digest.map_or_else(|| tag.to_owned(), |digest| format!("@{digest}"));
-    repositories(repository)
-        .into_iter()
-        .map(|repository| repository + &ending)
-        .collect()
+    let ending = match (digest, &name[repository.len()..]) {
+        ("", "") => ":latest",
+        ("", tag) => tag,
+        (digest, _) => digest,
+    };
+    let mut names = repositories(repository);
+    for name in &mut names {
+        name.push_str(ending);
+    }
+    names
 }
 
 /// A name without its tag: the colon after the last slash starts it, a colon before is a port's.
 fn without_tag(name: &str) -> &str {
     let path = name.rfind('/').map_or(0, |slash| slash + 1);
-    name[path..]
-        .find(':')
-        .map_or(name, |colon| &name[..path + colon])
+    match name[path..].find(':') {
+        Some(colon) => &name[..path + colon],
+        None => name,
+    }
 }
 
 /// The repositories that a name without tag may mean.

@@ -9,21 +9,22 @@ use std::path::{Path, PathBuf};
 use super::container::read_list;
 use super::layer_id::LayerId;
 use super::lower::{self, Lower, Stack};
-use super::stores::{self, Stores};
+use super::stores::{self, DriverStores};
 use crate::container::mount::RootMount;
-use crate::lineage::{Corrupt, Evidence, LineageError};
+use crate::lineage::error::{Corrupt, LineageError};
+use crate::lineage::origin::Evidence;
 use crate::sys::file;
 
 /// What a container's root file system is based on, as far as that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum SeenLayers {
     /// These layers, lowest first.
     Layers(Vec<LayerId>, Evidence),
     /// It does not show.
     Hidden,
 }
 
-impl Seen {
+impl SeenLayers {
     /// Looks at the mount at `root`, which must be of the container's `own` layer.
     ///
     /// # Errors
@@ -33,7 +34,7 @@ impl Seen {
         root: &Path,
         mount: Option<&RootMount>,
         own: LayerId,
-        stores: &mut Stores,
+        stores: &mut DriverStores,
     ) -> Result<Self, LineageError> {
         let corrupt = |fault: String| Err(Corrupt::Mount(root.to_owned(), fault).into());
         if let Some(fault) = not_of(own, root, mount, stores) {
@@ -60,7 +61,12 @@ impl Seen {
 /// Why what is at `root` is not the layer `own`; `None` when it is. The path shows it, or the
 /// mount's upper directory, or else the directory itself: Podman shows a container of another user
 /// namespace through a bind mount (`intermediate-mountpoint-…`).
-fn not_of(own: LayerId, root: &Path, mount: Option<&RootMount>, stores: &Stores) -> Option<String> {
+fn not_of(
+    own: LayerId,
+    root: &Path,
+    mount: Option<&RootMount>,
+    stores: &DriverStores,
+) -> Option<String> {
     let by_path = stores::shown_in(root, stores.driver()).map(|(_, layer)| layer);
     let by_mount = mount.and_then(upper_layer).map(|(_, layer)| layer);
     let layers = [by_path, by_mount];
@@ -91,8 +97,8 @@ pub fn upper_layer(mount: &RootMount) -> Option<(PathBuf, LayerId)> {
 fn in_overlay(
     mount: &RootMount,
     own: LayerId,
-    stores: &mut Stores,
-) -> Result<Option<Seen>, String> {
+    stores: &mut DriverStores,
+) -> Result<Option<SeenLayers>, String> {
     let read = Stack::read(&mount.lowerdirs, stores);
     let mut stack = read.map_err(|directory| {
         format!("its lower directory {directory:?} is not a layer of a store")
@@ -106,15 +112,15 @@ fn in_overlay(
             "it is not the layer {own} of the container's record"
         ));
     }
-    Ok(Some(Seen::Layers(stack.layers, Evidence::Mount)))
+    Ok(Some(SeenLayers::Layers(stack.layers, Evidence::Mount)))
 }
 
 /// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has
 /// its own directory; copies for other owners add more.
-fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
+fn too_few(mount: &RootMount, seen: &SeenLayers) -> Option<String> {
     let is_descriptor = |directory: &PathBuf| directory.components().count() == 1;
     match seen {
-        Seen::Layers(layers, _)
+        SeenLayers::Layers(layers, _)
             if mount.lowerdirs.len() < layers.len()
                 && mount.lowerdirs.iter().all(is_descriptor) =>
         {
@@ -124,7 +130,7 @@ fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
                 layers.len()
             ))
         }
-        Seen::Layers(..) | Seen::Hidden => None,
+        SeenLayers::Layers(..) | SeenLayers::Hidden => None,
     }
 }
 
@@ -132,22 +138,22 @@ fn too_few(mount: &RootMount, seen: &Seen) -> Option<String> {
 ///
 /// # Errors
 /// [`Corrupt::File`] when that is not a list of layer names.
-pub fn noted(own: LayerId, stores: &mut Stores) -> Result<Seen, LineageError> {
+pub fn noted(own: LayerId, stores: &mut DriverStores) -> Result<SeenLayers, LineageError> {
     let path = stores
         .first()
         .join(stores.driver())
         .join(own.to_string())
         .join("lower");
     let Some(directories) = read_list(&path)? else {
-        return Ok(Seen::Hidden);
+        return Ok(SeenLayers::Hidden);
     };
     let corrupt = |fault: &str| LineageError::from(Corrupt::File(path.clone(), fault.to_owned()));
     let text = std::str::from_utf8(&directories).map_err(|_| corrupt("it is not UTF-8"))?;
     let stack = Stack::read(text.trim_ascii().split(':'), stores)
         .map_err(|_| corrupt("it names a directory of no layer"))?;
     Ok(if stack.hidden {
-        Seen::Hidden
+        SeenLayers::Hidden
     } else {
-        Seen::Layers(stack.layers, Evidence::Metadata)
+        SeenLayers::Layers(stack.layers, Evidence::Metadata)
     })
 }

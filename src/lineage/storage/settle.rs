@@ -8,26 +8,27 @@
 use std::path::Path;
 
 use super::container::in_time;
-use super::image::{self, FoundImage};
+use super::image::{self, StoreImage};
 use super::layer_id::{self, LayerId};
-use super::layers::{self, Layer};
-use super::seen::Seen;
-use super::stores::Stores;
+use super::layers::{self, StoreLayer};
+use super::seen::SeenLayers;
+use super::stores::DriverStores;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
-use crate::lineage::{Corrupt, Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::deadline::Deadline;
 
 /// What is to be settled.
 #[derive(Clone, Debug)]
-pub struct Case<'a> {
+pub struct SettleInput<'a> {
     /// The place where the layers show, for messages: the container's root, or the list that has
     /// the record.
     pub place: &'a Path,
     /// The image that the record names; `None` when there is no record.
     pub image: Option<Digest>,
     /// The layers that show.
-    pub seen: Seen,
+    pub seen: SeenLayers,
     /// Where to start in the store's list when no layer shows.
     pub top: Top,
     /// When to give up.
@@ -43,15 +44,15 @@ pub enum Top {
     Is(Option<LayerId>),
 }
 
-impl Case<'_> {
+impl SettleInput<'_> {
     /// The layers on which all agree.
     ///
     /// # Errors
     /// [`Corrupt`] when they do not, [`Unknown`] when too little is known.
-    pub fn settle(&self, stores: &mut Stores) -> Result<Origin, LineageError> {
+    pub fn settle(&self, stores: &mut DriverStores) -> Result<Origin, LineageError> {
         in_time(self.deadline)?;
         let image = self.image.map_or_else(
-            || Ok(FoundImage::default()),
+            || Ok(StoreImage::default()),
             |image| image::find(image, stores),
         )?;
         if let (Some(diff_ids), Some(evidence)) =
@@ -62,7 +63,7 @@ impl Case<'_> {
         in_time(self.deadline)?;
         let listed = match self.listed(stores) {
             Err(LineageError::Unknown(Unknown::NoRecord(..)))
-                if image.diff_ids.is_some() && matches!(self.seen, Seen::Layers(..)) =>
+                if image.diff_ids.is_some() && matches!(self.seen, SeenLayers::Layers(..)) =>
             {
                 let fault =
                     "its layers are neither those of its image config nor in the list of a store";
@@ -79,31 +80,31 @@ impl Case<'_> {
     fn shows(&self, diff_ids: Option<&[DiffId]>) -> Option<Evidence> {
         let named = layer_id::of_diff_ids(diff_ids?);
         match (&self.seen, self.top) {
-            (Seen::Layers(layers, evidence), _) => (*layers == named).then_some(*evidence),
-            (Seen::Hidden, Top::Is(top)) => {
+            (SeenLayers::Layers(layers, evidence), _) => (*layers == named).then_some(*evidence),
+            (SeenLayers::Hidden, Top::Is(top)) => {
                 (named.last().copied() == top).then_some(Evidence::Metadata)
             }
-            (Seen::Hidden, Top::Below(_)) => None,
+            (SeenLayers::Hidden, Top::Below(_)) => None,
         }
     }
 
     /// The layers in the store's list that correspond to those that show; they must be the same.
-    fn listed(&self, stores: &mut Stores) -> Result<Vec<Layer>, LineageError> {
+    fn listed(&self, stores: &mut DriverStores) -> Result<Vec<StoreLayer>, LineageError> {
         layers::ask(stores, self.deadline, |layers| {
             let top = match (&self.seen, self.top) {
-                (Seen::Layers(seen, _), _) => seen.last().copied(),
-                (Seen::Hidden, Top::Is(top)) => top,
-                (Seen::Hidden, Top::Below(own)) => layers.layer(own)?.parent,
+                (SeenLayers::Layers(seen, _), _) => seen.last().copied(),
+                (SeenLayers::Hidden, Top::Is(top)) => top,
+                (SeenLayers::Hidden, Top::Below(own)) => layers.layer(own)?.parent,
             };
             let listed = top.map_or_else(|| Ok(Vec::new()), |top| layers.up_to(top))?;
             match &self.seen {
-                Seen::Layers(seen, _) => match layers.difference(&listed, seen) {
+                SeenLayers::Layers(seen, _) => match layers.difference(&listed, seen) {
                     Some(difference) => {
                         Err(Corrupt::Mount(self.place.to_owned(), difference).into())
                     }
                     None => Ok(listed),
                 },
-                Seen::Hidden => Ok(listed),
+                SeenLayers::Hidden => Ok(listed),
             }
         })
     }
@@ -112,7 +113,7 @@ impl Case<'_> {
     /// both are known.
     fn agreed(
         &self,
-        listed: &[Layer],
+        listed: &[StoreLayer],
         named: Option<&[DiffId]>,
     ) -> Result<(Vec<DiffId>, Evidence), LineageError> {
         let corrupt = |fault| Err(Corrupt::Mount(self.place.to_owned(), fault).into());
@@ -124,8 +125,8 @@ impl Case<'_> {
             ));
         }
         let mut evidence = match self.seen {
-            Seen::Layers(_, evidence) => evidence,
-            Seen::Hidden => Evidence::Metadata,
+            SeenLayers::Layers(_, evidence) => evidence,
+            SeenLayers::Hidden => Evidence::Metadata,
         };
         let mut diff_ids = Vec::with_capacity(listed.len());
         for (index, layer) in listed.iter().enumerate() {
@@ -158,14 +159,14 @@ impl Case<'_> {
         diff_ids: Vec<DiffId>,
         facts: ImageFacts,
         evidence: Evidence,
-        stores: &mut Stores,
+        stores: &mut DriverStores,
     ) -> Result<Origin, LineageError> {
         if diff_ids.is_empty() {
             return Ok(Origin::NoLayers(facts));
         }
         let layers = match &self.seen {
-            Seen::Layers(layers, _) => layers.clone(),
-            Seen::Hidden => layer_id::of_diff_ids(&diff_ids),
+            SeenLayers::Layers(layers, _) => layers.clone(),
+            SeenLayers::Hidden => layer_id::of_diff_ids(&diff_ids),
         };
         let evidence = if layers.iter().any(|layer| stores.is_lazy(*layer)) {
             Evidence::Claimed

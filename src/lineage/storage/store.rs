@@ -11,13 +11,14 @@ use super::container;
 use super::layer_id::LayerId;
 use super::records::{ImageRecord, Maker};
 use super::reference::{self, NotOne};
-use super::seen::{self, Seen};
-use super::settle::{Case, Top};
-use super::stores::{self, Stores};
+use super::seen::{self, SeenLayers};
+use super::settle::{SettleInput, Top};
+use super::stores::{self, DriverStores};
 use super::{image_of, named, own_layer};
 use crate::container::{ContainerId, mount};
 use crate::lineage::digest::Digest;
-use crate::lineage::{Corrupt, LineageError, Origin, StoredContainer, StoredImage, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::origin::{Origin, StoredContainer, StoredImage};
 use crate::sys::deadline::Deadline;
 
 /// The drivers of containers/storage that hold images.
@@ -25,14 +26,14 @@ const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
 
 /// A store of Podman, CRI-O or Buildah.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct ContainersStore {
     graph_root: PathBuf,
     run_root: PathBuf,
     drivers: Vec<&'static str>,
     settings: Vec<PathBuf>,
 }
 
-impl Store {
+impl ContainersStore {
     /// The store with this graph root. In transient mode the run root holds the records of
     /// containers.
     ///
@@ -129,14 +130,14 @@ impl Store {
         }
         let image = image_of(&record, &list)?;
         let own = own_layer(&record, &list)?;
-        let mut stores = Stores::new(driver, &self.graph_root, &self.settings);
+        let mut stores = DriverStores::new(driver, &self.graph_root, &self.settings);
         let shown = stores::shown_at(&self.graph_root, driver, own);
         let seen = match mount::at(&shown) {
-            Ok(Some(mount)) => Seen::at(&shown, Some(&mount), own, &mut stores)?,
+            Ok(Some(mount)) => SeenLayers::at(&shown, Some(&mount), own, &mut stores)?,
             Ok(None) | Err(_) if driver == "overlay" => seen::noted(own, &mut stores)?,
-            Ok(None) | Err(_) => Seen::Hidden,
+            Ok(None) | Err(_) => SeenLayers::Hidden,
         };
-        let case = Case {
+        let case = SettleInput {
             place: &list,
             image: Some(image),
             seen,
@@ -165,8 +166,8 @@ impl Store {
         Ok(images)
     }
 
-    fn images_of(&self, driver: &str) -> Result<(Stores, Vec<ImageRecord>), LineageError> {
-        let mut stores = Stores::new(driver, &self.graph_root, &self.settings);
+    fn images_of(&self, driver: &str) -> Result<(DriverStores, Vec<ImageRecord>), LineageError> {
+        let mut stores = DriverStores::new(driver, &self.graph_root, &self.settings);
         stores.read_settings();
         let mut images: Vec<ImageRecord> = Vec::new();
         for root in stores.roots() {
@@ -217,7 +218,7 @@ impl Store {
     fn image_in(
         &self,
         image: &ImageRecord,
-        stores: &mut Stores,
+        stores: &mut DriverStores,
         deadline: &Deadline,
     ) -> Result<Origin, LineageError> {
         let list = stores.file(&self.graph_root, "images", "images.json");
@@ -232,10 +233,10 @@ impl Store {
             "" => None,
             layer => Some(LayerId::parse(layer).ok_or_else(|| corrupt("layer", layer))?),
         };
-        let case = Case {
+        let case = SettleInput {
             place: &list,
             image: Some(id),
-            seen: Seen::Hidden,
+            seen: SeenLayers::Hidden,
             top: Top::Is(top),
             deadline,
         };

@@ -24,14 +24,14 @@ const LARGEST_TEXT: u64 = 1 << 20;
 
 /// The stores that may hold one driver's layers and images.
 #[derive(Clone, Debug)]
-pub struct Stores {
+pub struct DriverStores {
     driver: String,
     roots: Vec<PathBuf>,
     /// The settings files, until they are read.
     settings: Option<Vec<PathBuf>>,
 }
 
-impl Stores {
+impl DriverStores {
     /// Only the store at `root`, until more are known. The additional stores in `settings` are
     /// searched when nothing else helps.
     #[must_use]
@@ -109,26 +109,26 @@ impl Stores {
         let Some(files) = self.settings.take() else {
             return false;
         };
-        let words = words_of(&format!("/proc/{}/cmdline", nix::unistd::getppid()));
+        let arguments = arguments_of(&format!("/proc/{}/cmdline", nix::unistd::getppid()));
         let named = StorageSettings::load(&files)
             .image_stores
             .into_iter()
-            .chain(image_stores_in(&words));
+            .chain(image_stores_in(&arguments));
         named.for_each(|root| self.learn(&root));
         true
     }
 }
 
 /// A process's command line; nothing when it cannot be read.
-fn words_of(path: &str) -> Vec<u8> {
+fn arguments_of(path: &str) -> Vec<u8> {
     file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
 }
 
 /// The additional image stores in a command line, whose arguments end in zero bytes: conmon carries
 /// Podman's `--storage-opt <driver>.imagestore=<root>`, which no other file names.
-pub fn image_stores_in(words: &[u8]) -> impl Iterator<Item = PathBuf> {
-    words.split(|byte| *byte == 0).filter_map(|word| {
-        let (option, root) = std::str::from_utf8(word).ok()?.split_once('=')?;
+pub fn image_stores_in(arguments: &[u8]) -> impl Iterator<Item = PathBuf> {
+    arguments.split(|byte| *byte == 0).filter_map(|argument| {
+        let (option, root) = std::str::from_utf8(argument).ok()?.split_once('=')?;
         let names_store =
             ["imagestore", "additionalimagestore"].contains(&option.rsplit('.').next()?);
         (names_store && root.starts_with('/')).then(|| PathBuf::from(root))
@@ -203,11 +203,11 @@ mod tests {
 
     #[test]
     fn a_command_line_shows_other_stores() {
-        let words =
+        let arguments =
             b"conmon\0--exit-command-arg\0--storage-opt\0--exit-command-arg\0overlay.imagestore=/srv/a\0additionalimagestore=/srv/b\0\
                       overlay.imagestore=relative\0overlay.mount_program=/usr/bin/fuse-overlayfs\0imagestore\0\xff=/x\0";
         assert_eq!(
-            image_stores_in(words).collect::<Vec<_>>(),
+            image_stores_in(arguments).collect::<Vec<_>>(),
             [PathBuf::from("/srv/a"), "/srv/b".into()]
         );
         assert_eq!(image_stores_in(b"").count(), 0);

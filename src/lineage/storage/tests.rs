@@ -11,10 +11,10 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::container::ContainerId;
-use crate::container::mount::Wanted;
+use crate::container::mount::MountQuery;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, ImageId};
-use crate::lineage::{ImageFacts, ImageLineage};
+use crate::lineage::origin::{ImageFacts, ImageLineage};
 use crate::sys::file::{self, Guard};
 
 mod faults;
@@ -100,15 +100,20 @@ impl Copy {
             text = text.replace(&format!("{root}/"), &format!("{}/", here.display()));
         }
         let mut lines = text.lines();
-        let words: Vec<_> = lines.next().unwrap().split(' ').collect();
+        let arguments: Vec<_> = lines.next().unwrap().split(' ').collect();
         let root = PathBuf::from(lines.next().unwrap());
         let mount = mount::find(
             lines.next().unwrap_or_default().as_bytes(),
-            Wanted::Point(&root),
+            MountQuery::Point(&root),
         );
         let bundle = Bundle {
-            path: words[words.iter().position(|word| *word == "--bundle").unwrap() + 1].into(),
-            id: ContainerId::parse(words.last().unwrap()).unwrap(),
+            path: arguments[arguments
+                .iter()
+                .position(|argument| *argument == "--bundle")
+                .unwrap()
+                + 1]
+            .into(),
+            id: ContainerId::parse(arguments.last().unwrap()).unwrap(),
             root,
         };
         Call { bundle, mount }
@@ -157,8 +162,8 @@ fn later() -> &'static Deadline {
 }
 
 impl Call {
-    fn sight<'a>(&'a self, settings: &'a [PathBuf]) -> Sight<'a> {
-        Sight {
+    fn mounted<'a>(&'a self, settings: &'a [PathBuf]) -> MountedContainer<'a> {
+        MountedContainer {
             bundle: &self.bundle,
             mount: self.mount.as_ref(),
             settings,
@@ -167,7 +172,7 @@ impl Call {
     }
 
     fn container(&self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
-        self.sight(&[]).container(store, driver)
+        self.mounted(&[]).container(store, driver)
     }
 }
 
@@ -356,7 +361,7 @@ fn a_build_step_is_resolved_by_its_mount() {
     let second_layer = "sha256:2816980b221e7506babb566caf9678f1791ca75d78bfacdac65eaa800aabf08a";
     for (call, diff_ids) in [("buildah", &[BASE][..]), ("build", &[BASE, second_layer])] {
         let call = copy.call(call);
-        let found = image(call.sight(&[]).build().unwrap());
+        let found = image(call.mounted(&[]).build().unwrap());
         assert_eq!(
             (found.chain, found.evidence),
             (chain(diff_ids), Evidence::Mount)
@@ -365,7 +370,7 @@ fn a_build_step_is_resolved_by_its_mount() {
     }
     // Without its record, the layers are known all the same.
     fs::remove_file(copy.file("overlay-containers/containers.json")).unwrap();
-    let found = image(copy.call("build").sight(&[]).build().unwrap());
+    let found = image(copy.call("build").mounted(&[]).build().unwrap());
     assert_eq!(
         found,
         ImageLineage {
@@ -528,7 +533,7 @@ fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
     ))];
     let found = image(
         here("uidmap")
-            .sight(&settings)
+            .mounted(&settings)
             .container(&copy.store(), "overlay")
             .unwrap(),
     );
@@ -570,10 +575,10 @@ fn drivers_without_an_overlay_mount_are_told_by_the_records() {
     let layer = call.mount.as_ref().unwrap().root.clone();
     fs::create_dir_all(&layer).unwrap();
     call.bundle.root = layer;
-    let found = image(call.sight(&[]).build().unwrap());
+    let found = image(call.mounted(&[]).build().unwrap());
     assert_eq!(found.chain.diff_ids().len(), 2);
     call.bundle.root = copy.store();
-    let error = call.sight(&[]).build().unwrap_err();
+    let error = call.mounted(&[]).build().unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("cannot tell what is mounted at {:?}", copy.store())
@@ -695,9 +700,9 @@ fn without_the_image_config_the_list_of_layers_tells() {
 fn nothing_is_looked_up_after_the_deadline() {
     let copy = Copy::of("podman-4.3-overlay");
     let call = copy.call("run");
-    let late = Sight {
+    let late = MountedContainer {
         deadline: &Duration::ZERO.into(),
-        ..call.sight(&[])
+        ..call.mounted(&[])
     };
     assert!(matches!(
         late.container(&copy.store(), "overlay"),
@@ -722,7 +727,7 @@ fn nothing_is_looked_up_after_the_deadline() {
 #[test]
 fn people_see_the_store_as_podman_does() {
     let copy = Copy::of("podman-4.3-overlay");
-    let store = Store::open_with(
+    let store = ContainersStore::open_with(
         &copy.store(),
         &copy.directory.path().join("run"),
         Vec::new(),
@@ -788,7 +793,7 @@ fn people_see_the_store_as_podman_does() {
             copy.file("overlay-containers")
         )
     );
-    let error = Store::open(copy.directory.path(), copy.directory.path()).unwrap_err();
+    let error = ContainersStore::open(copy.directory.path(), copy.directory.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(

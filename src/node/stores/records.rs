@@ -12,7 +12,7 @@ use super::super::allowance::MOST_CONTAINERS;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::lineage::containerd::{docker_store, store as containerd};
-use crate::lineage::docker::{self, ContainerRecord, GraphStore};
+use crate::lineage::docker::{self, DockerRecord, GraphStore};
 use crate::lineage::{
     ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage,
 };
@@ -44,7 +44,7 @@ pub trait Records {
     fn image(&self, reference: &str, deadline: Instant) -> Result<Origin, LineageError>;
 }
 
-impl Records for storage::Store {
+impl Records for storage::ContainersStore {
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
         Self::containers(self)
     }
@@ -68,7 +68,7 @@ impl Records for storage::Store {
 
 /// One of containerd's namespaces.
 pub(super) struct Namespace {
-    pub(super) store: Rc<containerd::Store>,
+    pub(super) store: Rc<containerd::ContainerdStore>,
     pub(super) name: String,
     /// Whether Docker uses it by default: then Docker keeps the records of its containers.
     pub(super) is_dockers: bool,
@@ -90,7 +90,7 @@ impl Records for Namespace {
         if self.is_dockers {
             return Ok(Vec::new());
         }
-        let stored = |container: containerd::Recorded| {
+        let stored = |container: containerd::RecordedContainer| {
             let image = Some(container.image).filter(|image| !image.is_empty());
             Some(StoredContainer {
                 id: ContainerId::parse(&container.id)?,
@@ -130,7 +130,7 @@ pub(super) struct Docker {
     /// The user who controls it, or root.
     pub(super) owner: u32,
     /// The namespaces in the containerds of this node, for containers whose layers are there.
-    pub(super) namespaces: Vec<(Rc<containerd::Store>, String)>,
+    pub(super) namespaces: Vec<(Rc<containerd::ContainerdStore>, String)>,
 }
 
 impl Docker {
@@ -142,7 +142,7 @@ impl Docker {
                 self.data_root.clone(),
             ))
         };
-        let snapshotter = ContainerRecord::load(&self.data_root, id)?
+        let snapshotter = DockerRecord::load(&self.data_root, id)?
             .driver
             .ok_or_else(unknown)?;
         // Docker mounts the root of a container there while it runs (moby:

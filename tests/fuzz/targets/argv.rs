@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use embargo::argv::{self, Command, Reading};
+use embargo::argv::{self, Reading, StartCommand};
 use embargo::call::{self, Call, LogTarget};
 use libfuzzer_sys::fuzz_target;
 
@@ -75,7 +75,7 @@ fn check(reading: &Reading<'_>, words: &[&OsStr]) {
 }
 
 /// `COMMAND --bundle B ID`, in which nothing looks like a flag, is read the same way by everyone.
-fn simple<'a>(words: &[&'a OsStr]) -> Option<(Command, &'a OsStr, &'a OsStr)> {
+fn simple<'a>(words: &[&'a OsStr]) -> Option<(StartCommand, &'a OsStr, &'a OsStr)> {
     let &[command, flag, bundle, id] = words else {
         return None;
     };
@@ -85,5 +85,5 @@ fn simple<'a>(words: &[&'a OsStr]) -> Option<(Command, &'a OsStr, &'a OsStr)> {
             .is_some_and(u8::is_ascii_alphanumeric)
     };
     let simple = flag == "--bundle" && plain(bundle) && plain(id);
-    simple.then_some((Command::named(command)?, id, bundle))
+    simple.then_some((StartCommand::named(command)?, id, bundle))
 }

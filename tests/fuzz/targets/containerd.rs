@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use embargo::lineage::bolt::Database;
-use embargo::lineage::containerd::records::{self, Wanted};
+use embargo::lineage::containerd::records::{self, FactsQuery};
 use embargo::lineage::containerd::{address, grpc, layout, protobuf, services};
 use libfuzzer_sys::fuzz_target;
 
@@ -29,10 +29,10 @@ fn look(file: &[u8]) {
     let begun = Instant::now();
     let deadline = &(begun + Duration::from_millis(100)).into();
     _ = database.view(deadline, |view| {
-        records::facts(view, "moby", Wanted::Container("c1"))
+        records::facts(view, "moby", FactsQuery::Container("c1"))
     });
     _ = database.view(deadline, |view| {
-        records::facts(view, "moby", Wanted::Snapshot("overlayfs", "c1"))
+        records::facts(view, "moby", FactsQuery::Snapshot("overlayfs", "c1"))
     });
     _ = database.view(deadline, |view| layout::layout(view, "moby/1/c1"));
     assert!(

@@ -2,7 +2,7 @@
 //! leads out of the store.
 #![no_main]
 
-use embargo::lineage::docker::{self, ContainerRecord};
+use embargo::lineage::docker::{self, DockerRecord};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(name) = docker::parse_directory_name(bytes) {
         assert!(!name.is_empty() && !name.contains('/') && name != "." && name != "..");
     }
-    _ = ContainerRecord::parse(bytes);
+    _ = DockerRecord::parse(bytes);
     if let Ok(names) = docker::parse_names(bytes) {
         for name in &names {
             _ = name.digest();

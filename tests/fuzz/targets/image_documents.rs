@@ -4,7 +4,7 @@
 
 use embargo::lineage::chain;
 use embargo::lineage::digest::{ChainId, DiffId, Digest};
-use embargo::lineage::image::{Document, ImageConfig, SourceLabels};
+use embargo::lineage::image::{ImageConfig, ImageDocument, SourceLabels};
 use embargo::lineage::{archive, cache};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
             below = Some(*chain_id);
         }
     }
-    _ = Document::parse(bytes);
+    _ = ImageDocument::parse(bytes);
     _ = SourceLabels::parse(bytes);
     _ = archive::from_config(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {

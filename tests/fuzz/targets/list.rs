@@ -13,9 +13,9 @@ use embargo::banlist::head::Head;
 use embargo::banlist::key::{Algorithm, PublicKey};
 use embargo::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
 use embargo::banlist::note::Note;
-use embargo::banlist::record::{self, Ban, Entry, MatchKind};
+use embargo::banlist::record::{self, Ban, ListEntry, MatchKind};
 use embargo::banlist::rotation;
-use embargo::banlist::section::Reading;
+use embargo::banlist::section::Budget;
 use embargo::banlist::source::Source;
 use embargo::banlist::source::draft::Draft;
 use embargo::banlist::store::{self, Query};
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     keyset(bytes);
     _ = record::parse::<Ban>(bytes);
-    _ = record::parse::<Entry>(bytes);
+    _ = record::parse::<ListEntry>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
@@ -114,6 +114,6 @@ fn whole_list(bytes: &[u8]) {
         digest: Digest::of(b"banned"),
         kind,
     });
-    _ = store::hits(&list, &claim.head, &queries, Reading::Start);
+    _ = store::hits(&list, &claim.head, &queries, Budget::Start);
     _ = whole::check(&list, &claim.head);
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use embargo::container::ContainerId;
 use embargo::container::bundle;
 use embargo::container::engine;
-use embargo::container::mount::{self, Wanted};
+use embargo::container::mount::{self, MountQuery};
 use embargo::sys::statmount;
 use libfuzzer_sys::fuzz_target;
 
@@ -27,9 +27,9 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let (table, point) = bytes.split_at(bytes.len() / 4 * 3);
-    _ = mount::find(table, Wanted::Id(36));
+    _ = mount::find(table, MountQuery::Id(36));
     if let Ok(point) = std::str::from_utf8(point) {
-        _ = mount::find(table, Wanted::Point(Path::new(point)));
+        _ = mount::find(table, MountQuery::Point(Path::new(point)));
     }
     _ = mount::overlay_directories(bytes);
     _ = statmount::parse(bytes);

@@ -4,7 +4,7 @@
 //! authors.
 #![no_main]
 
-use embargo::banlist::key::sshsig::{Envelope, Key};
+use embargo::banlist::key::sshsig::{Envelope, SshKey};
 use embargo::banlist::key::{Algorithm, PublicKey, minisign};
 use embargo::ctl::keys::{outside, public};
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     _ = (
-        Key::parse(bytes),
+        SshKey::parse(bytes),
         Envelope::parse(bytes),
         minisign::number(bytes),
         minisign::point(bytes),

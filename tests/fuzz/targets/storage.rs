@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use embargo::lineage::storage::records::{self, ContainerRecord, ImageRecord, LayerRecord, Record};
+use embargo::lineage::storage::records::{
+    self, ContainerRecord, ImageRecord, LayerRecord, StoreRecord,
+};
 use embargo::lineage::storage::{big_data, conf, layer_id::LayerId, lower, reference, stores};
 use libfuzzer_sys::fuzz_target;
 
@@ -39,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-fn seek<R: Record>(list: &[u8], id: &str) {
+fn seek<R: StoreRecord>(list: &[u8], id: &str) {
     if let Ok(Some(record)) = records::seek::<R>(list, id) {
         assert_eq!(record.id(), id);
     }

@@ -19,8 +19,8 @@ use embargo::banlist::head::{HEAD_SIZE, Head};
 use embargo::banlist::keyset::Keyset;
 use embargo::banlist::note::Enough;
 use embargo::banlist::record::MatchKind::{self, Base, Image, Layer};
-use embargo::banlist::section::Reading;
-use embargo::banlist::store::{self, Query, Rules, Standing, Trust};
+use embargo::banlist::section::Budget;
+use embargo::banlist::store::{self, Placement, Query, Rules, Trust};
 use embargo::lineage::digest::Digest;
 use embargo::sys::file::{self, Guard};
 
@@ -65,7 +65,7 @@ fn authenticate<R: ReadAt + ?Sized>(list: &R, size: usize) -> Result<Head, ListE
         bytes: list,
     };
     trust()
-        .authenticate(&list, size as u64, Standing::Staged, Enough::Threshold)
+        .authenticate(&list, size as u64, Placement::Staged, Enough::Threshold)
         .map(|found| found.head)
 }
 
@@ -81,7 +81,7 @@ fn look_up<R: ReadAt + ?Sized>(
         },
         head,
         queries,
-        Reading::Start,
+        Budget::Start,
     )?;
     Ok(hits
         .into_iter()

@@ -8,7 +8,7 @@ use std::path::Path;
 use embargo::banlist::bytes::{ReadAt, Reader};
 use embargo::banlist::head::{Claim, HEAD_SIZE};
 use embargo::banlist::record::MatchKind;
-use embargo::banlist::section::Reading;
+use embargo::banlist::section::Budget;
 use embargo::banlist::store::{self, Query};
 use embargo::lineage::digest::Digest;
 
@@ -73,7 +73,7 @@ fn cost(list: &[u8], digests: &[[u8; 32]]) -> (usize, usize) {
             digest: Digest::from_bytes(digest),
             kind: MatchKind::Base,
         };
-        let hits = store::hits(&reader, &head, &[query], Reading::Start).unwrap();
+        let hits = store::hits(&reader, &head, &[query], Budget::Start).unwrap();
         (hits.len(), bytes.reads.get())
     };
     let mut costs = (0, 0);

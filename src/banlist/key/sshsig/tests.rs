@@ -90,14 +90,14 @@ fn keys_that_are_not_taken_are_told_by_their_kind() {
         ("rsa", fixture!("rsa.pub")),
         ("p384", fixture!("ecdsa-p384.pub")),
     ] {
-        assert_eq!(Key::parse(&blob(public)), None, "{case}");
+        assert_eq!(SshKey::parse(&blob(public)), None, "{case}");
     }
     for public in [fixture!("ed25519.pub"), fixture!("ecdsa.pub")] {
         let whole = blob(public);
         for cut in 0..whole.len() {
-            assert_eq!(Key::parse(&whole[..cut]), None, "{cut} bytes");
+            assert_eq!(SshKey::parse(&whole[..cut]), None, "{cut} bytes");
         }
-        assert_eq!(Key::parse(&[whole.as_slice(), b"\0"].concat()), None);
+        assert_eq!(SshKey::parse(&[whole.as_slice(), b"\0"].concat()), None);
     }
 }
 
@@ -113,7 +113,7 @@ fn a_key_of_small_order_is_refused_inside_an_ssh_key_too() {
             .unwrap();
         assert!(PublicKey::new(Algorithm::Sshsig, good.clone()).is_some());
         let bad = [&good[..at], &[0; 32], &good[at + 32..]].concat();
-        assert!(Key::parse(&bad).is_some());
+        assert!(SshKey::parse(&bad).is_some());
         assert_eq!(PublicKey::new(Algorithm::Sshsig, bad), None);
     }
 }

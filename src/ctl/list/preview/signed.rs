@@ -16,7 +16,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Impact};
 use crate::banlist::note::Enough;
-use crate::banlist::store::{Standing, Trust};
+use crate::banlist::store::{Placement, Trust};
 use crate::report::line::causes;
 
 /// Whether the draft has enough signatures for this node, and for what.
@@ -58,7 +58,7 @@ impl Signed {
             Ok(trust) => trust,
             Err(fault) => return Self::unknown(causes(&fault)),
         };
-        let fault = match trust.authenticate(draft, size, Standing::Staged, Enough::All) {
+        let fault = match trust.authenticate(draft, size, Placement::Staged, Enough::All) {
             Ok(_) => None,
             // It may be signed later. What it will need then is worth knowing now.
             Err(fault @ ListError::Signatures(..)) => Some(causes(&fault)),

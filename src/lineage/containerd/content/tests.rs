@@ -54,7 +54,7 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
     let (content, top) = (fixture(), ChainId::parse(APP_TOP).unwrap());
     let image_id = ImageId::parse(APP).unwrap();
     let found = content
-        .by_config(image_id, Sought::Top(top))
+        .by_config(image_id, ImageQuery::Top(top))
         .unwrap()
         .unwrap();
     let chain = found.chain.clone().unwrap();
@@ -64,7 +64,12 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
     );
     assert_eq!(found.facts.config_file, Some(content.file(image_id.0)));
     let by_manifest = content
-        .by_target(digest(APP_MANIFEST), None, Sought::Known(&chain), soon())
+        .by_target(
+            digest(APP_MANIFEST),
+            None,
+            ImageQuery::Known(&chain),
+            soon(),
+        )
         .unwrap()
         .unwrap();
     assert_eq!(
@@ -74,13 +79,18 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
     // A tag that was moved, a config of another image, and a blob that is not there.
     assert_eq!(
         content
-            .by_target(digest(BASE_MANIFEST), None, Sought::Top(top), soon())
+            .by_target(digest(BASE_MANIFEST), None, ImageQuery::Top(top), soon())
             .unwrap(),
         None
     );
     assert_eq!(
         content
-            .by_target(digest(BASE_MANIFEST), None, Sought::Known(&chain), soon())
+            .by_target(
+                digest(BASE_MANIFEST),
+                None,
+                ImageQuery::Known(&chain),
+                soon()
+            )
             .unwrap(),
         None
     );
@@ -89,21 +99,24 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
             .by_target(
                 digest(APP_MANIFEST),
                 Some(ImageId(Digest::of(b"x"))),
-                Sought::Top(top),
+                ImageQuery::Top(top),
                 soon()
             )
             .unwrap(),
         None
     );
-    assert_eq!(content.by_config(image_id, Sought::NoLayers).unwrap(), None);
+    assert_eq!(
+        content.by_config(image_id, ImageQuery::NoLayers).unwrap(),
+        None
+    );
     assert_eq!(
         content
-            .by_config(ImageId(Digest::of(b"none")), Sought::Top(top))
+            .by_config(ImageId(Digest::of(b"none")), ImageQuery::Top(top))
             .unwrap(),
         None
     );
     let empty = content
-        .by_target(digest(EMPTY_MANIFEST), None, Sought::NoLayers, soon())
+        .by_target(digest(EMPTY_MANIFEST), None, ImageQuery::NoLayers, soon())
         .unwrap()
         .unwrap();
     assert_eq!(
@@ -156,7 +169,7 @@ fn an_image_is_found_in_the_index_that_lists_it() {
             .by_target(
                 Digest::of(&index),
                 image_id,
-                Sought::Top(ChainId(diff_id.0)),
+                ImageQuery::Top(ChainId(diff_id.0)),
                 soon(),
             )
             .unwrap()
@@ -179,7 +192,7 @@ fn an_image_is_found_in_the_index_that_lists_it() {
     let late = content.by_target(
         Digest::of(&index),
         None,
-        Sought::Top(ChainId(diff_id.0)),
+        ImageQuery::Top(ChainId(diff_id.0)),
         &Duration::ZERO.into(),
     );
     assert!(matches!(
@@ -200,7 +213,7 @@ fn a_blob_that_is_not_what_it_is_called_is_corrupt_and_one_that_says_nothing_is_
             br#"{"rootfs":{"diff_ids":["md5:x"]}}"#,
         ],
     );
-    let top = Sought::Top(ChainId(Digest::of(b"layer")));
+    let top = ImageQuery::Top(ChainId(Digest::of(b"layer")));
     for blob in [
         &b"{}"[..],
         b"not json",
@@ -218,26 +231,26 @@ fn a_blob_that_is_not_what_it_is_called_is_corrupt_and_one_that_says_nothing_is_
             None
         );
     }
-    let wanted = Digest::of(b"{}");
-    write(&content.file(wanted), b"{ }");
+    let digest = Digest::of(b"{}");
+    write(&content.file(digest), b"{ }");
     for answer in [
-        content.by_config(ImageId(wanted), top),
-        content.by_target(wanted, None, top, soon()),
+        content.by_config(ImageId(digest), top),
+        content.by_target(digest, None, top, soon()),
     ] {
         let fault = answer.unwrap_err().to_string();
         assert_eq!(
             fault,
             format!(
-                "cannot trust {:?}: it hashes to {}, not to {wanted}",
-                content.file(wanted),
+                "cannot trust {:?}: it hashes to {}, not to {digest}",
+                content.file(digest),
                 Digest::of(b"{ }")
             )
         );
     }
-    std::fs::remove_file(content.file(wanted)).unwrap();
-    nix::unistd::mkfifo(&content.file(wanted), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::fs::remove_file(content.file(digest)).unwrap();
+    nix::unistd::mkfifo(&content.file(digest), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert_eq!(
-        content.by_config(ImageId(wanted), top).unwrap(),
+        content.by_config(ImageId(digest), top).unwrap(),
         None,
         "a FIFO is not waited for"
     );

@@ -28,7 +28,7 @@ fn a_chain_that_is_known_is_not_refused_for_a_fault_of_what_may_lead_to_its_imag
     let chain = Chain::from_diff_ids(vec![DiffId(Digest::of(b"layer"))]).unwrap();
     let damaged = Digest::of(b"as it was");
     let content = store(directory.path(), damaged, b"damaged");
-    let stores = |deadline| Stores {
+    let stores = |deadline| ImageSources {
         metadata: None,
         content: Some(&content),
         namespace: "default",
@@ -77,12 +77,12 @@ fn the_time_for_a_walk_through_the_labels_of_a_known_chain_is_not_the_time_for_t
     let directory = tempfile::tempdir().unwrap();
     let paths = Paths::below(directory.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
-    let (metadata, content) = (Metadata::open(&root).unwrap(), Content::of(&root));
+    let (metadata, content) = (MetadataDb::open(&root).unwrap(), Content::of(&root));
     let top =
         ChainId::parse("sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132")
             .unwrap();
     let ask = |deadline: &Deadline| {
-        let stores = Stores {
+        let stores = ImageSources {
             metadata: Some(&metadata),
             content: Some(&content),
             namespace: "default",
@@ -113,9 +113,9 @@ fn a_base_without_a_label_of_its_own_is_found_below_what_was_built_on_it() {
     let directory = tempfile::tempdir().unwrap();
     let paths = Paths::below(directory.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
-    let (metadata, content) = (Metadata::open(&root).unwrap(), Content::of(&root));
+    let (metadata, content) = (MetadataDb::open(&root).unwrap(), Content::of(&root));
     let deadline = &Duration::from_secs(20).into();
-    let stores = Stores {
+    let stores = ImageSources {
         metadata: Some(&metadata),
         content: Some(&content),
         namespace: "default",
@@ -133,7 +133,7 @@ fn a_base_without_a_label_of_its_own_is_found_below_what_was_built_on_it() {
         let found = by_longer(*chain_id, &stores).unwrap().unwrap();
         assert_eq!(
             found,
-            Found {
+            ContentImage {
                 chain: whole.up_to(*chain_id),
                 facts: ImageFacts::default()
             }
@@ -143,7 +143,7 @@ fn a_base_without_a_label_of_its_own_is_found_below_what_was_built_on_it() {
         by_longer(ChainId(Digest::of(b"none")), &stores).unwrap(),
         None
     );
-    let late = Stores {
+    let late = ImageSources {
         deadline: &Duration::ZERO.into(),
         ..stores
     };

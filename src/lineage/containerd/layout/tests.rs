@@ -30,10 +30,10 @@ fn numbers(layout: &Layout) -> (u64, Vec<u64>) {
 /// The full name of a container's snapshot, as containerd's own database has it.
 fn name_of(id: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
-    let metadata = crate::lineage::containerd::records::Metadata::open(&root).unwrap();
-    let wanted = crate::lineage::containerd::records::Wanted::Container(id);
+    let metadata = crate::lineage::containerd::records::MetadataDb::open(&root).unwrap();
+    let query = crate::lineage::containerd::records::FactsQuery::Container(id);
     metadata
-        .facts("default", wanted, soon())
+        .facts("default", query, soon())
         .unwrap()
         .unwrap()
         .snapshots[0]
@@ -56,7 +56,7 @@ fn a_snapshot_has_just_the_directories_that_the_engine_mounted() {
             .unwrap();
         assert_eq!(
             (numbers(&layout), layout.kind),
-            ((own, parents.clone()), Kind::Active),
+            ((own, parents.clone()), SnapshotKind::Active),
             "{id}"
         );
         assert_eq!(
@@ -90,7 +90,7 @@ fn a_committed_snapshot_is_a_layer_itself() {
         .unwrap();
     assert_eq!(
         (numbers(&layout), layout.kind),
-        ((3, vec![2, 1]), Kind::Committed)
+        ((3, vec![2, 1]), SnapshotKind::Committed)
     );
     assert_eq!(
         layout.own.key,

@@ -12,14 +12,14 @@ fn soon() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(20).into()))
 }
 
-fn metadata() -> Metadata {
-    Metadata::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6"))
+fn metadata() -> MetadataDb {
+    MetadataDb::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6"))
         .unwrap()
 }
 
 fn found(namespace: &str, id: &str) -> Facts {
     metadata()
-        .facts(namespace, Wanted::Container(id), soon())
+        .facts(namespace, FactsQuery::Container(id), soon())
         .unwrap()
         .unwrap()
 }
@@ -115,9 +115,9 @@ fn the_cri_plugin_records_the_image_id_of_a_container_and_not_of_a_pause_contain
         "",
         "[]",
         "{}",
-        r#"{"Metadata":{}}"#,
-        r#"{"Metadata":{"ImageRef":"busybox"}}"#,
-        r#"{"Metadata":null}"#,
+        r#"{"MetadataDb":{}}"#,
+        r#"{"MetadataDb":{"ImageRef":"busybox"}}"#,
+        r#"{"MetadataDb":null}"#,
     ] {
         assert_eq!(cri_image_id(json.as_bytes()), None, "{json}");
     }
@@ -145,24 +145,24 @@ fn a_name_stands_for_what_it_was_moved_to() {
 #[test]
 fn what_is_not_recorded_is_not_there() {
     let metadata = metadata();
-    for (namespace, wanted) in [
-        ("default", Wanted::Container("c2")),
-        ("default", Wanted::Container("")),
-        ("", Wanted::Container("c1")),
-        ("k8s.io", Wanted::Container("c1")),
-        ("default", Wanted::Snapshot("overlayfs", "c2")),
-        ("default", Wanted::Snapshot("native", "c1")),
-        ("default", Wanted::Snapshot("none", "c1")),
+    for (namespace, query) in [
+        ("default", FactsQuery::Container("c2")),
+        ("default", FactsQuery::Container("")),
+        ("", FactsQuery::Container("c1")),
+        ("k8s.io", FactsQuery::Container("c1")),
+        ("default", FactsQuery::Snapshot("overlayfs", "c2")),
+        ("default", FactsQuery::Snapshot("native", "c1")),
+        ("default", FactsQuery::Snapshot("none", "c1")),
     ] {
         assert_eq!(
-            metadata.facts(namespace, wanted, soon()).unwrap(),
+            metadata.facts(namespace, query, soon()).unwrap(),
             None,
-            "{namespace} {wanted:?}"
+            "{namespace} {query:?}"
         );
     }
     assert!(
         metadata
-            .facts("default", Wanted::Snapshot("overlayfs", "c1"), soon())
+            .facts("default", FactsQuery::Snapshot("overlayfs", "c1"), soon())
             .unwrap()
             .is_some()
     );
@@ -217,8 +217,8 @@ fn what_is_no_database_is_named_with_its_fault() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("meta.db");
     let ask = |path: &Path| {
-        Metadata::open_file(path.to_owned())
-            .and_then(|metadata| metadata.facts("default", Wanted::Container("c1"), soon()))
+        MetadataDb::open_file(path.to_owned())
+            .and_then(|metadata| metadata.facts("default", FactsQuery::Container("c1"), soon()))
             .unwrap_err()
     };
     assert!(matches!(ask(&path), LineageError::Unknown(Unknown::File(error)) if error.is_absent()));
@@ -299,8 +299,9 @@ fn a_container_without_a_snapshot_key_is_a_fault_and_with_an_empty_one_has_no_sn
         bytes[at + 10] = b'x';
     }
     for id in ["c1", "r1"] {
-        let answer = Database::new(bytes.as_slice())
-            .view(soon(), |view| facts(view, "default", Wanted::Container(id)));
+        let answer = Database::new(bytes.as_slice()).view(soon(), |view| {
+            facts(view, "default", FactsQuery::Container(id))
+        });
         assert!(
             matches!(
                 answer,
@@ -329,9 +330,9 @@ fn a_container_stands_alone_when_nothing_but_its_own_snapshots_is_below_it() {
             parent: (*parent).into(),
             ..Snapshot::default()
         };
-        let container = Container {
+        let container = ContainerdRecord {
             snapshot_key: "c1".into(),
-            ..Container::default()
+            ..ContainerdRecord::default()
         };
         let facts = Facts {
             container,

@@ -19,11 +19,11 @@ fn answer(name: &str) -> Vec<u8> {
 #[test]
 fn containerd_answers_what_its_database_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
-    let metadata = crate::lineage::containerd::records::Metadata::open(&root).unwrap();
+    let metadata = crate::lineage::containerd::records::MetadataDb::open(&root).unwrap();
     let ask = |namespace: &str, id: &str| {
         let soon = std::time::Duration::from_secs(9).into();
         metadata
-            .facts(namespace, Wanted::Container(id), &soon)
+            .facts(namespace, FactsQuery::Container(id), &soon)
             .unwrap()
             .unwrap()
     };

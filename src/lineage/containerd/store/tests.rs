@@ -10,9 +10,9 @@ const APP_MANIFEST: &str =
     "sha256:57e58d65c73287c6cf262e0ac2cddfa8782c0e783113bde8194c1f3d1887b624";
 const CRI_CONTAINER_ID: &str = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642a2d80615f18e851f";
 
-fn store(cache: &Path) -> Store {
+fn store(cache: &Path) -> ContainerdStore {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
-    Store::open(&root, None, &Paths::below(cache)).unwrap()
+    ContainerdStore::open(&root, None, &Paths::below(cache)).unwrap()
 }
 
 /// Top chain ID, image ID, number of manifests, evidence; or another kind of origin.
@@ -184,7 +184,7 @@ fn the_store_lists_what_is_in_it() {
 fn a_copy_for_a_user_namespace_is_no_layer() {
     let cache = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1");
-    let store = Store::open(&root, None, &Paths::below(cache.path())).unwrap();
+    let store = ContainerdStore::open(&root, None, &Paths::below(cache.path())).unwrap();
     for id in ["c1", "u1", "u2", "v1", "n1"] {
         assert_eq!(
             summary(&store.container("default", id).unwrap()),

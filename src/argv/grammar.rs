@@ -1,0 +1,131 @@
+//! Names the grammars of command lines, and the commands that start a container.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// A runtime's way of reading its command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grammar {
+    /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen on Debian's 1.1.5 and
+    /// on 1.3.6).
+    Runc,
+    /// runc 1.0 and 1.1 as their own project builds them: urfave/cli v1.22.1.
+    RuncEarly,
+    /// runc's main branch: urfave/cli v3 (v3.10.1: `command_parse.go`).
+    RuncNext,
+    /// crun: glibc's argp, in order (seen on 1.8.1; src/crun.c at 1.29).
+    Crun,
+    /// youki: clap (crates/liboci-cli).
+    Youki,
+}
+
+impl Grammar {
+    /// Every grammar, the most common first.
+    pub const ALL: [Self; 5] = [
+        Self::Runc,
+        Self::RuncEarly,
+        Self::RuncNext,
+        Self::Crun,
+        Self::Youki,
+    ];
+
+    /// Whether it reads an argument with one dash as letters, and never as one long name.
+    pub(super) const fn joins_letters(self) -> bool {
+        match self {
+            Self::Crun | Self::Youki => true,
+            Self::Runc | Self::RuncEarly | Self::RuncNext => false,
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Runc => 1,
+            Self::RuncNext => 2,
+            Self::Crun => 4,
+            Self::Youki => 8,
+            Self::RuncEarly => 16,
+        }
+    }
+}
+
+/// A set of grammars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grammars(u8);
+
+impl Grammars {
+    /// The set of just this grammar.
+    #[must_use]
+    pub const fn only(grammar: Grammar) -> Self {
+        Self(grammar.bit())
+    }
+
+    /// The grammars of both sets.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the sets have a grammar in common.
+    #[must_use]
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// The commands that start a container's process from its bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartCommand {
+    /// OCI `create`: the process waits for `start`.
+    Create,
+    /// `run`: create and start.
+    Run,
+    /// `restore`: from a checkpoint.
+    Restore,
+}
+
+impl StartCommand {
+    /// The command that some grammar reads in this argument: runc's main branch trims white space
+    /// off it.
+    #[must_use]
+    pub fn perhaps(arg: &OsStr) -> Option<Self> {
+        Self::named(OsStr::from_bytes(trim(arg.as_bytes())))
+    }
+
+    /// The command with exactly this name.
+    #[must_use]
+    pub fn named(arg: &OsStr) -> Option<Self> {
+        match arg.as_bytes() {
+            b"create" => Some(Self::Create),
+            b"run" => Some(Self::Run),
+            b"restore" => Some(Self::Restore),
+            _ => None,
+        }
+    }
+
+    /// The command's name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Run => "run",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+/// Go's `strings.TrimSpace`: trims Unicode white space off both ends; a byte that is not UTF-8 is
+/// none.
+pub(super) fn trim(arg: &[u8]) -> &[u8] {
+    let front = arg.utf8_chunks().next().map_or(0, |chunk| {
+        chunk.valid().len() - chunk.valid().trim_start().len()
+    });
+    let arg = &arg[front..];
+    let back = arg
+        .utf8_chunks()
+        .last()
+        .filter(|chunk| chunk.invalid().is_empty());
+    let spare = back.map_or(0, |chunk| {
+        chunk.valid().len() - chunk.valid().trim_end().len()
+    });
+    &arg[..arg.len() - spare]
+}

@@ -1,0 +1,126 @@
+//! Defines why a lineage is not known.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::{fmt, io};
+
+use super::digest::Digest;
+use crate::sys::file::FileError;
+
+/// Why a lineage is not known.
+#[derive(Debug)]
+pub enum LineageError {
+    /// Engine or container not recognised, or a record is missing: the setting `on_unknown_image`
+    /// decides.
+    Unknown(Unknown),
+    /// The store is corrupt or disagrees with the mount: refused whatever the settings say.
+    Corrupt(Corrupt),
+}
+
+/// A fact that is missing, so that a lineage is not known.
+#[derive(Debug)]
+pub enum Unknown {
+    /// The bundle's path and root have no shape that a known engine makes.
+    Engine(PathBuf),
+    /// The engine has no record of this container or image: what was looked for, and where.
+    NoRecord(&'static str, PathBuf),
+    /// A file of the engine's store could not be read.
+    File(FileError),
+    /// The engine did not answer in time, or not at all: its socket.
+    NoAnswer(PathBuf, io::Error),
+    /// The bundle does not say what is needed.
+    Bundle(Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing that can be resolved is mounted at the root, and the engine keeps no record for it.
+    Mount(PathBuf),
+    /// The time for resolving is over.
+    Deadline,
+    /// No path may be built from the container ID.
+    Id(OsString),
+    /// The command line can be read in too many ways.
+    Call,
+}
+
+/// A contradiction: something lies, or is broken.
+#[derive(Debug)]
+pub enum Corrupt {
+    /// A file of the store is not what the engine writes: which, and what is wrong with it.
+    File(PathBuf, String),
+    /// A hash does not match what it names: the file or record, what it should hash to, what it
+    /// does hash to.
+    Hash(PathBuf, Digest, Digest),
+    /// What is mounted is not what the engine's record says: the root, and the difference.
+    Mount(PathBuf, String),
+}
+
+impl From<Unknown> for LineageError {
+    fn from(cause: Unknown) -> Self {
+        Self::Unknown(cause)
+    }
+}
+
+impl From<Corrupt> for LineageError {
+    fn from(cause: Corrupt) -> Self {
+        Self::Corrupt(cause)
+    }
+}
+
+impl fmt::Display for LineageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(cause) => cause.fmt(f),
+            Self::Corrupt(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LineageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unknown(Unknown::File(error)) => error.source(),
+            Self::Unknown(Unknown::NoAnswer(_, error)) => Some(error),
+            Self::Unknown(Unknown::Bundle(error)) => error.source(),
+            Self::Unknown(
+                Unknown::Engine(_)
+                | Unknown::NoRecord(..)
+                | Unknown::Mount(_)
+                | Unknown::Deadline
+                | Unknown::Id(_)
+                | Unknown::Call,
+            )
+            | Self::Corrupt(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Engine(bundle) => {
+                write!(f, "cannot tell which engine made the bundle {bundle:?}")
+            }
+            Self::NoRecord(what, place) => write!(f, "cannot find {what} in {place:?}"),
+            Self::File(error) => error.fmt(f),
+            Self::NoAnswer(socket, _) => write!(f, "cannot ask {socket:?}"),
+            Self::Bundle(error) => error.fmt(f),
+            Self::Mount(root) => write!(f, "cannot tell what is mounted at {root:?}"),
+            Self::Deadline => f.write_str("cannot tell the lineage in time"),
+            Self::Id(id) => write!(f, "cannot use {id:?} as a container ID"),
+            Self::Call => f.write_str("cannot tell the command line's flags from their values"),
+        }
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, fault) => write!(f, "cannot trust {path:?}: {fault}"),
+            Self::Hash(path, expected, found) => write!(
+                f,
+                "cannot trust {path:?}: it hashes to {found}, not to {expected}"
+            ),
+            Self::Mount(root, difference) => {
+                write!(f, "cannot trust the mount at {root:?}: {difference}")
+            }
+        }
+    }
+}
