@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn embargos_own_commands_are_the_first_word_and_no_other() {
+    fn embargos_own_commands_are_the_first_argument_and_no_other() {
         assert_eq!(
             read(&args("check web-1 --json")),
             Call::Check(&args("web-1 --json"))
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_is_told_and_settled_by_the_runtimes_own_grammar() {
+    fn doubt_is_reported_and_settled_by_the_runtimes_own_grammar() {
         let typed = args("create -b=/x web-1");
         let Call::Starts(mut starts) = read(&typed) else {
             panic!("it starts")
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_with_too_many_unknown_flags_cannot_be_told() {
+    fn a_call_with_too_many_unknown_flags_cannot_be_read() {
         let typed = args("--f1 --f2 --f3 --f4 --f5 --f6 create --bundle /b web-1");
         let Call::Starts(starts) = read(&typed) else {
             panic!("it may start")

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_with_what_to_do() {
+    fn what_is_missing_is_reported_with_what_to_do() {
         let missing = HandoverError::Missing(Some("/opt".into()));
         assert_eq!(
             missing.to_string(),

@@ -97,7 +97,7 @@ fn runc_reads_a_bundle_as_it_was_seen_to() {
 }
 
 #[test]
-fn an_early_runc_orders_the_words_by_their_dashes() {
+fn an_early_runc_orders_the_arguments_by_their_dashes() {
     for (line, expected) in [
         ("create --bundle X c1", "create c1 X"),
         ("create c1 --bundle X", "create c1 X"),
@@ -117,7 +117,7 @@ fn an_early_runc_orders_the_words_by_their_dashes() {
 }
 
 #[test]
-fn the_next_runc_takes_flags_anywhere_and_trims_words() {
+fn the_next_runc_takes_flags_anywhere_and_trims_arguments() {
     for (line, expected) in [
         ("create --root /x --bundle X c1", "create c1 X"),
         ("create --no-pivot c1 --bundle X", "create c1 X"),
@@ -276,7 +276,7 @@ fn the_calls_of_the_engines_have_one_reading() {
 }
 
 #[test]
-fn a_command_is_a_position_and_not_a_word() {
+fn a_command_is_a_position_and_not_a_name() {
     for line in [
         "start create",
         "kill create 9",
@@ -355,7 +355,7 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
 }
 
 #[test]
-fn a_letter_that_matters_counts_wherever_unknown_ones_stand() {
+fn a_letter_that_matters_counts_wherever_unknown_ones_are() {
     // After unknown letters comes the bundle's flag, or it is the value of one of them.
     for line in [
         "create -xb X c1",

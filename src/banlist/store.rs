@@ -226,10 +226,12 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
         Err(fault) => fault,
     };
     match ask(&paths.copy, trust, Slot::Copy, queries, budget) {
-        Ok(known) if may_stand_in(&known, &fault, &paths.list, trust) => Bans::Known(ListAnswer {
-            fault: Some(fault),
-            ..known
-        }),
+        Ok(known) if may_answer_for(&known, &fault, &paths.list, trust) => {
+            Bans::Known(ListAnswer {
+                fault: Some(fault),
+                ..known
+            })
+        }
         // It proves the ban by itself.
         Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => {
             Bans::Missing(unread)
@@ -242,7 +244,7 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
 /// Whether the second copy may answer when the first is at fault. Somebody may have put a newer
 /// list in the first place by hand: as long as its head can be read, an older one does not answer
 /// for it.
-fn may_stand_in(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Trust) -> bool {
+fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
         (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,
         (Err(_), ListError::Unread(..)) => false,

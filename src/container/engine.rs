@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_known_by_the_shape_of_its_bundles_wherever_they_stand() {
+    fn an_engine_is_known_by_the_shape_of_its_bundles_wherever_they_are() {
         let containerd = "io.containerd.runtime.v2.task";
         for (path, id, place) in [
             (
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_tells_dockers_tasks_from_containerds_and_podmans_containers_from_nobodys() {
+    fn the_path_separates_dockers_tasks_from_containerds_and_podmans_containers_from_nobodys() {
         for (place, family) in [
             (task("/run/containerd", "moby"), Engine::Docker),
             (

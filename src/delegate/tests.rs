@@ -220,7 +220,7 @@ fn embargo_does_not_start_itself_without_end() {
 }
 
 #[test]
-fn what_is_wrong_with_a_runtime_is_said() {
+fn what_is_wrong_with_a_runtime_is_reported() {
     let place = directory(&[
         ("text", b"just text", 0o644),
         ("garbage", b"\x01\x02", 0o755),

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_directory_begins_anew() {
+    fn a_full_directory_starts_empty_again() {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::below(directory.path());
         fs::create_dir_all(&paths.lineage).unwrap();

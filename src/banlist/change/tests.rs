@@ -228,7 +228,7 @@ fn an_exception_for_another_thing_or_kind_is_not_covered() {
 }
 
 #[test]
-fn words_about_a_ban_change_it_and_lift_nothing() {
+fn texts_about_a_ban_change_it_and_lift_nothing() {
     let was = ban("BAN-1", "advisories = [\"CVE-2026-1\"]", &[1]);
     for (now, text) in [
         (
@@ -600,7 +600,7 @@ fn any_two_lists_differ_as_their_digests_do_one_by_one() {
 }
 
 #[test]
-fn nothing_is_said_of_a_list_that_is_not_whole() {
+fn nothing_is_reported_about_a_list_that_is_not_whole() {
     let bytes = |bases: &[u64]| list(&parse(&ban("BAN-1", "", bases)), &terms(1), &[]);
     let (old, new) = (
         bytes(&(0..60).collect::<Vec<_>>()),

@@ -8,7 +8,7 @@ use super::super::{head::HEAD_SIZE, record::MatchKind};
 use super::*;
 
 #[test]
-fn every_digest_stands_in_the_list_once_with_all_its_kinds() {
+fn every_digest_is_in_the_list_once_with_all_its_kinds() {
     let kinds = [
         ("base", MatchKind::Base),
         ("image", MatchKind::Image),
@@ -66,7 +66,7 @@ fn the_same_source_and_terms_make_the_same_bytes() {
 }
 
 #[test]
-fn what_cannot_be_a_list_is_told_with_its_ban() {
+fn what_cannot_be_a_list_is_reported_with_its_ban() {
     let ban = |id: &str, more: &str| {
         format!(
             "[[ban]]\nid = \"{id}\"\nreason = \"r\"\nseverity = \"low\"\neffective = 2026-11-20\n{more}"

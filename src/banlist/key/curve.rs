@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_of_edwards25519_are_told_from_other_numbers() {
+    fn points_of_edwards25519_are_recognised() {
         // From another program: the y coordinates below 40 that belong to a point.
         let points = [
             0, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn points_of_p256_are_told_from_other_numbers() {
+    fn points_of_p256_are_recognised() {
         // The base point of SP 800-186.
         let x = [
             0x6b17_d1f2_e12c_4247_u64,

@@ -103,7 +103,7 @@ fn what_is_no_note_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_signature_is_told_by_its_form() {
+fn a_signature_is_recognised_by_its_form() {
     let form = |bytes: &[u8]| {
         Signature {
             name: "who".to_owned(),

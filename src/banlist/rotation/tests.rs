@@ -190,7 +190,7 @@ fn test_root_rotation() {
     }
 }
 
-/// Whether a list that these signed is good enough for a keyset of these list keys.
+/// Why a list with these signatures is refused under this keyset; `None` when it is accepted.
 fn list_fault(keyset: Keyset, signers: &[u8]) -> Option<String> {
     let bytes = list(&source(&[("base", digest(1))]), &terms(1), signers);
     let reader = Reader {

@@ -111,7 +111,7 @@ fn a_source_without_a_ban_makes_an_empty_list() {
 }
 
 #[test]
-fn a_patch_can_be_a_script_that_needs_no_words() {
+fn a_patch_can_be_a_script_that_needs_no_arguments() {
     let run = "run = [\"apt-get\", \"install\", \"libc6\"]";
     let digest = Digest::parse(&format!("sha256:{HEX}")).unwrap();
     let script = format!("script = \"sha256:{HEX}\"");

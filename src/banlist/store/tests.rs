@@ -495,7 +495,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
 }
 
 #[test]
-fn the_bans_of_a_digest_are_told_once_each_whatever_their_names() {
+fn the_bans_of_a_digest_are_reported_once_each_whatever_their_names() {
     let matched = |name: usize| {
         format!(
             "[[ban.match]]\nbase = \"{}\"\nname = \"n{name:02}\"\n",
@@ -944,7 +944,7 @@ fn a_broken_keyset_or_floor_is_named() {
 }
 
 #[test]
-fn the_second_copy_stands_in_and_an_older_list_never_does() {
+fn the_second_copy_answers_and_an_older_list_never_does() {
     let node = TestNode::new(1);
     let (old, new) = (
         list(&banned(&[1]), &terms(411), &[1]),
@@ -986,7 +986,7 @@ fn the_second_copy_stands_in_and_an_older_list_never_does() {
 }
 
 #[test]
-fn a_ban_that_the_first_copy_proves_is_told_by_the_second_if_that_is_the_same_list() {
+fn a_ban_that_the_first_copy_proves_is_reported_by_the_second_if_that_is_the_same_list() {
     let node = TestNode::new(1);
     let all: Vec<_> = (0..60).collect();
     let (old, new) = (

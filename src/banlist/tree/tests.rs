@@ -111,7 +111,7 @@ fn a_tree_of_so_many_entries_has_one_shape() {
 /// With shortened fences the second of two digests that share a long prefix across the edge of a
 /// node is missed.
 #[test]
-fn digests_that_share_31_bytes_across_the_edge_of_a_node_are_told_apart() {
+fn digests_that_share_31_bytes_across_the_edge_of_a_node_differ() {
     let near = |last: u8| {
         let mut bytes = [0x77; 32];
         bytes[31] = last;

@@ -131,7 +131,7 @@ fn what_is_not_in_the_table_or_cut_in_it_is_not_found() {
 }
 
 #[test]
-fn statmount_is_believed_only_where_it_tells_everything() {
+fn statmount_counts_only_where_it_reports_everything() {
     let facts = |fs_type: &str, options: Option<&[u8]>, source: Option<&[u8]>| MountFacts {
         fs_type: Some(fs_type.into()),
         fs_subtype: None,
@@ -161,7 +161,7 @@ fn statmount_is_believed_only_where_it_tells_everything() {
 }
 
 #[test]
-fn the_kernel_tells_the_same_by_statmount_and_by_its_table() {
+fn the_kernel_reports_the_same_by_statmount_and_by_its_table() {
     let proc = Path::new("/proc");
     assert_eq!(
         at(proc).unwrap().map(|mount| mount.fs_type),

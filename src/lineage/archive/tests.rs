@@ -504,7 +504,7 @@ fn docker_archive(names: [&str; 2], links: &[(&str, &str)]) -> tempfile::NamedTe
 }
 
 #[test]
-fn the_names_in_a_docker_archive_may_begin_with_a_dot_or_lead_through_links() {
+fn the_names_in_a_docker_archive_may_start_with_a_dot_or_lead_through_links() {
     let links = [
         ("b/layer.tar", "../a/layer.tar"),
         ("c/layer.tar", "../b/layer.tar"),

@@ -435,7 +435,7 @@ fn an_answer_counts_only_when_the_version_stayed_the_same() {
 }
 
 #[test]
-fn a_database_that_never_stands_still_is_given_up_at_the_deadline() {
+fn a_database_that_always_changes_is_given_up_at_the_deadline() {
     let versions: Vec<Vec<u8>> = (0..100_000_u64)
         .map(|txid| [meta(0, 2 * txid, 2, 3), meta(1, 0, 2, 3)].concat()[..PAGE + 80].to_vec())
         .collect();

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_socket_is_the_first_that_is_told() {
+    fn the_socket_is_the_first_that_is_given() {
         let shim = b"/usr/bin/containerd-shim-runc-v2\0-namespace\0default\0-id\0c1\0-address\0/run/c/c.sock\0";
         for (grpc, ttrpc, command, socket) in [
             (

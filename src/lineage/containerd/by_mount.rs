@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mounted_directory_tells_its_snapshotter() {
+    fn the_mounted_directory_shows_its_snapshotter() {
         for (directory, root) in [
             ("/srv/native/snapshots/12", Some("/srv/native")),
             ("/srv/overlayfs/snapshots/12/fs", Some("/srv/overlayfs")),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directories_of_a_snapshotter_are_recognised_wherever_they_stand() {
+    fn the_directories_of_a_snapshotter_are_recognised_wherever_they_are() {
         let mount = |upper: &str, lower: &[&str]| RootMount {
             fs_type: "overlay".into(),
             upperdir: Some(upper.into()),

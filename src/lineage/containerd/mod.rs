@@ -462,7 +462,7 @@ fn without_chain(
     stores: &ImageSources<'_>,
     evidence: Evidence,
 ) -> Result<Origin, LineageError> {
-    if !facts.stands_alone() {
+    if !facts.is_alone() {
         return Err(
             Unknown::NoRecord("the chain ID of the container's snapshot", stores.place()).into(),
         );

@@ -89,7 +89,7 @@ impl Facts {
     /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and
     /// the one that Docker puts below it.
     #[must_use]
-    pub fn stands_alone(&self) -> bool {
+    pub fn is_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();
         let is_own = |key: &str| key == own || key.strip_suffix("-init") == Some(own);
         let ends = self

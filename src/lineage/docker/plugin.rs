@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_or_config_that_is_broken_is_said_with_its_file() {
+    fn a_record_or_config_that_is_broken_is_reported_with_its_file() {
         let record = format!("plugins/{PLUGIN}/config.json");
         let config = format!("plugins/storage/blobs/sha256/{CONFIG}");
         for (file, text, expected) in [

@@ -169,7 +169,7 @@ fn a_container_is_resolved_to_the_chain_that_is_mounted() {
 }
 
 #[test]
-fn an_image_without_layers_is_told_from_one_whose_record_is_lost() {
+fn an_image_without_layers_differs_from_one_whose_record_is_lost() {
     let copy = Copy::of("docker-20.10-overlay2");
     assert!(matches!(
         start(&copy, EMPTY_1, |_| ()),

@@ -28,7 +28,7 @@ fn a_config_gives_its_platform_and_its_layers_lowest_first() {
 }
 
 #[test]
-fn an_image_without_layers_is_told_in_every_form_that_engines_write() {
+fn an_image_without_layers_is_recognised_in_every_form_that_engines_write() {
     for text in [
         r#"{}"#,
         r#"{"rootfs":null}"#,

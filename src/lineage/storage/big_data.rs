@@ -74,7 +74,7 @@ mod tests {
     const SEEN: &str = "=bWFuaWZlc3Qtc2hhMjU2Ojg2ZmQ4MmQ0NjJhYjExNmYzM2ZiNDZlMmNmMjg5NTEzZDc2MTVkNjA5MjU2NTM4ZWRmNzExNzA3ZTE5ZDI2MzQ=";
 
     #[test]
-    fn a_key_and_its_file_name_are_told_from_each_other() {
+    fn a_key_and_its_file_name_lead_to_each_other() {
         for (key, name) in [
             ("manifest", "manifest"),
             ("", ""),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifests_digest_is_told_by_its_file_name() {
+    fn a_manifests_digest_is_in_its_file_name() {
         let digest =
             Digest::from_hex("86fd82d462ab116f33fb46e2cf289513d7615d609256538edf711707e19d2634");
         assert_eq!(manifest(SEEN), digest);

@@ -186,7 +186,7 @@ mod tests {
     const LINK: &str = "NLQPOFIRU6GGFWCCOJHKDGUMCJ";
 
     #[test]
-    fn each_form_of_a_lower_directory_is_told() {
+    fn each_form_of_a_lower_directory_is_recognised() {
         let home = "/var/lib/containers/storage/overlay";
         let layer = |home: &str| Lower::Layer(home.into(), LayerId::parse(ID).unwrap());
         let link = |home: &str| Lower::Link(home.into(), LINK.to_owned());

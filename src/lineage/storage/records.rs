@@ -329,7 +329,7 @@ mod tests {
     );
 
     #[test]
-    fn the_metadata_tells_cri_os_containers_from_podmans_and_no_name_in_it_does() {
+    fn the_metadata_separates_cri_os_containers_from_podmans_and_no_name_in_it_does() {
         let of = |id: &str, metadata: &str| {
             let text =
                 serde_json::json!([{ "id": id, "image": "", "metadata": metadata }]).to_string();
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn every_record_that_is_there_is_found_by_its_beginning() {
+    fn every_record_that_is_there_is_found_by_its_start() {
         for record in all::<ContainerRecord>(CONTAINERS).unwrap() {
             assert_eq!(seek(CONTAINERS, &record.id), Ok(Some(record)));
         }

@@ -382,7 +382,7 @@ fn a_build_step_is_resolved_by_its_mount() {
 }
 
 #[test]
-fn the_record_of_a_volatile_container_lies_elsewhere() {
+fn the_record_of_a_volatile_container_is_elsewhere() {
     let copy = Copy::of("podman-4.3-overlay");
     let volatile = copy.file("overlay-containers/volatile-containers.json");
     fs::rename(copy.file("overlay-containers/containers.json"), &volatile).unwrap();
@@ -558,7 +558,7 @@ fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
 }
 
 #[test]
-fn drivers_without_an_overlay_mount_are_told_by_the_records() {
+fn drivers_without_an_overlay_mount_are_known_by_the_records() {
     let app = [
         BASE,
         "sha256:a53357b3e683a56d8f0bc3bfa513a973f51da37ba751ee45fd79f33273856aad",
@@ -678,7 +678,7 @@ fn an_image_whose_id_is_not_its_configs_digest_is_found_by_its_items() {
 }
 
 #[test]
-fn without_the_image_config_the_list_of_layers_tells() {
+fn without_the_image_config_the_list_of_layers_decides() {
     let copy = Copy::of("podman-4.3-overlay");
     fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
     let found = image(

@@ -85,7 +85,7 @@ fn what_ssh_keygen_signs_is_good_for_its_key_alone() {
 }
 
 #[test]
-fn keys_that_are_not_taken_are_told_by_their_kind() {
+fn keys_that_are_not_taken_are_refused_by_their_kind() {
     for (case, public) in [
         ("rsa", fixture!("rsa.pub")),
         ("p384", fixture!("ecdsa-p384.pub")),
@@ -297,7 +297,7 @@ fn every_changed_byte_and_every_truncation_is_refused() {
 }
 
 #[test]
-fn a_length_that_lies_is_refused() {
+fn a_false_length_is_refused() {
     let key = TestSsh::ed25519(1);
     let good = key.seal(HEAD, &Sealed::default());
     for length in [0_u32, 1, 0x7fff_ffff, u32::MAX] {

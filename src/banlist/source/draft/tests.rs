@@ -30,7 +30,7 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_fault_is_told_and_not_the_first_alone() {
+fn every_fault_is_reported_and_not_the_first_alone() {
     let text = format!(
         r#"[[ban]]
 id = "BAN 7"
@@ -121,7 +121,7 @@ id = "C"
 }
 
 #[test]
-fn what_is_no_toml_is_told_line_by_line_and_nothing_is_guessed() {
+fn what_is_no_toml_is_reported_line_by_line_and_nothing_is_guessed() {
     let found = draft("[[ban]]\nid = A\nreason = \"b\nseverity = \"low\"\n");
     assert_eq!(found.bans, []);
     assert_eq!(
@@ -143,7 +143,7 @@ fn what_is_no_toml_is_told_line_by_line_and_nothing_is_guessed() {
 }
 
 #[test]
-fn one_bracket_too_few_is_told_as_such() {
+fn one_bracket_too_few_is_reported_as_such() {
     let one = "expected [[ban]], in two brackets, for each of them";
     assert_eq!(
         faults("[ban]\nid = \"A\"\n"),

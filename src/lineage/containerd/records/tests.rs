@@ -124,7 +124,7 @@ fn the_cri_plugin_records_the_image_id_of_a_container_and_not_of_a_pause_contain
 }
 
 #[test]
-fn a_name_stands_for_what_it_was_moved_to() {
+fn a_name_leads_to_what_it_was_moved_to() {
     let base = "sha256:a1ddc14215ca549a7aefcbc36ec0489885e3aedec8a761c125af623685cad029";
     assert_eq!(
         found("default", "t1")
@@ -316,7 +316,7 @@ fn a_container_without_a_snapshot_key_is_a_fault_and_with_an_empty_one_has_no_sn
 }
 
 #[test]
-fn a_container_stands_alone_when_nothing_but_its_own_snapshots_is_below_it() {
+fn a_container_is_alone_when_nothing_but_its_own_snapshots_is_below_it() {
     for (snapshots, alone) in [
         (vec![("c1", "")], true),
         (vec![("c1", "c1-init"), ("c1-init", "")], true),
@@ -339,6 +339,6 @@ fn a_container_stands_alone_when_nothing_but_its_own_snapshots_is_below_it() {
             snapshots: snapshots.iter().map(snapshot).collect(),
             target: None,
         };
-        assert_eq!(facts.stands_alone(), alone, "{snapshots:?}");
+        assert_eq!(facts.is_alone(), alone, "{snapshots:?}");
     }
 }

@@ -38,7 +38,7 @@ fn summary(origin: &Origin) -> (String, Option<String>, usize, &'static str) {
 }
 
 #[test]
-fn every_container_is_told_whatever_became_of_its_image() {
+fn every_container_is_reported_whatever_became_of_its_image() {
     let cache = tempfile::tempdir().unwrap();
     let empty = "sha256:5647e1ff51e06a345a660a60d54010d7096c1773ae1cb47ca17d3b149c0825e8";
     for (namespace, id, expected) in [

@@ -383,7 +383,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
 }
 
 #[test]
-fn a_form_of_mount_that_hides_its_layers_is_told_by_what_the_driver_noted() {
+fn a_form_of_mount_that_hides_its_layers_is_known_by_what_the_driver_noted() {
     let copy = Copy::of("podman-4.3-overlay");
     let mut call = copy.call("run");
     let own = copy.file(&format!("overlay/{RUN_OWN}"));
