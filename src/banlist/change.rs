@@ -20,13 +20,16 @@ use std::collections::{BTreeSet, HashMap};
 use super::bytes::ReadAt;
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{Action, Ban, Exception, Kinds};
+use super::record::{Ban, Kinds};
 use super::whole::{Checked, CountedBan, EntryLine, WholeList};
 use crate::sys::clock::Timestamp;
 
+mod strictness;
 mod alteration;
 
 pub use alteration::{Alteration, How};
+use strictness::{Times, ends_early};
+pub use strictness::{has_lapsed, is_as_strict};
 
 /// What differs between two lists. A ban is in at most one of the three.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,45 +87,6 @@ pub enum BanStatus {
     Removed,
     /// Only the old list has it, and it had lapsed.
     Expired,
-}
-
-/// Whether a ban has ended at `at`, so that nothing of it can be lifted.
-#[must_use]
-pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
-    ban.lapses.is_some_and(|lapses| lapses <= at)
-}
-
-/// Whether `new` holds at least as strictly as `old` from `at` on, for a digest that both ban as
-/// the same kind.
-#[must_use]
-pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
-    acts_as_hard(new, old)
-        && starts_as_early(new, old, at)
-        && ends_as_late(new, old)
-        && new.except.iter().all(|except| is_covered(except, old, at))
-        && new.cure.iter().all(|layer| old.cure.contains(layer))
-}
-
-fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
-    new.action == Action::Refuse || old.action == Action::Warn
-}
-
-/// Whatever ended by `at` is over for both: no gate assumes a time before the newest list's issue.
-fn starts_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
-    new.effective.max(at) <= old.effective.max(at)
-}
-
-fn ends_as_late(new: &Ban, old: &Ban) -> bool {
-    new.lapses
-        .is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
-}
-
-/// Whether an exception permits nothing that the old ban's do not permit, or nothing now.
-fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
-    let covers = |known: &Exception| {
-        (known.kind, known.digest) == (except.kind, except.digest) && known.until >= except.until
-    };
-    except.until <= at || old.except.iter().any(covers)
 }
 
 /// The time at which a new list is compared with the one that it replaces: the clock's, unless that
@@ -212,20 +176,6 @@ where
     Ok(pairs)
 }
 
-/// The times that a comparison depends on.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// The earliest time that it can be now.
-    at: Timestamp,
-    /// When the new list is issued: no gate that has it assumes an earlier time.
-    issued: Timestamp,
-}
-
-/// Whether the new list's issue time ends its ban while the old one still holds.
-fn ends_early(new: &Ban, old: &Ban, times: Times) -> bool {
-    has_lapsed(new, times.issued) && !has_lapsed(old, times.at)
-}
-
 /// What is known of two checked lists so far.
 struct Comparison<'a> {
     old: &'a Checked,
@@ -259,18 +209,19 @@ const NOTHING: &EntryLine = &EntryLine {
     bans: Vec::new(),
 };
 
+/// The place among `among` of the ban of the same name, for each of `bans`.
+fn places(among: &[CountedBan], bans: &[CountedBan]) -> Vec<Option<usize>> {
+    let mut places = HashMap::new();
+    for (place, counted) in among.iter().enumerate() {
+        places.insert(counted.ban.id.as_str(), place);
+    }
+    bans.iter()
+        .map(|counted| places.get(counted.ban.id.as_str()).copied())
+        .collect()
+}
+
 impl<'a> Comparison<'a> {
     fn new(old: &'a Checked, new: &'a Checked, times: Times) -> Self {
-        let places = |among: &'a [CountedBan], bans: &'a [CountedBan]| {
-            let places: HashMap<_, _> = among
-                .iter()
-                .enumerate()
-                .map(|(place, counted)| (counted.ban.id.as_str(), place))
-                .collect();
-            bans.iter()
-                .map(|counted| places.get(counted.ban.id.as_str()).copied())
-                .collect::<Vec<_>>()
-        };
         Self {
             old,
             new,
@@ -302,11 +253,11 @@ impl<'a> Comparison<'a> {
             let loss = &mut self.losses[*ban];
             loss.dropped.add(dropped, number);
             loss.lifted.add(lifted, number);
-            let takes_over = |(_, as_what): &(usize, Kinds)| {
-                as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE
-            };
-            loss.heirs
-                .extend(heirs.into_iter().filter(takes_over).map(|(heir, _)| heir));
+            for (heir, as_what) in heirs {
+                if as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE {
+                    loss.heirs.insert(heir);
+                }
+            }
             is_lifted |= lifted != Kinds::NONE;
         }
         for (ban, kinds) in &to.bans {
@@ -369,23 +320,22 @@ impl<'a> Comparison<'a> {
                 changed.push(change);
             }
         }
-        let new = self
-            .new
-            .bans
-            .iter()
-            .zip(&self.gains)
-            .zip(&self.came_from)
-            .filter(|(_, came_from)| came_from.is_none());
-        let added = new.map(|((CountedBan { ban, .. }, gain), _)| BanChange {
-            ban: ban.clone(),
-            status: BanStatus::Added,
-            alterations: Vec::new(),
-            added: *gain,
-            dropped: Entries::default(),
-            lifted: Entries::default(),
-            heirs: Vec::new(),
-        });
-        (lifted, added.collect(), changed)
+        let mut added = Vec::new();
+        for (place, CountedBan { ban, .. }) in self.new.bans.iter().enumerate() {
+            if self.came_from[place].is_some() {
+                continue;
+            }
+            added.push(BanChange {
+                ban: ban.clone(),
+                status: BanStatus::Added,
+                alterations: Vec::new(),
+                added: self.gains[place],
+                dropped: Entries::default(),
+                lifted: Entries::default(),
+                heirs: Vec::new(),
+            });
+        }
+        (lifted, added, changed)
     }
 
     /// What became of a ban of the old list.
@@ -395,26 +345,28 @@ impl<'a> Comparison<'a> {
             lifted,
             heirs,
         } = self.losses[place].clone();
-        let stayed = self.stayed[place].map(|place| (&self.new.bans[place], self.gains[place]));
-        let status = match stayed {
-            Some(_) => BanStatus::Kept,
-            None if has_lapsed(ban, self.times.at) => BanStatus::Expired,
-            None => BanStatus::Removed,
-        };
-        BanChange {
-            ban: stayed.map_or(ban, |(new, _)| &new.ban).clone(),
-            status,
-            alterations: stayed.map_or_else(Vec::new, |(new, _)| {
-                alteration::between(&self.old.bans[place], new, self.times)
-            }),
-            added: stayed.map_or_else(Entries::default, |(_, gain)| gain),
+        let heirs = heirs.iter().map(|heir| self.new.bans[*heir].ban.id.clone());
+        let mut change = BanChange {
+            ban: ban.clone(),
+            status: if has_lapsed(ban, self.times.at) {
+                BanStatus::Expired
+            } else {
+                BanStatus::Removed
+            },
+            alterations: Vec::new(),
+            added: Entries::default(),
             dropped,
             lifted,
-            heirs: heirs
-                .into_iter()
-                .map(|heir| self.new.bans[heir].ban.id.clone())
-                .collect(),
+            heirs: heirs.collect(),
+        };
+        if let Some(stayed) = self.stayed[place] {
+            let new = &self.new.bans[stayed];
+            change.ban = new.ban.clone();
+            change.status = BanStatus::Kept;
+            change.alterations = alteration::between(&self.old.bans[place], new, self.times);
+            change.added = self.gains[stayed];
         }
+        change
     }
 }
 

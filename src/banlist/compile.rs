@@ -224,23 +224,21 @@ impl Compiled {
 /// bucket for each first byte, then each bucket by itself: it fits into a processor's cache, and
 /// any processor can sort it.
 fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
-    let bucket = |digest: &Digest| usize::from(digest.as_bytes()[0]);
-    let all = || {
-        source
-            .matches
-            .iter()
-            .zip(reasons)
-            .flat_map(|(found, reason)| found.digests.iter().map(move |digest| (*digest, *reason)))
-    };
     let mut sizes = [0; 256];
-    all().for_each(|(digest, _)| sizes[bucket(&digest)] += 1);
+    for digest in source.matches.iter().flat_map(|found| &found.digests) {
+        sizes[first_byte(digest)] += 1;
+    }
     let mut next = [0; 256];
-    (1..256).for_each(|at| next[at] = next[at - 1] + sizes[at - 1]);
+    for at in 1..256 {
+        next[at] = next[at - 1] + sizes[at - 1];
+    }
     let mut digests = vec![(Digest::from_bytes([0; 32]), 0); sizes.iter().sum()];
-    for (digest, reason) in all() {
-        let place = &mut next[bucket(&digest)];
-        digests[*place] = (digest, reason);
-        *place += 1;
+    for (found, reason) in source.matches.iter().zip(reasons) {
+        for digest in &found.digests {
+            let place = &mut next[first_byte(digest)];
+            digests[*place] = (*digest, *reason);
+            *place += 1;
+        }
     }
     let (mut buckets, mut rest) = (Vec::new(), digests.as_mut_slice());
     for size in sizes {
@@ -255,15 +253,17 @@ fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
 /// The order of digests and reasons. Nearly always the first bytes decide, and comparing them as
 /// one number takes half the time.
 fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
-    let first = |digest: &Digest| {
-        digest
-            .as_bytes()
-            .first_chunk()
-            .map(|first| u64::from_be_bytes(*first))
-    };
-    first(&one.0)
-        .cmp(&first(&other.0))
-        .then_with(|| one.cmp(other))
+    let order = first_bytes(&one.0).cmp(&first_bytes(&other.0));
+    if order.is_eq() { one.cmp(other) } else { order }
+}
+
+fn first_byte(digest: &Digest) -> usize {
+    usize::from(digest.as_bytes()[0])
+}
+
+fn first_bytes(digest: &Digest) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The records section while it is built. A reason is a match without its digests; two equal
@@ -327,15 +327,7 @@ impl<'a> RecordsBuilder<'a> {
     fn entry(&mut self, group: &[(Digest, u32)]) -> Result<u32, CompileError> {
         let known = match group {
             [(_, reason)] => self.single[*reason as usize],
-            several => self
-                .several
-                .get(
-                    &several
-                        .iter()
-                        .map(|(_, reason)| *reason)
-                        .collect::<Vec<_>>(),
-                )
-                .copied(),
+            several => self.several.get(&reasons_of(several)).copied(),
         };
         if let Some(number) = known {
             return Ok(number);
@@ -352,22 +344,17 @@ impl<'a> RecordsBuilder<'a> {
                 self.ban_id(group[0].1).to_owned(),
             ));
         }
-        let reasons: Vec<u32> = group.iter().map(|(_, reason)| *reason).collect();
-        let matches: Vec<_> = reasons
-            .iter()
-            .map(|reason| self.matches[*reason as usize].clone())
-            .collect();
-        let kinds = matches
-            .iter()
-            .fold(Kinds::NONE, |kinds, found| kinds.with(found.kind));
-        let bans: BTreeSet<_> = matches.iter().map(|found| found.ban).collect();
+        let reasons = reasons_of(group);
+        let (mut matches, mut kinds, mut bans) = (Vec::new(), Kinds::NONE, BTreeSet::new());
+        for reason in &reasons {
+            let found = self.matches[*reason as usize].clone();
+            kinds = kinds.with(found.kind);
+            bans.insert(found.ban);
+            matches.push(found);
+        }
         let offset = self.line(&ListEntry { matches }, self.ban_id(reasons[0]))?;
-        let weight = bans
-            .iter()
-            .filter_map(|ban| self.weights.get(ban))
-            .sum::<u64>()
-            + self.last_weight(offset);
-        if weight > MAX_WEIGHT {
+        let weight: u64 = bans.iter().filter_map(|ban| self.weights.get(ban)).sum();
+        if weight + self.last_weight(offset) > MAX_WEIGHT {
             return Err(CompileError::TooHeavy(
                 group[0].0,
                 self.ban_id(reasons[0]).to_owned(),
@@ -412,6 +399,10 @@ impl<'a> RecordsBuilder<'a> {
         let first = self.reasons.iter().position(|known| *known == reason);
         first.map_or("", |at| &self.source.bans[self.source.matches[at].ban].id)
     }
+}
+
+fn reasons_of(group: &[(Digest, u32)]) -> Vec<u32> {
+    group.iter().map(|(_, reason)| *reason).collect()
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub mod keyset;
 pub mod rotation;
 pub mod tree;
 pub mod section;
+pub mod trust;
+pub mod hits;
 pub mod store;
 #[cfg(feature = "ctl")]
 pub mod answers;

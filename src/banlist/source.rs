@@ -38,9 +38,11 @@
 //! A file of digests is beside `bans.toml` or below its directory. It has one `sha256:…` a line;
 //! empty lines and lines that start with `#` are ignored.
 
+mod fault;
+mod values;
 mod digests;
-pub mod draft;
 mod written;
+pub mod draft;
 
 #[cfg(test)]
 mod tests;
@@ -58,8 +60,9 @@ use crate::sys::file::{self, FileError, Guard};
 use super::record::{Ban, MatchKind};
 use super::watch::Watch;
 use digests::DigestsError;
-pub use written::{MAX_REASON, is_id, is_reason};
-use written::{MatchTarget, SourceFault, WrittenSource};
+use fault::SourceFault;
+pub use values::{MAX_REASON, is_id, is_reason};
+use written::{MatchTarget, WrittenSource};
 
 /// The largest `bans.toml`, in bytes.
 pub const MAX_SOURCE: u64 = 64 << 20;

@@ -6,46 +6,23 @@
 //! piece, its hashes were checked. Not checked here: expiry and the clock, which `verdict` judges
 //! from the times returned.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as MapEntry;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
+use super::bytes::Reader;
+use super::error::ListError;
+use super::floor::Edition;
+use super::head::Head;
+pub use super::hits::{Query, hits};
+use super::keyset::Keyset;
+use super::note::Enough;
+use super::record::{Hit, MatchKind};
+use super::section::Budget;
+pub use super::trust::{Authentic, Placement, Rules, Trust, claim, keyset};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
-use crate::sys::directory;
 use crate::sys::file::{self, Guard};
-
-use super::bytes::{ReadAt, Reader};
-use super::error::{ListError, SignatureTally};
-use super::floor::{Edition, Floor, MAX_FLOOR, MAX_JUMP};
-use super::head::{self, Claim, HEAD_SIZE, Head};
-use super::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
-use super::note::Enough;
-use super::record::{Ban, EntryMatch, Hit, MatchKind};
-use super::section::{Budget, Section};
-use super::tree::{self, Leaf};
-
-/// One digest to look for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Query {
-    /// The digest.
-    pub digest: Digest,
-    /// The kind as which it must be banned to count.
-    pub kind: MatchKind,
-}
-
-/// What the settings say about the list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// The origin that the list must have; the keyset's where this is `None`.
-    pub origin: Option<String>,
-    /// The lowest version that is accepted.
-    pub min_version: u64,
-}
 
 /// The answer.
 #[derive(Debug)]
@@ -110,38 +87,6 @@ pub enum Slot {
     Current,
     /// `banlist.copy.lst`.
     Copy,
-}
-
-/// The place of the list that is to be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// In force, in either place.
-    Current,
-    /// Not in force yet: an installation, or a person, asks. The installer compares it with the
-    /// list in force and may require more signatures.
-    Staged,
-}
-
-/// What a list must satisfy on this node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// Whose signature counts.
-    pub keyset: Keyset,
-    /// The newest list that this node ever had; `None` before the first installation.
-    pub floor: Option<Floor>,
-    /// What the settings say.
-    pub rules: Rules,
-}
-
-/// A list whose head is authentic and current, and whose length is right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authentic {
-    /// The head.
-    pub head: Head,
-    /// SHA-256 of its text.
-    pub digest: Digest,
-    /// How many signed it.
-    pub tally: SignatureTally,
 }
 
 /// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot
@@ -309,188 +254,6 @@ const fn may_have_been_installed(fault: &ListError) -> bool {
     )
 }
 
-impl Trust {
-    /// Reads keyset and floor. Whoever can write the floor's directory could remove the floor, so
-    /// that directory must be as well protected as the files.
-    ///
-    /// # Errors
-    /// [`ListError`] naming the one that cannot be read. A broken floor is a fault; an absent one
-    /// is that of a node without a list.
-    pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
-        let keyset = signed_keyset(
-            &paths.keyset,
-            &directory::read_owned(&paths.root, &paths.keyset, MAX_KEYSET)?,
-        )?
-        .keyset;
-        directory::owned(&paths.root, &paths.state)?;
-        let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
-            Ok(text) => Some(
-                Floor::parse(&text)
-                    .map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?,
-            ),
-            Err(error) if error.is_absent() => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self {
-            keyset,
-            floor,
-            rules: rules.clone(),
-        })
-    }
-
-    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of
-    /// at least the list threshold, its length, that it is neither older nor much newer than this
-    /// node allows, and that it came through an installation.
-    ///
-    /// A list in force that did not come through an installation was never compared with the one
-    /// before. Whoever can write that file and has stolen one list key could lift a ban with it, so
-    /// it needs the signatures of the lift threshold. A node without a floor never had a list to
-    /// compare with.
-    ///
-    /// # Errors
-    /// [`ListError`] for the first of these that fails.
-    pub fn authenticate<R: ReadAt + ?Sized>(
-        &self,
-        list: &Reader<'_, R>,
-        size: u64,
-        placement: Placement,
-        enough: Enough,
-    ) -> Result<Authentic, ListError> {
-        let path = || list.path.to_owned();
-        let claim = claim(list, size)?;
-        let origin = self.rules.origin.as_ref().unwrap_or(&self.keyset.origin);
-        let head = &claim.head;
-        if head.origin != *origin || head.origin != self.keyset.origin {
-            return Err(ListError::Origin(
-                path(),
-                head.origin.clone(),
-                origin.clone(),
-            ));
-        }
-        if head.edition.keyset > self.keyset.number {
-            return Err(ListError::NewerKeyset(
-                path(),
-                head.edition.keyset,
-                self.keyset.number,
-            ));
-        }
-        let Keyset {
-            list_threshold,
-            lift_threshold,
-            ..
-        } = self.keyset;
-        let digest = claim.digest();
-        let is_installed =
-            placement == Placement::Staged || self.floor.is_none_or(|floor| floor.knows(digest));
-        let needed = if is_installed {
-            list_threshold
-        } else {
-            lift_threshold
-        };
-        let tally = self
-            .keyset
-            .tally(&claim.text, &claim.signatures, needed, enough);
-        if tally.good < list_threshold {
-            return Err(ListError::Signatures(
-                path(),
-                SignatureTally {
-                    needed: list_threshold,
-                    ..tally
-                },
-            ));
-        }
-        if size != head.file_size() {
-            return Err(ListError::Size(path(), size, head.file_size()));
-        }
-        self.fits_floor(list.path, head, digest)?;
-        if tally.good < needed {
-            return Err(ListError::NotInstalled(path(), tally));
-        }
-        Ok(Authentic {
-            head: claim.head,
-            digest,
-            tally,
-        })
-    }
-
-    /// How many list keys signed the list whose head has this digest, in all its copies on the node
-    /// together, and how many the lift threshold needs. Nothing else of the copies is checked.
-    #[cfg(feature = "ctl")]
-    #[must_use]
-    pub fn signed(&self, paths: &Paths, head: Digest) -> SignatureTally {
-        let (mut text, mut signatures) = (String::new(), Vec::new());
-        for path in [&paths.list, &paths.copy] {
-            let opened = file::open(path, Guard::NoLink).map_err(ListError::from);
-            let found = opened.and_then(|(file, size)| claim(&Reader { path, bytes: &file }, size));
-            if let Ok(found) = found.map_err(drop)
-                && found.digest() == head
-            {
-                text = found.text;
-                signatures.extend(found.signatures);
-            }
-        }
-        self.keyset
-            .tally(&text, &signatures, self.keyset.lift_threshold, Enough::All)
-    }
-
-    /// Compares a list with the floor and with the settings' lowest version: an older list, however
-    /// authentic, is a rollback, in either place. With a higher keyset versions may start again.
-    fn fits_floor(&self, path: &Path, head: &Head, digest: Digest) -> Result<(), ListError> {
-        let edition = head.edition;
-        if edition.version < self.rules.min_version {
-            return Err(ListError::TooOld(
-                path.to_owned(),
-                edition.version,
-                self.rules.min_version,
-            ));
-        }
-        let Some(floor) = self.floor else {
-            return Ok(());
-        };
-        match edition.cmp(&floor.edition) {
-            Ordering::Less => Err(ListError::Rollback(path.to_owned(), edition, floor.edition)),
-            Ordering::Equal if digest != floor.head => {
-                Err(ListError::Equivocation(path.to_owned(), edition))
-            }
-            Ordering::Greater
-                if edition.version > floor.edition.version.saturating_add(MAX_JUMP) =>
-            {
-                Err(ListError::Jump(path.to_owned(), edition, floor.edition))
-            }
-            Ordering::Equal | Ordering::Greater => Ok(()),
-        }
-    }
-}
-
-/// Reads a keyset file.
-///
-/// # Errors
-/// [`ListError::File`] and [`ListError::Keyset`].
-pub fn keyset(path: &Path, guard: Guard) -> Result<SignedKeyset, ListError> {
-    signed_keyset(path, &file::read(path, MAX_KEYSET, guard)?)
-}
-
-fn signed_keyset(path: &Path, bytes: &[u8]) -> Result<SignedKeyset, ListError> {
-    SignedKeyset::parse(bytes).map_err(|fault| ListError::Keyset(path.to_owned(), fault))
-}
-
-/// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.
-///
-/// # Errors
-/// [`ListError::NoHead`] when it does not start like a list, [`ListError::Read`] and
-/// [`ListError::Head`].
-pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Claim, ListError> {
-    if size < HEAD_SIZE as u64 {
-        return Err(ListError::NoHead(list.path.to_owned()));
-    }
-    let mut block = [0; HEAD_SIZE];
-    list.read_into(&mut block, 0)?;
-    if !head::may_be_head(&block) {
-        return Err(ListError::NoHead(list.path.to_owned()));
-    }
-    Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
-}
-
 /// Opens and authenticates one of the node's lists.
 fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
@@ -544,110 +307,6 @@ fn ask(
         fault: None,
         bad_signatures: tally.bad,
     })
-}
-
-/// The most bans, and the most matches, that one start has to know; those that refuse nothing count
-/// as well.
-const MAX_BANS: usize = 128;
-const MAX_HITS: usize = 1_024;
-
-/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once
-/// for each ban. All are looked up whatever the head counts: a head that denies what the tree has
-/// must not let it pass.
-///
-/// # Errors
-/// [`ListError`] for the first piece on the way that is wrong; [`ListError::Unread`] when a query
-/// is known to be banned by then.
-pub fn hits<R: ReadAt + ?Sized>(
-    list: &Reader<'_, R>,
-    head: &Head,
-    queries: &[Query],
-    budget: Budget,
-) -> Result<Vec<Hit>, ListError> {
-    let mut digests: Vec<_> = queries.iter().map(|query| query.digest).collect();
-    digests.sort_unstable();
-    digests.dedup();
-    let mut leaves = vec![None; digests.len()];
-    let denied = |leaf: &Leaf| {
-        [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
-            .into_iter()
-            .any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
-    };
-    let looked_up = tree::look_up(list, head, &digests, &mut leaves).and_then(|()| {
-        match leaves.iter().flatten().any(denied) {
-            true => Err(ListError::Counts(list.path.to_owned())),
-            false => Ok(()),
-        }
-    });
-    let leaf_of = |query: &Query| {
-        let leaf = digests
-            .binary_search(&query.digest)
-            .ok()
-            .and_then(|at| leaves[at]);
-        leaf.filter(|leaf| leaf.kinds.has(query.kind))
-    };
-    let banned: Vec<_> = queries
-        .iter()
-        .filter_map(|query| Some((query, leaf_of(query)?)))
-        .collect();
-    let Some((first, _)) = banned.first() else {
-        return looked_up.map(|()| Vec::new());
-    };
-    looked_up
-        .and_then(|()| read(list, head, &banned, budget))
-        .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
-}
-
-/// What the list says about the queries that it bans, each with its leaf.
-fn read<R: ReadAt + ?Sized>(
-    list: &Reader<'_, R>,
-    head: &Head,
-    banned: &[(&Query, Leaf)],
-    budget: Budget,
-) -> Result<Vec<Hit>, ListError> {
-    let mut section = Section::open(list, head, budget)?;
-    // By the offset of its line: one ban may have many names, and many of the digests.
-    let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
-    let mut hits: Vec<Hit> = Vec::new();
-    for (query, leaf) in banned {
-        let before = hits.len();
-        for found in section
-            .entry(leaf.offset)?
-            .matches
-            .into_iter()
-            .filter(|found| found.kind == query.kind)
-        {
-            let EntryMatch {
-                kind,
-                name,
-                platform,
-                ban,
-            } = found;
-            let ban = match bans.entry(ban) {
-                MapEntry::Occupied(read) => read.into_mut(),
-                MapEntry::Vacant(unread) => unread.insert(Arc::new(section.ban(ban)?)),
-            };
-            // The ban may have the digest under other names too: the first is enough.
-            if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
-                hits.push(Hit {
-                    digest: query.digest,
-                    kind,
-                    name,
-                    platform,
-                    ban: Arc::clone(ban),
-                });
-            }
-        }
-        if budget == Budget::Start && (bans.len() > MAX_BANS || hits.len() > MAX_HITS) {
-            return Err(ListError::Excess(list.path.to_owned()));
-        }
-        if hits.len() == before {
-            // The leaf says that it is banned as this kind, the entry does not: that must not pass
-            // for an admission.
-            return Err(ListError::Record(list.path.to_owned(), leaf.offset));
-        }
-    }
-    Ok(hits)
 }
 
 #[cfg(test)]

@@ -10,12 +10,15 @@
 //! Rules: OCI image-spec, config.md "Properties", manifest.md, image-index.md, descriptor.md;
 //! Docker's image manifest version 2, schema 2.
 
+mod text;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+
+use text::{ConfigText, DescriptorText, DigestText, DocumentText, LabelledText, PlatformText};
 
 use super::chain::{Chain, MAX_LAYERS};
 use super::digest::{DiffId, Digest, ImageId, LayerDigest};
@@ -353,90 +356,6 @@ fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Re
 // The documents as they are written. Go writes an empty list, map or struct as `null` in places, so
 // nearly every field may be null.
 
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct ConfigText {
-    #[serde(default)]
-    os: Option<String>,
-    #[serde(default)]
-    architecture: Option<String>,
-    #[serde(default)]
-    variant: Option<String>,
-    #[serde(default)]
-    rootfs: Option<RootfsText>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct RootfsText {
-    #[serde(default)]
-    diff_ids: Option<Vec<DigestText>>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct DocumentText {
-    #[serde(default)]
-    config: Option<DescriptorText>,
-    #[serde(default)]
-    layers: Option<Vec<DescriptorText>>,
-    #[serde(default)]
-    manifests: Option<Vec<DescriptorText>>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct DescriptorText {
-    digest: DigestText,
-    #[serde(default, rename = "mediaType")]
-    media_type: Option<String>,
-    #[serde(default)]
-    platform: Option<PlatformText>,
-    #[serde(default)]
-    annotations: Option<AnnotationsText>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct AnnotationsText {
-    #[serde(default, rename = "vnd.docker.reference.type")]
-    reference_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct PlatformText {
-    #[serde(default)]
-    os: Option<String>,
-    #[serde(default)]
-    architecture: Option<String>,
-    #[serde(default)]
-    variant: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct LabelledText<'a> {
-    #[serde(borrow, default)]
-    config: Option<RunText<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct RunText<'a> {
-    #[serde(borrow, default, rename = "Labels")]
-    labels: Option<LabelsText<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(expecting = "an object")]
-struct LabelsText<'a> {
-    #[serde(borrow, default, rename = "org.opencontainers.image.source")]
-    source: Option<Cow<'a, str>>,
-    #[serde(borrow, default, rename = "org.opencontainers.image.revision")]
-    revision: Option<Cow<'a, str>>,
-}
-
 impl From<PlatformText> for Platform {
     fn from(text: PlatformText) -> Self {
         let kept = |field: Option<String>| field.unwrap_or_default();
@@ -459,27 +378,6 @@ impl From<DescriptorText> for IndexEntry {
             platform: text.platform.map(Platform::from),
             is_attestation,
         }
-    }
-}
-
-/// A SHA-256 digest in a JSON string.
-struct DigestText(Digest);
-
-impl<'de> Deserialize<'de> for DigestText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = DigestText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a sha256 digest")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DigestText, E> {
-                Digest::parse(text).map(DigestText).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Text)
     }
 }
 

@@ -11,7 +11,9 @@ use crate::banlist::whole::CountedBan;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::{Times, acts_as_hard, ends_as_late, ends_early, is_covered, starts_as_early};
+use super::strictness::{
+    Times, acts_as_hard, ends_as_late, ends_early, is_covered, starts_as_early,
+};
 
 /// One difference in a ban's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,37 +61,28 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
     let (old_names, new_names) = (&old.names, &new.names);
     let (old, new) = (&old.ban, &new.ban);
     let mut found = Vec::new();
-    let moved =
-        |found: &mut Vec<Alteration>, what: &str, from: String, to: String, weakens: bool| {
-            if from != to {
-                found.push(Alteration {
-                    what: what.to_owned(),
-                    how: How::Moved(from, to),
-                    weakens,
-                });
-            }
-        };
-    moved(
-        &mut found,
-        "action",
-        old.action.word().to_owned(),
-        new.action.word().to_owned(),
-        !acts_as_hard(new, old),
-    );
-    moved(
-        &mut found,
-        "effective",
-        old.effective.to_string(),
-        new.effective.to_string(),
-        !starts_as_early(new, old, at),
-    );
-    moved(
-        &mut found,
-        "lapses",
-        end(old.lapses),
-        end(new.lapses),
-        !ends_as_late(new, old),
-    );
+    let (action, severity) = (old.action.word(), old.severity.word());
+    let strictness = [
+        (
+            "action",
+            action.to_owned(),
+            new.action.word().to_owned(),
+            !acts_as_hard(new, old),
+        ),
+        (
+            "effective",
+            old.effective.to_string(),
+            new.effective.to_string(),
+            !starts_as_early(new, old, at),
+        ),
+        (
+            "lapses",
+            end(old.lapses),
+            end(new.lapses),
+            !ends_as_late(new, old),
+        ),
+    ];
+    add_moved(&mut found, strictness);
     if ends_early(new, old, times) {
         found.push(Alteration {
             what: "ends".to_owned(),
@@ -99,50 +92,64 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
     }
     exceptions(old, new, at, &mut found);
     cures(old, new, &mut found);
-    moved(
-        &mut found,
-        "severity",
-        old.severity.word().to_owned(),
-        new.severity.word().to_owned(),
-        false,
-    );
-    moved(
-        &mut found,
-        "reason",
-        format!("{:?}", old.reason),
-        format!("{:?}", new.reason),
-        false,
-    );
-    moved(
-        &mut found,
-        "advisories",
-        listed(&old.advisories),
-        listed(&new.advisories),
-        false,
-    );
-    let successor = |ban: &Ban| {
-        ban.successor
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), |successor| format!("{successor:?}"))
-    };
-    moved(
-        &mut found,
-        "successor",
-        successor(old),
-        successor(new),
-        false,
-    );
-    let rewritten = [
+    let texts = [
+        (
+            "severity",
+            severity.to_owned(),
+            new.severity.word().to_owned(),
+            false,
+        ),
+        (
+            "reason",
+            format!("{:?}", old.reason),
+            format!("{:?}", new.reason),
+            false,
+        ),
+        (
+            "advisories",
+            listed(&old.advisories),
+            listed(&new.advisories),
+            false,
+        ),
+        ("successor", successor(old), successor(new), false),
+    ];
+    add_moved(&mut found, texts);
+    for (what, differs) in [
         ("names", old_names != new_names),
         ("patch", old.patch != new.patch),
-    ];
-    let rewritten = rewritten.into_iter().filter(|(_, differs)| *differs);
-    found.extend(rewritten.map(|(what, _)| Alteration {
-        what: what.to_owned(),
-        how: How::Rewritten,
-        weakens: false,
-    }));
+    ] {
+        if differs {
+            found.push(Alteration {
+                what: what.to_owned(),
+                how: How::Rewritten,
+                weakens: false,
+            });
+        }
+    }
     found
+}
+
+/// Adds the values that differ: what it is, from, to, and whether the difference weakens.
+fn add_moved<const N: usize>(
+    found: &mut Vec<Alteration>,
+    values: [(&str, String, String, bool); N],
+) {
+    for (what, from, to, weakens) in values {
+        if from != to {
+            found.push(Alteration {
+                what: what.to_owned(),
+                how: How::Moved(from, to),
+                weakens,
+            });
+        }
+    }
+}
+
+fn successor(ban: &Ban) -> String {
+    match &ban.successor {
+        Some(successor) => format!("{successor:?}"),
+        None => "none".to_owned(),
+    }
 }
 
 fn end(lapses: Option<Timestamp>) -> String {
@@ -203,14 +210,15 @@ fn exceptions(old: &Ban, new: &Ban, at: Timestamp, found: &mut Vec<Alteration>) 
             Some(_) => {}
         }
     }
-    let dropped = before
-        .iter()
-        .filter(|known| !after.iter().any(|except| is_same(known, except)));
-    found.extend(dropped.map(|known| Alteration {
-        what: excepted(known.kind, known.digest),
-        how: How::Dropped,
-        weakens: false,
-    }));
+    for known in before {
+        if !after.iter().any(|except| is_same(known, except)) {
+            found.push(Alteration {
+                what: excepted(known.kind, known.digest),
+                how: How::Dropped,
+                weakens: false,
+            });
+        }
+    }
 }
 
 fn excepted(kind: MatchKind, digest: Digest) -> String {
@@ -218,26 +226,18 @@ fn excepted(kind: MatchKind, digest: Digest) -> String {
 }
 
 fn cures(old: &Ban, new: &Ban, found: &mut Vec<Alteration>) {
-    let only = |ban: &Ban, other: &Ban| {
-        ban.cure
-            .iter()
-            .filter(|layer| !other.cure.contains(layer))
-            .copied()
-            .collect::<Vec<_>>()
-    };
-    let altered = |layer: Digest, how, weakens| Alteration {
-        what: format!("cure {layer}"),
-        how,
-        weakens,
-    };
-    found.extend(
-        only(new, old)
-            .into_iter()
-            .map(|layer| altered(layer, How::Added, true)),
-    );
-    found.extend(
-        only(old, new)
-            .into_iter()
-            .map(|layer| altered(layer, How::Dropped, false)),
-    );
+    for (ban, other, how, weakens) in [
+        (new, old, How::Added, true),
+        (old, new, How::Dropped, false),
+    ] {
+        for layer in &ban.cure {
+            if !other.cure.contains(layer) {
+                found.push(Alteration {
+                    what: format!("cure {layer}"),
+                    how: how.clone(),
+                    weakens,
+                });
+            }
+        }
+    }
 }

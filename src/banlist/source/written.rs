@@ -3,9 +3,6 @@
 //! In: the text of `bans.toml`. Out: the values of each table, checked one by one. Each fault has
 //! its place in the text.
 
-use std::fmt;
-use std::ops::Range;
-
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use toml::{Spanned, Value};
@@ -14,30 +11,11 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::{self, Timestamp};
 
 use super::super::record::{Action, Ban, Exception, MatchKind, Patch, Severity};
-
-/// Something wrong, and its byte position.
-pub(super) struct SourceFault {
-    pub(super) at: usize,
-    pub(super) what: String,
-}
-
-impl SourceFault {
-    pub(super) fn new<T>(place: &Spanned<T>, what: impl fmt::Display) -> Self {
-        Self {
-            at: place.span().start,
-            what: what.to_string(),
-        }
-    }
-
-    /// The message of the TOML reader, on one line.
-    pub(super) fn of_toml(error: &toml::de::Error) -> Self {
-        let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        Self {
-            at: error.span().map_or(0, |span: Range<usize>| span.start),
-            what,
-        }
-    }
-}
+use super::fault::SourceFault;
+use super::values::{
+    advisory, are_arguments, command, digest, id_of_ban, name, optional, platform, reason,
+    required, successor, ticket, user,
+};
 
 /// Refuses an empty file: a crash or a full disk leaves such files, and a list made from one would
 /// lift every ban.
@@ -96,18 +74,17 @@ pub(super) struct WrittenTime(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for WrittenTime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let expected =
-            || D::Error::custom("expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ");
-        let text = match Value::deserialize(from)? {
-            Value::String(text) => text,
-            Value::Datetime(time) => time.to_string(),
+        let time = match Value::deserialize(from)? {
+            Value::String(text) => Timestamp::parse(&text),
+            Value::Datetime(time) => Timestamp::parse(&time.to_string()),
             Value::Integer(_)
             | Value::Float(_)
             | Value::Boolean(_)
             | Value::Array(_)
-            | Value::Table(_) => return Err(expected()),
+            | Value::Table(_) => None,
         };
-        Timestamp::parse(&text).map(Self).ok_or_else(expected)
+        let expected = "expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ";
+        time.map(Self).ok_or_else(|| D::Error::custom(expected))
     }
 }
 
@@ -255,7 +232,7 @@ impl WrittenMatch {
             kind,
             at: place.span().start,
             target,
-            name: optional(self.name.as_ref(), |text| phrase(text, "name", 512))?,
+            name: optional(self.name.as_ref(), name)?,
             platform: optional(self.platform.as_ref(), platform)?,
         })
     }
@@ -282,21 +259,21 @@ impl WrittenException {
             (MatchKind::Image, &self.image),
             (MatchKind::Layer, &self.layer),
         ];
-        let mut named = kinds
-            .into_iter()
-            .filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
-        let needed = || SourceFault {
-            at,
-            what: "an exception needs base, image or layer".to_owned(),
-        };
-        let (kind, text) = named.next().ok_or_else(needed)?;
-        match named.next() {
-            Some((_, second)) => Err(SourceFault::new(
-                second,
-                "an exception names one thing; write a second [[ban.except]]",
-            )),
-            None => Ok((kind, digest(text)?, text.span().start)),
+        let mut named = None;
+        for (kind, text) in kinds {
+            let Some(text) = text else { continue };
+            if named.replace((kind, text)).is_some() {
+                return Err(SourceFault::new(
+                    text,
+                    "an exception names one thing; write a second [[ban.except]]",
+                ));
+            }
         }
+        let Some((kind, text)) = named else {
+            let what = "an exception needs base, image or layer".to_owned();
+            return Err(SourceFault { at, what });
+        };
+        Ok((kind, digest(text)?, text.span().start))
     }
 
     pub(super) fn reason(&self, at: usize) -> Result<String, SourceFault> {
@@ -304,9 +281,7 @@ impl WrittenException {
     }
 
     pub(super) fn ticket(&self) -> Result<Option<String>, SourceFault> {
-        optional(self.ticket.as_ref(), |text| {
-            word(text, "ticket", 200, |_| true)
-        })
+        optional(self.ticket.as_ref(), ticket)
     }
 }
 
@@ -337,10 +312,8 @@ impl WrittenPatch {
             (Some(_), Some(arguments)) if !are_arguments(arguments.get_ref()) => Err(
                 SourceFault::new(arguments, "run: expected arguments for the script"),
             ),
-            (Some(_), arguments) => Ok(arguments
-                .as_ref()
-                .map(|arguments| arguments.get_ref().clone())
-                .unwrap_or_default()),
+            (Some(_), Some(arguments)) => Ok(arguments.get_ref().clone()),
+            (Some(_), None) => Ok(Vec::new()),
         }
     }
 
@@ -348,181 +321,16 @@ impl WrittenPatch {
         let Some(text) = &self.timeout else {
             return Ok(600);
         };
-        let seconds =
-            clock::duration(text.get_ref()).filter(|seconds| (1..=86_400).contains(seconds));
-        seconds.ok_or_else(|| {
-            SourceFault::new(text, "timeout: expected a duration from \"1s\" to \"24h\"")
-        })
+        match clock::duration(text.get_ref()) {
+            Some(seconds @ 1..=86_400) => Ok(seconds),
+            Some(_) | None => Err(SourceFault::new(
+                text,
+                "timeout: expected a duration from \"1s\" to \"24h\"",
+            )),
+        }
     }
 
     pub(super) fn user(&self) -> Result<String, SourceFault> {
         Ok(optional(self.user.as_ref(), user)?.unwrap_or_else(|| "0:0".to_owned()))
-    }
-}
-
-/// The value of a key that must not be missing; `at` is the start of its table.
-fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, SourceFault> {
-    value.ok_or_else(|| SourceFault {
-        at,
-        what: format!("missing field `{key}`"),
-    })
-}
-
-pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, SourceFault> {
-    word(text, "id", MAX_ID, is_of_id)
-}
-
-pub(super) fn reason(text: &Spanned<String>) -> Result<String, SourceFault> {
-    phrase(text, "reason", MAX_REASON)
-}
-
-pub(super) fn advisory(text: &Spanned<String>) -> Result<String, SourceFault> {
-    word(text, "an advisory", 64, |_| true)
-}
-
-pub(super) fn successor(text: &Spanned<String>) -> Result<String, SourceFault> {
-    word(text, "successor", 512, |_| true)
-}
-
-/// The checked value of something optional.
-fn optional<T, U>(
-    value: Option<&T>,
-    check: impl FnOnce(&T) -> Result<U, SourceFault>,
-) -> Result<Option<U>, SourceFault> {
-    value.map(check).transpose()
-}
-
-pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, SourceFault> {
-    Digest::parse(text.get_ref()).map_err(|_| {
-        SourceFault::new(
-            text,
-            format!("expected sha256:DIGEST, found {:?}", text.get_ref()),
-        )
-    })
-}
-
-/// The most characters of a ban's ID.
-const MAX_ID: usize = 64;
-
-/// The most characters of a ban's reason.
-pub const MAX_REASON: usize = 200;
-
-/// Whether `text` can be the ID of a ban.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    is_word(text, MAX_ID, is_of_id)
-}
-
-/// Whether `text` can be the reason of a ban.
-#[must_use]
-pub fn is_reason(text: &str) -> bool {
-    is_phrase(text, MAX_REASON)
-}
-
-fn is_of_id(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
-}
-
-fn is_word(text: &str, most: usize, legal: impl Fn(u8) -> bool) -> bool {
-    (1..=most).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && legal(byte))
-}
-
-fn is_phrase(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.chars().count())
-        && text.trim() == text
-        && !text.chars().any(char::is_control)
-}
-
-/// A word of visible ASCII characters.
-fn word(
-    text: &Spanned<String>,
-    key: &str,
-    most: usize,
-    legal: impl Fn(u8) -> bool,
-) -> Result<String, SourceFault> {
-    let found = text.get_ref();
-    if is_word(found, most, legal) {
-        Ok(found.clone())
-    } else {
-        Err(SourceFault::new(
-            text,
-            format!("{key}: expected a word of 1 to {most} legal characters, found {found:?}"),
-        ))
-    }
-}
-
-/// A phrase on one line.
-fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, SourceFault> {
-    let found = text.get_ref();
-    if is_phrase(found, most) {
-        Ok(found.clone())
-    } else {
-        Err(SourceFault::new(
-            text,
-            format!("{key}: expected one line of 1 to {most} characters, found {found:?}"),
-        ))
-    }
-}
-
-fn platform(text: &Spanned<String>) -> Result<String, SourceFault> {
-    let found = text.get_ref();
-    let part = |part: &str| {
-        (1..=32).contains(&part.len())
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let fits = (2..=3).contains(&found.split('/').count()) && found.split('/').all(part);
-    if fits {
-        Ok(found.clone())
-    } else {
-        Err(SourceFault::new(
-            text,
-            format!("platform: expected os/architecture[/variant], found {found:?}"),
-        ))
-    }
-}
-
-/// A command: arguments without NUL, of which the first is not empty.
-fn command(arguments: &Spanned<Vec<String>>, key: &str) -> Result<Vec<String>, SourceFault> {
-    let found = arguments.get_ref();
-    let fits = found.first().is_some_and(|first| !first.is_empty()) && are_arguments(found);
-    if fits {
-        Ok(found.clone())
-    } else {
-        Err(SourceFault::new(
-            arguments,
-            format!("{key}: expected a command and its arguments"),
-        ))
-    }
-}
-
-/// Whether the kernel accepts these arguments.
-fn are_arguments(arguments: &[String]) -> bool {
-    arguments.len() <= 256 && arguments.iter().all(|word| !word.contains('\0'))
-}
-
-fn user(text: &Spanned<String>) -> Result<String, SourceFault> {
-    let numeric = |id: &str| {
-        id.parse::<u32>()
-            .is_ok_and(|number| number.to_string() == id)
-    };
-    let fits = text
-        .get_ref()
-        .split_once(':')
-        .is_some_and(|(user, group)| numeric(user) && numeric(group));
-    if fits {
-        Ok(text.get_ref().clone())
-    } else {
-        Err(SourceFault::new(
-            text,
-            format!(
-                "user: expected UID:GID in numbers, found {:?}",
-                text.get_ref()
-            ),
-        ))
     }
 }

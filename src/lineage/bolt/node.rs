@@ -8,7 +8,7 @@
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
-use super::BoltError;
+use super::pages::BoltError;
 
 /// The header of every page, in bytes.
 pub(super) const PAGE_HEADER: usize = 16;

@@ -42,21 +42,22 @@ pub mod protobuf;
 pub mod records;
 pub mod remap;
 pub mod services;
+mod snapshots;
 pub mod store;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use content::Content;
-use docker_store::{DockerContainer, is_init};
+use docker_store::DockerContainer;
 use expand::{Hints, ImageSources};
 use layout::Snapshotter;
 use mounted::Expected;
-use records::{Facts, FactsQuery, MetadataDb, Snapshot, chain_names};
+use records::{Facts, FactsQuery, MetadataDb};
 use services::Client;
+use snapshots::{lineage, served_mount, tie, without_chain};
 
 use super::chain::Chain;
-use super::digest::ChainId;
 use super::docker;
 use super::error::{Corrupt, LineageError, Unknown};
 use super::origin::{Evidence, ImageFacts, ImageLineage, Origin};
@@ -342,141 +343,6 @@ impl<'a> Site<'a> {
         match missing {
             Some(missing) if mounted::is_compared(name) => Err(missing.into()),
             Some(_) | None => Ok((Expected::Opaque, false)),
-        }
-    }
-}
-
-/// The chain that the last of these snapshots is named after. A name that no image leads to may
-/// belong to a copy of the image's snapshot for the user namespace of the container `id`. Otherwise
-/// only the names below it are known, from the database or from `client`.
-fn lineage(
-    facts: &Facts,
-    id: Option<&str>,
-    hints: &Hints,
-    stores: &ImageSources<'_>,
-    client: Option<&mut Client<'_>>,
-) -> Result<(Chain, ImageFacts), LineageError> {
-    let no_record = || {
-        Unknown::NoRecord(
-            "the layers of the container's image",
-            stores.namespace.into(),
-        )
-    };
-    let (Some(top), Some(last)) = (facts.top(), facts.snapshots.last()) else {
-        return Err(no_record().into());
-    };
-    if let Some(found) = expand::by_documents(top, hints, stores)? {
-        return Ok(found);
-    }
-    if let (Some(metadata), Some(id)) = (stores.metadata, id)
-        && let Some(original) = remap::original(
-            metadata,
-            stores.namespace,
-            id,
-            stores.snapshotter,
-            last,
-            stores.deadline,
-        )?
-        && let Ok(top) = ChainId::parse(&original.key)
-    {
-        let below = metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?;
-        return expand::by_documents(top, hints, stores)?
-            .map_or_else(|| expand::by_names(top, chain_names_of(below), stores), Ok);
-    }
-    let below = match (stores.metadata, client) {
-        (Some(metadata), _) => {
-            metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?
-        }
-        (None, Some(client)) => client.below(stores.snapshotter, top)?,
-        (None, None) => None,
-    };
-    expand::by_names(top, chain_names_of(below), stores)
-}
-
-fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
-    snapshots.and_then(|snapshots| chain_names(&snapshots))
-}
-
-/// The mount that containerd requires for the container, and whether any snapshot below was never
-/// unpacked here.
-fn served_mount(
-    client: &mut Client<'_>,
-    facts: &Facts,
-    chain: Option<&Chain>,
-) -> Result<(Expected, bool), LineageError> {
-    let (snapshotter, address) = (
-        facts.container.snapshotter.as_str(),
-        client.address().to_owned(),
-    );
-    let no_record = |what| Unknown::NoRecord(what, address.clone());
-    let below = match chain {
-        Some(chain) => {
-            let below = client
-                .below(snapshotter, chain.top())?
-                .ok_or_else(|| no_record("the layers of the container's image"))?;
-            tie(
-                below.iter().map(|snapshot| snapshot.key.as_str()),
-                chain,
-                &address,
-            )?;
-            below
-        }
-        None => Vec::new(),
-    };
-    let mount = client.mount(snapshotter, &facts.container.snapshot_key)?;
-    let mount = mount.ok_or_else(|| no_record("the container's snapshot"))?;
-    Ok((mount, below.iter().any(|snapshot| snapshot.is_remote)))
-}
-
-/// The lowest of these snapshots, which `place` reports topmost first, must be those of the chain's
-/// layers, each under its own name, with none between except Docker's own. Those above them are the
-/// container's own.
-fn tie<'a>(
-    keys: impl DoubleEndedIterator<Item = &'a str>,
-    chain: &Chain,
-    place: &Path,
-) -> Result<(), Corrupt> {
-    let mut names = keys.rev().filter(|key| !is_init(key));
-    let is_tied = chain.chain_ids().iter().all(|chain_id| {
-        names
-            .next()
-            .is_some_and(|name| name == chain_id.to_string())
-    });
-    if is_tied {
-        Ok(())
-    } else {
-        Err(Corrupt::File(
-            place.to_owned(),
-            "its snapshots are not those of the image's layers".into(),
-        ))
-    }
-}
-
-/// The origin of a container below which no snapshot is named after a chain ID. It may have only
-/// snapshots of its own: what is in any other is not known. An image that is recorded and not found
-/// is one without a layer only when the mount shows that.
-fn without_chain(
-    facts: &Facts,
-    hints: &Hints,
-    name: Option<String>,
-    stores: &ImageSources<'_>,
-    evidence: Evidence,
-) -> Result<Origin, LineageError> {
-    if !facts.is_alone() {
-        return Err(
-            Unknown::NoRecord("the chain ID of the container's snapshot", stores.place()).into(),
-        );
-    }
-    let has_image = name.is_some() || hints.image_id.is_some() || !hints.targets.is_empty();
-    match (expand::without_layers(hints, stores)?, evidence) {
-        (Some(image), _) => Ok(Origin::NoLayers(ImageFacts { name, ..image })),
-        (None, _) if !has_image => Ok(Origin::NoImage),
-        (None, Evidence::Mount) => Ok(Origin::NoLayers(ImageFacts {
-            name,
-            ..ImageFacts::default()
-        })),
-        (None, Evidence::Metadata | Evidence::Claimed) => {
-            Err(Unknown::NoRecord("the container's image", stores.place()).into())
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use super::records::Snapshot;
 use super::*;
 use crate::container::ContainerId;
 

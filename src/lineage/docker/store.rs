@@ -62,11 +62,13 @@ impl GraphStore {
     ) -> Result<Origin, LineageError> {
         let deadline = &deadline.into();
         let recorded = DockerRecord::load(&self.data_root, id)?.driver;
-        for driver in self
-            .drivers
-            .iter()
-            .filter(|driver| recorded.as_deref().is_none_or(|name| name == driver.word()))
-        {
+        for driver in &self.drivers {
+            if recorded
+                .as_deref()
+                .is_some_and(|name| name != driver.word())
+            {
+                continue;
+            }
             if let Some(record) =
                 LayerStore::of(&self.data_root, *driver).mount_of(id, Guard::NoLink)?
             {
@@ -259,31 +261,6 @@ pub fn containers(
     most: usize,
     limit: u64,
 ) -> Result<Vec<StoredContainer>, LineageError> {
-    let stored = |id: ContainerId| match DockerRecord::load_of(data_root, &id, limit) {
-        Ok(record) => StoredContainer {
-            id,
-            names: record.name.into_iter().collect(),
-            image: record.asked,
-            engine: None,
-            unread: None,
-        },
-        // A directory without a record belongs to a container that is just being created or
-        // removed.
-        Err(LineageError::Unknown(Unknown::NoRecord(..))) => StoredContainer {
-            id,
-            names: Vec::new(),
-            image: None,
-            engine: None,
-            unread: None,
-        },
-        Err(fault) => StoredContainer {
-            id,
-            names: Vec::new(),
-            image: None,
-            engine: None,
-            unread: Some(fault),
-        },
-    };
     let names = names_in(&data_root.join("containers"))?;
     if names.len() > most {
         return Err(Corrupt::File(
@@ -292,24 +269,42 @@ pub fn containers(
         )
         .into());
     }
-    Ok(names
-        .into_iter()
-        .filter_map(|name| ContainerId::parse(name.to_str()?))
-        .map(stored)
-        .collect())
+    let ids = names
+        .iter()
+        .filter_map(|name| ContainerId::parse(name.to_str()?));
+    Ok(ids.map(|id| stored(data_root, id, limit)).collect())
+}
+
+fn stored(data_root: &Path, id: ContainerId, limit: u64) -> StoredContainer {
+    let (names, image, unread) = match DockerRecord::load_of(data_root, &id, limit) {
+        Ok(record) => (record.name.into_iter().collect(), record.asked, None),
+        // A directory without a record belongs to a container that is just being created or
+        // removed.
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => (Vec::new(), None, None),
+        Err(fault) => (Vec::new(), None, Some(fault)),
+    };
+    StoredContainer {
+        id,
+        names,
+        image,
+        engine: None,
+        unread,
+    }
 }
 
 /// The names in a directory; none when it does not exist.
 fn names_in(directory: &Path) -> Result<Vec<OsString>, LineageError> {
     let unreadable =
         |error| LineageError::from(Unknown::File(FileError::Io(directory.to_owned(), error)));
-    match fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries
-            .map_err(unreadable)?
-            .map(|entry| entry.map(|entry| entry.file_name()).map_err(unreadable))
-            .collect(),
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(unreadable)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(unreadable)?.file_name());
     }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`); containers-config(5)
 //! for the drop-ins, which no engine here has yet.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,13 +52,11 @@ impl StorageSettings {
     #[must_use]
     pub fn load(files: &[PathBuf]) -> Self {
         let mut settings = Self::default();
-        let read = |path: &PathBuf| file::read_text(path, LARGEST, Guard::Any).ok();
-        files
-            .iter()
-            .find_map(read)
-            .into_iter()
-            .chain(drop_ins(files).iter().filter_map(read))
-            .for_each(|text| settings.add(&text));
+        let main = files.iter().find_map(|path| text_of(path));
+        settings.add(&main.unwrap_or_default());
+        for path in drop_ins(files) {
+            settings.add(&text_of(&path).unwrap_or_default());
+        }
         settings
     }
 
@@ -68,55 +67,56 @@ impl StorageSettings {
         };
         let storage = file.get("storage").and_then(Value::as_table);
         let Some(storage) = storage else { return };
-        let path = |value: &Value| {
-            value
-                .as_str()
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        if let Some(root) = storage.get("graphroot").and_then(path) {
+        if let Some(root) = storage.get("graphroot").and_then(path_in) {
             self.graph_roots.insert(0, root);
         }
-        self.run_root = storage
-            .get("runroot")
-            .and_then(path)
-            .or(self.run_root.take());
-        let more = storage
-            .get("options")
-            .and_then(|options| options.get("additionalimagestores"))
-            .and_then(Value::as_array);
-        let stores = storage
-            .get("imagestore")
-            .into_iter()
-            .chain(more.into_iter().flatten())
-            .filter_map(path);
-        self.image_stores.extend(stores);
+        if let Some(root) = storage.get("runroot").and_then(path_in) {
+            self.run_root = Some(root);
+        }
+        let store = storage.get("imagestore").and_then(path_in);
+        self.image_stores.extend(store);
+        if let Some(options) = storage.get("options")
+            && let Some(Value::Array(stores)) = options.get("additionalimagestores")
+        {
+            self.image_stores.extend(stores.iter().filter_map(path_in));
+        }
     }
+}
+
+fn text_of(path: &Path) -> Option<String> {
+    file::read_text(path, LARGEST, Guard::Any).ok()
+}
+
+/// The absolute path in a value.
+fn path_in(value: &Value) -> Option<PathBuf> {
+    let path = Path::new(value.as_str()?);
+    path.is_absolute().then(|| path.to_owned())
 }
 
 /// The drop-ins beside these files, by name, and of one name the one beside the lesser file first.
 fn drop_ins(files: &[PathBuf]) -> Vec<PathBuf> {
-    let directories = files
-        .iter()
-        .rev()
-        .flat_map(|main| DROP_INS.map(|ending| main.with_extension(ending)));
-    let mut found: Vec<PathBuf> = directories
-        .flat_map(|directory| entries(&directory))
-        .collect();
+    let mut found = Vec::new();
+    for main in files.iter().rev() {
+        for ending in DROP_INS {
+            found.extend(entries(&main.with_extension(ending)));
+        }
+    }
     found.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
     found
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    entries
-        .filter(|path| path.extension().is_some_and(|ending| ending == "conf"))
-        .take(MOST_DROP_INS)
-        .collect()
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension() == Some(OsStr::new("conf")) {
+            found.push(path);
+        }
+        if found.len() == MOST_DROP_INS {
+            break;
+        }
+    }
+    found
 }
 
 #[cfg(test)]

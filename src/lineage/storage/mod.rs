@@ -109,25 +109,26 @@ fn record(
     store: &Path,
     driver: &str,
 ) -> Result<Option<ContainerRecord>, LineageError> {
-    let find = |root: &Path| match container::find(
-        bundle.id.as_str(),
-        driver,
-        &[root],
-        &PATIENCE.into(),
-    ) {
+    if let Some(record) = record_in(bundle, store, driver)? {
+        return Ok(Some(record));
+    }
+    let mount = mount::at(&bundle.root).ok().flatten();
+    match graph_root(&bundle.root, driver, mount.as_ref()) {
+        Some(root) => record_in(bundle, &root, driver),
+        None => Ok(None),
+    }
+}
+
+fn record_in(
+    bundle: &Bundle,
+    root: &Path,
+    driver: &str,
+) -> Result<Option<ContainerRecord>, LineageError> {
+    match container::find(bundle.id.as_str(), driver, &[root], &PATIENCE.into()) {
         Ok((record, _)) => Ok(Some(record)),
         Err(LineageError::Unknown(Unknown::NoRecord(..))) => Ok(None),
         Err(fault) => Err(fault),
-    };
-    if let Some(record) = find(store)? {
-        return Ok(Some(record));
     }
-    let elsewhere = graph_root(
-        &bundle.root,
-        driver,
-        mount::at(&bundle.root).ok().flatten().as_ref(),
-    );
-    elsewhere.map_or(Ok(None), |root| find(&root))
 }
 
 /// The graph root that a container's root file system shows.

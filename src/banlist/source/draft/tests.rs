@@ -1,8 +1,10 @@
 //! Tests that a source is read to its end, whatever is wrong with it, and that no mistake is
 //! missed.
 
+use super::super::super::record::MatchKind;
 use super::super::Source;
 use super::*;
+use crate::lineage::digest::Digest;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const HEAD: &str =

@@ -1,0 +1,127 @@
+//! Finds every ban of a digest in a list whose head is authentic.
+//!
+//! In: the head, and the rest of the list (hostile until its hashes were checked, piece by piece).
+//! Out: the matches, or the first piece that is wrong.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
+use std::sync::Arc;
+
+use super::bytes::{ReadAt, Reader};
+use super::error::ListError;
+use super::head::Head;
+use super::record::{Ban, EntryMatch, Hit, MatchKind};
+use super::section::{Budget, Section};
+use super::tree::{self, Leaf};
+use crate::lineage::digest::Digest;
+
+/// One digest to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Query {
+    /// The digest.
+    pub digest: Digest,
+    /// The kind as which it must be banned to count.
+    pub kind: MatchKind,
+}
+
+/// The most bans, and the most matches, that one start has to know; those that refuse nothing count
+/// as well.
+pub(super) const MAX_BANS: usize = 128;
+const MAX_HITS: usize = 1_024;
+
+/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once
+/// for each ban. All are looked up whatever the head counts: a head that denies what the tree has
+/// must not let it pass.
+///
+/// # Errors
+/// [`ListError`] for the first piece on the way that is wrong; [`ListError::Unread`] when a query
+/// is known to be banned by then.
+pub fn hits<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    queries: &[Query],
+    budget: Budget,
+) -> Result<Vec<Hit>, ListError> {
+    let mut digests: Vec<_> = queries.iter().map(|query| query.digest).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    let mut leaves = vec![None; digests.len()];
+    let looked_up = tree::look_up(list, head, &digests, &mut leaves).and_then(|()| {
+        match leaves.iter().flatten().any(|leaf| is_denied(leaf, head)) {
+            true => Err(ListError::Counts(list.path.to_owned())),
+            false => Ok(()),
+        }
+    });
+    let mut banned = Vec::new();
+    for query in queries {
+        if let Ok(at) = digests.binary_search(&query.digest)
+            && let Some(leaf) = leaves[at]
+            && leaf.kinds.has(query.kind)
+        {
+            banned.push((query, leaf));
+        }
+    }
+    let Some((first, _)) = banned.first() else {
+        return looked_up.map(|()| Vec::new());
+    };
+    looked_up
+        .and_then(|()| read(list, head, &banned, budget))
+        .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
+}
+
+/// Whether the tree has a digest of a kind of which the head counts none.
+fn is_denied(leaf: &Leaf, head: &Head) -> bool {
+    [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
+        .into_iter()
+        .any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
+}
+
+/// What the list says about the queries that it bans, each with its leaf.
+fn read<R: ReadAt + ?Sized>(
+    list: &Reader<'_, R>,
+    head: &Head,
+    banned: &[(&Query, Leaf)],
+    budget: Budget,
+) -> Result<Vec<Hit>, ListError> {
+    let mut section = Section::open(list, head, budget)?;
+    // By the offset of its line: one ban may have many names, and many of the digests.
+    let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
+    let mut hits: Vec<Hit> = Vec::new();
+    for (query, leaf) in banned {
+        let before = hits.len();
+        for found in section.entry(leaf.offset)?.matches {
+            let EntryMatch {
+                kind,
+                name,
+                platform,
+                ban,
+            } = found;
+            if kind != query.kind {
+                continue;
+            }
+            let ban = match bans.entry(ban) {
+                MapEntry::Occupied(read) => read.into_mut(),
+                MapEntry::Vacant(unread) => unread.insert(Arc::new(section.ban(ban)?)),
+            };
+            // The ban may have the digest under other names too: the first is enough.
+            if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
+                hits.push(Hit {
+                    digest: query.digest,
+                    kind,
+                    name,
+                    platform,
+                    ban: Arc::clone(ban),
+                });
+            }
+        }
+        if budget == Budget::Start && (bans.len() > MAX_BANS || hits.len() > MAX_HITS) {
+            return Err(ListError::Excess(list.path.to_owned()));
+        }
+        if hits.len() == before {
+            // The leaf says that it is banned as this kind, the entry does not: that must not pass
+            // for an admission.
+            return Err(ListError::Record(list.path.to_owned(), leaf.offset));
+        }
+    }
+    Ok(hits)
+}

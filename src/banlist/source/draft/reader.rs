@@ -1,0 +1,383 @@
+//! Reads the tables of a source one by one, and keeps every fault.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::super::fault::SourceFault;
+use super::super::written::{
+    MatchTarget, WrittenBan, WrittenException, WrittenMatch, WrittenPatch, WrittenTime,
+};
+use super::super::{beside, digests, values};
+use super::ban::{DraftBan, DraftException, DraftMatch, DraftPatch, Mistake, Placed};
+use crate::banlist::record::{Action, Patch};
+use crate::lineage::digest::Digest;
+use crate::report::line;
+use crate::sys::clock::Timestamp;
+use crate::sys::file::FileError;
+
+/// The most faults of one file that are reported.
+pub(super) const MAX_FAULTS: usize = 20;
+
+/// A source while it is read.
+pub(super) struct DraftReader<'a, F> {
+    path: &'a Path,
+    lines: LineStarts,
+    open: F,
+    pub(super) faults: Vec<Mistake>,
+}
+
+/// What a table says, without the keys that cannot be read.
+struct PartialTable<T> {
+    at: usize,
+    read: T,
+    unread: Vec<String>,
+}
+
+impl<T> PartialTable<T> {
+    fn is_missing<U>(&self, value: Option<&U>, key: &str) -> bool {
+        value.is_none() && !self.unread.iter().any(|unread| unread == key)
+    }
+}
+
+impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
+    /// A reader of `text`, which is called `path`.
+    pub(super) fn new(path: &'a Path, text: &str, open: F) -> Self {
+        Self {
+            path,
+            lines: LineStarts::of(text),
+            open,
+            faults: Vec::new(),
+        }
+    }
+
+    pub(super) fn document(&mut self, root: DeTable<'_>) -> Vec<DraftBan> {
+        let mut bans = Vec::new();
+        for (key, value) in root {
+            if key.get_ref() == "ban" {
+                bans = self.tables(Some(value), "[[ban]]");
+            } else {
+                self.fault(SourceFault::new(
+                    &key,
+                    format!("unknown field `{}`, expected `ban`", key.get_ref()),
+                ));
+            }
+        }
+        bans.into_iter().filter_map(|ban| self.ban(ban)).collect()
+    }
+
+    fn ban(&mut self, mut table: Spanned<DeTable<'_>>) -> Option<DraftBan> {
+        let below = table.get_mut();
+        let (matches, except, patch) = (
+            below.remove("match"),
+            below.remove("except"),
+            below.remove("patch"),
+        );
+        let has_match = matches.is_some();
+        let matches = self
+            .tables(matches, "[[ban.match]]")
+            .into_iter()
+            .filter_map(|table| self.found(table))
+            .collect();
+        let except = self
+            .tables(except, "[[ban.except]]")
+            .into_iter()
+            .filter_map(|table| self.exception(table))
+            .collect();
+        let patch = patch.and_then(|patch| self.patch(patch));
+        let ban: PartialTable<WrittenBan> = self.table(table)?;
+        let (at, written) = (ban.at, &ban.read);
+        for (key, missing) in [
+            ("id", ban.is_missing(written.id.as_ref(), "id")),
+            ("reason", ban.is_missing(written.reason.as_ref(), "reason")),
+            (
+                "severity",
+                ban.is_missing(written.severity.as_ref(), "severity"),
+            ),
+            (
+                "effective",
+                ban.is_missing(written.effective.as_ref(), "effective"),
+            ),
+        ] {
+            if missing {
+                self.fault(SourceFault {
+                    at,
+                    what: format!("missing field `{key}`"),
+                });
+            }
+        }
+        self.placed(written.reason.as_ref(), values::reason);
+        Some(DraftBan {
+            line: self.lines.of_byte(at),
+            id: self.placed(written.id.as_ref(), values::id_of_ban),
+            advisories: written
+                .advisories
+                .iter()
+                .filter_map(|text| self.placed(Some(text), values::advisory))
+                .collect(),
+            severity: written.severity,
+            action: written.action.unwrap_or(Action::Refuse),
+            effective: self.time(written.effective.as_ref()),
+            lapses: self.time(written.lapses.as_ref()),
+            successor: self.placed(written.successor.as_ref(), values::successor),
+            cure: written
+                .cure
+                .iter()
+                .filter_map(|text| self.placed(Some(text), values::digest))
+                .collect(),
+            has_match,
+            matches,
+            except,
+            patch,
+        })
+    }
+
+    fn found(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftMatch> {
+        let PartialTable { at, read, .. } = self.table::<WrittenMatch>(table)?;
+        // A match that names nothing has no better place than its table.
+        let checked = match read.checked() {
+            Err(fault) if fault.at == 0 => Err(SourceFault { at, ..fault }),
+            checked => checked,
+        };
+        let found = self.keep(checked)?;
+        let line = self.lines.of_byte(found.at);
+        let (file, digests) = match found.target {
+            MatchTarget::Digest(digest) => (
+                None,
+                vec![(digest, u32::try_from(line).unwrap_or(u32::MAX))],
+            ),
+            MatchTarget::File(name, place) => self.digests(name, place)?,
+        };
+        Some(DraftMatch {
+            line,
+            kind: found.kind,
+            file,
+            digests,
+            name: self.unchecked(read.name.as_ref()),
+            platform: self.unchecked(read.platform.as_ref()),
+        })
+    }
+
+    /// The digests of a file, with their lines.
+    #[expect(clippy::type_complexity, reason = "two fields of a match")]
+    fn digests(&mut self, name: &str, at: usize) -> Option<(Option<PathBuf>, Vec<(Digest, u32)>)> {
+        let beside = beside(name).ok_or_else(|| SourceFault {
+            at,
+            what: format!("{name:?} is not a file beside this one"),
+        });
+        let name = self.keep(beside)?;
+        let bytes = self.keep((self.open)(name).map_err(|error| SourceFault {
+            at,
+            what: line::causes(&error),
+        }))?;
+        let file = self.path.with_file_name(name);
+        let (mut digests, mut bad) = (Vec::with_capacity(bytes.len() / 72), 0);
+        for (text, line) in bytes.split(|byte| *byte == b'\n').zip(1_u32..) {
+            if matches!(text, [] | [b'#', ..]) {
+                continue;
+            }
+            if let Ok(Ok(digest)) = std::str::from_utf8(text).map(Digest::parse) {
+                digests.push((digest, line));
+            } else if bad < MAX_FAULTS {
+                bad += 1;
+                self.faults.push(Mistake {
+                    file: file.clone(),
+                    line: line as usize,
+                    what: digests::fault(text),
+                });
+            }
+        }
+        // An unreadable file is not the same as a file without digests.
+        (bad == 0 || !digests.is_empty()).then_some((Some(file), digests))
+    }
+
+    fn exception(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftException> {
+        let table: PartialTable<WrittenException> = self.table(table)?;
+        let (at, written) = (table.at, &table.read);
+        let has_end = !table.is_missing(written.until.as_ref(), "until");
+        if !table.unread.iter().any(|key| key == "reason") {
+            self.keep(written.reason(at));
+        }
+        self.keep(written.ticket());
+        let (kind, digest, place) = self.keep(written.named(at))?;
+        Some(DraftException {
+            line: self.lines.of_byte(place),
+            kind,
+            digest,
+            until: self.time(written.until.as_ref()),
+            has_end,
+        })
+    }
+
+    fn patch(&mut self, value: Spanned<DeValue<'_>>) -> Option<DraftPatch> {
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            self.fault(SourceFault {
+                at: span.start,
+                what: "expected a table: [ban.patch]".to_owned(),
+            });
+            return None;
+        };
+        let PartialTable { at, read, unread } =
+            self.table::<WrittenPatch>(Spanned::new(span, table))?;
+        let run = if unread.iter().any(|key| key == "run") {
+            None
+        } else {
+            self.keep(read.run(at))
+        };
+        let (check, script) = (self.keep(read.check()), self.keep(read.script()));
+        let (timeout, user) = (self.keep(read.timeout()), self.keep(read.user()));
+        let patch = Patch {
+            check: check?,
+            script: script?,
+            run: run?,
+            timeout: timeout?,
+            user: user?,
+        };
+        Some(DraftPatch {
+            line: self.lines.of_byte(at),
+            timeout_line: self.line_of(read.timeout.as_ref(), at),
+            run_line: self.line_of(read.run.as_ref(), at),
+            patch,
+        })
+    }
+
+    /// The tables of an array of them.
+    fn tables<'i>(
+        &mut self,
+        value: Option<Spanned<DeValue<'i>>>,
+        header: &str,
+    ) -> Vec<Spanned<DeTable<'i>>> {
+        let Some(value) = value else {
+            return Vec::new();
+        };
+        let at = value.span().start;
+        let DeValue::Array(items) = value.into_inner() else {
+            self.fault(SourceFault {
+                at,
+                what: format!("expected {header}, in two brackets, for each of them"),
+            });
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            let span = item.span();
+            match item.into_inner() {
+                DeValue::Table(table) => tables.push(Spanned::new(span, table)),
+                DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_) => self.fault(SourceFault {
+                    at: span.start,
+                    what: format!("expected a table: {header}"),
+                }),
+            }
+        }
+        tables
+    }
+
+    /// What a table says. A key that cannot be read is a fault, and the table is read again without
+    /// it.
+    fn table<'i, T: Deserialize<'i>>(
+        &mut self,
+        mut table: Spanned<DeTable<'i>>,
+    ) -> Option<PartialTable<T>> {
+        let (span, mut unread) = (table.span(), Vec::new());
+        loop {
+            let value = Spanned::new(span.clone(), DeValue::Table(table.get_ref().clone()));
+            let fault = match T::deserialize(ValueDeserializer::from(value)) {
+                Ok(read) => {
+                    return Some(PartialTable {
+                        at: span.start,
+                        read,
+                        unread,
+                    });
+                }
+                Err(error) => SourceFault::of_toml(&error),
+            };
+            let culprit = key_at(table.get_ref(), fault.at);
+            self.fault(fault);
+            let culprit = culprit?;
+            table.get_mut().remove(culprit.as_str());
+            unread.push(culprit);
+        }
+    }
+
+    /// The line of a value, else of the byte at `at`.
+    fn line_of<T>(&self, value: Option<&Spanned<T>>, at: usize) -> usize {
+        self.lines
+            .of_byte(value.map_or(at, |value| value.span().start))
+    }
+
+    /// A value that was checked before.
+    fn unchecked(&self, text: Option<&Spanned<String>>) -> Option<Placed<String>> {
+        let text = text?;
+        Some(Placed {
+            value: text.get_ref().clone(),
+            line: self.line_of(Some(text), 0),
+        })
+    }
+
+    fn time(&self, moment: Option<&Spanned<WrittenTime>>) -> Option<Placed<Timestamp>> {
+        Some(Placed {
+            value: moment?.get_ref().0,
+            line: self.line_of(moment, 0),
+        })
+    }
+
+    fn placed<T, U>(
+        &mut self,
+        text: Option<&Spanned<T>>,
+        check: impl FnOnce(&Spanned<T>) -> Result<U, SourceFault>,
+    ) -> Option<Placed<U>> {
+        let text = text?;
+        let value = self.keep(check(text))?;
+        Some(Placed {
+            value,
+            line: self.line_of(Some(text), 0),
+        })
+    }
+
+    /// The value; a fault is kept.
+    fn keep<T>(&mut self, read: Result<T, SourceFault>) -> Option<T> {
+        read.map_err(|fault| self.fault(fault)).ok()
+    }
+
+    pub(super) fn fault(&mut self, fault: SourceFault) {
+        self.faults.push(Mistake {
+            file: self.path.to_owned(),
+            line: self.lines.of_byte(fault.at),
+            what: fault.what,
+        });
+    }
+}
+
+/// The key that is, or has its value, at this byte.
+fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
+    for (key, value) in table {
+        for span in [key.span(), value.span()] {
+            if (span.start..=span.end).contains(&at) {
+                return Some(key.get_ref().clone().into_owned());
+            }
+        }
+    }
+    None
+}
+
+/// Where the lines of a text end.
+struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line, counted from 1, that contains the byte at `at`.
+    fn of_byte(&self, at: usize) -> usize {
+        self.0.partition_point(|end| *end < at) + 1
+    }
+}

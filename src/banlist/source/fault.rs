@@ -1,0 +1,29 @@
+//! Defines what is wrong in a source, and where.
+
+use std::fmt;
+
+use toml::Spanned;
+
+/// Something wrong, and its byte position.
+pub(super) struct SourceFault {
+    pub(super) at: usize,
+    pub(super) what: String,
+}
+
+impl SourceFault {
+    pub(super) fn new<T>(place: &Spanned<T>, what: impl fmt::Display) -> Self {
+        Self {
+            at: place.span().start,
+            what: what.to_string(),
+        }
+    }
+
+    /// The message of the TOML reader, on one line.
+    pub(super) fn of_toml(error: &toml::de::Error) -> Self {
+        let what = error.message().lines().collect::<Vec<_>>().join(", ");
+        Self {
+            at: error.span().map_or(0, |span| span.start),
+            what,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Checks the values of a source's keys.
+//!
+//! Each fault has its place in the text.
+
+use std::fmt;
+
+use toml::Spanned;
+
+use super::fault::SourceFault;
+use crate::lineage::digest::Digest;
+
+/// The value of a key that must not be missing; `at` is the start of its table.
+pub(super) fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, SourceFault> {
+    value.ok_or_else(|| SourceFault {
+        at,
+        what: format!("missing field `{key}`"),
+    })
+}
+
+pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, SourceFault> {
+    let expected = format_args!("id: expected a word of 1 to {MAX_ID} legal characters");
+    fitting(text, is_id(text.get_ref()), expected)
+}
+
+pub(super) fn reason(text: &Spanned<String>) -> Result<String, SourceFault> {
+    phrase(text, "reason", MAX_REASON)
+}
+
+pub(super) fn advisory(text: &Spanned<String>) -> Result<String, SourceFault> {
+    word(text, "an advisory", 64)
+}
+
+pub(super) fn successor(text: &Spanned<String>) -> Result<String, SourceFault> {
+    word(text, "successor", 512)
+}
+
+pub(super) fn ticket(text: &Spanned<String>) -> Result<String, SourceFault> {
+    word(text, "ticket", 200)
+}
+
+pub(super) fn name(text: &Spanned<String>) -> Result<String, SourceFault> {
+    phrase(text, "name", 512)
+}
+
+/// The checked value of something optional.
+pub(super) fn optional<T, U>(
+    value: Option<&T>,
+    check: impl FnOnce(&T) -> Result<U, SourceFault>,
+) -> Result<Option<U>, SourceFault> {
+    value.map(check).transpose()
+}
+
+pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, SourceFault> {
+    let found = text.get_ref();
+    Digest::parse(found).map_err(|_| {
+        SourceFault::new(
+            text,
+            format_args!("expected sha256:DIGEST, found {found:?}"),
+        )
+    })
+}
+
+/// The most characters of a ban's ID.
+const MAX_ID: usize = 64;
+
+/// The most characters of a ban's reason.
+pub const MAX_REASON: usize = 200;
+
+/// Whether `text` can be the ID of a ban.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    is_part(text, MAX_ID)
+}
+
+/// Whether `text` can be the reason of a ban.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    is_phrase(text, MAX_REASON)
+}
+
+/// Whether `text` has letters, digits, `.`, `_` and `-` alone.
+fn is_part(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+fn is_phrase(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
+}
+
+/// The text, if it fits.
+fn fitting(
+    text: &Spanned<String>,
+    fits: bool,
+    expected: fmt::Arguments<'_>,
+) -> Result<String, SourceFault> {
+    let found = text.get_ref();
+    if fits {
+        Ok(found.clone())
+    } else {
+        Err(SourceFault::new(
+            text,
+            format_args!("{expected}, found {found:?}"),
+        ))
+    }
+}
+
+/// A word of visible ASCII characters.
+fn word(text: &Spanned<String>, key: &str, most: usize) -> Result<String, SourceFault> {
+    let found = text.get_ref();
+    let fits =
+        (1..=most).contains(&found.len()) && found.bytes().all(|byte| byte.is_ascii_graphic());
+    let expected = format_args!("{key}: expected a word of 1 to {most} legal characters");
+    fitting(text, fits, expected)
+}
+
+/// A phrase on one line.
+fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, SourceFault> {
+    let expected = format_args!("{key}: expected one line of 1 to {most} characters");
+    fitting(text, is_phrase(text.get_ref(), most), expected)
+}
+
+pub(super) fn platform(text: &Spanned<String>) -> Result<String, SourceFault> {
+    let found = text.get_ref();
+    let fits = (2..=3).contains(&found.split('/').count())
+        && found.split('/').all(|part| is_part(part, 32));
+    fitting(
+        text,
+        fits,
+        format_args!("platform: expected os/architecture[/variant]"),
+    )
+}
+
+/// A command: arguments without NUL, of which the first is not empty.
+pub(super) fn command(
+    arguments: &Spanned<Vec<String>>,
+    key: &str,
+) -> Result<Vec<String>, SourceFault> {
+    let found = arguments.get_ref();
+    let fits = found.first().is_some_and(|first| !first.is_empty()) && are_arguments(found);
+    if fits {
+        Ok(found.clone())
+    } else {
+        Err(SourceFault::new(
+            arguments,
+            format_args!("{key}: expected a command and its arguments"),
+        ))
+    }
+}
+
+/// Whether the kernel accepts these arguments.
+pub(super) fn are_arguments(arguments: &[String]) -> bool {
+    arguments.len() <= 256 && !arguments.iter().any(|argument| argument.contains('\0'))
+}
+
+pub(super) fn user(text: &Spanned<String>) -> Result<String, SourceFault> {
+    let fits = match text.get_ref().split_once(':') {
+        Some((user, group)) => is_number(user) && is_number(group),
+        None => false,
+    };
+    fitting(
+        text,
+        fits,
+        format_args!("user: expected UID:GID in numbers"),
+    )
+}
+
+fn is_number(id: &str) -> bool {
+    id.parse::<u32>()
+        .is_ok_and(|number| number.to_string() == id)
+}

@@ -1,0 +1,238 @@
+//! Reads what containerd records of one container, within one version of the database.
+
+use serde::Deserialize;
+
+use super::super::docker_store::is_init;
+use super::super::protobuf;
+use crate::lineage::bolt::{BoltError, Bucket, View};
+use crate::lineage::chain::MAX_LAYERS;
+use crate::lineage::digest::{ChainId, Digest, ImageId};
+
+/// The label of a snapshot whose content was never unpacked here, only claimed (containerd
+/// core/unpack, stargz-snapshotter, nydus-snapshotter).
+pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
+/// The extension in which the CRI plugin keeps its record of a container.
+pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
+
+/// What a container is made of, as containerd records it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The record of the container, when one was asked for.
+    pub container: ContainerdRecord,
+    /// The snapshots it runs on: its own first, and last the first one that is named after a chain
+    /// ID, if there is one.
+    pub snapshots: Vec<Snapshot>,
+    /// What the name in [`ContainerdRecord::image`] means now. A hint.
+    pub target: Option<Digest>,
+}
+
+/// The record of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerdRecord {
+    /// The name of its image, which may mean another image by now.
+    pub image: String,
+    /// The snapshotter that keeps its root.
+    pub snapshotter: String,
+    /// Its own snapshot; empty when it was made without one.
+    pub snapshot_key: String,
+    /// The image ID that the CRI plugin resolved.
+    pub image_id: Option<ImageId>,
+}
+
+/// The record of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its name in the namespace.
+    pub key: String,
+    /// Its name in the snapshotter: `<namespace>/<number>/<key>`; empty when it is not known.
+    pub name: String,
+    /// The key of the snapshot below; empty at the bottom.
+    pub parent: String,
+    /// Whether it is labelled as not unpacked here.
+    pub is_remote: bool,
+}
+
+/// Where to start.
+#[derive(Clone, Copy, Debug)]
+pub enum FactsQuery<'a> {
+    /// A container's record, which names its snapshot.
+    Container(&'a str),
+    /// A snapshot, for engines that keep the container's record themselves: snapshotter and key.
+    Snapshot(&'a str, &'a str),
+}
+
+impl Facts {
+    /// The chain ID of the image's layers: the name of the last snapshot, if it is one.
+    #[must_use]
+    pub fn top(&self) -> Option<ChainId> {
+        self.snapshots
+            .last()
+            .and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
+    }
+
+    /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and
+    /// the one that Docker puts below it.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        let own = self.container.snapshot_key.as_str();
+        let is_own = |key: &str| key == own || key.strip_suffix("-init") == Some(own);
+        let ends = self
+            .snapshots
+            .last()
+            .is_some_and(|snapshot| snapshot.parent.is_empty());
+        ends && self.snapshots.iter().all(|snapshot| is_own(&snapshot.key))
+    }
+
+    /// Whether any of the snapshots was never unpacked here.
+    #[must_use]
+    pub fn has_remote(&self) -> bool {
+        self.snapshots.iter().any(|snapshot| snapshot.is_remote)
+    }
+}
+
+/// The chain IDs after which these snapshots, topmost first, are named, lowest first; `None` when
+/// one has another name.
+#[must_use]
+pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
+    let layers = snapshots
+        .iter()
+        .rev()
+        .filter(|snapshot| !is_init(&snapshot.key));
+    layers
+        .map(|snapshot| ChainId::parse(&snapshot.key).ok())
+        .collect()
+}
+
+/// What `view` says about `query`; `None` when there is no such record.
+///
+/// # Errors
+/// [`BoltError`].
+pub fn facts(
+    view: &View<'_>,
+    namespace: &str,
+    query: FactsQuery<'_>,
+) -> Result<Option<Facts>, BoltError> {
+    let container = match query {
+        FactsQuery::Container(id) => container(view, namespace, id)?,
+        FactsQuery::Snapshot(snapshotter, key) => Some(ContainerdRecord {
+            snapshotter: snapshotter.to_owned(),
+            snapshot_key: key.to_owned(),
+            ..ContainerdRecord::default()
+        }),
+    };
+    let Some(container) = container else {
+        return Ok(None);
+    };
+    let mut found = Facts {
+        target: target(view, namespace, &container.image)?,
+        container,
+        snapshots: Vec::new(),
+    };
+    let mut key = found.container.snapshot_key.clone();
+    if key.is_empty() {
+        return Ok(Some(found));
+    }
+    let path: [&[u8]; 4] = [
+        b"v1",
+        namespace.as_bytes(),
+        b"snapshots",
+        found.container.snapshotter.as_bytes(),
+    ];
+    let Some(bucket) = view.bucket(&path)? else {
+        return Ok(None);
+    };
+    while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
+        let Some(snapshot) = snapshot(&bucket, &key)? else {
+            return Ok(None);
+        };
+        key.clone_from(&snapshot.parent);
+        found.snapshots.push(snapshot);
+    }
+    Ok(Some(found))
+}
+
+fn container(
+    view: &View<'_>,
+    namespace: &str,
+    id: &str,
+) -> Result<Option<ContainerdRecord>, BoltError> {
+    let Some(record) = view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?
+    else {
+        return Ok(None);
+    };
+    // containerd always writes it, empty when there is no snapshot (core/metadata/containers.go,
+    // `writeContainer`).
+    if record.get(b"snapshotKey")?.is_none() {
+        return Err(record.fault("holds a container without a snapshot key"));
+    }
+    let extensions = record.bucket(b"extensions")?;
+    let cri = extensions.map_or(Ok(None), |extensions| {
+        extensions.get(CRI_CONTAINER.as_bytes())
+    })?;
+    Ok(Some(ContainerdRecord {
+        image: text(&record, b"image")?,
+        snapshotter: text(&record, b"snapshotter")?,
+        snapshot_key: text(&record, b"snapshotKey")?,
+        image_id: cri.and_then(|any| cri_image_id(protobuf::bytes_field(&any, 2)?)),
+    }))
+}
+
+pub(super) fn snapshot(bucket: &Bucket<'_>, key: &str) -> Result<Option<Snapshot>, BoltError> {
+    let Some(record) = bucket.bucket(key.as_bytes())? else {
+        return Ok(None);
+    };
+    let labels = record.bucket(b"labels")?;
+    let is_remote = labels
+        .map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?
+        .is_some();
+    Ok(Some(Snapshot {
+        key: key.to_owned(),
+        name: text(&record, b"name")?,
+        parent: text(&record, b"parent")?,
+        is_remote,
+    }))
+}
+
+pub(super) fn target(
+    view: &View<'_>,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Digest>, BoltError> {
+    let Some(target) = view.bucket(&[
+        b"v1",
+        namespace.as_bytes(),
+        b"images",
+        name.as_bytes(),
+        b"target",
+    ])?
+    else {
+        return Ok(None);
+    };
+    Ok(Digest::parse(&text(&target, b"digest")?).ok())
+}
+
+/// A value as text. Keys and names that are not UTF-8 are converted, and then match nothing.
+fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
+    Ok(bucket
+        .get(key)?
+        .map(|value| String::from_utf8_lossy(&value).into_owned())
+        .unwrap_or_default())
+}
+
+/// The image ID in the CRI plugin's own record of a container, JSON (containerd
+/// internal/cri/store/container/metadata.go).
+#[must_use]
+pub fn cri_image_id(json: &[u8]) -> Option<ImageId> {
+    #[derive(Deserialize)]
+    struct CriRecord {
+        #[serde(rename = "Metadata")]
+        metadata: CriMetadata,
+    }
+    #[derive(Deserialize)]
+    struct CriMetadata {
+        #[serde(rename = "ImageRef")]
+        image_ref: String,
+    }
+    let record: CriRecord = serde_json::from_slice(json).ok()?;
+    ImageId::parse(&record.metadata.image_ref).ok()
+}
