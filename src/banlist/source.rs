@@ -192,25 +192,22 @@ impl Source {
     /// them: for the person who corrects it. A file that can no longer be read has none.
     #[must_use]
     pub fn places(&self, digest: &Digest) -> Vec<(&Path, usize)> {
-        let hex = digest.hex();
-        let lines = self
-            .files
-            .iter()
-            .filter_map(|path| Some((path, file::open(path, Guard::Any).ok()?.0)))
-            .flat_map(|(path, file)| {
-                let lines = BufReader::new(file.take(MAX_DIGESTS))
-                    .split(b'\n')
-                    .map_while(Result::ok);
-                lines
-                    .zip(1..)
-                    .map(move |(text, line)| (path.as_path(), line, text))
-            });
-        let found =
-            lines.filter(|(_, _, text)| str::from_utf8(text).is_ok_and(|text| text.contains(&hex)));
-        found
-            .map(|(path, line, _)| (path, line))
-            .take(MAX_PLACES)
-            .collect()
+        let (hex, mut places) = (digest.hex(), Vec::new());
+        for path in &self.files {
+            let Ok((file, _)) = file::open(path, Guard::Any) else {
+                continue;
+            };
+            let lines = BufReader::new(file.take(MAX_DIGESTS)).split(b'\n');
+            for (text, line) in lines.map_while(Result::ok).zip(1..) {
+                if places.len() == MAX_PLACES {
+                    return places;
+                }
+                if str::from_utf8(&text).is_ok_and(|text| text.contains(&hex)) {
+                    places.push((path.as_path(), line));
+                }
+            }
+        }
+        places
     }
 
     fn read<R: Read>(

@@ -47,11 +47,6 @@ pub struct EntryLine {
 impl EntryLine {
     fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
         matches.sort_unstable();
-        let together = |found: &[(usize, MatchKind)]| {
-            found
-                .iter()
-                .fold(Kinds::NONE, |kinds, (_, kind)| kinds.with(*kind))
-        };
         let bans = matches
             .chunk_by(|one, other| one.0 == other.0)
             .map(|found| (found[0].0, together(found)))
@@ -61,6 +56,12 @@ impl EntryLine {
             bans,
         }
     }
+}
+
+fn together(matches: &[(usize, MatchKind)]) -> Kinds {
+    matches
+        .iter()
+        .fold(Kinds::NONE, |kinds, (_, kind)| kinds.with(*kind))
 }
 
 /// What is known of a list that was checked to its end.

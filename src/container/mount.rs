@@ -146,10 +146,8 @@ pub fn points() -> Result<Vec<PathBuf>, MountError> {
 /// The mount points in the text of `/proc/self/mountinfo`. Truncated lines are skipped.
 #[must_use]
 pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
-    let points = table
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
-    points.map(|point| path(unescape_octal(point))).collect()
+    let points = lines(table).filter_map(|line| fields(line).nth(4));
+    points.map(unescaped).collect()
 }
 
 /// The path, for this process, of the directory that a bind mount at `root` shows. The kernel
@@ -163,14 +161,19 @@ pub fn shown_directory(mount: &RootMount, root: &Path) -> Option<PathBuf> {
 /// The paths at which the mounts of a table would show the directory `directory` of their file
 /// systems.
 fn paths_of<'a>(directory: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
-    table.split(|byte| *byte == b'\n').filter_map(move |line| {
-        let mut fields = line.split(|byte| *byte == b' ').skip(3).map(unescape_octal);
-        let (root, point) = (path(fields.next()?), path(fields.next()?));
-        directory
-            .strip_prefix(root)
-            .ok()
-            .map(|rest| point.join(rest))
+    lines(table).filter_map(move |line| {
+        let mut fields = fields(line).skip(3).map(unescaped);
+        let (root, point) = (fields.next()?, fields.next()?);
+        Some(point.join(directory.strip_prefix(root).ok()?))
     })
+}
+
+fn lines(table: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    table.split(|byte| *byte == b'\n')
+}
+
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b' ')
 }
 
 /// What to look for in a table of mounts.
@@ -185,8 +188,7 @@ pub enum MountQuery<'a> {
 /// Finds a mount in the text of `/proc/self/mountinfo`. Truncated or malformed lines are skipped.
 #[must_use]
 pub fn find(table: &[u8], query: MountQuery<'_>) -> Option<RootMount> {
-    table
-        .split(|byte| *byte == b'\n')
+    lines(table)
         .rev()
         .find_map(|line| mount_in_line(line, query))
 }
@@ -196,7 +198,7 @@ pub fn find(table: &[u8], query: MountQuery<'_>) -> Option<RootMount> {
 /// ID          root  point            optional   type source    options
 /// ```
 fn mount_in_line(line: &[u8], query: MountQuery<'_>) -> Option<RootMount> {
-    let mut fields = line.split(|byte| *byte == b' ');
+    let mut fields = fields(line);
     let id = fields.next()?;
     let root = fields.nth(2)?;
     let point = fields.next()?;

@@ -231,7 +231,7 @@ pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, L
         );
         return Err(Corrupt::Mount(bundle.root.clone(), difference).into());
     }
-    let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
+    let mount = mount::at(&bundle.root)?;
     let found = StoredLayer {
         id: &bundle.id,
         root: &root,

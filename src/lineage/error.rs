@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use super::digest::Digest;
+use crate::container::mount::MountError;
 use crate::sys::file::FileError;
 
 /// Why a lineage is not known.
@@ -55,6 +56,12 @@ pub enum Corrupt {
 impl From<Unknown> for LineageError {
     fn from(cause: Unknown) -> Self {
         Self::Unknown(cause)
+    }
+}
+
+impl From<MountError> for LineageError {
+    fn from(cause: MountError) -> Self {
+        Self::Unknown(Unknown::Bundle(Box::new(cause)))
     }
 }
 

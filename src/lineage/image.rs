@@ -219,16 +219,10 @@ impl ImageDocument {
         match (text.config, text.layers, text.manifests) {
             (Some(config), layers, None) => {
                 let layers = layers.unwrap_or_default();
-                let is_document = |layer: &DescriptorText| {
-                    layer
-                        .media_type
-                        .as_ref()
-                        .is_some_and(|kind| kind.ends_with("json"))
-                };
                 Ok(Self::Manifest(Manifest {
                     image_id: ImageId(config.digest.0),
                     config_type: config.media_type,
-                    holds_documents: !layers.is_empty() && layers.iter().all(is_document),
+                    holds_documents: !layers.is_empty() && layers.iter().all(is_json),
                     layers: layers
                         .into_iter()
                         .map(|layer| LayerDigest(layer.digest.0))
@@ -297,11 +291,6 @@ impl SourceLabels {
             .config
             .and_then(|config| config.labels)
             .unwrap_or_default();
-        let kept = |label: Option<Cow<'_, str>>| {
-            label
-                .filter(|text| (1..=MAX_LABEL).contains(&text.len()))
-                .map(Cow::into_owned)
-        };
         Ok(Self {
             source: kept(labels.source),
             revision: kept(labels.revision),
@@ -353,15 +342,27 @@ fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Re
     serde_json::from_slice(bytes).map_err(|error| BadImage::new(document, error))
 }
 
+/// Whether a layer is a document: such a manifest is an attestation or the like.
+fn is_json(layer: &DescriptorText) -> bool {
+    matches!(&layer.media_type, Some(kind) if kind.ends_with("json"))
+}
+
+/// A label that is not too long to show.
+fn kept(label: Option<Cow<'_, str>>) -> Option<String> {
+    let label = label?;
+    (1..=MAX_LABEL)
+        .contains(&label.len())
+        .then(|| label.into_owned())
+}
+
 // The documents as they are written. Go writes an empty list, map or struct as `null` in places, so
 // nearly every field may be null.
 
 impl From<PlatformText> for Platform {
     fn from(text: PlatformText) -> Self {
-        let kept = |field: Option<String>| field.unwrap_or_default();
         Self {
-            os: kept(text.os),
-            architecture: kept(text.architecture),
+            os: text.os.unwrap_or_default(),
+            architecture: text.architecture.unwrap_or_default(),
             variant: text.variant.filter(|variant| !variant.is_empty()),
         }
     }

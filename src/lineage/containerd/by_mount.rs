@@ -48,7 +48,7 @@ pub fn resolve(
     paths: &Paths,
     deadline: &Deadline,
 ) -> Result<Option<Origin>, LineageError> {
-    let Some(mount) = mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)))? else {
+    let Some(mount) = mount::at(root)? else {
         return Ok(None);
     };
     let Some(directories) = directories(&mount).or_else(|| bound(&mount, root, bundle)) else {

@@ -93,18 +93,17 @@ fn facts_of(
     stores: &ImageSources<'_>,
 ) -> Result<ImageFacts, LineageError> {
     let query = ImageQuery::Known(chain);
-    let by_target = |content: &Content, target| {
-        content
-            .by_target(target, hints.image_id, query, stores.deadline)
-            .ok()
-            .flatten()
-    };
-    let mut found = stores.content.and_then(|content| {
-        hints
-            .targets
-            .iter()
-            .find_map(|target| by_target(content, *target))
-    });
+    let mut found = None;
+    if let Some(content) = stores.content {
+        for target in &hints.targets {
+            if let Ok(Some(image)) =
+                content.by_target(*target, hints.image_id, query, stores.deadline)
+            {
+                found = Some(image);
+                break;
+            }
+        }
+    }
     if let (None, Some(image_id), Some(content)) = (&found, hints.image_id, stores.content) {
         found = content.by_config(image_id, query)?;
     }

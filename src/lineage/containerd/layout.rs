@@ -10,7 +10,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::records::REMOTE_LABEL;
+use super::records::is_remote;
 use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::error::{LineageError, Unknown};
@@ -93,9 +93,7 @@ impl Snapshotter {
     /// # Errors
     /// As [`fault`].
     pub fn layout(&self, name: &str, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
-        self.database
-            .view(deadline, |view| layout(view, name))
-            .map_err(|error| fault(&self.path, error))
+        self.view(deadline, |view| layout(view, name))
     }
 
     /// The directories of the snapshot with the number `own` that is directly above the number
@@ -109,18 +107,7 @@ impl Snapshotter {
         parent: u64,
         deadline: &Deadline,
     ) -> Result<Option<Layout>, LineageError> {
-        let look = |view: &View<'_>| {
-            let Some(links) = view.bucket(&[b"v1", b"parents"])? else {
-                return Ok(None);
-            };
-            let Some(name) = links.get(&link(parent, own))? else {
-                return Ok(None);
-            };
-            layout(view, &String::from_utf8_lossy(&name))
-        };
-        self.database
-            .view(deadline, look)
-            .map_err(|error| fault(&self.path, error))
+        self.view(deadline, |view| layout_above(view, own, parent))
     }
 
     /// The directories of the snapshot with the number `own`, searched among all: for roots without
@@ -133,24 +120,48 @@ impl Snapshotter {
         own: u64,
         deadline: &Deadline,
     ) -> Result<Option<Layout>, LineageError> {
-        let look = |view: &View<'_>| {
-            let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else {
-                return Ok(None);
-            };
-            let name = snapshots.walk(|name, record| {
-                let id = record.map_or(Ok(None), |record| record.get(b"id"))?;
-                let is_it = id.and_then(|id| varint(&id)) == Some(own);
-                Ok(if is_it {
-                    ControlFlow::Break(String::from_utf8_lossy(name).into_owned())
-                } else {
-                    ControlFlow::Continue(())
-                })
-            })?;
-            name.map_or(Ok(None), |name| layout(view, &name))
-        };
+        self.view(deadline, |view| layout_numbered(view, own))
+    }
+
+    fn view<T>(
+        &self,
+        deadline: &Deadline,
+        look: impl Fn(&View<'_>) -> Result<T, BoltError>,
+    ) -> Result<T, LineageError> {
         self.database
             .view(deadline, look)
             .map_err(|error| fault(&self.path, error))
+    }
+}
+
+fn layout_above(view: &View<'_>, own: u64, parent: u64) -> Result<Option<Layout>, BoltError> {
+    let Some(links) = view.bucket(&[b"v1", b"parents"])? else {
+        return Ok(None);
+    };
+    match links.get(&link(parent, own))? {
+        Some(name) => layout(view, &String::from_utf8_lossy(&name)),
+        None => Ok(None),
+    }
+}
+
+fn layout_numbered(view: &View<'_>, own: u64) -> Result<Option<Layout>, BoltError> {
+    let Some(snapshots) = view.bucket(&[b"v1", b"snapshots"])? else {
+        return Ok(None);
+    };
+    let name = snapshots.walk(|name, record| {
+        let id = match record {
+            Some(record) => record.get(b"id")?,
+            None => None,
+        };
+        Ok(if id.and_then(|id| varint(&id)) == Some(own) {
+            ControlFlow::Break(String::from_utf8_lossy(name).into_owned())
+        } else {
+            ControlFlow::Continue(())
+        })
+    })?;
+    match name {
+        Some(name) => layout(view, &name),
+        None => Ok(None),
     }
 }
 
@@ -232,10 +243,7 @@ fn directory(
         .get(b"parent")?
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default();
-    let is_remote = record
-        .bucket(b"labels")?
-        .map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?
-        .is_some();
+    let is_remote = is_remote(&record)?;
     let (namespace, key) = split_name(name);
     Ok(Some((
         SnapshotDirectory {

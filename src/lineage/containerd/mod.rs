@@ -155,9 +155,7 @@ fn without_snapshot(
         Some(origin) => return Ok(origin),
         None => {}
     }
-    let mount = mount::at(&bundle.root)
-        .map_err(|error| Unknown::Bundle(Box::new(error)))?
-        .unwrap_or_default();
+    let mount = mount::at(&bundle.root)?.unwrap_or_default();
     let real = bundle.root.canonicalize().unwrap_or_default();
     let directories = [&bundle.root, &real, &mount.root]
         .into_iter()
@@ -277,7 +275,7 @@ impl<'a> Site<'a> {
         client: Option<Client<'_>>,
         chain: Option<&Chain>,
     ) -> Result<Evidence, LineageError> {
-        let mount = mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))?;
+        let mount = mount::at(&bundle.root)?;
         let snapshotter = facts.container.snapshotter.as_str();
         let (expected, has_remote) = match client {
             Some(mut client) => served_mount(&mut client, facts, chain)?,

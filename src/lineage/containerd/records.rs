@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use facts::{
     CRI_CONTAINER, ContainerdRecord, Facts, FactsQuery, REMOTE_LABEL, Snapshot, chain_names,
-    cri_image_id, facts,
+    cri_image_id, facts, is_remote,
 };
 use facts::{snapshot, target};
 
@@ -160,9 +160,10 @@ impl MetadataDb {
                 return Ok(found);
             };
             blobs.walk::<()>(|digest, blob| {
-                let labels = blob.map_or(Ok(None), |blob| blob.bucket(b"labels"))?;
-                let value = labels.map_or(Ok(None), |labels| labels.get(label.as_bytes()))?;
-                if value.is_some_and(|value| matches(&value))
+                if let Some(blob) = blob
+                    && let Some(labels) = blob.bucket(b"labels")?
+                    && let Some(value) = labels.get(label.as_bytes())?
+                    && matches(&value)
                     && let Ok(image_id) = ImageId::parse(&String::from_utf8_lossy(digest))
                 {
                     found.push(image_id);
@@ -223,9 +224,11 @@ impl MetadataDb {
         self.view(deadline, |view| {
             let record =
                 view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?;
-            Ok(record
-                .map_or(Ok(None), |record| record.get(b"spec"))?
-                .map(|spec| spec.to_vec()))
+            let spec = match record {
+                Some(record) => record.get(b"spec")?,
+                None => None,
+            };
+            Ok(spec.map(|spec| spec.to_vec()))
         })
     }
 
@@ -247,7 +250,10 @@ impl MetadataDb {
                 b"snapshots",
                 snapshotter.as_bytes(),
             ])?;
-            bucket.map_or(Ok(None), |bucket| snapshot(&bucket, key))
+            match bucket {
+                Some(bucket) => snapshot(&bucket, key),
+                None => Ok(None),
+            }
         })
     }
 

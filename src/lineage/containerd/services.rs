@@ -231,22 +231,23 @@ pub fn mount(answer: &[u8]) -> Expected {
     match bytes_field(mount, 1) {
         Some(b"bind") => Expected::Bind(source),
         Some(b"overlay") => {
-            let option = |name: &str| {
-                repeated(mount, 4)
-                    .find_map(|option| std::str::from_utf8(option).ok()?.strip_prefix(name))
-            };
-            let lower = option("lowerdir=")
+            let lower = option(mount, "lowerdir=")
                 .unwrap_or_default()
                 .split(':')
                 .map(PathBuf::from)
                 .collect();
             Expected::Overlay {
                 lower,
-                upper: option("upperdir=").map(PathBuf::from),
+                upper: option(mount, "upperdir=").map(PathBuf::from),
             }
         }
         Some(_) | None => Expected::Opaque,
     }
+}
+
+/// The value of a mount's option.
+fn option<'a>(mount: &'a [u8], name: &str) -> Option<&'a str> {
+    repeated(mount, 4).find_map(|option| std::str::from_utf8(option).ok()?.strip_prefix(name))
 }
 
 #[cfg(test)]

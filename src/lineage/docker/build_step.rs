@@ -39,7 +39,7 @@ pub fn resolve(
     root: &Path,
     deadline: &Deadline,
 ) -> Result<Option<Origin>, LineageError> {
-    match mount::at(&bundle.root).map_err(|error| Unknown::Bundle(Box::new(error)))? {
+    match mount::at(&bundle.root)? {
         Some(mount) if mount.fs_type == "overlay" => {
             overlay_step(&bundle.root, &mount, root, deadline)
         }
@@ -135,7 +135,7 @@ fn fuse_step(
     let Some(data_root) = root.parent() else {
         return Ok(None);
     };
-    let points = mount::points().map_err(|error| Unknown::Bundle(Box::new(error)))?;
+    let points = mount::points()?;
     let own =
         |layer: &LayerRoot| layer.driver == Driver::FuseOverlayfs && layer.data_root == data_root;
     let mut layers = points

@@ -74,7 +74,7 @@ pub fn resolve(
     driver: &str,
     deadline: &Deadline,
 ) -> Result<Origin, LineageError> {
-    let mount = mounted_at(&bundle.root)?;
+    let mount = mount::at(&bundle.root)?;
     MountedContainer {
         bundle,
         mount: mount.as_ref(),
@@ -143,7 +143,7 @@ fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<Pa
 /// # Errors
 /// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
 pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, LineageError> {
-    let mount = mounted_at(&bundle.root)?;
+    let mount = mount::at(&bundle.root)?;
     MountedContainer {
         bundle,
         mount: mount.as_ref(),
@@ -151,10 +151,6 @@ pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, Lin
         deadline,
     }
     .build()
-}
-
-fn mounted_at(root: &Path) -> Result<Option<RootMount>, LineageError> {
-    mount::at(root).map_err(|error| Unknown::Bundle(Box::new(error)).into())
 }
 
 /// What is known before a store is opened.

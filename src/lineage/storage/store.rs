@@ -49,13 +49,13 @@ impl ContainersStore {
         run_root: &Path,
         settings: Vec<PathBuf>,
     ) -> Result<Self, LineageError> {
-        let holds = |driver: &&str| {
-            let directory = |kind| graph_root.join(format!("{driver}-{kind}"));
-            ["images", "containers"]
-                .into_iter()
-                .any(|kind| directory(kind).metadata().is_ok_and(|facts| facts.is_dir()))
-        };
-        let drivers: Vec<_> = DRIVERS.into_iter().filter(holds).collect();
+        let mut drivers = Vec::new();
+        for driver in DRIVERS {
+            let holds = |kind| graph_root.join(format!("{driver}-{kind}")).is_dir();
+            if holds("images") || holds("containers") {
+                drivers.push(driver);
+            }
+        }
         if drivers.is_empty() {
             return Err(Unknown::NoRecord("a store of images", graph_root.to_owned()).into());
         }

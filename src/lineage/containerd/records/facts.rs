@@ -166,9 +166,10 @@ fn container(
         return Err(record.fault("holds a container without a snapshot key"));
     }
     let extensions = record.bucket(b"extensions")?;
-    let cri = extensions.map_or(Ok(None), |extensions| {
-        extensions.get(CRI_CONTAINER.as_bytes())
-    })?;
+    let cri = match extensions {
+        Some(extensions) => extensions.get(CRI_CONTAINER.as_bytes())?,
+        None => None,
+    };
     Ok(Some(ContainerdRecord {
         image: text(&record, b"image")?,
         snapshotter: text(&record, b"snapshotter")?,
@@ -181,16 +182,23 @@ pub(super) fn snapshot(bucket: &Bucket<'_>, key: &str) -> Result<Option<Snapshot
     let Some(record) = bucket.bucket(key.as_bytes())? else {
         return Ok(None);
     };
-    let labels = record.bucket(b"labels")?;
-    let is_remote = labels
-        .map_or(Ok(None), |labels| labels.get(REMOTE_LABEL))?
-        .is_some();
     Ok(Some(Snapshot {
         key: key.to_owned(),
         name: text(&record, b"name")?,
         parent: text(&record, b"parent")?,
-        is_remote,
+        is_remote: is_remote(&record)?,
     }))
+}
+
+/// Whether the record of a snapshot is labelled as never unpacked here.
+///
+/// # Errors
+/// [`BoltError`].
+pub fn is_remote(record: &Bucket<'_>) -> Result<bool, BoltError> {
+    Ok(match record.bucket(b"labels")? {
+        Some(labels) => labels.get(REMOTE_LABEL)?.is_some(),
+        None => false,
+    })
 }
 
 pub(super) fn target(
