@@ -38,7 +38,7 @@ use crate::verdict::Admission;
 /// Counts how often Embargo has become a runtime that is Embargo again.
 const DEPTH: &str = "EMBARGO_DEPTH";
 
-/// This often is no accident: engines nest containers, but each starts counting anew.
+/// This often is no accident: engines nest containers, but each starts counting at zero.
 const DEEPEST: u32 = 8;
 
 /// Where a runtime is, seen from Embargo.

@@ -28,16 +28,16 @@ pub enum ListError {
     NoHead(PathBuf),
     /// The head is not in its grammar.
     Head(PathBuf, Malformed),
-    /// The list is for another origin: found, wanted.
+    /// The list is for another origin: found, expected.
     Origin(PathBuf, String, String),
-    /// The list was made for a keyset newer than the node's: wanted, the node's.
+    /// The list was made for a keyset newer than the node's: needed, the node's.
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed it.
     Signatures(PathBuf, SignatureTally),
     /// It did not come through an installation, and fewer trusted keys signed it than a list that
     /// may lift bans needs.
     NotInstalled(PathBuf, SignatureTally),
-    /// The file is not as long as its head says: found, wanted, in bytes.
+    /// The file is not as long as its head says: found, expected, in bytes.
     Size(PathBuf, u64, u64),
     /// The list is older than one that this node already had: found, the floor.
     Rollback(PathBuf, Edition, Edition),
@@ -45,7 +45,7 @@ pub enum ListError {
     Jump(PathBuf, Edition, Edition),
     /// The list has the version of the floor but other content.
     Equivocation(PathBuf, Edition),
-    /// The list is older than the settings' `min_version`: found, wanted.
+    /// The list is older than the settings' `min_version`: found, required.
     TooOld(PathBuf, u64, u64),
     /// A node of the tree is not what its parent, or the head, says: level (0 = leaves), index.
     Node(PathBuf, u8, u64),

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Earlier versions of the program also named the list before, `previous sha256:…`, which they kept
-//! to stand in for the one in force. Such a line is read and no longer means anything: no older
+//! to stand in for the one in force. Such a line is read and has no effect: no older
 //! list answers for a newer one.
 
 use std::fmt;

@@ -221,26 +221,19 @@ impl Patch {
     /// command, the check, and user and time.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let arguments = |arguments: &[String]| {
-            arguments
-                .iter()
-                .map(|argument| line::shell_word(argument))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
         let script = self
             .script
             .map(|digest| format!("script {digest} "))
             .unwrap_or_default();
         let mut lines = vec![
-            format!("patch: {script}{}", arguments(&self.run))
+            format!("patch: {script}{}", typed(&self.run))
                 .trim_end()
                 .to_owned(),
         ];
         lines.extend(
             self.check
                 .as_ref()
-                .map(|check| format!("patch check: {}", arguments(check))),
+                .map(|check| format!("patch check: {}", typed(check))),
         );
         let unit = if self.timeout == 1 {
             "second"
@@ -254,6 +247,15 @@ impl Patch {
         ));
         lines
     }
+}
+
+/// A command as a person types it.
+fn typed(arguments: &[String]) -> String {
+    let words: Vec<_> = arguments
+        .iter()
+        .map(|argument| line::shell_word(argument))
+        .collect();
+    words.join(" ")
 }
 
 /// A digest that is in the list and in the container.

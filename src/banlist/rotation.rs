@@ -20,7 +20,7 @@ use super::text::Malformed;
 pub enum RotationError {
     /// It is not in a keyset's grammar.
     Malformed(Malformed),
-    /// It is for another origin: found, wanted.
+    /// It is for another origin: found, expected.
     Origin(String, String),
     /// The old keyset, of this number, names no root key that could sign it.
     ByHand(u64),

@@ -15,7 +15,7 @@
 //! effective = 2026-11-20
 //! lapses = 2027-11-20                                  # optional
 //! successor = "docker.io/library/debian:12.5"          # optional
-//! cure = ["sha256:…"]                                  # optional: diff IDs of layers that bring the fix
+//! cure = ["sha256:…"]                                  # optional: diff IDs of layers that have the fix
 //!
 //! [[ban.match]]                                        # at least one
 //! base = "sha256:…"                                    # or image = , layer = ; or base_file = "digests.txt", image_file = , layer_file =

@@ -79,6 +79,11 @@ impl<'a> TreeNode<'a> {
         &self.records[start..start + 32]
     }
 
+    /// The key as a fence.
+    fn fence(&self, at: usize) -> Option<[u8; 32]> {
+        self.key(at).try_into().ok()
+    }
+
     /// The hash of a child.
     fn child(&self, at: usize) -> &'a [u8] {
         &self.records[at * INNER_RECORD..][..32]
@@ -271,12 +276,15 @@ fn enter(
                 .filter(|at| digests[*at] == leaf.digest)
                 .for_each(|at| found[at] = Some(leaf));
         } else {
-            let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
             below.push(Visit {
                 index: visit.index * PER_INNER + at as u64,
                 hash: Digest::from_bytes(node.child(at).try_into().ok()?),
-                from: fence(at),
-                to: if slot < count { fence(slot) } else { visit.to },
+                from: node.fence(at),
+                to: if slot < count {
+                    node.fence(slot)
+                } else {
+                    visit.to
+                },
                 range: these,
             });
         }

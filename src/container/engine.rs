@@ -3,7 +3,7 @@
 //! It goes by the shape of the bundle's path alone, whatever comes before the shape: state
 //! directories and data roots are settings of the engines, and annotations can be forged by users
 //! and by image authors. In: a [`Bundle`]. Out: a [`BundlePlace`], which says where to look and proves
-//! nothing: the engine's own record of the container must agree before anything is believed.
+//! nothing: the engine's own record of the container must agree before anything counts.
 //!
 //! | shape of the bundle's path | place | seen with |
 //! |---|---|---|
@@ -232,23 +232,26 @@ pub fn is_in_a_store(path: &Path) -> bool {
         .iter()
         .map(|name| name.to_str().unwrap_or_default())
         .collect();
-    let of_layer = |name: &str| {
-        name.starts_with("diff")
-            || ["merged", "empty", "mapped", "composefs-layers"].contains(&name)
-    };
-    let layer = |names: &[&str]| match names {
-        ["overlay2" | "overlay" | "fuse-overlayfs", "l", _] => true,
-        ["overlay2" | "overlay" | "fuse-overlayfs", _, name] => of_layer(name),
-        ["vfs", "dir", _] | ["btrfs", "subvolumes", _] | ["zfs", "graph", _] => true,
-        [_, "rootfs", snapshotter] => SNAPSHOTTERS.contains(snapshotter),
-        _other => false,
-    };
     let is_relative = path.is_relative() && !names.is_empty();
     is_relative
-        || names.windows(3).any(layer)
+        || names.windows(3).any(are_a_layers)
         || names
             .iter()
             .any(|name| name.starts_with("io.containerd.snapshotter.v1."))
+}
+
+/// Whether three names after each other lead to a layer's files.
+fn are_a_layers(names: &[&str]) -> bool {
+    match names {
+        ["overlay2" | "overlay" | "fuse-overlayfs", directory, name] => {
+            *directory == "l"
+                || name.starts_with("diff")
+                || ["merged", "empty", "mapped", "composefs-layers"].contains(name)
+        }
+        ["vfs", "dir", _] | ["btrfs", "subvolumes", _] | ["zfs", "graph", _] => true,
+        [_, "rootfs", snapshotter] => SNAPSHOTTERS.contains(snapshotter),
+        _other => false,
+    }
 }
 
 /// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not

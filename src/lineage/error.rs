@@ -41,7 +41,7 @@ pub enum Unknown {
     Call,
 }
 
-/// A contradiction: something lies, or is broken.
+/// A contradiction: something is false or broken.
 #[derive(Debug)]
 pub enum Corrupt {
     /// A file of the store is not what the engine writes: which, and what is wrong with it.

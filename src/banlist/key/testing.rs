@@ -9,7 +9,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyP
 
 use crate::banlist::key::sshsig::NAMESPACE;
 
-/// A private key; with an application it lives on a token.
+/// A private key; with an application it is on a token.
 #[derive(Debug)]
 pub(crate) struct TestSsh {
     pair: TestPair,

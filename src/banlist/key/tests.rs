@@ -88,7 +88,7 @@ fn a_key_is_one_in_whatever_form_it_is_written() {
 
 #[test]
 fn a_key_has_one_spelling() {
-    // y = 3 lies on the curve; y = 3 + (2^255 - 19) spells the same point.
+    // y = 3 is on the curve; y = 3 + (2^255 - 19) spells the same point.
     let mut again = [0xff; 32];
     (again[0], again[31]) = (PRIME_LOWEST + 3, 0x7f);
     let mut once = [0; 32];

@@ -16,7 +16,7 @@ use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
 /// Something that can be written at any offset, by several threads at once: a file, bytes in
-/// memory, or nothing where only hashes are wanted.
+/// memory, or nothing where only hashes are needed.
 pub trait WriteAt: Sync {
     /// Writes all of `bytes` from `offset` on.
     ///

@@ -133,15 +133,14 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         let at = step.next;
         step.next += 1;
         let (step, node) = (&self.path[above], self.path[above].node(above));
-        let fence = |at: usize| <[u8; 32]>::try_from(node.key(at)).ok();
         let hash =
             <[u8; 32]>::try_from(node.child(at)).map_err(|_| self.corrupt(above, step.index))?;
         let visit = Visit {
             index: step.index * PER_INNER + at as u64,
             hash: Digest::from_bytes(hash),
-            from: fence(at),
+            from: node.fence(at),
             to: if at + 1 < step.count {
-                fence(at + 1)
+                node.fence(at + 1)
             } else {
                 step.to
             },

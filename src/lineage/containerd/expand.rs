@@ -46,7 +46,7 @@ impl ImageSources<'_> {
     }
 }
 
-/// Hints that may lead to the image. None of them is believed.
+/// Hints that may lead to the image. None of them is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// Its config.

@@ -1,4 +1,4 @@
-//! Tests a containerd container from bundle to origin: what is believed, and what is not.
+//! Tests a containerd container from bundle to origin: what counts, and what does not.
 
 use std::os::unix::fs::symlink;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tests that whatever is broken or lies is reported in one line that names the file, and that none
+//! Tests that whatever is broken or false is reported in one line that names the file, and that none
 //! of it lets a container pass.
 
 use super::*;
