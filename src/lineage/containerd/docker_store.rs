@@ -33,19 +33,19 @@ pub struct DockerContainer {
 }
 
 #[derive(Deserialize)]
-struct RecordText {
+struct RecordJson {
     #[serde(rename = "ID")]
     id: String,
     #[serde(rename = "Image", default)]
     image: String,
     #[serde(rename = "ImageManifest", default)]
-    manifest: Option<DescriptorText>,
+    manifest: Option<ManifestText>,
     #[serde(rename = "Config", default)]
     config: Option<RequestText>,
 }
 
 #[derive(Deserialize)]
-struct DescriptorText {
+struct ManifestText {
     #[serde(default)]
     digest: String,
 }
@@ -74,7 +74,7 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
         Err(error) if error.is_absent() => return Ok(None),
         answer => answer.map_err(Unknown::File)?,
     };
-    let record: RecordText = serde_json::from_slice(&json)
+    let record: RecordJson = serde_json::from_slice(&json)
         .map_err(|error| Corrupt::File(path.clone(), error.to_string()))?;
     if record.id != bundle.id.as_str() {
         return Err(Corrupt::File(path, format!("it is the record of {:?}", record.id)).into());

@@ -235,12 +235,12 @@ pub fn parse_names(json: &[u8]) -> Result<Vec<ImageName<'_>>, String> {
 #[derive(Deserialize)]
 struct NamesText<'a> {
     #[serde(rename = "Repositories", borrow)]
-    repositories: Option<Pairs<Text<'a>, Option<Pairs<Text<'a>, Text<'a>>>>>,
+    repositories: Option<Pairs<JsonText<'a>, Option<Pairs<JsonText<'a>, JsonText<'a>>>>>,
 }
 
 /// Text that is copied only where JSON escapes something in it.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct JsonText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A JSON object as a list: nothing is looked up in it, and a map would take time to build.
 struct Pairs<K, V>(Vec<(K, V)>);

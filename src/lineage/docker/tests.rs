@@ -37,9 +37,9 @@ type Change<'a> = &'a dyn Fn(&mut RootMount);
 type Make = fn(&Path);
 
 /// A copy of a fixture, for a test to break.
-struct Copy(tempfile::TempDir);
+struct DockerCopy(tempfile::TempDir);
 
-impl Copy {
+impl DockerCopy {
     fn of(fixture: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         copy_tree(
@@ -107,7 +107,7 @@ fn soon() -> &'static Deadline {
 /// Resolves a container of the overlay2 fixture at its start, as the gate does, with its own mount
 /// at the start or none.
 fn start(
-    copy: &Copy,
+    copy: &DockerCopy,
     container: &str,
     change: impl Fn(&mut RootMount),
 ) -> Result<Origin, LineageError> {
@@ -148,7 +148,7 @@ fn image_id(text: &str) -> Option<ImageId> {
 
 #[test]
 fn a_container_is_resolved_to_the_chain_that_is_mounted() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let web = lineage(start(&copy, WEB_1, |_| ()).unwrap());
     assert_eq!(
         web.chain
@@ -174,7 +174,7 @@ fn a_container_is_resolved_to_the_chain_that_is_mounted() {
 
 #[test]
 fn an_image_without_layers_differs_from_one_whose_record_is_lost() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     assert!(matches!(
         start(&copy, EMPTY_1, |_| ()),
         Ok(Origin::NoLayers(_))
@@ -189,7 +189,7 @@ fn an_image_without_layers_differs_from_one_whose_record_is_lost() {
 
 #[test]
 fn an_image_that_was_removed_by_force_is_walked_layer_by_layer() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let gone = lineage(start(&copy, GONE_1, |_| ()).unwrap());
     assert_eq!(
         (
@@ -214,7 +214,7 @@ fn an_image_that_was_removed_by_force_is_walked_layer_by_layer() {
 
 #[test]
 fn the_digest_an_image_was_pulled_by_is_known() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let store = GraphStore::open(copy.0.path()).unwrap();
     let pulled = lineage(
         store
@@ -232,7 +232,7 @@ fn the_digest_an_image_was_pulled_by_is_known() {
 
 #[test]
 fn a_mount_that_is_not_the_recorded_one_is_corrupt() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let home = copy.path("overlay2");
     let layer = "c213bdd603e0df25cb514ceea18225d3b14cf6987120f70e4593b100ff03e234";
     let path = |names: &str| home.join(names);
@@ -287,7 +287,7 @@ fn a_mount_that_is_not_the_recorded_one_is_corrupt() {
 
 #[test]
 fn directories_relative_to_the_driver_are_those_of_many_layers() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let home = copy.path("overlay2");
     let relative = |mount: &mut RootMount| {
         for directory in mount.lowerdirs.iter_mut().chain(&mut mount.upperdir) {
@@ -302,7 +302,7 @@ fn directories_relative_to_the_driver_are_those_of_many_layers() {
 
 #[test]
 fn a_deadline_that_has_passed_leaves_the_lineage_unknown() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let layers = LayerStore::of(copy.0.path(), Driver::Overlay2);
     let error = layers
         .chain(ChainId::parse(GONE).unwrap(), &Duration::ZERO.into())

@@ -226,8 +226,8 @@ impl Parse for DiffId {
 
 impl<'de, T: Parse> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text<T>(std::marker::PhantomData<T>);
-        impl<T: Parse> Visitor<'_> for Text<T> {
+        struct FieldVisitor<T>(std::marker::PhantomData<T>);
+        impl<T: Parse> Visitor<'_> for FieldVisitor<T> {
             type Value = Field<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -242,7 +242,7 @@ impl<'de, T: Parse> Deserialize<'de> for Field<T> {
                 Ok(Field::Absent)
             }
         }
-        deserializer.deserialize_any(Text(std::marker::PhantomData))
+        deserializer.deserialize_any(FieldVisitor(std::marker::PhantomData))
     }
 }
 

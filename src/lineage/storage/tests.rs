@@ -33,18 +33,18 @@ const APP_TOP: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd314
 const RUN_OWN: &str = "114de169f3f0e3355eaed0ac66229ca9042301468a37f1ab12c5fb683af85f74";
 
 /// A store for a test to read and to break: `<directory>/store` is a copy of the fixture's.
-struct Copy {
+struct StoreCopy {
     directory: tempfile::TempDir,
     fixture: PathBuf,
 }
 
 /// One call of the runtime, with the copy's paths instead of the fixture's.
-struct Call {
+struct RecordedCall {
     bundle: Bundle,
     mount: Option<RootMount>,
 }
 
-impl Copy {
+impl StoreCopy {
     fn of(fixture: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -78,13 +78,13 @@ impl Copy {
         write(&self.file(name), bytes);
     }
 
-    fn call(&self, name: &str) -> Call {
+    fn call(&self, name: &str) -> RecordedCall {
         self.call_beside(name, &self.store())
     }
 
     /// A call with the copy's graph root instead of the fixture's own, and `images` instead of the
     /// additional store.
-    fn call_beside(&self, name: &str, images: &Path) -> Call {
+    fn call_beside(&self, name: &str, images: &Path) -> RecordedCall {
         let mut text = text_of(&self.fixture.join("calls").join(name));
         let (store, run) = (&*self.store(), &*self.directory.path().join("run"));
         let storage = [
@@ -119,7 +119,7 @@ impl Copy {
             id: ContainerId::parse(arguments.last().unwrap()).unwrap(),
             root,
         };
-        Call { bundle, mount }
+        RecordedCall { bundle, mount }
     }
 
     fn settings(&self, text: &str) -> PathBuf {
@@ -164,7 +164,7 @@ fn later() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(60).into()))
 }
 
-impl Call {
+impl RecordedCall {
     fn mounted<'a>(&'a self, settings: &'a [PathBuf]) -> MountedContainer<'a> {
         MountedContainer {
             bundle: &self.bundle,
@@ -214,7 +214,7 @@ fn app_facts(store: &Path) -> ImageFacts {
 
 #[test]
 fn a_container_is_resolved_however_podman_started_it() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     for (call, evidence) in [
         ("run", Evidence::Mount),
         ("rm", Evidence::Mount),
@@ -236,7 +236,7 @@ fn a_container_is_resolved_however_podman_started_it() {
 
 #[test]
 fn of_a_root_mounted_for_reading_only_the_containers_layer_is_the_topmost() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let mut call = copy.call("run");
     let mount = call.mount.as_mut().unwrap();
     let upper = mount.upperdir.take().unwrap();
@@ -256,7 +256,7 @@ fn of_a_root_mounted_for_reading_only_the_containers_layer_is_the_topmost() {
 
 #[test]
 fn a_container_of_an_image_without_layers_has_none() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let origin = copy
         .call("no-layers")
         .container(&copy.store(), "overlay")
@@ -269,7 +269,7 @@ fn a_container_of_an_image_without_layers_has_none() {
 
 #[test]
 fn a_build_step_is_resolved_by_its_mount() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let second_layer = "sha256:2816980b221e7506babb566caf9678f1791ca75d78bfacdac65eaa800aabf08a";
     for (call, diff_ids) in [("buildah", &[BASE][..]), ("build", &[BASE, second_layer])] {
         let call = copy.call(call);
@@ -295,7 +295,7 @@ fn a_build_step_is_resolved_by_its_mount() {
 
 #[test]
 fn the_record_of_a_volatile_container_is_elsewhere() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let volatile = copy.file("overlay-containers/volatile-containers.json");
     fs::rename(copy.file("overlay-containers/containers.json"), &volatile).unwrap();
     copy.put("overlay-containers/containers.json", b"[]");
@@ -310,7 +310,7 @@ fn the_record_of_a_volatile_container_is_elsewhere() {
 
 #[test]
 fn nothing_is_looked_up_after_the_deadline() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let call = copy.call("run");
     let late = MountedContainer {
         deadline: &Duration::ZERO.into(),

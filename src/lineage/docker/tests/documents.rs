@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn names_of_150_000_tags_are_read() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let names = "image/overlay2/repositories.json";
     let text = String::from_utf8(copy.read(names)).unwrap();
     let tags: String = (0..150_000)
@@ -33,7 +33,7 @@ fn names_of_150_000_tags_are_read() {
 #[test]
 fn a_large_image_config_and_a_large_record_of_its_labels_are_read() {
     for mib in [5, 20] {
-        let copy = Copy::of("docker-20.10-overlay2");
+        let copy = DockerCopy::of("docker-20.10-overlay2");
         let expected = lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain;
         let config = String::from_utf8(copy.read(&format!(
             "image/overlay2/imagedb/content/sha256/{}",
@@ -64,7 +64,7 @@ fn a_large_image_config_and_a_large_record_of_its_labels_are_read() {
 
 #[test]
 fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let expected = lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain;
     let config = String::from_utf8(copy.read(&format!(
         "image/overlay2/imagedb/content/sha256/{}",

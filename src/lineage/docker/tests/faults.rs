@@ -108,7 +108,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
             format!("it hashes to {}, not to {APP_IMAGE}", Digest::of(b"{}")),
         ),
     ] {
-        let copy = Copy::of("docker-20.10-overlay2");
+        let copy = DockerCopy::of("docker-20.10-overlay2");
         copy.write(&file, content);
         let error = start(&copy, container, |_| ()).unwrap_err();
         assert_eq!(
@@ -123,7 +123,7 @@ fn a_broken_file_is_named_and_never_taken_for_a_fact() {
 fn names_that_cannot_be_read_make_no_store_corrupt() {
     let names = "image/overlay2/repositories.json";
     for fault in ["none", "cut", "no names", "65 MiB", "a directory"] {
-        let copy = Copy::of("docker-20.10-overlay2");
+        let copy = DockerCopy::of("docker-20.10-overlay2");
         let store = GraphStore::open(&copy.path("")).unwrap();
         let pulled = || {
             lineage(
@@ -174,7 +174,7 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
 
 #[test]
 fn a_chain_that_does_not_hash_to_its_name_is_corrupt() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     copy.write(&layer_file(BASE, "diff"), APP.as_bytes());
     let error = start(&copy, GONE_1, |_| ()).unwrap_err();
     assert!(
@@ -212,7 +212,7 @@ fn a_missing_file_is_unknown_only_where_nothing_refers_to_it() {
             true,
         ),
     ] {
-        let copy = Copy::of("docker-20.10-overlay2");
+        let copy = DockerCopy::of("docker-20.10-overlay2");
         fs::remove_file(copy.path(&file)).unwrap();
         let error = start(&copy, container, |_| ()).unwrap_err();
         assert_eq!(
@@ -225,7 +225,7 @@ fn a_missing_file_is_unknown_only_where_nothing_refers_to_it() {
             "{error:?}"
         );
     }
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     fs::remove_dir_all(copy.path("image/overlay2/layerdb/mounts")).unwrap();
     let layers = LayerStore::of(copy.0.path(), Driver::Overlay2);
     assert_eq!(
@@ -258,7 +258,7 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
         ),
     ];
     for (make, fault) in replace {
-        let copy = Copy::of("docker-20.10-overlay2");
+        let copy = DockerCopy::of("docker-20.10-overlay2");
         fs::remove_file(copy.path(&file)).unwrap();
         make(&copy.path(&file));
         assert_eq!(
@@ -266,7 +266,7 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
             format!("cannot trust {:?}: {fault}", copy.path(&file))
         );
     }
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let tie = copy.path(&mount_file(WEB_1, "mount-id"));
     fs::set_permissions(&tie, fs::Permissions::from_mode(0o666)).unwrap();
     let error = start(&copy, WEB_1, |_| ()).unwrap_err();

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn whole_copies_are_resolved_without_a_mount() {
-    let copy = Copy::of("docker-20.10-vfs");
+    let copy = DockerCopy::of("docker-20.10-vfs");
     let web = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
     let empty = "2f73ae8b72fa3ddf7e0cba168cb9e8400c689281391f6e2f9249b1b78226237b";
     let bundle = |container: &str| {
@@ -58,7 +58,7 @@ fn whole_copies_are_resolved_without_a_mount() {
 
 #[test]
 fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
-    let copy = Copy::of("docker-20.10-buildkit-run");
+    let copy = DockerCopy::of("docker-20.10-buildkit-run");
     let point = "buildkit/executor/wbh0b8jj81tl66n6o6m86p1fz/rootfs";
     let root = copy.path("buildkit");
     let resolve = |change: &dyn Fn(&mut RootMount)| {
@@ -181,7 +181,7 @@ fn a_root_is_in_a_graph_driver_only_by_its_drivers_shape() {
 
 #[test]
 fn people_find_containers_and_images_by_name_and_id() {
-    let copy = Copy::of("docker-20.10-overlay2");
+    let copy = DockerCopy::of("docker-20.10-overlay2");
     let store = GraphStore::open(copy.0.path()).unwrap();
     let mut names: Vec<_> =
         super::super::store::containers(copy.0.path(), 100, super::super::LARGEST_RECORD)

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_container_made_from_a_directory_has_no_image() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     for call in ["rootfs", "rootfs-overlay"] {
         assert_eq!(
             copy.call(call).container(&copy.store(), "overlay").unwrap(),
@@ -16,7 +16,7 @@ fn a_container_made_from_a_directory_has_no_image() {
 
 #[test]
 fn a_mounted_image_given_as_a_directory_is_still_that_image() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let found = image(
         copy.call("rootfs-image")
             .container(&copy.store(), "overlay")
@@ -34,7 +34,7 @@ fn a_mounted_image_given_as_a_directory_is_still_that_image() {
 
 #[test]
 fn a_directory_of_a_store_is_never_no_image() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let layer = copy.file(&format!("overlay/{APP_TOP}"));
     let lower = |directories: &[&Path]| {
         let mut call = copy.call("rootfs-overlay");
@@ -72,7 +72,7 @@ fn a_directory_of_a_store_is_never_no_image() {
 
 #[test]
 fn a_whole_copy_given_as_a_directory_is_still_that_image() {
-    let copy = Copy::of("podman-4.3-vfs");
+    let copy = StoreCopy::of("podman-4.3-vfs");
     let run = copy.call("run");
     let list = text_of(&copy.file("vfs-containers/containers.json"));
     let records: Vec<ContainerRecord> = records::all(list.as_bytes()).unwrap();

@@ -28,8 +28,8 @@ fn kind(error: &LineageError) -> Kind {
 
 /// Breaks a store with `fault`, resolves the call `run` in it and compares the message; `{store}`
 /// is the store.
-fn expect(fault: impl Fn(&Copy), kind_of: Kind, message: &str) {
-    let copy = Copy::of("podman-4.3-overlay");
+fn expect(fault: impl Fn(&StoreCopy), kind_of: Kind, message: &str) {
+    let copy = StoreCopy::of("podman-4.3-overlay");
     fault(&copy);
     let error = copy
         .call("run")
@@ -43,7 +43,7 @@ fn expect(fault: impl Fn(&Copy), kind_of: Kind, message: &str) {
 }
 
 /// Replaces a file by something that is not a list.
-fn replace_by(copy: &Copy, name: &str, what: &str) {
+fn replace_by(copy: &StoreCopy, name: &str, what: &str) {
     let path = copy.file(name);
     fs::remove_file(&path).unwrap();
     match what {
@@ -63,8 +63,8 @@ fn replace_by(copy: &Copy, name: &str, what: &str) {
 
 #[test]
 fn a_broken_list_of_containers_is_named() {
-    let id = &Copy::of("podman-4.3-overlay").call("run").bundle.id;
-    let whole = text_of(&Copy::of("podman-4.3-overlay").file(LIST)).into_bytes();
+    let id = &StoreCopy::of("podman-4.3-overlay").call("run").bundle.id;
+    let whole = text_of(&StoreCopy::of("podman-4.3-overlay").file(LIST)).into_bytes();
     let cannot = "cannot trust \"{store}/overlay-containers/containers.json\": ";
     for (bytes, fault) in [
         (&whole[..whole.len() - 1], "it is not a whole JSON list"),
@@ -142,7 +142,7 @@ fn a_broken_list_of_containers_is_named() {
 
 #[test]
 fn a_record_that_is_not_of_this_container_is_named() {
-    let id = &Copy::of("podman-4.3-overlay").call("run").bundle.id;
+    let id = &StoreCopy::of("podman-4.3-overlay").call("run").bundle.id;
     let list = "cannot trust \"{store}/overlay-containers/containers.json\": ";
     let record = |rest: &str| format!("[{{\"id\":\"{id}\",{rest}}}]");
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
@@ -177,7 +177,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
         "{directory}/{}",
         big_data::file_name(&format!("sha256:{APP_ID}"))
     );
-    let truncated = text_of(&Copy::of("podman-4.3-overlay").file(&name))
+    let truncated = text_of(&StoreCopy::of("podman-4.3-overlay").file(&name))
         .as_bytes()
         .split_last()
         .unwrap()
@@ -198,7 +198,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
         );
     }
     // A config that is too large to be read is not needed: the list of layers says as much.
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     replace_by(&copy, &name, "65 MiB");
     let found = image(
         copy.call("run")
@@ -230,8 +230,9 @@ fn an_image_config_is_believed_only_with_its_hash() {
 
 #[test]
 fn a_broken_list_of_layers_is_named_where_it_is_needed() {
-    let without_config =
-        |copy: &Copy| fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
+    let without_config = |copy: &StoreCopy| {
+        fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap()
+    };
     let cannot = "cannot trust \"{store}/overlay-layers/layers.json\": ";
     let bottom = &BASE["sha256:".len()..];
     for (from, to, fault) in [
@@ -266,17 +267,17 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
             "invalid type: integer `0`, expected a string at line 1 column 8".to_owned(),
         ),
     ] {
-        let fault_of = |copy: &Copy| {
+        let fault_of = |copy: &StoreCopy| {
             without_config(copy);
             copy.edit(LAYERS, &from, &to);
         };
         expect(fault_of, C, &format!("{cannot}{fault}"));
         // It is not needed while the image config settles the matter.
-        let copy = Copy::of("podman-4.3-overlay");
+        let copy = StoreCopy::of("podman-4.3-overlay");
         copy.edit(LAYERS, &from, &to);
         assert!(copy.call("run").container(&copy.store(), "overlay").is_ok());
     }
-    let missing = |copy: &Copy| {
+    let missing = |copy: &StoreCopy| {
         without_config(copy);
         copy.put(LAYERS, b"");
     };
@@ -285,7 +286,7 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
         U,
         "cannot find a layer's record in \"{store}/overlay-layers/layers.json\"",
     );
-    let fifo = |copy: &Copy| {
+    let fifo = |copy: &StoreCopy| {
         without_config(copy);
         replace_by(copy, LAYERS, "a FIFO");
     };
@@ -348,7 +349,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
             "it has 0 layers below it, its image config names 3".to_owned(),
         ),
     ] {
-        let copy = Copy::of("podman-4.3-overlay");
+        let copy = StoreCopy::of("podman-4.3-overlay");
         let mut call = copy.call("run");
         call.mount.as_mut().unwrap().lowerdirs = directories;
         let error = call.container(&copy.store(), "overlay").unwrap_err();
@@ -361,7 +362,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
         );
         assert_eq!(kind(&error), C, "{fault}");
     }
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let mut call = copy.call("run");
     call.mount.as_mut().unwrap().upperdir = Some(format!("/x/overlay/{unlisted}/diff").into());
     let error = call.container(&copy.store(), "overlay").unwrap_err();
@@ -384,7 +385,7 @@ fn a_mount_of_other_layers_is_a_contradiction() {
 
 #[test]
 fn a_form_of_mount_that_hides_its_layers_is_known_by_what_the_driver_noted() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let mut call = copy.call("run");
     let own = copy.file(&format!("overlay/{RUN_OWN}"));
     call.mount.as_mut().unwrap().lowerdirs = vec![

@@ -6,7 +6,7 @@ use super::*;
 fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
     // Known by its table of contents: another ID, no diff ID (containers/image before 5.34, or with
     // unpredictable contents allowed).
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let other = "0".repeat(64);
     copy.edit(
         "overlay-layers/layers.json",
@@ -36,7 +36,7 @@ fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
         (chain(&APP), Evidence::Claimed)
     );
     // Pulled lazily: the layer's directory is a link into the store that holds it.
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     symlink(
         "/var/lib/stargz-store/store/x/diff",
         copy.file(&format!("overlay/{APP_TOP}/diff")),
@@ -55,7 +55,7 @@ fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
 
 #[test]
 fn an_image_whose_id_is_not_its_configs_digest_is_found_by_its_items() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let other = "a".repeat(64);
     for list in [
         "overlay-containers/containers.json",
@@ -85,7 +85,7 @@ fn an_image_whose_id_is_not_its_configs_digest_is_found_by_its_items() {
 
 #[test]
 fn without_the_image_config_the_list_of_layers_decides() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     fs::remove_dir_all(copy.file(&format!("overlay-images/{APP_ID}"))).unwrap();
     let found = image(
         copy.call("run")
@@ -104,7 +104,7 @@ fn without_the_image_config_the_list_of_layers_decides() {
 
 #[test]
 fn people_see_the_store_as_podman_does() {
-    let copy = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-overlay");
     let store = ContainersStore::open_with(
         &copy.store(),
         &copy.directory.path().join("run"),

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_container_is_resolved_however_podman_5_started_it() {
-    let copy = Copy::of("podman-5.8-overlay");
+    let copy = StoreCopy::of("podman-5.8-overlay");
     let app = [
         BASE,
         "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
@@ -47,8 +47,8 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
         "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
     ];
-    let copy = Copy::of("podman-5.8-overlay");
-    let by_descriptors = |copy: &Copy, directories: &[&str]| {
+    let copy = StoreCopy::of("podman-5.8-overlay");
+    let by_descriptors = |copy: &StoreCopy, directories: &[&str]| {
         let mut call = copy.call("run");
         call.mount.as_mut().unwrap().lowerdirs = directories.iter().map(PathBuf::from).collect();
         call
@@ -62,7 +62,7 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
     // Fewer directories than layers, another layer's mount, and a note of other layers are
     // contradictions.
     let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
-    let at = |call: &Call, fault: &str| {
+    let at = |call: &RecordedCall, fault: &str| {
         format!("cannot trust the mount at {:?}: {fault}", call.bundle.root)
     };
     let call = by_descriptors(&copy, &["3", "6"]);
@@ -120,8 +120,8 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
 
 #[test]
 fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
-    let copy = Copy::of("podman-4.3-additional-store");
-    let images = Copy::of("podman-4.3-overlay");
+    let copy = StoreCopy::of("podman-4.3-additional-store");
+    let images = StoreCopy::of("podman-4.3-overlay");
     let here = |call: &str| copy.call_beside(call, &images.store());
     let found = image(here("run").container(&copy.store(), "overlay").unwrap());
     assert_eq!(
@@ -170,7 +170,7 @@ fn drivers_without_an_overlay_mount_are_known_by_the_records() {
         "sha256:a53357b3e683a56d8f0bc3bfa513a973f51da37ba751ee45fd79f33273856aad",
         "sha256:98b1c4f0457a0c9f83fca253cc304885bd7a6434114c681483c1b10aa7529bc6",
     ];
-    let copy = Copy::of("podman-4.3-vfs");
+    let copy = StoreCopy::of("podman-4.3-vfs");
     let found = image(copy.call("run").container(&copy.store(), "vfs").unwrap());
     assert_eq!(
         (found.chain, found.evidence),
@@ -190,7 +190,7 @@ fn drivers_without_an_overlay_mount_are_known_by_the_records() {
         format!("cannot tell what is mounted at {:?}", copy.store())
     );
     // fuse-overlayfs does not report its layers, but the driver noted them.
-    let copy = Copy::of("podman-4.3-fuse-overlayfs");
+    let copy = StoreCopy::of("podman-4.3-fuse-overlayfs");
     let found = image(
         copy.call("run")
             .container(&copy.store(), "overlay")
