@@ -260,13 +260,18 @@ mod tests {
         fs::create_dir_all(gone.join("root")).unwrap();
         let call = |root: &Path| {
             let mut command = std::process::Command::new("/bin/sh");
-            command
+            let mut process = command
                 .stdin(std::process::Stdio::piped())
-                .args(["-c", "read -r line", "runc", "--root"])
+                .stdout(std::process::Stdio::piped())
+                .args(["-c", "echo; read -r line", "runc", "--root"])
                 .arg(root.join("root"))
                 .args(["exec", "c1"])
                 .spawn()
-                .unwrap()
+                .unwrap();
+            // Before it runs, /proc shows the arguments of this process.
+            let started = process.stdout.as_mut().unwrap();
+            std::io::Read::read_exact(started, &mut [0]).unwrap();
+            process
         };
         let [mut hangs, mut stays] = [call(&gone), call(&other)];
         let said = sweep(top.path());
