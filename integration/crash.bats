@@ -223,12 +223,16 @@ without_nameless_files() {
   BESIDE=(-e inject="$name:error=EOPNOTSUPP:when=$number")
 }
 
-@test "the first installation, killed at each of its system calls: no list, or the new one; 1 of 2" {
-  installing_first 0 2
+@test "the first installation, killed at each of its system calls: no list, or the new one; 1 of 3" {
+  installing_first 1 3
 }
 
-@test "the first installation, killed at each of its system calls: no list, or the new one; 2 of 2" {
-  installing_first 1 2
+@test "the first installation, killed at each of its system calls: no list, or the new one; 2 of 3" {
+  installing_first 2 3
+}
+
+@test "the first installation, killed at each of its system calls: no list, or the new one; 3 of 3" {
+  installing_first 0 3
 }
 
 @test "another installation, killed at each of its system calls: the list before, or the new one; 1 of 2" {
