@@ -65,7 +65,12 @@ gate_crates_few() {
   [ "$count" -le "$MOST_GATE_CRATES" ]
 }
 
-# crates_step: both.
+# gate_alone: `embargo` needs nothing that only embargoctl may have.
+gate_alone() {
+  cargo_as_builder check --quiet --no-default-features --bin embargo
+}
+
+# crates_step: all three.
 crates_step() {
-  crates_as_allowed && gate_crates_few
+  crates_as_allowed && gate_crates_few && gate_alone
 }

@@ -158,6 +158,7 @@ impl Kinds {
     }
 
     /// The set as a leaf holds it.
+    #[cfg(feature = "ctl")]
     pub(super) const fn byte(self) -> u8 {
         self.0
     }

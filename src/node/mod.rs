@@ -7,6 +7,7 @@
 
 pub mod places;
 pub mod stores;
+#[cfg(feature = "ctl")]
 pub mod images;
 pub mod allowance;
 pub mod runtime_state;

@@ -70,7 +70,7 @@ fn a_ban_without_a_patch_is_refused_before_there_is_a_run() {
     for words in [&["--ban", "BAN-1"][..], &["--all-banned"]] {
         let said = fleet.run(words);
         assert_eq!(said.status, Some(1), "{said:?}");
-        assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: BAN-1 has no patch\nhint: say what to run: "), "{said:?}");
+        assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: BAN-1 has no patch\nhint: give a command: "), "{said:?}");
         assert!(fleet.ledger().is_empty() && fleet.calls().is_empty() && fleet.runs().is_empty());
         // The plan shows it for each container, and a dry run ends as the run does.
         let plan = fleet.run(&[words, &["--dry-run"]].concat());
