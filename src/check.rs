@@ -173,19 +173,14 @@ impl fmt::Display for CheckError {
                 if faults.is_empty() {
                     Ok(())
                 } else {
-                    write!(f, "; {} could not be read", places_of(faults.len()))
+                    write!(
+                        f,
+                        "; {} could not be read",
+                        report::amount(faults.len(), "place")
+                    )
                 }
             }
         }
-    }
-}
-
-/// `1 place`, `2 places`.
-fn places_of(count: usize) -> String {
-    if count == 1 {
-        "1 place".to_owned()
-    } else {
-        format!("{count} places")
     }
 }
 
@@ -483,7 +478,7 @@ fn answer(
         outcome = Outcome::Unknown;
         notes.push(format!(
             "cannot tell whether anything else has this name: {} could not be read",
-            places_of(unread)
+            report::amount(unread, "place")
         ));
     }
     Ok(Answer {

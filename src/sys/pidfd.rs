@@ -9,11 +9,12 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::proc;
 
 /// A hold on one process.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ const DEEPEST: usize = 33;
 #[allow(unsafe_code)]
 pub fn owners(pid: u32) -> io::Result<Vec<u32>> {
     let own = identity(&File::open("/proc/self/ns/user")?)?;
-    let mut namespace = File::open(PathBuf::from(format!("/proc/{pid}/ns/user")))?;
+    let mut namespace = File::open(proc::path(pid, "ns/user"))?;
     let mut owners = Vec::new();
     while owners.len() < DEEPEST && identity(&namespace)? != own {
         let mut owner: libc::uid_t = 0;

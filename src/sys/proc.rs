@@ -188,7 +188,7 @@ pub fn holds_pipe(pid: u32, inodes: &[u64]) -> bool {
 /// A namespace of a process, such as `pid:[4026531836]`.
 pub fn namespace(pid: u32, kind: &str) -> Option<String> {
     Some(
-        fs::read_link(format!("/proc/{pid}/ns/{kind}"))
+        fs::read_link(path(pid, "ns").join(kind))
             .ok()?
             .to_str()?
             .to_owned(),

@@ -13,14 +13,13 @@ use crate::sys::proc;
 /// Where the node's cgroups are.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// More than the file of a process's cgroups ever has.
+/// More than a file that says whether a cgroup is frozen ever has.
 const LARGEST: u64 = 64 << 10;
 
 /// Whether the process is in a frozen cgroup, by the files below `system`, the node's [`CGROUPS`].
 #[must_use]
 pub fn is_paused(pid: u32, system: &Path) -> bool {
-    let cgroups = proc::read(proc::path(pid, "cgroup"), LARGEST).unwrap_or_default();
-    String::from_utf8_lossy(&cgroups)
+    proc::cgroups(pid)
         .lines()
         .any(|cgroup| is_frozen(cgroup, system))
 }

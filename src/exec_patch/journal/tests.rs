@@ -135,6 +135,23 @@ fn draft<'a>(program: Option<&'a ProgramFile>) -> NewRun<'a> {
     }
 }
 
+/// A container that is not identified, for this reason.
+pub(in crate::exec_patch) fn unidentified(
+    id: &str,
+    engine: Engine,
+    place: &str,
+    why: &str,
+) -> Unaccounted {
+    Unaccounted {
+        id: id.to_owned(),
+        engine,
+        namespace: None,
+        name: None,
+        place: place.into(),
+        why: why.to_owned(),
+    }
+}
+
 pub(in crate::exec_patch) fn container(id: &str, pid: u32) -> Container {
     let (name, image, image_id) = (Some(format!("web-{pid}")), Some("acme/web:1".into()), None);
     let (kind, root, bundle) = (

@@ -117,16 +117,16 @@ fn may_run(
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
     use crate::banlist::testing::{digest, keyset, list as signed, source, terms};
     use crate::settings;
     use crate::sys::replace::replace;
 
-    /// What `list` says on a node with three list keys, where one signs a list and two lift a ban.
-    fn said(line: &str, signers: &[u8]) -> String {
-        let directory = tempfile::tempdir().unwrap();
-        let paths = Paths::below(directory.path());
+    /// A node with three list keys, where one signs a list and two lift a ban.
+    fn node(root: &Path) -> Paths {
+        let paths = Paths::below(root);
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
         fs::create_dir_all(&paths.state).unwrap();
         fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
@@ -135,13 +135,25 @@ mod tests {
             ..keyset(&[1, 2, 3], 1)
         };
         replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
+        paths
+    }
+
+    /// Puts a list of version 7 in force, which bans this base.
+    fn install(paths: &Paths, base: u64, signers: &[u8]) {
+        replace(
+            &paths.list,
+            0o644,
+            &signed(&source(&[("base", digest(base))]), &terms(7), signers),
+        )
+        .unwrap();
+    }
+
+    /// What `list` says on such a node.
+    fn said(line: &str, signers: &[u8]) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = node(directory.path());
         if !signers.is_empty() {
-            replace(
-                &paths.list,
-                0o644,
-                &signed(&source(&[("base", digest(1))]), &terms(7), signers),
-            )
-            .unwrap();
+            install(&paths, 1, signers);
         }
         let settings =
             settings::parse(&format!("mode = \"enforce\"\n{line}\n"), &paths.settings).unwrap();
@@ -181,27 +193,11 @@ mod tests {
     #[test]
     fn a_list_of_the_same_version_is_another_one_and_going_on_asks_again() {
         let directory = tempfile::tempdir().unwrap();
-        let paths = Paths::below(directory.path());
-        fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
-        fs::create_dir_all(&paths.state).unwrap();
-        fs::set_permissions(&paths.state, fs::Permissions::from_mode(0o755)).unwrap();
-        let keyset = crate::banlist::keyset::Keyset {
-            lift_threshold: 2,
-            ..keyset(&[1, 2, 3], 1)
-        };
-        replace(&paths.keyset, 0o644, keyset.text().as_bytes()).unwrap();
+        let paths = node(directory.path());
         let settings = settings::parse("mode = \"enforce\"\n", &paths.settings).unwrap();
-        let install = |image, signers: &[u8]| {
-            replace(
-                &paths.list,
-                0o644,
-                &signed(&source(&[("base", digest(image))]), &terms(7), signers),
-            )
-            .unwrap();
-        };
-        install(1, &[1, 2]);
+        install(&paths, 1, &[1, 2]);
         let one = in_force(&paths, &settings).unwrap();
-        install(2, &[1, 2]);
+        install(&paths, 2, &[1, 2]);
         let other = in_force(&paths, &settings).unwrap();
         assert_eq!((one.version, other.version), (7, 7));
         assert_ne!(one, other);
@@ -209,7 +205,7 @@ mod tests {
             again(Trigger::Auto, &paths, &settings).unwrap(),
             Some(other)
         );
-        install(2, &[1]);
+        install(&paths, 2, &[1]);
         assert!(matches!(
             again(Trigger::Auto, &paths, &settings),
             Err(PatchError::TooFewSigned(..))

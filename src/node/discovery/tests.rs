@@ -1,3 +1,5 @@
+//! Tests that the places of engines are found where their settings and processes name them.
+
 use super::super::monitors::testing::process;
 use super::*;
 

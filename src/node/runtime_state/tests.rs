@@ -1,3 +1,5 @@
+//! Tests what is read of the runtimes' state, whoever wrote it.
+
 use super::*;
 
 const CRUN: &str = r#"{ "pid": 41, "process-start-time": 77, "cgroup-path": "/x", "rootfs": "/b/two/rootfs", "systemd-cgroup": false,

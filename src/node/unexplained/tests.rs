@@ -1,3 +1,5 @@
+//! Tests which processes count as containers that no state explains.
+
 use super::super::monitors::testing::process;
 use super::super::runtime_state::InitProcess;
 use super::*;

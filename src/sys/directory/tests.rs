@@ -1,3 +1,5 @@
+//! Tests who can put anything into a directory, and that no link leads out of it.
+
 use std::fs::{Permissions, create_dir, rename, set_permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 

@@ -1,3 +1,5 @@
+//! Tests that a process's output is read to its end, and what stays open in the process.
+
 use super::*;
 
 #[test]

@@ -4,12 +4,12 @@ use super::super::line::Finished;
 use super::super::past::JOURNAL;
 use super::super::tests::{
     alice, container, failed, finished, job, nobody, node, payload, planned, started, treat,
+    unidentified,
 };
 use super::super::{Journal, Lock, boot};
 use super::*;
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::request::arguments::USUAL_PACE;
-use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
@@ -46,16 +46,13 @@ fn mixed(journal: &Journal) {
             &Outcome::CouldNotEnter { why },
         )
         .unwrap();
-    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x y".into());
     journal
-        .unidentified(&Unaccounted {
-            id,
-            engine,
-            namespace: None,
-            name: None,
-            place,
-            why: "it is cut".into(),
-        })
+        .unidentified(&unidentified(
+            "",
+            Engine::Unknown,
+            "/run/runc/x y",
+            "it is cut",
+        ))
         .unwrap();
 }
 

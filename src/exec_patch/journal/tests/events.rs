@@ -57,16 +57,13 @@ fn the_system_log_gets_start_containers_and_end() {
             &Outcome::CouldNotEnter { why },
         )
         .unwrap();
-    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
-        .unidentified(&Unaccounted {
-            id,
-            engine,
-            namespace: None,
-            name: None,
-            place,
-            why: "it is cut".into(),
-        })
+        .unidentified(&unidentified(
+            "",
+            Engine::Unknown,
+            "/run/runc/x",
+            "it is cut",
+        ))
         .unwrap();
     journal.finished(finished(&journal, None)).unwrap();
     let heard = || {

@@ -23,29 +23,23 @@ fn a_run_is_read_as_it_was_written() {
             &Outcome::Paused,
         )
         .unwrap();
-    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
-        .unidentified(&Unaccounted {
-            id,
-            engine,
-            namespace: None,
-            name: None,
-            place,
-            why: "it is cut".into(),
-        })
+        .unidentified(&unidentified(
+            "",
+            Engine::Unknown,
+            "/run/runc/x",
+            "it is cut",
+        ))
         .unwrap();
 
     // Whoever resumes a run finds and records some of it again.
-    let (id, engine, place) = (String::new(), Engine::Unknown, "/run/runc/x".into());
     journal
-        .unidentified(&Unaccounted {
-            id,
-            engine,
-            namespace: None,
-            name: None,
-            place,
-            why: "it is still cut".into(),
-        })
+        .unidentified(&unidentified(
+            "",
+            Engine::Unknown,
+            "/run/runc/x",
+            "it is still cut",
+        ))
         .unwrap();
     journal.planned([&four, &one].map(planned).into()).unwrap();
 
@@ -168,16 +162,8 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
             })
     );
     // A container that was not identified at first and was patched later is ok.
-    let (id, engine, place) = ("late".to_owned(), Engine::Docker, "/b".into());
     journal
-        .unidentified(&Unaccounted {
-            id,
-            engine,
-            namespace: None,
-            name: None,
-            place,
-            why: "it is cut".into(),
-        })
+        .unidentified(&unidentified("late", Engine::Docker, "/b", "it is cut"))
         .unwrap();
     assert_eq!(RunLog::read(journal.directory()).unwrap().counts(), (1, 2));
     treat(&journal, 3, container("late", 13), Outcome::Patched);
