@@ -1,10 +1,10 @@
 //! Adds bans and exceptions for an image to a list's source.
 //!
-//! `embargoctl ban` adds a `[[ban]]` to `bans.toml` with the digests of an image filled in,
-//! `embargoctl except` an exception to one. In: an image as [`ImageArgs`] takes it, and what a
-//! person typed. Out: the source with one more entry, replaced whole; a summary of what was added.
-//! The new text is read back as `list build` reads it before it replaces the old one. Findings of
-//! the linter in a new ban are printed as warnings; the author decides.
+//! `embargoctl ban` adds a `[[ban]]` with an image's digests to `bans.toml`. `embargoctl except`
+//! adds an exception to an existing ban. In: an image as [`ImageArgs`] takes it, and the options of
+//! the command. Out: the source file, replaced as a whole, with the new entry; and a summary to
+//! print. The new text is first parsed as `list build` parses it; if that fails, the file is not
+//! changed. What the linter finds in a new ban is printed as a warning; the author decides.
 
 mod edit;
 #[cfg(test)]
@@ -32,35 +32,36 @@ use edit::{EditError, NewMatch};
 use words::When;
 pub use words::{BanArgs, ExceptArgs};
 
-/// The diff ID of a layer without a file, 1,024 zero bytes, which many builders write (moby:
-/// layer.DigestSHA256EmptyTar).
+/// The diff ID of the layer that contains no file: a tar archive of 1,024 zero bytes. Many builders
+/// write it (moby: layer.DigestSHA256EmptyTar).
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-/// The diff ID of a layer without a byte.
+/// The diff ID of a layer of zero bytes: the SHA-256 of nothing.
 const NO_BYTES: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 fn is_empty(layer: Digest) -> bool {
     [EMPTY_LAYER, NO_BYTES].contains(&layer.to_string().as_str())
 }
 
-/// Why an entry could not be made.
+/// Why a ban or an exception could not be added.
 #[derive(Debug)]
 pub enum BanError {
-    /// The source cannot take the entry.
+    /// The entry cannot be inserted into the source's text.
     Edit(PathBuf, EditError),
-    /// The source with the entry in it is not valid: nothing was written.
+    /// With the new entry the source would not be valid. Nothing was written.
     Source(SourceError),
     /// The image has no layers, so nothing is built on it.
     NoLayers(String),
-    /// All of its layers are empty: half of all images have such a layer.
+    /// The layer to name is empty. Countless images have such a layer.
     EmptyLayer(String),
-    /// Every layer of it is empty, or is also in an image that is not built on it.
+    /// `--with-layers` found no layer of the image's own: each layer is empty, or also occurs in an
+    /// image that is not built on this image.
     NoOwnLayer(String),
-    /// Its engine kept only chain IDs, and no diff ID.
+    /// The engine kept only the image's chain IDs, no diff IDs.
     NoDiffId(String),
-    /// No digest of that kind is known for it.
+    /// The engine does not know the image's image ID.
     NoDigest(String),
-    /// An option names an end that is in the past: the option, that time.
+    /// An option sets an end that is in the past. Holds the option and the time.
     Past(&'static str, Timestamp),
 }
 
@@ -109,10 +110,10 @@ impl std::error::Error for BanError {
     }
 }
 
-/// Adds a ban, and returns the text to print.
+/// Runs `embargoctl ban`, and returns the text to print.
 ///
 /// # Errors
-/// [`CtlError`]; the source is then as it was.
+/// [`CtlError`]. The source file is then unchanged.
 pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     let now = Timestamp::now();
     args.lapses
@@ -173,7 +174,7 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
 /// Adds an exception, and returns the text to print.
 ///
 /// # Errors
-/// [`CtlError`]; the source is then as it was.
+/// [`CtlError`]. The source file is then unchanged.
 pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> {
     let now = Timestamp::now();
     to_come("--until", args.until, now)?;

@@ -1,7 +1,7 @@
-//! Describes the change from one list to another.
+//! Describes the change from one list to another, for `install`, `list diff` and `list preview`.
 //!
-//! In: a comparison; IDs and texts in it come from others and are quoted. Out: lines for people, and
-//! how many signatures the change takes.
+//! In: a comparison of two lists. The IDs and texts in it are untrusted, and are quoted. Out: lines
+//! of text, and how many signatures the new list needs.
 
 use serde::Serialize;
 
@@ -14,19 +14,20 @@ use crate::banlist::note::Enough;
 use crate::banlist::record::{Action, Patch};
 use crate::report::line;
 
-/// How many signatures a list needs, and has.
+/// How many signatures a list needs, and how many it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Needed {
-    /// Number of the keyset.
+    /// The number of the keyset.
     pub keyset: u64,
-    /// How many of its list keys have to sign.
+    /// How many of the keyset's list keys must sign the list.
     pub needed: usize,
-    /// How many have.
+    /// How many of them have signed it.
     pub good: usize,
 }
 
 impl Needed {
-    /// What a list of this text needs under a keyset, for this change.
+    /// How many signatures a list with the head `claim` needs under a keyset, given what it
+    /// changes.
     pub fn of(keyset: &Keyset, claim: &Claim, change: &Change) -> Self {
         let needed = if change.is_lift() {
             keyset.lift_threshold
@@ -43,8 +44,8 @@ impl Needed {
     }
 }
 
-/// How many signatures the change takes: `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`.
-/// `None` where there is nothing to compare with.
+/// Says how many signatures the change needs, for instance `lifts 2 bans: 2 signatures of keyset 3
+/// needed, 1 there`. `None` without a list to compare with.
 pub fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) -> String {
     let is_lift = change.is_some_and(Change::is_lift);
     let lifts = match change {
@@ -68,7 +69,7 @@ pub fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) ->
     }
 }
 
-/// What happened to each ban: a line, and indented lines with details.
+/// Describes each ban that changed: a headline, then indented lines with details.
 pub fn lines(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     for change in change
@@ -87,7 +88,7 @@ pub fn lines(change: &Change) -> Vec<String> {
     lines
 }
 
-/// What happened to a ban, in a line.
+/// The headline about one ban.
 pub fn headline(change: &BanChange) -> String {
     let BanChange {
         ban,
@@ -114,7 +115,7 @@ pub fn headline(change: &BanChange) -> String {
     }
 }
 
-/// The details of a ban.
+/// The lines of detail about one ban.
 fn details(change: &BanChange) -> Vec<String> {
     let BanChange {
         status,
@@ -130,7 +131,7 @@ fn details(change: &BanChange) -> Vec<String> {
         .map(|one| line::one_line(&format!("{}{one}", weaker(one))))
         .collect();
     match status {
-        // The headline says everything.
+        // A new ban needs no details: the headline names its digests.
         BanStatus::Added => {}
         BanStatus::Kept => {
             details.extend(
@@ -156,9 +157,9 @@ fn details(change: &BanChange) -> Vec<String> {
     details
 }
 
-/// What a list adds for people to run or to use: each patch and successor that is new or changed,
-/// in lines that begin with their ban. They make a list refuse neither more nor less, so nobody
-/// would look for them.
+/// What a list adds that people may run or use: each new or changed patch and successor, in lines
+/// that begin with the ban's ID. A patch or successor does not change what a list refuses, so a
+/// reviewer of the refusals alone would miss it.
 pub fn brought(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     for change in change
@@ -190,7 +191,7 @@ pub fn brought(change: &Change) -> Vec<String> {
     lines
 }
 
-/// What one ban adds: its successor and its patch.
+/// Describes one ban's successor and patch, in lines that begin with the ban's ID.
 pub fn brought_by(id: &str, successor: Option<&str>, patch: Option<&Patch>) -> Vec<String> {
     let successor = successor.map(|successor| format!("successor: {}", line::name(successor)));
     let all = successor
@@ -200,7 +201,7 @@ pub fn brought_by(id: &str, successor: Option<&str>, patch: Option<&Patch>) -> V
         .collect()
 }
 
-/// The successor that the new list adds.
+/// The ban's successor, if the new list adds or changes it.
 pub fn new_successor(change: &BanChange) -> Option<&String> {
     change
         .ban
@@ -209,7 +210,7 @@ pub fn new_successor(change: &BanChange) -> Option<&String> {
         .filter(|_| is_new(change, "successor"))
 }
 
-/// Whether only the new list gives this to the ban.
+/// Whether the new list adds or changes this field (`what`) of the ban.
 fn is_new(change: &BanChange, what: &str) -> bool {
     match change.status {
         BanStatus::Added => true,
@@ -221,7 +222,8 @@ fn is_new(change: &BanChange, what: &str) -> bool {
     }
 }
 
-/// The patch that the new list adds: it is code, and who signs the list signs it.
+/// The ban's patch, if the new list adds or changes it. A patch is code: whoever signs the list
+/// signs the patch too.
 pub fn new_patch(change: &BanChange) -> Option<&Patch> {
     change
         .ban
@@ -230,7 +232,7 @@ pub fn new_patch(change: &BanChange) -> Option<&Patch> {
         .filter(|_| is_new(change, "patch"))
 }
 
-/// The most IDs that a line names.
+/// The most IDs that one line names.
 const MOST_NAMED: usize = 4;
 
 fn banned_by(heirs: &[String]) -> String {
@@ -241,7 +243,7 @@ fn banned_by(heirs: &[String]) -> String {
     }
 }
 
-/// The first few of the IDs.
+/// Joins the first few IDs into text, then "and N more".
 pub fn named<S: AsRef<str>>(ids: &[S]) -> String {
     let names: Vec<_> = ids
         .iter()
@@ -257,7 +259,7 @@ pub fn named<S: AsRef<str>>(ids: &[S]) -> String {
         }
 }
 
-/// A number of digests, with the kinds where there are others than bases.
+/// A number of digests; by kind as well, unless all of them are bases.
 fn digests(entries: &Entries) -> String {
     let Entries {
         all,

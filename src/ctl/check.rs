@@ -1,13 +1,12 @@
-//! Answers `embargo check` for an image outside any engine, so that a pipeline without an engine
-//! can ask.
+//! Answers `embargo check` for an image outside any engine, for instance in a CI pipeline.
 //!
-//! In: `oci:DIRECTORY[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an image
-//! config on standard input (hostile); with the list and the keyset that were named, else the
-//! node's. Out: the answer and the exit status of any other check, for every platform found there.
-//! `embargo`, which reads no archives, becomes `embargoctl` for these arguments. An image's layers
-//! are those that its config claims: an engine that unpacks it compares each with its diff ID, and
-//! the gate judges the image again when it starts. Not checked: whether the archive's layers are
-//! the claimed ones.
+//! In: `oci:DIRECTORY[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:NAME]` or `-`, an
+//! image config on standard input (all hostile). The list and the keyset are those named on the
+//! command line, else the node's. Out: the same answer and exit status as for an image in an
+//! engine, for every platform in the archive. `embargo` does not read archives: for these arguments
+//! it executes `embargoctl`. The image config says which layers the image has. Not checked: whether
+//! the archive's layers are those. An engine that unpacks the image compares each layer with its
+//! diff ID, and the gate judges the container again when it starts.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -33,10 +32,10 @@ use crate::sys::process;
 use crate::verdict::listed::List;
 use crate::verdict::{self, break_glass};
 
-/// The name of this command, the first argument of a command line.
+/// The name of this command: the first argument of `embargoctl check`.
 pub const COMMAND: &str = "check";
 
-/// Answers the arguments after `check`, whether they name an image of an engine or one outside.
+/// Runs the command with the arguments after `check`. The image may be in an engine or outside.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     let paths = Paths::for_caller(
@@ -72,11 +71,12 @@ pub fn main(words: &[OsString]) -> Exit {
     }
 }
 
-/// Where the list is that is asked.
+/// Which list is asked.
 enum Asked<'a> {
-    /// On this node.
+    /// The list of this node.
     Node(&'a Paths, &'a Settings),
-    /// In a file, which must be signed for this keyset. It need not be newer than any other.
+    /// A list in a file, which must be signed for this keyset. Its version may be older than the
+    /// node's list.
     File(PathBuf, Keyset, &'a Settings),
 }
 
@@ -88,7 +88,7 @@ impl<'a> Asked<'a> {
         let keyset = outside.keyset.as_deref().unwrap_or(&paths.keyset);
         let keyset = store::keyset(keyset, Guard::Any)?.keyset;
         let list = outside.list.as_deref().unwrap_or(&paths.list);
-        // In a pipeline the file may be a link, as a secret or a mounted volume is.
+        // The list's path may be a symbolic link: pipelines mount secrets and volumes that way.
         Ok(Self::File(
             list.canonicalize().unwrap_or_else(|_| list.to_owned()),
             keyset,
@@ -105,13 +105,14 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether it is the node's list, so that the answer says what would happen here.
+    /// Whether the node's own list is asked. Only then does the answer hold for starts on this
+    /// node.
     const fn is_of_node(&self) -> bool {
         matches!(self, Self::Node(..))
     }
 }
 
-/// The answer for the image.
+/// Judges the image, and returns the answer.
 fn answer(
     outside: &Outside,
     paths: &Paths,
@@ -186,7 +187,7 @@ fn answer(
     })
 }
 
-/// One image, as an engine that had unpacked it would know it.
+/// Describes an image as an engine would know it after unpacking.
 fn subject(image: &FoundImage) -> Subject {
     let facts = ImageFacts {
         name: image.names.first().cloned(),

@@ -1,9 +1,9 @@
-//! Answers what a list means to this node: may it be installed, and what does it change?
+//! Answers what a list means to this node: whether it may be installed, and what it changes.
 //!
-//! In: a list (its head authentic, or that of a draft; the rest hostile), and the node's keyset,
-//! floor and lists. Out: a [`plan`] of the steps, and a [`Prospect`] for a draft that too few have
-//! signed yet. `install` carries the plan out, `list preview` shows the prospect. Nothing is written
-//! here. What the list does to the containers is asked in `impact`.
+//! In: a list, and the node's keyset, floor and lists. The list's head is authentic, unless the
+//! list is a draft; the rest of the list is hostile. Out: a [`plan`] of the steps for `install`, or
+//! a [`Prospect`] for `list preview`, also of a draft that has too few signatures. Nothing is
+//! written here. The module `impact` finds what the list would do to containers.
 
 pub mod compare;
 pub mod error;
@@ -24,39 +24,40 @@ use compare::New;
 use error::InstallError;
 use node::NodeState;
 
-/// What a node requires of a draft.
+/// What an installation of a draft would find on this node.
 #[derive(Debug)]
 pub struct Prospect {
-    /// What it lifts there.
+    /// Which bans of the list in force the draft lifts.
     pub lifts: Lifts,
-    /// How many list keys have to sign it for that.
+    /// How many list keys have to sign the draft for that.
     pub needed: usize,
-    /// How many have.
+    /// How many list keys have signed it.
     pub good: usize,
-    /// The error of an installation when they are too few.
+    /// The error of an installation, when the draft has too few signatures.
     pub too_few: Option<InstallError>,
-    /// The patches and successors that are new there, or changed, one line each with their ban.
+    /// The patches and successors that are new or changed on this node: one line each, beginning
+    /// with the ban's ID.
     pub brought: Vec<String>,
-    /// Whether enough signers say that they know what it refuses.
+    /// Whether enough signers acknowledge how many running containers the draft refuses.
     pub impact: Impact,
 }
 
-/// What a list lifts on a node.
+/// Which bans a list lifts on a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lifts {
-    /// Nothing: it keeps every ban, or there never was one.
+    /// It lifts no ban, or the node has had no list yet.
     Nothing,
-    /// These bans, by ID.
+    /// It lifts the bans with these IDs.
     Bans(Vec<String>),
-    /// The newest list that the node had is missing and cannot be compared.
+    /// Unknown: the newest list that the node had is missing, so there is nothing to compare with.
     Unknown,
 }
 
-/// What an installation of the list `draft` would lift, however few keys signed it. Every byte of
-/// it is checked; nothing is created anywhere.
+/// Finds what an installation of `draft` would lift, even with too few signatures. Every byte of
+/// the draft is checked. No file is created or changed.
 ///
 /// # Errors
-/// As [`run`], except for missing signatures.
+/// [`CtlError`], as an installation reports it. Missing signatures are no error here.
 pub fn prospect(
     draft: &Reader<'_, File>,
     claim: &Claim,
@@ -96,8 +97,9 @@ pub fn prospect(
     })
 }
 
-/// What the signers say of the list's impact. To acknowledge it takes as many of them as lifting a
-/// ban: with one stolen key alone nobody keeps all of a fleet's containers from starting again.
+/// Whether the signers acknowledge the list's impact. That takes as many signatures as lifting a
+/// ban does; otherwise a thief of one list key could keep all containers of a fleet from starting
+/// again.
 pub fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
     if new.good >= trust.keyset.lift_threshold {
         new.head.impact

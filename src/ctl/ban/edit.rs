@@ -1,8 +1,9 @@
 //! Adds an entry to a list's source and changes nothing else in it.
 //!
-//! In: the text of `bans.toml` as people keep it, and a ban or exceptions. Out: the same text with
-//! the entry in it; comments, order and spacing of everything else stay. Pure. Not checked here:
-//! whether the result still makes a list; the caller that writes it asks `banlist::source`.
+//! In: the text of a `bans.toml` that people maintain, and a ban or exceptions. Out: the same text
+//! with the new entry. Comments, order and spacing of the rest are kept. Pure. Not checked here:
+//! whether a list can be built from the result; the caller checks that with `banlist::source`
+//! before it writes the file.
 
 use std::fmt;
 
@@ -14,31 +15,31 @@ use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-/// One digest that a ban is to match, with what people call it.
+/// One digest that a new ban matches, with the name and platform that its entry shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NewMatch {
-    /// What kind of digest it is.
+    /// Whether the digest is matched as a base, an image or a layer.
     pub kind: MatchKind,
-    /// Chain ID, image digest or diff ID, by `kind`.
+    /// A chain ID for a base, an image ID or manifest digest for an image, a diff ID for a layer.
     pub digest: Digest,
-    /// Its name, for people.
+    /// The image's name. Shown to people, never compared.
     pub name: Option<String>,
-    /// Its platform, for people.
+    /// The image's platform. Shown to people, never compared.
     pub platform: Option<String>,
 }
 
 /// Why an entry cannot be added.
 #[derive(Debug)]
 pub enum EditError {
-    /// The source is not TOML.
+    /// The source is not valid TOML.
     Toml(TomlError),
-    /// Its `ban` is not a series of `[[ban]]` entries.
+    /// The source's `ban` key is not an array of `[[ban]]` tables.
     NotEntries,
-    /// A ban with this ID exists already.
+    /// The source already has a ban with this ID.
     Taken(String),
-    /// There is no ban with this ID.
+    /// The source has no ban with this ID.
     NoBan(String),
-    /// The ban's `except` is not a list.
+    /// The ban's `except` key is not an array.
     NotList(String),
     /// The ban already has an exception for this digest.
     Excepted(String, Digest),
@@ -64,17 +65,18 @@ impl fmt::Display for EditError {
 
 impl std::error::Error for EditError {}
 
-/// The source with one more ban at its end.
+/// Returns the source with one more ban at its end.
 ///
 /// # Errors
-/// [`EditError`], also when a ban with this ID exists.
+/// [`EditError`], for instance when a ban with this ID exists.
 pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<String, EditError> {
     let mut document: DocumentMut = source.parse().map_err(EditError::Toml)?;
     let bans = bans(&mut document)?;
     if bans.iter().any(|known| is_called(known, &ban.id)) {
         return Err(EditError::Taken(ban.id.clone()));
     }
-    // Behind the last line, whatever that is: a comment at the end stays with the ban above it.
+    // The ban goes after the last line of the file. A comment at the end of the file stays with the
+    // ban above it.
     let mut added = DocumentMut::new();
     added.insert(
         "ban",
@@ -89,10 +91,10 @@ pub(super) fn add_ban(source: &str, ban: &Ban, matches: &[NewMatch]) -> Result<S
     Ok(format!("{source}{end}{gap}{added}"))
 }
 
-/// The source with more exceptions to one of its bans.
+/// Returns the source with more exceptions added to one of its bans.
 ///
 /// # Errors
-/// [`EditError`], also when there is no such ban, or a digest has an exception already.
+/// [`EditError`], for instance when there is no such ban, or a digest already has an exception.
 pub(super) fn add_exceptions(
     source: &str,
     id: &str,
@@ -153,7 +155,7 @@ fn has_exception(ban: &Table, digest: Digest) -> bool {
     }
 }
 
-/// A ban in the order in which people read it.
+/// A ban as a TOML table, its keys in the order that is easiest to read.
 fn entry(ban: &Ban, matches: &[NewMatch]) -> Table {
     let mut table = Table::new();
     table.insert("id", value(&ban.id));
@@ -240,7 +242,7 @@ fn paragraph() -> Table {
     table
 }
 
-/// A time as a TOML date, with its hour only where it is not midnight.
+/// A time as a TOML date; with the time of day only when it is not midnight.
 fn time(time: Timestamp) -> Item {
     let text = if time.seconds().is_multiple_of(86_400) {
         time.date()
@@ -250,7 +252,7 @@ fn time(time: Timestamp) -> Item {
     text.parse::<Datetime>().map_or_else(|_| value(text), value)
 }
 
-/// Adds an entry to a list that is written within one value, on a line of its own.
+/// Appends an entry to an inline array, on a line of its own.
 fn push(list: &mut Array, entry: Table) {
     let mut entry = Value::InlineTable(entry.into_inline_table());
     entry.decor_mut().set_prefix("\n  ");

@@ -1,4 +1,4 @@
-//! Tests `embargoctl ban` and `embargoctl except`, from an image to a source that makes a list.
+//! Tests `embargoctl ban` and `embargoctl except`: from an image to a source that can be built.
 
 use std::io::Write as _;
 
@@ -27,7 +27,7 @@ struct ExceptWords {
     args: ExceptArgs,
 }
 
-/// A directory with a source in it, and no engine.
+/// A temporary directory with a source file in it, and without any engine.
 struct Desk {
     directory: tempfile::TempDir,
 }
@@ -43,7 +43,7 @@ impl Desk {
         self.directory.path().join("bans.toml")
     }
 
-    /// The arguments that every call has, with the image's archive from the fixtures.
+    /// The arguments `words`, plus the source's path and the image, an archive from the fixtures.
     fn words(&self, words: &[&str], image: &str) -> Vec<String> {
         let source = self.path().to_str().unwrap().to_owned();
         let none = self
@@ -95,7 +95,7 @@ impl Desk {
     }
 }
 
-/// The value of `FIXTURES/` in the arguments below.
+/// The directory that `FIXTURES/` stands for in the arguments below.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/archive/");
 const APP_IMAGE: &str = "docker-archive:FIXTURES/docker-20.10-save.tar.gz:app:1";
 const BOTH: &str = "oci-archive:FIXTURES/buildah-1.28-two-platforms.tar.gz";
@@ -191,7 +191,7 @@ fn an_image_is_banned_by_all_of_its_digests_and_a_layer_by_the_top_one() {
             (MatchKind::Layer, UPPER.to_owned(), amd64)
         ]
     );
-    // Two image IDs, two manifests, and the index, which belongs to no single platform.
+    // Two image IDs, two manifests and one index. The index belongs to no single platform.
     let platforms: Vec<_> = all[2..]
         .iter()
         .map(|(.., platform)| platform.unwrap_or("-"))
@@ -410,7 +410,7 @@ fn what_cannot_be_written_leaves_the_source_as_it_was() {
         .unwrap();
     let before = desk.text();
     let path = format!("{:?}", desk.path());
-    // An empty line and [[ban]] are in between.
+    // The faulty line comes after an empty line and the line `[[ban]]`.
     let last = before.lines().count() + 3;
     for (result, expected) in [
         (
@@ -617,15 +617,15 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
     );
     let cases: [Case<'_>; 7] = [
         (&["os"], &[], Ok(vec!["os"])),
-        // It is not known whose the layers below are.
+        // No other image tells which of the lower layers belong to this image's own base.
         (&["os", "lib", "app"], &[], Ok(vec!["app"])),
         (
             &["os", "lib", "app", ""],
             &[&["other"], &["", "another"]],
             Ok(vec!["app"]),
         ),
-        // An image built on it has its layers because of it; another image shows which ones came
-        // with the base's base.
+        // The image with `mine` is built on this image, so its layers say nothing. The image `os`
+        // shows that the layer `os` came with this image's own base.
         (
             &["os", "lib", "app"],
             &[&["os", "lib", "app", "mine"], &["os"]],
@@ -642,7 +642,7 @@ fn the_layers_of_a_base_are_banned_that_are_its_own_and_not_empty() {
     for (base, here, expected) in cases {
         assert_eq!(own(base, here), expected, "{base:?} {here:?}");
     }
-    // Added to the base, in the same ban, each once.
+    // The layers go into the same ban as the base, each of them once.
     let found = Images {
         images: vec![image(&["os", "lib"]), image(&["os", "lib"])],
         absent: Vec::new(),

@@ -1,7 +1,7 @@
 //! Defines the arguments of `embargoctl ban` and `embargoctl except`.
 //!
-//! In: what a person typed. Out: the ban or the exception that it describes. Texts and IDs are
-//! checked where the source is read back.
+//! In: the options of the command line. Out: the ban or the exception that they describe. IDs and
+//! reasons are checked here as the source's reader checks them.
 
 use std::path::PathBuf;
 
@@ -136,7 +136,7 @@ pub(super) enum ActionWord {
     Warn,
 }
 
-/// A time, or a span from now.
+/// A point in time, or a time span that counts from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
     At(Timestamp),
@@ -160,14 +160,14 @@ impl When {
     }
 }
 
-/// A ban's name as the source takes it.
+/// Checks a ban's ID with the rules of the source's reader.
 fn id(text: &str) -> Result<String, String> {
     source::is_id(text)
         .then(|| text.to_owned())
         .ok_or_else(|| "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -".to_owned())
 }
 
-/// A reason as the source takes it.
+/// Checks a reason with the rules of the source's reader.
 fn reason(text: &str) -> Result<String, String> {
     let expected = || {
         format!(
@@ -185,8 +185,8 @@ fn span(text: &str) -> Result<u64, String> {
 }
 
 impl BanArgs {
-    /// The ban that was asked for, at this time; with the digest of the script that is its patch,
-    /// if there is one.
+    /// The ban that the options describe, at the time `now`. `script` is the digest of the patch
+    /// script, if there is one.
     pub(super) fn ban(&self, now: Timestamp, script: Option<Digest>) -> Ban {
         let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
         let run = self.patch_run.as_ref().map(shell);

@@ -1,7 +1,8 @@
 //! Checks a new list, and compares it with the one in force on this node.
 //!
-//! In: the new list, the node's own lists. Out: what changes, and the node's lists as far as they
-//! are whole. Every byte of the new list is checked on the way.
+//! In: the new list, and the node's own lists (the list in force and its second copy). Out: what
+//! changes, and those of the node's lists that are undamaged. Every byte of the new list is
+//! checked.
 
 use std::cmp::Reverse;
 use std::fs::File;
@@ -22,21 +23,21 @@ use crate::banlist::whole::{CountedBan, WholeList};
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
-/// The new list: its head is authentic, or is that of a draft that is only examined.
+/// The new list. Its head is authentic, unless the list is a draft that is only examined.
 #[derive(Clone, Copy)]
 pub struct New<'a> {
     /// The whole list.
     pub list: &'a Reader<'a, File>,
     /// Its head.
     pub head: &'a Head,
-    /// SHA-256 of the head's text.
+    /// The SHA-256 of the head's text.
     pub digest: Digest,
     /// How many list keys signed it.
     pub good: usize,
 }
 
 impl<'a> New<'a> {
-    /// The list that was found authentic.
+    /// A new list whose head was found authentic.
     pub const fn of(list: &'a Reader<'a, File>, found: &'a Authentic) -> Self {
         Self {
             list,
@@ -47,11 +48,11 @@ impl<'a> New<'a> {
     }
 }
 
-/// One of the node's own lists; its head is authentic.
+/// One of the node's own lists, with an authentic head.
 pub struct Own<'a> {
     path: &'a Path,
     file: File,
-    /// What is known of it.
+    /// The authentic head, its digest and its signatures.
     pub found: Authentic,
 }
 
@@ -67,7 +68,7 @@ impl<'a> Own<'a> {
         Ok(Self { path, file, found })
     }
 
-    /// Its bytes.
+    /// A reader of the file's bytes.
     pub const fn reader(&self) -> Reader<'_, File> {
         Reader {
             path: self.path,
@@ -76,7 +77,7 @@ impl<'a> Own<'a> {
     }
 }
 
-/// One of the node's own lists: the one that a new list was compared with.
+/// Identifies the node's list that the new list was compared with.
 #[derive(Clone, Copy)]
 pub struct With {
     digest: Digest,
@@ -91,34 +92,34 @@ impl With {
         }
     }
 
-    /// Whether the node never had a newer one: it is the floor's, or came after it. Otherwise an
-    /// attacker who can damage the list in force, and has stolen one list key, could lift each ban
-    /// that the list before did not have yet.
+    /// Whether the node never had a newer list than this: it is the list that the floor names, or a
+    /// later one. Without this check, an attacker who can damage the list in force and has stolen
+    /// one list key could lift every ban that an older list does not have.
     pub fn is_newest(&self, floor: &Floor) -> bool {
         self.digest == floor.head || self.edition > floor.edition
     }
 }
 
-/// The node's lists beside the new one.
+/// The node's own lists, and how the new list differs from them.
 pub struct Compared<'a> {
-    /// The list in force, where it is whole.
+    /// The list in force, if it is undamaged.
     pub list: Option<Own<'a>>,
-    /// Its second copy, where that is whole.
+    /// Its second copy, if that is undamaged.
     pub copy: Option<Own<'a>>,
-    /// The one of them that the new list was compared with.
+    /// The copy that the new list was compared with.
     pub with: Option<With>,
-    /// What the new list changes; `None` where there is nothing to compare it with.
+    /// What the new list changes; `None` when there is nothing to compare it with.
     pub change: Option<Change>,
     /// The bans of the new list.
     pub bans: Vec<CountedBan>,
-    /// Why the list in force cannot be used, where it cannot.
+    /// Why the list in force cannot be used, if it cannot.
     pub broken: Option<ListError>,
-    /// Why its second copy cannot be used, where it cannot.
+    /// Why the second copy cannot be used, if it cannot.
     pub broken_copy: Option<ListError>,
 }
 
 /// Checks the whole new list, and compares it with the list in force: with the newer of its two
-/// copies, or the other where that one cannot be used.
+/// copies, or with the other copy if the newer one cannot be used.
 pub fn compare<'a>(
     new: New<'_>,
     node: &NodeState<'a>,
@@ -132,8 +133,8 @@ pub fn compare<'a>(
     let (mut with, mut change) = (None, None);
     for (place, fault) in places {
         let Some(own) = place.as_ref() else { continue };
-        // What was compared once is compared with the other copy only to see whether that is whole,
-        // where it may stay.
+        // After one comparison, the second file is only checked for damage, and only when it holds
+        // the new list already: such a file may stay in place.
         if change.is_some() && own.found.digest != new.digest {
             continue;
         }
@@ -171,8 +172,8 @@ pub fn compare<'a>(
     })
 }
 
-/// The list in one of the node's places, where its head is authentic; else why it is not. A missing
-/// file is no list.
+/// Opens the node's list at `path`, and checks its head. Returns neither a list nor a fault if the
+/// file is missing.
 fn own<'a>(
     path: &'a Path,
     trust: &Trust,
@@ -188,12 +189,12 @@ fn own<'a>(
     }
 }
 
-/// Whether a fault found by the comparison is the new list's.
+/// Whether a fault found by the comparison is a fault of the new list.
 fn is_of(new: New<'_>, own: &Own<'_>, fault: &ListError) -> bool {
     fault.path() != own.path || fault.path() == new.list.path
 }
 
-/// Checks every byte of one of the node's own lists.
+/// Checks every byte of the node's own list.
 fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
     let reader = own.reader();
     WholeList::open(&reader, &own.found.head)?
@@ -201,7 +202,7 @@ fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
         .map(|_| ())
 }
 
-/// What changes from one of the node's lists to the new one.
+/// Compares the new list with one of the node's own lists.
 fn against(
     new: New<'_>,
     own: &Own<'_>,
@@ -217,9 +218,9 @@ fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<WholeList<'a, File>, 
     Ok(WholeList::open(new.list, new.head)?.watched(watch))
 }
 
-/// Refuses a list that is older than the one in force, or a different one of its edition. The floor
-/// may be below the list in force when an installation was cut short, or when somebody put the list
-/// there.
+/// Refuses a list that is older than the list in force, or that differs from it under the same
+/// edition. The floor alone is not enough for this: it may be behind the list in force, after an
+/// installation that was interrupted or when somebody copied the list there.
 fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
     let (edition, floor, path) = (
         new.head.edition,

@@ -1,7 +1,7 @@
-//! Describes why a list was not installed, and what can be done about it.
+//! Describes why a list was not installed, and what to do about it.
 //!
-//! In: a fault of the list, of the node or of the disk. Out: one line, and a hint where there is
-//! something to do. Names in them come from others and are quoted.
+//! In: a fault of the list, of the node or of the disk. Out: one line, and a hint if something can
+//! be done. Names in both are untrusted, and are quoted.
 
 use std::error::Error as _;
 use std::fmt;
@@ -18,36 +18,37 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::replace::WriteError;
 
-/// Why a list was not installed, apart from its own faults.
+/// Why a list was not installed, when the list itself is valid.
 #[derive(Debug)]
 pub enum InstallError {
-    /// It says that it is issued in the future.
+    /// The list's time of issue is in the future.
     Future(PathBuf, Timestamp),
-    /// It says that it is issued at this time, no keyset lasts so long, and the node's clock cannot
-    /// be used to judge it.
+    /// The list's time of issue is later than any keyset lasts, and the node's clock is not
+    /// reliable enough to judge it.
     Clock(PathBuf, Timestamp),
-    /// It lifts bans, and too few signed it for that.
+    /// The list lifts bans, and has too few signatures for that.
     Lifts {
         /// The list.
         list: PathBuf,
-        /// The bans, by ID.
+        /// The IDs of the lifted bans.
         lifted: Vec<String>,
-        /// Number of the keyset.
+        /// The number of the keyset.
         keyset: u64,
-        /// How many list keys have to sign it.
+        /// How many list keys have to sign the list.
         needed: usize,
-        /// How many have.
+        /// How many list keys have signed it.
         good: usize,
     },
-    /// It is not known whether it lifts bans, and too few signed it for one that does.
+    /// The node cannot tell whether the list lifts bans, and the list has too few signatures for
+    /// lifting.
     Uncompared {
         /// The list.
         list: PathBuf,
-        /// Number of the keyset.
+        /// The number of the keyset.
         keyset: u64,
-        /// How many list keys have to sign it.
+        /// How many list keys have to sign the list.
         needed: usize,
-        /// How many have.
+        /// How many list keys have signed it.
         good: usize,
     },
 }
@@ -98,7 +99,7 @@ impl fmt::Display for InstallError {
 impl std::error::Error for InstallError {}
 
 impl InstallError {
-    /// The error, with what to do about it on a node whose list in force is `in_force`.
+    /// The error, with a hint. `in_force` is the path of the node's list in force.
     pub fn explained(self, in_force: &Path) -> CtlError {
         let word = |path: &Path| line::name(&path.to_string_lossy());
         let hint = match &self {
@@ -121,7 +122,7 @@ impl InstallError {
     }
 }
 
-/// What is wrong with the files by which the node trusts lists.
+/// Adds a hint to a fault of the keyset or the floor, by which the node trusts lists.
 pub fn of_trust(error: ListError) -> CtlError {
     if error.is_absent() {
         CtlError::with_hint(
@@ -140,7 +141,7 @@ pub fn of_trust(error: ListError) -> CtlError {
     }
 }
 
-/// What is wrong with the new list.
+/// Adds a hint to a fault of the new list.
 pub fn of_list(error: ListError) -> CtlError {
     if let ListError::Signatures(path, tally) = &error
         && tally.is_empty()
@@ -164,7 +165,8 @@ pub fn of_list(error: ListError) -> CtlError {
     CtlError::with_hint(error, hint)
 }
 
-/// What is wrong with the place of the list in force. Nothing is put over it unseen.
+/// Adds a hint to a fault of the list in force, when it cannot be looked at. Such a file is never
+/// replaced.
 pub fn of_place(error: ListError) -> CtlError {
     let is_link = |cause: &io::Error| cause.raw_os_error() == Some(libc::ELOOP);
     let is_no_file = matches!(&error, ListError::File(FileError::NotRegular(_)))
@@ -177,7 +179,8 @@ pub fn of_place(error: ListError) -> CtlError {
     CtlError::with_hint(error, hint)
 }
 
-/// What is wrong with the disk; a new list stands beside the old one until it is whole.
+/// Adds a hint to a write error. A full disk needs room for both lists: the new file is complete
+/// before it replaces the old one.
 pub fn of_disk(error: WriteError, size: u64) -> CtlError {
     let cause = error
         .source()
@@ -193,10 +196,11 @@ pub fn of_disk(error: WriteError, size: u64) -> CtlError {
     error.into()
 }
 
-/// The most containers that are listed.
+/// The most containers that an error lists.
 const MOST_LISTED: usize = 10;
 
-/// What would happen to the running containers, the first of them line by line.
+/// Adds a hint and the refused containers to an objection of the impact guard: one line for each of
+/// the first few containers.
 pub fn of_impact(objection: ImpactError, survey: &Survey) -> CtlError {
     let newly: Vec<_> = survey.newly_refused().collect();
     let mut lines: Vec<_> = newly

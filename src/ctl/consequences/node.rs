@@ -1,6 +1,6 @@
 //! Describes the node that a list is meant for, and refuses a list from its future.
 //!
-//! In: the node's files, its settings and its clock. Out: what else is asked about a list here.
+//! In: the node's files, settings and clock. Out: a [`NodeState`], and an error for such a list.
 
 use std::path::Path;
 
@@ -12,28 +12,28 @@ use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 
-/// The node that a list is installed on.
+/// The node on which a list is installed.
 #[derive(Clone, Debug)]
 pub struct NodeState<'a> {
-    /// Its files.
+    /// The paths of the node's files.
     pub paths: &'a Paths,
-    /// The settings of its operator, if there are any.
+    /// The operator's settings, if the node has any.
     pub settings: Option<&'a Settings>,
-    /// What the settings say about the list.
+    /// The part of the settings that concerns the list.
     pub rules: Rules,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// A day: how far a list may be ahead of the clock.
+/// How far a list's time of issue may be ahead of the clock, in seconds: one day.
 const AHEAD: u64 = 86_400;
 
-/// 2026-11-01: a clock that shows an earlier time was never set, and nothing is judged by it.
+/// 2026-11-01. A clock that shows an earlier time was never set, so it is not used to judge a list.
 pub const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 
-/// Refuses a list from the future: it would move the node's idea of the time. A clock that was
-/// never set, or is behind the floor, judges nothing. There a list may be as new as the keyset may
-/// be old; no list key controls that.
+/// Refuses a list from the future: it would move the node's idea of the time forward. A clock that
+/// was never set, or that is behind the floor, cannot judge that. In this case the list may be as
+/// late as the keyset's expiry, a time that no list key controls.
 pub fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
     let floor = trust
         .floor

@@ -1,11 +1,11 @@
 //! Plans the steps that put a list in force on this node, and decides whether they may be taken.
 //!
 //! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor.
-//! Out: a [`Plan`]: the steps, and what the new list changes. Every byte of the new list is checked
-//! on the way. It is compared with the list in force, in whichever of its two places that is whole:
-//! a list that lifts a ban takes more signatures than one that adds some, and so does any list
-//! where the newest one that the node had is missing and cannot be compared. Nothing is written
-//! here.
+//! Out: a [`Plan`]: the steps, and what the new list changes. Every byte of the new list is
+//! checked. The new list is compared with an undamaged copy of the list in force. A list that lifts
+//! a ban may need more signatures than a list that only adds bans. Every list needs that many when
+//! the newest list that the node had is missing, because then nobody can compare. Nothing is
+//! written here.
 
 use super::super::CtlError;
 use super::super::change as wording;
@@ -22,54 +22,55 @@ use crate::banlist::store::{self, Authentic, Trust};
 use crate::banlist::watch::Watch;
 use crate::banlist::whole::CountedBan;
 
-/// What is to be done, and what it changes.
+/// What an installation will do, and what it changes.
 pub struct Plan {
-    /// The steps, in their order: after each of them the node has the old list or the new one,
-    /// whole.
+    /// The steps in order. After each step the node has either the old list or the new one,
+    /// complete.
     pub steps: Vec<Step>,
-    /// The head block that the new list gets, where it is in force already and is written with more
-    /// signatures.
+    /// A head block with more signatures than the new list's own; `None` if its own is complete.
+    /// Other signatures come from a copy of the same list that the node has already.
     pub head: Option<Box<[u8; HEAD_SIZE]>>,
-    /// What the new list changes; `None` where there is no list to compare it with.
+    /// What the new list changes; `None` when there is no list to compare it with.
     pub change: Option<Change>,
     /// The new list's bans.
     pub bans: Vec<CountedBan>,
-    /// How many list keys have to sign it.
+    /// How many list keys have to sign the new list.
     pub needed: usize,
-    /// Why the list in force cannot be used, where it cannot.
+    /// Why the list in force cannot be used, if it cannot.
     pub broken: Option<ListError>,
-    /// Why its second copy cannot be used, where it cannot.
+    /// Why the second copy cannot be used, if it cannot.
     pub broken_copy: Option<ListError>,
-    /// Whether this very list was in force on this node before.
+    /// Whether the floor names this very list: it was in force on this node before.
     pub is_known: bool,
-    /// Whether this node had a newer list than the one compared with, if any, so that it is not
-    /// known what the new one lifts.
+    /// Whether the newest list that the node had is lost, so that nobody knows what the new list
+    /// lifts.
     pub is_lost: bool,
 }
 
 /// One step of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The floor names the list that comes next, so that it counts as installed from the moment it
-    /// is in its place.
+    /// The floor announces the new list as the next one. So the new list counts as installed from
+    /// the moment when it is in its place.
     Announce(Floor),
-    /// The new list becomes the second copy. That comes first: until the new list is in
-    /// the first place too, the older one answers, and the newer one when that cannot.
+    /// The new list becomes the second copy. This step comes before [`Step::Put`]. In between, the
+    /// old list in the first place answers, or the new list if the old one is damaged.
     Copy(Edition),
-    /// The new list is put in force.
+    /// The new list is put in force, in the first place.
     Put(Edition),
-    /// The floor rises: only now, because a floor above the only list there is would leave the node
-    /// without one.
+    /// The floor rises to the new list. This step is last: a floor above the node's only list would
+    /// leave the node without a list.
     Raise(Floor),
 }
 
 impl Plan {
-    /// Whether the new list is written; otherwise it is there already, byte for byte.
+    /// Whether the new list is written to the first place; if not, the same bytes are there
+    /// already.
     pub fn puts(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Put(_)))
     }
 
-    /// The bans that the new list lifts, by ID.
+    /// The IDs of the bans that the new list lifts.
     pub fn lifted(&self) -> Vec<String> {
         self.change
             .iter()
@@ -78,7 +79,8 @@ impl Plan {
             .collect()
     }
 
-    /// The patches and successors that are new here, or changed, one line each with their ban.
+    /// The patches and successors that are new or changed on this node: one line each, beginning
+    /// with the ban's ID.
     pub fn brought(&self) -> Vec<String> {
         match &self.change {
             Some(change) => wording::brought(change),
@@ -99,8 +101,8 @@ impl Plan {
     }
 }
 
-/// The plan for a new list. The bans that it lifts are added to `lifted`, also when it may not lift
-/// them.
+/// Draws up the plan for a new list. Adds the IDs of the bans that it lifts to `lifted`, even when
+/// the list is refused for lifting them.
 ///
 /// # Errors
 /// What is wrong with the new list, and with the place of the list in force when it cannot be
@@ -118,7 +120,7 @@ pub fn draw(
     Ok(plan)
 }
 
-/// The same plan, however few keys signed the list.
+/// Draws up the same plan without checking the number of signatures.
 ///
 /// # Errors
 /// What is wrong with the new list, and with the place of the list in force when it cannot be
@@ -163,10 +165,10 @@ pub fn sketch(
     })
 }
 
-/// Checks that as many keys signed it as its change takes.
+/// Checks that the list has as many signatures as its change needs.
 ///
 /// # Errors
-/// [`InstallError`] when too few did.
+/// [`InstallError`] when it has too few.
 pub fn enough(
     new: New<'_>,
     plan: &Plan,
@@ -200,25 +202,25 @@ pub fn enough(
     })
 }
 
-/// What is to be done where the new list is in a place of the node's already.
+/// What is left to do when the node already has the new list in one or both of its places.
 struct Again {
-    /// Whether the files in the two places stay as they are.
+    /// Whether the file in each of the two places stays as it is.
     list_stays: bool,
     copy_stays: bool,
-    /// The head block with the signatures of all files of this list, where the new one lacks some
-    /// of them.
+    /// The head block with the signatures of every copy of this list; `None` if the new file has
+    /// all of them.
     head: Option<Box<[u8; HEAD_SIZE]>>,
 }
 
 impl Again {
-    /// For the node's two places.
+    /// Compares the new list with the files in the node's two places.
     fn of(new: New<'_>, places: [Option<&Own<'_>>; 2], trust: &Trust) -> Result<Self, ListError> {
         let here = places.map(|own| own.filter(|own| own.found.digest == new.digest));
         let size = new.head.file_size();
         let staged = head_block(new.list)?;
         let mut claim = store::claim(new.list, size)?;
         let mut block = staged;
-        // The signatures of the file in force come first.
+        // The signatures of the list in force come first, because its file is merged last.
         for own in here.into_iter().rev().flatten() {
             if let Some(both) = united(&store::claim(&own.reader(), size)?, &claim, &trust.keyset) {
                 block = both;
@@ -237,7 +239,7 @@ impl Again {
     }
 }
 
-/// The steps that are left to do; `in_force` is the list that answers now.
+/// The steps that are still to do. `in_force` is the list that answers lookups now.
 fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust) -> Vec<Step> {
     let New { head, digest, .. } = new;
     let edition = head.edition;
@@ -254,9 +256,9 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
     }
     steps.extend((!again.copy_stays).then_some(Step::Copy(edition)));
     steps.extend((!again.list_stays).then_some(Step::Put(edition)));
-    // A later keyset discards what stolen keys of the one before may have signed: very high
-    // versions, and times far ahead. The time starts again with the keyset's own, which no list key
-    // controls.
+    // A floor of an earlier keyset is not carried over. It may hold what a stolen key of that
+    // keyset signed: a very high version, or a time far ahead. The time restarts at the keyset's
+    // own, which no list key controls.
     let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
     let issued = same_keys
         .map_or(trust.keyset.issued, |floor| floor.issued)
@@ -271,9 +273,9 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
     steps
 }
 
-/// The floor while the new list is put in place. Where the list in force is not the floor's,
-/// because an installation was cut short or somebody put it there, the floor names that list from
-/// now on: it must not become one that nobody knows.
+/// The floor during the installation. If a newer list than the floor's is in force, because an
+/// installation was interrupted or somebody copied the list there, the floor names that list from
+/// now on. Otherwise the node would no longer know that it ever had that list.
 fn announced(floor: Floor, new: New<'_>, in_force: Option<&Own<'_>>) -> Floor {
     let next = Some(new.digest);
     let other = in_force

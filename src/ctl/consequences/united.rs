@@ -1,18 +1,19 @@
 //! Merges the signatures of a list in force with those of the same list staged again.
 //!
-//! In: the heads of both files, with one text; anybody may have written the names and unknown
-//! signatures in them. Out: the head block with every key's signature, those of the file in force
-//! first. So nobody takes a signature away by staging the same list with fewer: the node may need
-//! it under its next keyset. Signatures by keys that are not in this keyset may belong to the next
-//! one. They are kept as far as there is room, the new ones before the old ones, so that no number
-//! of made-up ones keeps a real one out. Nothing is judged here: the list is authentic either way.
+//! In: the heads of both files, which have the same signed text. Anybody may have written the key
+//! names and the signatures of unknown keys in them. Out: a head block with the signatures of both
+//! files, those of the file in force first. So nobody can remove a signature by staging the same
+//! list with fewer: the node may need that signature under its next keyset. A signature of a key
+//! that is not in this keyset may be of a key in the next keyset. Such signatures are kept while
+//! there is room, new ones first, so that forged signatures cannot keep a real one out. Nothing is
+//! judged here: the list is authentic either way.
 
 use super::super::keyset::signer;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::{Enough, Signature};
 
-/// The head block of `old`, which is in force, with the signatures of `new` as well.
+/// The head block of `old`, the list in force, with the signatures of `new` added.
 pub(super) fn united(old: &Claim, new: &Claim, keyset: &Keyset) -> Option<[u8; HEAD_SIZE]> {
     let (mut keys, mut signatures) = (Vec::new(), Vec::new());
     for signature in old.signatures.iter().chain(&new.signatures) {

@@ -1,4 +1,4 @@
-//! Tests what is added to a source, and that nothing else in it changes.
+//! Tests which text is added to a source, and that the rest of the source does not change.
 
 use std::path::Path;
 
