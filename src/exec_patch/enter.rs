@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! job ─▶ pinned ─▶ (resume) ─▶ check ─▶ command ─▶ check ─▶ (pause) ─▶ done
-//! stdin  this one   if paused   0: fine   0: go on   0: patched          stdout, journal
+//! stdin  instance   if paused   0: fine   0: go on   0: patched          stdout, journal
 //! ```
 //!
 //! A worker is a process of its own, started by the run's main process (`embargoctl
-//! exec-patch-worker`). It gets a [`Job`] on its standard input and the file carried with the
-//! request at descriptor 3, and answers with a [`JobResult`] on its standard output. It writes to the
-//! journal what it is about to do before it does it, and how it ended afterwards, even if the
-//! process that started it is gone. SIGTERM means that the time is up.
+//! exec-patch-worker`). It reads a [`Job`] from its standard input, finds the file carried with the
+//! request at descriptor 3, and writes a [`JobResult`] to its standard output. Before each step
+//! that changes something, the worker writes that step to the journal. At the end it writes the
+//! outcome, even if the main process is gone. SIGTERM means that the time is up.
 //!
-//! In: the job, ours; the container's state and files, hostile. Out: one outcome, always. Not
-//! checked: whether the container should be patched.
+//! In: the job, which the main process wrote; the container's state and files, hostile. Out: always
+//! one outcome. Not checked: whether the container should be patched.
 
 pub mod aftermath;
 pub mod entrance;
@@ -46,14 +46,14 @@ use crate::sys::{process as own_process, spawn};
 /// The largest job, in bytes: a command may be as long as the kernel allows.
 const LARGEST_JOB: u64 = 8 << 20;
 
-/// Why a worker could not do anything at all.
+/// Why a worker could not start.
 #[derive(Debug)]
 pub enum WorkerError {
-    /// It was started by hand.
+    /// A person started the worker by hand: it has arguments.
     Words,
-    /// Its job could not be read.
+    /// The worker's job could not be read.
     Job(io::Error),
-    /// It cannot watch what it would start.
+    /// The worker cannot become a child subreaper, so it could not watch what it starts.
     Parent(io::Error),
 }
 
@@ -78,13 +78,13 @@ impl std::error::Error for WorkerError {
     }
 }
 
-/// Runs a worker: reads its job, does it and reports how it ended. `words` are the arguments after
-/// `exec-patch-worker`; there must be none.
+/// Runs a worker: reads the job, patches the container and reports the outcome. `words` are the
+/// arguments after `exec-patch-worker`; there must be none.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     match work(words) {
         Ok(done) => {
-            // The main process may be gone; the journal has the outcome.
+            // The main process may be gone. That is no loss: the journal has the outcome too.
             let said = serde_json::to_string(&done)
                 .map_err(io::Error::from)
                 .and_then(|done| report::result(&done));
@@ -121,7 +121,7 @@ fn work(words: &[OsString]) -> Result<JobResult, WorkerError> {
         .and_then(|journal| journal.started(&job, unpause).map(|()| journal))
     {
         Ok(journal) => journal,
-        // What cannot be recorded is not done: nobody could know later that it was.
+        // A patch that cannot be recorded must not run: nobody could know later that it had.
         Err(error) => {
             return Ok(nothing_done(
                 Outcome::CouldNotEnter {
@@ -138,7 +138,7 @@ fn work(words: &[OsString]) -> Result<JobResult, WorkerError> {
     Ok(done)
 }
 
-/// A result that ended this way before anything ran.
+/// A result with this outcome, for a container in which nothing was run.
 fn nothing_done(outcome: Outcome, began: Instant) -> JobResult {
     JobResult {
         took: milliseconds(began),
@@ -179,7 +179,7 @@ fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Inst
             ),
         );
     }
-    // If a patch took too long, what is left of it is part of its outcome.
+    // If a patch took too long, its outcome names the processes that survived.
     let left = if matches!(
         outcome,
         Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. }
@@ -198,8 +198,8 @@ fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Inst
     }
 }
 
-/// Checks that a runtime takes this for a container ID, as its last argument. No engine makes any
-/// other; a user's directory may have any name.
+/// Checks that a runtime accepts this ID as its last argument. No engine makes an ID that starts
+/// with `-`, but a user may give a state directory any name.
 fn may_be_named(id: &str) -> Result<(), Outcome> {
     let why = "its ID begins with -, and its runtime would take that for an option";
     if id.starts_with('-') {
@@ -211,8 +211,9 @@ fn may_be_named(id: &str) -> Result<(), Outcome> {
     }
 }
 
-/// Patches a running container, or a paused one if the journal says that it is resumed for the
-/// patch. That one is paused again, whatever happens; if that fails, that is the outcome.
+/// Patches a running container. If `unpause` is set, the container was paused when the journal
+/// recorded the start: it is resumed for the patch and then paused again, whatever happens. If
+/// pausing fails, the outcome says so.
 fn patch_unpaused(
     entrance: &mut Entrance<'_>,
     job: &Job,
@@ -234,7 +235,7 @@ fn patch_unpaused(
         Ok(()) => patch(entrance, job).unwrap_or_else(|outcome| outcome),
         Err(why) => Outcome::CouldNotEnter { why },
     };
-    // If it could not be resumed, or only in part, its state is unknown.
+    // A container that could not be resumed, or only in part, is in an unknown state.
     let paused = if entrance.is_paused() {
         Ok(())
     } else {
@@ -248,8 +249,8 @@ fn patch_unpaused(
     }
 }
 
-/// Says which part needs a shell, if the container lacks one: `--check` and a script without a
-/// first line are run by a shell that nobody typed.
+/// Names the part that needs a shell, if the container has no shell: `--check`, and a script
+/// without a first line, run in a shell that the operator did not type.
 fn shell_is_missing(outcome: Outcome, what: &str, program: &str) -> Outcome {
     if let Outcome::CouldNotEnter { why } = &outcome
         && matches!(program, "sh" | "/bin/sh")
@@ -262,7 +263,7 @@ fn shell_is_missing(outcome: Outcome, what: &str, program: &str) -> Outcome {
     outcome
 }
 
-/// The check, the command and the check again.
+/// Runs the check, the command, and the check again.
 fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
     let work = &job.work;
     let of = |what: &'static str, words: &[String]| {

@@ -1,8 +1,8 @@
 //! Defines what a worker is asked to do, and what it answers.
 //!
-//! These types are shared, as JSON, by the run's main process, the workers and the journal: a
-//! [`Job`] on a worker's standard input, a [`JobResult`] on its standard output, a [`Container`] in the
-//! journal. Plain data; nothing here touches a file. Names in them are hostile.
+//! The run's main process, the workers and the journal exchange these types as JSON: a [`Job`] on a
+//! worker's standard input, a [`JobResult`] on its standard output, a [`Container`] in the journal.
+//! Plain data; nothing here touches a file. Names in these types are hostile.
 
 use std::path::PathBuf;
 
@@ -15,44 +15,47 @@ use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 
-/// One instance of a running container: it is the same only while its first process is.
+/// One instance of a running container. A container that restarts becomes a new instance, with
+/// another first process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
-    /// Its ID.
+    /// The container's ID.
     #[serde(rename = "container")]
     pub id: String,
-    /// Its engine.
+    /// The container's engine.
     pub engine: Engine,
-    /// containerd's namespace, if it has one.
+    /// The containerd namespace, for containers of containerd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// What its engine calls it.
+    /// The name that the engine gives the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its image's name, for people.
+    /// The image's name, only for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The digest of its image config, if known: `sha256:…`.
+    /// The digest of the image config, if known: `sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
-    /// Which runtime's state it is.
+    /// The runtime whose state this is.
     pub kind: RuntimeKind,
     /// The runtime's state directory, the value of its `--root`.
     pub root: PathBuf,
-    /// Its bundle.
+    /// The container's bundle.
     pub bundle: PathBuf,
-    /// The user who owns the container; if that is not root, that user controls all its facts.
+    /// The user who owns the container. A user other than root controls all facts about the
+    /// container.
     pub owner: u32,
-    /// Its first process.
+    /// The process ID of the container's first process.
     pub pid: u32,
-    /// When that was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22).
+    /// When that process was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field
+    /// 22).
     pub started: u64,
 }
 
 /// How many characters of a container ID are shown, as engines do.
 const SHORT: usize = 12;
 
-/// A container's name for people: its name and the beginning of its ID.
+/// The container's name for messages: its name and the beginning of its ID.
 #[must_use]
 pub fn container_name(container: &Container) -> String {
     let id = short(&container.id);
@@ -62,7 +65,7 @@ pub fn container_name(container: &Container) -> String {
     }
 }
 
-/// Where it belongs: its engine, its namespace, and its user if that is not root.
+/// Where the container belongs: its engine, its namespace, and its user if that is not root.
 #[must_use]
 pub fn place(container: &Container) -> String {
     let namespace = container
@@ -78,13 +81,13 @@ pub fn place(container: &Container) -> String {
     format!("{}{namespace}{user}", container.engine)
 }
 
-/// A container's full name in the list of those that failed.
+/// The container's full name, in the list of failed containers.
 #[must_use]
 pub fn full_name(container: &Container) -> String {
     format!("{}, {}", container_name(container), place(container))
 }
 
-/// A container ID as people read it: the beginning of a long one.
+/// A container ID for messages: only the beginning, if the ID is long.
 #[must_use]
 pub fn short(id: &str) -> &str {
     let is_digest = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -94,10 +97,11 @@ pub fn short(id: &str) -> &str {
 /// What runs in each container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// A command that exits 0 when nothing needs to be done; runs before, and after, `run`.
+    /// A command that exits 0 when nothing needs to be done. It runs before `run` and again after
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
-    /// The command, as the container's kernel gets it.
+    /// The command, as an argument vector for execve(2).
     pub run: Vec<String>,
     /// Numeric user and group.
     pub user: (u32, u32),
@@ -107,7 +111,7 @@ pub struct Work {
     /// The working directory instead of the container's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
-    /// Seconds after which nothing that was started may be left, including the checks.
+    /// Seconds after which no process of the patch may be left. The time includes the checks.
     pub timeout: u64,
     /// Whether a paused container is resumed for the patch and paused again.
     #[serde(default)]
@@ -124,7 +128,7 @@ pub const PROGRAM_FD: i32 = 3;
 /// One container's part of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// The run's ID.
+    /// The ID of the run.
     pub run: String,
     /// The run's directory, absolute.
     pub journal: PathBuf,
@@ -132,62 +136,62 @@ pub struct Job {
     pub number: usize,
     /// The container.
     pub container: Container,
-    /// The program of the runtime that owns it, absolute.
+    /// The absolute path of the program of the runtime that made the container.
     pub runtime: PathBuf,
-    /// What runs.
+    /// What runs in the container.
     pub work: Work,
     /// The digest of what runs.
     pub digest: Digest,
-    /// The ban for which it runs, if there is one.
+    /// The ban that is the reason for the patch, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// That ban's severity.
+    /// The severity of that ban.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// The successor that it names.
+    /// The successor that the ban names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// The most bytes of its output that the journal keeps.
+    /// At most this many bytes of the container's output are kept in the journal.
     pub output_limit: u64,
 }
 
 impl Job {
-    /// The variable that identifies the processes of this job.
+    /// The variable by which the processes of this job are recognised.
     #[must_use]
     pub fn marker(&self) -> String {
         marker(&self.run, self.number)
     }
 }
 
-/// The variable that identifies the processes of a run's job with this number.
+/// The variable by which the processes of job `number` of a run are recognised.
 #[must_use]
 pub fn marker(run: &str, number: usize) -> String {
     format!("EMBARGO_PATCH={run}.{number}")
 }
 
-/// What a worker found.
+/// What a worker reports about one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobResult {
-    /// How it ended.
+    /// How the patch ended.
     pub outcome: Outcome,
-    /// How long it took, in milliseconds.
+    /// How long the patch took, in milliseconds.
     pub took: u64,
-    /// How many bytes its commands wrote, on both streams.
+    /// How many bytes the patch's commands wrote to both streams.
     pub written: u64,
-    /// Its last lines, a few KiB at most, unescaped; not fit for a terminal.
+    /// The last lines of the output, a few KiB at most, unescaped; unsafe to print on a terminal.
     pub tail: String,
-    /// Background processes that the command started and that were left running, because it ended
-    /// in time: process IDs and names.
+    /// Background processes that the command started and that still run; they were left running
+    /// because the command ended in time. Process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
-    /// Processes that the command started and that have ended, but stay until the container's first
-    /// process waits for them: process IDs and names.
+    /// Zombies: processes that the command started, that have ended, and that stay until the
+    /// container's first process waits for them. Process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zombies: Vec<String>,
 }
 
 impl JobResult {
-    /// A result with this outcome and nothing more.
+    /// A result with this outcome and no other facts.
     #[must_use]
     pub const fn of(outcome: Outcome) -> Self {
         Self {

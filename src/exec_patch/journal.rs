@@ -2,19 +2,20 @@
 //!
 //! ```text
 //! /var/lib/embargo/patches/            0700, root's
-//! ├── .lock                            one run at a time; says who has it
+//! ├── .lock                            one run at a time; names its holder
 //! ├── .draft/                          a run that is being created
 //! └── 20261120-221500-a1b2/            a run
 //!     ├── journal.jsonl                one line for each step: see `line`
-//!     ├── program                      the file carried with the request, for whoever resumes it
-//!     ├── resumed-…                    that it was resumed in that boot of the machine
-//!     └── output/3-4c1f09a2b7d3        what was printed in its third container
+//!         ├── program                      the file carried with the request, for a later resume
+//!     ├── resumed-…                    the run was resumed in that boot of the machine
+//!     └── output/3-4c1f09a2b7d3        what was printed in the run's third container
 //! ```
 //!
-//! In: what the main process and the workers know. Out: lines that are on the disk before what they
-//! announce is done, and an audit event for each start, each end and each container. A journal that
-//! cannot be written is an error before anything enters a container. Only root writes here; names
-//! in the lines are hostile. Of a command's output, only its place is kept here.
+//! In: what the main process and the workers do. Out: lines in the journal, each on the disk before
+//! the step that it announces; and an audit event for each start, each end and each container. If
+//! the journal cannot be written, that is an error before anything enters a container. Only root
+//! writes here; names in the lines are hostile. This module only chooses the file for a command's
+//! output; it does not write that file.
 
 pub mod who;
 pub mod ids;
@@ -67,37 +68,37 @@ use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use crate::sys::system_log::Sockets;
 
-/// The space that must be free on the disk before another container is started, in addition to the
-/// output that is kept, in bytes.
+/// How many bytes must be free on the disk before another container is started, in addition to the
+/// space for its output.
 const ROOM: u64 = 1 << 20;
 
-/// How many bytes of lines are written at once, or a little more.
+/// About how many bytes of lines are written at once.
 const MUCH: usize = 1 << 20;
 
-/// What a new run is.
+/// What is recorded when a run starts.
 #[derive(Debug)]
 pub struct NewRun<'a> {
     /// Who starts it.
     pub by: Who,
-    /// What starts it.
+    /// What caused the run.
     pub trigger: Trigger,
     /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
-    /// What is wanted, and where.
+    /// What was asked for, and in which containers.
     pub order: Order,
-    /// On which terms.
+    /// The limits of the run.
     pub terms: RunTerms,
-    /// What runs, as far as known.
+    /// The payloads that are known at the start.
     pub carried: Vec<Carried>,
     /// The file carried with the request.
     pub program: Option<&'a ProgramFile>,
-    /// The run whose failed containers it is for.
+    /// The earlier run whose failed containers this run patches (`--only-failed`).
     pub only_failed: Option<RunId>,
     /// The version of the list in force.
     pub list_version: Option<u64>,
 }
 
-/// A run's journal, for writing.
+/// The journal of one run, open for writing.
 #[derive(Debug)]
 pub struct Journal {
     directory: PathBuf,
@@ -105,16 +106,16 @@ pub struct Journal {
     header: RunHeader,
     boot: String,
     log: Sockets,
-    /// The numbers that this process has started.
+    /// The numbers of the jobs that this process has started.
     started: RefCell<HashSet<usize>>,
 }
 
 impl Journal {
-    /// Makes the directory of a new run, with its header and a copy of the file that it carries.
-    /// Nothing may enter a container before that.
+    /// Makes the directory of a new run, with its header and a copy of the file carried with the
+    /// request. Nothing may enter a container before the directory exists.
     ///
     /// # Errors
-    /// [`JournalError`] if any of it is not on the disk.
+    /// [`JournalError`] if the directory or a file in it could not be written to the disk.
     pub fn create(lock: &mut Lock, draft: NewRun<'_>) -> Result<Self, JournalError> {
         Self::create_logging_to(Sockets::system(), lock, draft)
     }
@@ -191,7 +192,7 @@ impl Journal {
     /// Resumes a run that was killed or stopped.
     ///
     /// # Errors
-    /// [`JournalError`] if that cannot be written.
+    /// [`JournalError`] if the resumption cannot be recorded.
     pub fn resume(
         lock: &mut Lock,
         past: &RunLog,
@@ -278,16 +279,16 @@ impl Journal {
         past::output(&self.directory, job.number, &job.container.id)
     }
 
-    /// Records that this is used from now on, in addition to what the header has.
+    /// Records a payload that the header does not have and that is used from this line on.
     ///
     /// # Errors
-    /// [`JournalError`] if that cannot be written; as everywhere below.
+    /// [`JournalError`] if the line cannot be written. The same holds for the functions below.
     pub fn carried(&self, carried: Carried) -> Result<(), JournalError> {
         self.append(&Line::Carried(carried))
     }
 
     /// Records which containers will be entered: those of the first plan, and the new ones of each
-    /// rescan. They share the wait for the disk.
+    /// rescan. All lines are written together, so that there is only one wait for the disk.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -306,11 +307,11 @@ impl Journal {
         }
     }
 
-    /// Records that this process enters a container now; `unpause`: it is paused, and resumed for
-    /// that.
+    /// Records that this process is about to enter a container. `unpause` says that the container
+    /// is paused and will be resumed for the patch.
     ///
     /// # Errors
-    /// [`JournalError`]: then it must not enter.
+    /// [`JournalError`]: then this process must not enter the container.
     pub fn started(&self, job: &Job, unpause: bool) -> Result<(), JournalError> {
         let Job {
             number,
@@ -335,10 +336,11 @@ impl Journal {
         Ok(())
     }
 
-    /// Records how it ended, whether this process started it or found that it must not.
+    /// Records the outcome for a container, whether this process entered the container or found
+    /// that it must not.
     ///
     /// # Errors
-    /// [`JournalError`]; what was done is done even so.
+    /// [`JournalError`]. What was done in the container stays done.
     pub fn ended(&self, job: &Job, done: &JobResult) -> Result<(), JournalError> {
         if !self.started.borrow().contains(&job.number) {
             return self.settle(
@@ -349,7 +351,7 @@ impl Journal {
         let written = self.append(&Line::Ended(Box::new(Ended::entered(
             job, &self.boot, done,
         ))));
-        // The system log gets it in any case, all the more if the disk is full.
+        // The event goes to the system log in any case. It matters even more if the disk is full.
         let took = Some(Duration::from_millis(done.took));
         events::container(
             &self.log,
@@ -360,7 +362,8 @@ impl Journal {
         written
     }
 
-    /// Records that nothing enters a container, and why. `payload` is what would have run.
+    /// Records that nothing enters a container, and the reason. `payload` is what would have run
+    /// there.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -402,9 +405,10 @@ impl Journal {
         self.append(&Line::NotUnderstood(NotUnderstood::of(unidentified)))
     }
 
-    /// The result for a container whose worker is gone without an answer: what the worker recorded;
-    /// else what `interrupted` returns, which is given whether the container was resumed for the
-    /// patch; or, if the worker had not started, that it could not enter. The result is recorded.
+    /// The result for a container whose worker died without an answer. If the worker recorded a
+    /// result, it is that result. If the worker recorded a start only, it is what `interrupted`
+    /// returns; `interrupted` is told whether the container was resumed for the patch. Otherwise
+    /// the worker did not enter the container. The result is recorded.
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot be read or written.
@@ -444,8 +448,8 @@ impl Journal {
         self.append(&Line::Finished(finished))
     }
 
-    /// Whether there is room to record another container. Check before each start: without room
-    /// none may be started.
+    /// Checks that the disk has room to record another container. Call it before each start:
+    /// without room, no container may be started.
     ///
     /// # Errors
     /// [`JournalError::NoRoom`] if the disk is full or has become read-only.
@@ -471,14 +475,14 @@ impl Journal {
         (crate::report::json::line(line) + "\n").into_bytes()
     }
 
-    /// Its header.
+    /// The run's header.
     #[must_use]
     pub const fn header(&self) -> &RunHeader {
         &self.header
     }
 }
 
-/// This boot of the machine.
+/// The ID of this boot of the machine.
 ///
 /// # Errors
 /// [`JournalError::File`].

@@ -1,10 +1,11 @@
 //! Finds and removes what a killed worker left behind.
 //!
-//! In: what the journal says that it had started. Out: how that counts, and what of it still runs;
-//! the directories of workers that are gone are removed. A container that was resumed for its patch
-//! and not paused again is reported as such: its engine believes that it is paused. Hostile: the
-//! container's processes, and everything in a directory that was a user's. Not done here: pausing
-//! again; only the worker had what that takes, and it is gone.
+//! In: the starts that the journal records. Out: the outcome of each such start, and the processes
+//! of the patch that still run. The directories of dead workers are removed. A container that was
+//! resumed for its patch and not paused again is reported as left unpaused: its engine believes
+//! that the container is paused. Hostile: the container's processes, and all files in a directory
+//! that was given to a user. Not done here: pausing the container again. That takes the copied
+//! state, which only the dead worker had.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -23,11 +24,12 @@ use crate::report::line;
 use crate::sys::pidfd::Hold;
 use crate::sys::proc;
 
-/// The most bytes of a process's arguments that are read: a runtime's `--root` comes first.
+/// At most this many bytes of a process's arguments are read. A runtime's `--root` is among the
+/// first arguments.
 const LARGEST_CALL: u64 = 4 << 20;
 
-/// How it ended if a worker is gone after its start. `unpause`: it had to resume the container for
-/// the patch.
+/// The result for a container whose worker died after the patch had started. `unpause` says that
+/// the worker had to resume the container for the patch.
 #[must_use]
 pub fn interrupted(job: &Job, unpause: bool) -> JobResult {
     let left = tree::left_by(&job.container, &job.marker())
@@ -40,7 +42,8 @@ pub fn interrupted(job: &Job, unpause: bool) -> JobResult {
     }
 }
 
-/// The outcome of that, by the container's present state.
+/// The outcome for a container whose worker died: left unpaused if the container runs and is not
+/// paused although it was before, else interrupted.
 #[must_use]
 pub fn outcome(container: &Container, unpause: bool) -> Outcome {
     if unpause
@@ -53,7 +56,8 @@ pub fn outcome(container: &Container, unpause: bool) -> Outcome {
     }
 }
 
-/// The outcome for a container that is not paused again, after its patch ended as `ended`.
+/// The outcome for a container that could not be paused again after its patch. `ended` is how the
+/// patch itself ended.
 #[must_use]
 pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
     let what = match ended {
@@ -80,9 +84,9 @@ pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
     }
 }
 
-/// Ends what is left in containers of patches whose workers were killed, so that nothing runs twice
-/// at once or for ever. The caller must hold the run's lock. Returns what was ended and what was
-/// not, a sentence for each container.
+/// Ends the processes that killed workers left in containers, so that no patch runs twice at once
+/// or for ever. The caller must hold the run's lock. Returns one sentence for each container: what
+/// was ended and what still runs.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
     let names = |processes: &[tree::PatchProcess]| {
@@ -125,9 +129,10 @@ fn is_alive(container: &Container) -> bool {
     .is_alive()
 }
 
-/// Removes what dead workers left in `entered`, and ends the runtimes that still run for them,
-/// perhaps in a frozen container. The caller must hold the run's lock: every worker holds it as
-/// long as it lives. Returns what was ended and what could not be removed, a sentence each.
+/// Removes the directories of dead workers below `entered`, and ends the runtimes that still run
+/// for those workers, perhaps in a frozen container. The caller must hold the run's lock: every
+/// living worker holds it too, so the workers of these directories are dead. Returns one sentence
+/// for each runtime that was ended and for each directory that could not be removed.
 #[must_use]
 pub fn sweep(entered: &Path) -> Vec<String> {
     let Ok(directories) = fs::read_dir(entered) else {
@@ -154,8 +159,8 @@ pub fn sweep(entered: &Path) -> Vec<String> {
     said
 }
 
-/// Ends each runtime whose `--root` is in one of these workers' directories. Any other process that
-/// claims such a root asks to be ended.
+/// Ends each runtime whose `--root` is in one of these workers' directories. A process that is no
+/// runtime but has such a `--root` is ended as well.
 fn end_runtimes(directories: &[PathBuf]) -> Vec<String> {
     let roots: Vec<PathBuf> = directories
         .iter()
@@ -172,14 +177,14 @@ fn end_runtimes(directories: &[PathBuf]) -> Vec<String> {
         })
     };
     let runtimes = proc::all().into_iter().filter(|pid| is_runtime(*pid));
-    // Another process may have the ID by the time the pidfd is open.
+    // Checked again: another process may have got the ID before the pidfd was open.
     let ended = runtimes.filter(|pid| {
         Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok())
     });
     ended.map(|pid| format!("the runtime that a killed worker had started was still at work and was ended: process {pid}")).collect()
 }
 
-/// Whether a directory has a name as workers make it: `<run>.<number>.<worker>`.
+/// Whether a directory's name is a worker's: `<run>.<number>.<worker>`.
 fn is_of_worker(name: &str) -> bool {
     let mut parts = name.split('.');
     let is_run = parts.next().is_some_and(|run| RunId::parse(run).is_some());
@@ -268,7 +273,8 @@ mod tests {
                 .args(["exec", "c1"])
                 .spawn()
                 .unwrap();
-            // Before it runs, /proc shows the arguments of this process.
+            // Until the child has executed its program, /proc shows this process's arguments for
+            // it.
             let started = process.stdout.as_mut().unwrap();
             std::io::Read::read_exact(started, &mut [0]).unwrap();
             process

@@ -1,16 +1,17 @@
 //! Runs one command in a container, and kills it at the deadline.
 //!
-//! One process, one loop: it waits with poll(2) for output, for children that end and for SIGTERM,
-//! never longer than to the deadline, and keeps looking at what the command starts. The runtime is
-//! called detached, as engines call it: it exits as soon as the command runs. The command then
-//! becomes this process's child (prctl(2), PR_SET_CHILD_SUBREAPER), so the exit status is the
-//! command's own, and what the command leaves in the background blocks nobody (`runc exec` in the
-//! foreground waits for whoever holds its output; seen with 1.1.5). A runtime that does not exit,
-//! for instance because the container was frozen meanwhile, is killed at the deadline like
-//! everything else.
+//! One process runs one loop. The loop waits with poll(2) for output, for children that end and for
+//! SIGTERM, at most until the deadline. Between waits it records the processes that the command has
+//! started. The runtime is called detached, as engines call it: the runtime exits as soon as the
+//! command runs. The command then becomes this process's child (prctl(2), PR_SET_CHILD_SUBREAPER).
+//! So the exit status is the command's own, and background processes do not block the worker (`runc
+//! exec` in the foreground waits for every process that holds its output; seen with 1.1.5). A
+//! runtime that does not exit, for instance because the container has been frozen meanwhile, is
+//! killed at the deadline with all other processes.
 //!
 //! In: a job, the container's state and its owner. Out: an exit status, or the outcome that ends
-//! the job. Hostile: what the command prints, the process ID that a user's runtime leaves.
+//! the job. Hostile: what the command prints, and the process ID in the PID file that a user's
+//! runtime writes.
 
 use std::ffi::OsString;
 use std::io;
@@ -42,7 +43,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long output is still read from background processes after a command has ended.
 const OUTPUT_TIME: Duration = Duration::from_secs(1);
 
-/// How long a runtime may take to pause or resume; the kernel may retry a freeze for a while.
+/// How long a runtime may take to pause or resume a container; the kernel may need several attempts
+/// to freeze one.
 const FREEZE: Duration = Duration::from_secs(20);
 
 /// The exit status of a command that SIGKILL ended.
@@ -51,7 +53,7 @@ const KILLED: i32 = 128 + 9;
 /// The largest log of a runtime that is read, in bytes.
 const LARGEST_LOG: u64 = 256 << 10;
 
-/// Where runtimes look for programs of their own.
+/// The `PATH` of the runtimes: where they look for programs that they run on the node.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A container that is being patched.
@@ -68,19 +70,19 @@ pub struct Entrance<'a> {
     calls: usize,
 }
 
-/// What the loop waits for.
+/// What the loop waits for: output, ended children and SIGTERM.
 #[derive(Debug)]
 struct WaitSet {
     signals: SignalFd,
     collector: Collector,
     /// The children that have ended, with their exit statuses.
     ended: Vec<(u32, i32)>,
-    /// Whether SIGTERM asked for the end.
+    /// Whether SIGTERM has arrived.
     is_stopped: bool,
 }
 
 impl WaitSet {
-    /// Waits at most this long for anything to happen, and handles it.
+    /// Waits until something happens, at most for `limit`, and handles it.
     fn wait(&mut self, limit: Duration) {
         let limit =
             PollTimeout::try_from(limit.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
@@ -90,7 +92,7 @@ impl WaitSet {
             .map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN))
             .collect();
         all.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
-        // A poll that fails counts as one that ended early: everything is checked anyway.
+        // A failed poll is treated like a short wait: everything is checked anyway.
         let _ready = poll(&mut all, limit);
         self.collector.take();
         while let Ok(Some(signal)) = self.signals.read_signal() {
@@ -109,8 +111,8 @@ impl WaitSet {
 }
 
 impl<'a> Entrance<'a> {
-    /// Prepares everything for entering the container, up to the first call of its runtime: below
-    /// `directory`, with what is printed going to `output`.
+    /// Prepares everything for entering the container, up to the first call of its runtime. The
+    /// runtime's files go to `directory`, and all output to `output`.
     ///
     /// # Errors
     /// The container's outcome if it cannot be entered.
@@ -124,7 +126,8 @@ impl<'a> Entrance<'a> {
         let container = &job.container;
         let owner = Owner::of(container).map_err(could_not_enter)?;
         if owner.person().is_some() {
-            // The user must not read what root's groups may; root needs none of them.
+            // The owner must not read files that only root's groups may read. Root itself needs no
+            // groups.
             nix::unistd::setgroups(&[]).map_err(could_not_enter)?;
         }
         let name = format!("{}.{}", job.run, job.number);
@@ -175,12 +178,12 @@ impl<'a> Entrance<'a> {
         .is_alive()
     }
 
-    /// Runs a command in the container and returns its exit status; `program` passes it the file
-    /// carried with the request.
+    /// Runs a command in the container and returns its exit status; If `program` is set, the
+    /// command inherits the file carried with the request.
     ///
     /// # Errors
-    /// The container's outcome if the command did not run, or not to its end, or the container
-    /// ended with it.
+    /// The container's outcome if the command did not run, did not run to its end, or ended
+    /// together with the container.
     pub fn run(&mut self, words: &[String], program: bool) -> Result<i32, Outcome> {
         self.watch.ended.clear();
         let runtime = self.call_exec(words, program)?;
@@ -199,9 +202,10 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Whether the container ended together with a command that has this status. The kernel kills
-    /// what is in a container before its first process is gone (pid_namespaces(7)), so after a
-    /// killed command the first process gets a moment.
+    /// Whether the container ended together with a command that has this exit status. When a
+    /// container ends, the kernel kills its other processes before its first process is gone
+    /// (pid_namespaces(7)). So after a killed command, the first process gets a moment to
+    /// disappear.
     fn has_ended(&mut self, status: i32) -> bool {
         let until = Instant::now()
             + if status == KILLED {
@@ -218,7 +222,7 @@ impl<'a> Entrance<'a> {
         true
     }
 
-    /// Starts the runtime, which must start the command.
+    /// Starts `RUNTIME exec` for the command and returns the runtime's process ID.
     fn call_exec(&mut self, words: &[String], program: bool) -> Result<u32, Outcome> {
         self.calls += 1;
         let work = &self.job.work;
@@ -259,7 +263,7 @@ impl<'a> Entrance<'a> {
         Ok(runtime)
     }
 
-    /// Starts the runtime as the container's owner, for this instance of it.
+    /// Starts the runtime as the container's owner, with the copied state of this instance.
     fn start(
         &self,
         call: Vec<OsString>,
@@ -301,7 +305,7 @@ impl<'a> Entrance<'a> {
         })
     }
 
-    /// Waits for a child's end, and watches what it starts meanwhile.
+    /// Waits until this child ends, and meanwhile records the processes that it starts.
     fn wait_for(&mut self, child: u32) -> Result<i32, Outcome> {
         let mut looked = Instant::now();
         loop {
@@ -320,24 +324,26 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// The command's process, which the runtime has started and which is now this process's child.
+    /// The process ID of the command, which the runtime has started and which is now this process's
+    /// child.
     fn payload(&mut self) -> Result<u32, Outcome> {
         let path = self.pinned.file("pid", self.calls);
         let written = self.pinned.left(&path, 64, self.owner);
         let pid = written.trim().parse().unwrap_or(0);
         let is_child = spawn::is_child(pid);
         if is_child {
-            // An earlier process that ended with this ID was another one.
+            // An earlier child may have had the same process ID. Its exit status is not this
+            // command's.
             self.watch.ended.retain(|(ended, _)| *ended != pid);
         }
         self.tree.look();
-        // The runtime found the first process that the copied state names, so that process still
-        // exists: this instance was entered.
+        // The runtime compares the first process with the copied state. So if that process still
+        // lives now, the runtime entered this instance.
         if !self.is_alive() {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::Vanished);
         }
-        // A command that ended at once may have been reaped together with the runtime.
+        // A command that ended at once may have been reaped at the same time as the runtime.
         if !is_child && self.watch.status(pid).is_none() {
             self.end_children(Patience::USUAL.kill);
             return Err(Outcome::CouldNotEnter {
@@ -347,7 +353,7 @@ impl<'a> Entrance<'a> {
         Ok(pid)
     }
 
-    /// The runtime did not start the command.
+    /// The outcome when the runtime exits with this status and has not started the command.
     fn refused(&mut self, status: i32) -> Outcome {
         self.watch.collector.close(Duration::ZERO);
         let log = self.pinned.left(
@@ -366,7 +372,7 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Ends everything that was started, because the time is up or somebody asked for it.
+    /// Ends every process that was started, because the time is up or because SIGTERM arrived.
     fn end(&mut self) -> Outcome {
         let watch = &mut self.watch;
         let mut left: Vec<String> = self
@@ -395,8 +401,8 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Ends every child of this process: the runtime, and what it had started by then. Returns what
-    /// does not end, perhaps because it is frozen.
+    /// Ends every child of this process: the runtime, and the processes that it has started.
+    /// Returns the children that do not end, perhaps because they are frozen.
     fn end_children(&mut self, patience: Duration) -> Vec<u32> {
         let until = Instant::now() + patience;
         loop {
@@ -410,7 +416,7 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Has the runtime `resume` or `pause` this instance of the container.
+    /// Calls the runtime's `resume` or `pause` (`verb`) for this instance of the container.
     ///
     /// # Errors
     /// The runtime's reason why it could not.
@@ -438,15 +444,15 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// What was printed, which started processes still run, and which have ended but stay as
-    /// zombies in the container.
+    /// Ends the entrance. Returns what was printed, the started processes that still run, and the
+    /// ended ones that stay as zombies in the container.
     pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>, Vec<String>) {
         let names =
             |processes: Vec<PatchProcess>| processes.iter().map(ToString::to_string).collect();
         let left = names(self.tree.alive());
         let mut zombies = self.tree.zombies();
         if !zombies.is_empty() {
-            // Their parent gets time to wait for them.
+            // The zombies' parent gets time to wait for them.
             std::thread::sleep(LOOK * 2);
             zombies = self.tree.zombies();
         }
@@ -455,13 +461,13 @@ impl<'a> Entrance<'a> {
     }
 }
 
-/// Describes a process that is left, in the same form as the others.
+/// Describes a process that is left, in the same form as [`super::tree::PatchProcess`].
 fn described(pid: u32) -> String {
     let name = proc::stat(pid).map(|stat| stat.name).unwrap_or_default();
     format!("{pid} {}", line::name(&name))
 }
 
-/// This process's children, except ended ones that it has not yet waited for (proc(5),
+/// This process's children. Ended children that nobody has waited for are not included (proc(5),
 /// `/proc/pid/task/tid/children`).
 fn children() -> Vec<u32> {
     let is_living = |pid: &u32| {

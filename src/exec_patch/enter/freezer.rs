@@ -1,22 +1,25 @@
-//! Says whether a container is paused.
+//! Finds whether a container is paused.
 //!
-//! In: the cgroups of its first process (cgroups(7), `/proc/pid/cgroup`). Out: whether the freezer
-//! holds it, whether the container's own cgroup was frozen or one above it. Cheap: it reads two or
-//! three small files, where the runtime's own `state` costs a process. If it cannot say, the answer
-//! is no, and the runtime, which checks too, refuses to enter.
+//! In: the cgroups of the container's first process (cgroups(7), `/proc/pid/cgroup`). Out: whether
+//! that process is frozen, no matter whether the container's own cgroup was frozen or a cgroup
+//! above it. This is cheap: it reads two or three small files, where the runtime's own `state`
+//! command would cost a process. If the files cannot be read, the answer is no. The runtime checks
+//! too, and refuses to enter a paused container.
 
 use std::path::Path;
 
 use crate::sys::file::{self, Guard};
 use crate::sys::proc;
 
-/// Where the node's cgroups are.
+/// Where the node's cgroup file systems are mounted.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// More than a file that says whether a cgroup is frozen ever has.
+/// At most this many bytes are read of a file that tells whether a cgroup is frozen. Such a file is
+/// never that large.
 const LARGEST: u64 = 64 << 10;
 
-/// Whether the process is in a frozen cgroup, by the files below `system`, the node's [`CGROUPS`].
+/// Whether the process is in a frozen cgroup. `system` is the directory of the node's cgroups,
+/// [`CGROUPS`].
 #[must_use]
 pub fn is_paused(pid: u32, system: &Path) -> bool {
     proc::cgroups(pid)
@@ -24,8 +27,8 @@ pub fn is_paused(pid: u32, system: &Path) -> bool {
         .any(|cgroup| is_frozen(cgroup, system))
 }
 
-/// The same for one line of a process's cgroups: `5:freezer:/docker/…`, or `0::/docker/…` for
-/// version 2, which is mounted in one of two places.
+/// Whether the cgroup in one line of `/proc/pid/cgroup` is frozen: `5:freezer:/docker/…`, or
+/// `0::/docker/…` for version 2, which is mounted in one of two places.
 fn is_frozen(cgroup: &str, system: &Path) -> bool {
     let mut parts = cgroup.splitn(3, ':').skip(1);
     let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {

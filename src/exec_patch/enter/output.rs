@@ -1,12 +1,12 @@
 //! Keeps what a patch prints, up to a limit.
 //!
 //! In: what commands in containers write to two pipes, hostile: gigabytes, escape sequences,
-//! invalid UTF-8, no end. Out: a file with the beginning of the output, both streams as they came,
-//! up to a limit, with a last line that says what is missing; how many bytes there were in all; and
-//! the last lines of each stream for people. Memory does not grow with the output, and the command
-//! never blocks because nobody reads. A pipe ends when nobody holds it any more, and a background
-//! child may hold it for ever: so after the command's own end the wait is limited. Not checked:
-//! whether any of it is true.
+//! invalid UTF-8, no end. Out: a file with the beginning of the output, up to a limit; the number
+//! of all bytes; and the last lines of each stream, to show to people. The file has both streams in
+//! the order in which they arrived, and a last line that says how much is missing. Memory does not
+//! grow with the output, and the command never blocks because nobody reads. A pipe stays open while
+//! any process holds it, and a background process may hold it for ever. So after the command's own
+//! end the wait is limited. Not checked: whether the output is true.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -23,17 +23,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::report::line;
 
-/// What is kept of each stream's end, in bytes: some thirty lines.
+/// How many bytes of each stream's end are kept: some thirty lines.
 const LONGEST_TAIL: usize = 2 << 10;
 
-/// What is read at once: as much as a pipe holds.
+/// How many bytes one read takes: as much as a pipe holds.
 const CHUNK: usize = 64 << 10;
 
-/// How often [`Collector::take`] reads from each pipe: endless output must not keep the worker from
-/// its deadline.
+/// How often one call of [`Collector::take`] reads from each pipe. Without a limit, endless output
+/// would keep the worker from its deadline.
 const CHUNKS: usize = 16;
 
-/// What was printed in one container, by all commands of a job.
+/// Collects what all commands of a job print in one container.
 #[derive(Debug)]
 pub struct Collector {
     file: Kept,
@@ -42,36 +42,36 @@ pub struct Collector {
     buffer: Vec<u8>,
 }
 
-/// The file with the beginning of the output.
+/// The file that keeps the beginning of the output.
 #[derive(Debug)]
 struct Kept {
     file: File,
-    /// How many more bytes it may get.
+    /// How many more bytes the file may get.
     room: u64,
-    /// How many it did not get.
+    /// How many bytes were left out of the file.
     missing: u64,
-    /// Whether its last byte ends a line.
+    /// Whether the last byte in the file ends a line.
     ends_line: bool,
-    /// Its first fault; nothing is written after that.
+    /// The first error while the file was written; nothing is written after it.
     fault: io::Result<()>,
 }
 
-/// Standard output or standard error.
+/// One stream of the command: standard output or standard error.
 #[derive(Debug, Default)]
 struct OutputStream {
     pipe: Option<File>,
     tail: Tail,
 }
 
-/// The end of a stream.
+/// The end of a stream, which is shown to people.
 #[derive(Debug, Default)]
 struct Tail {
     bytes: VecDeque<u8>,
     is_cut: bool,
 }
 
-/// The write ends for a command: its runtime inherits them as standard output and standard error,
-/// and they must be closed here right after.
+/// The write ends of the pipes for one command. The runtime inherits them as standard output and
+/// standard error; the caller must close them right after it has started the runtime.
 #[derive(Debug)]
 pub struct Ends {
     /// For standard output.
@@ -80,19 +80,19 @@ pub struct Ends {
     pub error: OwnedFd,
 }
 
-/// The result.
+/// What is known of the output after the last command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {
-    /// How many bytes were printed, kept or not.
+    /// How many bytes were printed in all.
     pub written: u64,
-    /// The last lines of standard output and then those of standard error; not fit for a terminal
-    /// ([`strip`]).
+    /// The last lines of standard output, followed by those of standard error. Unsafe to print on a
+    /// terminal before [`strip`].
     pub tail: String,
 }
 
 impl Collector {
-    /// Keeps up to `limit` bytes in the file at `path`, after what an interrupted run may have left
-    /// there.
+    /// Opens the file at `path` for up to `limit` bytes. They are appended: an interrupted run may
+    /// have left output in the file.
     ///
     /// # Errors
     /// If the file cannot be created.
@@ -119,10 +119,11 @@ impl Collector {
         })
     }
 
-    /// Two new pipes for the next command; those of the previous one are no longer read.
+    /// Opens two new pipes for the next command. The pipes of the previous command are no longer
+    /// read.
     ///
     /// # Errors
-    /// If there are no more descriptors.
+    /// If this process can have no more descriptors.
     pub fn open(&mut self) -> io::Result<Ends> {
         let (from_output, output) = pipe()?;
         let (from_error, error) = pipe()?;
@@ -132,8 +133,8 @@ impl Collector {
         Ok(Ends { output, error })
     }
 
-    /// The inodes of the open pipes, which identify a process that holds them; 0, which no pipe
-    /// has, for a closed one.
+    /// The inodes of the open pipes, which identify a process that holds them. A closed pipe counts
+    /// as 0, which is no pipe's inode.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
         [0, 1].map(|number: usize| {
@@ -145,7 +146,7 @@ impl Collector {
         })
     }
 
-    /// The descriptors to poll(2) for reading: at most two, none once both pipes are at their end.
+    /// The descriptors to poll(2) for reading: at most two, and none when both pipes have ended.
     #[must_use]
     pub fn polled(&self) -> Vec<BorrowedFd<'_>> {
         self.streams
@@ -155,8 +156,8 @@ impl Collector {
             .collect()
     }
 
-    /// Reads what is there, at most a part if it is much, and never waits. A pipe at its end is
-    /// closed.
+    /// Reads what the pipes hold, up to a limit for each call, without waiting. A pipe that has
+    /// ended is closed.
     pub fn take(&mut self) {
         for number in 0..self.streams.len() {
             for _ in 0..CHUNKS {
@@ -174,7 +175,7 @@ impl Collector {
         }
     }
 
-    /// After the command has ended: reads until both pipes are at their end, at most for
+    /// Called after the command has ended: reads until both pipes have ended, at most for
     /// `patience`, and closes them.
     pub fn close(&mut self, patience: Duration) {
         let end = Instant::now() + patience;
@@ -189,8 +190,7 @@ impl Collector {
                 .into_iter()
                 .map(|pipe| PollFd::new(pipe, PollFlags::POLLIN))
                 .collect();
-            // A signal ends the wait early, which is as good as something to read: the time is
-            // checked again.
+            // A signal ends the wait early. That does no harm: the loop checks the time again.
             let _ready = poll(
                 &mut polled,
                 PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
@@ -202,9 +202,9 @@ impl Collector {
         }
     }
 
-    /// After all commands have ended: closes the file, with a last line that says what is missing.
-    /// The count and the tail are right even if the file could not be written; then its first error
-    /// is returned beside them.
+    /// Called after all commands have ended: closes the file, with a last line that says how much
+    /// is missing. The count and the tail are right even if the file could not be written; the
+    /// second value is then the first error.
     pub fn finish(mut self) -> (Printed, io::Result<()>) {
         self.file.close();
         let tail = self
@@ -221,7 +221,7 @@ impl Collector {
         )
     }
 
-    /// Keeps the first `count` bytes of the buffer: in the stream's tail and, if there is room, in
+    /// Keeps the first `count` bytes of the buffer in the stream's tail and, if there is room, in
     /// the file.
     fn keep(&mut self, number: usize, count: usize) {
         let piece = &self.buffer[..count];
@@ -231,7 +231,7 @@ impl Collector {
     }
 }
 
-/// A pipe whose read end never blocks and whose write end does, as programs expect.
+/// Makes a pipe. Reading never blocks; writing does, as programs expect.
 fn pipe() -> io::Result<(File, OwnedFd)> {
     let (from, to) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&from, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -251,7 +251,7 @@ impl Kept {
         self.missing += (piece.len() - fits) as u64;
     }
 
-    /// Writes the last line, if something is missing.
+    /// Writes the last line, if output is missing from the file.
     fn close(&mut self) {
         if self.missing > 0 && self.fault.is_ok() {
             let line_end = if self.ends_line { "" } else { "\n" };
@@ -273,7 +273,7 @@ impl Tail {
         self.bytes.extend(&piece[start..]);
     }
 
-    /// Its complete lines, or what there is of a line that is longer than the tail.
+    /// The complete lines in the tail, or the end of one line that is longer than the tail.
     fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let first_line = bytes
@@ -294,10 +294,11 @@ impl Tail {
     }
 }
 
-/// Text fit for a terminal: escape sequences are removed whole, and so are control characters,
-/// except line ends and tabs. Characters that change the direction of writing or are invisible are
-/// shown as `\u{…}`, bytes that are not UTF-8 as U+FFFD. A bare carriage return ends a line, so
-/// that nothing hides the text before it, and an unfinished sequence takes no more than its line.
+/// Makes text safe to print on a terminal. Escape sequences are removed whole, and so are control
+/// characters, except line ends and tabs. Characters that change the direction of writing or are
+/// invisible are shown as `\u{…}`, bytes that are not UTF-8 as U+FFFD. A bare carriage return ends
+/// a line, so that no later text can overwrite what stands before it. An unfinished escape sequence
+/// removes at most the rest of its line.
 #[must_use]
 pub fn strip(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -319,10 +320,10 @@ pub fn strip(bytes: &[u8]) -> String {
     fit
 }
 
-/// The characters of a text; an escape sequence consumes some.
+/// The characters of a text, read one by one.
 type Letters<'a> = Peekable<Chars<'a>>;
 
-/// Takes what belongs to an ESC (ECMA-35, section 13; ECMA-48, section 5).
+/// Skips the rest of an escape sequence, after its ESC (ECMA-35, section 13; ECMA-48, section 5).
 fn escape(letters: &mut Letters<'_>) {
     match letters.peek() {
         Some('[') => {
@@ -344,7 +345,7 @@ fn escape(letters: &mut Letters<'_>) {
     }
 }
 
-/// Takes the parameters and the final byte of a CSI (ECMA-48, section 5.4).
+/// Skips the parameters and the final byte of a CSI sequence (ECMA-48, section 5.4).
 fn control_sequence(letters: &mut Letters<'_>) {
     while letters
         .next_if(|letter| matches!(letter, ' '..='?'))
@@ -353,8 +354,8 @@ fn control_sequence(letters: &mut Letters<'_>) {
     letters.next_if(|letter| matches!(letter, '@'..='~'));
 }
 
-/// Takes a string up to its ST (ECMA-48, section 5.6), or the BEL that xterm accepts in its place,
-/// or the end of the line.
+/// Skips a control string: up to its ST (ECMA-48, section 5.6), to the BEL that xterm accepts in
+/// place of ST, or to the end of the line.
 fn control_string(letters: &mut Letters<'_>) {
     while let Some(letter) = letters.next_if(|letter| !matches!(letter, '\n' | '\r')) {
         match letter {

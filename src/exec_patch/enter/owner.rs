@@ -1,9 +1,10 @@
 //! Finds who owns a container, and as which user its runtime must run.
 //!
-//! In: the user who owns the container's state, and its first process; that user wrote both. Out:
-//! the user as whom its runtime runs, and in which user namespace. A user's state may lie about
-//! anything: any process, any path. So root reads his files and runs his runtime as that user, and
-//! joins no namespace but that user's own. Not checked: whether it really is a container.
+//! In: the user who owns the container's state, and the container's first process. That user
+//! controls both. Out: the user as whom the container's runtime must run, and the user namespace. A
+//! user's state may lie: it may name any process and any path. So root reads the user's files and
+//! runs the user's runtime with that user's rights only, and joins no namespace but the user's own.
+//! Not checked: whether the process really belongs to a container.
 
 use std::fmt;
 use std::fs::File;
@@ -23,20 +24,20 @@ use crate::sys::spawn;
 /// The user as whom a container's runtime runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// As this process.
+    /// The same user as this process.
     Caller,
-    /// As another user, because this process runs as root.
+    /// Another user. This process runs as root and can become that user.
     User(Person),
 }
 
 /// Why a container cannot be entered on its owner's behalf.
 #[derive(Debug)]
 pub enum OwnerError {
-    /// It belongs to another user, and the caller is not root.
+    /// The container belongs to another user, and the caller is not root.
     Foreign(u32),
-    /// Its first process cannot be inspected.
+    /// The container's first process cannot be inspected.
     Process(io::Error),
-    /// Its first process runs in a user namespace that is not its owner's.
+    /// The container's first process runs in a user namespace that is not the owner's.
     Namespace,
 }
 
@@ -64,7 +65,7 @@ impl std::error::Error for OwnerError {
     }
 }
 
-/// User namespaces nest no deeper (user_namespaces(7)).
+/// How deep user namespaces can be nested (user_namespaces(7)).
 const DEEPEST: u32 = 33;
 
 impl Owner {
@@ -83,7 +84,7 @@ impl Owner {
         Ok(Self::User(Person::of(container.owner)))
     }
 
-    /// The user that a program must become, if it is not this process's own.
+    /// The user that a program must become; `None` if it runs as this process's own user.
     #[must_use]
     pub const fn person(self) -> Option<Person> {
         match self {
@@ -92,11 +93,11 @@ impl Owner {
         }
     }
 
-    /// Does `work` with the owner's rights on files and no others, so that his paths lead nowhere
-    /// he cannot go himself.
+    /// Runs `work` with the owner's rights on files and no others, so that the owner's paths cannot
+    /// lead to files that the owner may not read.
     ///
     /// # Errors
-    /// The operating system's error if root's rights cannot be dropped: then nothing is done.
+    /// The operating system's error if root's rights cannot be dropped: then `work` does not run.
     pub fn reading<T>(self, work: impl FnOnce() -> T) -> io::Result<T> {
         match self {
             Self::Caller => Ok(work()),
@@ -105,8 +106,9 @@ impl Owner {
     }
 
     /// The user namespace in which the owner's engine runs, for a container whose first process is
-    /// `pid`; `None` if it is this process's own. `made_by_runtime` says that the container's
-    /// runtime made a user namespace for it, which then is not the engine's.
+    /// `pid`; `None` if that is this process's own namespace. If `made_by_runtime` is set, the
+    /// container's runtime made a user namespace for the container; that namespace is not the
+    /// engine's.
     ///
     /// # Errors
     /// [`OwnerError::Process`] and [`OwnerError::Namespace`].
@@ -117,9 +119,9 @@ impl Owner {
             .map(|(namespace, _)| namespace))
     }
 
-    /// Reads a file of the owner's, at most `limit` bytes, with the owner's rights; if needed in
-    /// the user namespace in which he is root, which is that of the container's first process
-    /// `pid`, or contains it.
+    /// Reads a file of the owner's, at most `limit` bytes, with the owner's rights. If needed, it
+    /// is read in the user namespace in which the owner is root. That namespace is the one of the
+    /// container's first process `pid`, or contains it.
     ///
     /// # Errors
     /// [`FileError`].
@@ -142,12 +144,12 @@ impl Owner {
             .ok_or(refused)
     }
 
-    /// Reads a file by its path in the mount namespace of the owner's engine, taken from the
-    /// container's shim, the parent of its first process `pid`: the paths of a rootless Docker are
-    /// those of rootlesskit's (seen with Docker 20.10 and rootlesskit 1.1:
-    /// `/run/.ro…/user/UID/docker/…`). It is read in the user namespace in which the owner is root,
-    /// so that he gains nothing by naming another process. `None` if there is no such namespace, or
-    /// nothing can be read.
+    /// Reads a file by its path in the mount namespace of the owner's engine. That namespace is
+    /// found at the container's shim, the parent of the container's first process `pid`. Rootless
+    /// Docker needs this: its paths are valid in rootlesskit's mount namespace only (seen with
+    /// Docker 20.10 and rootlesskit 1.1: `/run/.ro…/user/UID/docker/…`). The file is read in the
+    /// user namespace in which the owner is root, so that an owner who names another process gains
+    /// nothing. `None` if there is no such namespace, or if the file cannot be read.
     #[must_use]
     pub fn read_at_engine(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
         let (namespace, _) = self.outermost(pid).ok()??;
@@ -159,8 +161,9 @@ impl Owner {
             .flatten()
     }
 
-    /// The outermost user namespace around a process below this process's own. It must be the
-    /// owner's. Also whether it is the process's own.
+    /// The outermost user namespace that contains the process `pid` and is below this process's
+    /// own. The owner must own that namespace. The second value tells whether `pid` itself is in
+    /// it, and not in a namespace further below.
     fn outermost(self, pid: u32) -> Result<Option<(OwnedFd, bool)>, OwnerError> {
         if geteuid().is_root() && self == Self::Caller {
             return Ok(None);

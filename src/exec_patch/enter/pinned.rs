@@ -1,4 +1,4 @@
-//! Pins one instance of a container, so that a runtime enters that one and never another.
+//! Pins one instance of a container, so that a runtime enters this instance or none.
 //!
 //! ```text
 //! /run/embargo/entered/<run>.<number>.<worker>/   0700, the owner's
@@ -6,15 +6,16 @@
 //!   process-1.json, pid-1, log-1                  what each call of the runtime gets and leaves
 //! ```
 //!
-//! A container that its engine restarts has the same ID, the same state directory and often the
-//! same cgroup. A runtime compares its first process's ID and start time with the state (runc:
+//! A restarted container has the same ID, the same state directory and often the same cgroup as
+//! before. A runtime compares the ID and start time of the first process with the state (runc:
 //! libcontainer/container_linux.go, `currentStatus`; crun: src/libcrun/container.c,
-//! `libcrun_is_container_running`), so with a copy of one instance's state it enters that instance
-//! or none. Seen with runc 1.1.5 and crun 1.8.1. All files are copied: crun keeps the seccomp
-//! filter beside its state and enters without one where it is missing (src/libcrun/seccomp.c).
+//! `libcrun_is_container_running`). So a runtime that gets a copy of one instance's state enters
+//! that instance or none. Seen with runc 1.1.5 and crun 1.8.1. All files of the state directory are
+//! copied: crun keeps the seccomp filter beside its state, and enters without a filter if that file
+//! is missing (src/libcrun/seccomp.c).
 //!
-//! In: a container as it was found; its state, which its owner wrote. Out: the directory, which is
-//! removed with this value. Not checked: the state's other fields.
+//! In: a container as it was found; its state, which its owner wrote. Out: the worker's directory,
+//! which is removed when [`Pinned`] is dropped. Not checked: the state's other fields.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -33,16 +34,18 @@ use crate::report::line;
 use crate::sys::directory::{self, Directory};
 use crate::sys::file::{self, FileError, Guard};
 
-/// The most files of a state directory that are copied; runc keeps one or two there, crun four.
+/// At most this many files of a state directory are copied. runc keeps one or two files there, crun
+/// four.
 const MOST_FILES: usize = 32;
 
-/// The most bytes of them together: they are in memory twice, and a user may have written them.
+/// At most this many bytes of all files together. They are in memory twice, and a user may have
+/// written them.
 const MOST_BYTES: u64 = 24 << 20;
 
-/// The file that exists from a container's `create` to its `start`, with both runtimes.
+/// With both runtimes, this file exists from a container's `create` to its `start`.
 const NOT_STARTED: &str = "exec.fifo";
 
-/// A copy of one instance's state.
+/// A copy of one instance's state, in the worker's directory.
 #[derive(Debug)]
 pub struct Pinned {
     directory: PathBuf,
@@ -50,11 +53,11 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Copies the state of `container` into the new directory `directory`, if it is still this
-    /// instance's.
+    /// Copies the state of `container` into the new directory `directory`, if the state still
+    /// describes this instance.
     ///
     /// # Errors
-    /// The container's outcome: it vanished, or cannot be entered.
+    /// The container's outcome: the container vanished, or cannot be entered.
     pub fn make(container: &Container, owner: Owner, directory: PathBuf) -> Result<Self, Outcome> {
         make_directory(&directory).map_err(|error| cannot(&directory, error))?;
         let found = (|| {
@@ -88,19 +91,19 @@ impl Pinned {
         &self.spec
     }
 
-    /// The state directory for the runtime's `--root`.
+    /// The state directory that the runtime gets as `--root`.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.directory.join("root")
     }
 
-    /// A file that one call of the runtime reads or leaves.
+    /// The path of a file that the runtime reads or writes in its call number `call`.
     #[must_use]
     pub fn file(&self, name: &str, call: usize) -> PathBuf {
         self.directory.join(format!("{name}-{call}"))
     }
 
-    /// Writes a new file there.
+    /// Writes a new file in the worker's directory, with the owner's rights.
     ///
     /// # Errors
     /// The operating system's error.
@@ -108,8 +111,8 @@ impl Pinned {
         owner.reading(|| write_new(path, bytes)).flatten()
     }
 
-    /// What the runtime left in a file there, at most `limit` bytes; empty if it left none. The
-    /// owner may have put anything in its place.
+    /// What the runtime wrote to a file in the worker's directory, at most `limit` bytes; empty if
+    /// the runtime wrote nothing. The owner may have replaced the file.
     #[must_use]
     pub fn left(&self, path: &Path, limit: u64, owner: Owner) -> String {
         let bytes = owner
@@ -125,25 +128,26 @@ impl Drop for Pinned {
     }
 }
 
-/// The outcome for a failure with one of the worker's own files.
+/// The outcome when one of the worker's own files cannot be written.
 pub(super) fn cannot(path: &Path, error: io::Error) -> Outcome {
     could_not_enter(crate::sys::replace::WriteError::new(path, error))
 }
 
-/// The outcome that nothing entered, and why.
+/// The outcome when nothing could enter the container, with the reason.
 pub(super) fn could_not_enter(error: impl std::error::Error + 'static) -> Outcome {
     Outcome::CouldNotEnter {
         why: line::causes(&error),
     }
 }
 
-/// Removes a worker's directory. If it stays, only its container's owner can read what it holds.
+/// Removes a worker's directory. If removing fails, only the container's owner can read the files
+/// in it.
 fn remove(directory: &Path) {
     let removed = fs::remove_dir_all(directory);
     drop(removed);
 }
 
-/// Makes the worker's directory, and the one above all workers if it is missing.
+/// Makes the worker's directory and, if it is missing, the directory of all workers.
 fn make_directory(directory: &Path) -> io::Result<()> {
     if let Some(all) = directory.parent() {
         DirBuilder::new().mode(0o755).recursive(true).create(all)?;
@@ -152,7 +156,7 @@ fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(directory)
 }
 
-/// Gives the directory, and what is in it, to the owner, the directory last.
+/// Gives the directory and its contents to the owner; the directory itself comes last.
 fn hand_over(directory: &Path, owner: Owner) -> io::Result<()> {
     let Some(person) = owner.person() else {
         return Ok(());
@@ -191,9 +195,10 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
     })
 }
 
-/// The regular files in the container's state directory, and its FIFOs, read as empty. Each must
-/// still belong to the owner who was found before. Otherwise somebody who swaps the directory
-/// between that check and this one could make root enter any process he describes.
+/// The regular files in the container's state directory, and its FIFOs, which count as empty. Each
+/// file must still belong to the owner who was found before. Otherwise an attacker could swap the
+/// directory between that check and this read, and make root enter any process that the attacker
+/// describes.
 fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     let directory = Directory::open(&container.root)?.directory(OsStr::new(&container.id))?;
     let is_theirs = |users: [u32; 2]| users == [container.owner; 2];
@@ -228,7 +233,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .write_all(bytes)
 }
 
-/// Checks that the copied state is this instance's.
+/// Checks that the copied state describes this instance.
 fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
     let Some(found) = runtime_state::containers(&[root.to_owned()])
         .into_iter()
@@ -253,7 +258,8 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
     }
 }
 
-/// The container's runtime spec: crun's own copy, or the bundle's for runc, which keeps none.
+/// The container's runtime spec: crun keeps a copy of its own; runc keeps none, so the bundle's is
+/// read.
 fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<ProcessSpec, Outcome> {
     let bytes = match container.kind {
         RuntimeKind::Runc => {
@@ -281,7 +287,7 @@ mod tests {
     use crate::exec_patch::enter::testing;
     use crate::sys::proc;
 
-    /// A container of this process, with state and bundle below a directory.
+    /// A container whose first process is this one, with its state and bundle below `top`.
     fn container(top: &Path, kind: RuntimeKind, started: u64) -> Container {
         let container = Container {
             kind,
@@ -419,7 +425,7 @@ mod tests {
         ] {
             let top = tempfile::tempdir().unwrap();
             let container = container(top.path(), RuntimeKind::Runc, own_start());
-            // Found to be root's, and swapped since.
+            // The directory was found to be root's; after that, somebody swapped it.
             chown(top.path().join(path), Some(70_000), None).unwrap();
             let outcome = Pinned::make(&container, Owner::Caller, top.path().join("entered/r.1.7"))
                 .unwrap_err();

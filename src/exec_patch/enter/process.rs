@@ -1,32 +1,34 @@
-//! Builds the `process` object that the runtime is given to start.
+//! Builds the `process` object for the runtime's `exec`.
 //!
-//! In: the container's runtime spec (its engine's file, or a user's: hostile) and what is asked
-//! for. Out: the `process` of `RUNTIME exec --process` (OCI runtime-spec, config.md "Process"): the
-//! container's own, so that the patch has no more than the container has, with other arguments, and
-//! with another user, environment and directory only if asked for. Pure. Not checked: values that
-//! only the runtime reads.
+//! In: the container's runtime spec (written by the engine or by a user: hostile) and the values
+//! that the patch asks for. Out: the `process` of `RUNTIME exec --process` (OCI runtime-spec,
+//! config.md "Process"). It is the container's own process object, so that the patch has no more
+//! rights than the container. The arguments are replaced; the user, the environment and the
+//! directory only if the patch asks for that. Pure. Not checked: values that only the runtime
+//! reads.
 //!
-//! Capabilities follow the user as in the engines' own `exec`. For root in a container of another
-//! user they are the container's bounding set (Podman: libpod/oci_conmon_exec_common.go,
-//! `prepareProcessExec`; with the `exec -u 0` of Docker 20.10 the kernel gives the same when root
-//! executes a program, capabilities(7), "Capabilities and execution of programs by root", but
-//! nothing where no_new_privs is set; there Docker 28.5 and Podman 4.3 and 5.8 give the bounding
-//! set as well). A user who is neither root nor the container's own has none.
+//! Capabilities follow the user, as in the engines' own `exec`. If the container runs as another
+//! user, root gets the container's bounding set. Podman does the same
+//! (libpod/oci_conmon_exec_common.go, `prepareProcessExec`). With `exec -u 0` of Docker 20.10 the
+//! kernel gives the same set when root executes a program (capabilities(7), "Capabilities and
+//! execution of programs by root"), but nothing where no_new_privs is set; Docker 28.5 and Podman
+//! 4.3 and 5.8 give the bounding set there too. A user who is neither root nor the container's own
+//! user gets no capabilities.
 
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-/// What replaces the container's own values.
+/// The values that replace the container's own.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessRequest<'a> {
     /// The command.
     pub words: &'a [String],
     /// Numeric user and group.
     pub user: (u32, u32),
-    /// Variables `NAME=VALUE`; each replaces the container's own of that name.
+    /// Variables `NAME=VALUE`. Each replaces the container's variable of the same name.
     pub environment: &'a [String],
-    /// A variable that identifies the processes of a patch.
+    /// The variable by which the processes of a patch are recognised.
     pub marker: &'a str,
     /// The working directory.
     pub directory: Option<&'a str>,
@@ -35,9 +37,9 @@ pub struct ProcessRequest<'a> {
 /// Why a runtime spec has no usable process.
 #[derive(Debug)]
 pub enum SpecError {
-    /// It is not JSON.
+    /// The spec is not JSON.
     Json(serde_json::Error),
-    /// It has no `process`, or one that is not an object.
+    /// The spec has no `process`, or its `process` is not an object.
     NoProcess,
 }
 
@@ -61,7 +63,7 @@ impl std::error::Error for SpecError {
     }
 }
 
-/// The part of a runtime spec that matters here.
+/// The parts of a runtime spec that are needed to enter its container.
 #[derive(Clone, Debug)]
 pub struct ProcessSpec {
     process: Map<String, Value>,
@@ -70,7 +72,7 @@ pub struct ProcessSpec {
 }
 
 impl ProcessSpec {
-    /// Reads it.
+    /// Reads a runtime spec.
     ///
     /// # Errors
     /// [`SpecError`].
@@ -94,7 +96,7 @@ impl ProcessSpec {
         }
     }
 
-    /// The process with what was asked for, as JSON.
+    /// The process object with the requested values, as JSON.
     #[must_use]
     pub fn process(&self, asked: &ProcessRequest<'_>) -> Value {
         let mut process = self.process.clone();
@@ -115,7 +117,8 @@ impl ProcessSpec {
     }
 }
 
-/// The container's own variables, without those that are asked for, followed by these.
+/// The process's variables: the container's own, then the requested ones. A requested variable
+/// replaces the container's variable of the same name.
 fn environment(own: Vec<Value>, asked: &ProcessRequest<'_>) -> Value {
     let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
     let new: Vec<&str> = asked
@@ -135,8 +138,8 @@ fn environment(own: Vec<Value>, asked: &ProcessRequest<'_>) -> Value {
         .collect()
 }
 
-/// Changes the container's user to the requested one. That user's other groups are not known here:
-/// only the container's own files would say which.
+/// Changes the process's user to the requested one. The user's supplementary groups are left out:
+/// only files in the container say which they are.
 fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
     let own = process.get("user").cloned().unwrap_or_default();
     let number = |key: &str| own.get(key).and_then(Value::as_u64).unwrap_or(0);

@@ -1,18 +1,19 @@
 //! Reads why a runtime did not enter a container.
 //!
-//! In: the log that it wrote (`--log-format json`: runc and crun both write one object on each
-//! line), else what it printed. Neither holds output of the container, since nothing ran in it, but
-//! both may hold its names. Out: one clean line in the runtime's own words. Pure.
+//! In: the runtime's log (`--log-format json`: runc and crun both write one object on each line),
+//! or what the runtime printed. Neither holds output of the container, since nothing ran in it, but
+//! both may quote names that the container chose. Out: one clean line in the runtime's own words.
+//! Pure.
 
 use serde::Deserialize;
 
 use crate::report::line;
 
-/// The longest reason, in bytes: a reason that quotes a command of a hundred thousand letters helps
-/// nobody.
+/// The longest reason, in bytes. A reason may quote a command of a hundred thousand letters, which
+/// helps nobody.
 const LONGEST: usize = 400;
 
-/// What both runtimes write before the part that matters.
+/// Texts that both runtimes put before the reason itself.
 const PREFIXES: [&str; 2] = ["exec failed: ", "unable to start container process: "];
 
 #[derive(Deserialize)]

@@ -1,8 +1,9 @@
 //! Finds the runtime program that enters a container.
 //!
 //! In: the settings, `PATH` and the usual directories. Out: the program of each runtime, found
-//! once, or why there is none. Never the gate, whatever it is called there: it would only pass the
-//! call on, and cost time. Not checked: the program's version.
+//! once, or why there is none. The result is never Embargo's own program, under whatever name it is
+//! installed: Embargo would only pass the call on to the runtime, and cost time. Not checked: the
+//! program's version.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +13,11 @@ use crate::exec_patch::outcome::Outcome;
 use crate::settings::Settings;
 use crate::sys::process::{self, Identity};
 
-/// The gate's program, beside this one and in the usual directories.
+/// The name of Embargo's runtime program. It is looked for beside this program and in the usual
+/// directories.
 const GATE: &str = "embargo";
 
-/// The programs of the runtimes.
+/// The programs of all runtimes.
 #[derive(Debug)]
 pub struct Runtimes {
     runc: Option<PathBuf>,
@@ -23,7 +25,7 @@ pub struct Runtimes {
 }
 
 impl Runtimes {
-    /// Finds them.
+    /// Finds the programs.
     #[must_use]
     pub fn find(settings: &Settings) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -56,7 +58,7 @@ impl Runtimes {
     }
 }
 
-/// Every gate program on this node.
+/// Every copy of Embargo's runtime program on this node.
 fn gates() -> Vec<Identity> {
     let own = std::fs::read_link("/proc/self/exe")
         .ok()

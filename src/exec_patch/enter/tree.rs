@@ -1,24 +1,31 @@
 //! Finds the processes that a patch started, and ends them.
 //!
-//! In: a container, the runtime's processes that run commands in it, and the marker and the pipes
-//! that they give to their commands. Out: which processes of the patch are alive; when its time is
-//! up, that they are ended, or which are left. Everything in the container is hostile: a process
-//! may choose its name, clear its environment, close its pipes, become a daemon, fork as fast as it
+//! In: a container; the runtime's processes that run commands in it; and the marker and the pipes
+//! of those commands. Out: the living processes of the patch. When the time is up: those processes
+//! are ended, and the survivors are returned. Everything in the container is hostile: a process may
+//! choose its name, clear its environment, close its pipes, become a daemon, fork as fast as it
 //! can, nest namespaces, or share the host's.
 //!
-//! A process belongs to the patch if it descends from the runtime's, seen while its parents lived,
-//! or if it is in the container, not older than the patch, and shows a trace: the *dye* (a timer
-//! slack of a few microseconds more than usual, which every descendant inherits whatever it does to
-//! its environment, session and descriptors, and can only take off itself, prctl(2)), the marker in
-//! the environment that it was started with, or one of the patch's pipes. An orphan that started
-//! meanwhile and shows no trace may be anybody's: it is named and not touched. Another process that
-//! takes on a trace harms only itself. [`table`] decides; [`place`], [`facts`] and [`cgroup`] read.
+//! A process belongs to the patch in two cases. First: a scan saw that it descends from the
+//! runtime's process, while its parents lived. Second: it is in the container, is not older than
+//! the patch, and shows a *trace* of the patch. There are three traces:
 //!
-//! Signals go through pidfds, opened first and then compared with the start time, so that no other
-//! process with the same ID gets one. In a user's container only what is in that user's user
-//! namespace, or runs as that user, gets one.
+//! - the *dye*: a timer slack of a few microseconds more than usual. Every descendant inherits it,
+//!   whatever the descendant does to its environment, session and descriptors. Only a process
+//!   itself can take off its dye (prctl(2)).
+//! - the marker, in the environment with which the process was started
+//! - one of the patch's pipes
 //!
-//! Not checked: what the patch asked others to start, such as a service manager in the container.
+//! An orphan that started during the patch and shows no trace may be anybody's: it is reported and
+//! not touched. Another process that takes on a trace harms only itself. [`table`] decides;
+//! [`place`], [`facts`] and [`cgroup`] read.
+//!
+//! Signals go through pidfds. After a pidfd is open, the start time is compared, so that no other
+//! process with the same ID gets the signal. In a user's container, only processes that are in that
+//! user's user namespace, or run as that user, get signals.
+//!
+//! Not checked: processes that others start for the patch, such as a service manager in the
+//! container.
 
 mod cgroup;
 mod place;
@@ -38,17 +45,17 @@ use crate::report::line;
 use crate::sys::pidfd::Hold;
 use crate::sys::proc::{self, Stat};
 
-/// The most descendants that one scan finds: a fork bomb must not make it endless. The next scan
-/// finds the rest.
+/// At most this many descendants are found by one scan: a fork bomb must not make a scan endless.
+/// The next scan finds the rest.
 const MOST_DESCENDANTS: usize = 8_192;
 
-/// How many survivors are reported.
+/// At most this many surviving processes are reported.
 const MOST_NAMED: usize = 64;
 
 /// How often to scan while processes end.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// How often to scan for more to stop, before the stopped ones are killed.
+/// How many scans look for further processes to stop, before the stopped ones are killed.
 const MOST_STOPS: usize = 20;
 
 /// How long the runtime's processes are spared after the first SIGKILL.
@@ -57,20 +64,20 @@ const EXIT_TIME: Duration = Duration::from_millis(250);
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
 const USUAL_SLACK: u64 = 50_000;
 
-/// How many dyes there are: at most ten microseconds more.
+/// How many different dyes there are. The largest adds ten microseconds to the usual timer slack.
 const DYES: u64 = 9_999;
 
-/// A process of a patch, or one that may be.
+/// A process that belongs to a patch, or may belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatchProcess {
-    /// Its process ID, as the host counts.
+    /// Its process ID in the host's PID namespace.
     pub pid: u32,
     /// When it was started, in clock ticks since boot.
     pub started: u64,
-    /// Its own name: hostile.
+    /// The name that the process gave itself: hostile.
     pub name: String,
-    /// Whether it certainly belongs to the patch; `false` for one that started meanwhile and may
-    /// not.
+    /// Whether the process certainly belongs to the patch. If not, it started during the patch and
+    /// may be somebody else's.
     pub is_sure: bool,
 }
 
@@ -81,8 +88,8 @@ impl PatchProcess {
 }
 
 impl fmt::Display for PatchProcess {
-    /// `4711 sleep`, followed by `(may be its)` if that is not certain; the name is quoted unless
-    /// it is plain.
+    /// `4711 sleep`. If the process is not certainly the patch's, `(may be its)` follows. The name
+    /// is quoted unless it is plain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.pid, line::name(&self.name))?;
         if self.is_sure {
@@ -103,7 +110,8 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// The usual limits: two seconds to end in good order, three for the kernel to end it.
+    /// The usual limits: two seconds for the processes to end by themselves, three for the kernel
+    /// to end them.
     pub const USUAL: Self = Self {
         grace: Duration::from_secs(2),
         kill: Duration::from_secs(3),
@@ -115,20 +123,20 @@ impl Patience {
 pub struct Tree {
     place: ContainerScope,
     marker: String,
-    /// The timer slack that marks its processes; `None` if it could not be set.
+    /// The timer slack that marks the patch's processes; `None` if it could not be set.
     dye: Option<u64>,
     pipes: BTreeSet<u64>,
     runtimes: BTreeSet<ProcessKey>,
-    /// Children that this process had before: not the patch's.
+    /// Children that this process had before the patch: they do not belong to it.
     others: BTreeSet<ProcessKey>,
     known: Baseline,
 }
 
 impl Tree {
-    /// For a container in which nothing has been started yet. `marker` is the whole variable,
-    /// `EMBARGO_PATCH=…`, that the payload's environment gets. Call it in the thread that will
-    /// start the runtime, before it does, with this process already a child subreaper: the thread's
-    /// timer slack dyes its children.
+    /// Prepares for a container in which nothing has been started yet. `marker` is the whole
+    /// variable, `EMBARGO_PATCH=…`, that the payload's environment gets. This process must already
+    /// be a child subreaper. Call this function before the runtime is started, and in the same
+    /// thread: that thread's timer slack dyes its children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
         let place = ContainerScope::of(container);
@@ -144,15 +152,16 @@ impl Tree {
         }
     }
 
-    /// Adds the runtime's process, which was just started: a child of this process that has not
-    /// been waited for, whose command writes to the pipes with these inodes
-    /// ([`super::output::Collector::inodes`]). Call it once for each command, including checks.
+    /// Adds the runtime's process, which was just started. It must be a child of this process that
+    /// nobody has waited for. Its command writes to the pipes with these inodes
+    /// ([`super::output::Collector::inodes`]). Call this function once for each command, including
+    /// checks.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
         self.pipes
             .extend(pipes.into_iter().filter(|inode| *inode != 0));
         let own = std::process::id();
-        // It exists, if only as a zombie. If not, every process that is younger than this one would
-        // be considered.
+        // Nobody has waited for the runtime's process, so it exists, if only as a zombie. The
+        // second choice is this process's own start: every younger process is then considered.
         let stat = proc::stat(runtime).or_else(|| proc::stat(own));
         let Some(started) = stat.map(|stat| stat.started) else {
             return;
@@ -169,13 +178,14 @@ impl Tree {
         self.known.ours.insert((runtime, started));
     }
 
-    /// Records the present descendants of the runtime's processes: call it every 50 to 100 ms while
-    /// one runs, and once after it has ended. Cheap.
+    /// Records the present descendants of the runtime's processes. Call this function every 50 to
+    /// 100 ms while a command runs, and once after it has ended. It is cheap.
     pub fn look(&mut self) {
         self.descend();
     }
 
-    /// The live processes that certainly belong to the patch, without the runtime's own.
+    /// The living processes that certainly belong to the patch. The runtime's own processes are not
+    /// included.
     #[must_use]
     pub fn alive(&mut self) -> Vec<PatchProcess> {
         let mut alive = self.survey();
@@ -183,13 +193,13 @@ impl Tree {
         alive
     }
 
-    /// The patch's processes that have ended and became children of a process outside the patch
-    /// that does not wait for them, such as the container's first one: they stay as zombies, and
-    /// nobody else can remove them.
+    /// The patch's zombies: processes that have ended and whose new parent, such as the container's
+    /// first process, does not wait for them. Only that parent can remove them.
     #[must_use]
     pub fn zombies(&mut self) -> Vec<PatchProcess> {
         self.descend();
-        // A process that ended unseen has lost its environment and its pipes, but not its dye.
+        // A process that ended before a scan saw it has lost its environment and its pipes, but not
+        // its dye.
         let is_dyed = |pid: &u32| self.dye.is_some() && proc::timer_slack(*pid) == self.dye;
         let orphans = proc::children(self.place.init.0)
             .into_iter()
@@ -221,9 +231,10 @@ impl Tree {
             .collect()
     }
 
-    /// Ends all of it: SIGTERM, and after the grace period SIGKILL until two scans find nothing.
-    /// `meanwhile` waits for the given time, or shorter, and does the other work, such as reading
-    /// output and waiting for the runtime's process. Returns what is left, or may be the patch's.
+    /// Ends all processes of the patch: with SIGTERM, and after the grace period with SIGKILL,
+    /// until two scans find nothing. `meanwhile` waits for the given time, or shorter, and does the
+    /// caller's other work, such as reading output and waiting for the runtime's process. Returns
+    /// the processes that still live, including those that only may be the patch's.
     #[must_use]
     pub fn end(
         &mut self,
@@ -238,9 +249,9 @@ impl Tree {
         left
     }
 
-    /// Sends SIGTERM to each once, including those that appear meanwhile. The runtime's processes
-    /// end with what they run; a runtime would pass the signal on a second time. Returns whether
-    /// all have ended in time.
+    /// Sends SIGTERM once to each process, also to processes that appear meanwhile. The runtime's
+    /// own processes get none: they end together with their commands, and a runtime would pass the
+    /// signal on to its command a second time. Returns whether all processes have ended in time.
     fn terminate(&mut self, grace: Duration, meanwhile: &mut impl FnMut(Duration)) -> bool {
         let end = Instant::now() + grace;
         let mut told = BTreeSet::new();
@@ -265,9 +276,10 @@ impl Tree {
         true
     }
 
-    /// Sends SIGKILL to all until two scans find none. Each is stopped first, until no new one
-    /// appears: a stopped process forks no more and keeps its children, so they can be found. The
-    /// runtime's processes get some time to report how their command ended.
+    /// Sends SIGKILL to all processes until two scans find none. Before that, each process is
+    /// stopped, until no new one appears: a stopped process forks no more and keeps its children,
+    /// so they can be found. The runtime's processes get some time to report how their commands
+    /// ended.
     fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
         let start = Instant::now();
         let (end, spared_until) = (start + patience, start + EXIT_TIME.min(patience));
@@ -291,7 +303,8 @@ impl Tree {
         }
     }
 
-    /// Stops all but the `spared` until no new one appears, or until `end`. Returns what is alive.
+    /// Stops all processes except `spared`, until no new process appears or until `end`. Returns
+    /// the living processes.
     fn stop(&mut self, spared: &BTreeSet<ProcessKey>, end: Instant) -> Vec<PatchProcess> {
         let mut stopped = spared.clone();
         let mut alive = Vec::new();
@@ -312,12 +325,14 @@ impl Tree {
         alive
     }
 
-    /// Sends a signal to a process of the patch, if it is still that process, and may be signalled.
+    /// Sends a signal to a process of the patch, if the process ID still means the same process and
+    /// the process may get signals.
     fn signal(&self, process: &PatchProcess, signal: Signal) {
         if self.place.protects(process.pid) {
             return;
         }
-        // The next scan finds what could not be signalled, and reports it as left.
+        // A process that could not get the signal is found by the next scan, which reports it as
+        // left.
         if let Ok(hold) = Hold::on(process.pid)
             && still_runs(process.key())
         {
@@ -329,8 +344,8 @@ impl Tree {
         self.runtimes.contains(&process.key())
     }
 
-    /// All live processes that belong to the patch, or may: its descendants, and whatever in its
-    /// container is not older.
+    /// All living processes that belong to the patch, or may belong to it: its descendants, and the
+    /// processes in its container that are not older than the patch.
     fn survey(&mut self) -> Vec<PatchProcess> {
         let mut stats = self.descend();
         for pid in self.place.processes() {
@@ -365,8 +380,9 @@ impl Tree {
         alive
     }
 
-    /// Follows the children of the patch's known processes, and of this process, which gets the
-    /// orphans in its own PID namespace. Forgets what is gone.
+    /// Records the children of the patch's known processes, and the children of this process: in
+    /// its own PID namespace, this process becomes the parent of orphans. Processes that are gone
+    /// are forgotten.
     fn descend(&mut self) -> BTreeMap<u32, Stat> {
         let mut stats = BTreeMap::new();
         self.known
@@ -399,7 +415,8 @@ impl Tree {
         stats
     }
 
-    /// Reads what decides about one process; nothing is read if it is already decided.
+    /// Reads what decides whether one process belongs to the patch. Nothing is read if that is
+    /// already decided.
     fn seen(&self, pid: u32, stat: &Stat) -> Candidate {
         let is_open =
             stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
@@ -426,7 +443,7 @@ impl Tree {
         if is_dyed || proc::has_variable(pid, &self.marker) || proc::holds_pipe(pid, &pipes) {
             return Trace::Patch;
         }
-        // Nobody leaves an audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c,
+        // No process leaves its audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c,
         // `audit_set_loginuid_perm`).
         let is_other = self.place.session.is_some() && proc::session(pid) != self.place.session;
         if is_other {
@@ -437,17 +454,19 @@ impl Tree {
     }
 }
 
-/// The live processes in the container that belong to a dead worker's patch: those that show its
-/// marker or its dye.
+/// The living processes of a patch whose worker is dead: the processes in the container that show
+/// that patch's marker or dye.
 #[must_use]
 pub fn left_by(container: &Container, marker: &str) -> Vec<PatchProcess> {
     let left = Tree::new(container, marker).alive();
-    // Nothing that this thread starts is that patch's.
+    // Resets this thread's timer slack: whatever the thread starts later does not belong to that
+    // patch.
     let _usual_again = prctl::set_timerslack(0);
     left
 }
 
-/// Ends those, as the worker would have at its deadline. Returns what there was, and what is left.
+/// Ends the processes that [`left_by`] finds, as the worker would have at its deadline. Returns the
+/// processes that it found, and those that still live.
 #[must_use]
 pub fn end_left_by(container: &Container, marker: &str) -> (Vec<PatchProcess>, Vec<PatchProcess>) {
     let mut tree = Tree::new(container, marker);
@@ -458,13 +477,14 @@ pub fn end_left_by(container: &Container, marker: &str) -> (Vec<PatchProcess>, V
         tree.end(Patience::USUAL, std::thread::sleep)
     };
     left.retain(|process| process.is_sure);
-    // Nothing that this thread starts is that patch's.
+    // Resets this thread's timer slack: whatever the thread starts later does not belong to that
+    // patch.
     let _usual_again = prctl::set_timerslack(0);
     (found, left)
 }
 
-/// Waits all of `time`, however often `meanwhile` returns early: a process that prints or forks
-/// quickly must not cause scans as quickly.
+/// Waits for all of `time`, however often `meanwhile` returns early. Otherwise a process that
+/// prints or forks fast would cause just as many scans.
 fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
     let end = Instant::now() + time;
     loop {
@@ -480,7 +500,7 @@ fn key_of(pid: u32) -> Option<ProcessKey> {
     Some((pid, proc::stat(pid)?.started))
 }
 
-/// Whether a process may have become its parent's child because another one died.
+/// Whether a process may be its parent's child only because its first parent died.
 fn may_be_orphan(pid: u32, parent: u32) -> bool {
     let (Some(ids), Some(parents)) = (proc::ids(pid), proc::ids(parent)) else {
         return true;
@@ -488,18 +508,20 @@ fn may_be_orphan(pid: u32, parent: u32) -> bool {
     gets_orphans(&parents, &ids)
 }
 
-/// Whether the parent with these IDs, one for each PID namespace from the outermost on, gets such
-/// an orphan: it is the first process of its own namespace, and the orphan is in that namespace or
-/// below. The orphan can itself be the first process of a namespace below, with its parent outside.
-/// In the caller's PID namespace orphans of the patch become the caller's own children.
+/// Whether a process with the IDs `parents` (one for each PID namespace, from the outermost on)
+/// becomes the parent of an orphan with the IDs `ids`. It does if it is the first process of its
+/// own PID namespace, and the orphan is in that namespace or below. The orphan itself can be the
+/// first process of a namespace below, with its parent outside. In the caller's PID namespace,
+/// orphans of the patch become the caller's own children.
 fn gets_orphans(parents: &[u32], ids: &[u32]) -> bool {
     parents.len() > 1 && ids.len() >= parents.len() && parents.last() == Some(&1)
 }
 
-/// Dyes what this thread starts from now on, with a value derived from the marker, and returns it;
-/// `None` if the kernel does not accept it, as for real-time threads.
+/// Dyes all processes that this thread starts from now on, with a timer slack derived from the
+/// marker, and returns that value. `None` if the kernel does not accept the value, as for real-time
+/// threads.
 fn dye(marker: &str) -> Option<u64> {
-    // FNV-1a: any spread will do.
+    // FNV-1a: any hash that spreads the values is good enough.
     let spread = marker.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

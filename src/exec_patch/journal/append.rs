@@ -1,10 +1,11 @@
-//! Appends lines from several processes to one file, each line whole or not at all.
+//! Appends lines to one file from several processes; each line is written whole or not at all.
 //!
-//! Each line is one write at the file's end, under a lock for just that, and then synced to the
-//! disk. The lock is released before the sync, so that many lines share the wait. A killed writer
-//! or a power cut may leave part of a line at the end; the next writer cuts it off. Nobody acted on
-//! it, because it was never on the disk whole. A line that does not fit on the disk is removed
-//! again. In: bytes with a line feed at their end. Not checked: what they say.
+//! Each line is one write at the file's end, and is then synced to the disk. The writer holds a
+//! lock during the write only, so that many lines share the wait for the sync. A killed writer or a
+//! power cut may leave part of a line at the end of the file; the next writer cuts that part off.
+//! Nobody has acted on such a line, because it was never wholly on the disk. A line that does not
+//! fit on the disk is removed again. In: bytes that end with a line feed. Not checked: what the
+//! lines say.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,14 +14,14 @@ use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 
-/// The longest line, in bytes: the arguments of a command are at most 6 MiB (Linux: fs/exec.c,
-/// `bprm_stack_limits`), and appear in the header twice.
+/// The longest line, in bytes. The arguments of a command take at most 6 MiB (Linux: fs/exec.c,
+/// `bprm_stack_limits`), and the header contains them twice.
 pub(super) const LONGEST_LINE: usize = 32 << 20;
 
 /// How many bytes are read at once when searching back for the start of a partial line.
 const STEP: u64 = 64 << 10;
 
-/// A file to append lines to.
+/// A file to which whole lines are appended.
 #[derive(Debug)]
 pub(super) struct Appender {
     file: File,
@@ -28,7 +29,7 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    /// Opens a file, which must exist unless `is_new`, and then must not.
+    /// Opens a file. If `is_new` is set, the file must not exist yet; else it must exist.
     pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, JournalError> {
         let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
         let opened = OpenOptions::new()
@@ -46,7 +47,7 @@ impl Appender {
             .map_err(|error| JournalError::Append(path.to_owned(), error))
     }
 
-    /// The same file, which now has this path.
+    /// The same open file, after the file was moved to `path`.
     pub(super) fn moved(self, path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -54,7 +55,7 @@ impl Appender {
         }
     }
 
-    /// Its path.
+    /// The file's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -71,11 +72,11 @@ impl Appender {
         written.and_then(|()| self.file.sync_data()).map_err(fault)
     }
 
-    /// Writes a line at the end of the whole lines.
+    /// Writes a line after the last whole line.
     fn write(&self, line: &[u8]) -> io::Result<()> {
         let facts = self.file.metadata()?;
         if facts.nlink() == 0 {
-            // Somebody removed the run; nobody would read this.
+            // The run was removed meanwhile: nobody would read this line.
             return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
         let end = self.whole(facts.len())?;
@@ -93,7 +94,7 @@ impl Appender {
         }
     }
 
-    /// Where the complete lines of a file of this size end.
+    /// The offset at which the complete lines end, in a file of this size.
     fn whole(&self, size: u64) -> io::Result<u64> {
         let mut end = size;
         while end > 0 {

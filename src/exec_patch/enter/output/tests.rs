@@ -177,7 +177,7 @@ fn who_holds_a_pipe_for_ever_or_never_stops_printing_is_not_waited_for() {
             took >= Duration::from_millis(200) && took < SECOND,
             "{took:?}"
         );
-        // Nobody reads any more, and a process that still prints gets an error.
+        // The pipe has no reader now: a process that still prints gets an error.
         printing.map(std::thread::JoinHandle::join);
         assert_eq!(collector.inodes(), [0, 0]);
     }

@@ -1,11 +1,11 @@
 //! Lists the processes in a container's cgroup.
 //!
-//! In: a container's ID and first process. Out: the directory of its cgroup where the caller has
-//! the hierarchy mounted (v2, v1 or both), and whether that cgroup is the container's own: a
-//! rootless container on cgroup v1 shares its user's, which proves nothing about the processes in
-//! it. The engines choose the names of cgroups and, below a delegated one, a user does. From
-//! proc(5), cgroups(7) and the kernel's Documentation/admin-guide/cgroup-v2.rst. Not checked:
-//! whether a process has just left.
+//! In: a container's ID and first process. Out: the directory of the container's cgroup in a
+//! hierarchy (v2 or v1) that the caller has mounted, and whether that cgroup is the container's
+//! own. A rootless container on cgroup v1 shares its user's cgroup, which proves nothing about the
+//! processes in it. The engines choose the names of cgroups; below a delegated cgroup, a user does.
+//! Sources: proc(5), cgroups(7) and the kernel's Documentation/admin-guide/cgroup-v2.rst. Not
+//! checked: whether a process has just left the cgroup.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,14 +21,14 @@ use crate::sys::proc;
 /// The largest mount table and the largest list of processes that are read.
 const LARGEST_TABLE: u64 = 16 << 20;
 
-/// How many cgroups below the container's are read: each nested container has some.
+/// At most this many cgroups at and below the container's are read: each nested container has some.
 const MOST_DIRECTORIES: usize = 1_024;
 
-/// How many processes are taken from them; the next scan takes more.
+/// At most this many processes are taken from the cgroups; the next scan takes more.
 const MOST_PROCESSES: usize = 16_384;
 
-/// v1's controllers in the order in which they are tried: first those in which every engine makes a
-/// cgroup.
+/// The controllers of cgroup v1, in the order in which they are tried. Those in which every engine
+/// makes a cgroup come first.
 const CONTROLLERS: [&str; 6] = [
     "pids",
     "devices",
@@ -43,32 +43,33 @@ const CONTROLLERS: [&str; 6] = [
 pub(super) struct Cgroup {
     /// Its directory.
     directory: PathBuf,
-    /// Whether it has no other processes than the container's.
+    /// Whether the cgroup holds no other processes than the container's.
     pub(super) is_own: bool,
 }
 
 /// One line of `/proc/PID/cgroup`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CgroupLine {
-    /// v1's controllers; empty for v2.
+    /// The line's cgroup v1 controllers; empty for v2.
     controllers: Vec<String>,
     path: PathBuf,
 }
 
-/// One mounted hierarchy.
+/// One mounted cgroup hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Hierarchy {
-    /// v1's controllers, as in [`CgroupLine`], among other options; empty for v2.
+    /// The mount's options, which include the cgroup v1 controllers of [`CgroupLine`].
     options: Vec<String>,
     is_v2: bool,
-    /// The part of it that is mounted.
+    /// The directory of the hierarchy that is mounted here.
     root: PathBuf,
     mount_point: PathBuf,
 }
 
 impl Cgroup {
-    /// The cgroup of the container whose first process is `init`; its own one if some hierarchy has
-    /// it. `None` if the caller sees no mounted hierarchy, or the process is gone.
+    /// The cgroup of the container whose first process is `init`. If one of the hierarchies has a
+    /// cgroup of the container's own, the result is that one. `None` if the caller sees no mounted
+    /// hierarchy, or if the process is gone.
     pub(super) fn of(id: &str, init: ProcessKey) -> Option<Self> {
         let lines = lines(&proc::read(proc::path(init.0, "cgroup"), LARGEST_TABLE)?);
         let (file, _) = file::open(Path::new("/proc/self/mountinfo"), Guard::Any).ok()?;
@@ -83,7 +84,7 @@ impl Cgroup {
         found
     }
 
-    /// The same in the hierarchies known so far.
+    /// Looks for the container's cgroup in the hierarchies `mounted`, which are those read so far.
     fn among(
         lines: &[CgroupLine],
         mounted: &[Hierarchy],
@@ -112,7 +113,7 @@ impl Cgroup {
         found
     }
 
-    /// The processes in it and below it.
+    /// The processes in this cgroup and in the cgroups below it.
     pub(super) fn processes(&self) -> Vec<u32> {
         let mut processes = Vec::new();
         let mut directories = vec![self.directory.clone()];
@@ -136,8 +137,8 @@ impl Cgroup {
         processes
     }
 
-    /// Whether no process in it is older than the container's first one: then it was made for that
-    /// container.
+    /// Whether no process in this cgroup is older than the container's first process. If so, the
+    /// cgroup was made for that container.
     fn began_with(&self, init: ProcessKey) -> bool {
         self.processes()
             .iter()
@@ -146,13 +147,13 @@ impl Cgroup {
     }
 }
 
-/// The directory of a container's cgroup in `line`'s hierarchy, and whether it has the container's
-/// name.
+/// The directory of a container's cgroup in the hierarchy of `line`, and whether the directory is
+/// named after the container.
 fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
     let named = named(&line.path, id);
     let path = named.as_deref().unwrap_or(&line.path);
-    // One hierarchy may be mounted in several places, each showing a different part; what lies
-    // outside the caller's cgroup namespace has no directory.
+    // One hierarchy may be mounted in several places, and each mount shows a different part. A
+    // cgroup outside the caller's cgroup namespace has no directory.
     let mut own = mounted.iter().filter(|hierarchy| hierarchy.is_of(line));
     let below = own.find_map(|hierarchy| {
         let below = path.strip_prefix(&hierarchy.root).ok()?;
@@ -162,9 +163,9 @@ fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(Path
     (!is_above).then_some((below, named.is_some()))
 }
 
-/// The part of a path up to the directory that is named for the container: `ID`, `docker-ID.scope`,
-/// `libpod-ID`. A container's processes may have been moved below it, as Docker in a container and
-/// systemd do.
+/// The part of a path up to the directory that is named after the container: `ID`,
+/// `docker-ID.scope`, `libpod-ID`. Docker in a container, and systemd, move a container's processes
+/// below that directory.
 fn named(path: &Path, id: &str) -> Option<PathBuf> {
     let named = path.ancestors().filter(|directory| is_named(directory, id));
     named.last().map(Path::to_owned)
@@ -189,7 +190,8 @@ impl Hierarchy {
     }
 }
 
-/// The lines of `/proc/PID/cgroup`, the most useful one first: v2's, then v1's by [`CONTROLLERS`].
+/// The lines of `/proc/PID/cgroup`, the most useful first: the line of v2, then those of v1 in the
+/// order of [`CONTROLLERS`].
 fn lines(text: &[u8]) -> Vec<CgroupLine> {
     let mut lines: Vec<CgroupLine> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
     lines.sort_by_key(rank);
@@ -206,7 +208,7 @@ fn rank(line: &CgroupLine) -> usize {
         .map_or(usize::MAX, |place| place + 1)
 }
 
-/// `4:memory:/a/b` or `0::/a/b`; the path may hold colons.
+/// Reads one line of `/proc/PID/cgroup`: `4:memory:/a/b` or `0::/a/b`. The path may contain colons.
 fn line(text: &[u8]) -> Option<CgroupLine> {
     let mut parts = text.splitn(3, |byte| *byte == b':').skip(1);
     let controllers = str::from_utf8(parts.next()?)
@@ -221,13 +223,14 @@ fn line(text: &[u8]) -> Option<CgroupLine> {
     })
 }
 
-/// Reads the next adjacent hierarchies of a mount table (proc(5), `/proc/PID/mountinfo`); `false`
-/// if there are no more. They come before the mounts of containers, of which there may be hundreds,
-/// and the kernel is slow to list those: 2 ms for two hundred.
+/// Reads the next group of adjacent cgroup hierarchies in a mount table (proc(5),
+/// `/proc/PID/mountinfo`); `false` if there are no more. The hierarchies stand before the mounts of
+/// containers. There may be hundreds of those mounts, and the kernel is slow to list them: 2 ms for
+/// two hundred.
 fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
     let before = mounted.len();
     let mut line = Vec::new();
-    // A table that cannot be read further counts as ended.
+    // If the table cannot be read further, it counts as ended.
     while matches!(table.read_until(b'\n', &mut line), Ok(1..)) {
         match hierarchy(line.strip_suffix(b"\n").unwrap_or(&line)) {
             Some(hierarchy) => mounted.push(hierarchy),
@@ -269,7 +272,7 @@ mod tests {
 
     const ID: &str = "c0ffee0123";
 
-    /// Fields of mount tables: a host with both v1 and v2, as systemd mounts them.
+    /// Lines of a mount table: a host with both v1 and v2, as systemd mounts them.
     const HYBRID: &[u8] = b"31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw,nsdelegate
 33 31 0:30 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd
@@ -403,7 +406,7 @@ mod tests {
     fn the_own_cgroup_has_the_own_process_and_is_shared_with_older_ones() {
         let own = std::process::id();
         let key = (own, proc::stat(own).unwrap().started);
-        // If no hierarchy is mounted, as in some build sandboxes, there is nothing to find.
+        // If no hierarchy is mounted, as in some build sandboxes, no cgroup can be found.
         if let Some(cgroup) = Cgroup::of(ID, key) {
             assert!(cgroup.processes().contains(&own), "{cgroup:?}");
             assert!(!cgroup.is_own, "{cgroup:?}");

@@ -1,9 +1,10 @@
 //! Finds a container's processes, and says which of them may be signalled.
 //!
 //! In: a container, whose cgroup and first process are read once. Out: the processes that may be in
-//! it, by its cgroup, and by its namespaces where the cgroup is shared with others; and whether the
-//! container's owner has power over a process. The owner controls everything in a user's container
-//! except the kernel's answers about namespaces. Not checked: whose child a process is.
+//! the container, and whether the container's owner has power over a process. The cgroup tells
+//! which processes are in the container; where the cgroup is shared with others, the namespaces do.
+//! The owner controls everything in a user's container, except the kernel's answers about
+//! namespaces. Not checked: whose child a process is.
 
 use super::cgroup::Cgroup;
 use super::table::ProcessKey;
@@ -19,12 +20,13 @@ pub(super) struct ContainerScope {
     pub(super) init: ProcessKey,
     pub(super) owner: u32,
     cgroup: Option<Cgroup>,
-    /// The first process's PID and mount namespace, if they are not the caller's.
+    /// The PID and mount namespace of the container's first process, as far as they differ from the
+    /// caller's.
     namespaces: Vec<(&'static str, String)>,
-    /// Whether the kernel ends every process of the container with its first one
+    /// Whether the kernel ends every process of the container when its first process ends
     /// (pid_namespaces(7)).
     ends_with_init: bool,
-    /// The caller's audit session, if processes in the container cannot leave it.
+    /// The caller's audit session, if processes in the container cannot leave that session.
     pub(super) session: Option<u32>,
 }
 
@@ -53,7 +55,7 @@ impl ContainerScope {
         }
     }
 
-    /// The processes to search for the container's: its cgroup's, else all.
+    /// The processes among which the container's are: those of its cgroup, else all of the node.
     pub(super) fn processes(&self) -> Vec<u32> {
         match &self.cgroup {
             _ if self.is_gone() => Vec::new(),
@@ -62,14 +64,14 @@ impl ContainerScope {
         }
     }
 
-    /// Whether nothing can be in it any more. Another instance of the container may have the same
-    /// cgroup.
+    /// Whether no process can be in this instance of the container any more. Another instance of
+    /// the container may have the same cgroup.
     fn is_gone(&self) -> bool {
         self.ends_with_init && !still_runs(self.init)
     }
 
-    /// Whether a process that its cgroup lists is in the container: if others are listed as well,
-    /// by its namespaces.
+    /// Whether a process that the cgroup lists is in the container. If the cgroup lists others too,
+    /// the namespaces decide.
     pub(super) fn has(&self, pid: u32) -> bool {
         let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
         is_own
@@ -79,9 +81,9 @@ impl ContainerScope {
                 .any(|(kind, name)| proc::namespace(pid, kind).as_ref() == Some(name))
     }
 
-    /// Whether a process gets no signal although it belongs to the patch: in a user's container,
-    /// one over which that user has no power, because everything that led to it came from that
-    /// user.
+    /// Whether a process must get no signal although it seems to belong to the patch. In a user's
+    /// container, these are the processes over which that user has no power: all evidence about
+    /// them came from that user.
     pub(super) fn protects(&self, pid: u32) -> bool {
         if self.owner == 0 || !nix::unistd::geteuid().is_root() {
             return false;
@@ -92,7 +94,7 @@ impl ContainerScope {
     }
 }
 
-/// Whether this very process still runs.
+/// Whether the process with this ID and start time still runs.
 pub(super) fn still_runs((pid, started): ProcessKey) -> bool {
     proc::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
 }

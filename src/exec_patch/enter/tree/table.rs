@@ -1,18 +1,18 @@
 //! Decides which processes belong to the patch.
 //!
 //! Pure. In: the processes of a container and the runtime's descendants, as `/proc` showed them at
-//! one moment. Out: for each, whether it belongs to the patch. A process becomes another's child by
-//! fork alone, and loses its parent only to the reaper of its PID namespace, or to the nearest
-//! subreaper on the way there (Linux: kernel/exit.c, `find_new_reaper`). So a parent that is
-//! neither the patch's nor such a reaper proves that a process is somebody else's, for instance a
-//! health check's. A child of the reaper that shows no trace of the patch may be anybody's.
+//! one moment. Out: for each process, whether it belongs to the patch. A process gets its first
+//! parent by fork. When that parent ends, the process gets a new one: the reaper of its PID
+//! namespace, or a nearer subreaper (Linux: kernel/exit.c, `find_new_reaper`). So a process whose
+//! parent is neither the patch's nor such a reaper belongs to somebody else, for instance to a
+//! health check. A child of the reaper that shows no trace of the patch may be anybody's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A process: its ID and its start time.
 pub(super) type ProcessKey = (u32, u64);
 
-/// A process as it was seen.
+/// A process as a scan saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) pid: u32,
@@ -20,19 +20,19 @@ pub(super) struct Candidate {
     pub(super) started: u64,
     /// Its parent's ID.
     pub(super) parent: u32,
-    /// Whether it is in the container: by cgroup, or by namespaces if the cgroup is not the
-    /// container's own.
+    /// Whether the process is in the container, according to the cgroup, or to the namespaces if
+    /// the cgroup is not the container's own.
     pub(super) is_inside: bool,
-    /// Whether it shows that it comes from the patch.
+    /// What the process shows about its origin.
     pub(super) trace: Trace,
-    /// Whether its parent gets the orphans of its PID namespace.
+    /// Whether the process's parent is one that gets the orphans of its PID namespace.
     pub(super) is_orphan: bool,
 }
 
 /// What a process shows about its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trace {
-    /// The patch's dye or marker, or it holds the patch's pipes.
+    /// The patch's dye or marker, or one of the patch's pipes.
     Patch,
     /// Something that no process of the patch can show.
     Other,
@@ -40,23 +40,23 @@ pub(super) enum Trace {
     Nothing,
 }
 
-/// Whose process it is.
+/// To whom a process belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ownership {
-    /// The patch's.
+    /// To the patch.
     Ours,
-    /// The patch's, or another's that started meanwhile.
+    /// Unclear: to the patch, or to somebody else who started it during the patch.
     Unclear,
-    /// Another's.
+    /// To somebody else.
     Others,
 }
 
 /// What is known before the processes are judged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Baseline {
-    /// When the first of the runtime's processes was started: nothing of the patch is older.
+    /// When the first of the runtime's processes was started. No process of the patch is older.
     pub(super) since: u64,
-    /// Processes known to be the patch's, including the runtime's.
+    /// Processes that are known to be the patch's, including the runtime's own.
     pub(super) ours: BTreeSet<ProcessKey>,
 }
 
@@ -72,8 +72,9 @@ pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
         .map(|process| by_itself(process, known))
         .collect();
     for place in 0..seen.len() {
-        // Up to the first one that is judged, and down again. A cycle ends where it started: the
-        // kernel makes none, but a table that is read while it changes may show one.
+        // Walks up to the first ancestor that is already judged, and then down again. A cycle ends
+        // where it started: the kernel makes no cycles, but a table that is read while it changes
+        // may show one.
         let mut path = Vec::new();
         let mut at = place;
         let ownership = loop {
@@ -89,7 +90,7 @@ pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
                 None => break Ownership::Others,
             }
         };
-        // A descendant of another's process is another's.
+        // A descendant of somebody else's process is somebody else's too.
         for at in path {
             judged[at] = Some(if ownership == Ownership::Unclear && !seen[at].is_inside {
                 Ownership::Others
@@ -104,7 +105,7 @@ pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
         .collect()
 }
 
-/// What can be decided without its parent.
+/// What can be decided about a process without knowing its parent.
 fn by_itself(process: &Candidate, known: &Baseline) -> Option<Ownership> {
     if process.started < known.since {
         return Some(Ownership::Others);
@@ -129,7 +130,8 @@ fn by_itself(process: &Candidate, known: &Baseline) -> Option<Ownership> {
 mod tests {
     use super::*;
 
-    /// Process 10 of the container started with it, 1 is its reaper, 100 is the runtime.
+    /// Process 10 is the container's and started with it, process 1 is its reaper, process 100 is
+    /// the runtime.
     fn known() -> Baseline {
         Baseline {
             since: 50,

@@ -55,7 +55,7 @@ impl Room {
         Self { outside, container }
     }
 
-    /// A process that enters it, as a runtime does.
+    /// A process that enters the container, as a runtime does.
     fn enter(&self, script: &str) -> Command {
         let mut command = Command::new("nsenter");
         let target = self.container.pid.to_string();
@@ -102,14 +102,14 @@ fn container(pid: u32) -> Container {
     }
 }
 
-/// Starts it as a runtime's process of `tree`.
+/// Starts `command` as a runtime's process of `tree`.
 fn start(tree: &mut Tree, mut command: Command) -> Runtime {
     let child = command.spawn().unwrap();
     tree.started(child.id(), [0, 0]);
     Runtime(child)
 }
 
-/// A runtime's process, which does not outlive a failing test.
+/// A runtime's process, which is killed at the end of a test, even of a failing one.
 struct Runtime(Child);
 
 impl Drop for Runtime {
@@ -128,8 +128,8 @@ fn names(processes: &[PatchProcess]) -> Vec<String> {
     names
 }
 
-/// Waits until what `tree` sees is as wanted; the names say whether they are sure. A minute at
-/// most: the machine may be busy.
+/// Waits until `tree` sees the wanted processes. The names that are compared say whether a process
+/// is sure. The wait lasts a minute at most: the machine may be busy.
 fn await_seen(tree: &mut Tree, is_wanted: impl Fn(&[String]) -> bool) {
     let start = Instant::now();
     loop {
@@ -142,7 +142,7 @@ fn await_seen(tree: &mut Tree, is_wanted: impl Fn(&[String]) -> bool) {
     }
 }
 
-/// Waits until `tree` sees these.
+/// Waits until `tree` sees exactly the `expected` processes.
 fn await_alive(tree: &mut Tree, expected: &[&str]) {
     await_seen(tree, |seen| seen == expected);
 }
@@ -203,7 +203,7 @@ fn who_ignores_a_request_to_end_is_killed_with_all_that_it_forks() {
         "trap '' TERM; sleep 1000 & while :; do sleep 0.01; done",
     ]);
     let mut runtime = start(&mut tree, command);
-    // The first process that it starts, after it ignores the signal.
+    // The command starts a first process only after it has begun to ignore the signal.
     await_seen(&mut tree, |seen| {
         seen.iter().any(|name| name.starts_with("sleep "))
     });
@@ -222,7 +222,7 @@ fn a_daemon_without_environment_session_and_pipes_is_found_by_its_dye() {
         room.enter("trap '' TERM; setsid env -i setsid sh -c 'sleep 1000 & sleep 1001 &' &"),
     );
     assert!(runtime.0.wait().unwrap().success());
-    // Nobody scanned while it had its parents.
+    // No scan saw these processes while their parents lived.
     await_alive(&mut tree, &["sleep true", "sleep true"]);
     let start = Instant::now();
     assert_eq!(end(&mut tree, &mut runtime), []);
@@ -256,7 +256,7 @@ fn an_orphan_that_began_meanwhile_is_named_and_left_alone() {
     let room = Room::new();
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.5");
     let mut runtime = start(&mut tree, room.enter("exec sleep 1000"));
-    // Started by a thread of its own, so that it is not dyed.
+    // A thread of its own starts this process, so that it is not dyed.
     let other = |script: &str| {
         let mut command = room.enter(script);
         let undyed = || {
@@ -290,7 +290,7 @@ fn the_first_process_of_a_pid_namespace_gets_the_orphans_of_those_below_it_as_we
         (&[800, 8], &[895, 29], false),
         (&[800, 8], &[895, 29, 1], false),
         (&[792, 1], &[895], false),
-        // A runtime, or the first process in the caller's own namespace.
+        // The parent is a runtime, or the first process in the caller's own namespace.
         (&[700], &[895, 29], false),
         (&[1], &[895, 29], false),
         (&[1], &[895], false),
@@ -307,7 +307,7 @@ fn an_undyed_daemon_in_a_namespace_of_its_own_is_reported() {
         "echo 50000 >/proc/self/timerslack_ns; env -i unshare --pid sh -c 'sleep 1000 & exit'";
     let mut runtime = start(&mut tree, room.enter(script));
     runtime.0.wait().unwrap();
-    // As if nobody had scanned while its parents lived.
+    // Without a scan while the parents lived.
     let left = end(&mut tree, &mut runtime);
     assert_eq!(names(&left), ["sleep false"]);
 }
