@@ -1,10 +1,10 @@
-//! Reads a container's bundle.
+//! Reads the bundle of a container: its directory, its ID and its root file system.
 //!
 //! In: the bundle's directory and its runtime spec, `config.json` or the file of crun's `--config`
-//! (OCI runtime-spec, bundle.md "Filesystem Bundle", config.md "Root"). Out: [`Bundle`], all of its
-//! paths absolute. The engine writes the spec, but it is full of users' text: annotations,
-//! environment, labels. Only `root.path` is parsed, so that a spec newer than Embargo is read like
-//! any other. Not checked: everything else in it, which is the runtime's work, and whether the
+//! (OCI runtime-spec, bundle.md "Filesystem Bundle", config.md "Root"). Out: [`Bundle`], with
+//! absolute paths only. The engine writes the spec, but annotations, environment and labels in it
+//! are text that users chose. Only `root.path` is parsed, so Embargo can read the spec of a newer
+//! specification. Not checked: the rest of the spec, which is the runtime's work, and whether the
 //! directories exist.
 
 use std::marker::PhantomData;
@@ -18,23 +18,23 @@ use super::ContainerId;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::rights;
 
-/// The largest runtime spec that is read, in bytes. Docker writes about 30 KB, and environment and
-/// mounts can be many.
+/// The size, in bytes, of the largest runtime spec that is read. Docker writes about 30 KB; a long
+/// environment or many mounts make a spec larger.
 pub const LARGEST_SPEC: u64 = 16 << 20;
 
-/// The largest that root reads from a user's: he may have a thousand, one for each container (see
-/// `node::allowance`).
+/// The same limit for a spec that a user controls, when root reads it. A user may have a thousand
+/// specs, one for each container (see `node::allowance`).
 const LARGEST_USERS_SPEC: u64 = 1 << 20;
 
 /// A container's bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// The bundle's directory, absolute, links unresolved.
+    /// The bundle's directory: an absolute path in which links are not resolved.
     pub path: PathBuf,
-    /// The container it is for.
+    /// The ID of the container that the bundle belongs to.
     pub id: ContainerId,
-    /// The container's root file system: `root.path`, joined to the bundle's directory when it is
-    /// relative.
+    /// The container's root file system: `root.path`. A relative path is joined to the bundle's
+    /// directory.
     pub root: PathBuf,
 }
 
@@ -47,18 +47,19 @@ struct Root {
     path: PathBuf,
 }
 
-/// What a key of a runtime spec is.
+/// How a key of the runtime spec compares with the key that is searched for.
 enum FieldName {
-    /// The one that is read.
+    /// The key that is searched for.
     Wanted,
-    /// The same in other letter case. runc takes it for the same, as Go's encoding/json does, and
-    /// the last of both counts; crun ignores it.
+    /// The same key in another letter case. runc accepts such a key, as Go's encoding/json does,
+    /// and uses whichever of the two comes last; crun ignores it.
     Lookalike,
-    /// Another.
+    /// Any other key.
     Other,
 }
 
-/// Says what a key is. Go folds no letters but ASCII ones to the letters of `root` and `path`.
+/// Compares a key with this name. Comparing ASCII letters is enough: Go treats no other letter as
+/// equal to a letter of `root` or `path`.
 struct FieldNamed(&'static str);
 
 impl<'de> DeserializeSeed<'de> for FieldNamed {
@@ -85,8 +86,8 @@ impl Visitor<'_> for FieldNamed {
     }
 }
 
-/// The value of the key `name` of an object, which must occur exactly once and in no other letter
-/// case.
+/// The value of the key with this name in an object. It is an error if the key occurs twice, or in
+/// another letter case.
 struct Only<T>(&'static str, PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
@@ -138,7 +139,7 @@ impl<'de> Deserialize<'de> for Root {
 /// Why a bundle could not be read.
 #[derive(Debug)]
 pub enum BundleError {
-    /// The bundle is relative, and the working directory is gone.
+    /// The bundle's path is relative, and the working directory no longer exists.
     Place(PathBuf, io::Error),
     /// The runtime spec could not be read.
     File(FileError),
@@ -176,7 +177,7 @@ impl Bundle {
     /// `config.json` and is relative to the working directory too (crun: src/create.c).
     ///
     /// # Errors
-    /// [`BundleError`], one line that names the file concerned.
+    /// [`BundleError`]: one line that names the file.
     pub fn load(
         path: &Path,
         id: &ContainerId,
@@ -187,21 +188,22 @@ impl Bundle {
             Some(file) => absolute(file)?,
             None => path.join("config.json"),
         };
-        // A link is followed: the runtime follows it too and starts what it leads to.
+        // A link is followed, because the runtime follows it too.
         let json = file::read(&spec_file, LARGEST_SPEC, Guard::Any).map_err(BundleError::File)?;
         Self::parse(path, id, spec_file, &json)
     }
 
-    /// Reads the bundle at this absolute path, which this user chose; see [`spec_of`].
+    /// Reads the bundle at this absolute path, which this user chose; [`spec_of`] reads the spec.
     ///
     /// # Errors
-    /// As [`Bundle::load`].
+    /// The errors of [`Bundle::load`].
     pub fn load_of(user: u32, path: &Path, id: &ContainerId) -> Result<Self, BundleError> {
         let json = spec_of(user, path).map_err(BundleError::File)?;
         Self::parse(path.to_owned(), id, path.join("config.json"), &json)
     }
 
-    /// The bundle at this absolute path, whose runtime spec, `spec_file`, holds `json`.
+    /// Makes the bundle at this absolute path, from the contents `json` of its runtime spec
+    /// `spec_file`.
     ///
     /// # Errors
     /// [`BundleError`], except those of reading the file.
@@ -221,9 +223,9 @@ impl Bundle {
     }
 }
 
-/// The runtime spec of the bundle at this absolute path, which this user chose: read with that
-/// user's rights, see [`rights::read_of`], and at most 1 MiB of it unless the user is root or the
-/// caller.
+/// Reads the runtime spec of the bundle at this absolute path, which this user chose. It is read
+/// with that user's rights (see [`rights::read_of`]), and at most 1 MiB of it unless the user is
+/// root or the caller.
 ///
 /// # Errors
 /// [`FileError`].
@@ -236,11 +238,11 @@ pub fn spec_of(user: u32, bundle: &Path) -> Result<Vec<u8>, FileError> {
     rights::read_of(user, &bundle.join("config.json"), limit)
 }
 
-/// The `root.path` of a runtime spec, as written; `None` when there is none or it is empty.
+/// The `root.path` of a runtime spec, as written; `None` when it is missing or empty.
 ///
 /// # Errors
-/// When `json` is not a JSON object, or `root` does not have the shape of the specification, or
-/// occurs twice or in other letter case.
+/// `json` is not a JSON object; `root` does not have the shape that the specification gives it; or
+/// `root` or `path` occurs twice or in another letter case.
 pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
     let spec: RuntimeSpec = serde_json::from_slice(json)?;
     Ok(spec
@@ -249,7 +251,8 @@ pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
         .filter(|path| !path.as_os_str().is_empty()))
 }
 
-/// The absolute path, without `.`; links and `..` stay, because a name before `..` may be a link.
+/// Makes a path absolute and removes `.` from it. Links and `..` stay, because the name before `..`
+/// may be a link.
 fn absolute(path: &Path) -> Result<PathBuf, BundleError> {
     let named = if path.as_os_str().is_empty() {
         Path::new(".")

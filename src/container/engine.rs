@@ -1,9 +1,10 @@
-//! Recognises the engine that made a bundle.
+//! Recognises which engine made a bundle.
 //!
-//! It goes by the shape of the bundle's path alone, whatever comes before the shape: state
-//! directories and data roots are settings of the engines, and annotations can be forged by users
-//! and by image authors. In: a [`Bundle`]. Out: a [`BundlePlace`], which says where to look and proves
-//! nothing: the engine's own record of the container must agree before anything counts.
+//! Only the shape of the bundle's path counts, whatever directories come before that shape. State
+//! directories and data roots can be configured in the engines, and users and image authors can
+//! forge annotations. In: a [`Bundle`]. Out: a [`BundlePlace`], which says where to look for the
+//! engine's own record of the container. The place alone proves nothing: that record must agree
+//! with it.
 //!
 //! | shape of the bundle's path | place | seen with |
 //! |---|---|---|
@@ -21,17 +22,18 @@ use super::ContainerId;
 use super::bundle::Bundle;
 use crate::sys::digits::is_number;
 
-/// Where a bundle is.
+/// Where a bundle is, by the shape of its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BundlePlace {
-    /// A task of containerd: Docker's, the CRI's, nerdctl's or ctr's.
+    /// The bundle of a containerd task. Docker, the CRI, nerdctl or ctr may have asked for the
+    /// task.
     Task {
         /// containerd's state directory.
         state: PathBuf,
         /// containerd's namespace.
         namespace: String,
     },
-    /// A container of a containers/storage store: Podman's or CRI-O's.
+    /// A container in a containers/storage store, made by Podman or CRI-O.
     Storage {
         /// The graph root or the run root.
         store: PathBuf,
@@ -45,11 +47,11 @@ pub enum BundlePlace {
     },
     /// A `RUN` step of buildah.
     Buildah,
-    /// None of these.
+    /// None of the places above.
     Elsewhere,
 }
 
-/// An engine, by the name that every command, document and event uses.
+/// An engine. Every command, document and event uses the same name for it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -57,7 +59,7 @@ pub enum BundlePlace {
 pub enum Engine {
     /// Docker.
     Docker,
-    /// containerd, whatever its client.
+    /// containerd, whichever client uses it.
     Containerd,
     /// Podman.
     Podman,
@@ -68,15 +70,15 @@ pub enum Engine {
     BuildKit,
     /// Buildah.
     Buildah,
-    /// One of Podman, Buildah and CRI-O, which share their stores.
+    /// Podman, Buildah or CRI-O: the three share their stores, and it is not known which one it is.
     ContainersStorage,
-    /// It is not known which.
+    /// The engine is not known.
     #[default]
     Unknown,
 }
 
 impl Engine {
-    /// Its one spelling.
+    /// The engine's name in every output.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -93,7 +95,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Whether a container known to be this engine's may be one of `other`'s.
+    /// Whether the engine of a container may be `other`, when `self` is what is known about it.
     #[must_use]
     pub fn may_be(self, other: Self) -> bool {
         match self {
@@ -119,8 +121,8 @@ impl fmt::Display for Engine {
 }
 
 impl BundlePlace {
-    /// The engine, as far as the path shows it. Podman and CRI-O make bundles of one shape; only
-    /// the container's record says which of them made one (`lineage::engine`).
+    /// The engine, as far as the path shows it. Podman and CRI-O bundle paths look the same; only
+    /// the container's record says which engine made a bundle (`lineage::engine`).
     #[must_use]
     pub fn family(&self) -> Engine {
         match self {
@@ -142,21 +144,21 @@ impl BundlePlace {
 /// and 28.5).
 const PLUGINS: &str = "plugins.";
 
-/// Whether a namespace of containerd is dockerd's; under userns-remap the mapped user follows its
-/// name (moby: daemon/daemon.go, since v26).
+/// Whether this namespace of containerd belongs to dockerd. Under userns-remap, dockerd appends the
+/// mapped user to the namespace's name (moby: daemon/daemon.go, since v26).
 #[must_use]
 pub fn is_dockers(namespace: &str) -> bool {
     namespace == "moby" || namespace.starts_with("moby-")
 }
 
-/// The place of a bundle, by its path as given, or else by where its links lead: the path of a
-/// state directory may contain a link (`/var/run`), and may be the working directory.
+/// The place of a bundle. The path as given is tried first, then the path with its links resolved:
+/// a state directory may be reached by a link (`/var/run`).
 #[must_use]
 pub fn place(bundle: &Bundle) -> BundlePlace {
     place_at(&bundle.path, &bundle.id)
 }
 
-/// The same for a bundle that is not read.
+/// The same as [`place`], for a path and an ID, when the bundle has not been read.
 #[must_use]
 pub fn place_at(path: &Path, id: &ContainerId) -> BundlePlace {
     match place_of(path, id) {
@@ -170,7 +172,7 @@ pub fn place_at(path: &Path, id: &ContainerId) -> BundlePlace {
     }
 }
 
-/// The place of a bundle with this absolute path, made for the container `id`. Touches no file.
+/// The place of a bundle with this absolute path, made for the container `id`. Reads no file.
 #[must_use]
 pub fn place_of(path: &Path, id: &ContainerId) -> BundlePlace {
     let id = id.as_str();
@@ -210,9 +212,9 @@ pub fn place_of(path: &Path, id: &ContainerId) -> BundlePlace {
     BundlePlace::Elsewhere
 }
 
-/// containerd's own snapshotters, which unpack every layer before they use it and compare it with
-/// its diff ID. Docker's root file systems are below their names:
-/// `<data root>/rootfs/<snapshotter>/<container>`.
+/// containerd's own snapshotters. Each of them unpacks every layer before use and compares it with
+/// its diff ID. Docker keeps root file systems below the same names: `<data
+/// root>/rootfs/<snapshotter>/<container>`.
 pub const SNAPSHOTTERS: [&str; 8] = [
     "overlayfs",
     "native",
@@ -224,8 +226,9 @@ pub const SNAPSHOTTERS: [&str; 8] = [
     "fuse-overlayfs",
 ];
 
-/// Whether a path has the shape of a directory in which some engine keeps a container's or a
-/// layer's files. A relative path does: engines mount layers that way when there are many.
+/// Whether a path has the shape of a directory in which some engine keeps the files of a container
+/// or of a layer. Every relative path counts: engines mount layers by relative paths when there are
+/// many.
 #[must_use]
 pub fn is_in_a_store(path: &Path) -> bool {
     let names: Vec<&str> = path
@@ -240,7 +243,7 @@ pub fn is_in_a_store(path: &Path) -> bool {
             .any(|name| name.starts_with("io.containerd.snapshotter.v1."))
 }
 
-/// Whether three names after each other lead to a layer's files.
+/// Whether three consecutive names of a path lead to a layer's or a container's files.
 fn are_a_layers(names: &[&str]) -> bool {
     match names {
         ["overlay2" | "overlay" | "fuse-overlayfs", directory, name] => {
@@ -254,8 +257,8 @@ fn are_a_layers(names: &[&str]) -> bool {
     }
 }
 
-/// A path without its last name, and that name; `None` at `/`, after `..` and when the name is not
-/// UTF-8.
+/// Splits a path into its parent and its last name; `None` at `/`, after `..`, and when the name is
+/// not UTF-8.
 fn split(path: &Path) -> Option<(&Path, &str)> {
     Some((path.parent()?, path.file_name()?.to_str()?))
 }

@@ -1,8 +1,8 @@
 //! Identifies a container: its bundle, the engine that made it, and what is mounted at its root.
 //!
-//! In: the arguments of the call, the bundle's `config.json` and the mount at its root (the file is
-//! the engine's, but anybody can set its annotations). Out: the bundle, the place that shows which
-//! engine made it, and the root's mount. Annotations are never read.
+//! In: the arguments of the call, the bundle's `config.json` and the mount at the container's root.
+//! The engine writes `config.json`, but anybody can set annotations in it, so annotations are never
+//! read. Out: the bundle, the place that shows which engine made it, and the mount at its root.
 
 pub mod bundle;
 pub mod engine;
@@ -17,7 +17,7 @@ use std::fmt;
 pub struct ContainerId(String);
 
 impl ContainerId {
-    /// The ID, if `text` is one.
+    /// `text` as a container ID; `None` if it is not a safe ID.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let legal =
@@ -29,7 +29,7 @@ impl ContainerId {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The ID's text.
+    /// The ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

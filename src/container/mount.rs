@@ -1,14 +1,16 @@
 //! Finds out what is mounted at a container's root.
 //!
-//! In: the root's path. Out: the mount that has its root there, with an overlay's directories, from
-//! the kernel: statmount(2) where it reports everything, else `/proc/self/mountinfo`
-//! (proc_pid_mountinfo(5)). The kernel is trusted, but anybody may choose the directory names in
-//! its answer, hence the two layers of escaping. The parsers are pure. Not checked: whether the
-//! directories are those that the engine's records name; that is `lineage`'s work.
+//! In: the path of the root. Out: the mount whose mount point is exactly that path, with its
+//! directories if it is an overlay. The facts come from the kernel: from statmount(2) where it
+//! reports everything, else from `/proc/self/mountinfo` (proc_pid_mountinfo(5)). The kernel is
+//! trusted, but anybody may choose the directory names in its answer. That is why the names are
+//! escaped, twice over. The parsers are pure. Not checked: whether the directories are those that
+//! the engine's records name; `lineage` checks that.
 //!
-//! Escaping, seen on Linux 6.18: options are separated by commas, and both sources write `, \t\n\`
-//! in a value as `\ooo` in octal. The value of `lowerdir=` then still has overlay's own escapes:
-//! `\:`, `\,` and `\\`. Each `lowerdir+=` (used with fsconfig(2)) is one directory and has none.
+//! Escaping, seen on Linux 6.18: options are separated by commas, and both sources write the
+//! characters `, \t\n\` in a value as `\ooo` in octal. In the value of `lowerdir=`, overlay's own
+//! escapes are still there after that: `\:`, `\,` and `\\`. Each `lowerdir+=` (used with
+//! fsconfig(2)) holds one directory, without overlay's escapes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -23,20 +25,20 @@ use crate::sys::statmount::{self, MountFacts};
 pub struct RootMount {
     /// The file system's type, such as `overlay`, `btrfs` or `fuse.fuse-overlayfs`.
     pub fs_type: String,
-    /// The directory of its file system that is mounted, from that file system's root: for a bind
-    /// mount, the directory that it shows.
+    /// Which directory of the file system is mounted, as a path from the root of that file system.
+    /// For a bind mount: the directory that the mount shows.
     pub root: PathBuf,
-    /// What was mounted: a device, a dataset or a name. May be empty for an overlay, where it means
-    /// nothing.
+    /// What was mounted: a device, a dataset or a name. An overlay's source means nothing and may
+    /// be empty.
     pub source: String,
-    /// An overlay's lower directories, topmost first, as they were mounted. Relative ones belong to
-    /// a working directory that is not known.
+    /// An overlay's lower directories, topmost first, as they were given to mount. A relative path
+    /// belongs to a working directory that is not known.
     pub lowerdirs: Vec<PathBuf>,
     /// An overlay's upper directory.
     pub upperdir: Option<PathBuf>,
 }
 
-/// Why it is not known what is mounted.
+/// Why the mount at a root could not be found out.
 #[derive(Debug)]
 pub enum MountError {
     /// The root could not be examined.
@@ -63,11 +65,11 @@ impl std::error::Error for MountError {
     }
 }
 
-/// The largest table of mounts that is read, in bytes: about 250 000 mounts, or a thousand overlays
-/// of 500 layers.
+/// The size, in bytes, of the largest table of mounts that is read. It has room for about 250 000
+/// mounts, or for a thousand overlays of 500 layers.
 const LARGEST_TABLE: u64 = 64 << 20;
 
-/// The mount whose root is at `root`, the topmost when several are stacked there. `None` when
+/// The mount at the path `root`; the topmost one when several are stacked there. `None` when
 /// nothing is mounted at exactly this path.
 ///
 /// # Errors
@@ -85,8 +87,8 @@ pub fn at(root: &Path) -> Result<Option<RootMount>, MountError> {
     }
 }
 
-/// The mount that the kernel's facts describe, when they are complete: options came with Linux
-/// 6.11, the source with 6.14.
+/// The mount that statmount(2) describes; `None` when facts are missing. Linux reports the options
+/// since 6.11 and the source since 6.14.
 fn whole(facts: MountFacts) -> Option<RootMount> {
     let overlay = facts.fs_type.as_deref() == Some(b"overlay");
     let mut fs_type = text(&facts.fs_type?);
@@ -112,7 +114,7 @@ fn whole(facts: MountFacts) -> Option<RootMount> {
     })
 }
 
-/// Finds the mount in the table of mounts: by its ID where the kernel reports it, else by its path.
+/// Finds the mount in the table of mounts: by its ID if the kernel reports one, else by its path.
 fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     let no_root = |error| MountError::Root(root.to_owned(), error);
     let mount = match statmount::mountinfo_id(root) {
@@ -150,16 +152,17 @@ pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
     points.map(unescaped).collect()
 }
 
-/// The path, for this process, of the directory that a bind mount at `root` shows. The kernel
-/// reports it from its file system's root; some mount of the same file system leads there.
+/// The path at which this process sees the directory that the bind mount at `root` shows. The
+/// kernel reports only the directory's path inside its file system. This searches for another mount
+/// of that file system under which the directory is visible.
 #[must_use]
 pub fn shown_directory(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
     paths_of(&mount.root, &table).find(|path| path != root && file::is_same_directory(path, root))
 }
 
-/// The paths at which the mounts of a table would show the directory `directory` of their file
-/// systems.
+/// The paths at which the mounts of a table would show `directory`, a path inside a file system. A
+/// path counts only if it leads to the right file system, which the caller checks.
 fn paths_of<'a>(directory: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
     lines(table).filter_map(move |line| {
         let mut fields = fields(line).skip(3).map(unescaped);
@@ -179,7 +182,7 @@ fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// What to look for in a table of mounts.
 #[derive(Clone, Copy, Debug)]
 pub enum MountQuery<'a> {
-    /// The mount with this ID, the first field.
+    /// The mount with this ID. The ID is the first field of a line.
     Id(u64),
     /// The last mount made at this path.
     Point(&'a Path),
@@ -228,7 +231,8 @@ fn mount_in_line(line: &[u8], query: MountQuery<'_>) -> Option<RootMount> {
 /// The directories of an overlay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OverlayDirectories {
-    /// Lower directories, topmost first. Data-only ones, after `::`, come last.
+    /// Lower directories, topmost first. Data-only layers, which overlay writes after `::`, come
+    /// last.
     pub lower: Vec<PathBuf>,
     /// The upper directory.
     pub upper: Option<PathBuf>,
@@ -279,8 +283,8 @@ fn unescape(value: &[u8]) -> Vec<u8> {
     .collect()
 }
 
-/// The path in a field of a mount table, in which spaces, tabs, line ends and backslashes are
-/// written as `\ooo`.
+/// The path in a field of a mount table, where spaces, tabs, line ends and backslashes are written
+/// as `\ooo`.
 #[must_use]
 pub fn unescaped(field: &[u8]) -> PathBuf {
     path(unescape_octal(field))

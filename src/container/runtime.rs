@@ -1,21 +1,22 @@
-//! Names the runtimes that an engine may use: which kind of state they write, and which program
-//! enters a container.
+//! Names the kinds of runtimes that an engine may use: how each kind stores its state, and which
+//! program enters a container.
 
 use serde::{Deserialize, Serialize};
 
-/// A runtime, by the form of its state.
+/// A kind of runtime, told by the format of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuntimeKind {
-    /// runc, and any runtime that keeps its state as runc does.
+    /// runc, and every runtime that stores its state as runc does.
     Runc,
     /// crun.
     Crun,
 }
 
 impl RuntimeKind {
-    /// The file in a container's directory that only this kind writes (runc:
-    /// `libcontainer/factory_linux.go`, `stateFilename`; crun: `src/libcrun/status.c`).
+    /// The name of the state file in a container's directory. Only this kind of runtime writes a
+    /// file of that name (runc: `libcontainer/factory_linux.go`, `stateFilename`; crun:
+    /// `src/libcrun/status.c`).
     #[must_use]
     pub const fn state_file(self) -> &'static str {
         match self {
@@ -24,8 +25,8 @@ impl RuntimeKind {
         }
     }
 
-    /// Its program's name, which is also the name of the directory that holds its containers
-    /// without `--root`.
+    /// The name of the runtime's program. Without `--root`, the runtime keeps its containers in a
+    /// directory of the same name.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,12 +1,13 @@
-//! Finds where the running engines keep their stores and their runtimes' state.
+//! Finds where the running engines keep their stores, and where runtimes keep their state.
 //!
 //! In: processes, Docker's settings file, and the arguments of shims and conmon. Out: [`Engines`],
-//! in addition to the usual places. Hostile: only root's or the caller's own processes count, and
-//! only in the caller's mount namespace: a process in a container can be root there and say
-//! anything. A process does not count either if it got root's rights from its file's mode, or runs
-//! another program than its arguments say (sudo): a user starts it, with any name and any
-//! arguments. What is found is read as carefully as the usual places: a directory's owner is the
-//! one who controls what it says.
+//! the places to search besides the usual ones. Hostile: a process in a container can run as root
+//! there and put anything into its arguments. So only root's or the caller's own processes count,
+//! and only in the caller's mount namespace. A user can start some of root's programs with any name
+//! and any arguments. So a process does not count if it got root's rights from the mode of its file
+//! (set-user-ID), or if it runs another program than its arguments say (sudo). The directories
+//! found here are read as carefully as the usual places: whoever owns a directory controls what is
+//! in it.
 //!
 //! | from | what |
 //! |---|---|
@@ -44,7 +45,7 @@ const LARGEST_SETTINGS: u64 = 1 << 20;
 /// The largest `options.json` of a shim that is read, in bytes.
 const LARGEST_OPTIONS: u64 = 64 << 10;
 
-/// The part of Docker's settings that says where things are (moby: daemon/config).
+/// The part of Docker's settings that says where Docker keeps things (moby: daemon/config).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct DockerSettings {
@@ -54,7 +55,7 @@ struct DockerSettings {
     exec_root: Option<PathBuf>,
 }
 
-/// containerd's (containerd: cmd/containerd/server/config).
+/// The same part of containerd's settings (containerd: cmd/containerd/server/config).
 #[derive(Default, Deserialize)]
 struct ContainerdSettings {
     #[serde(default)]
@@ -71,7 +72,7 @@ struct ContainerdAddress {
     address: Option<PathBuf>,
 }
 
-/// What a shim was given in addition to its arguments (containerd:
+/// The options that a shim got in a file, besides its arguments (containerd:
 /// cmd/containerd-shim-runc-v2/process, `WriteOptions`).
 #[derive(Default, Deserialize)]
 struct ShimOptions {
@@ -79,12 +80,12 @@ struct ShimOptions {
     root: Option<PathBuf>,
 }
 
-/// Why an engine's settings could not be read, so its places are not known.
+/// Why an engine's settings could not be read. The engine's places are then not known.
 #[derive(Debug)]
 pub enum SettingsError {
     /// The file could not be read, or others may write to it.
     File(FileError),
-    /// It does not have the engine's format.
+    /// The file does not have the format of the engine's settings.
     Parse(PathBuf, String),
 }
 
@@ -108,8 +109,8 @@ impl std::error::Error for SettingsError {
     }
 }
 
-/// An engine's settings; the default if the file is missing or empty. A reason why it could not be
-/// read goes to `faults`.
+/// Reads an engine's settings; the default if the file is missing or empty. If the file cannot be
+/// read, the reason is added to `faults`.
 fn settings<T: Default>(
     path: &Path,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -136,8 +137,8 @@ fn settings<T: Default>(
     }
 }
 
-/// The places that the node's engines use, as far as they can be found. A reason why an engine's
-/// settings could not be read goes to `faults`.
+/// The places that the node's engines use, as far as they can be found. If an engine's settings
+/// cannot be read, the reason is added to `faults`.
 #[must_use]
 pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
     let mut found = Engines::default();
@@ -187,12 +188,12 @@ pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsErr
     found
         .runtime_roots
         .extend(tasks.iter().flat_map(|tasks| shims_roots(tasks)));
-    // Each once, in order.
+    // Removes duplicates, and keeps the order.
     joined(Engines::default(), &found)
 }
 
-/// Whether a process needs a closer look: a monitor, an engine, or the parent of a container's
-/// first process.
+/// Whether a process needs a closer look, because it is a monitor, an engine, or the parent of a
+/// container's first process.
 fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
     let program = process.program();
     parents.contains(&process.pid)
@@ -224,7 +225,8 @@ fn add_docker(
     );
 }
 
-/// A running containerd: by its arguments, else its settings, else the usual places.
+/// The places of a running containerd: from its arguments, else from its settings, else the usual
+/// ones.
 fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdPlace {
     // Go's flags accept one dash instead of two.
     let value = |flag| process.value(flag).map(|value| absolute(process, value));
@@ -252,7 +254,7 @@ fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdP
     }
 }
 
-/// The stores that containers/storage's settings files name.
+/// The stores that the settings files of containers/storage name.
 fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
     let StorageSettings {
         graph_roots,
@@ -269,7 +271,7 @@ fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
         .collect()
 }
 
-/// The store that Podman passes to conmon, for the container's end.
+/// The store that Podman names in the command that conmon runs when the container exits.
 fn stored(conmon: &Process) -> Option<StoragePlace> {
     let words: Vec<&OsStr> = conmon.values("--exit-command-arg").collect();
     let of = |flag: &str| {
@@ -285,8 +287,8 @@ fn stored(conmon: &Process) -> Option<StoragePlace> {
     })
 }
 
-/// The state directory of a runtime that runs as long as its container, as `runc run` does without
-/// `--detach`.
+/// The state directories named by a runtime process that stays alive as long as its container, as
+/// `runc run` does without `--detach`.
 fn called(process: &Process) -> Vec<PathBuf> {
     let words: Vec<&OsStr> = process
         .arguments
@@ -305,8 +307,8 @@ fn called(process: &Process) -> Vec<PathBuf> {
     }
 }
 
-/// The state directories that the shims of one containerd namespace were given, by the bundles
-/// there.
+/// The state directories that were passed to the shims of one containerd namespace. They are read
+/// from the bundles in `tasks`.
 fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
     let Ok(directory) = Directory::open(tasks) else {
         return Vec::new();
@@ -318,7 +320,7 @@ fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
             .ok()?
             .read(OsStr::new("options.json"), LARGEST_OPTIONS)
             .ok()?;
-        // Nothing that another user wrote is believed.
+        // A file that another user wrote is not believed.
         let is_vouched = rights::is_own(options.owner);
         serde_json::from_slice::<ShimOptions>(&options.bytes)
             .ok()?
@@ -338,8 +340,8 @@ fn absolute(process: &Process, path: &OsStr) -> PathBuf {
         .join(path)
 }
 
-/// These places, and those that the engines' settings and `processes` name, each once. A reason why
-/// settings could not be read goes to `faults`.
+/// The `known` places, and the places that the engines' settings and `processes` name, without
+/// duplicates. If settings cannot be read, the reason is added to `faults`.
 #[must_use]
 pub fn with_found(
     mut known: Engines,
@@ -348,7 +350,7 @@ pub fn with_found(
     faults: &mut Vec<SettingsError>,
 ) -> Engines {
     let found = below(paths, &places(processes, paths, faults));
-    // A process does not override what root wrote into the settings, or the usual places.
+    // What a process says never replaces the usual places or what root wrote into the settings.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
     add_new(&mut known.containerd, &found.containerd, |one, other| {
         one.root == other.root && one.state == other.state

@@ -1,10 +1,10 @@
-//! Finds the image that a name means, and what it is made of.
+//! Finds the image that a name means, and the digests of that image.
 //!
-//! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference, and the engines'
-//! stores. Out: the image, once for each platform, with every digest that is known. Nothing is
-//! fetched: the image is in an engine's store on this machine, in an archive, or on standard input.
-//! A bare reference that means different layers to different engines is refused, because the wrong
-//! one would be banned.
+//! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference; and the
+//! engines' stores. Out: the image, once for each platform, with every digest that is known.
+//! Nothing is downloaded: the image is in an engine's store on this machine, in an archive, or its
+//! config is on standard input. If a bare reference means different layers in different engines, it
+//! is refused; otherwise the wrong layers might be banned.
 
 mod error;
 mod found;
@@ -28,10 +28,10 @@ use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform, is_name};
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
 use crate::report::line;
 
-/// How long reading one image of an engine may take.
+/// How long reading one image from an engine's store may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a name says that its image is.
+/// Where a name says that the image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
     Engine {
@@ -48,7 +48,7 @@ pub(crate) enum Place<'a> {
     Anywhere(&'a str),
 }
 
-/// Finds the image that a name means, of every platform, in these stores or where the name says.
+/// Finds the image that `word` means, for every platform: in these stores, or where `word` says.
 ///
 /// # Errors
 /// [`ImageError`].
@@ -56,18 +56,18 @@ pub fn find(word: &str, stores: &Stores) -> Result<Images, ImageError> {
     find_at(word, place(word)?, || stores, &mut io::stdin().lock())
 }
 
-/// Finds the image of this name, of every platform, in these stores. Unlike a name that was typed,
-/// a name in a document is never a place: `docker:27-dind` is an image of that name.
+/// Finds the image of this name, for every platform, in these stores. A name in a document, unlike
+/// a typed name, never says where the image is: `docker:27-dind` is the name of an image.
 ///
 /// # Errors
-/// As [`find`].
+/// The errors of [`find`].
 pub fn find_named(name: &str, stores: &Stores) -> Result<Images, ImageError> {
     engines(stores, name, |_| true)
 }
 
-/// Finds the image that `word` says is in that place. `docker:27-dind` or `oci:1.0` is also a name
-/// with a tag. It means that where there is no such image in that place. Where both exist and
-/// differ, it is refused.
+/// Finds the image that `word` names, in the place that `word` says. `docker:27-dind` or `oci:1.0`
+/// may also be the name of an image with a tag. Such a word means that name if the place has no
+/// such image. If both images exist and have different layers, the word is refused.
 pub(crate) fn find_at<S: Borrow<Stores>>(
     word: &str,
     place: Place<'_>,
@@ -113,11 +113,11 @@ pub(crate) fn find_at<S: Borrow<Stores>>(
     }
 }
 
-/// Finds the images outside any engine that a name means, of every platform: in an archive, or the
-/// one whose config comes from `input`.
+/// Finds the image that a name means outside the engines, for every platform: an image in an
+/// archive, or the image whose config is read from `input`.
 ///
 /// # Errors
-/// [`ImageError`], also when the name means no such place.
+/// [`ImageError`], also when the name means an image in an engine.
 pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
     match place(word)? {
         Place::Archive {
@@ -140,7 +140,7 @@ pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
     }
 }
 
-/// Chooses between an engine's image and one of that whole name: the one that exists.
+/// Chooses between the image in the named engine and the image whose name is the whole word.
 fn either(
     word: &str,
     there: Result<Images, ImageError>,
@@ -173,7 +173,7 @@ fn have_same_layers(one: &Images, other: &Images) -> bool {
     tops(one) == tops(other)
 }
 
-/// The images of an archive, with every layer hashed.
+/// The images of an archive. Every layer is hashed.
 pub(crate) fn hashed(
     form: ArchiveForm,
     path: &Path,
@@ -184,22 +184,23 @@ pub(crate) fn hashed(
     Ok(all_of(archive, path, Sureness::Hashed))
 }
 
-/// Finds what one store calls `reference`.
+/// Finds the image that one store calls `reference`.
 ///
 /// # Errors
-/// As [`find`].
+/// The errors of [`find`].
 pub fn find_in(store: &Store, stores: &Stores, reference: &str) -> Result<Images, ImageError> {
     engines(stores, reference, |other| std::ptr::eq(store, other))
 }
 
-/// The image in the stores of one engine.
+/// Finds the image in the stores of one engine.
 fn of_engine(
     stores: &Stores,
     engine: Engine,
     namespace: Option<&str>,
     reference: &str,
 ) -> Result<Images, ImageError> {
-    // Docker's namespace in containerd may be given by either name.
+    // With a namespace, only the namespace counts: `containerd:moby/NAME` means Docker's images
+    // too.
     let here = |store: &Store| match namespace {
         None => store.engine == engine,
         Some(_) => store.namespace.as_deref() == namespace,
@@ -207,7 +208,7 @@ fn of_engine(
     engines(stores, reference, here)
 }
 
-/// The images of an archive.
+/// All images of an archive.
 fn all_of(archive: Archive, path: &Path, evidence: Sureness) -> Images {
     let places = vec![line::name(&path.to_string_lossy())];
     let images = archive
@@ -261,8 +262,8 @@ pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
     }
 }
 
-/// A path, with the reference behind its first colon unless the whole is a file (skopeo reads it
-/// the same way).
+/// Splits `rest` into a path and, after the first colon, a reference. If a file exists whose name
+/// is all of `rest`, there is no reference (skopeo does the same).
 fn archive_place(form: ArchiveForm, rest: &str) -> Result<Place<'_>, ImageError> {
     let (path, reference) = match rest.split_once(':') {
         Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => {
@@ -310,8 +311,8 @@ fn archived(image: &ArchivedImage, places: Vec<String>) -> FoundImage {
     }
 }
 
-/// The image in the stores that `here` chooses: returned once, although several engines may have
-/// it.
+/// Finds the image in the stores that `here` selects. An image that several engines have is
+/// returned once.
 fn engines(
     stores: &Stores,
     reference: &str,
@@ -359,7 +360,7 @@ fn engines(
     })
 }
 
-/// What an image is, and where.
+/// Says which image this is and where it was found, for error messages.
 fn meaning(image: &FoundImage) -> String {
     let top = image
         .chain
@@ -369,7 +370,7 @@ fn meaning(image: &FoundImage) -> String {
 }
 
 /// The same image for every platform in containerd's content store, and the platforms that are
-/// missing there.
+/// missing in that store.
 fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>, Vec<String>)> {
     let (Origin::Image(ImageLineage { facts, .. }) | Origin::NoLayers(facts)) = origin else {
         return None;
@@ -393,7 +394,7 @@ fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>
     Some((images.iter().map(found).collect(), absent))
 }
 
-/// One entry for each image ID, with all places where it is.
+/// Merges the entries that have the same image ID, and keeps every place.
 fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     let mut images: Vec<FoundImage> = Vec::new();
     for image in found {
@@ -408,7 +409,7 @@ fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     images
 }
 
-/// An image of an engine; `None` for what is no image.
+/// The image that an engine's store answered; `None` if the answer is no image.
 #[must_use]
 pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundImage> {
     let (chain, facts, evidence) = match origin {

@@ -1,7 +1,7 @@
-//! Judges what is on this node as the gate would judge it at a start.
+//! Judges a container or an image on this node as the gate would judge it at a start.
 //!
-//! In: a container or an image, what a list answered, and the operator's decisions. Out: the
-//! verdict of the one evaluator, with what it is based on.
+//! In: the container or image, what a list answered, and the operator's decisions. Out: the
+//! verdict, made by the same function as the gate's, and the facts behind it.
 
 use super::subject::Subject;
 use crate::banlist::store::Bans;
@@ -12,29 +12,29 @@ use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
 use crate::verdict::{self, Case, Judgement, Labels};
 
-/// A subject's judgement, and what it is based on.
+/// The judgement of a container or an image, and the facts behind it.
 #[derive(Debug)]
 pub struct Judged {
-    /// What the list answered.
+    /// The bans and exceptions that the list answered.
     pub bans: Bans,
-    /// What follows from it.
+    /// The verdict.
     pub judgement: Judgement,
-    /// What the image's author says about where it came from.
+    /// The labels in which the image's author says where the image was built from.
     pub labels: SourceLabels,
 }
 
-/// The gate's evaluator, with everything it needs except a subject.
+/// The inputs of the gate's verdict, except for the container or image.
 pub struct Judge<'a> {
     /// The operator's decisions.
     pub settings: &'a Settings,
-    /// The break-glass file, if it counts.
+    /// The break-glass file, if there is one.
     pub glass: Option<&'a BreakGlass>,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Judge<'_> {
-    /// Judges a subject by what a list answered.
+    /// Judges a container or an image by what a list answered.
     #[must_use]
     pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
         let labels = subject

@@ -1,9 +1,9 @@
 //! Looks at a node once: its engines' stores, its containers, and what could not be read.
 //!
-//! In: the node's paths, where its engines may be, and whose containers are wanted. Out: a
-//! [`Node`], which every command uses, so that all count the same containers. If a node's file
-//! system is mounted somewhere, every place is below its root. Users' homes are searched only if
-//! everybody's containers are wanted. What a user wrote is hostile.
+//! In: the node's paths, the places where its engines may be, and whose containers are wanted. Out:
+//! a [`Node`]. Every command uses it, so all commands count the same containers. If the node's file
+//! system is mounted somewhere, every place is below that mount point. The homes of all users are
+//! searched only if everybody's containers are wanted. Hostile: whatever a user wrote.
 
 pub mod places;
 pub mod stores;
@@ -31,36 +31,37 @@ use runtime_state::{RunningContainer, StateError, Whose};
 use stores::Stores;
 use unexplained::{Claim, Unexplained};
 
-/// How long after the first scan the second scan follows, for what no state explained.
+/// How long to wait between the first and the second scan, when a container without state was
+/// found.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
 
-/// A node as it was found.
+/// A node, as a scan found it.
 pub struct Node<'a> {
-    /// Its own files; chains already resolved are among them.
+    /// Embargo's paths on the node. The cache of resolved chains is among them.
     pub paths: &'a Paths,
-    /// Its engines' stores; none if only the running containers are wanted.
+    /// The stores of the node's engines; empty if only the running containers are wanted.
     pub stores: Stores,
-    /// The containers of which runtimes have state.
+    /// The containers for which a runtime has state.
     pub running: Vec<RunningContainer>,
-    /// The runtimes' state that cannot be read.
+    /// The runtime state that could not be read.
     pub unread: Vec<StateError>,
-    /// The engines' settings that cannot be read.
+    /// The settings of engines that could not be read.
     pub unread_settings: Vec<SettingsError>,
     /// Running containers for which no state was found.
     pub unexplained: Vec<Unexplained>,
-    /// Where its engines are.
+    /// The places where the node's engines are.
     pub places: Engines,
 }
 
 impl<'a> Node<'a> {
-    /// The node's runtimes, without any store: a running container is known by its bundle.
-    /// `engines` are the settings'.
+    /// Looks at the node's runtimes only, and opens no store: a running container is known by its
+    /// bundle. `engines` are the places in the settings.
     #[must_use]
     pub fn running(paths: &'a Paths, engines: &Engines, whose: Whose) -> Self {
         Self::at(paths, places::of_node(paths, engines, whose), whose)
     }
 
-    /// The whole node: its runtimes and every engine's store.
+    /// Looks at the whole node: its runtimes and every engine's store.
     #[must_use]
     pub fn whole(paths: &'a Paths, engines: &Engines) -> Self {
         let mut node = Self::running(paths, engines, Whose::Everybodys);
@@ -68,15 +69,16 @@ impl<'a> Node<'a> {
         node
     }
 
-    /// The same as [`Node::running`], with only these places and those that its processes name.
+    /// The same as [`Node::running`], but searches only `places` and the places that processes
+    /// name.
     #[must_use]
     pub fn at(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
         let node = Self::glance(paths, places.clone(), whose);
         if node.unexplained.is_empty() {
             return node;
         }
-        // A container that is just starting has no state yet, and one that is just stopping has
-        // none any more.
+        // A container that is just starting has no state yet, and a container that is just stopping
+        // has no state any more. Only what both scans find is reported.
         std::thread::sleep(SECOND_LOOK);
         let again = Self::glance(paths, places, whose);
         let unexplained = again
@@ -90,8 +92,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Scans once. Processes and directories are read before the state: a container that exists by
-    /// then has state, too.
+    /// Scans once. Processes and directories are read before the state: every container found by
+    /// then has its state by the time the state is read.
     fn glance(paths: &'a Paths, places: Engines, whose: Whose) -> Self {
         let processes = processes::of_node(paths);
         let mut unread_settings = Vec::new();
@@ -114,7 +116,7 @@ impl<'a> Node<'a> {
         }
         let mut unexplained = unexplained::containers(&processes, &running, whose);
         let has_directory = unaccounted::without_state(directories, &running, &unread);
-        // A container that root or the same user already named is not named twice.
+        // A container that root or the same user has already reported is not reported again.
         let vouches = |one: &Unexplained, owner: u32| owner == 0 || owner == one.owner;
         let is_torn = |one: &Unexplained| {
             let directories = unread.iter().filter_map(|fault| fault.path().parent());
@@ -153,7 +155,7 @@ impl<'a> Node<'a> {
         self.stores = Stores::open(&self.places, self.paths);
     }
 
-    /// What could not be read, one line each.
+    /// Everything that could not be read, one line each.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let unread = self.unread.iter().map(|fault| line::causes(fault));

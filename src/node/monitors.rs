@@ -1,7 +1,7 @@
 //! Finds the processes that monitor containers: containerd's shims and conmon.
 //!
 //! In: processes. Out: for each monitor, what its arguments say. A user may give his own process
-//! such a name: a caller must check the process's user before it believes anything.
+//! the name of a monitor, so a caller must check the process's user before it believes anything.
 //!
 //! | monitor | arguments | seen with |
 //! |---|---|---|
@@ -16,40 +16,41 @@ use super::processes::Process;
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine};
 
-/// A process that monitors containers, and has their first processes as its children.
+/// A process that monitors containers. The first processes of these containers are its children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitor {
-    /// The container that it was started for.
+    /// The container for which the monitor was started.
     pub id: ContainerId,
-    /// containerd's namespace, if it is a shim.
+    /// containerd's namespace, if the monitor is a shim.
     pub namespace: Option<String>,
-    /// The bundle of that container, as its engine sees it.
+    /// The bundle of that container, at the path that its engine uses.
     pub bundle: Option<PathBuf>,
-    /// Which kind.
+    /// Which kind of monitor it is.
     pub kind: Kind,
 }
 
 /// A kind of monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// containerd's, for runc and runtimes with runc's command line.
+    /// A shim of containerd for runc, or for a runtime with runc's command line.
     Shim,
-    /// containerd's, for another kind of runtime: its container's process may not be its child.
+    /// A shim of containerd for another kind of runtime. The container's process may not be its
+    /// child.
     OtherShim,
-    /// Podman's or CRI-O's.
+    /// conmon, of Podman or CRI-O.
     Conmon,
 }
 
 impl Monitor {
-    /// What the process monitors, if anything.
+    /// The monitor that this process is; `None` if it is no monitor.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
         let first = |flag| process.values(flag).next();
         let text = |flag| Some(first(flag)?.to_str()?.to_owned());
         match process.program() {
             "conmon" => {
-                // A conmon for an exec monitors a command in a container that another conmon
-                // monitors.
+                // A conmon that was started for `podman exec` monitors only a command. The
+                // container has another conmon.
                 let is_exec = process.value("--exec-process-spec").is_some();
                 let id = ContainerId::parse(&text("-c").or_else(|| text("--cid"))?)
                     .filter(|_| !is_exec)?;
@@ -79,7 +80,7 @@ impl Monitor {
         }
     }
 
-    /// The engine, as far as the bundle's path shows it.
+    /// The engine, as far as the path of the bundle shows it.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.bundle.as_ref().map_or(Engine::Unknown, |bundle| {
@@ -87,7 +88,7 @@ impl Monitor {
         })
     }
 
-    /// The state directories that its arguments name for the runtime.
+    /// The state directories of runtimes that the monitor's arguments name.
     #[must_use]
     pub fn roots(&self, process: &Process) -> Vec<PathBuf> {
         match self.kind {
@@ -97,8 +98,8 @@ impl Monitor {
     }
 }
 
-/// The values of `--root` among the arguments that conmon passes to the runtime: `--runtime-arg
-/// --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
+/// The values of `--root` among the arguments that conmon passes to the runtime. Two spellings are
+/// read: `--runtime-arg --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
 fn runtime_roots(process: &Process) -> Vec<PathBuf> {
     let words: Vec<&OsStr> = process.values("--runtime-arg").collect();
     let named = words.iter().enumerate().filter_map(|(at, word)| {

@@ -1,8 +1,8 @@
-//! Finds which engine made a container, and the name that people use for it.
+//! Finds which engine made a container, and the name by which users know the container.
 //!
-//! In: its bundle, and its engine's record of it. Out: the engine, and a name, `web-1`, or
-//! `pod/container` if it is in a CRI pod. Anybody may have chosen the name: it is shown, and matched
-//! if a person asks for it, and decides nothing else.
+//! In: the container's bundle, and its engine's record of it. Out: the engine, and a name: `web-1`,
+//! or `pod/container` for a container in a CRI pod. Anybody may have chosen the name. It is shown,
+//! and compared with a name that a user typed; nothing else depends on it.
 
 use std::path::Path;
 
@@ -16,15 +16,15 @@ use crate::lineage;
 use crate::report::line;
 use crate::sys::rights;
 
-/// The part of a runtime spec that is read.
+/// The part of a runtime spec that this file reads.
 #[derive(Default, Deserialize)]
 struct Spec {
     #[serde(default)]
     annotations: Option<Annotations>,
 }
 
-/// The annotations of engines that keep no record of their own (containerd: pkg/cri/annotations;
-/// nerdctl: pkg/labels).
+/// The annotations in which some engines put a container's name, because they keep no record of it
+/// (containerd: pkg/cri/annotations; nerdctl: pkg/labels).
 #[derive(Default, Deserialize)]
 struct Annotations {
     #[serde(rename = "io.kubernetes.cri.sandbox-name", default)]
@@ -35,7 +35,7 @@ struct Annotations {
     nerdctl: Option<String>,
 }
 
-/// Which engine made a bundle that this user controls; by its place if it cannot be read.
+/// Which engine made the bundle of this owner. If the bundle cannot be read, its place decides.
 pub(super) fn engine_of_bundle(
     bundle: &Path,
     id: &ContainerId,
@@ -43,7 +43,7 @@ pub(super) fn engine_of_bundle(
     owner: u32,
 ) -> Engine {
     match (place, place.family()) {
-        // Docker's usual namespaces need no lookup.
+        // Docker's usual namespaces need no reading: the path alone shows Docker.
         (BundlePlace::Storage { .. }, _) | (BundlePlace::Task { .. }, Engine::Containerd) => {
             Bundle::load_of(owner, bundle, id)
                 .map_or(place.family(), |bundle| lineage::engine(&bundle))
@@ -58,8 +58,8 @@ pub(super) fn engine_of_bundle(
     }
 }
 
-/// The same, without reading what a user wrote: he may have any number of directories that look
-/// like a container's.
+/// The same as [`engine_of_bundle`], but files that a user controls are not read: a user may have
+/// any number of directories that look like a container's.
 pub(super) fn engine_by_place(
     bundle: &Path,
     id: &ContainerId,
@@ -73,10 +73,10 @@ pub(super) fn engine_by_place(
     }
 }
 
-/// The engine's name for a container; `None` if it has no name.
+/// The name that the engine gave a container; `None` if the container has no name.
 ///
 /// # Errors
-/// Why that is not known, on one line.
+/// Why the name is not known, on one line.
 pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
     let spec = running.spec().map_err(|fault| line::causes(&fault))?;
     let spec_file = running.bundle.join("config.json");
@@ -89,14 +89,15 @@ pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
         .filter(|name| !name.is_empty()))
 }
 
-/// Whether `word` is the ID's beginning, or the name.
+/// Whether `word` is the beginning of the ID, or the whole name.
 #[must_use]
 pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 
-/// The name that an engine without a record of its own writes into the bundle; only that engine's
-/// own annotations count, because in other engines' bundles a user writes them.
+/// The name that an engine writes into the bundle because it keeps no record of it. Only
+/// annotations in bundles of that engine count: in other engines' bundles, users write these
+/// annotations.
 fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
     let BundlePlace::Task { namespace, .. } = engine::place(bundle) else {
         return None;

@@ -1,8 +1,8 @@
-//! Lists where engines keep their stores on a node, and runtimes their state.
+//! Lists where a node's engines keep their stores, and where runtimes keep their state.
 //!
-//! In: the usual places, the settings' and, if everybody's containers are wanted, the users' homes.
-//! Out: [`Engines`], each place once, below the node's root. Not checked: whether anything exists
-//! there.
+//! In: the usual places, the places in the settings and, if everybody's containers are wanted, the
+//! users' homes. Out: [`Engines`], below the node's root directory and without duplicates. Not
+//! checked: whether anything exists at these places.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::process;
 
-/// Where a rootless engine has its store, below its user's home.
+/// Where a rootless Docker and a rootless Podman keep their stores, below the user's home.
 pub(super) const USERS: [&str; 2] = [".local/share/docker", ".local/share/containers/storage"];
 
-/// Where this caller's engines keep their stores; for a privileged caller the environment changes
-/// nothing.
+/// Where the engines of this caller keep their stores. The environment counts only for a caller
+/// without privileges.
 #[must_use]
 pub fn of_caller() -> Engines {
     let variable = |name| {
@@ -34,7 +34,7 @@ pub fn of_caller() -> Engines {
     )
 }
 
-/// The usual places and `engines`, the settings', below the node's root.
+/// The usual places and the places in the settings (`engines`), below the node's root directory.
 #[must_use]
 pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
     let is_here = paths.root == Path::new("/");
@@ -49,7 +49,7 @@ pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
     below(paths, &joined(known, engines))
 }
 
-/// These places and those of every user who has a runtime directory.
+/// These places, and the places of every user who has a runtime directory.
 fn users(mut places: Engines) -> Engines {
     for directory in user_directories(Path::new("/"), Whose::Everybodys) {
         let uid = directory
@@ -70,7 +70,7 @@ fn users(mut places: Engines) -> Engines {
     places
 }
 
-/// Turns the node's own paths into paths as seen from here.
+/// Turns paths on the node into paths of this process: puts the node's root directory before them.
 pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     let of_node = |path: &std::path::PathBuf| paths.of_node(path);
     let containerd = |place: &ContainerdPlace| ContainerdPlace {
@@ -90,7 +90,7 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     }
 }
 
-/// The places where engines keep their stores by default. `home` and `runtime_directory` are those of
+/// The places where engines keep their stores by default. `home` and `runtime_directory` belong to
 /// a user who is not root.
 #[must_use]
 pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines {
@@ -130,11 +130,11 @@ pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines
     places
 }
 
-/// `usual` places and then `more`, each once.
+/// The places of `usual`, then those of `more`, without duplicates.
 #[must_use]
 pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
     add_new(&mut usual.docker, &more.docker, PartialEq::eq);
-    // What the settings say about a store replaces the usual.
+    // If the settings name a store, their entry replaces the usual one.
     usual
         .containerd
         .retain(|place| more.containerd.iter().all(|other| other.root != place.root));

@@ -1,8 +1,9 @@
 //! Reads every process of a node in one pass.
 //!
-//! In: `/proc`. Out: for each process its parent, its user, how deep its PID namespace lies below
-//! the one that `/proc` shows, and the arguments it was started with. Hostile: a process chooses
-//! its name and its arguments, and may show none; parent, user and namespaces come from the kernel.
+//! In: `/proc`. Out: for each process its parent, its user, its arguments, and how many levels its
+//! PID namespace lies below the namespace of `/proc`. Hostile: a process chooses its own name and
+//! arguments, and may hide the arguments. The parent, the user and the namespaces come from the
+//! kernel.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,38 +13,40 @@ use std::path::{Path, PathBuf};
 use crate::paths::Paths;
 use crate::sys::proc;
 
-/// The most bytes of a process's status that are read: it lists up to 65,536 supplementary groups.
+/// How many bytes of a process's status are read. The status lists up to 65,536 supplementary
+/// groups.
 const LARGEST_STATUS: u64 = 1 << 20;
 
-/// The most bytes of a process's arguments that are read. A monitor has a few KB; if a process has
-/// more, none are known.
+/// How many bytes of a process's arguments are read. A monitor has a few KB of arguments. If a
+/// process has more than this, its arguments count as unknown.
 const LARGEST_ARGUMENTS: u64 = 64 << 10;
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Its process ID, as `/proc` shows it.
+    /// The process ID, as `/proc` shows it.
     pub pid: u32,
-    /// Its parent's ID.
+    /// The process ID of the parent.
     pub parent: u32,
-    /// Its effective user.
+    /// The effective user.
     pub user: u32,
-    /// Whether its real and saved users are the same. Anybody may have started a set-user-ID
-    /// program, with any arguments.
+    /// Whether the real, effective and saved users are the same. If they differ, the process may be
+    /// a set-user-ID program, which anybody may have started with any arguments.
     pub is_of_one_user: bool,
-    /// How many PID namespaces below that of `/proc` it is in; 0 in the same one.
+    /// How many PID namespaces lie between the process and `/proc`; 0 if the process is in the
+    /// namespace of `/proc`.
     pub depth: usize,
-    /// Whether it is the first process of its PID namespace.
+    /// Whether this is the first process of its PID namespace.
     pub is_first: bool,
-    /// Whether the program that it runs has the name that its arguments begin with: a user who
-    /// starts one of root's programs, as with sudo, chooses them.
+    /// Whether the program file has the name that the arguments begin with. A user who starts one
+    /// of root's programs, as with sudo, chooses the arguments.
     pub is_so_called: bool,
-    /// Its arguments, its own name first; none if they are not known.
+    /// The arguments, beginning with the program's name; empty if they are not known.
     pub arguments: Vec<OsString>,
 }
 
-/// The processes of a node: this machine's, if the node is this machine. A node that is mounted
-/// somewhere has none.
+/// The processes of a node. Only the machine on which Embargo runs has processes; a node whose file
+/// system is mounted somewhere has none.
 #[must_use]
 pub fn of_node(paths: &Paths) -> Vec<Process> {
     if paths.root == Path::new("/") {
@@ -53,7 +56,7 @@ pub fn of_node(paths: &Paths) -> Vec<Process> {
     }
 }
 
-/// Every running process in the order of IDs, without zombies and kernel threads.
+/// Every running process, in the order of process IDs, without zombies and kernel threads.
 #[must_use]
 pub fn all() -> Vec<Process> {
     let mut pids = proc::all();
@@ -61,7 +64,7 @@ pub fn all() -> Vec<Process> {
     pids.into_iter().filter_map(Process::read).collect()
 }
 
-/// The caller's own namespace of this kind, such as `mnt`.
+/// The caller's own namespace of this kind. A kind is a name such as `mnt`.
 #[must_use]
 pub fn own_namespace(kind: &str) -> Option<PathBuf> {
     fs::read_link(Path::new("/proc/self/ns").join(kind)).ok()
@@ -82,8 +85,8 @@ impl Process {
         Some(process)
     }
 
-    /// What `/proc/PID/status` says (proc(5)); `None` for a zombie, a kernel thread, and anything
-    /// that is not a status. The kernel escapes line ends in the name.
+    /// Parses `/proc/PID/status` (proc(5)); `None` for a zombie, a kernel thread, and text that is
+    /// not a status. The kernel escapes line ends in the process's name.
     fn parse(pid: u32, status: &[u8]) -> Option<Self> {
         let field = |name: &[u8]| {
             let line = status
@@ -97,7 +100,7 @@ impl Process {
                 .map(|word| word.parse().ok())
                 .collect()
         };
-        // Only a process with memory of its own can have been started by somebody.
+        // A kernel thread has no memory of its own, and so no `VmSize`.
         field(b"VmSize:")?;
         let pids = numbers(b"NSpid:")?;
         let [parent] = numbers(b"PPid:")?[..] else {
@@ -120,9 +123,10 @@ impl Process {
         })
     }
 
-    /// Whether its program's file has this name, in whatever place, and even if another file has it
-    /// now. crun runs from a copy in memory that bears its name, and in k3s containerd is a link to
-    /// the one program that it has (k3s: scripts/build).
+    /// Whether the name of the process's program file contains this name. The directory does not
+    /// count, nor whether the file has been deleted or replaced since. crun runs from a copy in
+    /// memory that bears its name. In k3s, `containerd` is a link to the single program that k3s
+    /// has (k3s: scripts/build).
     fn runs(&self, name: &str) -> bool {
         let Ok(file) = fs::read_link(proc::path(self.pid, "exe")) else {
             return false;
@@ -136,8 +140,8 @@ impl Process {
         !name.is_empty() && (own.contains(name) || own == "k3s")
     }
 
-    /// Whether it is what its arguments say, and outside any container: in the caller's PID
-    /// namespace, and in this mount namespace, which is the caller's own.
+    /// Whether the process is what its arguments say, and runs outside any container: in the
+    /// caller's PID namespace, and in the mount namespace `own`, the caller's.
     #[must_use]
     pub fn is_here(&self, own: Option<&Path>) -> bool {
         self.depth == 0
@@ -147,7 +151,7 @@ impl Process {
                 .is_some_and(|mounts| Some(mounts.as_path()) == own)
     }
 
-    /// The file name of its program, by its arguments.
+    /// The file name of the program, as the arguments give it.
     #[must_use]
     pub fn program(&self) -> &str {
         self.arguments
@@ -156,20 +160,19 @@ impl Process {
             .unwrap_or_default()
     }
 
-    /// Its own name for a namespace of this kind, such as `mnt`; `None` if the caller may not read
-    /// it.
+    /// The process's namespace of this kind, such as `mnt`; `None` if the caller may not read it.
     #[must_use]
     pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
         fs::read_link(proc::path(self.pid, "ns").join(kind)).ok()
     }
 
-    /// Its working directory, as it sees it.
+    /// The working directory, as the process sees it.
     #[must_use]
     pub fn working_directory(&self) -> Option<PathBuf> {
         fs::read_link(proc::path(self.pid, "cwd")).ok()
     }
 
-    /// The values of a flag in its arguments, as `--flag VALUE` or `--flag=VALUE`.
+    /// All values of a flag in the arguments, written as `--flag VALUE` or `--flag=VALUE`.
     pub fn values<'a>(&'a self, flag: &'a str) -> impl Iterator<Item = &'a OsStr> {
         let next = self.arguments.iter().skip(1).map(Some).chain([None]);
         self.arguments
@@ -184,7 +187,7 @@ impl Process {
             })
     }
 
-    /// The last value of a flag, which is the one that counts.
+    /// The last value of a flag. Programs use the last one.
     #[must_use]
     pub fn value<'a>(&'a self, flag: &'a str) -> Option<&'a OsStr> {
         self.values(flag).last()

@@ -1,9 +1,9 @@
-//! Finds the running containers of a node, and what each is made of.
+//! Finds the running containers of a node, and the layers of each.
 //!
-//! In: a [`Node`]. Out: each running container, once, and each whose state is unclear. One
-//! container may be seen in two roots; a user's state may name any process, so it never hides
-//! another user's container. Lineages are resolved as the gate does it, and remembered for the next
-//! scan: a container's lineage never changes while it lives.
+//! In: a [`Node`]. Out: each running container, once, and each container whose state is unclear.
+//! The same container may have state in two directories. A user's state may name any process, so it
+//! never hides another user's container. Lineages are resolved as the gate resolves them. They are
+//! kept for the next scan, because the lineage of a container never changes.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -23,35 +23,37 @@ use crate::report::line;
 /// A running container.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// Its runtime's state.
+    /// What its runtime's state says about the container.
     pub running: RunningContainer,
-    /// When its first process started, in clock ticks since boot.
+    /// When the container's first process started, in clock ticks since boot.
     pub started: u64,
-    /// Which engine made it.
+    /// Where the container's bundle is; this shows the engine.
     pub place: BundlePlace,
-    /// Its engine's name for it, once looked up.
+    /// The name that the engine gave the container, once it has been looked up.
     pub name: Option<String>,
-    /// Why its name is not known, if so.
+    /// Why the name is not known, if looking it up failed.
     pub nameless: Option<String>,
-    /// Which engine made it, once looked up.
+    /// Which engine made the container, once it has been looked up.
     engine: OnceCell<Engine>,
 }
 
-/// One instance, by its bundle, ID, first process, and the user whose state says so.
+/// Identifies one instance of a container: bundle, ID, first process, its start time, and the user
+/// who controls the state.
 type Key = (PathBuf, ContainerId, u32, u64, u32);
 
-/// What containers are made of, by instance.
+/// The lineages found so far, by instance.
 #[derive(Debug, Default)]
 pub struct Resolved(HashMap<Key, Arc<Origin>>);
 
 impl Instance {
-    /// containerd's namespace.
+    /// containerd's namespace, if the container has one.
     #[must_use]
     pub fn namespace(&self) -> Option<String> {
         unaccounted::namespace(&self.place)
     }
 
-    /// Which engine made it, by the engine's own record if the bundle's path fits several.
+    /// Which engine made the container. If the bundle's path fits several engines, the engine's own
+    /// record decides.
     #[must_use]
     pub fn engine(&self) -> Engine {
         let RunningContainer {
@@ -62,13 +64,13 @@ impl Instance {
             .get_or_init(|| names::engine_of_bundle(bundle, id, &self.place, *owner))
     }
 
-    /// Its ID.
+    /// The container's ID.
     #[must_use]
     pub fn id(&self) -> &str {
         self.running.id.as_str()
     }
 
-    /// This container, for a report that it is not known whether it matches.
+    /// Describes this container for a report, when its lineage is not known. `why` is the reason.
     #[must_use]
     pub fn unaccounted(&self, why: String) -> Unaccounted {
         Unaccounted {
@@ -92,12 +94,13 @@ impl Instance {
     }
 }
 
-/// The running containers, each once: without those that have ended or wait for their start.
+/// The running containers, each once. Containers that have ended or have not been started are left
+/// out.
 #[must_use]
 pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
     let mut found: Vec<Instance> = running.iter().filter_map(alive).collect();
-    // Root's own first, and those whose state says when they started: a later entry with the same
-    // process is not another container.
+    // Root's state comes first, then state that says when the process started: a later entry with
+    // the same process is the same container.
     found.sort_by_key(|living| {
         (
             !living.running.is_trusted(),
@@ -107,7 +110,7 @@ pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
     let mut seen = HashSet::new();
     let mut is_new = |living: &Instance| {
         let process = (living.running.process.pid, living.started);
-        // A user's state is no reason to skip another user's.
+        // The state of one user never hides the container of another user.
         let whose = (!living.running.is_trusted()).then_some(living.running.owner);
         !seen.contains(&(process, None)) && seen.insert((process, whose))
     };
@@ -131,8 +134,8 @@ fn alive(running: &RunningContainer) -> Option<Instance> {
     })
 }
 
-/// A container whose runtime state cannot be read; `None` for what a caller who is not root need
-/// not see.
+/// Describes a container whose runtime state cannot be read. `None` if the caller is not root and
+/// was only denied access: such state belongs to others.
 #[must_use]
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
@@ -160,7 +163,8 @@ pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     })
 }
 
-/// Which engine's containers a root holds, and in which namespace, by the shape of its path.
+/// Which engine's containers a state directory holds, and in which namespace, by the shape of its
+/// path.
 fn engine_of(root: &Path) -> (Engine, Option<String>) {
     let names: Vec<&str> = root
         .iter()
@@ -178,7 +182,7 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
     }
 }
 
-/// The containers that run on `node`, or may run, and cannot be identified any further.
+/// The containers that run on `node`, or may run, and about which nothing else is known.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
     let unexplained = node
@@ -192,7 +196,8 @@ pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
         .collect()
 }
 
-/// The records of users' engines: by user and ID, the store and the container's name.
+/// The records in the stores of users' engines: for each user and container ID, the store and the
+/// container's name.
 struct UsersRecords<'a>(HashMap<(u32, ContainerId), (&'a Store, Option<String>)>);
 
 impl<'a> UsersRecords<'a> {
@@ -217,14 +222,15 @@ impl<'a> UsersRecords<'a> {
     }
 }
 
-/// What each container is made of, or why that is not known; without those that ended meanwhile.
+/// The lineage of each container, or why it is not known. Containers that have ended meanwhile are
+/// left out.
 #[must_use]
 pub fn resolve(
     living: Vec<Instance>,
     node: &mut Node<'_>,
     resolved: &mut Resolved,
 ) -> Vec<(Instance, Result<Arc<Origin>, String>)> {
-    // A rootless engine's mounts are not visible from here, but its records are.
+    // A rootless engine's mounts are not visible to this process, but its records are readable.
     if living
         .iter()
         .any(|living| living.running.owner != 0 && !resolved.0.contains_key(&living.key()))
@@ -251,7 +257,7 @@ pub fn resolve(
     found
 }
 
-/// What one container is made of; `None` if it no longer exists.
+/// The lineage of one container; `None` if the container no longer exists.
 fn origin(
     living: &Instance,
     store: Option<&Store>,
@@ -273,12 +279,12 @@ fn origin(
         || running.process.start_time() == Some(living.started) && !running.has_not_started();
     match subject.origin {
         Ok(origin) => ran.then_some(Ok(origin)),
-        // A container that goes away loses its bundle.
+        // The bundle of a container is removed when the container ends.
         Err(fault) => still_runs().then(|| Err(line::causes(&fault))),
     }
 }
 
-/// Looks up a container's name, if it is not known.
+/// Looks up the name of a container, unless the name is already known.
 pub fn name(living: &mut Instance) {
     if living.name.is_none() {
         match names::called(&living.running) {

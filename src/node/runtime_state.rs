@@ -1,15 +1,15 @@
 //! Reads the state that runc and crun keep about their containers.
 //!
 //! In: the state directories of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`).
-//! They are root's, or, below `/run/user`, a user's own and as hostile as he is: he may name any
-//! process and any bundle. [`Directory`] says who owns a state. Out: for each container its ID,
-//! process, bundle and runtime, or one line that says why they are unknown. One bad container never
-//! spoils the rest, as one file of another version does for `runc list` (opencontainers/runc#1592).
-//! A directory without either file is a container that is just starting or stopping. The file, not
-//! the directory, says which runtime a container belongs to: Docker's root for runc holds crun's
-//! containers too. Of a user's state no more is read than [`Allowances`] permits, and what is left
-//! out is reported. Nothing is locked and no runtime is called. Not checked: whether an engine
-//! knows it.
+//! Out: for each container its ID, process, bundle and runtime, or one line that says why they are
+//! unknown. Hostile: state belongs to root or, below `/run/user`, to a user, who may name any
+//! process and any bundle in it. [`Directory`] says who owns a state. One bad container does not
+//! hide the others, as it does in `runc list` when one file is of another version
+//! (opencontainers/runc#1592). A directory without either file belongs to a container that is just
+//! starting or stopping. The file, not the directory, says which runtime a container belongs to:
+//! Docker's directory for runc also holds crun's containers. [`Allowances`] limits how much of a
+//! user's state is read; what is left out is reported. Nothing is locked, and no runtime is called.
+//! Not checked: whether an engine knows the container.
 //!
 //! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun
 //! src/libcrun/status.c.
@@ -30,12 +30,12 @@ use crate::sys::directory::Directory;
 use crate::sys::file::FileError;
 use crate::sys::{proc, rights};
 
-/// The largest state file that is read, in bytes; a container with hundreds of mounts has a few
-/// hundred KB.
+/// The size, in bytes, of the largest state file that is read. The state of a container with
+/// hundreds of mounts has a few hundred KB.
 const LARGEST_STATE: u64 = 8 << 20;
 
-/// State directories of the runtimes that the usual engines start, and the directories around them
-/// (callers: Docker, containerd, Podman, CRI-O, BuildKit).
+/// The state directories of the runtimes that the usual engines start, and the directories above
+/// them. The engines are Docker, containerd, Podman, CRI-O and BuildKit.
 const ROOTS: [&str; 4] = [
     "/run/docker/runtime-runc",
     "/run/containerd/runc",
@@ -43,44 +43,45 @@ const ROOTS: [&str; 4] = [
     "/run/crun",
 ];
 
-/// The same, below each user's runtime directory.
+/// The same, below the runtime directory of each user.
 const USER_ROOTS: [&str; 3] = ["runc", "crun", "docker/runtime-runc"];
 
 /// Whose containers to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The caller's own: the system's if root asks.
+    /// The caller's own containers. If root asks, these are the system's.
     Own,
-    /// The users' as well, whose directories may hold anything.
+    /// The caller's and all users' containers. A user's directories may hold anything.
     Everybodys,
 }
 
-/// A container of which a runtime has state.
+/// A container for which a runtime has state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningContainer {
-    /// Its ID.
+    /// The container's ID.
     pub id: ContainerId,
-    /// Which runtime's state it is: the one that must be used for `exec`.
+    /// Which runtime wrote the state. `exec` must use the same runtime.
     pub kind: RuntimeKind,
     /// The runtime's state directory, the value of its `--root`.
     pub root: PathBuf,
-    /// Its bundle, absolute.
+    /// The container's bundle, an absolute path.
     pub bundle: PathBuf,
-    /// Its first process.
+    /// The container's first process.
     pub process: InitProcess,
-    /// The user who controls all this: root only if root owns the state file and every directory on
-    /// the way to it. A user may swap his directories while they are read, and what he puts there
-    /// may be owned by root.
+    /// The user who controls this state. It is root only if root owns the state file and every
+    /// directory on the way to it: a user may exchange his directories while they are read, for
+    /// directories with files that root owns.
     pub owner: u32,
 }
 
-/// A container's first process: a bare process ID may be another process's by now.
+/// The first process of a container. The process ID alone is not enough: another process may have
+/// the same ID by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InitProcess {
-    /// Its process ID; 0 if there is none.
+    /// The process ID; 0 if there is no process.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field 22); `None`
-    /// in the state of an old crun.
+    /// When the process was started, in clock ticks since boot (proc(5), `/proc/pid/stat`, field
+    /// 22). `None` in the state of old versions of crun.
     pub started: Option<u64>,
 }
 
@@ -93,7 +94,7 @@ pub enum StateError {
     File(FileError),
     /// A state file is not what its runtime writes.
     State(PathBuf, String),
-    /// Below this root this user has more state than is read; at least this many containers are
+    /// In this directory, this user has more state than is read. At least this many containers are
     /// left out.
     Beyond(PathBuf, u32, usize),
 }
@@ -108,7 +109,7 @@ impl StateError {
         }
     }
 
-    /// Whether it could not be read for lack of rights.
+    /// Whether the reason is that the caller lacks the rights.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         let cause =
@@ -145,8 +146,8 @@ impl std::error::Error for StateError {
     }
 }
 
-/// The directories below which runtimes keep state on the node whose root directory is `node`: the
-/// usual ones, the users', and `more`, the settings' `runtime_roots`.
+/// The directories below which runtimes keep state, on the node whose root directory is `node`: the
+/// usual ones, the users', and `more`, which comes from `runtime_roots` in the settings.
 #[must_use]
 pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
     let mut roots: Vec<_> = ROOTS
@@ -167,7 +168,7 @@ pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
     roots
 }
 
-/// The runtime directories of the users on the node whose root directory is `node`, in order.
+/// The runtime directories of all users, on the node whose root directory is `node`, in order.
 #[must_use]
 pub fn user_directories(node: &Path, whose: Whose) -> Vec<PathBuf> {
     let directory = node.join("run/user");
@@ -187,13 +188,13 @@ pub fn user_directories(node: &Path, whose: Whose) -> Vec<PathBuf> {
 }
 
 impl RunningContainer {
-    /// Whether root or the caller wrote the state; any other state is controlled by its user.
+    /// Whether root or the caller wrote the state. Any other state is controlled by its user.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         rights::is_own(self.owner)
     }
 
-    /// Its bundle, read as [`RunningContainer::spec`].
+    /// The container's bundle; its spec is read as in [`RunningContainer::spec`].
     ///
     /// # Errors
     /// [`BundleError`].
@@ -201,7 +202,7 @@ impl RunningContainer {
         Bundle::load_of(self.owner, &self.bundle, &self.id)
     }
 
-    /// Its runtime spec, read with the rights of the user who gave its path; see
+    /// The container's runtime spec, read with the rights of the user who gave its path; see
     /// [`bundle::spec_of`].
     ///
     /// # Errors
@@ -210,22 +211,23 @@ impl RunningContainer {
         bundle::spec_of(self.owner, &self.bundle)
     }
 
-    /// Whether its first process runs and has been started. A user's claim that his container has
-    /// not been started does not count: he may have put that file there to hide it.
+    /// Whether the first process runs, and the container has been started. A user's claim that his
+    /// container has not been started is ignored: he may make it only to hide the container.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.process.is_alive() && !self.has_not_started()
     }
 
-    /// Whether root or the caller says that it was created and not started.
+    /// Whether root's or the caller's state says that the container was created and not yet
+    /// started.
     #[must_use]
     pub fn has_not_started(&self) -> bool {
         self.is_trusted() && self.waits_for_start()
     }
 
-    /// Whether it was created and waits to be started: its first process is still the runtime's
-    /// own, and waits at a FIFO that is removed when it continues (runc 1.1.5:
-    /// libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c,
+    /// Whether the container was created and not yet started. The first process is then still the
+    /// runtime's own, and waits at a FIFO, which is removed when the container is started (runc
+    /// 1.1.5: libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c,
     /// `libcrun_status_has_read_exec_fifo`).
     #[must_use]
     pub fn waits_for_start(&self) -> bool {
@@ -237,8 +239,8 @@ impl RunningContainer {
     }
 }
 
-/// The user below whose runtime directory, `/run/user/<uid>`, a directory lies. A file system of
-/// his may show things there as root's; they are still his.
+/// The user in whose runtime directory, `/run/user/<uid>`, a directory lies. A file system that the
+/// user mounted there may show files as root's; they count as the user's all the same.
 pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
     (names.next()? == "user")
@@ -247,8 +249,8 @@ pub(super) fn user_of(root: &Path) -> Option<u32> {
 }
 
 /// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A
-/// root holds containers, or one directory of them for each of containerd's namespaces; one that
-/// does not exist holds none.
+/// root holds containers, or one directory of containers for each namespace of containerd. A root
+/// that does not exist holds nothing.
 #[must_use]
 pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>> {
     let (mut found, mut seen, mut allowances) = (Vec::new(), HashSet::new(), Allowances::default());
@@ -256,7 +258,8 @@ pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>
         let Some(mut root) = present(Directory::open(root), &mut found) else {
             continue;
         };
-        // `/var/run` is a link to `/run`. The first spelling counts, and the usual ones come first.
+        // `/var/run` is a link to `/run`. The first of two paths to one directory counts; the usual
+        // paths come first.
         if root.identity().is_ok_and(|identity| !seen.insert(identity)) {
             continue;
         }
@@ -291,15 +294,15 @@ pub fn containers(roots: &[PathBuf]) -> Vec<Result<RunningContainer, StateError>
 }
 
 impl InitProcess {
-    /// Whether it still runs: the process exists, is not a zombie, and is not another one that got
-    /// its ID.
+    /// Whether the process still runs: it exists, is not a zombie, and is not another process with
+    /// the same ID.
     #[must_use]
     pub fn is_alive(self) -> bool {
         self.start_time().is_some()
     }
 
-    /// When it started, in clock ticks since boot; `None` if it no longer runs. If the state does
-    /// not say, the kernel's answer.
+    /// When the process started, in clock ticks since boot; `None` if it no longer runs. The kernel
+    /// says when; if the state names another time, it was another process.
     #[must_use]
     pub fn start_time(self) -> Option<u64> {
         proc::stat(self.pid)
@@ -309,7 +312,7 @@ impl InitProcess {
     }
 }
 
-/// A directory, if it exists. A reason why it could not be opened goes to `found`.
+/// Returns a directory, if it exists. If it cannot be opened, the reason is added to `found`.
 fn present(
     opened: Result<Directory, FileError>,
     found: &mut Vec<Result<RunningContainer, StateError>>,
@@ -327,7 +330,8 @@ fn present(
     None
 }
 
-/// The names of the directories in `directory`, sorted. A fault goes to `found`.
+/// The names of the directories in `directory`, sorted. If they cannot be listed, the reason is
+/// added to `found`.
 fn directories(
     directory: &Directory,
     allowances: &mut Allowances,
@@ -336,7 +340,7 @@ fn directories(
     let is_directory = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     let failed = |error| FileError::Io(directory.path().to_owned(), error);
     let most = allowances.entries(directory.owner());
-    // One more shows whether that is all.
+    // One entry more than permitted shows whether there are too many.
     let listed = directory.entries().and_then(|entries| {
         entries
             .take(most.saturating_add(1))
@@ -365,7 +369,7 @@ fn directories(
     }
 }
 
-/// Adds the container whose state is in `directory`; `false` if there is none.
+/// Adds the container whose state is in `directory`. Returns `false` if there is no state.
 fn container(
     root: &Directory,
     directory: &Directory,
@@ -398,7 +402,7 @@ fn state(
     let text = directory.read(OsStr::new(kind.state_file()), limit);
     match &text {
         Ok(text) => allowances.spend_bytes(directory.owner(), text.bytes.len() as u64),
-        // A file that grows while it is read has cost just as much.
+        // Reading a file that grows meanwhile costs as much as reading the whole limit.
         Err(FileError::TooLarge(..)) => allowances.spend_bytes(directory.owner(), limit),
         Err(
             FileError::Io(..)
@@ -425,11 +429,11 @@ fn state(
     })
 }
 
-/// Parses the state of a container, from a directory of this name: its ID, its bundle and its first
-/// process.
+/// Parses the state of a container, from a directory of this name. Returns the container's ID,
+/// bundle and first process.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the state.
 pub fn parse(
     kind: RuntimeKind,
     name: &str,
@@ -451,7 +455,7 @@ pub fn parse(
     Ok((id, bundle, state.process))
 }
 
-/// What both runtimes' state has.
+/// The fields that the state of runc and the state of crun have in common.
 struct State {
     id: Option<String>,
     bundle: Option<PathBuf>,
@@ -488,9 +492,9 @@ struct CrunStatus {
 
 impl From<RuncState> for State {
     fn from(state: RuncState) -> Self {
-        // runc writes each annotation as a label and its own after them all, so an annotation named
-        // `bundle` comes first (seen with 1.1.5; source: libcontainer/specconv/spec_linux.go). The
-        // last one is runc's.
+        // runc writes every annotation as a label, and its own labels after them. An annotation
+        // named `bundle` therefore comes first, and the last label of that name is runc's (seen
+        // with 1.1.5; source: libcontainer/specconv/spec_linux.go).
         let labels = state.config.labels.unwrap_or_default();
         let bundle = labels
             .iter()

@@ -1,9 +1,9 @@
-//! Opens the engines' stores of a node.
+//! Opens the engines' stores on a node, for commands where the user names no engine.
 //!
-//! For people, who name a container or an image but no engine. In: the places where stores may be,
-//! the usual ones and the settings'. Out: those that exist, opened, each with its engine's name;
-//! and what is wrong with those that exist and cannot be read. A rootless engine's store belongs to
-//! its user, who controls everything it says. Not checked: whether the engine runs.
+//! In: the usual places of stores, and the places in the settings. Out: every store that exists,
+//! opened, with its engine's name; and why a store that exists could not be opened. A rootless
+//! engine's store belongs to its user, who controls everything in it. Not checked: whether the
+//! engine runs.
 
 mod records;
 
@@ -26,24 +26,25 @@ use crate::sys::file::{self, FileError};
 pub use records::Records;
 use records::{Docker, Namespace};
 
-/// One engine's store.
+/// The store of one engine.
 pub struct Store {
-    /// The engine: Docker, containerd, or one of those that share containers/storage.
+    /// The engine: Docker, containerd, or one of the engines that share containers/storage.
     pub engine: Engine,
-    /// Where it is.
+    /// The store's directory.
     pub place: PathBuf,
-    /// Its namespace, if the engine has namespaces.
+    /// The namespace that the store serves, if the engine has namespaces.
     pub namespace: Option<String>,
-    /// The user in whose home it lies, and who controls all of it; root if it lies in none.
+    /// The user who controls the store: the owner of the home in which it lies, or root if it lies
+    /// in no home.
     pub owner: u32,
-    /// Its records.
+    /// The engine's records in the store.
     pub records: Box<dyn Records>,
 }
 
 impl Store {
-    /// Whether a container with this bundle can be this store's, by the shape of the bundle's path:
-    /// IDs that people choose, as with ctr, may be in more than one namespace. A user's store only
-    /// counts for his own containers.
+    /// Whether this store may have a record of the container, by the shape of the bundle's path.
+    /// The ID alone is not enough: users of ctr choose IDs, so the same ID may exist in several
+    /// namespaces. A user's store counts only for that user's containers.
     #[must_use]
     pub fn may_have(&self, running: &RunningContainer) -> bool {
         if self.owner != 0 && self.owner != running.owner {
@@ -74,21 +75,22 @@ impl fmt::Display for Store {
     }
 }
 
-/// The stores of a node.
+/// The engines' stores on a node.
 #[derive(Default)]
 pub struct Stores {
-    /// Those that could be opened.
+    /// The stores that were opened.
     pub open: Vec<Store>,
-    /// Those that exist and could not be opened.
+    /// Why stores that exist could not be opened.
     pub faults: Vec<LineageError>,
 }
 
 impl Stores {
-    /// Opens every store below these places; missing ones are skipped.
+    /// Opens every store below these places. Places where nothing exists are skipped.
     #[must_use]
     pub fn open(places: &Engines, paths: &Paths) -> Self {
         let mut stores = Self::default();
-        // First, so that a user's link to a store does not replace it.
+        // This check comes before duplicates are removed, so that a user's link to a store does not
+        // replace the store.
         let docker: Vec<PathBuf> = places
             .docker
             .iter()
@@ -175,7 +177,7 @@ impl Stores {
         });
     }
 
-    /// Whether a place may be read: a user's link must not lead from his home to anywhere else.
+    /// Whether a place may be read. A link in a user's home may lead only to the user's own files.
     fn is_open(&mut self, place: &Path) -> bool {
         match owner(place) {
             Ok(_) => true,
@@ -193,9 +195,10 @@ impl Stores {
         namespaces: &[(PathBuf, Rc<containerd::ContainerdStore>, String)],
     ) {
         let graph = self.there(GraphStore::open(&data_root));
-        // Without a graph driver's store it may still be Docker's, with its images in containerd.
+        // A data root without a graph driver's store may still be Docker's, with its images in
+        // containerd.
         if graph.is_some() || data_root.join("containers").is_dir() {
-            // Docker may be configured with another namespace than its usual ones.
+            // Docker may be configured to use another namespace than its usual ones.
             let namespaces = namespaces
                 .iter()
                 .map(|(_, store, name)| (Rc::clone(store), name.clone()))
@@ -215,7 +218,7 @@ impl Stores {
         }
     }
 
-    /// The namespaces of one containerd, each with its store.
+    /// The namespaces of one containerd. Each has a store of its own.
     fn namespaces(
         &mut self,
         place: &ContainerdPlace,
@@ -236,7 +239,7 @@ impl Stores {
             .collect()
     }
 
-    /// The store, if it exists; any error other than absence is kept.
+    /// Returns the store, if it exists. Any error other than absence is recorded in `faults`.
     fn there<T>(&mut self, answer: Result<T, LineageError>) -> Option<T> {
         match answer {
             Ok(there) => return Some(there),
@@ -248,10 +251,10 @@ impl Stores {
     }
 }
 
-/// The containerds of a node: those at the known places, and the one that dockerd starts for itself
-/// below each data root.
+/// The containerds of a node: those at the known places, and the containerd that dockerd starts for
+/// itself below each data root.
 fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
-    // Two with the same root are one store, whatever their state directories.
+    // Two containerds with the same root are one store, even if their state directories differ.
     let mut containerds = Vec::new();
     add_new(
         &mut containerds,
@@ -269,8 +272,8 @@ fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace>
     containerds
 }
 
-/// The user who controls a store: if it lies in a home, as a rootless engine's does, the home's
-/// owner; else root, whoever owns the disk that root put it on.
+/// The user who controls a store. A rootless engine's store lies in a home; the home's owner
+/// controls it. Any other store is root's, whoever owns the disk on which root put it.
 fn owner(place: &Path) -> Result<u32, FileError> {
     let is_in_a_home = place
         .ancestors()
@@ -282,13 +285,13 @@ fn owner(place: &Path) -> Result<u32, FileError> {
     }
 }
 
-/// Whether two paths name one store: a link may lead from one to the other.
+/// Whether two paths lead to the same store, possibly by a link.
 fn is_same(one: &Path, other: &Path) -> bool {
     one == other || file::is_same_directory(one, other)
 }
 
-/// A data root of Docker, and the directories in it that belong to user-namespace remapping,
-/// `<uid>.<gid>`.
+/// A data root of Docker, and the data roots inside it that Docker uses for user-namespace
+/// remapping. Their names are `<uid>.<gid>`.
 fn with_remapped(root: &Path) -> Vec<PathBuf> {
     let is_remapped = |name: &str| {
         name.split_once('.')

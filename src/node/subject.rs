@@ -1,10 +1,11 @@
-//! Finds the containers and images that a typed name means, and what each is made of.
+//! Finds the containers and images that a typed name means, and the lineage of each.
 //!
-//! In: what a person typed, the node's stores, and the running containers. Out: every container
-//! with that ID or name, else every image with that reference, else the one container whose ID
-//! begins with it; each with its lineage, or why that is unknown. A running container's lineage is
-//! resolved from its bundle, as the gate does it; a stopped one's from its engine's record. Names
-//! are searched for, and never decide a verdict.
+//! In: the name that a user typed, the node's stores, and the running containers. Out: every
+//! container with that ID or name; if there is none, every image with that reference; if there is
+//! none either, the one container whose ID begins with the name. Each comes with its lineage, or
+//! with the reason why the lineage is unknown. The lineage of a running container is resolved from
+//! its bundle, as the gate resolves it; the lineage of a stopped container comes from its engine's
+//! record. Names serve only to search. They never decide a verdict.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,20 +20,21 @@ use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
 use crate::lineage::{self, LineageError, Origin, Unknown, storage};
 
-/// How long one lineage may take. No container start waits for it, so it may take longer than at
-/// the gate.
+/// How long resolving one lineage may take. No container waits for it to start, so this is longer
+/// than at the gate.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A container or an image of this node.
+/// A container or an image on this node, with its lineage.
 #[derive(Debug)]
 pub struct Subject {
-    /// Which of the two.
+    /// Whether it is a container or an image.
     pub kind: Kind,
-    /// Its engine: for a container the one that made it, if known; for an image its store's.
+    /// The engine: for a container, the engine that made it, if known; for an image, the engine of
+    /// the store.
     pub engine: Engine,
-    /// Its engine's store; its bundle for a container that is in no store.
+    /// The directory of the engine's store. For a container that is in no store: its bundle.
     pub place: PathBuf,
-    /// What it is made of.
+    /// The lineage of the container or image, or why it is unknown.
     pub origin: Result<Origin, LineageError>,
 }
 
@@ -41,32 +43,33 @@ pub struct Subject {
 pub enum Kind {
     /// A container.
     Container {
-        /// Its ID.
+        /// The container's ID.
         id: ContainerId,
-        /// Its names.
+        /// The container's names.
         names: Vec<String>,
-        /// The image name that its maker used, which may be another image by now.
+        /// The name of the image that was used when the container was made. The name may mean
+        /// another image by now.
         asked: Option<String>,
-        /// Whether it runs.
+        /// Whether the container runs.
         runs: bool,
     },
     /// An image.
     Image,
 }
 
-/// What to search for.
+/// What a typed name may mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchFor {
-    /// A container, or an image if there is none.
+    /// A container or, if there is none of that name, an image.
     Either,
-    /// A container.
+    /// A container only.
     Container,
-    /// An image.
+    /// An image only.
     Image,
 }
 
 impl Subject {
-    /// Whether it is the container with exactly this unique ID.
+    /// Whether this is the container with exactly this ID, which must be unique.
     #[must_use]
     pub fn has_id(&self, word: &str) -> bool {
         matches!(&self.kind, Kind::Container { id, .. } if id.as_str() == word && word.len() == 64)
@@ -83,12 +86,12 @@ impl SearchFor {
     }
 }
 
-/// Why no subject was found.
+/// Why no container or image was found.
 #[derive(Debug)]
 pub enum FindError {
-    /// Nothing has that name: the name, what it should be, the stores that were searched.
+    /// Nothing has that name: the name, what was searched for, and the stores that were searched.
     Nothing(String, SearchFor, Vec<String>),
-    /// The IDs of several containers begin with this.
+    /// The IDs of several containers begin with this name.
     Several(String, Vec<ContainerId>),
 }
 
@@ -115,27 +118,28 @@ impl std::error::Error for FindError {}
 
 /// Everything that is known about a container.
 pub struct Known<'a> {
-    /// Its ID.
+    /// The container's ID.
     pub id: ContainerId,
-    /// Its names.
+    /// The container's names.
     pub names: Vec<String>,
-    /// The image name that its maker used.
+    /// The name of the image that was used when the container was made.
     pub asked: Option<String>,
-    /// The engine that made it, if several share its store and its record says which.
+    /// The engine that made the container, if several engines share the store and the record says
+    /// which.
     pub engine: Option<Engine>,
-    /// The store that has a record of it.
+    /// The store that has a record of the container.
     pub store: Option<&'a Store>,
-    /// A runtime's state of it; its process may have ended.
+    /// A runtime's state of the container. The process may have ended.
     pub running: Option<&'a RunningContainer>,
-    /// Evidence that it runs, although no runtime's state explains it.
+    /// Evidence that the container runs, although no runtime's state explains it.
     pub unexplained: Option<&'a Unexplained>,
 }
 
 impl Node<'_> {
-    /// Finds what `word` means, and what went wrong on the way.
+    /// Finds what `word` means. What could not be read on the way is added to `faults`.
     ///
     /// # Errors
-    /// [`FindError`] if it means nothing, or more than one thing.
+    /// [`FindError`] if `word` means nothing, or is the beginning of several IDs.
     pub fn find(
         &self,
         word: &str,
@@ -181,8 +185,8 @@ impl Node<'_> {
         }
     }
 
-    /// Every container, known to a store, to a runtime, or to both; `faults` gets what could not be
-    /// read.
+    /// Every container that a store, a runtime or both know. What could not be read is added to
+    /// `faults`.
     pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
         let mut containers: Vec<Known<'_>> = Vec::new();
         for store in &self.stores.open {
@@ -256,8 +260,8 @@ impl Node<'_> {
         containers
     }
 
-    /// What a container is made of: from its bundle while it runs, as at its start; else from its
-    /// engine's record.
+    /// The lineage of a container. While the container runs, it is resolved from the bundle, as at
+    /// the start; otherwise it comes from the engine's record.
     #[must_use]
     pub fn container(&self, known: &Known<'_>) -> Subject {
         let deadline = Instant::now() + PATIENCE;
@@ -330,8 +334,9 @@ impl Node<'_> {
     }
 }
 
-/// What a user's container is made of, by the record in his store: a rootless engine mounts in its
-/// own mount namespace, which neither root nor the user sees from here.
+/// The lineage of a user's container, from the record in the user's store. A rootless engine mounts
+/// in a mount namespace of its own, so this process cannot see what is mounted, whether it runs as
+/// root or as the user.
 fn of_user(
     bundle: &Bundle,
     place: &BundlePlace,
@@ -355,7 +360,8 @@ fn of_user(
 }
 
 impl Known<'_> {
-    /// Whether this is its ID or one of its names; Docker writes names with a slash before them.
+    /// Whether `word` is the container's ID or one of its names. Docker writes a slash before
+    /// names.
     fn is_called(&self, word: &str) -> bool {
         self.id.as_str() == word
             || self

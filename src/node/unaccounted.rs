@@ -1,19 +1,19 @@
-//! Finds running containers that have no runtime state that can be read.
+//! Finds running containers for which no readable runtime state exists.
 //!
-//! Engines run containers with other kinds of runtimes too: virtual machines, sandboxes, runtimes
-//! with their own form of state. In: the directories in which containerd's shims and conmon keep
-//! one directory for each container. Out: the running containers there of which neither runc nor
-//! crun has state. The directories are listed before any state is read: a container that starts
-//! later has state by then, or the next scan finds it.
+//! Engines can run containers with other kinds of runtimes: virtual machines, sandboxes, runtimes
+//! with their own format of state. In: the directories in which containerd's shims and conmon keep
+//! one directory for each container. Out: the running containers in these directories for which
+//! neither runc nor crun has state. The directories are listed before any state is read. So a
+//! container that starts in between has state by then, or the next scan finds it.
 //!
-//! | directory | it runs when |
+//! | directory | the container runs when |
 //! |---|---|
 //! | `<state>/io.containerd.runtime.v2.task/<namespace>/<id>` | `init.pid` is a living process, or its shim is alive and not runc's (Kata: no `init.pid`) |
 //! | `<run root>/<driver>-containers/<id>/userdata` | `pidfile` is a living process in a cgroup that bears the container's ID |
 //!
-//! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. Kata's shim is known
-//! from its source alone (`src/runtime/pkg/containerd-shim-v2`). A user's directories may hold
-//! anything, and only add lines to the report.
+//! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. What Kata's shim does
+//! is known only from its source (`src/runtime/pkg/containerd-shim-v2`). A user's directories may
+//! hold anything; all they can do is add lines to the report.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -32,24 +32,24 @@ use crate::sys::{directory, proc};
 /// The reason given for a container without any state.
 const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
 
-/// The most bytes that are read of a shim's small file.
+/// How many bytes are read of a shim's small files.
 const SMALL: u64 = 4_096;
 
-/// A container that runs, or may run, and cannot be identified.
+/// A container that runs, or may run, and whose lineage is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unaccounted {
-    /// Its ID, or what is found in its place; empty if a whole directory of state could not be
-    /// read.
+    /// The container's ID, or another name for what was found in its place. Empty if a whole
+    /// directory of state could not be read.
     pub id: String,
-    /// Its engine.
+    /// The engine that made the container.
     pub engine: Engine,
-    /// containerd's namespace, if it has one.
+    /// containerd's namespace, if the container has one.
     pub namespace: Option<String>,
-    /// Its engine's name for it, if known.
+    /// The name that the engine gave the container, if known.
     pub name: Option<String>,
-    /// Its bundle, or the file or directory that cannot be read.
+    /// The container's bundle, or the file or directory that cannot be read.
     pub place: PathBuf,
-    /// Why, on one line.
+    /// The reason, on one line.
     pub why: String,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Unaccounted {
 
 impl std::error::Error for Unaccounted {}
 
-/// A container's directory.
+/// The directory that a shim or conmon keeps for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directory {
     id: ContainerId,
@@ -69,16 +69,16 @@ pub struct Directory {
     place: BundlePlace,
 }
 
-/// The directories of all containers, whatever runs them. `users` are the users' runtime
-/// directories, in which no more are read than a user may have containers; if there are more, that
-/// goes to `unread`.
+/// The directories of all containers, whichever runtime runs them. `users` are the runtime
+/// directories of users. In these, no more directories are read than a user may have containers; if
+/// there are more, `unread` says so.
 #[must_use]
 pub fn directories(
     places: &Engines,
     users: &[PathBuf],
     unread: &mut Vec<StateError>,
 ) -> Vec<Directory> {
-    // A user can make any number of them.
+    // A user can make any number of directories.
     let (mut left, mut told) = (HashMap::new(), HashSet::new());
     let mut below = |directory: &Path| {
         let Some(user) = runtime_state::user_of(directory) else {
@@ -101,7 +101,7 @@ pub fn directories(
         .iter()
         .filter_map(|place| place.state.clone());
     let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
-    // dockerd's own containerd has its state one directory further down.
+    // The containerd that dockerd starts keeps its state one directory further down.
     let tasks = states
         .flat_map(|state| [state.join("daemon"), state])
         .map(|state| state.join("io.containerd.runtime.v2.task"));
@@ -128,14 +128,14 @@ pub fn directories(
     found
 }
 
-/// Those of the directories whose container runs and has no state.
+/// The containers whose directory says that they run, and for which no state was found.
 #[must_use]
 pub fn without_state(
     directories: Vec<Directory>,
     running: &[RunningContainer],
     unread: &[StateError],
 ) -> Vec<Unaccounted> {
-    // A user's state may name any bundle; it explains no other user's container.
+    // A user's state may name any bundle, so it never explains another user's container.
     let known: HashSet<(&str, Option<String>, u32)> = running
         .iter()
         .map(|running| {
@@ -195,15 +195,16 @@ impl Directory {
     }
 }
 
-/// The user who controls what is in a directory: below `/run/user/<uid>` that user, whatever a file
-/// system of his shows there; nobody if that is not known, or a user's link leads there.
+/// The user who controls what is in a directory. Below `/run/user/<uid>` this is that user,
+/// whatever owners his own file systems show there. `u32::MAX`, which is no user, if the owner is
+/// not known or a link of a user leads there.
 pub(super) fn owner(directory: &Path) -> u32 {
     let opened =
         || directory::Directory::open(directory).map_or(u32::MAX, |directory| directory.owner());
     runtime_state::user_of(directory).unwrap_or_else(opened)
 }
 
-/// containerd's namespace.
+/// containerd's namespace, if the bundle is in one.
 #[must_use]
 pub fn namespace(place: &BundlePlace) -> Option<String> {
     match place {
@@ -234,25 +235,26 @@ fn of(path: PathBuf) -> Option<Directory> {
     Some(Directory { id, path, place })
 }
 
-/// The live process whose ID is in a file.
+/// The process ID in a file, if that process is alive.
 fn living(path: &Path) -> Option<u32> {
     let pid = small(path)?.trim().parse().ok()?;
     InitProcess { pid, started: None }.is_alive().then_some(pid)
 }
 
-/// Whether a cgroup of the process has the container's ID in its name: another process may have the
-/// process ID by now.
+/// Whether a cgroup of the process has the container's ID in its name. If not, another process may
+/// have the process ID by now.
 fn is_in_cgroup(pid: u32, id: &str) -> bool {
     proc::cgroups(pid).contains(id)
 }
 
-/// Where the shim of a directory's container listens: one for all containers of a pod (containerd
-/// 1: `address`; since 1.7 also `bootstrap.json`).
+/// The socket on which the shim of this directory's container listens. All containers of a pod
+/// share one socket (containerd 1: `address`; since 1.7 also `bootstrap.json`).
 fn address(directory: &Path) -> Option<String> {
     small(&directory.join("bootstrap.json")).or_else(|| small(&directory.join("address")))
 }
 
-/// Where shims other than runc's listen. A shim works in its first container's directory.
+/// The sockets of all shims for runtimes other than runc. The working directory of a shim is the
+/// directory of its first container.
 fn other_shims() -> HashSet<String> {
     let is_other = |name: &str| {
         name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-")

@@ -1,21 +1,21 @@
 //! Finds running containers that no known state explains, from their processes alone.
 //!
-//! In: processes, and the first processes of the known containers. Out: the others, named as well
-//! as possible. Every engine's monitor, a shim or conmon, has the first processes of its containers
-//! as its children; `runc run -d` leaves no monitor behind, and then only the process itself can
-//! show it:
+//! In: processes, and the containers that are known from state. Out: the other running containers,
+//! with the best name that can be found. The monitor of an engine, a shim or conmon, is the parent
+//! of its containers' first processes. `runc run -d` leaves no monitor behind; there, only the
+//! process itself can show that a container runs.
 //!
 //! | a container is | because |
 //! |---|---|
-//! | each child of a monitor that is the first of its PID namespace | nothing else that a monitor starts is |
-//! | what a monitor looks after whose only children are in another mount namespace than it | a container may share the host's PID namespace; a runtime that works for the monitor shares the monitor's mount namespace |
-//! | the first process of a PID namespace, in a mount namespace of its own and in the caller's user namespace, that has what OCI runtimes mount | see [`has_oci_mounts`]; so no sandbox of a systemd unit, of a browser or of a build is taken for one |
+//! | each child of a monitor that is the first process of its PID namespace | a monitor starts no other process in a new PID namespace |
+//! | what a monitor monitors, if it has no such child, but a child in another mount namespace than its own | a container may share the host's PID namespace; a runtime that works for the monitor shares the monitor's mount namespace |
+//! | the first process of a PID namespace, in a mount namespace of its own and in the caller's user namespace, that has the mounts of OCI runtimes | see [`has_oci_mounts`]; so the sandbox of a systemd unit, of a browser or of a build does not count |
 //!
-//! Hostile: a process chooses its arguments. So a monitor's arguments can name a container and
-//! cannot hide one: only state can, and a user's state explains no process whose monitor is not his
-//! own. Not found: what `runc run -d` started in a user namespace of its own, or with the host's
-//! PID namespace, or without the usual mounts, where its state is in no known directory; and
-//! virtual machines whose monitor is elsewhere.
+//! Hostile: a process chooses its own arguments. So a monitor's arguments can name a container, but
+//! cannot hide one. Only state can hide a container, and the state of one user explains no process
+//! whose monitor belongs to another. Not found: virtual machines whose monitor is in another place;
+//! and containers of `runc run -d` whose state is in no known directory, if they have a user
+//! namespace of their own, share the host's PID namespace, or lack the usual mounts.
 //!
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 
@@ -35,28 +35,29 @@ use crate::sys::{proc, rights};
 /// A running container that no state explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unexplained {
-    /// What is known about it.
+    /// What is known about the container.
     pub container: Unaccounted,
-    /// The user who says so: root if the kernel or one of root's processes does.
+    /// The user who claims that the container runs. Root, if the kernel or one of root's processes
+    /// says so.
     pub owner: u32,
-    /// What the claim is worth.
+    /// How much the claim proves.
     pub claim: Claim,
 }
 
-/// What a claim that a container runs is worth.
+/// How much a claim that a container runs proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// A process outside any container that is what it claims, an engine's directory, or the
-    /// kernel.
+    /// The claim comes from the kernel, from an engine's directory, or from a process outside any
+    /// container whose program is the one in its arguments.
     Proved,
-    /// A process in a container, or one that runs another program than its arguments say: whoever
-    /// started it can claim anything.
+    /// The claim comes from a process in a container, or from a process whose program is not the
+    /// one in its arguments. Whoever started the process can claim anything.
     Unproved,
 }
 
 impl Unexplained {
-    /// Whether it is the container with this ID in a store. The claim of a user, or of root in a
-    /// container, cannot mark another user's container as running.
+    /// Whether this is the container with this ID in a store. A user, or root in a container,
+    /// cannot mark another user's container as running.
     #[must_use]
     pub fn is_of(&self, id: &ContainerId, store: &Store) -> bool {
         let container = &self.container;
@@ -71,14 +72,14 @@ impl Unexplained {
             && container.id == id.as_str()
     }
 
-    /// Whether root or the caller says so.
+    /// Whether root or the caller makes the claim.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         rights::is_own(self.owner)
     }
 }
 
-/// The running containers that are not in `known`, which are those whose state could be read.
+/// The running containers that are not in `known`, the containers whose state could be read.
 #[must_use]
 pub fn containers(
     processes: &[Process],
@@ -95,13 +96,14 @@ pub fn containers(
         .collect();
     let mounts = own_namespace("mnt");
     let of_monitor = |(process, monitor): &(&Process, Monitor)| {
-        // Anybody may have chosen the arguments of a set-user-ID program.
+        // Anybody may have started a set-user-ID program and chosen its arguments.
         let owner = if process.is_of_one_user {
             process.user
         } else {
             u32::MAX
         };
-        // A container may share the host's PID namespace, and still counts as elsewhere.
+        // A monitor in a container may share the host's PID namespace. It still counts as in a
+        // container, by its mount namespace.
         let claim = || match process.is_here(mounts.as_deref()) {
             true => Claim::Proved,
             false => Claim::Unproved,
@@ -132,8 +134,8 @@ pub fn containers(
     found
 }
 
-/// Which engine's container a monitor handles. A shim's may be Docker's in any namespace; a bundle
-/// that can be read from here shows it.
+/// The engine of a monitor's containers. In any namespace, a shim may work for Docker; if the
+/// bundle can be read from here, it shows the engine.
 fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
     let owner = if process.is_of_one_user {
         process.user
@@ -151,11 +153,11 @@ fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
     }
 }
 
-/// The processes of a node, indexed for the questions here.
+/// The processes of a node, indexed by ID and by parent.
 struct Processes<'a> {
     by_id: HashMap<u32, &'a Process>,
     children: HashMap<u32, Vec<&'a Process>>,
-    /// The first processes of known containers, each with the users whose state says so.
+    /// For each process ID, the known containers whose first process it is.
     known: HashMap<u32, Vec<&'a RunningContainer>>,
 }
 
@@ -185,7 +187,8 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// Whether state explains a process that this user monitors: root's, or that user's own.
+    /// Whether state explains this process: state of root, or of the user who owns the process's
+    /// monitor.
     fn is_known(&self, process: &Process, monitor: u32) -> bool {
         self.known.get(&process.pid).is_some_and(|states| {
             states
@@ -194,7 +197,7 @@ impl<'a> Processes<'a> {
         })
     }
 
-    /// The containers of a monitor that no state explains.
+    /// The containers of this monitor that no state explains.
     fn unknown_of(&self, process: &Process, monitor: &Monitor) -> Vec<Unaccounted> {
         let children = self
             .children
@@ -210,8 +213,8 @@ impl<'a> Processes<'a> {
             .filter(|child| !self.is_known(child, process.user))
             .collect();
         match (unknown.as_slice(), first.len()) {
-            // A shim for another kind of runtime may not have its container's process as its child:
-            // its directory shows it (unaccounted.rs).
+            // With another kind of runtime, the container's process may not be a child of its shim.
+            // unaccounted.rs finds such a container by its directory.
             ([], 0) if monitor.kind == Kind::OtherShim && process.depth == 0 => Vec::new(),
             ([], 0) => {
                 let is_known = children
@@ -254,7 +257,7 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// A container without a monitor.
+    /// Describes a container that has no monitor.
     fn bare(&self, process: &Process) -> Unaccounted {
         let id = id_of(process).unwrap_or_else(|| format!("process-{}", process.pid));
         let place = proc::path(process.pid, "");
@@ -268,10 +271,11 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// Why it is not known what a process's container is made of.
+    /// Why the lineage of the process's container is not known.
     fn why(&self, process: &Process) -> String {
         let outer = (process.depth > usize::from(process.is_first)).then(|| self.outer(process));
-        // If the caller may not read its namespace, that is not the reason.
+        // If the caller may not read the process's mount namespace, it does not count as another
+        // one.
         let is_other = |mounts| own_namespace("mnt").is_some_and(|own| own != mounts);
         let is_elsewhere = || !process.is_first && process.namespace("mnt").is_some_and(is_other);
         match outer {
@@ -289,11 +293,12 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// The container that a process is in, by the known containers among its ancestors, else by its
-    /// cgroup.
+    /// The container around this process: the nearest ancestor that is the first process of a PID
+    /// namespace. It is named by its state, else by its cgroup.
     fn outer(&self, process: &Process) -> Option<String> {
         let mut at = process;
-        // There are no more ancestors than processes; parents may change while they are read.
+        // This loop ends even if parents change while they are read: there are no more ancestors
+        // than processes.
         for _ in 0..self.by_id.len() {
             at = self.by_id.get(&at.parent)?;
             if at.is_first {
@@ -309,7 +314,7 @@ impl<'a> Processes<'a> {
     }
 }
 
-/// The namespaces of the caller.
+/// The mount namespace and user namespace of the caller.
 struct Own {
     mounts: PathBuf,
     users: PathBuf,
@@ -323,7 +328,7 @@ impl Own {
         })
     }
 
-    /// Whether the first process of a PID namespace is a container's.
+    /// Whether this process, the first of its PID namespace, is the first process of a container.
     fn is_container(&self, process: &Process) -> bool {
         let is_apart = process
             .namespace("mnt")
@@ -338,9 +343,9 @@ impl Own {
     }
 }
 
-/// Whether a table of mounts (proc(5), mountinfo) has what only OCI runtimes mount in a container:
-/// a message queue file system at `/dev/mqueue`, which the usual spec has, or a file of `/proc`
-/// behind `/dev/null` (runtime-spec, config-linux.md, "Masked Paths").
+/// Whether a table of mounts (proc(5), mountinfo) has a mount that only OCI runtimes make in a
+/// container: a message queue file system at `/dev/mqueue`, which the usual spec asks for; or
+/// `/dev/null` over a file of `/proc` (runtime-spec, config-linux.md, "Masked Paths").
 #[must_use]
 pub fn has_oci_mounts(mounts: &str) -> bool {
     mounts.lines().any(|line| {
@@ -359,9 +364,9 @@ pub fn has_oci_mounts(mounts: &str) -> bool {
     })
 }
 
-/// Whether a process belongs to systemd-nspawn, to LXC or to a systemd unit that has these
-/// namespaces itself: their first processes mount much the same, and are not containers of an
-/// image. A runtime gives each container its own cgroup.
+/// Whether a process belongs to systemd-nspawn, to LXC, or to a systemd unit with namespaces of its
+/// own. Their first processes have much the same mounts, but no image. A process in a container of
+/// an OCI runtime has a cgroup of its own, with another name.
 #[must_use]
 pub fn is_of_another_manager(cgroups: &str) -> bool {
     let is_theirs = |name: &str| {
@@ -377,8 +382,8 @@ pub fn is_of_another_manager(cgroups: &str) -> bool {
         .any(|path| path.split('/').any(is_theirs) || path.ends_with(".service"))
 }
 
-/// The ID that engines put into the name of a container's cgroup: `docker-<id>.scope`,
-/// `cri-containerd-<id>.scope`, `libpod-<id>`, `<id>`.
+/// The container's ID, if the name of a cgroup contains it. Engines use the names
+/// `docker-<id>.scope`, `cri-containerd-<id>.scope`, `libpod-<id>` and `<id>`.
 fn id_of(process: &Process) -> Option<String> {
     proc::cgroups(process.pid)
         .lines()

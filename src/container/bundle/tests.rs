@@ -1,4 +1,4 @@
-//! Tests what is read of a bundle.
+//! Tests what [`Bundle`] reads of a bundle.
 
 use std::error::Error as _;
 
@@ -146,7 +146,7 @@ fn the_bundle_of_a_user_is_read_with_his_rights() {
     let bundle = directory_with(br#"{"root":{"path":"rootfs"}}"#);
     let spec = bundle.path().join("config.json");
     let load = || Bundle::load_of(user, bundle.path(), &id);
-    // The directory is root's own.
+    // The directory belongs to root.
     let close = |directory: &Path| {
         std::fs::set_permissions(
             directory,

@@ -1,4 +1,4 @@
-//! Tests lines and options as Linux 6.18 writes them, and broken ones.
+//! Tests with lines and options as Linux 6.18 writes them, and with malformed ones.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 /// `h#x`, mounted by mount(2).
 const BY_MOUNT: &[u8] =
     br"lowerdir=plain:sp\040ace:com\134\054ma:co\134:lon:back\134\134slash:nl\012x:eq=:h#x,upperdir=up\134\0542,workdir=work,uuid=on";
-/// The same by fsconfig(2).
+/// The same directories, mounted by fsconfig(2).
 const BY_FSCONFIG: &[u8] = br"lowerdir+=plain,lowerdir+=sp\040ace,lowerdir+=com\054ma,lowerdir+=co:lon,lowerdir+=back\134slash,lowerdir+=nl\012x,lowerdir+=eq=,lowerdir+=h#x,upperdir=up,workdir=work";
 
 fn paths(names: &[&str]) -> Vec<PathBuf> {

@@ -16,7 +16,8 @@ fn put(path: &Path, text: &str) {
     .unwrap();
 }
 
-/// A process of the caller's own namespace and user: this one, with other arguments.
+/// A process in the caller's own namespaces, run by the caller: this test process with other
+/// arguments.
 fn own(arguments: &str) -> Process {
     Process {
         user: nix::unistd::geteuid().as_raw(),
@@ -157,7 +158,7 @@ fn a_runtimes_state_is_where_conmon_or_its_own_call_says() {
             "{arguments}"
         );
     }
-    // Without a container as its child it may just be a person at a terminal.
+    // Without a container as its child, the process may be a user who typed the command.
     assert_eq!(
         roots(&[own("runc --root /run/bare run web")], &paths),
         [""; 0].map(PathBuf::from)
@@ -216,7 +217,7 @@ fn a_process_of_another_user_or_of_another_namespace_names_no_place() {
         ),
         Engines::default()
     );
-    // No process has this ID, so its mount namespace is not known.
+    // No process has this ID, so the mount namespace is not known.
     assert_eq!(
         places(
             &[Process {

@@ -1,6 +1,6 @@
 //! Describes why an image could not be found.
 //!
-//! Names and paths come from whoever typed them, and are quoted.
+//! The texts quote names and paths, which may contain anything.
 
 use std::{fmt, io};
 
@@ -11,27 +11,29 @@ use crate::sys::process;
 /// Why an image could not be found.
 #[derive(Debug)]
 pub enum ImageError {
-    /// Standard input ended early.
+    /// Standard input could not be read.
     Input(io::Error),
     /// An archive is not valid.
     Archive(ArchiveError),
-    /// An engine's store cannot be read: the image, and why.
+    /// An engine's store could not be read: the image, and the reason.
     Store(String, LineageError),
-    /// No engine here has it: the reference, where it was looked for, and how many stores could not
-    /// be read.
+    /// No engine on this machine has the image: the reference, the stores that were searched, and
+    /// how many stores could not be read.
     Nowhere(String, Vec<String>, usize),
-    /// It means different layers to different engines: the reference, and what it means where.
+    /// The reference means different layers in different engines: the reference, and each meaning.
     Ambiguous(String, Vec<String>),
-    /// It does not exist for a platform: the image, that platform, and the platforms that it has.
+    /// The image does not exist for a platform: the image, that platform, and the platforms of the
+    /// image.
     Platform(String, String, Vec<String>),
-    /// A name with an engine and no image.
+    /// The name is incomplete, for instance an engine without an image: the name, and the form that
+    /// was expected.
     Word(String, &'static str),
-    /// Layers can be hashed in archives only.
+    /// The layers of this image cannot be hashed: only layers in archives can.
     NoLayers(String),
 }
 
 impl ImageError {
-    /// What to do about it, if there is advice.
+    /// What the user can do about the error, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -49,7 +51,7 @@ impl ImageError {
     }
 }
 
-/// What to do about an image that was not found, when this many stores could not be read.
+/// What the user can do if an image was not found. `unread` is how many stores could not be read.
 fn where_else(unread: usize) -> &'static str {
     if unread > 0 && !process::is_privileged() {
         "run as root, who may read every engine's store"

@@ -1,44 +1,45 @@
 //! Describes the images that were found under a name.
 //!
-//! Plain data: an image of one platform, with every known digest, and how certain its layers are.
-//! Names are text that others wrote.
+//! Plain data: the image of one platform, with every known digest, and how certain its layers are.
+//! Names are text that others chose.
 
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::Platform;
 
-/// An image of one platform.
+/// The image of one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundImage {
-    /// Its names, for people.
+    /// The image's names, for reports.
     pub names: Vec<String>,
-    /// Where it was found, for people.
+    /// Where the image was found, for reports.
     pub places: Vec<String>,
-    /// The platform it runs on, when its config is at hand.
+    /// The platform that the image runs on, if the image's config is available.
     pub platform: Option<Platform>,
-    /// The digest of its config.
+    /// The image ID: the digest of the image's config.
     pub image_id: Option<ImageId>,
-    /// Digests of its manifest and of indexes that lead to it, each with its role.
+    /// The digests of the image's manifest and of the indexes that lead to the manifest, each with
+    /// its role.
     pub manifests: Vec<(Role, Digest)>,
-    /// Its layers; `None` when it has none.
+    /// The image's layers; `None` when the image has no layers.
     pub chain: Option<Chain>,
     /// How certain the layers are.
     pub evidence: Sureness,
 }
 
-/// What a digest beside the image ID stands for.
+/// What a digest other than the image ID identifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The image's manifest.
     Manifest,
-    /// An index of several platforms.
+    /// An index, which lists the manifests of several platforms.
     Index,
-    /// One of the two; the engine does not say which.
+    /// A manifest or an index; the engine does not say which.
     Either,
 }
 
 impl Role {
-    /// The text in reports.
+    /// The role's name in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -52,11 +53,11 @@ impl Role {
 /// How certain it is that an image has exactly these layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sureness {
-    /// An engine's own records say so.
+    /// An engine's own records name these layers.
     Recorded,
     /// Every layer was hashed.
     Hashed,
-    /// The image config says so.
+    /// Only the image's config names these layers.
     Claimed,
 }
 
@@ -72,17 +73,17 @@ impl Sureness {
     }
 }
 
-/// What was found under one name.
+/// The images that were found under one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Images {
     /// The image, once for each platform.
     pub images: Vec<FoundImage>,
-    /// Platforms that its index names and that are missing here.
+    /// Platforms that the image's index names, and for which no image is here.
     pub absent: Vec<String>,
 }
 
 impl FoundImage {
-    /// Adds what is new in the same image found elsewhere.
+    /// Adds the names, places and digests of the same image found in another place.
     pub(super) fn learn(&mut self, image: Self) {
         let new: Vec<_> = image
             .places

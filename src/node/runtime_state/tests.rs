@@ -1,4 +1,4 @@
-//! Tests what is read of the runtimes' state, whoever wrote it.
+//! Tests what is read of the state of runtimes, written by root or by a user.
 
 use super::*;
 
@@ -177,8 +177,8 @@ fn what_lies_below_a_users_directory_is_his_word_whosever_name_it_bears() {
             .map(|container| (container.id.to_string(), container.owner))
             .collect::<Vec<_>>()
     };
-    // What a file system of his shows there as root's is his; root's link is followed, to what
-    // has been read already.
+    // Files that root owns on a user's own file system count as the user's. A link that root made
+    // is followed; it leads to a directory that has already been read.
     assert_eq!(
         owners(),
         [("two".to_owned(), 0), ("one".to_owned(), 70_000)]
@@ -214,8 +214,8 @@ fn a_root_that_root_lets_others_write_is_told_and_not_read() {
     }
 }
 
-/// What is found below a node after `fill` has put a user's and root's state there: each
-/// owner's containers, and the faults.
+/// What is found on a node after `fill` has written state for a user and for root: how many
+/// containers each of the two owns, and the errors.
 fn told_by_owner(fill: impl FnOnce(&Path, &Path)) -> (usize, usize, Vec<String>) {
     let node = tempfile::tempdir().unwrap();
     let (users, roots) = (
@@ -225,7 +225,7 @@ fn told_by_owner(fill: impl FnOnce(&Path, &Path)) -> (usize, usize, Vec<String>)
     fs::create_dir_all(&users).unwrap();
     fs::create_dir_all(&roots).unwrap();
     fill(&users, &roots);
-    // A user's directory comes first, and does not use up root's share.
+    // The user's directory comes first. It does not use up what may be read for root.
     let found = containers(&[users, roots]);
     let of = |user: u32| {
         found

@@ -1,8 +1,9 @@
-//! Answers people's questions from an engine's store.
+//! Answers what an engine's store knows about its containers and images.
 //!
-//! In: an opened store, and a container's ID or an image's reference. Out: lists and [`Origin`]s,
-//! with the same questions for every engine. Only Docker needs two stores for an answer: it keeps
-//! its containers' records itself, and their layers in a graph driver's store or in containerd's.
+//! In: an opened store, and the ID of a container or the reference of an image. Out: lists and
+//! [`Origin`]s. Every engine's store answers the same questions. Only Docker needs two stores for
+//! an answer: Docker keeps the records of its containers itself, and their layers in a graph
+//! driver's store or in containerd's.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -17,17 +18,18 @@ use crate::lineage::{
     ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage,
 };
 
-/// The largest container record that is read from a user's store, in bytes: he may have a thousand.
+/// The size, in bytes, of the largest container record that is read from a user's store. A user may
+/// have a thousand such records.
 const LARGEST_OF_A_USER: u64 = 256 << 10;
 
-/// What every engine's store answers.
+/// The questions that every engine's store answers.
 pub trait Records {
-    /// All containers, running or not.
+    /// All containers, whether they run or not.
     ///
     /// # Errors
     /// [`LineageError`] when they cannot be listed.
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError>;
-    /// What a container is made of.
+    /// The layers and image of a container.
     ///
     /// # Errors
     /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such container.
@@ -35,9 +37,9 @@ pub trait Records {
     /// The names of all images.
     ///
     /// # Errors
-    /// [`LineageError`] when they cannot be listed.
+    /// [`LineageError`] when the images cannot be listed.
     fn image_names(&self) -> Result<Vec<String>, LineageError>;
-    /// What an image is made of.
+    /// The layers and digests of an image.
     ///
     /// # Errors
     /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such image.
@@ -66,18 +68,20 @@ impl Records for storage::ContainersStore {
     }
 }
 
-/// One of containerd's namespaces.
+/// One namespace of containerd.
 pub(super) struct Namespace {
     pub(super) store: Rc<containerd::ContainerdStore>,
     pub(super) name: String,
-    /// Whether Docker uses it by default: then Docker keeps the records of its containers.
+    /// Whether Docker uses this namespace by default. If so, Docker keeps the records of the
+    /// containers in it.
     pub(super) is_dockers: bool,
-    /// The data roots of the node's Dockers, which may keep records of containers in any namespace.
+    /// The data roots of all Dockers on the node. Records of containers in any namespace may be
+    /// there.
     pub(super) data_roots: Rc<[PathBuf]>,
 }
 
 impl Namespace {
-    /// Whether a Docker keeps the record of this container.
+    /// Whether Docker keeps the record of this container.
     fn is_recorded(&self, id: &ContainerId) -> bool {
         self.data_roots
             .iter()
@@ -127,14 +131,14 @@ impl Records for Namespace {
 pub(super) struct Docker {
     pub(super) data_root: PathBuf,
     pub(super) graph: Option<GraphStore>,
-    /// The user who controls it, or root.
+    /// The user who controls the data root, or root.
     pub(super) owner: u32,
-    /// The namespaces in the containerds of this node, for containers whose layers are there.
+    /// All namespaces of the containerds on this node. A container's layers may be in one of them.
     pub(super) namespaces: Vec<(Rc<containerd::ContainerdStore>, String)>,
 }
 
 impl Docker {
-    /// What a container is made of if its layers are containerd's.
+    /// The lineage of a container whose layers are in containerd.
     fn in_containerd(&self, id: &ContainerId) -> Result<Origin, LineageError> {
         let unknown = || {
             LineageError::from(Unknown::NoRecord(
@@ -145,7 +149,7 @@ impl Docker {
         let snapshotter = DockerRecord::load(&self.data_root, id)?
             .driver
             .ok_or_else(unknown)?;
-        // Docker mounts the root of a container there while it runs (moby:
+        // While a container runs, Docker mounts its root at this path (moby:
         // daemon/snapshotter/mount.go).
         let root = self
             .data_root
@@ -212,7 +216,7 @@ impl Records for Docker {
     }
 }
 
-/// The origin with the image name that the container's maker used.
+/// Replaces the name of the image by the name that was used when the container was made.
 fn called(origin: Origin, name: &str) -> Origin {
     let named = |facts: ImageFacts| ImageFacts {
         name: Some(name.to_owned()).filter(|name| !name.is_empty()),

@@ -7,7 +7,7 @@ use crate::container::runtime::RuntimeKind;
 
 const SHIM: &str = "/usr/bin/containerd-shim-runc-v2 -namespace moby -id web -address /run/c.sock";
 
-/// The first process of a container that this one monitors. No process has such an ID.
+/// The first process of a container; `parent` monitors it. No process has the ID of `parent`.
 fn first(pid: u32, parent: u32) -> Process {
     Process {
         depth: 1,
@@ -16,7 +16,7 @@ fn first(pid: u32, parent: u32) -> Process {
     }
 }
 
-/// State that names this very process, which is alive.
+/// State that names this test process, which is alive.
 fn state(owner: u32) -> RunningContainer {
     RunningContainer {
         id: ContainerId::parse("web").unwrap(),
@@ -56,8 +56,8 @@ fn a_container_of_a_monitor_is_named_unless_state_explains_its_process() {
         (vec![], &[said][..]),
         (vec![state(0)], &[]),
         (vec![state(4_242_424)], &[]),
-        // Another user's state explains nothing, and neither does state that names another
-        // process.
+        // State of another user explains nothing. State that names another process explains nothing
+        // either.
         (vec![state(4_242_425)], &[said]),
         (
             vec![RunningContainer {
@@ -82,7 +82,7 @@ fn a_container_of_a_monitor_is_named_unless_state_explains_its_process() {
     ] {
         assert_eq!(named(&[shim.clone(), child.clone()], &known), lines);
     }
-    // A monitor without a container no longer monitors anything.
+    // A monitor without children no longer monitors anything.
     assert_eq!(named(&[shim], &[]), [""; 0]);
 }
 
@@ -134,7 +134,7 @@ fn only_what_oci_runtimes_mount_makes_a_first_process_a_container() {
             line("/", "/proc", "proc") + &line("/", "/dev", "tmpfs"),
             false,
         ),
-        // systemd-nspawn hides files in /proc behind others.
+        // systemd-nspawn mounts files over files in /proc.
         (
             line("/systemd/inaccessible/reg", "/proc/kcore", "tmpfs"),
             false,
