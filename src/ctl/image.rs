@@ -1,7 +1,7 @@
-//! Reads which image an author names, and where to look for it.
+//! Parses how an author names an image, and finds that image.
 //!
-//! In: a name, and options that say which platform and where else to look. Out: the image, as
-//! [`images`](crate::node::images) finds it.
+//! In: the image's name, and options for the platform and for the places of engines. Out: the
+//! image, found by [`images`](crate::node::images).
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::settings::{self, ContainerdPlace, Engines, StoragePlace};
 
-/// The forms of an image's name, for help texts.
+/// The forms in which an image can be named. Help texts show them.
 const FORMS: &str = "\
 docker:NAME, podman:NAME, containerd:NAMESPACE/NAME (an image in that engine's store); oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], \
 docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard input); or a bare NAME, looked for in every engine, as is docker:27-dind where \
@@ -75,16 +75,16 @@ pub struct EngineArgs {
 }
 
 impl ImageArgs {
-    /// The image, as its author typed it.
+    /// The image's name as it was typed.
     #[must_use]
     pub fn word(&self) -> &str {
         &self.image
     }
 
-    /// Finds the image; warnings about stores that cannot be read go to standard error.
+    /// Finds the image. Warnings about unreadable stores go to standard error.
     ///
     /// # Errors
-    /// [`ImageError`], with a hint where one helps.
+    /// [`ImageError`], with a hint if one helps.
     pub fn find(&self, paths: &Paths) -> Result<Images, CtlError> {
         self.find_with(paths, &mut io::stdin().lock())
     }
@@ -150,7 +150,7 @@ impl ImageArgs {
 }
 
 impl EngineArgs {
-    /// The engines' stores on this machine; warnings about those that cannot be read go to standard
+    /// Opens the engines' stores on this machine. Warnings about unreadable stores go to standard
     /// error.
     #[must_use]
     pub fn stores(&self, paths: &Paths) -> Stores {
@@ -162,7 +162,8 @@ impl EngineArgs {
         stores
     }
 
-    /// Where engines are: as the options say, else as the settings say, else in the usual places.
+    /// The places of the engines: those of the command's options, else those of the settings
+    /// together with the usual ones.
     fn places(&self, paths: &Paths) -> Engines {
         let given = Engines {
             docker: self.docker_root.clone(),
@@ -188,8 +189,8 @@ impl EngineArgs {
         if given != Engines::default() {
             return given;
         }
-        // Under another root the usual places would be this machine's. A broken settings file does
-        // not prevent authoring a list here.
+        // With another root, the usual places would be those of this machine, so they are not used.
+        // A broken settings file does not keep an author from writing a list here.
         let is_here = *paths == Paths::below(Path::new("/"));
         let usual = if is_here {
             places::of_caller()

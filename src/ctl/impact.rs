@@ -1,22 +1,23 @@
 //! Predicts what a list would do to the containers that run on this node.
 //!
-//! In: a list that is not in force yet, and the node as it is. Out: a [`Survey`] of the running
-//! containers: what each is made of, found in the gate's own way, and what the verdict would be if
-//! it were started again now, under the draft and under the list in force, in `enforce` mode
-//! whatever the settings say. The survey decides whether an installation should stop
-//! ([`Survey::objection`]). A list stops no container, but a node that restarts starts all of them
-//! again: one wrong ban takes a fleet down at its next reboot.
+//! In: a list that is not in force yet (the draft), and the node. Out: a [`Survey`] of the running
+//! containers. For each container the survey has its lineage, found as the gate finds it, and two
+//! verdicts on a start of the container now: one under the draft, one under the list in force. Both
+//! verdicts assume `enforce` mode, whatever the settings say. The survey also decides whether an
+//! installation should be refused ([`Survey::objection`]). A list stops no running container, but
+//! after a reboot every container must start again: one wrong ban takes a fleet down at its next
+//! reboot.
 //!
 //! Hostile: users' containers, because users control their state, bundles and stores. An
-//! installation does not look at them, so that no user can keep a ban out with a thousand made-up
-//! containers, or make it wait. Root's containers are believed as the gate believes them. One that
-//! cannot be understood counts as running, and stops nothing. Not checked: the draft's signatures;
-//! the caller does that.
+//! installation does not look at them. Otherwise a user could keep a ban out with a thousand
+//! made-up containers, or make the installation wait. Root's containers are trusted as far as the
+//! gate trusts them. A container that cannot be identified counts as running, and is no reason to
+//! refuse a list. Not checked: the draft's signatures; the caller does that.
 //!
 //! Measured with 200 containers of Docker, ctr and Podman on two busy processors, unoptimised: the
-//! whole preview takes 0.52 s, the survey of an installation 0.35 s. Each list is asked once for
-//! all containers, and again for each container that it mentions, so lineages of equal images are
-//! not shared.
+//! whole preview takes 0.52 s, the survey of an installation 0.35 s. Each list is asked once about
+//! all containers, and then again about each container for which it has an entry. That is fast
+//! enough, so containers of one image do not share a result.
 
 pub mod lists;
 pub mod objection;
@@ -44,67 +45,70 @@ use crate::verdict::{self, Grounds, Judgement, Verdict};
 use lists::Lists;
 pub use objection::ImpactError;
 
-/// The running containers of a node, and what happens to each at its next start.
+/// The running containers of a node, and the verdict on the next start of each.
 #[derive(Debug)]
 pub struct Survey {
-    /// The draft's file, for messages.
+    /// The path of the draft, for messages.
     pub draft: PathBuf,
-    /// The containers that run.
+    /// The running containers.
     pub running: Vec<Surveyed>,
-    /// What could not be read along the way, one line each.
+    /// What could not be read during the survey, one line each.
     pub faults: Vec<String>,
 }
 
-/// A container or an image, judged by both lists.
+/// A container or an image, with the verdicts of both lists.
 #[derive(Debug)]
 pub struct Surveyed {
-    /// The subject, and what it is made of.
+    /// The container or image, and its lineage.
     pub subject: Subject,
-    /// What the draft would do to it.
+    /// The verdict of the draft.
     pub draft: Judged,
-    /// What the list in force does to it.
+    /// The verdict of the list in force.
     pub in_force: Judgement,
     /// Whether it is the pause container of a running pod.
     pub is_pause: bool,
-    /// Whether it is root's or the caller's own. A user's is shown and does not count.
+    /// Whether root or the caller controls the container. A container that another user controls is
+    /// shown, but does not count.
     pub is_trusted: bool,
-    /// Whether no state explains that it runs, and no record says what it is made of. It does not
-    /// count either, so that nobody can lower the share of the others with what he starts in a
-    /// container of his own; but it is always mentioned.
+    /// Whether the container was found by its processes alone: no runtime state belongs to it, and
+    /// its lineage is unknown. Such a container does not count. Otherwise anybody could start
+    /// processes in a container of his own that look like more containers, and so lower the share
+    /// of the refused ones. The container is always reported.
     pub is_unaccounted: bool,
 }
 
 impl Surveyed {
-    /// Whether the draft itself refuses it.
+    /// Whether the draft refuses it.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.grounds().is_some()
     }
 
-    /// Why the draft itself refuses it.
+    /// Why the draft refuses it. `None` if the draft does not refuse it.
     #[must_use]
     pub fn grounds(&self) -> Option<Grounds> {
         refused_by_list(&self.draft.judgement)
     }
 
-    /// Whether the draft refuses it and the list in force does not ban it.
+    /// Whether the draft refuses it, and the list in force does not ban it.
     #[must_use]
     pub fn is_newly_refused(&self) -> bool {
         let (draft, in_force) = (
             refused_by_list(&self.draft.judgement),
             refused_by_list(&self.in_force),
         );
-        // A node whose list is overdue may refuse everything today. That does not mean that a ban
-        // is old.
+        // A node whose list is overdue may refuse everything today. A ban of the draft is new even
+        // then.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
     }
 
-    /// Whether the draft refuses it, or will once a ban takes effect or an exception ends, and the
-    /// list in force does not, or does so later.
+    /// Whether the draft refuses it now, or will once a ban takes effect or an exception ends,
+    /// while the list in force does not, or does so later.
     #[must_use]
     pub fn is_to_be_refused(&self) -> bool {
         let from = |judgement: &Judgement| {
-            // By a ban in the answer, or by more bans than a start can read.
+            // Refused already: by a ban in effect, or because the list says more about the
+            // container than a start may read.
             if refused_by_list(judgement) == Some(Grounds::Banned) {
                 return Some(Timestamp::from_seconds(0));
             }
@@ -120,7 +124,7 @@ impl Surveyed {
         self.is_newly_refused() || is_ahead
     }
 
-    /// Whether it is known what it is made of, as far as the draft asks for it.
+    /// Whether its lineage is known, as far as the draft has to know it.
     #[must_use]
     pub fn is_known(&self) -> bool {
         match &self.subject.origin {
@@ -130,7 +134,7 @@ impl Surveyed {
         }
     }
 
-    /// The line of its refusal, whoever is to blame, or why it is not known what it is made of.
+    /// The text of the draft's refusal, or why the lineage is not known.
     #[must_use]
     pub fn message(&self) -> Option<String> {
         match (&self.draft.judgement.verdict, &self.subject.origin) {
@@ -140,7 +144,7 @@ impl Surveyed {
         }
     }
 
-    /// What people call it: its first name, else its ID, else nothing.
+    /// The container's first name, else its ID. `None` for an image.
     #[must_use]
     pub fn called(&self) -> Option<&str> {
         match &self.subject.kind {
@@ -154,8 +158,8 @@ impl Surveyed {
     }
 }
 
-/// Why a list refuses it; none for a refusal that no list changes, or that only the absence of
-/// another list causes.
+/// Why the list refuses it. `None` if it is not refused, or is refused for another reason than the
+/// list's content: an unknown image, a corrupt store, the settings, or a missing list.
 fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
     match &judgement.verdict {
         Verdict::Admit(_) => None,
@@ -170,12 +174,12 @@ fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
     }
 }
 
-/// Surveys root's containers, or the caller's, for an installation of `draft`, whose head is
-/// `head`. On a node that is not this one (`paths` below another root), it surveys the containers
-/// whose state is below that root.
+/// Surveys the containers of root, or of the caller, for an installation of `draft`, whose head is
+/// `head`. For a node mounted below another root directory (`paths`), it surveys the containers
+/// whose state is below that directory.
 ///
 /// # Errors
-/// [`ListError`] when the draft cannot be read; a container that cannot be understood is no error.
+/// [`ListError`] when the draft cannot be read. A container that cannot be identified is no error.
 pub fn survey(
     draft: &Reader<'_, File>,
     head: &Head,
@@ -187,7 +191,7 @@ pub fn survey(
         .map(|settings| settings.engines.clone())
         .unwrap_or_default();
     let mut node = Node::running(paths, &engines, Whose::Own);
-    // Its engine's record may say what no state does.
+    // For a container without runtime state, the engine's store may still have a record.
     if !node.unexplained.is_empty() {
         node.open_stores();
     }
@@ -202,7 +206,7 @@ pub fn survey(
         now,
     )?;
     let mut running = judged(living, &lists);
-    // What is only shown is only read when there is something to show.
+    // Names and texts are shown for refused containers only, so they are read for those only.
     for one in running.iter_mut().filter(|one| one.is_refused()) {
         name(one, &node.running);
         (one.draft, one.in_force) = lists.judge(&one.subject);
@@ -219,16 +223,16 @@ pub fn survey(
     })
 }
 
-/// A container that runs.
+/// A running container.
 pub(super) struct Living<'a> {
-    /// A runtime's record of it; none where no state explains that it runs.
+    /// The runtime's record of the container. `None` if no runtime state belongs to it.
     running: Option<&'a RunningContainer>,
     is_trusted: bool,
-    /// The container, and what it is made of.
+    /// The container, and its lineage.
     pub(super) subject: Subject,
 }
 
-/// The containers that run, each once, with what they are made of.
+/// All running containers, each of them once, with their lineage.
 pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
     let instances = running::living(&node.running);
     let alive = |known: &Known<'a>| {
@@ -243,7 +247,7 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<
             (None, None) => return None,
         };
         let subject = node.container(known);
-        // It may have ended meanwhile.
+        // The container may have ended in the meantime.
         matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(Living {
             running,
             is_trusted,
@@ -253,7 +257,7 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<
     known.iter().filter_map(alive).collect()
 }
 
-/// The running containers, judged.
+/// Judges the running containers by both lists.
 pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
     let running: Vec<_> = living.iter().filter_map(|living| living.running).collect();
     let mut pauses = pause::among(&running).into_iter();
@@ -270,7 +274,7 @@ pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed
     living.into_iter().map(surveyed).collect()
 }
 
-/// Adds the name that its engine gives a container.
+/// Adds the name that the engine gives the container.
 fn name(one: &mut Surveyed, running: &[RunningContainer]) {
     let Kind::Container { id, names, .. } = &mut one.subject.kind else {
         return;

@@ -1,12 +1,12 @@
 //! Implements `embargoctl install`: checks a list and puts it in force on this node.
 //!
-//! In: a staged file (hostile: it may be forged, cut, swapped while it is read, a link or a FIFO).
-//! It is copied first, and the copy is checked, so that what was checked is what is installed. That
-//! is also why a hard link to the file in somebody else's hands does no harm. Then a plan is made
-//! (`plan`): every byte is checked, the list is compared with the one in force, and its effect on
-//! the running containers is predicted. Then the plan is carried out (`carry_out`), or printed. A
-//! second run finds what is done and does the rest. Nothing here arms a node: without settings the
-//! gate still passes everything.
+//! In: a staged file (hostile: it may be forged, cut short, replaced while it is read, a link or a
+//! FIFO). The file is copied first, and the copy is checked, so that exactly the checked bytes are
+//! installed. For the same reason a hard link to the file, which somebody else may hold, does no
+//! harm. Then a plan is made (`plan`): every byte is checked, the list is compared with the one in
+//! force, and its effect on the running containers is predicted. Then the plan is carried out
+//! (`carry_out`), or only printed. After an interruption, a second run does what is left to do. An
+//! installation does not arm a node: without settings the gate still admits everything.
 
 mod carry_out;
 mod outcome;
@@ -57,11 +57,10 @@ pub struct Args {
     file: PathBuf,
 }
 
-/// Installs a list, and reports it, or why it was not installed, to the system log.
+/// Installs a list, and reports the result to the system log.
 ///
 /// # Errors
-/// Everything that is wrong with the list, the keyset, the floor or the settings, and errors in
-/// writing.
+/// [`CtlError`]: a fault of the list, the keyset, the floor or the settings, or a write error.
 pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
@@ -71,7 +70,8 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         rules,
         now: Timestamp::now(),
     };
-    // This machine's system log gets reports of this machine's list only.
+    // For a node mounted below another root directory, nothing is sent to the system log of this
+    // machine.
     let sockets = (paths.root == Path::new("/")).then(Sockets::system);
     let done = if args.dry_run {
         dry_run(&args.file, &node)
@@ -81,8 +81,8 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     done.map_err(CtlError::for_root)
 }
 
-/// Installs the list `staged`, reports it to the system log that listens on `sockets`, and returns
-/// what to print.
+/// Installs the list `staged`, reports the result to the system log that listens on `sockets`, and
+/// returns the text to print.
 ///
 /// # Errors
 /// As [`run`].
@@ -91,7 +91,7 @@ pub fn install(
     node: &NodeState<'_>,
     sockets: Option<&Sockets>,
 ) -> Result<String, CtlError> {
-    // A caller that may not take the lock installs nothing, and nothing is logged.
+    // Without permission to take the lock, the caller can install nothing, so nothing is logged.
     let _lock = lock::take(&node.paths.state)?;
     let mut event = Installation::default();
     let done = put_in_force(staged, node, &mut event);
@@ -100,7 +100,8 @@ pub fn install(
             Ok(outcome) if outcome.is_new => {
                 installation::send(sockets, Ending::Done, &event, &outcome.title)
             }
-            // The same list once more, as configuration management installs it every hour.
+            // The list was already in force. Configuration management may install the same list
+            // every hour.
             Ok(_) => {}
             Err(fault) => {
                 installation::send(sockets, Ending::Refused, &event, &line::causes(fault))
@@ -110,13 +111,13 @@ pub fn install(
     done.map(|outcome| outcome.text)
 }
 
-/// What an installation reports.
+/// What an installation prints and logs.
 struct Outcome {
-    /// The first line.
+    /// The first line of the text. The system log gets this line.
     title: String,
     /// The whole text.
     text: String,
-    /// Whether anything was done.
+    /// Whether the installation changed anything.
     is_new: bool,
 }
 
@@ -127,7 +128,7 @@ fn put_in_force(
 ) -> Result<Outcome, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
-    // The head first: what is not signed is not copied.
+    // The head is checked before the copy: a list without enough signatures is not copied.
     let claimed = authenticate(staged, &file, size, node, &trust)?;
     let size = claimed.head.file_size();
     let draft = carry_out::copy(&file, size, node.paths)?;
@@ -156,8 +157,8 @@ fn put_in_force(
     })
 }
 
-/// Checks everything, as an installation would, and says what it would do. Reads the staged file
-/// itself, and takes no lock: nothing is created anywhere.
+/// Checks everything as an installation would, and says what an installation would do. Reads the
+/// staged file itself, and takes no lock: no file is created anywhere.
 ///
 /// # Errors
 /// As [`run`].
@@ -190,13 +191,14 @@ pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
     })
 }
 
-/// A plan, and what it would do to the running containers where the list is new here.
+/// A plan, and the survey of the running containers. No survey is made for a list that the node
+/// already knows.
 struct Assessment {
     plan: Plan,
     survey: Option<Survey>,
 }
 
-/// Makes the plan, and refuses one that too many running containers would not survive.
+/// Makes the plan. Fails if the list would refuse too many of the running containers.
 fn judge(
     new: New<'_>,
     node: &NodeState<'_>,
@@ -209,7 +211,8 @@ fn judge(
     drop(progress);
     let plan = drawn?;
     event.bans = Some(plan.bans.len());
-    // A list that is restored, or gets another signature, changes nothing for anybody.
+    // No survey is needed for a list that is only restored or only gets more signatures: it refuses
+    // nothing new.
     if plan.is_known || !plan.puts() {
         return Ok(Assessment { plan, survey: None });
     }
@@ -229,14 +232,14 @@ fn judge(
     }
 }
 
-/// Opens a staged list: a regular file and no link, or nothing. It does not wait for a FIFO. A hard
-/// link passes: the file is copied before it is checked, so whoever has it under another name can
-/// no longer change it.
+/// Opens a staged list. It must be a regular file, not a symbolic link; a FIFO is refused without
+/// waiting. A hard link is accepted: the file is copied before it is checked, so whoever holds the
+/// other name can no longer change what is installed.
 fn open(staged: &Path) -> Result<(File, u64), CtlError> {
     Ok(file::open(staged, Guard::NoLink)?)
 }
 
-/// Checks the head of the new list.
+/// Checks the head of the new list, its signatures and its time of issue.
 fn authenticate(
     staged: &Path,
     file: &File,
@@ -255,7 +258,7 @@ fn authenticate(
     Ok(found)
 }
 
-/// The names that the keyset has for the keys that signed the list.
+/// The names, from the keyset, of the keys that signed the list.
 fn signers(list: &Reader<'_, File>, size: u64, keyset: &Keyset) -> Result<Vec<String>, CtlError> {
     let claim = store::claim(list, size).map_err(error::of_list)?;
     let behind: Vec<_> = claim

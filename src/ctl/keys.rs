@@ -1,9 +1,10 @@
-//! Makes and reads the keys that sign.
+//! Makes key pairs, and reads the keys that sign lists and keysets.
 //!
-//! `keygen` makes a key pair; `keyset` says whose signatures count. Private keys are PKCS#8 PEM
-//! files as OpenSSL writes and reads them, mode 0600, never overwritten. A public key is read as
-//! the tool that made it writes it (`public`). Not done here: keys in key services and on tokens
-//! sign with their own tools; `list attach` takes their signatures.
+//! `keygen` makes a key pair; a keyset says whose signatures count. Private keys are PKCS#8 PEM
+//! files as OpenSSL writes and reads them, with mode 0600. They are never overwritten. Public keys
+//! are read in the formats of several tools (`public`). Not done here: signing with a key in a key
+//! service or on a token. Such a key signs with its own tool, and `list attach` takes the
+//! signature.
 
 pub mod outside;
 pub mod pem;
@@ -25,14 +26,14 @@ use public::NoKey;
 pub(super) use public::public_key;
 use signer::Signer;
 
-/// What is wrong with a key.
+/// Why a key cannot be made or used.
 #[derive(Debug)]
 pub enum KeyError {
-    /// Not a private key that can be used, and why.
+    /// The file holds no usable private key: the file, the reason.
     Private(PathBuf, &'static str),
-    /// Not a public key, and what it is instead.
+    /// The file holds no public key: the file, what it holds instead.
     Public(PathBuf, NoKey),
-    /// A name that cannot be a key's.
+    /// The text cannot be the name of a key.
     Name(String),
     /// The file exists already.
     Exists(PathBuf),
@@ -54,7 +55,7 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// How a new key signs.
+/// The algorithm of a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NewAlgorithm {
     /// Ed25519: fast, deterministic. The one to take where nothing speaks against it.
@@ -85,7 +86,7 @@ pub struct KeygenArgs {
     name: Option<String>,
 }
 
-/// Reads a time from the command line.
+/// Parses a time from the command line.
 ///
 /// # Errors
 /// What it should be.
@@ -93,7 +94,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("expected YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD")
 }
 
-/// Reads a span of time from the command line.
+/// Parses a time span from the command line, in seconds.
 ///
 /// # Errors
 /// What it should be.
@@ -138,10 +139,10 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CtlError> {
     }
 }
 
-/// The name given, or that of the file without directory and extension.
+/// The name `given`, or else the name of `file` without directory and extension.
 ///
 /// # Errors
-/// [`KeyError::Name`] when it cannot be a key's name.
+/// [`KeyError::Name`] when the text cannot be the name of a key.
 pub(super) fn name_of(given: Option<&str>, file: &Path) -> Result<String, KeyError> {
     let name = given.map_or_else(
         || {

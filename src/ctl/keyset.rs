@@ -1,9 +1,9 @@
-//! Makes, signs, checks, shows and rotates keysets: whose signatures count.
+//! Makes, signs, checks, shows and rotates keysets. A keyset says whose signatures count.
 //!
-//! `new` and `next` make keysets, `sign`, `head` and `attach` put root keys' signatures on them,
-//! `verify` checks them, `show` describes them, and `rotate` brings a node from its keyset to a
-//! later one. A keyset that is on a node is trusted there; every other is hostile until it is shown
-//! to follow from a trusted one. Not done here: how a keyset travels.
+//! `new` and `next` make a keyset; `sign`, `head` and `attach` add signatures of root keys;
+//! `verify` checks keysets, `show` describes one, and `rotate` replaces a node's keyset by a later
+//! one. The keyset on a node is trusted there. Every other keyset is hostile until its signatures
+//! show that it follows a trusted one. Not done here: bringing a keyset to a node.
 
 pub mod draft;
 pub mod next;
@@ -27,7 +27,7 @@ use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::system_log::Sockets;
 
-/// How long before a keyset expires a warning starts, in seconds: 90 days.
+/// How long before its expiry a keyset is reported as expiring soon, in seconds: 90 days.
 const NOTICE: u64 = 90 * 86_400;
 
 /// Commands on keysets.
@@ -47,22 +47,22 @@ pub enum KeysetCommand {
     Rotate(rotate::RotateArgs),
 }
 
-/// Why a keyset is not made, or not followed.
+/// Why a keyset cannot be made or accepted.
 #[derive(Debug)]
 pub enum KeysetError {
-    /// The keys and thresholds make no keyset: what is wrong with them.
+    /// The keys and thresholds do not make a valid keyset, for this reason.
     Terms(String),
     /// The file exists already.
     Exists(PathBuf),
-    /// It does not follow the keyset before it.
+    /// The keyset does not follow the keyset before it.
     Follow(PathBuf, RotationError),
-    /// It is the first keyset here and too few of its own root keys signed it.
+    /// The keyset is the first one here, and has too few signatures of its own root keys.
     Unsigned(PathBuf, RotationError),
-    /// This node has another keyset of the same number: the file, the number.
+    /// This node has a different keyset with the same number: the file, the number.
     Other(PathBuf, u64),
-    /// The list in force would no longer be trusted: the file, why.
+    /// The node would no longer trust its list in force: the file of the keyset, the reason.
     Stranded(PathBuf, ListError),
-    /// More keysets than one rotation takes.
+    /// More keysets were named than one rotation accepts.
     TooMany(usize),
 }
 
@@ -103,7 +103,7 @@ impl std::error::Error for KeysetError {
 /// Runs a keyset command.
 ///
 /// # Errors
-/// [`KeysetError`] and errors in reading and writing the files.
+/// [`KeysetError`], and errors in reading and writing the files.
 pub fn run(command: &KeysetCommand, paths: &Paths) -> Result<String, CtlError> {
     let now = Timestamp::now();
     match command {
@@ -118,8 +118,7 @@ pub fn run(command: &KeysetCommand, paths: &Paths) -> Result<String, CtlError> {
     }
 }
 
-/// A line for people about a keyset that expires soon, or has expired. It stays in force either
-/// way.
+/// A warning about a keyset that expires soon or has expired. The keyset stays in force either way.
 #[must_use]
 pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
     let Keyset {
@@ -141,7 +140,7 @@ pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
     })
 }
 
-/// What a keyset changes from the one before it, a short text for each key and threshold.
+/// What changes from the keyset `old` to `new`: a short text for each key and threshold.
 #[must_use]
 fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut changes = Vec::new();
@@ -173,8 +172,8 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     changes
 }
 
-/// The names of the root keys of `keysets` that signed it, each once; a key that both have goes by
-/// its name in the first.
+/// The names of the root keys in `keysets` that signed the keyset `signed`, each name once. If a
+/// key is in several of the keysets, its name in the first of them is used.
 #[must_use]
 fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -189,8 +188,9 @@ fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
     names
 }
 
-/// The key of this role that made a signature. Its own name counts: the one in the signature line
-/// is not signed, and whoever carries the file may change it.
+/// The key with this role that made a signature; `None` if no key of the keyset did. The signature
+/// is checked with the key's name in the keyset. The name in the signature line is not signed:
+/// whoever carries the file may change it.
 #[must_use]
 pub fn signer<'a>(
     keyset: &'a Keyset,
@@ -212,8 +212,8 @@ pub fn signer<'a>(
     keyset.keys_of(role).find(made)
 }
 
-/// A line that describes a signature, made by `key` or by nobody known. It uses the key's name, and
-/// says so when the signature line has another.
+/// A line that describes one signature, made by `key` or by an unknown key. The line uses the key's
+/// name in the keyset, and reports a different name in the signature line.
 #[must_use]
 pub fn signature_line(signature: &Signature, key: Option<&Key>, verdict: &str) -> String {
     match key.filter(|key| key.name != signature.name) {

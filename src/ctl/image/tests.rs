@@ -149,7 +149,8 @@ fn an_image_of_an_engine_is_found_with_its_platform() {
     );
 }
 
-/// A real data root of Docker's in which the images `app:1` and `base:1` have other names.
+/// A real data root of Docker's, in which the images `app:1` and `base:1` have been given other
+/// names.
 fn docker_called(app: &str, base: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let copied = fs_copy(
@@ -215,7 +216,8 @@ fn an_image_that_is_called_as_a_place_is_found_by_its_name() {
             );
         }
     }
-    // Docker's image `27-dind` by its place, and both of them at once.
+    // The name `docker:27-dind` means the image `27-dind` in Docker, the image `docker:27-dind` in
+    // any engine, or both at once.
     for (app, base, word, expected) in [
         ("other:1", "27-dind:latest", "docker:27-dind", Ok(BASE)),
         (

@@ -1,11 +1,11 @@
-//! Judges everything on a node by a draft and by the list in force.
+//! Judges the containers and images of a node by two lists: a draft, and the list in force.
 //!
-//! In: a draft that need not be signed, the node's lists, and everything that is to be judged. Out:
-//! both judgements for each, by the one evaluator and in `enforce` mode. Each list is asked once
-//! for all digests together. Each subject that it mentions is then asked for alone, as a start
-//! asks: the start is refused where the list says more about a container than it may read. Each
-//! piece of either list is hashed before it is believed; whether the draft is signed is not asked
-//! here.
+//! In: a draft, signed or not, the node's lists, and the subjects to judge: containers or images.
+//! Out: both verdicts on each subject, by the gate's own evaluator in `enforce` mode. Each list is
+//! first asked about all digests together. If it has entries for a subject, it is asked again about
+//! this subject alone, as at a start: a start is refused when the list says more about the
+//! container than a start may read. Each piece of either list is hashed before it is parsed. The
+//! draft's signatures are not checked here.
 
 use std::fs::File;
 
@@ -27,7 +27,7 @@ use crate::settings::{Mode, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{self, Case, Judgement, Labels};
 
-/// Both lists, asked.
+/// The draft and the list in force, with their answers about all subjects.
 pub struct Lists<'a> {
     paths: &'a Paths,
     /// The node's settings, in `enforce` mode.
@@ -45,8 +45,8 @@ impl<'a> Lists<'a> {
     /// Asks both lists about all `subjects`.
     ///
     /// # Errors
-    /// [`ListError`] when the draft cannot be read. A list in force that is missing or broken is an
-    /// answer.
+    /// [`ListError`] when the draft cannot be read. A missing or broken list in force is no error,
+    /// but an answer.
     pub fn ask<'s>(
         draft: &'a Reader<'a, File>,
         head: &'a Head,
@@ -101,13 +101,13 @@ impl<'a> Lists<'a> {
         })
     }
 
-    /// The answer of the list in force to all digests.
+    /// The answer of the list in force about all digests.
     #[must_use]
     pub const fn in_force(&self) -> &Bans {
         &self.in_force
     }
 
-    /// What the draft and the list in force say of one subject.
+    /// The verdicts of the draft and of the list in force on one subject.
     #[must_use]
     pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
         let queries = subject
@@ -127,7 +127,7 @@ impl<'a> Lists<'a> {
         )
     }
 
-    /// What the draft would answer to a start that asks for these.
+    /// What the draft, if it were in force, would answer at a start with these queries.
     fn by_draft(&self, queries: &[Query]) -> Bans {
         let known = self.draft_answers.to(queries, &self.draft);
         if known.hits.is_empty() {
@@ -142,8 +142,8 @@ impl<'a> Lists<'a> {
     fn by_list_in_force(&self, subject: &Subject, queries: &[Query]) -> Judgement {
         let known = match &self.in_force {
             Bans::Known(known) => self.in_force_answers.to(queries, known),
-            // Something is banned and its record cannot be read. That says nothing about anything
-            // else.
+            // One digest is banned, and the record of its ban cannot be read. The fault concerns
+            // that digest only, so this subject is asked about alone.
             Bans::Missing(ListError::Unread(..)) => {
                 return self.verdict(subject, &self.at_start(queries));
             }
@@ -157,12 +157,13 @@ impl<'a> Lists<'a> {
         self.verdict(subject, &bans)
     }
 
-    /// What the list in force answers to a start that asks for these.
+    /// What the list in force answers at a start with these queries.
     fn at_start(&self, queries: &[Query]) -> Bans {
         store::look_up(self.paths, &self.settings.rules(), queries)
     }
 
-    /// One subject, judged by both lists: not a pause container, and trusted whoever controls it.
+    /// Judges one subject by both lists. The result says that it is no pause container and is
+    /// trusted; the caller sets these fields if that is wrong.
     #[must_use]
     pub fn surveyed(&self, subject: Subject) -> Surveyed {
         let (draft, in_force) = self.judge(&subject);

@@ -1,9 +1,9 @@
-//! Decides whether a list is kept off a node for what it would do to the containers there.
+//! Decides whether a list's impact on the running containers forbids its installation.
 //!
-//! In: a survey, the node's limit, and whether the list's signers know what it does. Out: nothing,
-//! or why not. Pure. One container may always be refused: a ban that hits a single container is
-//! what lists are for. A pause container may never be refused, whoever acknowledges it: no pod of
-//! the node would start.
+//! In: a survey, the node's limit, and whether the list's signers acknowledge its impact. Out: the
+//! objection, if there is one. Pure. There is no objection to a list that refuses a single
+//! container: that is what lists are for. There is always an objection to a list that refuses a
+//! pause container, even with an acknowledgement: no pod of the node would start.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,37 +16,37 @@ use crate::report::line;
 /// The most containers that a message names.
 const MOST_NAMED: usize = 3;
 
-/// Why a list must not be put in force.
+/// Why a list must not be installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImpactError {
-    /// It would newly refuse too many of the running containers.
+    /// The list would newly refuse too many of the running containers.
     Share {
         /// The list.
         list: PathBuf,
-        /// How many it would refuse that the list in force does not ban.
+        /// How many containers the list would refuse that the list in force does not ban.
         refused: usize,
-        /// How many of these it refuses only from a later day on.
+        /// How many of the refused containers are refused only from a later day on.
         later: usize,
-        /// How many run.
+        /// How many containers are running.
         running: usize,
         /// The node's limit, in percent.
         limit: u8,
-        /// The names of the first few, for people.
+        /// The names of the first few refused containers, for the message.
         called: Vec<String>,
     },
-    /// It refuses the pause container of a running pod.
+    /// The list refuses the pause container of a running pod.
     Pause {
         /// The list.
         list: PathBuf,
-        /// The pause container.
+        /// The name of the pause container.
         called: String,
-        /// What was found: `is …, banned by …`.
+        /// Why it is refused, in the words of a refusal: `is …, banned by …`.
         because: String,
     },
 }
 
 impl ImpactError {
-    /// What to do about it.
+    /// What the operator can do about it.
     #[must_use]
     pub fn hint(&self) -> String {
         let preview = |list: &PathBuf| {
@@ -120,10 +120,11 @@ impl fmt::Display for ImpactError {
 impl std::error::Error for ImpactError {}
 
 impl Survey {
-    /// Why the draft should not be installed: it newly refuses a pause container, or more than
-    /// `limit` percent of the running containers and its signers have not acknowledged that.
-    /// `acknowledged` is what they say, where enough of them signed it. A ban that takes effect on
-    /// a later day counts like one of today: nobody is asked again on that day.
+    /// The objection to installing the draft, if there is one: it newly refuses a pause container,
+    /// or it newly refuses more than `limit` percent of the running containers without an
+    /// acknowledgement. `acknowledged` counts only if enough keys signed the draft; the caller
+    /// checks that. A ban that takes effect on a later day counts like one that is in effect now,
+    /// because nobody checks again on that day.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();
@@ -154,14 +155,16 @@ impl Survey {
         }
     }
 
-    /// The containers that count: those that no user controls.
+    /// The containers that count: those that root or the caller controls, and that a runtime state
+    /// or a record explains.
     pub fn counted(&self) -> impl Iterator<Item = &Surveyed> {
         self.running
             .iter()
             .filter(|one| one.is_trusted && !one.is_unaccounted)
     }
 
-    /// For how many running containers it is not known what they are made of, counted or not.
+    /// How many running containers have an unknown lineage. Containers that another user controls
+    /// are not included.
     #[must_use]
     pub fn unknown(&self) -> usize {
         self.running
@@ -170,13 +173,13 @@ impl Survey {
             .count()
     }
 
-    /// Those of them that the draft would refuse, today or on a later day, and that the list in
-    /// force does not refuse, or refuses later.
+    /// The counted containers that the draft would refuse, today or on a later day, and that the
+    /// list in force does not refuse, or refuses later.
     pub fn newly_refused(&self) -> impl Iterator<Item = &Surveyed> {
         self.counted().filter(|one| one.is_to_be_refused())
     }
 
-    /// How many of the newly refused still start today.
+    /// How many of the newly refused containers can still start today.
     #[must_use]
     pub fn later(&self) -> usize {
         self.newly_refused()
@@ -185,8 +188,8 @@ impl Survey {
     }
 }
 
-/// How many of those just counted are refused only once a ban takes effect or an exception ends;
-/// empty for none.
+/// Text that says how many of the newly refused containers are refused only from a later day on.
+/// Empty for zero.
 #[must_use]
 pub fn on_a_later_day(later: usize) -> String {
     if later == 0 {
@@ -196,7 +199,7 @@ pub fn on_a_later_day(later: usize) -> String {
     }
 }
 
-/// Its name for people; an ID is cut to its first 12 digits.
+/// The container's name for messages. An ID is cut to its first 12 digits.
 fn called(one: &Surveyed) -> String {
     let called = one.called().unwrap_or_default();
     let is_id = called.len() == 64 && called.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -207,7 +210,7 @@ fn called(one: &Surveyed) -> String {
     }
 }
 
-/// The ban that refuses it, as a refusal says it.
+/// The ban that refuses the container, in the words of a refusal.
 fn banned_by(one: &Surveyed) -> Option<String> {
     let origin = one.subject.origin.as_ref().ok()?;
     let findings = &one.draft.judgement.findings;
@@ -220,7 +223,7 @@ fn banned_by(one: &Surveyed) -> Option<String> {
     Some(in_effect.or(later)?.sentence(Some(origin)))
 }
 
-/// What else refuses it.
+/// Why the draft refuses the container, when no ban does.
 fn no_ban(one: &Surveyed) -> String {
     match &one.draft.bans {
         Bans::Missing(fault) => line::causes(fault),
@@ -228,7 +231,7 @@ fn no_ban(one: &Surveyed) -> String {
     }
 }
 
-/// What will happen to it at its next start, and why.
+/// Says that the draft would refuse the container at its next start, and why.
 pub(in crate::ctl) fn prediction(one: &Surveyed) -> String {
     let because = banned_by(one).unwrap_or_else(|| no_ban(one));
     format!("would refuse {}: {because}", line::name(&called(one)))

@@ -1,10 +1,11 @@
 //! Finds the pause containers among the running containers.
 //!
-//! A pod's pause container owns the namespaces that the others share: while it is refused, no
-//! container of any pod starts, whatever its own image. In: the running containers. Out: for each,
-//! whether it is one. A mark that a user, a pod's author or an image's author can set would let him
-//! pass off any container as one, and so keep a ban of it out of every node; he can even know the
-//! IDs of those that run. So each rule rests on what the engine alone writes:
+//! A pod's pause container owns the namespaces that the pod's other containers share. While its
+//! image is refused, no container of any pod can start. In: the running containers. Out: for each
+//! container, whether it is a pause container. A list that refuses a pause container is never
+//! installed. So a user, the author of a pod or the author of an image must not be able to mark a
+//! container as a pause container: he could keep a ban out of every node. He may even know the IDs
+//! of running containers. Therefore each rule uses only what the engine alone writes:
 //!
 //! | engine | rule | seen with |
 //! |---|---|---|
@@ -24,10 +25,10 @@ use crate::container::engine::{self, BundlePlace};
 use crate::lineage::storage::{self, InPod, Maker};
 use crate::node::runtime_state::RunningContainer;
 
-/// The type of a pause container.
+/// The container type of a pause container in the CRI's annotations.
 const SANDBOX: &str = "sandbox";
 
-/// The part of a runtime spec that is read.
+/// The part of a runtime spec that is read here.
 #[derive(Default, Deserialize)]
 struct Spec {
     #[serde(default)]
@@ -59,33 +60,34 @@ struct Namespace {
     path: Option<PathBuf>,
 }
 
-/// A container, and what its engine says of the pod it is in.
+/// A running container, and its role in its pod.
 struct Member {
     pid: u32,
     part: Part,
 }
 
-/// What a container is in its pod.
+/// The role of a container in its pod.
 enum Part {
-    /// It holds the pod together.
+    /// The pod's pause container.
     Pause,
-    /// It is in a Podman pod.
+    /// A container in a Podman pod. Whether it is the pause container depends on the pod's other
+    /// containers.
     OfPodman(PodOfPodman),
-    /// It is in no pod, or does not hold one together.
+    /// A container in no pod, or not the pause container of its pod.
     Other,
 }
 
-/// What ties a Podman container to the others of its pod.
+/// What connects a Podman container to the other containers of its pod.
 struct PodOfPodman {
     place: BundlePlace,
-    /// The pod's cgroup, as the bundle names it: Podman makes one for each pod, and puts its
-    /// containers into it.
+    /// The pod's cgroup, as the bundle names it. Podman creates a cgroup for each pod and puts the
+    /// pod's containers into it.
     cgroup: String,
-    /// The processes whose namespaces it has joined.
+    /// The IDs of the processes whose namespaces the container has joined.
     joined: Vec<u32>,
 }
 
-/// For each of `running`, whether it is a pod's pause container.
+/// For each container in `running`, whether it is the pause container of a pod.
 pub(super) fn among(running: &[&RunningContainer]) -> Vec<bool> {
     let members: Vec<_> = running
         .iter()
@@ -112,7 +114,8 @@ impl Member {
         }
     }
 
-    /// Whether it is in this pod and has joined namespaces of the pod's process `pid`.
+    /// Whether this container is in the pod `pod`, and has joined namespaces of that pod's process
+    /// `pid`.
     fn hangs_on(&self, pid: u32, pod: &PodOfPodman) -> bool {
         match &self.part {
             Part::OfPodman(own) => {
@@ -159,7 +162,7 @@ impl Part {
 }
 
 impl PodOfPodman {
-    /// `None` for a container that is in no pod.
+    /// Reads a container's pod from its bundle. `None` if the container is in no pod.
     fn of(container: &RunningContainer, place: BundlePlace) -> Option<Self> {
         let Linux { namespaces, cgroup } = spec(container).linux?;
         let cgroup = pod_cgroup(cgroup.as_deref()?, container.id.as_str())?.to_owned();
@@ -176,8 +179,8 @@ impl PodOfPodman {
     }
 }
 
-/// The part of a container's cgroup path before its own, when that part names a pod by its ID;
-/// seen: `/libpod_parent/<pod>/libpod-<container>`; from source:
+/// The part of a container's cgroup path before the container's own, if that part contains the ID
+/// of a pod. Seen: `/libpod_parent/<pod>/libpod-<container>`. From Podman's source:
 /// `machine-libpod_pod_<pod>.slice:libpod:<container>`.
 fn pod_cgroup<'a>(path: &'a str, id: &str) -> Option<&'a str> {
     let parent = path.strip_suffix(id)?;
@@ -189,7 +192,7 @@ fn pod_cgroup<'a>(path: &'a str, id: &str) -> Option<&'a str> {
         .then_some(parent)
 }
 
-/// The process whose namespace has this path, `/proc/<process>/ns/<kind>`.
+/// The ID of the process whose namespace has this path: `/proc/<process>/ns/<kind>`.
 fn process_of(path: &Path) -> Option<u32> {
     let (process, kind) = path
         .strip_prefix("/proc")
@@ -201,7 +204,7 @@ fn process_of(path: &Path) -> Option<u32> {
         .flatten()
 }
 
-/// What is read of a bundle's spec; empty for one that cannot be read.
+/// The part of a bundle's runtime spec that is read here. Empty if the spec cannot be read.
 fn spec(container: &RunningContainer) -> Spec {
     serde_json::from_slice(&container.spec().unwrap_or_default()).unwrap_or_default()
 }

@@ -1,5 +1,4 @@
-//! Tests the guard's arithmetic, the pause container that nothing overrides, and a survey of a node
-//! below a directory.
+//! Tests the impact guard: its arithmetic, its rule on pause containers, and a survey of a node.
 
 use std::fs;
 use std::io::Write;
@@ -18,14 +17,14 @@ use crate::lineage::image::SourceLabels;
 use crate::lineage::{ImageFacts, ImageLineage, LineageError, Unknown, chain::Chain};
 use crate::verdict::{Case, Finding, Labels, Standing};
 
-/// What the two lists say of a container.
+/// What a list says about a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Said {
     Nothing,
     Ban,
-    /// The list itself is past its grace, and then the settings refuse everything.
+    /// The list is past its grace period, and the settings refuse everything then.
     Overdue,
-    /// There is no list.
+    /// No list is in force.
     Missing,
 }
 
@@ -142,7 +141,7 @@ fn survey_of(running: Vec<Surveyed>) -> Survey {
     }
 }
 
-/// A node where `refused` of `running` containers would newly be refused.
+/// The survey of a node on which `refused` of `running` containers would newly be refused.
 fn node(refused: usize, running: usize) -> Survey {
     let said = |at| {
         if at < refused {
@@ -237,7 +236,7 @@ fn only_what_the_draft_adds_counts() {
         (Said::Nothing, Said::Ban, false, false),
         (Said::Ban, Said::Nothing, true, true),
         (Said::Ban, Said::Ban, true, false),
-        // Neither an overdue list nor a missing one makes a ban an old one.
+        // A ban counts as new although the list in force is overdue or missing.
         (Said::Ban, Said::Overdue, true, true),
         (Said::Ban, Said::Missing, true, true),
         (Said::Nothing, Said::Missing, false, false),
@@ -277,14 +276,14 @@ fn nothing_overrides_a_pause_container() {
     survey.running.pop();
     survey.running.push(pause(Said::Nothing));
     assert_eq!(survey.objection(0, Impact::Guarded), None);
-    // A container that the list in force already bans does not stop a later list.
+    // A pause container that the list in force already bans is no objection to a later list.
     survey.running.push(Surveyed {
         is_pause: true,
         ..container("pause", Said::Ban, Said::Ban)
     });
     assert_eq!(survey.objection(0, Impact::Guarded), None);
-    // One that is refused only from another day on does, unless the list in force refuses it as
-    // early.
+    // A pause container that is refused only from a later day on is an objection, unless the list
+    // in force refuses it as early.
     let day = ISSUED.plus(86_400);
     let ahead = |at: usize| Finding {
         standing: Standing::Ahead { days: 1 },
@@ -335,7 +334,7 @@ fn a_ban_that_takes_effect_on_a_later_day_counts_in_the_share() {
     assert_eq!(survey.objection(50, Impact::Acknowledged), None);
 }
 
-/// The draft's answer for a container whose ban takes effect then.
+/// The draft's finding about a container whose ban takes effect at `effective`.
 fn at_most(effective: Timestamp) -> Finding {
     let finding = judgement(Said::Ban, Ok(&origin())).findings.remove(0);
     let ban = Ban {
@@ -410,7 +409,7 @@ fn what_cannot_be_understood_runs_and_stops_nothing() {
     );
 }
 
-/// A directory with runc's state of this very process, as a container whose bundle names no engine.
+/// Writes a file, with the directories above it.
 fn put(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::OpenOptions::new()
@@ -471,8 +470,8 @@ fn a_survey_finds_the_living_below_the_nodes_own_root_and_never_stops() {
     assert_eq!(survey.objection(0, Impact::Guarded), None);
 }
 
-/// A list of three times this many small bans: of the base below `chain`, of its lowest layer, and
-/// of the whole stack.
+/// A list of `3 * each` small bans: of the base below `chain`, of the layer above it, and of the
+/// whole stack.
 fn of_three_digests(chain: &Chain, each: usize, terms_of_a_ban: &str) -> Vec<u8> {
     let [lowest, top] = [0, 1].map(|at| chain.chain_ids()[at].0);
     let places = [
@@ -494,9 +493,9 @@ fn of_three_digests(chain: &Chain, each: usize, terms_of_a_ban: &str) -> Vec<u8>
     )
 }
 
-/// Found in review: the guard read all that a draft says, while a start reads no more than its
-/// bounds. A thief of one list key could stop every container of a base with bans that refuse
-/// nothing.
+/// Found in review: the guard read everything that a draft says about a container, while a start
+/// reads only up to its limits. With many bans that refuse nothing, a thief of one list key could
+/// have stopped every container of a base.
 #[test]
 fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
     let chain = Chain::from_diff_ids([1, 2].map(|number| DiffId(digest(number))).to_vec()).unwrap();
@@ -514,7 +513,8 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
         "effective = 2026-11-01\nlapses = 2026-11-02",
         "effective = 2027-11-20",
     ] {
-        // 126 bans are the last that fit, and a list may have at most 64 for one digest.
+        // At most 126 bans (3 × 42) fit into what a start reads. A list may have at most 64 bans
+        // for one digest.
         for (each, is_refused) in [(1, false), (42, false), (43, true), (64, true)] {
             let root = tempfile::tempdir().unwrap();
             let paths = Paths::below(root.path());
@@ -577,7 +577,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                     "{because}"
                 );
             }
-            // The gate asks the same list, in force.
+            // The gate looks up the same list, now in force.
             put(&paths.list, &bytes);
             let origin = made_of();
             let bans = store::look_up(&paths, &settings.rules(), &verdict::queries(&origin));
@@ -603,8 +603,8 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                 is_refused.then_some(Grounds::Banned),
                 "{what}"
             );
-            // If the list in force already refuses something this way, a draft that says the same
-            // does not newly refuse it.
+            // If the list in force already refuses a container for this reason, a draft with the
+            // same content does not newly refuse it.
             let survey = judged();
             assert_eq!(
                 survey
@@ -624,7 +624,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
     }
 }
 
-/// The survey with its first container alone.
+/// The survey, reduced to its first container.
 fn lone(mut survey: Survey) -> Survey {
     survey.running.truncate(1);
     survey

@@ -1,10 +1,10 @@
 //! Carries out a plan, so that a crash at any moment leaves the old list or the new one.
 //!
-//! In: a plan, and the copy of the new list that was checked. Out: the node's files, each replaced
-//! whole, in the order of the steps. The copy is written to the disk before anything else is
-//! touched: a disk that is full, or fails, leaves everything as it was. A step that fails ends the
-//! run; nothing is tried twice. A second run starts again with a copy of its own and finds what is
-//! done.
+//! In: a plan, and the checked copy of the new list. Out: the node's files, each replaced as a
+//! whole, in the order of the steps. The copy is written to the disk before any other file is
+//! changed, so a full or failing disk leaves everything as it was. If a step fails, the run ends;
+//! no step is tried twice. A second run starts with a new copy, and skips the steps that are
+//! already done.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -18,8 +18,8 @@ use crate::banlist::head::HEAD_SIZE;
 use crate::paths::Paths;
 use crate::sys::replace::{self, Draft, WriteError};
 
-/// Copies exactly `size` bytes of the staged list to the file from which it will be renamed, and
-/// removes what killed installations left.
+/// Copies exactly `size` bytes of the staged list to a temporary file, which a later step renames.
+/// Also removes temporary files of killed installations.
 ///
 /// # Errors
 /// Errors in writing.
@@ -36,7 +36,7 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
     Ok(draft)
 }
 
-/// Gives the copy another head block: the same text, with more signatures.
+/// Writes another head block into the copy: the same text, with more signatures.
 ///
 /// # Errors
 /// Errors in writing.
@@ -78,12 +78,14 @@ pub(super) fn carry_out(
             Step::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
     }
-    // Nobody reads it any more. Where it cannot be removed it does no harm.
+    // The file of an earlier version of this program, which nothing reads any more. If it cannot be
+    // removed, it does no harm.
     fs::remove_file(&paths.previous).ok();
     Ok(())
 }
 
-/// The second copy, on the disk: a separate file, so that damage to one leaves the other.
+/// Writes the second copy to the disk. It is a file of its own, not a link, so that damage to one
+/// copy leaves the other intact.
 fn second(draft: &Draft, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
     let fault = |fault| error::of_disk(WriteError::new(&paths.copy, fault), size);
     let second = Draft::open(&paths.copy, 0o644).map_err(|fault| error::of_disk(fault, size))?;

@@ -1,7 +1,7 @@
-//! Describes an installation, done or planned, for people.
+//! Describes an installation, done or planned, as lines of text.
 //!
-//! In: the new list, the plan and the survey. Out: lines. Names in them come from others and are
-//! quoted.
+//! In: the new list, the plan and the survey. Out: the lines to print. Names in them are untrusted,
+//! and are quoted.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use crate::banlist::error::ListError;
 use crate::banlist::store::{Authentic, Trust};
 use crate::report::line;
 
-/// The most bans that have a line of their own.
+/// The most bans that get a line of their own.
 const MOST_LISTED: usize = 20;
 
-/// What was done.
+/// Describes what an installation has done.
 pub(super) fn installed(
     found: &Authentic,
     judged: &Assessment,
@@ -46,7 +46,8 @@ pub(super) fn installed(
             .map(|change| threshold(Some(change), found, plan, trust)),
     );
     lines.extend(brought(found, plan, trust));
-    // There is nothing to say where nothing is hit.
+    // The survey is printed only if it found something: refused or unknown containers, or places
+    // that could not be read.
     let is_remarkable = |survey: &&Survey| {
         survey.newly_refused().next().is_some() || survey.unknown() > 0 || !survey.faults.is_empty()
     };
@@ -62,7 +63,7 @@ pub(super) fn installed(
     lines
 }
 
-/// What would be done.
+/// Describes what an installation would do.
 pub(super) fn planned(
     found: &Authentic,
     judged: &Assessment,
@@ -119,7 +120,8 @@ fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
 }
 
 fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
-    // With the newest list lost, it proves nothing that an older one loses no ban.
+    // When the newest list is lost, a comparison with an older list cannot show that no ban is
+    // lifted.
     let change = change.filter(|change| change.is_lift() || !plan.is_lost);
     let needed = wording::Needed {
         keyset: trust.keyset.number,
@@ -129,8 +131,8 @@ fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Tr
     wording::sentence(change, trust.keyset.number, Some(needed))
 }
 
-/// The patches and successors that are new or changed. They lift nothing, so one key alone can add
-/// them.
+/// Lists the patches and successors that are new or changed. They lift no ban, so one key alone can
+/// add them.
 fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
     let mut lines = plan.brought();
     let (good, wanted) = (found.tally.good, trust.keyset.lift_threshold);
@@ -142,7 +144,8 @@ fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
     lines
 }
 
-/// What happens to the running containers, and why that is not all, where some could not be read.
+/// Says how many running containers would be refused. If some could not be read, says that the
+/// number may be too low, and why.
 fn hit(survey: &Survey) -> Vec<String> {
     let (newly, running, unread) = (
         survey.newly_refused().count(),
@@ -207,7 +210,7 @@ fn step_words(step: &Step, node: &NodeState<'_>) -> String {
     }
 }
 
-/// What else is worth knowing.
+/// Further warnings: damaged copies, bad signatures, an expired list, a keyset that expires soon.
 fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &NodeState<'_>) -> Vec<String> {
     let head = &found.head;
     let told = |which: &str, fault: &Option<ListError>| {

@@ -1,10 +1,10 @@
-//! Reads the signature in a file that another tool wrote.
+//! Reads a signature that another tool made, from the file that the tool wrote.
 //!
-//! In: the output of a tool that signed the bytes of `list head`: 64 bytes, DER, Base 64 of either
-//! in any of its spellings; the JSON of a key service's command or of cosign; an armored SSH
-//! signature; a file of minisign or signify. Hostile, though the caller bounds its size. Out: the
-//! bytes that may be the signature, for a key of some algorithm. Only the key can confirm that they
-//! are.
+//! In: the output of a tool that signed the bytes of `list head`. It may be 64 bytes; DER; either
+//! of these in Base 64, in any of its variants; the JSON of a key service's command or of cosign;
+//! an armored SSH signature; or a file of minisign or signify. The input is hostile; the caller
+//! limits its size. Out: bytes that have the form of a signature by the key's algorithm. Whether
+//! they are one is checked with the key, by the caller.
 
 use std::fmt;
 
@@ -14,38 +14,41 @@ use super::pem;
 use crate::banlist::base64;
 use crate::banlist::key::Algorithm;
 
-/// The most bytes of such a file: cosign's bundles hold certificates and proofs.
+/// The most bytes of a signature file. cosign's bundles are the largest: they hold certificates and
+/// proofs.
 pub const MAX_SIGNATURE: u64 = 64 << 10;
 
-/// What a file holds.
+/// The form of the signature in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outside {
-    /// An SSHSIG blob.
+    /// An SSH signature: an SSHSIG blob.
     Ssh(Vec<u8>),
-    /// The bytes that minisign and signify write.
+    /// The signature line of minisign or signify, decoded.
     Minisign(Vec<u8>),
-    /// Bytes without a form of their own, in each way in which the file can be read.
+    /// A signature without a header. One value for each way to read the file: as raw bytes, and as
+    /// Base 64.
     Plain(Vec<Vec<u8>>),
 }
 
-/// Why a file holds no signature that can be used.
+/// Why a file holds no usable signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSignature {
-    /// OpenPGP.
+    /// The file is an OpenPGP signature.
     Pgp,
-    /// CMS, or S/MIME.
+    /// The file is a CMS or S/MIME signature.
     Cms,
-    /// signify with the message inside.
+    /// The file is of signify, with the signed message in it.
     Embedded,
-    /// cosign, or in-toto: a DSSE envelope, which signs something else.
+    /// The file is a DSSE envelope of cosign or in-toto. Its signature covers other bytes than the
+    /// head's.
     Envelope,
-    /// A public key.
+    /// The file is a public key.
     PublicKey,
-    /// JSON without a signature.
+    /// The file is JSON without a signature.
     Json,
-    /// It is incomplete.
+    /// The signature is incomplete.
     Damaged,
-    /// Nothing.
+    /// The file is empty.
     Empty,
 }
 
@@ -65,7 +68,7 @@ impl fmt::Display for NoSignature {
 }
 
 impl NoSignature {
-    /// What to do about it.
+    /// What the author can do about it.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
@@ -81,7 +84,7 @@ impl NoSignature {
     }
 }
 
-/// Finds the signature in what a tool wrote.
+/// Finds the signature in a file that a tool wrote.
 ///
 /// # Errors
 /// [`NoSignature`].
@@ -89,7 +92,7 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
     if bytes.starts_with(b"SSHSIG") {
         return Ok(Outside::Ssh(bytes.to_vec()));
     }
-    // A signature's own bytes are rarely text, but may be.
+    // A raw signature is rarely valid UTF-8, but it can be.
     let text = std::str::from_utf8(bytes)
         .map(str::trim)
         .unwrap_or_default();
@@ -132,7 +135,8 @@ fn armored(text: &str) -> Result<Outside, NoSignature> {
     })
 }
 
-/// A comment, the signature's line, and for minisign a trusted comment and the signature over it.
+/// Parses a file of minisign or signify: a comment line, the signature line, and for minisign a
+/// trusted comment and its signature.
 fn commented(text: &str) -> Result<Outside, NoSignature> {
     let mut lines = text.lines().skip(1);
     let signature = lines
@@ -150,8 +154,8 @@ fn commented(text: &str) -> Result<Outside, NoSignature> {
     }
 }
 
-/// Where the signature is in JSON: sigstore's bundle, cosign's older one, `aws kms sign`, `az
-/// keyvault key sign`, Azure's and Google's own API.
+/// Where the signature is in the JSON of each tool: sigstore's bundle, cosign's older bundle, `aws
+/// kms sign`, `az keyvault key sign`, Azure's API and Google's API.
 const FIELDS: [&str; 6] = [
     "/messageSignature/signature",
     "/base64Signature",
@@ -179,7 +183,8 @@ fn json(text: &str) -> Result<Outside, NoSignature> {
         .ok_or(NoSignature::Damaged)
 }
 
-/// Base 64 in either alphabet (RFC 4648, sections 4 and 5), with line breaks or not, padded or not.
+/// Decodes Base 64 in either alphabet (RFC 4648, sections 4 and 5), with or without line breaks and
+/// padding.
 fn lenient(text: &str) -> Option<Vec<u8>> {
     let digits = text
         .chars()
@@ -197,7 +202,8 @@ fn lenient(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Outside {
-    /// What may be the signature of a key of `algorithm`, as a note stores it.
+    /// Every value in the file that has the form of a signature by `algorithm`, as a signed note
+    /// stores it.
     #[must_use]
     pub fn of(self, algorithm: Algorithm) -> Vec<Vec<u8>> {
         match (self, algorithm) {
@@ -215,13 +221,14 @@ impl Outside {
     }
 }
 
-/// The bytes when they have the form of a signature of `algorithm`. P-256's two numbers without DER
-/// (RFC 7518, section 3.4) are converted to it.
+/// The bytes, if they have the form of a signature by `algorithm`. A P-256 signature that is two
+/// bare numbers (RFC 7518, section 3.4) is converted to DER.
 fn plain(bytes: Vec<u8>, algorithm: Algorithm) -> Option<Vec<u8>> {
     let fits = match algorithm {
         Algorithm::Ed25519 => bytes.len() == 64,
         Algorithm::P256 => match <&[u8; 64]>::try_from(bytes.as_slice()) {
-            // 64 bytes that happen to be DER have two short numbers: nobody meets such a signature.
+            // 64 bytes are taken as two bare numbers. A DER signature of 64 bytes would need two
+            // very short numbers, which does not occur in practice.
             Ok(numbers) => return Some(der(numbers)),
             Err(_) => bytes.starts_with(&[0x30]) && bytes.len() <= 72,
         },
@@ -231,14 +238,14 @@ fn plain(bytes: Vec<u8>, algorithm: Algorithm) -> Option<Vec<u8>> {
     fits.then_some(bytes)
 }
 
-/// DER of r and s.
+/// Encodes two numbers, r and s of 32 bytes each, as DER.
 fn der(numbers: &[u8; 64]) -> Vec<u8> {
     let (r, s) = numbers.split_at(32);
     let body = [integer(r), integer(s)].concat();
     [&[0x30, low_byte(body.len())], body.as_slice()].concat()
 }
 
-/// DER of a positive number.
+/// Encodes a positive number as DER.
 fn integer(number: &[u8]) -> Vec<u8> {
     let zeros = number
         .iter()
@@ -250,7 +257,7 @@ fn integer(number: &[u8]) -> Vec<u8> {
     [&[0x02, low_byte(sign.len() + digits.len())], sign, digits].concat()
 }
 
-/// A length of at most 70.
+/// Encodes a length in one byte. It is at most 70 here.
 const fn low_byte(length: usize) -> u8 {
     length.to_le_bytes()[0]
 }

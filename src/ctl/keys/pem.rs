@@ -1,11 +1,12 @@
 //! Reads and writes keys in PEM.
 //!
-//! RFC 7468: a label between dashes, Base 64 in lines of 64 characters. In: the text of a key file.
-//! Out: DER bytes; what they mean is not checked here.
+//! The format (RFC 7468) is a label between dashes, then Base 64 in lines of 64 characters. In: the
+//! text of a key file. Out: DER bytes, which are not parsed here.
 
 use crate::banlist::base64;
 
-/// The bytes of the first block labelled `label`; `None` when there is none, or it is malformed.
+/// The bytes of the first block with this label. `None` when there is no such block, or it is
+/// malformed.
 #[must_use]
 pub fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;

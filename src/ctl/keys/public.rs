@@ -1,10 +1,10 @@
-//! Reads the public key in a file.
+//! Reads a public key from a file, in the format of the tool that made it.
 //!
-//! In: a file with one public key as the tool that made it writes it: the line of `keygen`; a
-//! `SubjectPublicKeyInfo` in PEM, in Base 64 or as raw bytes (OpenSSL, key services, cosign); the
-//! line of an OpenSSH `.pub`; the `.pub` of minisign or signify. Out: the key and its name, or one
-//! line that says what is there instead. The file's size is bounded. The file cannot prove who owns
-//! the key: whoever names it in a keyset vouches for that.
+//! In: a file with one public key: the line that `keygen` writes; a `SubjectPublicKeyInfo` in PEM,
+//! in Base 64 or as raw bytes (OpenSSL, key services, cosign); the line of an OpenSSH `.pub`; the
+//! `.pub` of minisign or signify. Out: the key and its name, or what the file holds instead. The
+//! file's size is limited. A file cannot prove who owns the key: the person who puts the key into a
+//! keyset vouches for that.
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::banlist::keyset::{Key, MAX_KEYSET, Role};
 use crate::banlist::note;
 use crate::sys::file::{self, Guard};
 
-/// Why a file has no public key that can be used.
+/// What a file holds instead of one usable public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoKey {
     /// A private key.
@@ -28,17 +28,18 @@ pub enum NoKey {
     Certificate,
     /// An OpenSSH certificate.
     SshCertificate,
-    /// An OpenSSH key in RFC 4716's form.
+    /// An OpenSSH key in the format of RFC 4716.
     Ssh2,
-    /// A line of `authorized_keys`, `allowed_signers` or `known_hosts`, with more than the key.
+    /// A line of `authorized_keys`, `allowed_signers` or `known_hosts`: the key is not at its
+    /// start.
     SshLine,
     /// More than one key.
     Several,
-    /// A key of another kind, by its name.
+    /// A key of an unsupported kind, with the kind's name.
     Kind(&'static str),
-    /// A key whose bytes are not what its kind requires, or under which anybody could sign.
+    /// A damaged key, or a weak one under which anybody could make valid signatures.
     Damaged,
-    /// None of these.
+    /// Nothing that is recognised.
     Unknown,
 }
 
@@ -59,7 +60,7 @@ impl fmt::Display for NoKey {
 }
 
 impl NoKey {
-    /// What to do about it.
+    /// What the author can do about it.
     const fn hint(self) -> &'static str {
         match self {
             Self::Private => "use its public half: FILE.pub, or openssl pkey -in KEY -pubout",
@@ -75,9 +76,9 @@ impl NoKey {
     }
 }
 
-/// Reads a public key. Its name is that in a line of `keygen`, else that of the file without its
-/// extension. For a file with the default name of ssh-keygen (`id_ed25519.pub`) it is the key's
-/// comment.
+/// Reads a public key. Its name is the name in a line of `keygen`, or else the file's name without
+/// its extension. If the file has the default name of ssh-keygen (such as `id_ed25519.pub`), the
+/// name is the key's comment.
 ///
 /// # Errors
 /// [`KeyError::Public`] with a hint, [`KeyError::Name`], and errors in reading the file.
@@ -113,7 +114,7 @@ fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// The key in a file, and its comment where OpenSSH keeps one.
+/// Parses a key, and the comment that OpenSSH puts after it.
 ///
 /// # Errors
 /// [`NoKey`].
@@ -144,7 +145,7 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
             ssh(line)
         };
     }
-    // Nothing says what it is: this is what minisign prints beside its file, and what `aws kms
+    // The text has no header. It may be what minisign prints on the terminal, or what `aws kms
     // get-public-key` prints.
     let decoded =
         base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
@@ -154,7 +155,7 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
     }
 }
 
-/// The key of a PEM file.
+/// Parses a key in PEM.
 fn from_pem(text: &str) -> Result<PublicKey, NoKey> {
     if text.contains("PRIVATE KEY-----") {
         return Err(NoKey::Private);
@@ -172,8 +173,8 @@ fn from_pem(text: &str) -> Result<PublicKey, NoKey> {
     }
 }
 
-/// The kinds that are recognised in a `SubjectPublicKeyInfo`, by the object identifier of the
-/// algorithm or of the curve.
+/// The unsupported kinds of key that messages name. A kind is recognised in a
+/// `SubjectPublicKeyInfo` by the object identifier of its algorithm or curve.
 const KINDS: [(&[u8], &str); 8] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01], "an RSA"),
     (&[0x2b, 0x81, 0x04, 0x00, 0x22], "a P-384"),
@@ -188,7 +189,7 @@ const KINDS: [(&[u8], &str); 8] = [
     (&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01], "a DSA"),
 ];
 
-/// The key of a `SubjectPublicKeyInfo`.
+/// Parses a `SubjectPublicKeyInfo` in DER.
 fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
     let other = || {
         let start = der.get(..40).unwrap_or(der);
@@ -210,7 +211,7 @@ fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
     PublicKey::from_spki(der).ok_or_else(other)
 }
 
-/// The key in a file of minisign or signify: a comment, and a line.
+/// Parses a key file of minisign or signify: a comment line, then the key.
 fn minisign(text: &str) -> Result<PublicKey, NoKey> {
     let mut lines = text.lines();
     let (comment, encoded) = (
@@ -230,7 +231,7 @@ fn minisign(text: &str) -> Result<PublicKey, NoKey> {
     PublicKey::new(Algorithm::Minisign, bytes).ok_or(NoKey::Damaged)
 }
 
-/// The kinds of OpenSSH keys that are accepted, in the order of its manual.
+/// The kinds of OpenSSH keys that are accepted, in the order of OpenSSH's manual.
 const SSH_KINDS: [&str; 4] = [
     "ssh-ed25519",
     "sk-ssh-ed25519@openssh.com",
@@ -238,7 +239,7 @@ const SSH_KINDS: [&str; 4] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-/// The key of an OpenSSH line, `KIND BASE64 COMMENT`.
+/// Parses a line of OpenSSH: `KIND BASE64 COMMENT`.
 fn ssh(line: &str) -> Result<(PublicKey, Option<&str>), NoKey> {
     let (kind, rest) = line.split_once(' ').ok_or(NoKey::Unknown)?;
     let (encoded, comment) = rest

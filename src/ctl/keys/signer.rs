@@ -1,8 +1,8 @@
-//! Signs with a private key in a file.
+//! Signs with a private key that is in a file.
 //!
 //! In: a PKCS#8 PEM file of an Ed25519 or P-256 key, made by `keygen` or by OpenSSL. Out: its
-//! public key, and signatures. `ring` signs, as it verifies; it hides the secret's arithmetic from
-//! timing, and nothing here copies the secret elsewhere.
+//! public key, and signatures. `ring` signs, and also verifies elsewhere. It computes with the
+//! secret in constant time. Nothing here copies the secret to another place.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use super::{KeyError, NewAlgorithm, pem};
 use crate::banlist::key::{Algorithm, P256_SPKI, PublicKey};
 use crate::sys::file::{self, Guard};
 
-/// What comes before the seed in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7; version 1,
-/// the one that OpenSSL 3.0 reads).
+/// The bytes before the seed in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7). This is
+/// version 1 of the form, which OpenSSL 3.0 reads.
 const ED25519_PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -39,7 +39,7 @@ enum Pair {
 }
 
 impl Signer {
-    /// A new key, and its PEM.
+    /// Makes a new key, and its PEM text.
     ///
     /// # Errors
     /// [`KeyError::Random`].
@@ -64,10 +64,10 @@ impl Signer {
         Ok((signer, pem::encode(&der, LABEL)))
     }
 
-    /// The key in a PEM file.
+    /// Loads a key from a PEM file.
     ///
     /// # Errors
-    /// [`KeyError::Private`] with a hint how to convert it, and errors in reading the file.
+    /// [`KeyError::Private`] with a hint how to convert the file, and read errors.
     pub fn load(path: &Path) -> Result<Self, CtlError> {
         let text = file::read_text(path, MAX_PEM, Guard::Any)?;
         if let Some(signer) = pem::decode(&text, LABEL).and_then(|der| Self::from_der(&der)) {
@@ -123,7 +123,8 @@ impl Signer {
         let pair =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
                 .ok()?;
-        // `ring` starts the point with 0x04, the byte that ends the prefix.
+        // `P256_SPKI` ends with 0x04, and `ring`'s public key begins with the same byte: one is
+        // dropped.
         let public = [
             &P256_SPKI[..P256_SPKI.len() - 1],
             pair.public_key().as_ref(),
@@ -135,13 +136,13 @@ impl Signer {
         })
     }
 
-    /// Its public key.
+    /// The public key.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Its signature over `text`.
+    /// Signs `text`.
     ///
     /// # Errors
     /// [`KeyError::Random`]: ECDSA needs random bytes.

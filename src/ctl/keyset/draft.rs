@@ -1,8 +1,8 @@
 //! Implements `embargoctl keyset new`: makes the first keyset from keys and thresholds.
 //!
-//! In: public keys of people and machines, and thresholds. Out: a keyset that nobody has signed
-//! yet, or what is wrong with its terms, in the words of the command line. `next` makes its keyset
-//! from the one before and ends here as well.
+//! In: public keys and thresholds. Out: an unsigned keyset, or an error that names the option at
+//! fault. `keyset next`, which derives a keyset from the one before it, uses the checks and the
+//! writing here as well.
 
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,7 @@ pub(super) fn new(args: &NewArgs, now: Timestamp) -> Result<String, CtlError> {
     ))
 }
 
-/// Reads public keys for a role.
+/// Reads the files of public keys, for keys with this role.
 pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> {
     paths
         .iter()
@@ -107,10 +107,10 @@ pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> 
         .collect()
 }
 
-/// The text of a keyset that can be read again.
+/// The text of a keyset, after a check that the text can be parsed again.
 ///
 /// # Errors
-/// [`KeysetError::Terms`] for one that could not.
+/// [`KeysetError::Terms`] for a keyset that is not valid.
 pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
     if !text::is_origin(&keyset.origin) {
         return Err(KeysetError::Terms(format!(
@@ -132,7 +132,7 @@ pub(super) fn text(keyset: &Keyset) -> Result<String, KeysetError> {
     Ok(text)
 }
 
-/// Checks that each threshold can be met.
+/// Checks that there are enough keys for each threshold.
 fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
     let Keyset {
         root_threshold,
@@ -150,7 +150,9 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
         ("root-threshold", "root", root_threshold, roots),
     ] {
         let fault = if threshold > keys {
-            // The option may never have been typed: a keyset inherits its thresholds.
+            // The author may not have typed the option: `keyset next` takes thresholds from the
+            // keyset before. So the message first names the threshold, and then the option that
+            // sets it.
             let (are, needed) = (
                 if keys == 1 { "is" } else { "are" },
                 amount(threshold, &format!("{role} key")),
@@ -177,7 +179,7 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
     Ok(())
 }
 
-/// Checks that no key and no name occurs twice in a role.
+/// Checks that no key and no name occurs twice in the same role.
 fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
     for (at, key) in keyset.keys.iter().enumerate() {
         for other in keyset.keys[..at]
@@ -203,8 +205,8 @@ fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
     Ok(())
 }
 
-/// Warnings about a keyset that can be made: whoever steals a key that is in both roles can ban,
-/// and can name the keys that may lift.
+/// Warns about each key that is both a root key and a list key. Whoever steals such a key can sign
+/// lists, and can also choose the keys of the next keyset.
 pub(super) fn both(keyset: &Keyset) -> Vec<String> {
     let roots: Vec<_> = keyset.keys_of(Role::Root).collect();
     let in_both = keyset.keys_of(Role::List).filter(|key| {
@@ -215,7 +217,7 @@ pub(super) fn both(keyset: &Keyset) -> Vec<String> {
     in_both.map(|key| format!("{} is both a root key and a list key: whoever steals it signs lists and replaces keys", key.name)).collect()
 }
 
-/// Writes a new keyset, never over another file.
+/// Writes a new keyset. An existing file is never overwritten.
 pub(super) fn write(out: &Path, text: &str) -> Result<(), CtlError> {
     replace::create(out, 0o644, text.as_bytes()).map_err(|error| match error.is_there() {
         true => CtlError::with_hint(

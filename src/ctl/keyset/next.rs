@@ -1,8 +1,8 @@
 //! Implements `embargoctl keyset next`: makes the keyset that follows another.
 //!
-//! In: a keyset, and which keys are added and removed. Out: the next one, not signed yet, and whose
-//! signatures it needs. Nothing of the old keyset is checked here: whoever signs the new one should
-//! have read both.
+//! In: a keyset, and the keys to add and to remove. Out: the next keyset, still unsigned, and whose
+//! signatures it needs. The signatures of the old keyset are not checked here: whoever signs the
+//! new keyset should have read both.
 
 use std::path::PathBuf;
 
@@ -99,7 +99,8 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
         &args.remove_list_keys,
         &args.add_list_keys,
     )?);
-    // With the first root keys, or without the last, the threshold is set as in a new keyset.
+    // When the first root keys are added or the last one is removed, the old threshold does not
+    // fit: then it becomes 1 or 0, as in a new keyset.
     let has_roots = keys.iter().any(|key| key.role == Role::Root);
     let root_threshold = if has_roots {
         old.root_threshold.max(1)
@@ -120,7 +121,7 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
     })
 }
 
-/// The keys of a role: first those that stay, then those that are added.
+/// The keys with this role in the next keyset: first the old keys that stay, then the added ones.
 fn keys(
     old: &Keyset,
     role: Role,
@@ -151,7 +152,7 @@ fn keys(
     Ok(keys)
 }
 
-/// Warnings about the new keyset.
+/// Warnings about the next keyset.
 fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut doubts = draft::both(new);
     if old.root_threshold > 0 && new.root_threshold == 0 {
@@ -163,7 +164,7 @@ fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
     doubts
 }
 
-/// Whose signatures the new keyset needs.
+/// Says whose signatures the next keyset needs.
 fn needs(old: &Keyset, new: &Keyset) -> String {
     if old.root_threshold == 0 {
         return format!(

@@ -1,14 +1,14 @@
 //! Gives hints for a file or directory that cannot be trusted because of its owner, mode or links.
 //!
-//! In: why the keyset, the floor or the list's directory is refused on a node. Out: the text of a
-//! hint, where the fault is the place: its owner, its mode, or that it is a link. What the file
-//! says is judged elsewhere.
+//! In: the error by which the keyset, the floor or the list's directory was refused. Out: a hint,
+//! if the cause is the file's owner or mode, or that it is a symbolic link. The content of the file
+//! is not judged here.
 
 use crate::banlist::error::ListError;
 use crate::report::line;
 use crate::sys::file::FileError;
 
-/// What to do about the place of a file, if that is at fault.
+/// A hint for a file whose owner, mode or link is the cause of the error.
 #[must_use]
 pub fn remedy(fault: &FileError) -> Option<String> {
     match fault {
@@ -28,7 +28,7 @@ pub fn remedy(fault: &FileError) -> Option<String> {
     }
 }
 
-/// The same for the files by which a list is trusted.
+/// The same hint for an error about the list, the keyset or the floor.
 #[must_use]
 pub fn remedy_of(fault: &ListError) -> Option<String> {
     if let ListError::File(fault) = fault {

@@ -1,11 +1,12 @@
-//! Implements `embargoctl keyset rotate`: brings this node to a later keyset.
+//! Implements `embargoctl keyset rotate`: replaces this node's keyset by a later one.
 //!
-//! In: keysets that were carried here (hostile), in the order of their numbers. Out: the node's
-//! keyset replaced by each in turn, as far as each follows from the one before (TUF 1.0.34, section
-//! 5.3). A step is on the disk before the next file is looked at, so that whatever ends the command
-//! leaves the old keyset or a later one, whole. A second run passes over what is done. A keyset
-//! under which the list in force would no longer be trusted is not followed: the node would have no
-//! list. The keyset on the node is trusted as it is, however it came there.
+//! In: keysets in files (hostile), in the order of their numbers. Out: the node's keyset, replaced
+//! by each of these in turn, as long as each follows the one before it (TUF 1.0.34, section 5.3).
+//! Each step is written to the disk before the next file is read. So the node has one complete
+//! keyset, the old one or a later one, whatever interrupts the command. A second run skips the
+//! steps that are done. A keyset under which the list in force would no longer be trusted is
+//! refused, because the node would then have no list. The keyset on the node is trusted without a
+//! check.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use crate::sys::system_log::Sockets;
 
-/// The most keysets that one command goes through (TUF, section 5.3.3, "e.g. 2^10").
+/// The most keysets that one command accepts (TUF, section 5.3.3, "e.g. 2^10").
 pub const MAX_HOPS: usize = 1_024;
 
 /// Bring this node from its keyset to a later one.
@@ -53,7 +54,8 @@ pub struct RotateArgs {
     files: Vec<PathBuf>,
 }
 
-/// Rotates, and reports to the system log on these sockets when the node is this machine.
+/// Rotates, and reports to the system log on `sockets`, unless the node is mounted below another
+/// root.
 pub(super) fn run(
     args: &RotateArgs,
     paths: &Paths,
@@ -68,7 +70,7 @@ pub(super) fn run(
     said.map_err(CtlError::for_root)
 }
 
-/// Rotates; `steps` receives what was done, and what was refused.
+/// Rotates. `steps` receives what was done, and what was refused.
 pub(super) fn rotate(
     args: &RotateArgs,
     paths: &Paths,
@@ -153,15 +155,15 @@ fn load(paths: &Paths) -> Result<Trust, CtlError> {
     })
 }
 
-/// A step that was taken.
+/// One step of a rotation: the keyset that it put in force.
 struct Hop {
     new: SignedKeyset,
-    /// Whether it left the node without a list.
+    /// Whether the step left the node without a trusted list.
     is_stranded: bool,
 }
 
-/// Takes one step, unless the node is there or past it already: the keyset in `path` becomes the
-/// node's.
+/// Takes one step: the keyset in `path` becomes the node's. Does nothing if the node has this
+/// keyset or a later one already.
 fn hop(
     path: &Path,
     trust: &Trust,
@@ -191,8 +193,8 @@ fn hop(
     Ok(Some(Hop { new, is_stranded }))
 }
 
-/// Why the list that answers on this node now would not be trusted under the new keyset, if so.
-/// Without a list there is nothing to lose.
+/// The error when this node's list in force would not be trusted under the keyset `new`; `None`
+/// when it would be, or when the node has no list.
 fn loses_list(
     path: &Path,
     trust: &Trust,
@@ -207,7 +209,7 @@ fn loses_list(
     for list in [&paths.list, &paths.copy] {
         match is_trusted(trust, list) {
             Ok(()) => match is_trusted(&after, list) {
-                // One copy is enough.
+                // One trusted copy of the list is enough.
                 Ok(()) => return Ok(None),
                 Err(fault) => lost = lost.or_else(|| Some(stranded(path, new.number, list, fault))),
             },
@@ -230,8 +232,8 @@ fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
         .map(|_| ())
 }
 
-/// Why the keyset is not followed yet, and what to do: the same list may be installed again with
-/// more signatures.
+/// The error for a keyset under which the list in force would not be trusted. Its hint: first
+/// install the same list with more signatures.
 fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError {
     let hint = format!(
         "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst; \
@@ -241,10 +243,11 @@ fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError
     CtlError::with_hint(KeysetError::Stranded(path.to_owned(), fault), hint)
 }
 
-/// What follows from a step that leaves the node without a list.
+/// Warns that a step leaves the node without a list, and says how many signatures the next list
+/// needs.
 fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
-    // Where there is a floor and no list to compare with, an installation asks for as many
-    // signatures as lifting a ban does.
+    // With a floor but no list to compare with, an installation needs as many signatures as for
+    // lifting a ban.
     let needs = match trust.floor {
         Some(_) => format!(
             "{} (the lift threshold)",
@@ -263,7 +266,7 @@ fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
     )
 }
 
-/// What was done, and what that changes.
+/// The headline about a step, and lines about what it changes.
 fn told(old: &Keyset, new: &SignedKeyset, dry_run: bool) -> (String, Vec<String>) {
     let by = signers(&[old, &new.keyset], new).join(", ");
     let number = new.keyset.number;

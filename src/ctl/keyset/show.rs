@@ -1,7 +1,8 @@
-//! Implements `embargoctl keyset show`: prints whose signatures count, and until when.
+//! Implements `embargoctl keyset show`: prints the keys, thresholds and expiry of a keyset.
 //!
 //! In: a keyset, this node's by default. Out: its keys and thresholds, and which of its own root
-//! keys signed it. Not checked: whether it follows another; `verify` does that.
+//! keys signed it. Not checked: whether the keyset follows another one; `keyset verify` checks
+//! that.
 
 use std::path::PathBuf;
 
@@ -64,8 +65,8 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
     Ok(text)
 }
 
-/// Which of its own root keys signed it; the other signatures may be by root keys of the keyset
-/// before.
+/// Says which of the keyset's own root keys signed it. Its other signatures may be by root keys of
+/// the keyset before.
 fn signatures(signed: &SignedKeyset) -> String {
     let own = signers(&[&signed.keyset], signed);
     let others = signed

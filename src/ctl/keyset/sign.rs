@@ -2,8 +2,8 @@
 //!
 //! In: a keyset and a private key, or a signature made elsewhere over the bytes that `head` writes.
 //! Out: the same keyset with one more signature line. A signature that does not verify is never
-//! attached. The keyset is not judged: a root key of the keyset before it may sign, and that one is
-//! not known here.
+//! attached. Not checked: whether the key is a root key. A root key of the keyset before may sign
+//! too, and that keyset is not known here.
 
 use std::path::{Path, PathBuf};
 
@@ -63,12 +63,12 @@ pub(super) fn sign(args: &SignArgs) -> Result<String, CtlError> {
     add(&args.keyset, |subject| signing::sign(&args.with, subject))
 }
 
-/// The bytes to sign.
+/// The exact bytes to sign.
 pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
     Ok(store::keyset(&args.keyset, Guard::Any)?.text)
 }
 
-/// Adds a signature made elsewhere.
+/// Adds a signature that was made elsewhere.
 pub(super) fn attach(args: &AttachArgs) -> Result<String, CtlError> {
     add(&args.keyset, |subject| signing::attach(&args.made, subject))
 }
@@ -96,7 +96,8 @@ fn add(
     replace::replace(&replace::target(path), 0o644, note.as_bytes())?;
     let number = signed.keyset.number;
     let mut said = signing::signed(path, &key, count, &format!("keyset {number}"));
-    // A key's ID includes its name: under another name the signature would not be found.
+    // A key's ID includes its name. With another name in the signature line, the signature would
+    // not be found.
     match signed
         .keyset
         .keys_of(Role::Root)

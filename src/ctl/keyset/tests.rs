@@ -1,5 +1,4 @@
-//! Tests keysets, from the first one to one that a node follows, and everything that must not
-//! happen on the way.
+//! Tests the keyset commands, from the first keyset to rotated ones, and what must be refused.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -25,7 +24,7 @@ struct Words {
     command: KeysetCommand,
 }
 
-/// A desk with keys 1 to 9, whose private keys stay in memory, and a node below it.
+/// A directory for keysets and a node below it. The private keys of keys 1 to 9 stay in memory.
 struct Desk {
     directory: tempfile::TempDir,
     paths: Paths,
@@ -75,8 +74,8 @@ impl Desk {
             .command
     }
 
-    /// The output of a command, or the failure with its details and its hint; the directory is cut
-    /// out.
+    /// Runs a command. Returns its output, or its error with details and hint, without the
+    /// directory's path.
     fn run(&self, words: &str) -> Result<String, String> {
         let directory = format!("{}/", self.directory.path().to_str().unwrap());
         self.tell(run(&self.command(words), &self.paths))
@@ -105,7 +104,7 @@ impl Desk {
         self.run(words).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Rotates at the time of the tests, with the steps that the system log would receive.
+    /// Rotates at the time of the tests. Also returns the steps that the system log would receive.
     fn rotate(&self, words: &str) -> (Result<String, String>, Vec<Step>) {
         let KeysetCommand::Rotate(args) = self.command(&format!("rotate {words}")) else {
             panic!("{words}")
@@ -115,7 +114,7 @@ impl Desk {
         (said, steps)
     }
 
-    /// Makes keyset `number` from these root keys and list keys, signed by these.
+    /// Makes the keyset `number` with these root keys and list keys, signed by the keys `signers`.
     fn keyset(
         &self,
         number: u64,
@@ -158,7 +157,7 @@ impl Desk {
         );
     }
 
-    /// Puts `k1` on the node by hand, and puts a list signed by these in force there.
+    /// Puts the keyset `k1` on the node, and a list in force that is signed by the keys `signers`.
     fn arm(&self, signers: &[u8]) {
         self.put("node/etc/embargo/keyset", self.read("k1").as_bytes());
         let bytes = list(&source(&[("base", digest(1))]), &terms(412), signers);
@@ -220,7 +219,7 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
         (2, 2, 1, 2)
     );
     assert_eq!(next.expires, next.issued.plus(730 * 86_400));
-    // A key may change under its old name, and a keyset may be renewed without a change.
+    // A new key may take the name of an old one, and a keyset may be renewed without any change.
     desk.put(
         "key-3.pub",
         desk.read("key-7.pub").replace("key-7", "key-3").as_bytes(),
@@ -237,7 +236,8 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
         desk.done("next ./k1 --issued 2026-11-21").lines().nth(2),
         Some("keyset: 2")
     );
-    // The first root keys are put there by hand; a signature removes the last.
+    // The first root keys come to a node by hand. The step that removes the last root key is
+    // signed.
     assert_eq!(
         desk.done("next ./k1 --remove-root-key key-1 --remove-root-key key-2 --out ./last")
             .lines()
@@ -316,7 +316,7 @@ fn terms_that_make_no_keyset_are_told_in_the_words_of_the_command_line() {
             "{words}"
         );
     }
-    // Numbers count from 1.
+    // Keyset numbers start at 1.
     let words = [
         "embargoctl",
         "new",
@@ -399,7 +399,7 @@ fn a_place_that_vouches_for_nothing_is_told_with_what_to_do() {
             "see what others may have changed there, then: chown root {path} && chmod go-w {path}"
         )
     };
-    // The directory of floor and list.
+    // The directory of the floor and the list may be written by everybody.
     put(&desk.paths.state, 0o1777);
     let state = "node/var/lib/embargo";
     let untrusted =
@@ -409,7 +409,7 @@ fn a_place_that_vouches_for_nothing_is_told_with_what_to_do() {
         format!("{} / {}", untrusted(state), remedy(state))
     );
     put(&desk.paths.state, 0o755);
-    // The keyset's mode, and a link.
+    // First the keyset's mode is wrong, then the keyset is a link.
     assert!(!desk.done("show").contains("no start takes it"));
     put(&desk.paths.keyset, 0o666);
     let keyset = "node/etc/embargo/keyset";
@@ -477,8 +477,8 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         "k1: keyset 1 of bans.example.com/prod, signed by root, key-1; what it follows was not checked\n"
     );
     assert_eq!(desk.done("head ./k1"), text);
-    // A key of another keyset may be one of the keyset before; a key under a name that the keyset
-    // does not have is reported.
+    // A key that is not in this keyset may be a root key of the keyset before. A key whose name
+    // differs from its name in the keyset is reported.
     desk.put("signature", &key(9).signature(&text).bytes);
     assert_eq!(
         desk.done("attach ./k1 --key ./key-9.pub --signature ./signature"),
@@ -493,7 +493,8 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         shown.ends_with("\nsigned by root, key-1; 2 signatures by none of its own root keys\n"),
         "{shown}"
     );
-    // A signature of something else is not attached, and no more are attached than a note can hold.
+    // A signature over other bytes is not attached, nor is any signature beyond the most that a
+    // note can hold.
     desk.put("signature", &key(2).signature("else\n").bytes);
     let fault = desk
         .run("attach ./k1 --key ./key-2.pub --signature ./signature")
@@ -531,7 +532,7 @@ fn keysets_that_follow_one_another_are_verified_in_a_row() {
         desk.done("verify ./k1 ./k2 ./k3")
             .ends_with(&format!("not checked\n{second}{third}"))
     );
-    // Each signature is reported when they are too few, and when one beside them is bad.
+    // Each signature is reported when there are too few good ones, and when one of them is bad.
     desk.keyset(2, &[2, 3], 1, &[5, 6], &[2, 3, 7]);
     assert_eq!(
         desk.run("verify --after ./k1 ./k2").unwrap_err(),
@@ -590,7 +591,7 @@ fn whoever_carries_a_keyset_does_not_say_who_signed_it() {
             .starts_with("keyset 2 is in force, signed by key-1, key-2\n")
     );
     assert_eq!(steps[0].signers, ["key-1", "key-2"]);
-    // One that does not follow is reported with the key's name, too.
+    // The key's name is also reported for a keyset that does not follow.
     desk.keyset(3, &[1, 2], 2, &[6], &[1]);
     desk.put(
         "k3",
@@ -610,7 +611,7 @@ fn whoever_carries_a_keyset_does_not_say_who_signed_it() {
 #[test]
 fn rotate_and_a_lost_key_signs_no_more() {
     let desk = Desk::new();
-    // Key 5 is lost; the list in force is signed by key 6 as well.
+    // Key 5 is lost. The list in force has a signature of key 6 too.
     desk.keyset(1, &[1, 2], 1, &[5, 6], &[]);
     desk.keyset(2, &[1, 2], 1, &[6, 7], &[1]);
     desk.keyset(3, &[2], 1, &[6, 7], &[2]);
@@ -630,7 +631,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
             .replace("\n keyset", "\nkeyset")
             .trim_start()
     );
-    // The file on the node is the one that was served.
+    // The file on the node has the bytes of the file `k3`.
     assert_eq!(desk.on_node(), desk.read("k3"));
     let step = |keyset, signer: &str, message: &str| Step {
         ending: Ending::Done,
@@ -653,7 +654,8 @@ fn rotate_and_a_lost_key_signs_no_more() {
             ),
         ]
     );
-    // A second run finds it done, also for those that the node is past, and writes nothing.
+    // A second run, also with keysets that the node is past, finds everything done and writes
+    // nothing.
     let inode = || fs::metadata(&desk.paths.keyset).unwrap().ino();
     let before = inode();
     for again in ["./k3", "./k2 ./k3", "./k1 ./k2 ./k3", "./k2"] {
@@ -667,7 +669,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
         );
     }
     assert_eq!(inode(), before);
-    // The list that was in force is still in force.
+    // The list in force has not changed.
     let query = Query {
         digest: digest(1),
         kind: MatchKind::Base,
@@ -707,14 +709,14 @@ fn a_step_is_on_the_disk_before_the_next_is_looked_at() {
         message: fault.replace("\"k3\"", &format!("\"{directory}/k3\"")),
     };
     assert_eq!((steps.len(), &steps[1]), (2, &refused));
-    // What a killed command left behind is gone.
+    // The temporary file of a killed command has been removed.
     assert_eq!(
         fs::read_dir(desk.paths.keyset.parent().unwrap())
             .unwrap()
             .count(),
         1
     );
-    // The rest is done by the next run.
+    // The next run does the remaining steps.
     desk.keyset(3, &[3], 1, &[5], &[2, 3]);
     assert!(
         desk.rotate("./k2 ./k3")
@@ -750,7 +752,7 @@ fn what_does_not_follow_changes_nothing() {
         desk.read("k2").replace("/prod", "/staging").as_bytes(),
     );
     for (words, fault) in [
-        // The order is that of the numbers, and none may be left out.
+        // Keysets must come in the order of their numbers, without a gap.
         (
             "./k3 ./k2",
             "cannot trust keyset \"k3\": keyset 3 does not follow keyset 1 / name every keyset in between, in the order of their numbers",
@@ -811,7 +813,7 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
     assert_eq!(desk.rotate("./k2").0.unwrap_err(), fault);
     assert_eq!(desk.rotate("--dry-run ./k2").0.unwrap_err(), fault);
     assert_eq!(desk.on_node(), desk.read("k1"));
-    // With the option it is allowed.
+    // The option `--without-list` allows it.
     let without = |is: &str| {
         format!(
             "no list {is}: with mode = \"enforce\" every start is refused until a list is installed; that list needs 1 signature (the lift threshold) of keyset 2"
@@ -827,7 +829,7 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
             .message
             .ends_with(&without("would be trusted then"))
     );
-    // The same list with the signature of a key that stays.
+    // The same list, with an additional signature of a key that stays.
     desk.arm(&[5, 6]);
     assert!(
         desk.rotate("./k2")
@@ -835,8 +837,8 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
             .unwrap()
             .starts_with("keyset 2 is in force")
     );
-    // Where the second copy takes over, it is the one that counts; one copy that stays trusted is
-    // enough.
+    // If the first copy of the list is damaged, the second copy counts. One copy that stays trusted
+    // is enough.
     desk.arm(&[5]);
     let bytes = file::read(&desk.paths.list, 1 << 20, Guard::Owned).unwrap();
     desk.put("node/var/lib/embargo/banlist.copy.lst", &bytes);
@@ -850,7 +852,7 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
         &list(&source(&[("base", digest(1))]), &terms(412), &[5, 6]),
     );
     assert!(desk.rotate("--dry-run ./k2").0.is_ok());
-    // Without any authentic list there is nothing to lose.
+    // Without an authentic list there is nothing to lose.
     desk.put("node/var/lib/embargo/banlist.lst", b"broken");
     fs::remove_file(&desk.paths.copy).unwrap();
     assert!(
@@ -952,7 +954,7 @@ fn one_command_at_a_time_changes_a_node() {
     desk.keyset(2, &[1], 1, &[5], &[1]);
     desk.arm(&[5]);
     let held = crate::ctl::lock::take(&desk.paths.state).unwrap();
-    // A dry run needs no lock; a real run waits until it is free.
+    // A dry run needs no lock. A real run waits until the lock is free.
     assert!(desk.rotate("--dry-run ./k2").0.is_ok());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| desk.rotate("./k2").0);

@@ -1,8 +1,8 @@
 //! Implements `embargoctl keyset verify`: checks that each keyset follows the one before it.
 //!
-//! In: keysets (hostile), and the one that is trusted. Out: one line for each, or the first that
-//! does not follow, with the result for each of its signatures. These are the checks of `keyset
-//! rotate`, for a laptop: nothing here asks about a node.
+//! In: keysets (hostile), and a trusted keyset. Out: one line for each keyset, or an error about
+//! the first one that does not follow, with the result of each of its signatures. The checks are
+//! those of `keyset rotate`, but no node is needed: an author can run them on a laptop.
 
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<String, CtlError> {
     Ok(said)
 }
 
-/// The text about a good keyset.
+/// The text about a keyset that follows.
 fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     let (file, keyset) = (line::name(&path.to_string_lossy()), &new.keyset);
     let title = format!(
@@ -93,7 +93,8 @@ fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     said
 }
 
-/// Why a keyset does not follow, with the result for each signature where that is the reason.
+/// The error for a keyset that does not follow. If signatures are the reason, it lists the result
+/// of each signature.
 pub(super) fn explained(
     path: &Path,
     old: Option<&Keyset>,
@@ -131,7 +132,7 @@ pub(super) fn explained(
     }
 }
 
-/// The result for each signature, a line each.
+/// The result of each signature, one line each.
 fn verdicts(old: Option<&Keyset>, new: &SignedKeyset) -> Vec<String> {
     let verdict = |signature| {
         let keysets = old.into_iter().chain([&new.keyset]);

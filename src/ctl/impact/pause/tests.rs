@@ -1,10 +1,10 @@
-//! Tests for pause containers, with the files of real engines and with files that a forger would
-//! make.
+//! Tests which containers count as pause containers, with the files of real engines and with forged
+//! ones.
 //!
-//! `tests/fixtures/cri-o-1.37` is a node of CRI-O 1.37 and Podman 5.8.6 on one store, taken while
-//! its containers ran: both roots have `overlay-layers`. `podman-*-pods` are of Podman alone. The
-//! forgers' annotations are those that their authors asked for, with the ID of a container that
-//! ran.
+//! `tests/fixtures/cri-o-1.37` was copied from a node on which CRI-O 1.37 and Podman 5.8.6 shared
+//! one store, while containers ran: both roots have `overlay-layers`. `podman-*-pods` are from
+//! nodes with Podman alone. In the forged containers, the annotations were requested by the
+//! container's author; they name the ID of another container that ran.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::container::runtime::RuntimeKind;
 use crate::node::runtime_state::InitProcess;
 use crate::sys::file::{self, Guard};
 
-/// A copy of a fixture, with its own path in the bundles.
+/// A copy of a fixture. The paths in its bundles point into the copy.
 struct Node(tempfile::TempDir);
 
 impl Node {
@@ -31,8 +31,7 @@ impl Node {
         Self(directory)
     }
 
-    /// The running container with this ID, whose bundle is in `root` and whose first process is
-    /// `pid`.
+    /// A running container with this ID, a bundle in `root` and the first process `pid`.
     fn container(&self, root: &str, id: &str, pid: u32) -> RunningContainer {
         running(
             &self
@@ -100,8 +99,8 @@ const SOLO: &str = "1b2c99ebc7ce9c060f14090f77dade64d05f65e68e7a7513b7e35d33667a
 #[test]
 fn a_pod_of_cri_os_is_held_by_the_container_that_its_record_says_and_by_no_annotation() {
     let node = Node::of("cri-o-1.37");
-    // The author of the second pod wrote the first one's ID and type into his own, and into its
-    // container.
+    // The author of the second pod copied the ID and the type of the first pod's pause container
+    // into the annotations of his own pod and of its container.
     let all = [
         ("run", POD),
         ("run", APP),
@@ -116,7 +115,7 @@ fn a_pod_of_cri_os_is_held_by_the_container_that_its_record_says_and_by_no_annot
         ..all[0].clone()
     };
     assert_eq!(among(&[&of_user]), [false]);
-    // Without the engine's record the same bundles say nothing.
+    // Without CRI-O's record in the store, none of the same bundles is a pause container.
     fs::remove_file(
         node.0
             .path()
@@ -160,8 +159,8 @@ fn a_pod_of_podmans_is_held_by_the_container_whose_namespaces_its_others_have_jo
     ] {
         let node = Node::of(fixture);
         let one = |id, pid| node.container("graph", id, pid);
-        // `sharer` has joined namespaces of `solo`, as anybody's compose file can ask for; `forged`
-        // names the ID of `solo` as that of its sandbox.
+        // `sharer` has joined namespaces of `solo`, as a compose file may ask for. `forged` names
+        // `solo` as its sandbox in an annotation.
         let [pause, member, solo] = [one(pause, pid), one(member, 1), one(solo, its_pid)];
         let [sharer, forged] = [one(sharer, 2), one(forged, 3)];
         assert_eq!(
@@ -192,7 +191,8 @@ fn a_pod_that_shares_its_network_alone_has_a_pause_container_too() {
         1,
     );
     assert_eq!(among(&[&pause, &member]), [true, false]);
-    // Its process ID now belongs to another process.
+    // The pause container's process now has another ID, so the namespace paths no longer lead to
+    // it.
     let later = RunningContainer {
         process: InitProcess {
             pid: 870,

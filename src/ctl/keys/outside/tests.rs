@@ -1,4 +1,4 @@
-//! Tests signatures as the tools write them.
+//! Tests that signatures are read as the tools write them.
 
 use super::*;
 
@@ -13,7 +13,7 @@ macro_rules! fixture {
     };
 }
 
-/// r = 1, and s with its highest bit set, as key services without DER print it.
+/// A signature as key services print it without DER: r is 1, and s has its highest bit set.
 fn numbers() -> Vec<u8> {
     let mut numbers = vec![0; 64];
     (numbers[31], numbers[32], numbers[63]) = (1, 0xff, 0xfe);
@@ -125,7 +125,7 @@ fn what_has_a_form_of_its_own_is_for_keys_of_its_kind_alone() {
             );
         }
         let [bytes] = of(file, algorithm).try_into().unwrap();
-        // Without its armor or its comment it is still a signature.
+        // The bytes without armor or comment are accepted as well.
         assert_eq!(of(&bytes, algorithm), [bytes.as_slice()]);
         assert_eq!(
             of(base64::encode(&bytes).as_bytes(), algorithm),

@@ -1,4 +1,4 @@
-//! Tests public keys as the tools write them.
+//! Tests that public keys are read as the tools write them.
 
 use std::path::PathBuf;
 
@@ -271,7 +271,7 @@ fn no_truncation_of_a_key_file_is_a_key() {
         let whole = fixture(name);
         let (key, _) = parse(&whole).unwrap();
         for cut in 0..whole.len() {
-            // The comment and the last line feed may be missing.
+            // Without the comment or the last line feed, the file is still complete.
             if let Ok((found, _)) = parse(&whole[..cut]) {
                 assert_eq!(found, key, "{name}, {cut} bytes");
             }
