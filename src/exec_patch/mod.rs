@@ -6,15 +6,15 @@
 //! ```text
 //! request ─▶ select ─▶ plan ─────────▶ run ────────────▶ enter
 //! what was   which      what follows,   canary, window,   one worker for each container:
-//! typed      containers earlier runs    limit, rescan     the runtime's own exec, its deadline, what is left over
+//! typed      containers earlier runs    limit, rescan     the runtime's own exec, the deadline, the survivors
 //!                                         └▶ journal
 //! ```
 //!
-//! `run::runner` leads through all of it.
+//! `run::runner` calls all of these parts.
 //!
-//! One process plans and paces; each container gets a worker, a process of its own, which outlives
-//! the main process: it keeps the deadline and writes the outcome into the journal whatever happens
-//! to the terminal. So nothing runs twice because somebody closed a window.
+//! The main process plans the run and starts one worker process for each container. A worker
+//! outlives the main process: even if the terminal is closed, it enforces the deadline and writes
+//! the outcome to the journal. So no patch runs twice because somebody closed a window.
 
 pub mod outcome;
 pub mod job;
@@ -41,10 +41,10 @@ use crate::report::{self, Exit};
 use crate::settings::{self, Settings};
 use crate::sys::process;
 
-/// The subcommand's name, the first argument of a command line.
+/// The name of the subcommand, which is the first argument of its command line.
 pub const COMMAND: &str = "exec-patch";
 
-/// Does what the arguments after `exec-patch` ask for.
+/// Runs `exec-patch` with the arguments that follow this word.
 #[must_use]
 pub fn main(words: &[OsString]) -> Exit {
     let options = match arguments::read(words.iter().cloned()) {
@@ -115,7 +115,8 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
     } else {
         runner.begin(&mut request)?
     };
-    // If nothing has to be patched, the unit that runs after each installation has not failed.
+    // After the installation of a list (`--auto`) there is often nothing to patch. That is no
+    // failure of the unit that runs then.
     let may_match_none = none_ok || request.list.is_some();
     Ok(if may_match_none && exit == Exit::NothingMatched {
         Exit::Clear
@@ -124,7 +125,7 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
     })
 }
 
-/// Shows the runs, or one of them.
+/// Prints the table of all runs, or one run.
 fn history(run: Option<&str>, runs: &Runs, json: bool) -> Result<Exit, PatchError> {
     let (text, exit) = match (run, json) {
         (None, false) => history::table(runs)?,

@@ -1,73 +1,72 @@
 //! Lists how a patch can end for one container.
 //!
-//! Pure: the names, what counts as ok and what as failed, and the sentence that a person reads. One
-//! outcome for each container, always.
+//! Pure: the names of the outcomes, which outcomes are ok and which are failures, and the sentence
+//! for each. Each container always has exactly one outcome.
 
 use serde::{Deserialize, Serialize};
 
-/// How it ended for one container.
+/// How a patch ended for one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The command exited with 0, and the check after it, if there is one, found nothing left to
-    /// do.
+    /// The command exited with 0. If there is a check, it then found nothing left to do.
     Patched,
-    /// The check before it found nothing to do; the command did not run.
+    /// The check before the command found nothing to do; the command did not run.
     AlreadyFine,
     /// An earlier run patched this instance of the container with the same command.
     PatchedBefore {
-        /// That run's ID.
+        /// The ID of that run.
         run: String,
     },
-    /// The command, or the check after it, exited with another status.
+    /// The command, or the check after it, exited with a status other than 0.
     Failed {
-        /// Which of them.
+        /// Which of the two failed.
         stage: Stage,
-        /// Its exit status. A command that a signal ended has 128 plus the signal's number, as its
-        /// runtime reports it.
+        /// The exit status. For a command that a signal ended, it is 128 plus the signal's number,
+        /// as the runtime reports it.
         status: i32,
     },
-    /// It took too long, and nothing that it started is left.
+    /// The patch took too long; all its processes were ended.
     TimedOut,
-    /// It took too long, and some of it is left.
+    /// The patch took too long; some of its processes survived.
     Survived {
-        /// What is left of it, or may be: process IDs and names.
+        /// The survivors, certain and possible: process IDs and names.
         left: Vec<String>,
     },
-    /// The operator ended it early.
+    /// The operator ended the patch early.
     Cancelled {
-        /// What is left of it, or may be: process IDs and names.
+        /// The survivors, certain and possible: process IDs and names.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<String>,
     },
     /// The container is paused; nothing ran.
     Paused,
-    /// It was resumed for the patch, and now it runs although it should be paused, whatever the
-    /// patch's own outcome.
+    /// The container was resumed for the patch and now runs although it should be paused, whatever
+    /// the patch's own outcome was.
     LeftUnpaused {
-        /// How the patch ended, and why the container is not paused again.
+        /// How the patch ended, and why the container could not be paused again.
         why: String,
     },
     /// The container ended, or was restarted as another instance, before the command could end.
     Vanished,
-    /// It was restarted more often than a run follows: its engine keeps restarting it.
+    /// The container restarts again and again: more often than the run enters it anew.
     Restarting {
-        /// In how many of its starts the run entered it.
+        /// How many instances of the container the run entered.
         starts: usize,
     },
-    /// The runtime could not start the command in it.
+    /// The runtime could not start the command in the container.
     CouldNotEnter {
-        /// Why, in the runtime's words.
+        /// The reason, mostly in the runtime's own words.
         why: String,
     },
-    /// It is not known whether it is built on the base, or how to enter it.
+    /// It is unknown whether the container is built on the base, or how to enter the container.
     NotUnderstood {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The run was stopped before its turn.
+    /// The run was stopped before the container's turn.
     NotStarted,
-    /// It was started, and the worker that should have recorded the end is gone.
+    /// The patch was started, and the worker that should have recorded its end is gone.
     Interrupted,
 }
 
@@ -79,7 +78,7 @@ pub enum Stage {
     CheckBefore,
     /// The command.
     Command,
-    /// The check after it.
+    /// The check after the command.
     CheckAfter,
 }
 
@@ -120,7 +119,7 @@ pub enum OutcomeKind {
 }
 
 impl OutcomeKind {
-    /// All of them, in their order.
+    /// All kinds, in the order of a summary.
     pub const ALL: [Self; 15] = [
         Self::Patched,
         Self::AlreadyFine,
@@ -139,7 +138,7 @@ impl OutcomeKind {
         Self::Interrupted,
     ];
 
-    /// The word in tables and sentences, for people.
+    /// The words for tables and sentences.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -161,7 +160,7 @@ impl OutcomeKind {
         }
     }
 
-    /// The one spelling for machines: in the journal, in JSON and in the system log.
+    /// The spelling for machines, the same in the journal, in JSON and in the system log.
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
@@ -183,7 +182,7 @@ impl OutcomeKind {
         }
     }
 
-    /// Whether the container is ok.
+    /// Whether a container with this outcome is ok.
     #[must_use]
     pub const fn is_ok(self) -> bool {
         match self {
@@ -203,8 +202,8 @@ impl OutcomeKind {
         }
     }
 
-    /// Whether it counts against `--max-failures`: something ran and failed, or could not be run,
-    /// or left the container in another state than before.
+    /// Whether the outcome counts against `--max-failures`: something ran and failed, could not be
+    /// run, or left the container in another state than before.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         match self {
@@ -228,7 +227,7 @@ impl OutcomeKind {
 }
 
 impl Outcome {
-    /// Its kind.
+    /// The kind of this outcome.
     #[must_use]
     pub const fn kind(&self) -> OutcomeKind {
         match self {

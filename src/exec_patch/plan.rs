@@ -1,9 +1,9 @@
 //! Plans what a run will do.
 //!
 //! In: the containers that were found, what will run, and what earlier runs did. Out: a [`Plan`],
-//! which a dry run prints and a run carries out: each container with the reasons why it matches and
-//! the steps that follow, those that cannot be identified, and those that are left out. Pure. Names
-//! and reasons are hostile; they are escaped where they are printed.
+//! which a dry run prints and a run carries out. The plan has each matching container with its
+//! reasons and steps, the containers that cannot be identified, and the containers that are left
+//! out. Pure. Names and reasons are hostile; they are escaped where they are printed.
 
 mod description;
 pub mod error;
@@ -28,15 +28,15 @@ use crate::sys::clock::Timestamp;
 pub struct Plan {
     /// The containers that match.
     pub planned: Vec<PlannedContainer>,
-    /// Those that may match, but cannot be identified.
+    /// The containers that may match, but cannot be identified.
     pub unidentified: Vec<Unaccounted>,
-    /// Those that a ban names and that are left out.
+    /// The containers on which a ban matches but which are left out.
     pub left_out: Vec<LeftOut>,
-    /// Those of the resumed run that no longer match, and how it left them.
+    /// The containers of the resumed run that no longer match, with their outcomes in that run.
     pub gone: Vec<(Container, Outcome)>,
-    /// The version of the list that answered, if one was used.
+    /// The version of the list that was used, if any.
     pub list_version: Option<u64>,
-    /// Warnings about it.
+    /// Warnings about the list.
     pub warnings: Vec<String>,
     /// How many of the named containers have not been found.
     pub unfound: usize,
@@ -47,27 +47,29 @@ pub struct Plan {
 pub struct PlannedContainer {
     /// The container.
     pub container: Container,
-    /// Why it matches.
+    /// Why the container matches.
     pub reasons: Vec<String>,
-    /// The steps, in this order; never empty.
+    /// The steps, in the order in which they are done; never empty.
     pub steps: Vec<PatchStep>,
 }
 
 /// One patch of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatchStep {
-    /// It runs.
+    /// The payload runs.
     Run(Payload),
-    /// An earlier run did the same in this instance of the container.
+    /// An earlier run patched this instance of the container with the same payload; the text is the
+    /// ID of that run.
     Before(Payload, String),
     /// The resumed run already has this outcome for this instance of the container.
     Stands(Payload, Outcome),
-    /// There is nothing that could run.
+    /// Nothing can run in the container, for this reason.
     Cannot(NoPatch),
 }
 
 impl Plan {
-    /// The plan for these containers; `step` decides about each patch, by what ran before.
+    /// Makes the plan for these containers. `step` decides about each patch, by what earlier runs
+    /// did.
     #[must_use]
     pub fn of(
         selection: Selection,
@@ -117,7 +119,7 @@ impl Plan {
         self.planned.iter().flat_map(|planned| &planned.steps)
     }
 
-    /// Everything that runs, or would run, each once.
+    /// Every payload that runs, or would run, each once.
     #[must_use]
     pub fn carried(&self) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
@@ -129,7 +131,7 @@ impl Plan {
         carried
     }
 
-    /// A dry run's exit status: that of a run in which every command succeeds.
+    /// A dry run's exit status: the status that the run has if every command succeeds.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let is_ok = self.unfound == 0
@@ -142,13 +144,14 @@ impl Plan {
         }
     }
 
-    /// Whether it has no container for which anything must be done or reported.
+    /// Whether the plan has no container for which anything must be done or reported.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.planned.is_empty() && self.unidentified.is_empty() && self.gone.is_empty()
     }
 
-    /// Why nothing can run, if so: in any container, if every ban was named, else in all of them.
+    /// Why nothing can run, if so. When the operator named the bans, one container without a patch
+    /// is enough; otherwise no container may have a patch.
     #[must_use]
     pub fn no_patch(&self, selector: &Selector) -> Option<&NoPatch> {
         let cannot = |step: &'_ PatchStep| matches!(step, PatchStep::Cannot(_));
@@ -165,7 +168,7 @@ impl Plan {
 }
 
 impl PatchStep {
-    /// What runs, or would run; none if there is nothing.
+    /// What runs, or would run; `None` if nothing can run.
     #[must_use]
     pub const fn payload(&self) -> Option<&Payload> {
         match self {
@@ -176,7 +179,7 @@ impl PatchStep {
         }
     }
 
-    /// Its part of a journal line.
+    /// This step's part of a journal line.
     fn line(&self) -> line::PlannedPatch {
         let payload = self.payload();
         let outcome = match self {
@@ -198,7 +201,7 @@ impl PatchStep {
         }
     }
 
-    /// Whether the container is ok once what runs has succeeded.
+    /// Whether the container is ok after the step, if the step's command succeeds.
     const fn is_ok(&self) -> bool {
         match self {
             Self::Run(_) | Self::Before(..) => true,
@@ -209,7 +212,7 @@ impl PatchStep {
 }
 
 impl PlannedContainer {
-    /// Its journal line.
+    /// The container's line in the journal.
     #[must_use]
     pub fn line(&self) -> line::Planned {
         let patches = self.steps.iter().map(PatchStep::line).collect();

@@ -1,7 +1,8 @@
 //! Makes and removes the directories of runs, each in one step.
 //!
-//! In: the directory of all runs, whose lock the caller holds. Out: a run that is there whole or not
-//! at all: what a kill leaves is no run, and the next creation or removal clears it.
+//! In: the directory of all runs, whose lock the caller holds. Out: a run's directory that exists
+//! completely or not at all. A kill may leave a draft directory, which does not count as a run; the
+//! next creation or removal deletes it.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -18,8 +19,8 @@ use super::runs;
 use crate::sys::clock::Timestamp;
 use crate::sys::replace;
 
-/// An ID for a run that starts now, greater than those of this second. Nobody else takes it
-/// meanwhile: the caller holds the lock.
+/// An ID for a run that starts now, greater than all IDs of the same second. No other process takes
+/// this ID meanwhile: the caller holds the lock.
 pub(super) fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     let fault = |error| JournalError::Directory(runs.to_owned(), error);
     loop {
@@ -28,7 +29,8 @@ pub(super) fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
         SystemRandom::new()
             .fill(&mut salt)
             .map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
-        // The upper half is for the IDs that follow.
+        // Only half of the numbers are used for a first ID. The other half is left for later IDs of
+        // the same second.
         let id = RunId::new(started, u16::from_be_bytes(salt) >> 1);
         let newest = runs::ids(runs)?
             .into_iter()
@@ -41,14 +43,14 @@ pub(super) fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     }
 }
 
-/// The directory of a run that is not complete yet, and is no run until it is. If dropped before,
-/// it is removed.
+/// The draft directory of a run: it counts as a run only after [`DraftDirectory::name`]. If dropped
+/// before that, it is removed.
 pub(super) struct DraftDirectory {
     pub(super) directory: PathBuf,
 }
 
 impl DraftDirectory {
-    /// Makes it, and replaces one that a killed process left.
+    /// Makes the draft directory. A draft that a killed process left is replaced.
     pub(super) fn make(runs: &Path) -> Result<Self, JournalError> {
         let half = Self::cleared(runs)?;
         let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
@@ -57,7 +59,7 @@ impl DraftDirectory {
             .map(|()| half)
     }
 
-    /// One that does not exist yet; removes what a killed process left there.
+    /// A draft directory that is not made yet. A draft that a killed process left is removed.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
         let directory = runs.join(".draft");
         match fs::remove_dir_all(&directory) {
@@ -68,7 +70,7 @@ impl DraftDirectory {
         }
     }
 
-    /// Renames it to the directory `run`, on the disk.
+    /// Renames the draft to the run's directory `run`, and syncs that to the disk.
     pub(super) fn name(&self, run: &Path) -> Result<PathBuf, JournalError> {
         let fault = |error| JournalError::Directory(run.to_owned(), error);
         replace::sync_directory(&self.directory.join(JOURNAL)).map_err(fault)?;
@@ -80,19 +82,20 @@ impl DraftDirectory {
 
 impl Drop for DraftDirectory {
     fn drop(&mut self) {
-        // After the rename it no longer exists; and there is nobody to report an error to.
+        // After the rename the draft no longer exists, which is no error. Other errors cannot be
+        // reported here.
         drop(fs::remove_dir_all(&self.directory));
     }
 }
 
-/// Removes a run, as a whole or not at all: what a kill leaves is no run any more, and the next
-/// creation or removal clears it.
+/// Removes a run completely or not at all: first it is renamed to the draft, which no longer counts
+/// as a run. If this process is killed then, the next creation or removal deletes the draft.
 ///
 /// # Errors
 /// [`JournalError::Directory`].
 pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
     let fault = |error| JournalError::Directory(runs.join(run.as_str()), error);
-    // The remover holds the lock, so nobody creates a run there meanwhile.
+    // This process holds the lock, so no other process creates a draft meanwhile.
     let half = DraftDirectory::cleared(runs)?;
     fs::rename(runs.join(run.as_str()), &half.directory).map_err(fault)?;
     replace::sync_directory(runs).map_err(fault)?;

@@ -13,38 +13,38 @@ use crate::sys::replace::WriteError;
 /// Why a journal could not be written or read.
 #[derive(Debug)]
 pub enum JournalError {
-    /// The directory of the runs, or one in it, cannot be made or listed.
+    /// The directory of the runs, or a directory in it, cannot be made or listed.
     Directory(PathBuf, io::Error),
-    /// A file cannot be read or trusted.
+    /// A file cannot be read, or others may write to it.
     File(FileError),
     /// A copy cannot be written.
     Write(WriteError),
     /// A line cannot be appended.
     Append(PathBuf, io::Error),
-    /// A line that would be too long to read again: how many bytes it has.
+    /// The line has this many bytes, which is too long to be read again.
     LongLine(PathBuf, usize),
     /// The disk has no room to record another container.
     NoRoom(PathBuf),
-    /// A journal's line is not what this program writes.
+    /// A line of a journal is not one that this program writes: its number and what is wrong.
     Line(PathBuf, usize, String),
-    /// A journal of another version of this program.
+    /// A journal was written by another version of this program.
     Version(PathBuf, u32),
-    /// The copy of the file that a run carried has changed.
+    /// The run's copy of the file carried with the request has changed.
     Program(PathBuf),
-    /// Another run is under way, or the workers of one are still at work.
+    /// Another run is under way, or the workers of a killed run still run.
     Busy(Option<Holder>),
-    /// The wait for a killed run's workers was interrupted, or they take too long.
+    /// The wait for a killed run's workers was interrupted, or the workers take too long.
     Impatient(RunId),
     /// There is no such run.
     NoRun(String),
-    /// More than one run's ID begins with this.
+    /// The IDs of several runs begin with this text.
     Ambiguous(String, RunId, RunId),
     /// There is no run at all.
     NoRuns(PathBuf),
 }
 
 impl JournalError {
-    /// What to do about it, if there is advice.
+    /// What the operator can do about the error, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

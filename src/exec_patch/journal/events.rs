@@ -1,6 +1,6 @@
-//! Sends what the journal records to the system log as well.
+//! Sends the journal's events to the system log as well.
 //!
-//! In: a run's header, and what is recorded. Out: its event, sent. Keeps nothing.
+//! In: a run's header, and the facts that are being recorded. Out: an event, sent. Keeps nothing.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub(super) fn started(log: &Sockets, header: &RunHeader, by: &Who, verb: &str) {
     );
 }
 
-/// The outcome for a container, without its identity.
+/// The outcome for a container, apart from the container's identity.
 #[derive(Clone, Copy)]
 pub(super) struct ContainerOutcome<'a> {
     pub(super) outcome: &'a Outcome,
@@ -66,7 +66,7 @@ pub(super) struct ContainerOutcome<'a> {
 }
 
 impl<'a> ContainerOutcome<'a> {
-    /// For a container that was entered, or should have been.
+    /// The outcome of a job: its container was entered, or should have been.
     pub(super) fn of(job: &'a Job, outcome: &'a Outcome, took: Option<Duration>) -> Self {
         let Job {
             digest,
@@ -85,7 +85,7 @@ impl<'a> ContainerOutcome<'a> {
         }
     }
 
-    /// For a container that nothing enters.
+    /// The outcome for a container that nothing enters; `payload` is what would have run.
     pub(super) fn would(payload: Option<&'a Payload>, outcome: &'a Outcome) -> Self {
         Self {
             outcome,
@@ -238,7 +238,7 @@ const fn status(outcome: &Outcome) -> Option<i32> {
     }
 }
 
-/// What else is known about an outcome.
+/// Further facts about an outcome, as text.
 fn why(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::LeftUnpaused { why }

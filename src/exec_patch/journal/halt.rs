@@ -1,6 +1,6 @@
 //! Defines why a run stops before all containers are done.
 //!
-//! Plain data: the pace decides it, and the journal keeps it.
+//! Plain data: the pace decides on the reason, and the journal keeps it.
 
 use std::fmt;
 
@@ -10,18 +10,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Halt {
-    /// The command did not succeed in a canary.
+    /// A canary failed: the command did not succeed there.
     Canary,
-    /// More have failed than were allowed.
+    /// More containers have failed than were allowed.
     Failures {
         /// How many failures were allowed.
         allowed: usize,
     },
-    /// Somebody asked for it.
+    /// The operator stopped the run.
     Asked,
     /// The journal cannot be written.
     Journal,
-    /// It is not known which containers were started meanwhile.
+    /// The scan for containers that were started during the run failed, so the run cannot know all
+    /// of them.
     Scan,
 }
 

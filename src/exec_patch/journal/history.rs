@@ -1,10 +1,10 @@
 //! Prints what the runs on this node did.
 //!
-//! In: the runs' journals; names in them are hostile. Out: text for `--history`: a table of all
-//! runs, or one run with each container, its outcome, how long that took and where its output is;
-//! or JSON: a line for each run, or that and the lines of one run's journal. A journal that cannot
-//! be read is one line among the others, and the exit status says so. Each cell is escaped; JSON
-//! does its own escaping.
+//! In: the runs' journals; names in them are hostile. Out: text for `--history`. It is a table of
+//! all runs, or one run with each container, the outcome, the duration and the path of the output.
+//! With `--json` it is one line for each run; for a single run, the lines of its journal follow. A
+//! journal that cannot be read becomes one such line too, and changes the exit status. Each cell is
+//! escaped; JSON does its own escaping.
 
 mod document;
 #[cfg(test)]
@@ -25,16 +25,16 @@ use crate::exec_patch::outcome::Outcome;
 use crate::report::line::{causes, name, one_line};
 use crate::report::{Exit, json, span};
 
-/// The most characters of a command, and of a run's purpose, in the table.
+/// How many characters of a command, and of a run's purpose, are shown in the table.
 const LONGEST: usize = 48;
 
-/// How many characters of a digest are shown, as engines do.
+/// How many characters of a digest are shown; engines show as many.
 const SHORT: usize = 12;
 
 /// All runs as a table, newest first, and the exit status.
 ///
 /// # Errors
-/// [`JournalError`] when it is not known who has the lock.
+/// [`JournalError`] if the lock's file, which says whether a run is under way, cannot be read.
 pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let mut rows = vec![
         [
@@ -68,7 +68,7 @@ pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     })
 }
 
-/// All runs as JSON, a line for each, newest first, and the exit status.
+/// All runs as JSON, one line for each run, newest first; and the exit status.
 ///
 /// # Errors
 /// As [`table`].
@@ -91,20 +91,20 @@ pub fn lines(runs: &Runs) -> Result<(String, Exit), JournalError> {
     Ok((lines, exit))
 }
 
-/// One run for people.
+/// One run as text.
 ///
 /// # Errors
-/// [`JournalError`] when it cannot be read.
+/// [`JournalError`] when its journal cannot be read.
 pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
     let node = NodeState::of(runs)?;
     Ok(heading(&past, &node) + &containers(&past, &node) + &footing(&past))
 }
 
-/// One run as JSON: its line, and those of its journal.
+/// One run as JSON: its line in the history, then the lines of its journal.
 ///
 /// # Errors
-/// [`JournalError`] when it cannot be read.
+/// [`JournalError`] when its journal cannot be read.
 pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
     let summary = json::line(&HistoryLine::Summary(Summary::of(
@@ -156,7 +156,7 @@ fn short_digests(text: &str) -> String {
     })
 }
 
-/// The description of a run.
+/// The lines above the table: who started the run, for which containers, and what it runs.
 fn heading(past: &RunLog, node: &NodeState) -> String {
     let header = &past.header;
     let from = |who: &Who| match &who.terminal {
@@ -198,7 +198,7 @@ fn heading(past: &RunLog, node: &NodeState) -> String {
     lines.iter().map(|line| one_line(line) + "\n").collect()
 }
 
-/// Each container and its outcome.
+/// The table of the containers and their outcomes.
 fn containers(past: &RunLog, node: &NodeState) -> String {
     let mut rows =
         vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
@@ -287,7 +287,7 @@ fn containers(past: &RunLog, node: &NodeState) -> String {
     }
 }
 
-/// How a run ended.
+/// The line below the table: how the run ended.
 fn footing(past: &RunLog) -> String {
     let (ok, not_ok) = past.counts();
     let end = match &past.finished {

@@ -1,6 +1,6 @@
 //! Describes who holds the lock of the runs.
 //!
-//! In: what the lock's file says. Out: whether that process is alive, and text for people.
+//! In: the text in the lock's file. Out: whether that process is alive, and text for messages.
 
 use std::fmt;
 
@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 use super::ids::{RunId, WorkerId};
 use crate::sys::clock::Timestamp;
 
-/// Who has the lock.
+/// Who holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Holder {
-    /// The run.
+    /// The run that holds the lock.
     pub run: RunId,
-    /// Its main process.
+    /// The main process of that run.
     pub process: WorkerId,
-    /// Since when.
+    /// Since when the lock is held.
     pub since: Timestamp,
-    /// Who started it, for people.
+    /// Who started the run, as text for messages.
     pub by: String,
 }
 
 impl Holder {
-    /// Whether the main process of the run is alive; else only its workers are.
+    /// Whether the main process of the run is alive. If not, only the run's workers hold the lock.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.process.is_alive()
     }
 
-    /// What somebody who waits for the lock can do.
+    /// Advice for an operator who waits for the lock.
     #[must_use]
     pub fn hint(&self) -> String {
         match self.is_alive() {

@@ -1,7 +1,7 @@
 //! Identifies runs, containers and workers.
 //!
-//! Plain data. A run's ID cannot form a path, a container's key holds over its restarts, and a
-//! worker's ID cannot mean a later process.
+//! Plain data. A run's ID cannot form a path. A container's key stays the same when the container
+//! restarts. A worker's ID never means a later process.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -16,8 +16,9 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::proc;
 
-/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`, its start in UTC and four random hexadecimal digits, which
-/// only grow within one second: sorted IDs give the runs in order.
+/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`. It is the run's start in UTC and four hexadecimal digits.
+/// Those are random for the first run of a second and grow for the next ones. So sorted IDs give
+/// the runs in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RunId(String);
 
@@ -25,7 +26,8 @@ pub struct RunId(String);
 const SALT: usize = 16;
 
 impl RunId {
-    /// The ID of a run that begins at `started`; `salt` distinguishes it from others of that second.
+    /// The ID of a run that begins at `started`; `salt` distinguishes the run from others of the
+    /// same second.
     #[must_use]
     pub fn new(started: Timestamp, salt: u16) -> Self {
         let digits: String = started
@@ -37,7 +39,7 @@ impl RunId {
         Self(format!("{date}-{time}-{salt:04x}"))
     }
 
-    /// The next ID of the same second; none after the last one.
+    /// The next ID of the same second; `None` after the last one.
     #[must_use]
     pub fn following(&self) -> Option<Self> {
         let (second, salt) = self.0.split_at(SALT);
@@ -51,7 +53,7 @@ impl RunId {
         self.0[..SALT] == other.0[..SALT]
     }
 
-    /// Reads an ID; `None` for anything else, so that it cannot form a path.
+    /// Reads an ID. `None` for any other text, so that no ID can form a path.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = |(index, byte): (usize, u8)| match index {
@@ -87,18 +89,19 @@ impl<'de> Deserialize<'de> for RunId {
     }
 }
 
-/// A container, whichever instance. Two are the same if their IDs and their runtime's state
-/// directories are: the same ID may be in two directories, and its engine may be known at one time
-/// and not at another.
+/// A container, regardless of its restarts. Two keys are equal if the container's ID and its
+/// runtime's state directory are equal. The ID alone is not enough, because two directories may
+/// have the same ID. The engine does not count, because it may be known at one time and unknown at
+/// another.
 #[derive(Clone, Debug)]
 pub struct ContainerKey {
-    /// Its engine.
+    /// The container's engine.
     pub engine: Engine,
-    /// containerd's namespace, if it has one.
+    /// The containerd namespace, for containers of containerd.
     pub namespace: Option<String>,
-    /// Its ID.
+    /// The container's ID.
     pub id: String,
-    /// Its runtime's state directory.
+    /// The state directory of the container's runtime.
     root: PathBuf,
 }
 
@@ -129,7 +132,7 @@ impl Hash for ContainerKey {
 }
 
 impl ContainerKey {
-    /// A container's names.
+    /// The key of this container.
     #[must_use]
     pub fn of(container: &Container) -> Self {
         let Container {
@@ -152,13 +155,13 @@ impl ContainerKey {
     }
 }
 
-/// A process that cannot be mistaken for a later one with its ID.
+/// A process, identified so that no later process with the same ID is taken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerId {
-    /// Its process ID.
+    /// The process ID.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot.
+    /// When the process was started, in clock ticks since boot.
     pub started: u64,
 }
 
@@ -166,7 +169,7 @@ impl WorkerId {
     /// This process.
     ///
     /// # Errors
-    /// [`FileError`] if `/proc` does not say.
+    /// [`FileError`] if this process's start time cannot be read in `/proc`.
     pub fn own() -> Result<Self, FileError> {
         let pid = std::process::id();
         proc::stat(pid)
@@ -177,7 +180,7 @@ impl WorkerId {
             .ok_or_else(|| FileError::NotText(proc::path(pid, "stat")))
     }
 
-    /// Whether it still runs.
+    /// Whether this process still runs.
     #[must_use]
     pub fn is_alive(self) -> bool {
         InitProcess {

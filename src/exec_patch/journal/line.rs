@@ -5,16 +5,16 @@
 //! {"schema":1,"event":"carried","digest":"sha256:…","ban":"BAN-2026-0007","command":"…","work":{…}}     another ban's patch, before it is first used
 //! {"schema":1,"event":"planned","at":"…","container":"4c1f…","engine":"docker",…,"patches":[…]}      a container that will be entered
 //! {"schema":1,"event":"started","number":1,"at":"…","boot":"…","digest":"…","container":"4c1f…",…}     before anything enters the container
-//! {"schema":1,"event":"ended","number":1,"at":"…",…,"ok":true,"outcome":"patched",…}               how that ended; without a number: nothing entered it
+//! {"schema":1,"event":"ended","number":1,"at":"…",…,"ok":true,"outcome":"patched",…}               the outcome; without a number: nothing entered the container
 //! {"schema":1,"event":"not-understood","at":"…","place":"…","why":"…",…}                             a container that cannot be identified
 //! {"schema":1,"event":"resumed","at":"…","boot":"…","by":{…},"argv":[…],"pace":{…}}                  somebody resumes a run
-//! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"ok":12,"not_ok":0,…}               nothing more follows, unless it is resumed
+//! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"ok":12,"not_ok":0,…}               the last line, unless the run is resumed
 //! ```
 //!
-//! The file, `--json`, `--history RUN --json` and a dry run all have these lines; the last four
-//! kinds of [`Line`] appear only in a dry run or on standard output. Plain data. Root's own
-//! programs write it; names in it are hostile. An unknown field or kind of line makes a journal
-//! unreadable, so each new one raises [`SCHEMA`](crate::report::json::SCHEMA).
+//! The file, `--json`, `--history RUN --json` and a dry run all have these lines. The last four
+//! kinds of [`Line`] appear only in a dry run or on standard output. Plain data. Only root's
+//! programs write journals; names in the lines are hostile. An unknown field or kind of line makes
+//! a journal unreadable, so each new one raises [`SCHEMA`](crate::report::json::SCHEMA).
 
 use std::collections::BTreeMap;
 
@@ -34,19 +34,19 @@ use crate::lineage::digest::Digest;
 use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 
-/// One line.
+/// One line of a journal, or of the JSON that a run prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Line {
     /// The first line.
     Run(Box<RunHeader>),
-    /// What the header does not have and is used from here on.
+    /// A payload that the header does not record; used from this line on.
     Carried(Carried),
     /// A container that will be entered.
     Planned(Box<Planned>),
     /// A container is about to be entered.
     Started(Box<Started>),
-    /// A patch of a container is done, whether something entered it or not.
+    /// A patch of a container is over, whether something entered the container or not.
     Ended(Box<Ended>),
     /// A container that cannot be identified.
     NotUnderstood(NotUnderstood),
@@ -54,46 +54,46 @@ pub enum Line {
     Resumed(Resumed),
     /// The run is over.
     Finished(Finished),
-    /// Something that a person should know.
+    /// A warning for the operator.
     Warning {
-        /// One line, not escaped.
+        /// The text of the warning, one line, not escaped.
         text: String,
     },
-    /// A container that a ban names and that is left out of a dry run.
+    /// A container on which a ban matches but which the dry run leaves out.
     LeftOut(Box<LeftOutLine>),
-    /// A container of the run that would be resumed, which no longer matches.
+    /// A container of the resumed run that no longer matches.
     Gone(Box<Gone>),
     /// The last line of a dry run.
     Plan(PlanTotals),
 }
 
-/// What a run is: who wants what, and where.
+/// The header: who started the run, what it runs, and in which containers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunHeader {
-    /// Its ID.
+    /// The run's ID.
     #[serde(rename = "run")]
     pub id: RunId,
-    /// When it started.
+    /// When the run started.
     pub started: Timestamp,
-    /// This boot of the machine (`/proc/sys/kernel/random/boot_id`).
+    /// The boot ID of the machine when the run started (`/proc/sys/kernel/random/boot_id`).
     pub boot: String,
     /// Who started it.
     pub by: Who,
-    /// What started it.
+    /// What caused the run.
     pub trigger: Trigger,
     /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
-    /// What is wanted where.
+    /// What was asked for, and in which containers.
     pub order: Order,
-    /// On which terms.
+    /// The limits of the run.
     pub terms: RunTerms,
-    /// What runs, as far as known when the run starts.
+    /// The payloads that are known when the run starts.
     pub carried: Vec<Carried>,
-    /// The script or program that it carries; a copy is in its directory.
+    /// The script or program that is carried with the request. The run's directory has a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramCopy>,
-    /// The run whose failed containers it is for, and no others.
+    /// The earlier run whose failed containers this run patches (`--only-failed`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_failed: Option<RunId>,
     /// The version of the list in force.
@@ -101,52 +101,53 @@ pub struct RunHeader {
     pub list_version: Option<u64>,
 }
 
-/// What started a run.
+/// What caused a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// A person, or a person's tool, typed it.
     Typed,
-    /// `--auto`: a list was installed. Whoever resumes it needs the list's signatures as well.
+    /// `--auto`: a list was installed. To resume such a run, the list must have enough signatures
+    /// as well.
     Auto,
 }
 
-/// The terms of a run, for whoever resumes it.
+/// The limits of a run. A resumed run needs them again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunTerms {
-    /// At which pace.
+    /// How many containers at once, and how many failures.
     pub pace: Limits,
     /// `--output-limit`, in bytes.
     pub output_limit: u64,
 }
 
-/// What is carried into containers, and where it comes from.
+/// A payload: what runs in containers, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Carried {
     /// The digest of what runs.
     pub digest: Digest,
-    /// The ban whose signed patch it is; none if it was typed.
+    /// The ban whose signed patch this is; `None` if a person typed the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// That ban's severity.
+    /// The severity of that ban.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// The successor that the ban names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// The digest of the file that is carried with it, if any.
+    /// The digest of the file that is carried with the payload, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Digest>,
-    /// The command as people read it.
+    /// The command as text for messages.
     pub command: String,
     /// What runs.
     pub work: Work,
 }
 
 impl Carried {
-    /// What this payload is.
+    /// The journal's description of a payload.
     #[must_use]
     pub fn of(payload: &Payload) -> Self {
         Self {
@@ -161,53 +162,53 @@ impl Carried {
     }
 }
 
-/// A file that a run carries.
+/// The file carried with a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramCopy {
-    /// What it was called.
+    /// The file's name, as typed or as the ban gives it.
     pub name: String,
-    /// The SHA-256 of its bytes.
+    /// The SHA-256 of the file's bytes.
     pub digest: Digest,
-    /// How many bytes it has.
+    /// The file's size in bytes.
     pub size: u64,
 }
 
-/// A container that will be entered, and what is planned there.
+/// A container that will be entered, and the patches that are planned for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
-    /// When.
+    /// When the plan was made.
     pub at: Timestamp,
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Why it matches, for people.
+    /// Why the container matches, as text for messages.
     pub reasons: Vec<String>,
-    /// Its patches, in their order.
+    /// The container's patches, in the order in which they run.
     pub patches: Vec<PlannedPatch>,
 }
 
-/// A patch of a container.
+/// A planned patch of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPatch {
-    /// The digest of what runs; none if there is nothing to run.
+    /// The digest of what runs; `None` if there is nothing to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The ban for which it runs.
+    /// The ban that is the reason for the patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// The outcome that it has already.
+    /// The outcome, if it is already known.
     #[serde(flatten)]
     pub outcome: Option<Outcome>,
 }
 
-/// A container that a ban names and that is left out.
+/// A container on which a ban matches but which is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOutLine {
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Why, for people.
+    /// Why the ban does not count, as text for messages.
     pub reasons: Vec<String>,
 }
 
@@ -217,99 +218,100 @@ pub struct Gone {
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Whether it was ok.
+    /// Whether the container was ok.
     pub ok: bool,
-    /// How the run left it.
+    /// The container's outcome in the run.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// A dry run as a whole.
+/// The totals of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanTotals {
     /// How many containers match.
     pub matches: usize,
-    /// The version of the list that answered, if one was asked.
+    /// The version of the list that was asked, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_version: Option<u64>,
-    /// What a person should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
 /// A container is about to be entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
-    /// The number of the entry in its run, from 1. It is unique, also across a resume.
+    /// The number of this entry in its run, from 1. No other entry has it, also after a resume.
     pub number: usize,
-    /// When.
+    /// When the start was recorded.
     pub at: Timestamp,
-    /// This boot of the machine.
+    /// The boot ID of the machine.
     pub boot: String,
     /// The digest of what runs.
     pub digest: Digest,
-    /// The ban for which it runs.
+    /// The ban that is the reason for the patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Who enters it; only in the file, where that worker writes it itself.
+    /// The worker that enters the container. Only in the file, where that worker writes the line
+    /// itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
-    /// Whether it is paused, and resumed for the patch; only in the file.
+    /// Whether the container is paused, and resumed for the patch. Only in the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unpause: bool,
 }
 
-/// A patch of a container is done.
+/// A patch of a container is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// The number with which it was started; none if nothing entered it.
+    /// The number of the line that recorded the start; `None` if nothing entered the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<usize>,
-    /// When.
+    /// When the patch was over.
     pub at: Timestamp,
-    /// This boot of the machine.
+    /// The boot ID of the machine.
     pub boot: String,
-    /// The digest of what ran, or would have run; none if there is nothing to run.
+    /// The digest of what ran, or would have run; `None` if there is nothing to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The ban for which it ran, or would have run.
+    /// The ban that is the reason for the patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
     /// The container.
     #[serde(flatten)]
     pub container: Container,
-    /// Whether it is ok.
+    /// Whether the container is ok.
     pub ok: bool,
-    /// How it ended.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// What was found there; none if nothing entered it.
+    /// Further results; `None` if nothing entered the container.
     #[serde(flatten)]
     pub found: Option<Findings>,
 }
 
-/// What was found in a container that was entered.
+/// The results of a patch that entered its container, apart from the outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
-    /// How long it took.
+    /// How long the patch took, in milliseconds.
     pub duration_ms: u64,
-    /// How much its commands wrote.
+    /// How many bytes the patch's commands wrote.
     pub output_bytes: u64,
-    /// The last lines of that, unescaped; not fit for a terminal.
+    /// The last lines of the output, unescaped; unsafe to print on a terminal.
     pub output_tail: String,
     /// Background processes that the command started and that still run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub background: Vec<String>,
-    /// Processes that it started and that have ended, but stay until the container's first process
-    /// waits for them.
+    /// Zombies: processes that the command started, that have ended, and that stay until the
+    /// container's first process waits for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zombies: Vec<String>,
 }
 
 impl Ended {
-    /// How it ended in a container that was entered.
+    /// The line for a container that was entered.
     #[must_use]
     pub fn entered(job: &Job, boot: &str, done: &JobResult) -> Self {
         let Job {
@@ -341,8 +343,8 @@ impl Ended {
         }
     }
 
-    /// Says that nothing entered a container; `patch` is the digest and the ban of what would have
-    /// run.
+    /// The line for a container that nothing entered. `patch` is the digest and the ban of what
+    /// would have run.
     #[must_use]
     pub fn settled(
         container: &Container,
@@ -364,35 +366,35 @@ impl Ended {
     }
 }
 
-/// A running container that cannot be identified: it is not known whether, or how, to enter it.
+/// A running container that cannot be identified: it is unknown whether it must be entered, or how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotUnderstood {
-    /// When that was found.
+    /// When the container was found.
     pub at: Timestamp,
-    /// Its ID; empty if a whole directory of state could not be read.
+    /// The container's ID; empty if a whole state directory could not be read.
     #[serde(rename = "container")]
     pub id: String,
-    /// Its engine.
+    /// The container's engine.
     pub engine: Engine,
-    /// containerd's namespace, if it has one.
+    /// The containerd namespace, for containers of containerd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// What its engine calls it, if known.
+    /// The name that the engine gives the container, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it was found: a file or a directory.
+    /// Where the container was found: a file or a directory.
     pub place: String,
-    /// Never.
+    /// Always `false`.
     pub ok: bool,
-    /// [`OutcomeKind::NotUnderstood`].
+    /// Always [`OutcomeKind::NotUnderstood`].
     pub outcome: OutcomeKind,
-    /// Why it cannot be identified.
+    /// Why the container cannot be identified.
     pub why: String,
 }
 
 impl NotUnderstood {
-    /// One that was found now.
+    /// The line for a container that was found now.
     #[must_use]
     pub fn of(unidentified: &Unaccounted) -> Self {
         let Unaccounted {
@@ -425,15 +427,15 @@ impl NotUnderstood {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resumed {
-    /// When.
+    /// When the run was resumed.
     pub at: Timestamp,
-    /// This boot of the machine.
+    /// The boot ID of the machine.
     pub boot: String,
-    /// Who.
+    /// Who resumed the run.
     pub by: Who,
     /// The arguments that were typed.
     pub argv: Vec<String>,
-    /// At which pace from here on.
+    /// The limits from this line on.
     pub pace: Limits,
 }
 
@@ -441,19 +443,20 @@ pub struct Resumed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finished {
-    /// Which run.
+    /// The run's ID.
     pub run: RunId,
-    /// When.
+    /// When the run ended.
     pub at: Timestamp,
-    /// Its exit status.
+    /// The exit status of the run.
     pub exit: u8,
     /// How many containers are ok.
     pub ok: usize,
-    /// How many failed, including those that cannot be identified and those that were not started.
+    /// How many containers are not ok, including those that cannot be identified and those that
+    /// were not started.
     pub not_ok: usize,
     /// How many patches had each outcome.
     pub outcomes: BTreeMap<OutcomeKind, usize>,
-    /// Why it stopped before all were done, if it did.
+    /// Why the run stopped before all containers were done, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Halt>,
 }

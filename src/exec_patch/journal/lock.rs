@@ -1,11 +1,12 @@
-//! Locks the runs of a node, so that one runs at a time.
+//! Locks the runs of a node, so that only one run works at a time.
 //!
-//! Two runs would patch the same containers at once. In: the directory of the runs. Out: a
-//! [`Lock`], which the run's workers inherit (`flock` belongs to the open file, so it is held until
-//! the last of them has ended), or who has it. A fresh run waits as long as it is asked to. A
-//! resumed one waits for the workers of the killed one, no longer than their deadlines. The file
-//! says who took the lock; if the holder was killed before writing it, the holder is unknown. Not
-//! covered: root replacing the file.
+//! Without the lock, two runs could patch the same container at once. In: the directory of the
+//! runs. Out: a [`Lock`], or its present holder. The run's workers inherit the lock: `flock`
+//! belongs to the open file, so the lock is held until the last worker has ended. A fresh run waits
+//! for the lock as long as the operator allows. A resumed run waits for the workers of the killed
+//! run, at most until half a minute after their deadlines. The lock's file says who holds the lock;
+//! if the holder was killed before it wrote that, the holder is unknown. Not covered: root may
+//! replace the file.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -23,28 +24,29 @@ use crate::paths::Paths;
 use crate::sys::directory;
 use crate::sys::file::{self, FileError, Guard};
 
-/// The most bytes of the file.
+/// At most this many bytes of the lock's file are read.
 const LARGEST_NOTE: u64 = 4_096;
 
-/// How often to look whether the lock is free.
+/// How often a waiting run tries to take the lock.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long workers take beyond their deadlines to end what is left and to record it.
+/// How long after their deadlines workers may take, to end processes and to record that.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// The right to run, held until it is dropped and every worker that inherited it has ended.
+/// The right to run. It is held until this value is dropped and every worker that inherited the
+/// lock has ended.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
     directory: PathBuf,
 }
 
-/// A wait for another run, or for the workers of a killed one.
+/// A wait for another run, or for the workers of a killed run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Who has the lock, as far as known.
+    /// Who holds the lock, as far as known.
     pub holder: Option<Holder>,
-    /// How long it takes at most from now.
+    /// The longest time that the wait can still take.
     pub at_most: Duration,
     /// Whether the wait has just started.
     pub is_first: bool,
@@ -61,7 +63,8 @@ impl Lock {
         let file = open(paths)?;
         match file.try_lock() {
             Ok(()) => {
-                // Until the file says who holds the lock now, it must not name the previous holder.
+                // The file must not name the previous holder while the new one has not written its
+                // name yet.
                 file.set_len(0)
                     .map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
                 Ok(Self {
@@ -76,7 +79,7 @@ impl Lock {
         }
     }
 
-    /// Takes the lock for a fresh run, and waits at most `patience` for another one to end; `tell`
+    /// Takes the lock for a fresh run, and waits at most `patience` for another run to end. `tell`
     /// is called every 200 ms, and may stop the wait.
     ///
     /// # Errors
@@ -89,12 +92,12 @@ impl Lock {
         Self::when_free(paths, |_| patience, tell)
     }
 
-    /// Takes the lock for a run that resumes `past`. Waits for the workers of that killed run no
-    /// longer than their deadlines and half a minute, and for another run at most `patience`;
+    /// Takes the lock for a run that resumes `past`. It waits for the workers of that killed run at
+    /// most until half a minute after their deadlines, and for another run at most `patience`.
     /// `tell` is called every 200 ms, and may stop the wait.
     ///
     /// # Errors
-    /// [`JournalError::Busy`] if another run, or that one itself, is under way for longer;
+    /// [`JournalError::Busy`] if another run, or `past` itself, is under way for longer;
     /// [`JournalError::Impatient`].
     pub fn wait(
         paths: &Paths,
@@ -120,8 +123,8 @@ impl Lock {
         taken
     }
 
-    /// Takes the lock as soon as it is free. Waits for the holder as long as `patience` says for
-    /// that holder, from now on.
+    /// Takes the lock as soon as it is free. `patience` says how long to wait in all for a given
+    /// holder.
     fn when_free(
         paths: &Paths,
         patience: impl Fn(Option<&Holder>) -> Duration,
@@ -154,7 +157,7 @@ impl Lock {
         &self.directory
     }
 
-    /// Writes into the file who has it.
+    /// Writes the new holder into the lock's file.
     pub(super) fn note(&mut self, holder: &Holder) -> Result<(), JournalError> {
         let fault = |error| JournalError::Append(self.directory.join(NAME), error);
         self.file.set_len(0).map_err(fault)?;
@@ -164,13 +167,13 @@ impl Lock {
 }
 
 impl AsFd for Lock {
-    /// The descriptor for workers to inherit. It closes on exec unless the caller prevents that.
+    /// The descriptor that workers inherit. It is closed on exec unless the caller prevents that.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-/// The lock's file, in the directory of the runs.
+/// The name of the lock's file, in the directory of the runs.
 const NAME: &str = ".lock";
 
 /// Opens the lock's file, in a directory that nobody else may write to.
@@ -206,11 +209,11 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
     }
 }
 
-/// Who holds the lock, or held it last, by the file; none while a new holder has not written to it
-/// yet.
+/// Who holds the lock or held it last, according to the lock's file; `None` while a new holder has
+/// not written to the file yet.
 ///
 /// # Errors
-/// [`JournalError::File`] and [`JournalError::Line`] if that cannot be read.
+/// [`JournalError::File`] and [`JournalError::Line`] if the file cannot be read.
 pub fn holder(directory: &Path) -> Result<Option<Holder>, JournalError> {
     let path = directory.join(NAME);
     match file::read(&path, LARGEST_NOTE, Guard::Owned) {

@@ -1,9 +1,9 @@
-//! Describes what a run did, as its journal says.
+//! Describes what a run did, according to its journal.
 //!
-//! In: a run's directory, root's own; names in it are hostile. Out: [`RunLog`]: its header, the
-//! outcome of each container that it entered or settled, and what follows: what was interrupted,
-//! what failed, what was carried with the request. The last lines of output are not kept here: the
-//! files in `output` have more.
+//! In: a run's directory, which only root writes; names in it are hostile. Out: [`RunLog`]: the
+//! run's header, and the outcome of each container that the run entered or settled. From these it
+//! answers which containers failed, which were interrupted, and what was carried with the request.
+//! The last lines of output are not kept here: the files in `output` have more.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -22,30 +22,30 @@ use crate::sys::file::{self, Guard};
 /// The journal's name in the directory of its run.
 pub const JOURNAL: &str = "journal.jsonl";
 
-/// The name of the copy of the file that a run carried.
+/// The name of a run's copy of the file carried with the request.
 pub(super) const PROGRAM: &str = "program";
 
-/// The directory of the outputs, in the directory of its run.
+/// The name of the directory with the outputs, in the directory of a run.
 pub const OUTPUT: &str = "output";
 
-/// The most bytes of the file that a run carries.
+/// The largest file that a run can carry, in bytes.
 pub const LARGEST_PROGRAM: u64 = 1 << 30;
 
-/// One instance of a container on this node: no two have the same.
+/// The identity of one instance of a container on this node. No two instances share it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceId {
-    /// The boot of the machine.
+    /// The boot ID of the machine.
     pub boot: String,
     /// The container's ID.
     pub id: String,
-    /// Its first process.
+    /// The process ID of the container's first process.
     pub pid: u32,
-    /// When that was started, in clock ticks since boot.
+    /// When that process was started, in clock ticks since boot.
     pub started: u64,
 }
 
 impl InstanceId {
-    /// The instance of this container, which was seen in this boot of the machine.
+    /// The identity of this container's instance. It was seen in the boot `boot` of the machine.
     #[must_use]
     pub fn of(container: &Container, boot: &str) -> Self {
         Self {
@@ -57,81 +57,82 @@ impl InstanceId {
     }
 }
 
-/// A run by its journal.
+/// A run, as its journal describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunLog {
     /// The run's directory.
     pub directory: PathBuf,
-    /// Its header.
+    /// The run's header.
     pub header: RunHeader,
-    /// What it carried into containers.
+    /// The payloads that the run carried into containers.
     pub carried: Vec<Carried>,
-    /// The containers that were planned, each once.
+    /// The containers for which the run planned patches, each once.
     pub planned: Vec<ContainerKey>,
-    /// Each entry into a container, and each container that nothing entered, in order.
+    /// An entry for each patch of each container, in order, including containers that nothing
+    /// entered.
     pub entries: Vec<LogEntry>,
     /// The containers that could not be identified, each once.
     pub unidentified: Vec<NotUnderstood>,
-    /// Who resumed it.
+    /// Who resumed the run, once for each resume.
     pub resumed: Vec<Resumed>,
-    /// How it ended; none while it is under way, or if it was killed.
+    /// How the run ended; `None` while it is under way, or if it was killed.
     pub finished: Option<Finished>,
 }
 
-/// The outcome of a container in a run.
+/// One patch of a container in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When it was started, or settled.
+    /// When the patch was started, or settled without a start.
     pub at: Timestamp,
-    /// The boot of the machine.
+    /// The boot ID of the machine.
     pub boot: String,
     /// The digest of what ran, or would have run.
     pub digest: Option<Digest>,
-    /// The ban for which it ran, or would have run.
+    /// The ban that is the reason for the patch.
     pub ban: Option<String>,
     /// The container.
     pub container: Container,
-    /// How far it got.
+    /// How far the patch got.
     pub state: EntryState,
 }
 
-/// How far it got in a container.
+/// How far a patch of a container got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryState {
-    /// It was entered, and how that ended was not recorded.
+    /// The container was entered; no end was recorded.
     Started {
-        /// With this number.
+        /// The number of the patch in its run.
         number: usize,
-        /// By whom.
+        /// The worker that entered the container.
         worker: WorkerId,
-        /// Whether it was paused, to be resumed for the patch.
+        /// Whether the container was paused, and was to be resumed for the patch.
         unpause: bool,
     },
-    /// It was entered, and ended.
+    /// The container was entered, and the end was recorded.
     Ended {
-        /// With this number.
+        /// The number of the patch in its run.
         number: usize,
         /// The result. `tail` is empty.
         done: JobResult,
     },
-    /// Nothing entered it, for this reason.
+    /// Nothing entered the container; this is the outcome.
     Settled(Outcome),
 }
 
-/// What a run knows of an instance of a container.
+/// What a run knows about a payload in one instance of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PriorState<'a> {
-    /// Nothing, or only that its turn never came.
+    /// Nothing, or only that the run stopped before the container's turn.
     New,
-    /// It was entered, and how that ended is not known.
+    /// The container was entered; no end was recorded.
     Interrupted(&'a LogEntry),
-    /// This outcome.
+    /// The patch is over, with this outcome.
     Over(&'a Outcome),
 }
 
 impl LogEntry {
-    /// How it ended. One that was started and has no end counts as interrupted once its worker is
-    /// gone.
+    /// The outcome of the patch. A patch without a recorded end counts as interrupted. While its
+    /// worker still runs ([`LogEntry::is_under_way`]), that is not true yet.
     #[must_use]
     pub const fn outcome(&self) -> &Outcome {
         match &self.state {
@@ -141,7 +142,7 @@ impl LogEntry {
         }
     }
 
-    /// Its number; none if nothing entered the container.
+    /// The number of the patch; `None` if nothing entered the container.
     #[must_use]
     pub const fn number(&self) -> Option<usize> {
         match self.state {
@@ -150,20 +151,20 @@ impl LogEntry {
         }
     }
 
-    /// Which container, and what ran there or would have run.
+    /// The container, and the digest of what ran there or would have run.
     #[must_use]
     pub fn key(&self) -> (ContainerKey, Option<Digest>) {
         (ContainerKey::of(&self.container), self.digest)
     }
 
-    /// Which instance of the container it was.
+    /// The instance of the container.
     #[must_use]
     pub fn instance(&self) -> InstanceId {
         InstanceId::of(&self.container, &self.boot)
     }
 
-    /// Whether its worker is at work, or may be: the machine has not rebooted, and the process
-    /// exists.
+    /// Whether the patch's worker runs, or may run: no end is recorded, the machine has not
+    /// rebooted, and the process exists.
     #[must_use]
     pub fn is_under_way(&self, boot: &str) -> bool {
         match self.state {
@@ -174,7 +175,7 @@ impl LogEntry {
 }
 
 impl RunLog {
-    /// When it wrote its last line.
+    /// The time of the run's last line.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
         let mut last = self.header.started;
@@ -190,14 +191,14 @@ impl RunLog {
         last
     }
 
-    /// Whether it was at work in this boot of the machine.
+    /// Whether the run was started or resumed in this boot of the machine.
     #[must_use]
     pub fn was_at_work_in(&self, boot: &str) -> bool {
         self.header.boot == boot || self.resumed.iter().any(|resumed| resumed.boot == boot)
     }
 
-    /// What it knows about the payload with this digest in this instance of a container: its last
-    /// record.
+    /// What the run knows about the payload with this digest in this instance of a container. The
+    /// last entry counts.
     #[must_use]
     pub fn prior_state(&self, digest: Digest, instance: &InstanceId) -> PriorState<'_> {
         let Some(entry) = self.entries.iter().rev().find(|entry| {
@@ -216,7 +217,7 @@ impl RunLog {
         }
     }
 
-    /// The last entry on each payload in each container, in order.
+    /// The last entry for each payload in each container, in order.
     fn last_entries(&self) -> Vec<&LogEntry> {
         let mut seen = HashSet::new();
         let mut last: Vec<_> = self.entries.iter().rev().collect();
@@ -225,7 +226,8 @@ impl RunLog {
         last
     }
 
-    /// What it did: every entry, without turns that were first skipped and came later.
+    /// All entries of the run, except "not started" entries of containers that got their turn
+    /// later.
     #[must_use]
     pub fn reached(&self) -> Vec<&LogEntry> {
         let mut not_started = self.last_entries();
@@ -236,8 +238,8 @@ impl RunLog {
         reached
     }
 
-    /// Each planned container: whether it is ok, whichever the instance, by the last entry on each
-    /// payload there.
+    /// Each planned container, and whether it is ok. The last entry for each payload counts,
+    /// whichever instance of the container it is about.
     #[must_use]
     pub fn ok(&self) -> HashMap<ContainerKey, bool> {
         let mut ok = HashMap::new();
@@ -251,7 +253,7 @@ impl RunLog {
         ok
     }
 
-    /// The planned containers about which it has nothing more.
+    /// The planned containers for which the run has no entry.
     #[must_use]
     pub fn not_started(&self) -> Vec<&ContainerKey> {
         let mut containers: Vec<_> = self.planned.iter().collect();
@@ -260,7 +262,7 @@ impl RunLog {
         containers
     }
 
-    /// Which containers failed, whichever instance runs now: for `--only-failed`.
+    /// The containers that failed, whichever instance of them runs now. `--only-failed` needs them.
     #[must_use]
     pub fn not_ok(&self) -> FailedContainers {
         let mut failed = FailedContainers::default();
@@ -285,7 +287,8 @@ impl RunLog {
         (ok, containers.len() - ok + self.not_understood().len())
     }
 
-    /// The containers that were never identified: the others have their own outcomes.
+    /// The containers that were never identified. A container that was identified later has entries
+    /// of its own.
     fn not_understood(&self) -> Vec<&NotUnderstood> {
         let known: HashSet<_> = self
             .entries
@@ -297,7 +300,7 @@ impl RunLog {
         unidentified
     }
 
-    /// The pace at which it last ran.
+    /// The limits with which the run was last started or resumed.
     #[must_use]
     pub fn pace(&self) -> Limits {
         self.resumed
@@ -305,21 +308,21 @@ impl RunLog {
             .map_or(self.header.terms.pace, |resumed| resumed.pace)
     }
 
-    /// How long its workers take at most to reach their deadlines.
+    /// The longest time in which one of the run's workers reaches its deadline.
     #[must_use]
     pub fn longest_job(&self) -> Duration {
         let timeouts = self.carried.iter().map(|carried| carried.work.timeout);
         Duration::from_secs(timeouts.max().unwrap_or(0))
     }
 
-    /// The first number that no entry has.
+    /// The next free number for an entry.
     #[must_use]
     pub fn next_number(&self) -> usize {
         let numbers = self.entries.iter().filter_map(LogEntry::number);
         numbers.max().unwrap_or(0) + 1
     }
 
-    /// The file that it carried, unchanged.
+    /// The file carried with the run, from the run's copy.
     ///
     /// # Errors
     /// [`JournalError::Program`] if the copy has changed, [`JournalError::File`] if it cannot be
@@ -337,7 +340,8 @@ impl RunLog {
         }
     }
 
-    /// The file with a container's output, whether or not it exists.
+    /// The path of the file with a container's output, whether or not the file exists; `None` if
+    /// nothing entered the container.
     #[must_use]
     pub fn output(&self, entry: &LogEntry) -> Option<PathBuf> {
         let number = entry.number()?;
@@ -345,7 +349,7 @@ impl RunLog {
     }
 }
 
-/// The containers of a run that failed.
+/// The failed containers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailedContainers {
     containers: HashSet<ContainerKey>,
@@ -353,27 +357,27 @@ pub struct FailedContainers {
 }
 
 impl FailedContainers {
-    /// Whether this container is one of them.
+    /// Whether this container is among the failed ones.
     #[must_use]
     pub fn has(&self, container: &Container) -> bool {
         self.containers.contains(&ContainerKey::of(container))
             || self.unidentified.contains(&container.id)
     }
 
-    /// Whether one that still cannot be identified is one of them, by its ID.
+    /// Whether a container that still cannot be identified is among the failed ones, by its ID.
     #[must_use]
     pub fn has_unidentified(&self, id: &str) -> bool {
         self.unidentified.contains(id) || self.containers.iter().any(|named| named.id == id)
     }
 }
 
-/// The name of the marker file for a run that was resumed in this boot of the machine.
+/// The name of the marker file of a run that was resumed in this boot of the machine.
 pub(super) fn resumed(boot: &str) -> String {
     let fits = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
     format!("resumed-{}", boot.chars().filter(fits).collect::<String>())
 }
 
-/// How many bytes the files of a directory have; none if it does not exist.
+/// The size in bytes of all files in a directory; 0 if the directory does not exist.
 #[must_use]
 pub fn bytes_in(directory: &Path) -> u64 {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
@@ -384,7 +388,7 @@ pub fn bytes_in(directory: &Path) -> u64 {
         .sum()
 }
 
-/// The file for a container's output, in the directory of its run.
+/// The path of the file with a container's output, in the directory of its run.
 pub(super) fn output(run: &Path, number: usize, id: &str) -> PathBuf {
     let fits = |letter: &char| letter.is_ascii_alphanumeric() || "_+.-".contains(*letter);
     let short: String = id.chars().filter(fits).take(12).collect();

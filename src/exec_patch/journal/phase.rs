@@ -1,6 +1,6 @@
-//! Tells the state of a run.
+//! Finds the state of a run.
 //!
-//! In: a run's journal, who holds the lock, and which processes are alive. Out: a [`Phase`].
+//! In: a run's journal, the holder of the lock, and the living processes. Out: a [`Phase`].
 
 use serde::Serialize;
 
@@ -14,20 +14,20 @@ use super::{boot, lock};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// It is under way.
+    /// The run is under way.
     UnderWay,
-    /// Its main process was killed; some of its workers are still at work.
+    /// The run's main process was killed; some of the run's workers still run.
     Orphaned,
-    /// Its main process was killed.
+    /// The run's main process was killed.
     Killed,
-    /// It stopped before all containers were done.
+    /// The run stopped before all containers were done.
     Stopped,
     /// All containers were done.
     Finished,
 }
 
 impl Phase {
-    /// The state of `past`, by its journal and by who holds the lock.
+    /// The state of the run `past`. Its journal and the holder of the lock decide.
     #[must_use]
     pub fn of(past: &RunLog, holder: Option<&Holder>, boot: &str) -> Self {
         match &past.finished {
@@ -43,7 +43,7 @@ impl Phase {
         }
     }
 
-    /// The words for it.
+    /// The state as words for messages.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Phase {
     }
 }
 
-/// What is read once for all runs.
+/// Facts about the node that are read once for all runs.
 pub(super) struct NodeState {
     pub(super) holder: Option<Holder>,
     pub(super) boot: String,

@@ -1,9 +1,10 @@
 //! Reads a journal into a [`RunLog`].
 //!
-//! In: a journal's lines, root's own; names in them are hostile. Out: a [`RunLog`], or the first
-//! line that this program would not have written: nothing is skipped, and nothing missing is
-//! assumed. Text after the last line feed was never finished: its writer was killed, and nothing
-//! followed from it. The file is read line by line, and never more than [`LARGEST`] of it.
+//! In: a journal's lines, which only root writes; names in them are hostile. Out: a [`RunLog`], or
+//! an error that names the first line that this program would not have written. No line is skipped,
+//! and no missing value is guessed. Text after the last line feed is ignored: its writer was killed
+//! before the line was complete, so nobody acted on that line. The file is read line by line, at
+//! most [`LARGEST`] bytes of it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -57,8 +58,8 @@ impl RunLog {
             .ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
     }
 
-    /// Whether it may have entered a container in this boot of the machine, without reading all of
-    /// it.
+    /// Whether the run may have entered a container in this boot of the machine. Most of the
+    /// journal is not read for that.
     ///
     /// # Errors
     /// As [`RunLog::read`].
@@ -96,7 +97,7 @@ struct JournalLines {
 }
 
 impl JournalLines {
-    /// The next line, without its line feed; none after the last complete one.
+    /// The next line, without its line feed; `None` after the last complete line.
     fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
         let mut line = Vec::new();
         let limit = LONGEST_LINE as u64 + 1;
@@ -121,7 +122,7 @@ impl JournalLines {
 
 /// What is wrong with a line.
 enum Fault {
-    /// It is of another version.
+    /// The line is of another version.
     Version(u32),
     /// Anything else, as text.
     Text(String),
@@ -142,19 +143,19 @@ impl From<&str> for Fault {
     }
 }
 
-/// The one field that a line of every version has.
+/// The one field that lines of every version have.
 #[derive(Deserialize)]
 struct AnyForm {
     schema: u32,
 }
 
-/// A journal, as far as it has been read.
+/// A journal that is being read.
 struct Reading<'a> {
     directory: &'a Path,
     past: Option<RunLog>,
-    /// The position of each number in the entries.
+    /// The position of each number in the list of entries.
     by_number: HashMap<usize, usize>,
-    /// What is planned; a resumed run repeats it.
+    /// The planned containers. A resumed run plans some of them again.
     planned: HashSet<ContainerKey>,
 }
 
@@ -206,7 +207,8 @@ impl Reading<'_> {
                 if unidentified.ok || unidentified.outcome != OutcomeKind::NotUnderstood {
                     return Err("it has another outcome".into());
                 }
-                // If found again, it is the same one, perhaps for another reason.
+                // The same container was found before, perhaps for another reason: the newer line
+                // replaces the older.
                 past.unidentified.retain(|known| {
                     (&known.id, &known.place) != (&unidentified.id, &unidentified.place)
                 });
@@ -228,7 +230,8 @@ impl Reading<'_> {
     }
 }
 
-/// Reads a line completely: writing the result again gives the same line.
+/// Reads a line. Written out again, the result must give the same line: so no field of the line is
+/// ignored.
 fn parse(line: &[u8]) -> Result<Line, Fault> {
     let fault = |error: serde_json::Error| Fault::Text(error.to_string());
     let mut read: Value = serde_json::from_slice(line).map_err(fault)?;
@@ -245,7 +248,7 @@ fn parse(line: &[u8]) -> Result<Line, Fault> {
     }
 }
 
-/// The first difference between a line and what this program reads from it.
+/// The first difference between a line and what this program has read from it.
 fn difference(read: &Value, known: &Value) -> Option<String> {
     match (read, known) {
         (Value::Object(read), Value::Object(known)) => {
@@ -270,7 +273,7 @@ fn difference(read: &Value, known: &Value) -> Option<String> {
     }
 }
 
-/// Reads the first line.
+/// Reads the first line, which is the run's header.
 fn begin(directory: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     let AnyForm { schema } =
         serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
@@ -296,7 +299,7 @@ fn begin(directory: &Path, line: &[u8]) -> Result<RunLog, Fault> {
     })
 }
 
-/// The entry for a start.
+/// Makes the entry for a start.
 fn entered(started: Started) -> Result<LogEntry, Fault> {
     let Started {
         number,
@@ -323,7 +326,7 @@ fn entered(started: Started) -> Result<LogEntry, Fault> {
     })
 }
 
-/// Adds to an entry how it ended.
+/// Adds the result to the entry that recorded the start.
 fn finish(entry: &mut LogEntry, ended: Ended, found: Findings) -> Result<(), Fault> {
     let EntryState::Started { number, .. } = entry.state else {
         return Err("its number has ended before".into());
@@ -352,7 +355,7 @@ fn finish(entry: &mut LogEntry, ended: Ended, found: Findings) -> Result<(), Fau
     Ok(())
 }
 
-/// An entry in which nothing entered the container.
+/// Makes an entry for a container that nothing entered.
 fn settled(ended: Ended) -> LogEntry {
     let Ended {
         at,

@@ -1,8 +1,9 @@
 //! Lists the runs of a node and finds them by ID.
 //!
-//! In: the directory of the runs. Out: their IDs, newest first; a run by its whole ID, a unique
-//! prefix of it, or `last`; and [`Prior`], what they patched, which is an error if a journal cannot
-//! be read: what ran there is not known. Names in the directory that are not IDs are skipped.
+//! In: the directory of the runs. Out: the IDs of the runs, newest first; a run, given its whole
+//! ID, a unique prefix of it, or `last`; and [`Prior`], which says what the runs patched. If a
+//! journal cannot be read, [`Prior`] has the error, because it is unknown what that run did. Names
+//! in the directory that are not IDs are skipped.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +18,7 @@ use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::directory;
 
-/// The name for the newest run.
+/// The word that means the newest run.
 const LAST: &str = "last";
 
 /// The runs of a node.
@@ -30,28 +31,28 @@ pub struct Runs {
 /// What earlier runs patched.
 #[derive(Debug, Default)]
 pub struct Prior {
-    /// For each payload's digest and each instance: the run that patched it; none if the last one
-    /// that ran there did not.
+    /// For each payload's digest and each instance of a container: the run that patched the
+    /// instance, or `None` if the payload ran there last without success.
     patched: HashMap<(Digest, InstanceId), Option<RunId>>,
-    /// Why runs could not be read.
+    /// Why journals could not be read.
     pub faults: Vec<JournalError>,
-    /// Patches that were started and whose worker is gone.
+    /// Patches that were started, and whose workers are gone.
     pub interrupted: Vec<Interrupted>,
 }
 
 /// A patch whose worker was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interrupted {
-    /// The run.
+    /// The run to which the patch belongs.
     pub run: RunId,
-    /// The variable that identifies the processes it started.
+    /// The variable by which the patch's processes are recognised.
     pub marker: String,
-    /// The container.
+    /// The container that was to be patched.
     pub container: Container,
 }
 
 impl Runs {
-    /// Lists the runs; a node without the directory has none.
+    /// Lists the runs. A node without the directory has no runs.
     ///
     /// # Errors
     /// [`JournalError::Directory`], [`JournalError::File`] if others could write to the directory.
@@ -110,7 +111,7 @@ impl Runs {
         RunLog::read(&self.directory.join(id.as_str()))
     }
 
-    /// What the runs of this boot of the machine patched, as far as they can be read.
+    /// What the runs of this boot of the machine patched, as far as their journals can be read.
     #[must_use]
     pub fn prior(&self, boot: &str) -> Prior {
         let mut prior = Prior::default();
@@ -144,7 +145,8 @@ pub(super) fn ids(directory: &Path) -> Result<Vec<RunId>, JournalError> {
         .collect())
 }
 
-/// The entry as an interrupted patch, if its worker was killed, whether or not that was noticed.
+/// The entry as an interrupted patch, if its worker was killed. The journal may say so, or may have
+/// no end of the patch.
 fn interrupted(run: &RunId, entry: &LogEntry) -> Option<Interrupted> {
     let number = match &entry.state {
         EntryState::Started { number, .. } => *number,
@@ -159,14 +161,14 @@ fn interrupted(run: &RunId, entry: &LogEntry) -> Option<Interrupted> {
 }
 
 impl Prior {
-    /// The run that patched this instance of a container with this digest's payload, if nothing
-    /// that ran there later failed.
+    /// The run that patched this instance of a container with the payload of this digest. `None` if
+    /// that payload ran there again later and failed.
     #[must_use]
     pub fn patched(&self, digest: Digest, instance: &InstanceId) -> Option<&RunId> {
         self.patched.get(&(digest, instance.clone()))?.as_ref()
     }
 
-    /// Adds a run that is later than those added before.
+    /// Adds a run, which must be later than the runs added before.
     fn add(&mut self, past: &RunLog, boot: &str) {
         for entry in past.entries.iter().filter(|entry| entry.boot == boot) {
             self.interrupted.extend(interrupted(&past.header.id, entry));
@@ -181,7 +183,7 @@ impl Prior {
                     | Outcome::Cancelled { .. }
                     | Outcome::LeftUnpaused { .. }
                     | Outcome::Interrupted => None,
-                    // Nothing ran, so what was true before still is.
+                    // Nothing ran, so what earlier runs did still counts.
                     Outcome::AlreadyFine
                     | Outcome::PatchedBefore { .. }
                     | Outcome::Paused

@@ -1,19 +1,19 @@
 //! Describes a run in a few words.
 //!
-//! In: its header. Out: text for one line, for tables, messages and the system log; names in it are
-//! quoted unless they are plain.
+//! In: a run's header. Out: one line of text for tables, messages and the system log. Names in it
+//! are quoted unless they are plain.
 
 use super::line::RunHeader;
 use crate::exec_patch::request::arguments::PatchSource;
 use crate::exec_patch::request::target::{Selector, Target};
 use crate::report::line;
 
-/// The most bans that are named.
+/// At most this many bans are named.
 const MOST_BANS: usize = 3;
 
 impl RunHeader {
-    /// Which containers it is for: `BAN-2026-0007`, `all that are banned`,
-    /// `base debian:12.4, engine docker`.
+    /// Which containers the run is for: `BAN-2026-0007`, `all that are banned`, `base debian:12.4,
+    /// engine docker`.
     #[must_use]
     pub fn subject(&self) -> String {
         let Target {
@@ -45,7 +45,8 @@ impl RunHeader {
         selected + &narrowed.chain(failed).collect::<String>()
     }
 
-    /// What runs in them, as a person typed it, or a text that it is the bans' own patches.
+    /// What runs in the containers: the command as it was typed, or a text that says that the bans'
+    /// own patches run.
     #[must_use]
     pub fn command(&self) -> String {
         match (&self.order.source, self.carried.as_slice()) {
@@ -64,7 +65,7 @@ impl RunHeader {
         }
     }
 
-    /// The bans that it is for, if any.
+    /// The bans that are the reason for the run, if any.
     #[must_use]
     pub fn bans(&self) -> Vec<String> {
         match &self.order.target.selector {
@@ -83,7 +84,7 @@ impl RunHeader {
     }
 }
 
-/// The first few names, and how many more.
+/// The first few names, and the number of the remaining ones.
 fn several(names: &[String]) -> String {
     let named: Vec<_> = names
         .iter()

@@ -1,4 +1,4 @@
-//! Tests that journals are written and read correctly, by many at once, and after a kill.
+//! Tests that journals are written and read correctly, by many processes at once, and after a kill.
 
 mod events;
 mod locking;
@@ -135,7 +135,7 @@ fn draft<'a>(program: Option<&'a ProgramFile>) -> NewRun<'a> {
     }
 }
 
-/// A container that is not identified, for this reason.
+/// A container that cannot be identified, for this reason.
 pub(in crate::exec_patch) fn unidentified(
     id: &str,
     engine: Engine,
@@ -196,7 +196,7 @@ pub(in crate::exec_patch) fn job(journal: &Journal, number: usize, container: Co
     }
 }
 
-/// The line of a container that will be entered.
+/// The line for a container that will be entered.
 pub(in crate::exec_patch) fn planned(container: &Container) -> Planned {
     Planned {
         at: Timestamp::now(),
@@ -206,7 +206,7 @@ pub(in crate::exec_patch) fn planned(container: &Container) -> Planned {
     }
 }
 
-/// How a run ended.
+/// The line with which a run ends.
 pub(in crate::exec_patch) fn finished(journal: &Journal, stopped: Option<Halt>) -> Finished {
     let (run, outcomes) = (journal.id().clone(), [(OutcomeKind::Patched, 1)].into());
     Finished {
@@ -220,7 +220,7 @@ pub(in crate::exec_patch) fn finished(journal: &Journal, stopped: Option<Halt>) 
     }
 }
 
-/// What would run in a container, for this ban.
+/// What would run in a container because of this ban.
 pub(in crate::exec_patch) fn payload(ban: Option<&str>) -> Payload {
     Payload {
         digest: digest(),

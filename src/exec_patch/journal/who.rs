@@ -1,10 +1,11 @@
 //! Finds out who runs this command.
 //!
-//! In: the process itself: its effective user, the login session it comes from
-//! (`/proc/self/loginuid`, which a login sets and `su` and `sudo` do not change), what sudo says in
-//! the environment, and its terminal. Out: [`Who`], for the journal and the system log. The kernel
-//! guarantees the first two. What sudo says is believed because only root writes journals, and root
-//! may lie in its own. Names come from the user database, or are missing.
+//! In: facts about this process: its effective user, the user of its login session
+//! (`/proc/self/loginuid`, which a login sets and `su` and `sudo` do not change), sudo's variables
+//! in the environment, and the terminal. Out: [`Who`], for the journal and the system log. The
+//! kernel guarantees the first two facts. sudo's variables are believed: only root writes journals,
+//! and root could write anything into them anyway. Names come from the user database, or are
+//! missing.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -20,16 +21,16 @@ use crate::sys::file::{self, Guard};
 /// `AUDIT_UID_UNSET`).
 const NO_LOGIN: u32 = u32::MAX;
 
-/// Who runs a command, from where.
+/// Who runs a command, and from where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Who {
     /// The effective user.
     pub user: Account,
-    /// Who logged in.
+    /// The user who logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Account>,
-    /// Who typed `sudo`.
+    /// The user who typed `sudo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sudo: Option<Account>,
     /// The terminal, if there is one: `/dev/pts/3`.
@@ -43,15 +44,15 @@ pub struct Who {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// The number.
+    /// The user's number.
     pub uid: u32,
-    /// The name, if the user database has one.
+    /// The user's name, if the user database has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 impl Account {
-    /// The user of this number, with the name that the user database has.
+    /// The user with this number, and the name from the user database.
     #[must_use]
     pub fn of(uid: u32) -> Self {
         let name = User::from_uid(Uid::from_raw(uid))
@@ -61,7 +62,7 @@ impl Account {
         Self { uid, name }
     }
 
-    /// The name, else the number.
+    /// The user's name, or else the number.
     #[must_use]
     pub fn describe(&self) -> String {
         self.name
@@ -71,7 +72,7 @@ impl Account {
 }
 
 impl Who {
-    /// Who runs this process; `variable` is the environment.
+    /// Who runs this process; `variable` reads the environment.
     #[must_use]
     pub fn here(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let number = |text: &str| {
@@ -100,8 +101,8 @@ impl Who {
         }
     }
 
-    /// The person behind it, as far as known: who logged in, else who typed `sudo`, else the
-    /// effective user.
+    /// The person who acts, as far as known: the user who logged in, else the user who typed
+    /// `sudo`, else the effective user.
     #[must_use]
     pub fn person(&self) -> &Account {
         self.login
@@ -110,7 +111,7 @@ impl Who {
             .unwrap_or(&self.user)
     }
 
-    /// The person, and the user they acted as if that is another: `alice as root`.
+    /// The person, and the effective user if that is another one: `alice as root`.
     #[must_use]
     pub fn describe(&self) -> String {
         let (person, user) = (self.person(), &self.user);
@@ -122,7 +123,8 @@ impl Who {
     }
 }
 
-/// The user who typed `sudo`: its number by sudo(8), its name by the user database, else by sudo.
+/// The user who typed `sudo`. The number comes from sudo (sudo(8)); the name comes from the user
+/// database, else from sudo.
 fn sudo(uid: Option<u32>, name: Option<String>) -> Option<Account> {
     let person = Account::of(uid?);
     Some(Account {

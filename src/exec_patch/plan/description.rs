@@ -1,7 +1,7 @@
-//! Formats a plan for people and for machines.
+//! Writes a plan as text and as JSON.
 //!
-//! In: a plan, with hostile names and reasons. Out: lines for people, each escaped, and lines for
-//! machines, whose fields embargo-exec-patch(8) explains.
+//! In: a plan, with hostile names and reasons. Out: text lines, each escaped; and JSON lines, whose
+//! fields embargo-exec-patch(8) explains.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use crate::node::unaccounted::Unaccounted;
 use crate::report::{self, amount, line as said};
 
 impl Plan {
-    /// The plan for people.
+    /// The plan as text.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines: Vec<String> = self.planned.iter().flat_map(planned).collect();
@@ -33,7 +33,7 @@ impl Plan {
             .collect()
     }
 
-    /// The plan for machines: lines as a journal has them.
+    /// The plan as JSON: the same lines as in a journal.
     #[must_use]
     pub fn json(&self) -> String {
         let carried = self.carried().into_iter().map(Line::Carried);
@@ -112,7 +112,7 @@ fn step(step: &PatchStep) -> Vec<String> {
     }
 }
 
-/// How it would run: `as 0:0, within 600 seconds, checked by sh -c 'test -e /x'`.
+/// How the payload would run: `as 0:0, within 600 seconds, checked by sh -c 'test -e /x'`.
 fn terms(payload: &Payload) -> String {
     let work = &payload.work;
     let mut terms = vec![

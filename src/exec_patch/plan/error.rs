@@ -1,6 +1,6 @@
 //! Lists why a whole run can fail.
 //!
-//! What goes wrong in one container is that container's outcome, not an error here.
+//! A failure in one container is that container's outcome, not an error here.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -15,12 +15,12 @@ use crate::report::{Exit, line};
 use crate::settings::SettingsError;
 use crate::sys::process;
 
-/// A patch of the list that does not run.
+/// A patch in the list that must not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withheld {
-    /// Its ban.
+    /// The ban that has the patch.
     pub ban: String,
-    /// What it would run, for people, one line each.
+    /// What the patch would run, as text, one line each.
     pub lines: Vec<String>,
 }
 
@@ -29,34 +29,35 @@ pub struct Withheld {
 pub enum PatchError {
     /// The node's settings cannot be read.
     Settings(SettingsError),
-    /// What must run is not available.
+    /// The payload is not available.
     Payload(PayloadError),
-    /// Which containers match is not known.
+    /// It is unknown which containers match.
     Select(SelectError),
-    /// What is done cannot be recorded, or was not.
+    /// The journal cannot be written or read.
     Journal(JournalError),
-    /// What ran here before is not known.
+    /// It is unknown what earlier runs did on this node.
     Prior(JournalError),
     /// The list in force cannot be read.
     List(ListError),
-    /// Too few keys signed the list in force for its patches to run: how many signed, and those
-    /// patches.
+    /// Too few keys signed the list in force for its patches to run: the number of signatures, and
+    /// those patches.
     TooFewSigned(SignatureTally, Vec<Withheld>),
-    /// What was asked for can run nowhere: the ban has no patch, or needs something that was not
+    /// The payload can run nowhere: the ban has no patch, or the patch needs something that was not
     /// given.
     NoPatch(NoPatch),
-    /// Another list came into force meanwhile: the version that was used, and the version now.
+    /// Another list came into force during the run: the version that was used, and the present
+    /// version.
     OtherList(u64, Option<u64>),
-    /// The run is over, and nothing more of it may start: with why it stopped, if it did.
+    /// The run is over and cannot be resumed; with the reason why it stopped early, if it did.
     Over(RunId, Option<Halt>),
-    /// The run's own process cannot be set up.
+    /// The run's main process cannot be set up.
     Process(io::Error),
-    /// What was found cannot be printed.
+    /// The result cannot be printed.
     Print(io::Error),
 }
 
 impl PatchError {
-    /// What to do about it, if there is advice.
+    /// What the operator can do about the error, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -78,7 +79,7 @@ impl PatchError {
         .or_else(|| process::takes_root(self).then(|| "run as root".to_owned()))
     }
 
-    /// The exit status for it.
+    /// The exit status for this error.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
@@ -98,7 +99,7 @@ impl PatchError {
         }
     }
 
-    /// What else must be shown, one line each: the patches that do not run.
+    /// Further lines for the operator: the patches that must not run.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
         let Self::TooFewSigned(_, patches) = self else {
@@ -166,7 +167,7 @@ impl Error for PatchError {
     }
 }
 
-/// The hint if it is not known what ran before.
+/// The hint for [`PatchError::Prior`].
 fn prior(error: &JournalError) -> String {
     let remedy = error
         .hint()
@@ -174,7 +175,7 @@ fn prior(error: &JournalError) -> String {
     format!("{remedy}run it with --again, also where an earlier run did the same")
 }
 
-/// The hint once a run is over.
+/// The hint for [`PatchError::Over`].
 fn after(run: &RunId, stopped: Option<Halt>) -> String {
     let anew = format!("embargo exec-patch --only-failed {run} is a new run where it was not ok");
     match stopped {
@@ -186,7 +187,7 @@ fn after(run: &RunId, stopped: Option<Halt>) -> String {
     }
 }
 
-/// Errors that become a [`PatchError`] by `?`.
+/// Conversions from the causes, so that `?` makes a [`PatchError`].
 macro_rules! causes {
     ($($cause:ty => $variant:ident),+ $(,)?) => {$(
         impl From<$cause> for PatchError {

@@ -1,38 +1,39 @@
-//! Decides which container is next, and when to stop.
+//! Decides which container starts next, and when a run stops.
 //!
 //! Pure. In: how many containers there are, the settings for canaries, the window and failures, and
-//! each outcome as it comes. Out: which container starts now, or that none does, and why. It knows
-//! nothing of time, processes or containers: a container is its place in the queue.
+//! each outcome as it comes. Out: which container starts now, or that no container starts, and why.
+//! This file knows nothing of time, processes or containers: a container is only its position in
+//! the queue.
 
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::request::limits::{Limits, Quota};
 
-/// What to do now.
+/// What the run must do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// The container at this place of the queue starts; it is under way from now on.
+    /// Start the container at this position of the queue. It counts as under way from now on.
     Start(usize),
-    /// None starts until one ends.
+    /// Wait: no container may start until another has ended.
     Wait,
-    /// None starts any more, and none is under way.
+    /// Stop: no container may start any more, and none is under way.
     Stop(Halt),
-    /// All have ended.
+    /// All containers have ended.
     Finished,
 }
 
 /// The pace of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Canaries that have yet to show that the command works.
+    /// How many more canaries must succeed before the window opens.
     canaries: usize,
     window: usize,
     max_failures: Quota,
     /// How many containers the run has, including those with nothing to do.
     matches: usize,
-    /// How long the queue is.
+    /// How many containers are in the queue, started or not.
     queue: usize,
-    /// The first one of the queue that has not started.
+    /// The position of the first container in the queue that has not started.
     next: usize,
     under_way: usize,
     failed: usize,
@@ -57,13 +58,13 @@ impl Pace {
         }
     }
 
-    /// Adds this many to the queue.
+    /// Adds this many containers to the queue.
     pub const fn add(&mut self, number: usize) {
         self.queue += number;
     }
 
-    /// Adds this many matches, whether or not there is something to do for them: a limit on
-    /// failures that is a share grows with them.
+    /// Adds this many matching containers, whether or not anything must be done in them. A failure
+    /// limit in per cent grows with them.
     pub const fn hold(&mut self, matches: usize) {
         self.matches += matches;
     }
@@ -83,16 +84,16 @@ impl Pace {
         }
     }
 
-    /// Counts one that was under way as ended. A canary is a container in which the command ran:
-    /// one that was paused, gone, could not be entered, or had nothing to do leaves its place to
-    /// the next one.
+    /// Counts a container that was under way as ended. Only a container in which the command ran
+    /// counts as a canary. A container that was paused, was gone, could not be entered, or had
+    /// nothing to do is followed by another canary.
     pub fn ended(&mut self, outcome: &Outcome) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failed += usize::from(outcome.is_failure());
         let is_canary = self.canaries > 0;
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
-            // If the worker is gone, nobody knows whether the command ran: for a canary that is
+            // If the worker is gone, nobody knows whether the command ran. For a canary, that is
             // reason enough to stop.
             Outcome::Failed { .. }
             | Outcome::TimedOut
@@ -125,29 +126,29 @@ impl Pace {
         }
     }
 
-    /// Starts no further container. The first reason stands.
+    /// Starts no further container. If the run is already stopped, the first reason stays.
     pub fn stop(&mut self, reason: Halt) {
         self.halt = self.halt.or(Some(reason));
     }
 
-    /// Whether no further container starts.
+    /// Whether no further container may start.
     #[must_use]
     pub const fn is_stopped(&self) -> bool {
         self.halt.is_some()
     }
 
-    /// Counts canaries that already showed in the resumed run that the command works.
+    /// Counts canaries that already succeeded before the run was resumed.
     pub const fn have_passed(&mut self, canaries: usize) {
         self.canaries = self.canaries.saturating_sub(canaries);
     }
 
-    /// How many are under way.
+    /// How many containers are under way.
     #[must_use]
     pub const fn under_way(&self) -> usize {
         self.under_way
     }
 
-    /// Those of the queue that have not started.
+    /// The positions of the containers in the queue that have not started.
     #[must_use]
     pub const fn not_started(&self) -> std::ops::Range<usize> {
         self.next..self.queue

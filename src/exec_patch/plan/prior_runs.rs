@@ -1,8 +1,9 @@
-//! Decides what the earlier runs mean for the containers that match.
+//! Decides which patches earlier runs have already done in the matching containers.
 //!
-//! In: the journals, read once, and what a scan finds. Out: plans, and for a resumed run, what it
-//! already knows of each container. An instance of a container counts, not its name: a restarted
-//! container is another instance. Not checked: whether anything was undone in a container since.
+//! In: the journals, read once, and the containers that a scan finds. Out: plans; and for a resumed
+//! run, what it already knows about each container. Only the same instance of a container counts: a
+//! restarted container is another instance, even with the same name. Not checked: whether somebody
+//! has undone a patch since.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -29,7 +30,7 @@ pub struct PriorRuns {
     prior: Prior,
     boot: String,
     past: Option<RunLog>,
-    /// If the resumed run was for another one's failures: those.
+    /// If the resumed run was itself for the failures of another run: those failed containers.
     not_ok: Option<FailedContainers>,
 }
 
@@ -37,9 +38,10 @@ impl PriorRuns {
     /// Reads the journals.
     ///
     /// # Errors
-    /// [`PatchError::Prior`] if a journal from this boot of the machine cannot be read: what that
-    /// run patched is not known. With `--again` that does not matter, and is a warning.
-    /// [`PatchError::Journal`] if the journal of the run whose failures it is for cannot be read.
+    /// [`PatchError::Prior`] if a journal from this boot of the machine cannot be read: it is
+    /// unknown what that run patched. With `--again` that is only a warning.
+    /// [`PatchError::Journal`] if this run is for the failures of another run, and the other run's
+    /// journal cannot be read.
     pub fn new(runs: &Runs, request: &Request) -> Result<Self, PatchError> {
         let boot = journal::boot()?;
         let past = request.past().cloned();
@@ -61,7 +63,7 @@ impl PriorRuns {
         })
     }
 
-    /// Why some journals that do not matter could not be read, one line each.
+    /// Why some journals could not be read although they were not needed, one line each.
     pub fn faults(&self) -> impl Iterator<Item = String> {
         self.prior.faults.iter().map(|fault| line::causes(fault))
     }
@@ -72,13 +74,13 @@ impl PriorRuns {
         &self.prior.interrupted
     }
 
-    /// The containers of the resumed run, if it was for another one's failures.
+    /// The failed containers that the resumed run is for, if it was started with `--only-failed`.
     #[must_use]
     pub const fn not_ok(&self) -> Option<&FailedContainers> {
         self.not_ok.as_ref()
     }
 
-    /// The plan for what the first scan found.
+    /// The plan for the containers of the first scan.
     #[must_use]
     pub fn first_plan(&self, selection: Selection, request: &Request) -> Plan {
         let in_place = request
@@ -92,7 +94,7 @@ impl PriorRuns {
         }
     }
 
-    /// The plan for what a scan found.
+    /// The plan for the containers of a later scan.
     #[must_use]
     pub fn plan(&self, selection: Selection, request: &Request) -> Plan {
         let again = request.payloads.order().again;
@@ -107,8 +109,8 @@ impl PriorRuns {
         })
     }
 
-    /// The earlier run that did the same. What the run itself patched before it was resumed does
-    /// not count as an earlier run's.
+    /// The ID of the earlier run that patched this container with the same payload. A resumed run
+    /// does not count as earlier than itself.
     fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
         let own = self.past.as_ref().map(|past| &past.header.id);
         let run = self
@@ -117,8 +119,8 @@ impl PriorRuns {
         (Some(run) != own).then(|| run.to_string())
     }
 
-    /// What the resumed run already knows about this. A patch that was started and has no end runs
-    /// again only if a check can say whether it must.
+    /// The outcome that the resumed run already has for this payload in this container. An
+    /// interrupted patch runs again only if a check can tell whether that is necessary.
     fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
         match self
             .past
@@ -126,16 +128,16 @@ impl PriorRuns {
             .prior_state(payload.digest, &InstanceId::of(container, &self.boot))
         {
             PriorState::Over(outcome) => Some(outcome.clone()),
-            // If it should be paused, a person must look at it first: entering it now would hide
-            // that.
+            // The container may be left unpaused. A person must look at it first; entering it now
+            // would hide that.
             PriorState::Interrupted(entry) => Some(interrupted(entry))
                 .filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted),
             PriorState::New => None,
         }
     }
 
-    /// The containers of the resumed run that no longer match, with the last entry of each of their
-    /// patches: they are gone, and that is the last that is known about them.
+    /// The containers of the resumed run that no longer match, with the last entry for each of
+    /// their patches. The containers are gone, and nothing newer is known about them.
     fn gone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
         let matching: HashSet<_> = plan
             .planned
@@ -159,7 +161,7 @@ impl PriorRuns {
     }
 }
 
-/// The outcome of a patch that was started and has no end.
+/// The outcome of a patch that was started and has no recorded end.
 fn interrupted(entry: &LogEntry) -> Outcome {
     let unpause = match entry.state {
         EntryState::Started { unpause, .. } => unpause,

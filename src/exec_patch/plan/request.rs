@@ -1,9 +1,10 @@
-//! Works out what a run must do, and what it takes over from an earlier one.
+//! Works out what a run must do, and what it takes over from an earlier run.
 //!
-//! In: what was typed, and the journals. Out: an [`Request`]: what runs, for which containers, at
-//! which pace, and the run that it resumes or whose failures it retries. An earlier run's order and
-//! the file it carried come from its journal, which is root's; what happened to the original file
-//! since does not matter. Not checked: whether anything matches.
+//! In: the command line, and the journals. Out: a [`Request`]: what runs, in which containers, with
+//! which limits; and the earlier run that is resumed, or whose failures are retried. The order of
+//! an earlier run, and the file carried with it, come from that run's directory, which only root
+//! writes. Later changes of the original file do not matter. Not checked: whether any container
+//! matches.
 
 use std::collections::HashSet;
 
@@ -26,31 +27,31 @@ use crate::lineage::digest::Digest;
 /// What a run must do.
 #[derive(Debug)]
 pub struct Request {
-    /// What runs, and where it is wanted.
+    /// What runs, and in which containers.
     pub payloads: Payloads,
-    /// At which pace.
+    /// How many containers at once, and how many failures.
     pub limits: Limits,
-    /// The most bytes of each container's output that are kept.
+    /// How many bytes of each container's output are kept.
     pub output_limit: u64,
-    /// What it takes over from an earlier run.
+    /// What the run takes over from an earlier run.
     pub origin: Predecessor,
-    /// The list that must answer, if its patches run unattended.
+    /// If the list's patches run unattended: the list that must still be in force.
     pub list: Option<ListId>,
 }
 
-/// What a run takes over from an earlier one.
+/// What a run takes over from an earlier run.
 #[derive(Debug)]
 pub enum Predecessor {
-    /// Nothing: it was typed.
+    /// Nothing: the operator typed the whole request.
     Typed,
-    /// It resumes this one.
+    /// Everything: the run resumes this one.
     Resumed(Box<RunLog>),
-    /// It is only for the containers that failed there.
+    /// The order: the run is only for the containers that failed in that run.
     Failures(RunId, FailedContainers),
 }
 
 impl Request {
-    /// A new request, as typed.
+    /// A new request, from the command line.
     ///
     /// # Errors
     /// [`PatchError::Payload`].
@@ -69,11 +70,11 @@ impl Request {
         })
     }
 
-    /// Resumes an earlier run. The typed pace counts.
+    /// Resumes an earlier run. A typed pace replaces the earlier one.
     ///
     /// # Errors
-    /// [`PatchError::Journal`] if there is no such run, or it cannot be read; [`PatchError::Over`]
-    /// if it ended and cannot be resumed.
+    /// [`PatchError::Journal`] if the file carried with the run cannot be read or has changed;
+    /// [`PatchError::Over`] if the run ended and cannot be resumed.
     pub fn resumed(past: RunLog, pace: PaceWords) -> Result<Self, PatchError> {
         let before = past.pace();
         let limits = pace.over(before);
@@ -91,11 +92,12 @@ impl Request {
         })
     }
 
-    /// A new run of an earlier one's order, for the containers that failed. The typed pace and
-    /// output limit count.
+    /// A new run with the order of an earlier run, for the containers that failed there. A typed
+    /// pace and a typed output limit replace the earlier ones.
     ///
     /// # Errors
-    /// As [`Request::resumed`].
+    /// [`PatchError::Journal`] if there is no such run, or its journal or the file carried with it
+    /// cannot be read.
     pub fn failures(
         run: &str,
         runs: &Runs,
@@ -117,7 +119,7 @@ impl Request {
         })
     }
 
-    /// The pace and the like, for the journal.
+    /// The limits of the run, for the journal.
     #[must_use]
     pub const fn terms(&self) -> RunTerms {
         RunTerms {
@@ -126,7 +128,7 @@ impl Request {
         }
     }
 
-    /// What starts it.
+    /// What caused the run.
     #[must_use]
     pub const fn trigger(&self) -> Trigger {
         if self.list.is_some() {
@@ -136,7 +138,7 @@ impl Request {
         }
     }
 
-    /// The run that it resumes.
+    /// The earlier run that is resumed.
     #[must_use]
     pub fn past(&self) -> Option<&RunLog> {
         match &self.origin {
@@ -145,7 +147,7 @@ impl Request {
         }
     }
 
-    /// The run whose failures it is for; if it resumes a run, that run's.
+    /// The run whose failures this run is for. A resumed run keeps what it was started for.
     #[must_use]
     pub fn only_failed(&self) -> Option<&RunId> {
         match &self.origin {
@@ -155,7 +157,7 @@ impl Request {
         }
     }
 
-    /// Reduces a selection to what the request is about.
+    /// Removes from a selection the containers that the request is not about.
     pub fn narrow(&self, selection: &mut Selection, not_ok: Option<&FailedContainers>) {
         let of_origin = match &self.origin {
             Predecessor::Failures(_, not_ok) => Some(not_ok),
@@ -172,7 +174,7 @@ impl Request {
             .retain(|unidentified| not_ok.has_unidentified(&unidentified.id));
     }
 
-    /// How many containers the run has: those of this plan, and those of the run that it resumes.
+    /// How many containers the run has: those of this plan, and those of the run that is resumed.
     #[must_use]
     pub fn matches(&self, plan: &Plan) -> usize {
         let before = self
@@ -189,7 +191,7 @@ impl Request {
         all.len()
     }
 
-    /// In how many containers of the run that it resumes everything succeeded.
+    /// In how many containers of the resumed run every patch succeeded, and at least one ran.
     #[must_use]
     pub fn canaries_passed(&self) -> usize {
         let Some(past) = self.past() else { return 0 };
@@ -206,8 +208,8 @@ impl Request {
     }
 }
 
-/// Whether a run that ended like this may be resumed. A stop that protected the other containers
-/// stays in force, unless another pace was asked for.
+/// Whether a run that ended like this may be resumed. If it stopped to protect the remaining
+/// containers, it may be resumed only with a different pace.
 fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<(), Option<Halt>> {
     match finished.stopped {
         None => Err(None),
@@ -215,15 +217,15 @@ fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<()
         Some(halt @ Halt::Failures { .. }) if limits.max_failures == before.max_failures => {
             Err(Some(halt))
         }
-        // It was stopped from outside, or could not see everything: what it did not start is still
-        // left to do.
+        // The run was stopped from outside, or could not see all containers. The containers that it
+        // did not start are still to be patched.
         Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal | Halt::Scan) => {
             Ok(())
         }
     }
 }
 
-/// The run's payloads, with the carried file unchanged.
+/// The run's payloads, with the file carried with it.
 fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
     let bytes = past.program()?;
     let name = past
@@ -237,7 +239,7 @@ fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
         digest: Digest::of(&bytes),
         bytes: bytes.into(),
     });
-    // A script was carried for a ban only if that ban signed it.
+    // A script was carried because of a ban only if that ban signed the script.
     let is_signed = past
         .header
         .carried

@@ -1,7 +1,7 @@
-//! Defines the JSON objects of `--history`, beside the lines of the journals.
+//! Defines the JSON objects of `--history` that are not lines of a journal.
 //!
-//! In: runs as read. Out: the objects that become JSON. Names in them are hostile; JSON escapes
-//! them.
+//! In: runs as they were read. Out: the objects that become JSON. Names in them are hostile; JSON
+//! escapes them.
 
 use std::path::PathBuf;
 
@@ -20,18 +20,18 @@ use crate::sys::clock::Timestamp;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum HistoryLine<'a> {
-    /// A run.
+    /// A run that can be read.
     Summary(Summary<'a>),
     /// A run that cannot be read.
     Unreadable {
-        /// Its ID.
+        /// The run's ID.
         run: &'a RunId,
-        /// Why, naming file and line.
+        /// The reason, with file and line.
         fault: String,
     },
 }
 
-/// A run in a line; the keys are those of its journal if that has them.
+/// A run in one line. A key that a journal has too means the same here.
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     run: &'a RunId,

@@ -1,4 +1,4 @@
-//! Tests that a history says what the journals say, and is fit for a terminal.
+//! Tests that a history repeats what the journals say, and is safe to print on a terminal.
 
 use super::super::line::Finished;
 use super::super::past::JOURNAL;
@@ -17,7 +17,7 @@ use crate::sys::replace;
 const ID: &str = "4c1f09a2b7d3aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00";
 const STARTED: &str = "2026-11-20T22:15:00Z";
 
-/// The text with placeholders for what differs from test to test.
+/// The text, with placeholders for the parts that differ from test to test.
 fn plain(text: &str, journal: &Journal) -> String {
     let directory = journal.directory().parent().unwrap().to_str().unwrap();
     let started = journal.header.started.to_string();
@@ -26,7 +26,7 @@ fn plain(text: &str, journal: &Journal) -> String {
         .replace(&started, STARTED)
 }
 
-/// A run with one container of each kind.
+/// Records a run with one container for each kind of outcome.
 fn mixed(journal: &Journal) {
     let [one, two, three, four] =
         [(ID, 11), ("c2", 12), ("c3", 13), ("c4", 14)].map(|(id, pid)| container(id, pid));
@@ -100,7 +100,7 @@ fn the_table_has_a_line_for_each_run_newest_first() {
         format!("{head}\n{row}       under way\n")
     );
     drop(lock);
-    // Its main process is gone; this process, its worker, is not.
+    // The main process is gone. This test's own process stands for a worker that still runs.
     replace::replace(&paths.patches.join(".lock"), 0o600, b"").unwrap();
     assert_eq!(
         plain(&table(&runs).unwrap().0, &journal),
@@ -228,7 +228,7 @@ fn machines_get_an_object_for_each_run() {
         "duration_ms": 1250, "output_bytes": 3, "output_tail": "ok\n",
     });
     assert_eq!(survived, of_container);
-    // Half a line, from a process that is still writing.
+    // Adds half a line, as a process that is still writing would.
     let mut draft = std::fs::OpenOptions::new()
         .append(true)
         .open(journal.directory().join(JOURNAL))

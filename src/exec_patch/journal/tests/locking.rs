@@ -1,4 +1,4 @@
-//! Tests that one run works at a time.
+//! Tests that only one run works at a time.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn a_second_run_learns_who_runs() {
 fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
     let (_directory, paths) = node();
     let (lock, journal) = started(&paths);
-    // Its main process is gone; its worker holds the lock, as if it had inherited it.
+    // The main process is gone. A worker holds the lock, as if the worker had inherited it.
     let gone = Holder {
         process: WorkerId {
             pid: 1,
@@ -80,7 +80,7 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
         assert!(
             waiting.at_most <= Duration::from_secs(31) && waiting.at_most > Duration::from_secs(20)
         );
-        // The worker ends.
+        // Now the worker ends.
         if told.len() == 2 {
             lock = None;
         }

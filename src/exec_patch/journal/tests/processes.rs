@@ -1,9 +1,9 @@
-//! Tests that many processes, killed or not, leave whole lines.
+//! Tests that many processes that write to one journal leave only whole lines, even when killed.
 
 use super::*;
 
-/// What the processes of the tests below do: `EMBARGO_TEST_WRITER` says what, `EMBARGO_TEST_RUN` in
-/// which run.
+/// The part of the processes that the tests below start: `EMBARGO_TEST_WRITER` says what to do,
+/// `EMBARGO_TEST_RUN` in which run.
 #[test]
 #[ignore = "it is a process of other tests"]
 fn a_process() {
@@ -44,7 +44,7 @@ fn a_process() {
     }
 }
 
-/// Starts this program again as the process above.
+/// Starts this test program again, as the process above.
 pub(super) fn process(shell: &str, part: &str, run: &Path) -> Child {
     #[allow(clippy::disallowed_methods)] // Whether several processes get along is what is tested.
     let mut command = Command::new("/bin/sh");
@@ -96,7 +96,8 @@ fn writers_that_are_killed_leave_whole_lines() {
                 )
             })
             .collect();
-        // At a different point of their work in each round, but not before they write.
+        // Each round kills the process at a different point of its work, but never before its first
+        // line.
         let wanted = size() + 10_000 * round;
         while size() < wanted {
             assert!(

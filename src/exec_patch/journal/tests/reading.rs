@@ -1,4 +1,4 @@
-//! Tests that a journal is read as it was written, and nothing else is read.
+//! Tests that a journal is read as it was written, and that anything else is an error.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn a_run_is_read_as_it_was_written() {
         ))
         .unwrap();
 
-    // Whoever resumes a run finds and records some of it again.
+    // A resumed run finds and records some containers again.
     journal
         .unidentified(&unidentified(
             "",
@@ -161,7 +161,7 @@ fn one_id_in_two_state_directories_is_two_containers_and_one_engine_or_another_i
                 ..other
             })
     );
-    // A container that was not identified at first and was patched later is ok.
+    // A container that could not be identified at first and was patched later is ok.
     journal
         .unidentified(&unidentified("late", Engine::Docker, "/b", "it is cut"))
         .unwrap();

@@ -159,7 +159,7 @@ fn patched_before_is_what_nothing_later_went_wrong_in() {
             }
         }
         drop((journal, lock));
-        // Runs of one second are in no order.
+        // Separates the runs by more than a second: runs of the same second have no fixed order.
         std::thread::sleep(Duration::from_millis(1_100));
     }
     let boot = boot().unwrap();

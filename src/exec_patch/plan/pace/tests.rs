@@ -8,7 +8,7 @@ const FAILED: Outcome = Outcome::Failed {
     status: 1,
 };
 
-/// One letter for each container of the queue: how it would end.
+/// One letter stands for one container of the queue: how its patch would end.
 fn outcome(letter: char) -> Outcome {
     match letter {
         '.' => Outcome::Patched,
@@ -36,8 +36,8 @@ const fn limits(canary: usize, parallel: Quota, max_failures: Quota) -> Limits {
     }
 }
 
-/// Runs a queue; the one that has been under way longest ends next. Returns how many were under way
-/// together at most, how many started, and how it ended.
+/// Runs a queue; the container that has been under way longest ends next. Returns how many
+/// containers were under way at the same time, how many started, and how the run ended.
 fn carried_out(limits: Limits, queue: &str) -> (usize, usize, NextStep) {
     let outcomes: Vec<_> = queue.chars().map(outcome).collect();
     let mut pace = Pace::new(limits, outcomes.len());
@@ -257,7 +257,7 @@ fn what_a_rescan_finds_joins_the_queue_and_the_limit_follows() {
         assert_eq!(pace.next(), NextStep::Start(1));
         pace.ended(&Outcome::Patched);
         assert_eq!(pace.next(), NextStep::Finished);
-        // One of those has nothing to do.
+        // One of the containers has nothing to do.
         pace.hold(21);
         pace.add(20);
         assert_eq!(
