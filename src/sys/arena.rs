@@ -1,37 +1,38 @@
 //! Allocates memory for a program that runs for a millisecond.
 //!
-//! It hands out one block, piece after piece. Only the newest piece is ever taken back; the end of
-//! the process frees everything. In: requests of the allocator's interface. Out: memory, from the C
-//! library once the block is full, so that large input costs what it always cost. It decides
-//! nothing and reads nothing. Worth it because musl's allocator keeps mapping and unmapping groups
-//! of pages while little memory is in use: with it the gate makes 48 such calls, a `create` takes 0.3
-//! to 0.4 ms more, which is all that it may take, and the most memory in use is 2,116 KiB instead of
-//! at most 2,048 (Linux 6.18, musl 1.2.5). Keeping larger pieces for reuse was tried and saved
-//! nothing. Not for programs that run for long.
+//! The arena owns one block and hands out pieces of it, one after the other. Only the newest piece
+//! can be given back; everything else is freed when the process ends. Once the block is full,
+//! memory comes from the C library, so large input costs no more than without the arena. In: the
+//! requests of the allocator's interface. Out: memory. The arena is needed because musl's allocator
+//! maps and unmaps groups of pages all the time while little memory is in use. With musl's
+//! allocator, the gate makes 48 such system calls, a `create` takes 0.3 to 0.4 ms longer, which is
+//! all the time that the gate may take, and at most 2,116 KiB of memory are in use instead of 2,048
+//! (Linux 6.18, musl 1.2.5). Keeping larger pieces for reuse was tried, and saved nothing. Not for
+//! programs that run for long.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of the block: twice what a create with a list of ten million takes. Pages that are never
-/// touched cost nothing.
+/// The size of the block, in bytes: twice what a `create` with a list of ten million digests takes.
+/// Pages that are never touched cost nothing.
 const SIZE: usize = 256 << 10;
 
-/// The alignment of the block, in bytes: a page.
+/// The alignment of the block, in bytes: one page.
 const ALIGNMENT: usize = 4_096;
 
-/// The block, for `#[global_allocator]`.
+/// The block and its state, for `#[global_allocator]`.
 #[derive(Debug)]
 #[repr(C, align(4096))]
 pub struct Arena {
     block: UnsafeCell<[u8; SIZE]>,
-    /// How much of the block is handed out, from its start.
+    /// How many bytes are handed out, counted from the start of the block.
     used: AtomicUsize,
 }
 
-// SAFETY: only `used` says who has which bytes, and it changes atomically: no two callers ever get
-// the same bytes. Giving bytes back is a release and taking them an acquire, so what one thread did
-// with a piece is over before another has it.
+// SAFETY: only `used` says who has which bytes, and it changes atomically, so no two callers ever
+// get the same bytes. Giving bytes back is a release and taking bytes is an acquire: whatever one
+// thread did with a piece has happened before another thread gets it.
 #[allow(unsafe_code)]
 unsafe impl Sync for Arena {}
 
@@ -42,7 +43,7 @@ impl Default for Arena {
 }
 
 impl Arena {
-    /// An arena with nothing handed out.
+    /// An arena that has handed out nothing.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -55,8 +56,8 @@ impl Arena {
         self.block.get().cast()
     }
 
-    /// Takes room for `layout` and says where in the block it starts; `None` when there is not
-    /// enough left.
+    /// Takes room for `layout`. Returns where in the block the room starts; `None` when there is
+    /// not enough left.
     fn take(&self, layout: Layout) -> Option<usize> {
         if layout.align() > ALIGNMENT {
             return None;
@@ -73,13 +74,14 @@ impl Arena {
             .map(begin)
     }
 
-    /// Where in the block a piece starts; `None` when it came from the C library.
+    /// Where in the block a piece starts; `None` when the piece came from the C library.
     fn place(&self, piece: *mut u8) -> Option<usize> {
         let begin = piece.addr().wrapping_sub(self.start().addr());
         (begin < SIZE).then_some(begin)
     }
 
-    /// Moves the end of what is handed out from `from` to `to`, if it is at `from`.
+    /// Moves the end of the used part from `from` to `to`. Returns `false`, and does nothing, if
+    /// the end is not at `from`.
     fn move_end(&self, from: usize, to: usize) -> bool {
         to <= SIZE
             && self
@@ -89,12 +91,12 @@ impl Arena {
     }
 }
 
-// Inlined everywhere, this would make the program a tenth larger, and more of it would have to be
-// loaded.
+// If these functions were inlined, the program would be a tenth larger, and more of it would have
+// to be loaded.
 #[allow(unsafe_code)]
-// SAFETY: a piece lies within the block, begins at a multiple of its alignment, as the block itself
-// does, and overlaps no other, because `used` never goes back past the end of a piece that is not
-// freed. The rest is the C library's.
+// SAFETY: a piece lies within the block and begins at a multiple of its alignment, as the block
+// itself does. It overlaps no other piece, because `used` never goes back past the end of a piece
+// that is in use. All other memory is the C library's.
 unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -109,10 +111,10 @@ unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         match self.place(piece) {
-            // Any piece but the newest stays where it is.
+            // Only the newest piece is given back; any other piece stays where it is.
             Some(begin) => drop(self.move_end(begin + layout.size(), begin)),
-            // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller
-            // promises.
+            // SAFETY: the piece is not in the block, so it is the C library's; the caller promises
+            // the rest.
             None => unsafe { System.dealloc(piece, layout) },
         }
     }
@@ -120,15 +122,15 @@ unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let Some(begin) = self.place(piece) else {
-            // SAFETY: it is none of the block's, so it is the C library's; the rest as the caller
-            // promises.
+            // SAFETY: the piece is not in the block, so it is the C library's; the caller promises
+            // the rest.
             return unsafe { System.realloc(piece, layout, size) };
         };
         if self.move_end(begin + layout.size(), begin + size) || size <= layout.size() {
             return piece;
         }
         // SAFETY: the caller promises that the size fits the alignment. The new piece is larger
-        // than the old one, and they do not overlap.
+        // than the old one, and the two do not overlap.
         unsafe {
             let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !new.is_null() {
@@ -160,7 +162,7 @@ mod tests {
                 "{size} {align}"
             );
             end = piece.addr() + size;
-            // SAFETY: the piece has so many bytes.
+            // SAFETY: the piece has `size` bytes.
             unsafe { piece.write_bytes(0xff, size) };
         }
     }
@@ -168,7 +170,7 @@ mod tests {
     #[test]
     fn the_newest_piece_grows_shrinks_and_is_taken_back_in_its_place() {
         let arena = Box::new(Arena::new());
-        // SAFETY: no size is zero, and each piece is given back with the layout that it has.
+        // SAFETY: no size is zero, and each piece is given back with its own layout.
         unsafe {
             let first = arena.alloc(layout(10, 1));
             let second = arena.alloc(layout(10, 1));
@@ -177,7 +179,7 @@ mod tests {
             assert_eq!(arena.realloc(second, layout(1_000, 1), 10), second);
             let third = arena.alloc(layout(1, 1));
             assert_eq!(third, second.add(10));
-            // No longer the newest: it moves if it grows, and stays if it shrinks.
+            // This piece is no longer the newest: it moves if it grows, and stays if it shrinks.
             assert_eq!(arena.realloc(second, layout(10, 1), 5), second);
             let moved = arena.realloc(second, layout(5, 1), 20);
             assert_eq!(moved, third.add(1));
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn what_has_no_room_comes_from_the_c_library() {
         let arena = Box::new(Arena::new());
-        // SAFETY: no size is zero, and each piece is given back with the layout that it has.
+        // SAFETY: no size is zero, and each piece is given back with its own layout.
         unsafe {
             for (size, align) in [(SIZE + 1, 1), (1, 8_192), (isize::MAX as usize - 7, 8)] {
                 let piece = arena.alloc(layout(size, align));

@@ -1,9 +1,9 @@
 //! Reads the clock, and parses and writes times.
 //!
-//! The clock is read once per process and handed on as a value, so that every rule about time can
-//! be tested with any time. Times are whole seconds since 1970-01-01T00:00:00Z. In: RFC 3339 UTC
-//! text (may be hostile). Not checked: whether the clock is right; that is judged where a signed
-//! time stands beside it.
+//! A process reads the clock once and passes the time on as a value, so every rule about time can
+//! be tested with any time. Times are whole seconds since 1970-01-01T00:00:00Z. In: RFC 3339 text
+//! in UTC, which may be hostile. Not checked: whether the clock is right; callers that have a
+//! signed time compare the clock with it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,15 +11,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Seconds since 1970-01-01T00:00:00Z; negative times do not occur in what Embargo reads.
+/// Seconds since 1970-01-01T00:00:00Z. Embargo never reads an earlier time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
-/// The last second that `YYYY` can write: 9999-12-31T23:59:59Z.
+/// The last second that can be written with a year of four digits: 9999-12-31T23:59:59Z.
 const LAST: u64 = 253_402_300_799;
 
 impl Timestamp {
-    /// The system clock now; a clock before 1970 reads as 1970.
+    /// What the system clock shows now. A clock before 1970 counts as 1970.
     #[must_use]
     #[allow(clippy::disallowed_methods)] // The one place where the clock is read.
     pub fn now() -> Self {
@@ -47,15 +47,14 @@ impl Timestamp {
         Self::from_seconds(self.0.saturating_add(seconds))
     }
 
-    /// Seconds from `earlier` to this time, 0 when it is not earlier.
+    /// Seconds from `earlier` to this time; 0 when `earlier` is later than this time.
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Reads `YYYY-MM-DDThh:mm:ssZ` (RFC 3339, UTC, whole seconds) or a bare `YYYY-MM-DD`, which
-    /// means its first second. `None` for anything else, including days that the calendar does not
-    /// have.
+    /// Reads `YYYY-MM-DDThh:mm:ssZ` (RFC 3339, UTC, whole seconds), or `YYYY-MM-DD`, which means
+    /// the first second of that day. `None` for anything else, including days that do not exist.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -69,10 +68,10 @@ impl Timestamp {
         (second < 60).then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
     }
 
-    /// Reads a time as people and their tools write it: any `date-time` of RFC 3339, section 5.6,
-    /// with whatever offset, or a bare `YYYY-MM-DD`. Fractions of a second are dropped, and a leap
-    /// second is the first one of the next minute. `None` for anything else, including a time
-    /// without an offset.
+    /// Reads a time as users and their tools write it: any `date-time` of RFC 3339, section 5.6,
+    /// with any offset, or `YYYY-MM-DD`. Fractions of a second are dropped. A leap second counts as
+    /// the first second of the next minute. `None` for anything else, including a time without an
+    /// offset.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
         let Some((start, rest)) = text.as_bytes().split_at_checked(19) else {
@@ -100,7 +99,7 @@ impl Timestamp {
         (utc <= LAST).then_some(Self(utc))
     }
 
-    /// `YYYY-MM-DD` alone, as people read it.
+    /// The day alone, as `YYYY-MM-DD`.
     #[must_use]
     pub fn date(self) -> String {
         let (year, month, day) = civil(self.0 / 86_400);
@@ -109,7 +108,7 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// `YYYY-MM-DDThh:mm:ssZ` (RFC 3339).
+    /// Writes `YYYY-MM-DDThh:mm:ssZ` (RFC 3339).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (hour, minute, second) = (self.0 / 3_600 % 24, self.0 / 60 % 60, self.0 % 60);
         write!(f, "{}T{hour:02}:{minute:02}:{second:02}Z", self.date())
@@ -134,12 +133,12 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// The longest span that is read: a hundred years, in milliseconds.
+/// The longest duration that is accepted: a hundred years, in milliseconds.
 const LONGEST: u64 = 36_525 * 86_400_000;
 
-/// Reads a span of time as people write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`,
-/// `w`, as in `250ms`, `90s`, `15m`, `14d`. Out: milliseconds. `None` for anything else, including
-/// more than a hundred years.
+/// Reads a duration as users write it: a whole number and one of `ms`, `s`, `m`, `h`, `d`, `w`, as
+/// in `250ms`, `90s`, `15m`, `14d`. Returns milliseconds. `None` for anything else, including more
+/// than a hundred years.
 #[must_use]
 pub fn milliseconds(text: &str) -> Option<u64> {
     let unit_at = text.find(|letter: char| !letter.is_ascii_digit())?;
@@ -160,7 +159,8 @@ pub fn milliseconds(text: &str) -> Option<u64> {
         .filter(|span| *span <= LONGEST)
 }
 
-/// As [`milliseconds`], in whole seconds; `None` if it is not a whole number of seconds.
+/// Reads a duration as [`milliseconds`] does, and returns seconds; `None` if it is not a whole
+/// number of seconds.
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
     milliseconds(text)
@@ -168,7 +168,7 @@ pub fn duration(text: &str) -> Option<u64> {
         .map(|span| span / 1_000)
 }
 
-/// `hh:mm:ss`; the seconds may be any two digits.
+/// Reads `hh:mm:ss`. The seconds may be any two digits.
 fn time_of(time: &[u8]) -> Option<(u64, u64, u64)> {
     if time[2] != b':' || time[5] != b':' {
         return None;
@@ -181,7 +181,7 @@ fn time_of(time: &[u8]) -> Option<(u64, u64, u64)> {
     (hour < 24 && minute < 60).then_some((hour, minute, second))
 }
 
-/// What follows the fraction of a second, if there is one.
+/// The text after the fraction of a second; all of the text if there is no fraction.
 fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     let Some(fraction) = text.strip_prefix(b".") else {
         return Some(text);
@@ -193,7 +193,7 @@ fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     (digits > 0).then(|| &fraction[digits..])
 }
 
-/// Days since 1970 of `YYYY-MM-DD`, from 1970 on.
+/// How many days after 1970-01-01 the day `YYYY-MM-DD` is. The year must be 1970 or later.
 fn days_of(date: &[u8]) -> Option<u64> {
     if date[4] != b'-' || date[7] != b'-' {
         return None;
@@ -206,8 +206,8 @@ fn days_of(date: &[u8]) -> Option<u64> {
     if year < 1970 || !(1..=12).contains(&month) || day < 1 {
         return None;
     }
-    // Count from March, so that the leap day is the last of its year (the "days from civil" method
-    // of the proleptic Gregorian calendar).
+    // The year starts in March here, so that the leap day is its last day (the "days from civil"
+    // method of the proleptic Gregorian calendar).
     let (y, m) = if month <= 2 {
         (year - 1, month + 9)
     } else {
@@ -217,7 +217,7 @@ fn days_of(date: &[u8]) -> Option<u64> {
     (civil(days) == (year, month, day)).then_some(days)
 }
 
-/// Year, month and day of a number of days since 1970.
+/// The year, month and day of a number of days since 1970-01-01.
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;

@@ -1,28 +1,28 @@
 //! Limits how long a caller waits for work that makes no progress.
 //!
-//! In: how long the work may stand still. Out: whether that time is over, and what is left of it.
-//! Each step of progress, however slow on a busy machine, starts the time again; all of it together
-//! may take [`LONGEST`] times as long. Not done: interrupting a system call. A caller that waits
-//! for a socket passes it the time left.
+//! In: how long the work may make no progress. Out: whether that time is over, and how much of it
+//! is left. Every step of progress starts the time again, however slow a busy machine is. The whole
+//! work may take at most [`LONGEST`] times as long. Not done: interrupting a system call. A caller
+//! that waits for a socket passes it the time that is left.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How many times the allowed standstill the whole work may take.
+/// The whole work may take this many times as long as the work may make no progress.
 pub const LONGEST: u32 = 10;
 
-/// When to give up.
+/// When to stop waiting for a piece of work.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     patience: Duration,
-    /// When the last step was done.
+    /// When the last step of progress was made.
     moved: Cell<Instant>,
-    /// When it is over, whatever the progress.
+    /// When to stop waiting, even if there is progress.
     end: Instant,
 }
 
 impl From<Duration> for Deadline {
-    /// Gives up if there was no progress for this long.
+    /// Makes a deadline that ends when there was no progress for this long.
     fn from(patience: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -34,7 +34,7 @@ impl From<Duration> for Deadline {
 }
 
 impl From<Instant> for Deadline {
-    /// Gives up at this time, whatever the progress.
+    /// Makes a deadline that ends at this time, even if there is progress.
     fn from(end: Instant) -> Self {
         let now = Instant::now();
         Self {
@@ -46,7 +46,7 @@ impl From<Instant> for Deadline {
 }
 
 impl Deadline {
-    /// The time left for one wait; zero if it is over.
+    /// How long the next wait may take; zero if the deadline is over.
     #[must_use]
     pub fn left(&self) -> Duration {
         let now = Instant::now();
@@ -56,7 +56,7 @@ impl Deadline {
             .min(self.end.saturating_duration_since(now))
     }
 
-    /// Whether it is over; if not, the next step may take as long as the one before could.
+    /// Whether the deadline is over. If not, this call counts as a step of progress.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let is_over = self.left().is_zero();
@@ -66,7 +66,7 @@ impl Deadline {
         is_over
     }
 
-    /// A time by which one of this many parts of the work must be done, whatever the progress.
+    /// The deadline for one of `parts` equal parts of the work. Progress does not extend it.
     #[must_use]
     pub fn part(&self, parts: u32) -> Self {
         Self::from(Instant::now() + self.left() / parts.max(1))
@@ -83,7 +83,8 @@ mod tests {
     fn work_that_goes_on_is_not_cut_however_long_it_takes() {
         let deadline = Deadline::from(Duration::from_secs(2));
         let begun = Instant::now();
-        // Each step is within the time, all of them together beyond it.
+        // Each step stays within the time for one step; all steps together take longer than the
+        // whole time.
         while begun.elapsed() < Duration::from_millis(2_500) {
             assert!(!deadline.is_over(), "{:?}", begun.elapsed());
             sleep(Duration::from_millis(100));

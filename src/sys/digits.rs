@@ -1,7 +1,7 @@
 //! Says whether a text is a number.
 //!
-//! In: a name that an engine or a user chose. Out: whether it is written in decimal digits, with no
-//! sign and nothing else. Not checked: how large it is.
+//! In: a name that an engine or a user chose. Out: whether the name consists of decimal digits
+//! only, without a sign. Not checked: how large the number is.
 
 /// Whether `text` is at least one decimal digit and nothing else.
 #[must_use]

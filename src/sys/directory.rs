@@ -1,12 +1,13 @@
-//! Opens a directory and says who controls what is in it.
+//! Opens a directory and says which user controls what is in it.
 //!
-//! In: a path, any part of which a user may own and swap while it is walked. Out: the directory,
-//! open, with the user who controls everything below it. Root vouches only for what lies in root's
-//! directories all the way from `/`. Whoever owns one of them controls what is below, whoever owns
-//! a file there: he can put a link or another user's directory in its place. Each step is taken
-//! from the descriptor of the last one, and owners are read from what is open, never from a path.
-//! Links are followed if root or the caller made them and nobody else could have; none is followed
-//! in a user's directory. Not checked: what a file holds.
+//! In: a path. A user may own any part of it, and exchange that part while it is walked. Out: the
+//! open directory, and the user who controls everything below it. Only what lies in root's
+//! directories, all the way from `/`, is under root's control. The owner of any other directory on
+//! the way controls everything below that directory, even files of other owners: he can put a link
+//! or another user's directory in the place of a file. Each step starts from the descriptor of the
+//! step before. Owners are read from open files and directories, never from paths. A link is
+//! followed if root or the caller made it and nobody else can have made it; links in a user's
+//! directory are never followed. Not checked: the contents of files.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File, Metadata};
@@ -22,45 +23,46 @@ use nix::sys::stat::Mode;
 use super::file::{self, FileError, Guard};
 use super::rights;
 
-/// The most links on the way to a path (path_resolution(7)).
+/// How many links are followed on the way to a path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
-/// A directory, and who controls what is below it.
+/// A directory, and the user who controls what is below it.
 #[derive(Debug)]
 pub struct Directory {
     handle: File,
     path: PathBuf,
     owner: u32,
-    /// The first directory on the way that is not root's.
+    /// The first directory on the way that does not belong to root.
     handed_over_at: Option<PathBuf>,
-    /// The first directory on the way that not only its owner may change.
+    /// The first directory on the way that others than its owner may change.
     shared_at: Option<PathBuf>,
 }
 
-/// A file in a directory: its contents, and who controls them.
+/// A file in a directory: its contents, and the user who controls them.
 #[derive(Debug)]
 pub struct Text {
-    /// What it holds.
+    /// The contents of the file.
     pub bytes: Vec<u8>,
-    /// The user who controls it: root only if root owns the file and every directory on the way to
-    /// it.
+    /// The user who controls the contents. This is root only if root owns the file and every
+    /// directory on the way to it.
     pub owner: u32,
     /// The user who owns the file itself.
     pub writer: u32,
 }
 
 impl Directory {
-    /// The directory at this path.
+    /// Opens the directory at this path.
     ///
     /// # Errors
-    /// [`FileError::Io`] if there is none, or a link on the way is not followed;
-    /// [`FileError::Unguarded`] if root let others write on the way, so that nobody knows who
-    /// controls it.
+    /// [`FileError::Io`] if there is no such directory, or a link on the way may not be followed;
+    /// [`FileError::Unguarded`] if root lets others write to a directory on the way, so that it is
+    /// not known who controls what is below.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         Self::walk(Path::new(beginning(path)), path)
     }
 
-    /// The directory at this path; its beginning `first` is not checked.
+    /// Opens the directory at `path`. The directory `first`, with which `path` begins, is not
+    /// checked.
     fn walk(first: &Path, path: &Path) -> Result<Self, FileError> {
         let failed = |error| FileError::Io(path.to_owned(), error);
         let mut here = Self {
@@ -98,10 +100,10 @@ impl Directory {
         Ok(here)
     }
 
-    /// A directory in this one. Links are not followed.
+    /// Opens a subdirectory of this directory. Links are not followed.
     ///
     /// # Errors
-    /// As [`Directory::open`].
+    /// The errors of [`Directory::open`].
     pub fn directory(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path.join(name);
         let handle =
@@ -121,10 +123,11 @@ impl Directory {
         Ok(inner)
     }
 
-    /// A regular file in it of at most `limit` bytes. Links are not followed.
+    /// Reads a regular file of at most `limit` bytes in this directory. Links are not followed.
     ///
     /// # Errors
-    /// [`FileError`]; [`FileError::Unguarded`] if it is root's and others may write to it.
+    /// [`FileError`]; [`FileError::Unguarded`] if the file belongs to root and others may write to
+    /// it.
     pub fn read(&self, name: &OsStr, limit: u64) -> Result<Text, FileError> {
         let path = self.path.join(name);
         let failed = |error: io::Error| FileError::Io(path.clone(), error);
@@ -153,7 +156,7 @@ impl Directory {
         })
     }
 
-    /// Its device and inode: the same for one directory, whatever the path.
+    /// The directory's device and inode. They are the same whatever path leads to the directory.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -165,7 +168,7 @@ impl Directory {
         Ok((facts.dev(), facts.ino()))
     }
 
-    /// Treats everything in it that would be root's as this user's.
+    /// From now on, treats everything in the directory that would count as root's as this user's.
     pub fn hand_over(&mut self, user: u32) {
         if self.owner == 0 && user != 0 {
             self.owner = user;
@@ -173,23 +176,24 @@ impl Directory {
         }
     }
 
-    /// What is in it.
+    /// The entries of the directory.
     ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn entries(&self) -> Result<impl Iterator<Item = io::Result<DirEntry>>, FileError> {
-        // The name of an open file leads to that same file (proc(5)).
+        // This path leads to the open directory itself (proc(5)).
         let listed = std::fs::read_dir(format!("/proc/self/fd/{}", self.handle.as_raw_fd()));
         listed.map_err(|error| FileError::Io(self.path.clone(), error))
     }
 
-    /// Where it is.
+    /// The path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The user who controls everything below it, unless files there have another owner.
+    /// The user who controls everything below the directory. If this is root, a file that belongs
+    /// to another user is controlled by that user.
     #[must_use]
     pub const fn owner(&self) -> u32 {
         self.owner
@@ -206,15 +210,16 @@ impl Directory {
             .map_err(|error| FileError::Io(self.path.clone(), error))
     }
 
-    /// Sets who controls it, from its owner and from who controls the directory above.
+    /// Sets the user who controls this directory, from its owner and from the user who controls the
+    /// directory above.
     fn inherit(&mut self) -> Result<(), FileError> {
         let facts = self
             .handle
             .metadata()
             .map_err(|error| FileError::Io(self.path.clone(), error))?;
         let owner = heir(self.owner, facts.uid());
-        // In a directory with the sticky bit nobody can remove another user's files; what he puts
-        // there is his own (inode(7)).
+        // In a directory with the sticky bit, nobody can remove another user's files, and new files
+        // belong to the user who makes them (inode(7)).
         let is_shared = facts.is_dir() && others_write(&facts) && facts.mode() & libc::S_ISVTX == 0;
         if owner == 0 && is_shared {
             return Err(FileError::Unguarded(self.path.clone()));
@@ -229,7 +234,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether a link in it is one that root or the caller made.
+    /// Whether root or the caller made this link, and nobody else can have.
     fn may_follow(&self, link: &File) -> io::Result<bool> {
         Ok(rights::is_own(self.owner) && rights::is_own(heir(0, link.metadata()?.uid())))
     }
@@ -243,13 +248,13 @@ impl Directory {
     }
 }
 
-/// Whether anybody may write to it besides its owner and root's group, which counts as root.
+/// Whether others than the owner may write to the file or directory. Root's group counts as root.
 fn others_write(facts: &Metadata) -> bool {
     let group = if facts.gid() == 0 { 0 } else { 0o020 };
     facts.mode() & (0o002 | group) != 0
 }
 
-/// Who controls what this user owns in a directory that `directory` controls.
+/// The user who controls what `user` owns, in a directory that the user `directory` controls.
 fn heir(directory: u32, user: u32) -> u32 {
     match directory {
         0 if file::is_unmapped(user) => 0,
@@ -258,14 +263,15 @@ fn heir(directory: u32, user: u32) -> u32 {
     }
 }
 
-/// Checks that nobody but root and the caller can put a file into this directory or take one out:
-/// they own it and every directory on the way from `root`, the node's own, and others may write to
-/// none of them. In a directory on the way the sticky bit protects what is there; in this one it
-/// does not help, since missing files can be added. A missing directory has nothing in it.
+/// Checks that only root and the caller can put files into this directory or take files out. They
+/// must own the directory and every directory on the way from `root`, the node's root directory,
+/// and others must not be able to write to any of them. For a directory on the way, the sticky bit
+/// is enough: it protects what is there. For the directory itself it is not, because others could
+/// add files that are missing. A directory that does not exist passes.
 ///
 /// # Errors
-/// [`FileError::Unguarded`] naming the directory that is wrong, and [`FileError::Io`] if it cannot
-/// be inspected.
+/// [`FileError::Unguarded`] with the directory that fails the check; [`FileError::Io`] if a
+/// directory cannot be inspected.
 pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
     let directory = match Directory::walk(root, path) {
         Ok(directory) => directory,
@@ -281,7 +287,7 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
             directory.handed_over_at.unwrap_or(directory.path),
         ));
     }
-    // The caller's own directories count like root's.
+    // The caller's own directories must not be writable by others either.
     if let Some(shared) = directory.shared_at {
         return Err(FileError::Unguarded(shared));
     }
@@ -292,18 +298,18 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Opens a regular file that only root and the caller can have put where it is: [`Guard::Owned`],
-/// in a directory that is [`owned`].
+/// Opens a regular file that only root or the caller can have put there. The file must pass
+/// [`Guard::Owned`], and its directory must pass [`owned`].
 ///
 /// # Errors
-/// [`FileError`], the size limit aside.
+/// [`FileError`], except for the size limit.
 pub fn open_owned(root: &Path, path: &Path) -> Result<(File, u64), FileError> {
     path.parent()
         .map_or(Ok(()), |directory| owned(root, directory))?;
     file::open(path, Guard::Owned)
 }
 
-/// The bytes of such a file, of at most `limit` bytes.
+/// Reads such a file, of at most `limit` bytes.
 ///
 /// # Errors
 /// [`FileError`].
@@ -312,12 +318,12 @@ pub fn read_owned(root: &Path, path: &Path, limit: u64) -> Result<Vec<u8>, FileE
     file::read_opened(file, size, path, limit)
 }
 
-/// Where a path starts.
+/// The beginning of a path: `/` or the working directory.
 fn beginning(path: &Path) -> &'static str {
     if path.is_absolute() { "/" } else { "." }
 }
 
-/// Opens this directory, following any links to it.
+/// Opens this directory. Links to it are followed.
 fn start(path: &Path) -> io::Result<File> {
     Ok(nix::fcntl::open(
         path,
@@ -327,8 +333,8 @@ fn start(path: &Path) -> io::Result<File> {
     .map(File::from)?)
 }
 
-/// A directory's entry with this name, or the link itself if it is one; neither opened nor
-/// followed.
+/// A handle on the entry with this name in a directory. A link is not followed: the handle is on
+/// the link itself. The entry is not opened for reading.
 fn step(directory: &File, name: &OsStr) -> io::Result<File> {
     Ok(openat(
         directory,
@@ -339,7 +345,7 @@ fn step(directory: &File, name: &OsStr) -> io::Result<File> {
     .map(File::from)?)
 }
 
-/// The names on a path, the last one first.
+/// The names in a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
     let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
     let mut names: Vec<_> = names

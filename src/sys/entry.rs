@@ -1,10 +1,10 @@
 //! Starts the OCI runtime's process, from the C `main`.
 //!
-//! It avoids the start-up of Rust's runtime, which opens `/dev/null` on closed descriptors and
-//! ignores SIGPIPE: both would reach the real runtime, and the container. [`entry!`](crate::entry)
-//! defines the C `main`. In: argc, argv and the environment from the C library. Out: the exit
-//! status. A panic, which is a bug of ours, becomes one line on standard error and exit status 1,
-//! because an engine loses the text of a runtime that dies by a signal.
+//! The start-up code of Rust's runtime is avoided. It opens `/dev/null` on closed descriptors and
+//! ignores SIGPIPE, and the real runtime and the container would inherit both.
+//! [`entry!`](crate::entry) defines the C `main`. In: argc, argv and the environment from the C
+//! library. Out: the exit status. A panic is a bug of Embargo. It becomes one line on standard
+//! error and exit status 1, because an engine loses the messages of a runtime that a signal ends.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::io::Write;
@@ -12,24 +12,25 @@ use std::panic::{self, PanicHookInfo};
 
 use super::process::{self, Given};
 
-/// The exit status after a panic: that of every failure.
+/// The exit status after a panic, the same as for every failure.
 const FAILED: c_int = 1;
 
-/// Defines the C `main` of a program from a `fn(&Given<'static>) -> u8`. The program's file says
-/// `#![no_main]`.
+/// Defines the C `main` of a program, which calls a function `fn(&Given<'static>) -> u8`. The
+/// program's file must say `#![no_main]`.
 #[macro_export]
 macro_rules! entry {
     ($run:path) => {
-        /// The C library's entry into the program.
+        /// The function that the C library calls.
         #[allow(unsafe_code)]
-        // SAFETY: a program with `no_main` has no other `main`.
+        // SAFETY: a program that says `no_main` has no other `main`.
         #[unsafe(no_mangle)]
         extern "C" fn main(
             argc: ::std::ffi::c_int,
             argv: *const *const ::std::ffi::c_char,
             environment: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
-            // SAFETY: the C library passes argv and environment as the kernel laid them out.
+            // SAFETY: the C library passes argv and the environment exactly as the kernel wrote
+            // them.
             unsafe { $crate::sys::entry::enter(argc, argv, environment, $run) }
         }
     };
@@ -38,8 +39,8 @@ macro_rules! entry {
 /// Runs `run` with the process's argv and environment and returns the exit status; 1 if it panics.
 ///
 /// # Safety
-/// `argv` must have `argc` elements, `environment` end with a null pointer, and every string in
-/// them last as long as the process.
+/// `argv` must have `argc` elements, `environment` must end with a null pointer, and every string
+/// in them must stay valid until the process ends.
 #[allow(unsafe_code)]
 pub unsafe fn enter(
     argc: c_int,
@@ -59,17 +60,17 @@ pub unsafe fn enter(
     panic::catch_unwind(|| run(&given)).map_or(FAILED, c_int::from)
 }
 
-/// The strings of a vector that ends after `most` elements or with a null pointer.
+/// The strings of a C array that ends after `most` elements or at a null pointer.
 ///
 /// # Safety
-/// As for [`enter`].
+/// The conditions of [`enter`].
 #[allow(unsafe_code)]
 unsafe fn strings(vector: *const *const c_char, most: usize) -> Vec<&'static CStr> {
     if vector.is_null() {
         return Vec::new();
     }
-    // SAFETY: as the caller promises; `map_while` stops at the null pointer, so nothing after it is
-    // read.
+    // SAFETY: the caller promises this; `map_while` stops at the null pointer, so nothing after it
+    // is read.
     unsafe {
         (0..most)
             .map(|at| *vector.add(at))
@@ -78,7 +79,7 @@ unsafe fn strings(vector: *const *const c_char, most: usize) -> Vec<&'static CSt
     }
 }
 
-/// One line for a panic, without its message, which may hold hostile text.
+/// Prints one line for a panic. The panic's message is left out: it may contain hostile text.
 fn tell(info: &PanicHookInfo<'_>) {
     let (file, line) = info
         .location()

@@ -1,10 +1,10 @@
-//! Reads files that somebody else may have written, swapped, cut or replaced by something that is
-//! not a file.
+//! Reads files that others may have written, exchanged, truncated, or replaced by something that is
+//! not a regular file.
 //!
-//! In: a path and the largest size that makes sense. Out: its bytes, or one error that names the
-//! path and the fault. A FIFO, device or directory is refused without waiting for it, more than the
-//! limit is never read, and descriptors do not leak into the runtime. Not checked: who owns the
-//! file, unless the caller asks with [`Guard`].
+//! In: a path and the largest size to accept. Out: the contents of the file, or one error with the
+//! path and the reason. A FIFO, a device or a directory is refused without waiting for it. Never
+//! reads more than the limit. The runtime does not inherit the descriptors. Not checked: who owns
+//! the file, unless the caller asks for that with [`Guard`].
 
 use std::fmt;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -13,43 +13,44 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Room for most files of /proc, in bytes.
+/// Enough room for most files of /proc, in bytes.
 const PAGE: u64 = 4_096;
 
-/// What must hold for a file besides its size.
+/// What a file must fulfil besides the size limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// Any regular file that can be opened.
+    /// Any regular file that can be opened is accepted.
     Any,
-    /// The last component must not be a symbolic link.
+    /// The last component of the path must not be a symbolic link.
     NoLink,
-    /// Not a symbolic link, owned by root or by the caller, and writable by nobody else. In a user
-    /// namespace the host's root is shown as an unmapped owner, like every other user of the host;
-    /// there such a file passes, and only its directory's owner vouches for it.
+    /// The file must not be a symbolic link, must be owned by root or the caller, and must not be
+    /// writable by anybody else. Inside a user namespace, the kernel shows the host's root as an
+    /// unmapped owner, like all other users of the host. A file of an unmapped owner is accepted
+    /// there; only the owner of its directory shows whether it can be trusted.
     Owned,
-    /// Owned by this user, or by root and readable by everybody: what root may read on behalf of a
-    /// user who chose the path. A link is followed, so only the user's own rights keep it from
-    /// leading further: see [`rights`](super::rights).
+    /// The file must be owned by this user, or be owned by root and readable by everybody. This is
+    /// what root may read for a user who chose the path. A link is followed; only the user's own
+    /// rights limit where it leads: see [`rights`](super::rights).
     OfUser(u32),
 }
 
 /// Why a file could not be read.
 #[derive(Debug)]
 pub enum FileError {
-    /// The operating system's error.
+    /// The operating system reported an error.
     Io(PathBuf, io::Error),
-    /// It is a directory, a FIFO, a socket or a device.
+    /// The path leads to a directory, a FIFO, a socket or a device.
     NotRegular(PathBuf),
-    /// It is larger than the limit, in bytes.
+    /// The file is larger than the limit, which is given in bytes.
     TooLarge(PathBuf, u64),
-    /// Its owner or mode lets others write to it.
+    /// Others may write to the file, by its owner or its mode.
     Unguarded(PathBuf),
-    /// It is not UTF-8 text.
+    /// The file is not UTF-8 text.
     NotText(PathBuf),
 }
 
 impl FileError {
-    /// The file concerned.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -61,7 +62,7 @@ impl FileError {
         }
     }
 
-    /// Whether there is no such file (its name, or a directory on the way to it, is missing).
+    /// Whether the reason is that the file, or a directory on the way to it, does not exist.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io(_, error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)))
@@ -96,12 +97,12 @@ impl std::error::Error for FileError {
     }
 }
 
-/// The owner that a user namespace shows if the real one is not mapped into it (Linux:
+/// The owner that a user namespace shows for every user who is not mapped into it (Linux:
 /// include/linux/highuid.h, `DEFAULT_OVERFLOWUID`).
 const UNMAPPED: u32 = 65_534;
 
-/// Whether this process runs in a user namespace of its own, as rootless engines' runtimes do: its
-/// map is not the identity of all IDs.
+/// Whether this process runs in a user namespace other than the host's, as the runtimes of rootless
+/// engines do. It does if its map is not the identity of all IDs.
 fn in_user_namespace() -> bool {
     let mut map = String::new();
     let read =
@@ -109,16 +110,17 @@ fn in_user_namespace() -> bool {
     read.is_ok() && !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Whether this is the ID that a user namespace shows for the host's root and every other unmapped
-/// user.
+/// Whether a user namespace shows this ID for the host's root and every other user who is not
+/// mapped.
 pub(super) fn is_unmapped(user: u32) -> bool {
     user == UNMAPPED && in_user_namespace()
 }
 
-/// Opens a regular file for reading and returns its size in bytes. Never waits for a FIFO's writer.
+/// Opens a regular file for reading, and returns it with its size in bytes. Never waits for a
+/// process that writes to a FIFO.
 ///
 /// # Errors
-/// [`FileError`], the size limit aside.
+/// [`FileError`], except for the size limit.
 pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     let io_error = |error| FileError::Io(path.to_owned(), error);
     let mut flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
@@ -126,7 +128,7 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     if !follows {
         flags |= libc::O_NOFOLLOW;
     }
-    // Opening a device may be enough to make it do something, and a link may lead to one.
+    // Opening a device may already have an effect on it, and a link may lead to a device.
     if follows && !std::fs::metadata(path).map_err(io_error)?.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
@@ -150,7 +152,7 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     Ok((file, facts.len()))
 }
 
-/// What [`Guard::Owned`] requires of the owner and the mode.
+/// Whether a file has the owner and mode that [`Guard::Owned`] requires.
 pub(super) fn is_owned(facts: &Metadata) -> bool {
     let trusted_owner = match facts.uid() {
         0 => true,
@@ -160,25 +162,25 @@ pub(super) fn is_owned(facts: &Metadata) -> bool {
     trusted_owner && facts.mode() & 0o022 == 0
 }
 
-/// The bytes of a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FileError`]; a file that grows past the limit while it is read counts as too large.
+/// [`FileError`]. A file that grows past the limit while it is read counts as too large.
 pub fn read(path: &Path, limit: u64, guard: Guard) -> Result<Vec<u8>, FileError> {
     let (file, size) = open(path, guard)?;
     read_opened(file, size, path, limit)
 }
 
-/// The bytes of an open file of this size, if there are at most `limit`.
+/// Reads an open file of this size, if it has at most `limit` bytes.
 ///
 /// # Errors
-/// As [`read`].
+/// The errors of [`read`].
 pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
-    // A file in /proc has no size; without enough room, it would be read in pieces from 32 bytes
-    // up.
+    // A file in /proc reports size 0. Without enough room, it would be read in many small pieces,
+    // the first of 32 bytes.
     let room = if size == 0 { limit.min(PAGE) } else { size };
     let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + 1);
     file.take(limit + 1)
@@ -190,15 +192,15 @@ pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec
     Ok(bytes)
 }
 
-/// The text of a regular UTF-8 file of at most `limit` bytes.
+/// Reads a regular file of UTF-8 text, of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FileError`], [`FileError::NotText`] included.
+/// [`FileError`], including [`FileError::NotText`].
 pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileError> {
     text(read(path, limit, guard)?, path)
 }
 
-/// The bytes of a file as text.
+/// Turns the bytes of a file into text.
 ///
 /// # Errors
 /// [`FileError::NotText`].
@@ -206,8 +208,9 @@ pub fn text(bytes: Vec<u8>, path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
-/// Fills `buffer` from `offset` on with what the page cache has: true if it has all of it. Never
-/// waits for a disk; false if the file system or the kernel cannot say (Linux before 4.14).
+/// Fills `buffer`, from `offset` in the file on, if the page cache has all of these bytes. Never
+/// waits for a disk. Returns `false` if bytes are missing, or if the file system or the kernel
+/// (Linux before 4.14) cannot tell.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
@@ -218,7 +221,7 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: the only buffer is `buffer`, which nobody else uses while it is written.
+    // SAFETY: `buffer` is the only buffer, and nobody else uses it during the call.
     let count = unsafe {
         libc::preadv2(
             file.as_raw_fd(),
@@ -231,7 +234,7 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
     usize::try_from(count) == Ok(buffer.len())
 }
 
-/// Whether two paths lead to one directory.
+/// Whether two paths lead to the same directory.
 #[must_use]
 pub fn is_same_directory(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| {
@@ -243,8 +246,8 @@ pub fn is_same_directory(one: &Path, other: &Path) -> bool {
     identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
-/// Makes an empty file that marks something as done, and its directory if that is missing. True if
-/// it did not exist before, or cannot be made.
+/// Makes an empty file that records that something was done. Its directory is made if it is
+/// missing. Returns `true` if the file did not exist before, or if it cannot be made.
 #[must_use]
 pub fn mark(path: &Path) -> bool {
     let make = || {
@@ -256,7 +259,7 @@ pub fn mark(path: &Path) -> bool {
     };
     let made = match (make(), path.parent()) {
         (Err(error), Some(directory)) if error.kind() == io::ErrorKind::NotFound => {
-            // Whatever the caller's umask, nobody else may write there.
+            // Nobody else may write to the directory, whatever umask the caller has.
             DirBuilder::new()
                 .mode(0o755)
                 .create(directory)
@@ -317,7 +320,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, b"0123456789").unwrap();
         let mut buffer = [0; 4];
-        // A file system that cannot say reports that nothing is cached.
+        // A file system that cannot tell reports that nothing is cached.
         if read_cached(&file, &mut buffer, 3) {
             assert_eq!(&buffer, b"3456");
         }
@@ -354,7 +357,7 @@ mod tests {
             Err(FileError::NotRegular(_))
         ));
         let device = directory.path().join("device");
-        // There is no such device: opening it would be another error.
+        // No driver has this device number: opening the device would give a different error.
         let number = nix::sys::stat::makedev(511, 0);
         let made = nix::sys::stat::mknod(
             &device,

@@ -1,9 +1,10 @@
-//! Starts one of our own programs with inherited descriptors, and receives signals while it runs.
+//! Starts one of Embargo's own programs with inherited descriptors, and receives signals while it
+//! runs.
 //!
-//! In: a program of ours, what it reads, and two descriptors. Out: a process in a session of its
-//! own, so that no terminal's signal reaches it, with one of them as its descriptor 3 and the other
-//! under any number. Also out: the waiting process's signals, as a descriptor to poll(2). Not
-//! checked: what that program does with them.
+//! In: the program, its input, and two descriptors. Out: a process in a session of its own, so that
+//! no terminal sends it signals. It has one of the descriptors as number 3 and the other under any
+//! number. Also out: the signals of the process that waits, as a descriptor for poll(2). Not
+//! checked: what the program does with the descriptors.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -13,14 +14,15 @@ use std::process::{Child, Command};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// The number of the descriptor with a fixed number.
+/// The number that the first descriptor gets.
 pub const THIRD: i32 = 3;
 
-/// The lowest number that the other one may get: above all that a program expects at its start.
+/// The lowest number that the second descriptor may get. A program expects all its own descriptors
+/// below this number.
 const BEYOND: i32 = 10;
 
-/// Starts `command` in a session of its own, with `third` as its descriptor 3, and `held` under
-/// some number, open for as long as it runs.
+/// Starts `command` in a session of its own, with `third` as its descriptor 3. `held` gets any
+/// number and stays open as long as the program runs.
 ///
 /// # Errors
 /// What the operating system says.
@@ -31,14 +33,14 @@ pub fn start(
     held: BorrowedFd<'_>,
 ) -> io::Result<Child> {
     let (third, held) = (third.map(|third| third.as_raw_fd()), held.as_raw_fd());
-    // SAFETY: the closure makes system calls only, allocates nothing and takes no lock; the
+    // SAFETY: the closure only makes system calls, allocates nothing and takes no lock; the
     // descriptors are borrowed until `spawn` returns.
     unsafe { command.pre_exec(move || hand_down(third, held)) };
     command.spawn()
 }
 
-/// What the new process does before it becomes the program. The lock is moved first: it may be
-/// descriptor 3 itself.
+/// Prepares the new process before it becomes the program. `held` is copied first, because it may
+/// be descriptor 3 itself.
 #[allow(unsafe_code)]
 fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
     let done = |result: i32| {
@@ -49,27 +51,28 @@ fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
         }
     };
     nix::unistd::setsid()?;
-    // SAFETY: copies a descriptor, without the close-on-exec flag.
+    // SAFETY: copies a descriptor; the copy has no close-on-exec flag.
     done(unsafe { libc::fcntl(held, libc::F_DUPFD, BEYOND) })?;
     match third {
         // SAFETY: changes a flag of a descriptor.
         Some(THIRD) => done(unsafe { libc::fcntl(THIRD, libc::F_SETFD, 0) }),
-        // SAFETY: copies a descriptor over another one, which is the caller's and closes on exec,
-        // or does not exist.
+        // SAFETY: copies a descriptor over descriptor 3. That descriptor is the caller's and would
+        // be closed on exec, or it does not exist.
         Some(third) => done(unsafe { libc::dup2(third, THIRD) }),
         None => Ok(()),
     }
 }
 
-/// From now on SIGCHLD, SIGHUP, SIGINT and SIGTERM only arrive at the descriptor that it returns.
-/// Threads started later do not get them either; programs started later get them as usual.
+/// From now on, SIGCHLD, SIGHUP, SIGINT and SIGTERM arrive only at the descriptor that is returned.
+/// Threads that are started later do not get them either; programs that are started later get them
+/// as usual.
 ///
 /// # Errors
 /// What the operating system says.
 #[allow(unsafe_code)]
 pub fn hear() -> io::Result<SignalFd> {
-    // The parent may have ignored SIGCHLD, and an ignored SIGCHLD discards the children's exit
-    // statuses. SAFETY: SIG_DFL is no handler of ours.
+    // The parent may have set SIGCHLD to be ignored. An ignored SIGCHLD discards the exit statuses
+    // of children. SAFETY: SIG_DFL is no handler of Embargo.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     let mut heard = SigSet::empty();
     for signal in [

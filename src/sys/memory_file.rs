@@ -1,12 +1,12 @@
-//! Makes files that exist in memory only: data for our own processes, and files that another
+//! Makes files that exist only in memory: data for Embargo's own processes, and files that another
 //! process may execute and nobody may change.
 //!
-//! In: bytes. Out: a descriptor, closed on exec. `vm.memfd_noexec` of the PID namespace (Linux 6.3,
-//! Documentation/userspace-api/mfd_noexec.rst) decides what memfd_create(2) gives: with 1, a file
-//! that may be executed must be asked for; with 2 there is none. In that case the file lies in a
-//! tmpfs of its own, which is mounted nowhere and read-only as a whole, so that even root of a
-//! container that opens it again can only read it. That takes CAP_SYS_ADMIN. Not checked: what the
-//! bytes are.
+//! In: bytes. Out: a descriptor, closed on exec. The setting `vm.memfd_noexec` of the PID namespace
+//! decides what memfd_create(2) gives (Linux 6.3, Documentation/userspace-api/mfd_noexec.rst). With
+//! 1, the caller must ask for an executable file; with 2, no memory file can be executable. In that
+//! case the file is put into a tmpfs of its own. This tmpfs is mounted nowhere and is read-only as
+//! a whole, so that even root in a container can only read the file when it opens it again. Making
+//! the tmpfs takes CAP_SYS_ADMIN. Not checked: what the bytes are.
 
 use std::ffi::CStr;
 use std::fs::{File, Permissions};
@@ -22,13 +22,13 @@ use nix::sys::stat::Mode;
 
 use super::file::{self, Guard};
 
-/// The setting that can forbid memory files that may be executed.
+/// The kernel setting that can forbid executable memory files.
 pub const SETTING: &str = "vm.memfd_noexec";
 
-/// The setting's file.
+/// The file of that setting.
 const SETTING_FILE: &str = "/proc/sys/vm/memfd_noexec";
 
-/// The value that forbids them (Linux: include/linux/pid_namespace.h,
+/// The value that forbids executable memory files (Linux: include/linux/pid_namespace.h,
 /// `MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED`).
 const ENFORCED: &str = "2";
 
@@ -41,7 +41,7 @@ const RECONFIGURE: u32 = 7;
 /// `FSOPEN_CLOEXEC` and `FSMOUNT_CLOEXEC`.
 const CLOEXEC: u32 = 1;
 
-/// A file that holds `bytes`, positioned at the beginning, that nobody needs to execute.
+/// A file that holds `bytes` and need not be executable. Reading starts at its beginning.
 ///
 /// # Errors
 /// What the operating system says.
@@ -52,14 +52,15 @@ pub fn data(name: &CStr, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file that holds `bytes`, may be executed, and cannot be written, grown or shrunk by anybody.
+/// A file that holds `bytes` and may be executed. Nobody can write it, make it longer or make it
+/// shorter.
 ///
 /// # Errors
-/// The operating system's error; if `vm.memfd_noexec` forbids it and there is no other way, an
-/// error that names the setting.
+/// The operating system's error. If `vm.memfd_noexec` forbids the file and a tmpfs cannot be made
+/// either, an error that names the setting.
 pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     match sealed(name, bytes) {
-        // Anything else that refuses with this error also refuses the other way, or its error is
+        // If the setting is not what refused, the tmpfs fails for the same reason, or its error is
         // returned.
         Err(refused) if refused.raw_os_error() == Some(libc::EACCES) && is_forbidden() => {
             unmounted(bytes).map_err(|error| io::Error::new(error.kind(), Forbidden(error)))
@@ -68,7 +69,7 @@ pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     }
 }
 
-/// Says that the setting forbids executable memory files, and why there was no other way.
+/// Says that the setting forbids executable memory files, and why a tmpfs could not be made.
 #[derive(Debug)]
 struct Forbidden(io::Error);
 
@@ -97,7 +98,7 @@ fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
         | SealFlag::F_SEAL_GROW
         | SealFlag::F_SEAL_SHRINK
         | SealFlag::F_SEAL_SEAL;
-    // From Linux 6.3 on its mode can be sealed as well.
+    // Since Linux 6.3, the file's mode can be sealed as well.
     let with_mode = seals | SealFlag::from_bits_retain(libc::F_SEAL_EXEC);
     match fcntl(&file, FcntlArg::F_ADD_SEALS(with_mode)) {
         Err(Errno::EINVAL) => fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?,
@@ -106,8 +107,8 @@ fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Creates it with a flag that says whether it may be executed; before Linux 6.3 there is no such
-/// flag, and every memory file may.
+/// Creates the memory file with a flag that says whether it may be executed. Before Linux 6.3 there
+/// is no such flag, and every memory file may be executed.
 fn create(name: &CStr, flags: MFdFlags, executable: u32) -> Result<OwnedFd, Errno> {
     let flags = flags | MFdFlags::MFD_CLOEXEC;
     match memfd_create(name, flags | MFdFlags::from_bits_retain(executable)) {
@@ -116,7 +117,7 @@ fn create(name: &CStr, flags: MFdFlags, executable: u32) -> Result<OwnedFd, Errn
     }
 }
 
-/// The same in a file system that is mounted nowhere and read-only.
+/// Makes the executable file in a file system that is mounted nowhere and is read-only.
 fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     const NAME: &CStr = c"embargo-patch";
     let context = open_tmpfs()?;
@@ -133,7 +134,7 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     )?);
     file.write_all(bytes)?;
     file.set_permissions(Permissions::from_mode(0o555))?;
-    // A file that is open for writing keeps its file system from becoming read-only.
+    // As long as a file is open for writing, its file system cannot become read-only.
     drop(file);
     configure(&context, SET_FLAG, Some((c"ro", c"")))?;
     configure(&context, RECONFIGURE, None)?;
@@ -145,14 +146,14 @@ fn unmounted(bytes: &[u8]) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// A tmpfs that is still to be created.
+/// Opens a context in which a tmpfs can be configured and created.
 #[allow(unsafe_code)]
 fn open_tmpfs() -> Result<OwnedFd, Errno> {
     // SAFETY: reads a terminated string.
     made(unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), CLOEXEC) })
 }
 
-/// Sets a parameter of it, or does what `command` says.
+/// Sets a parameter of the tmpfs, or carries out `command`.
 #[allow(unsafe_code)]
 fn configure(
     context: &OwnedFd,
@@ -183,7 +184,7 @@ fn configure(
     .map(drop)
 }
 
-/// A mount of it that is in no mount namespace.
+/// Mounts the tmpfs without putting the mount into a mount namespace.
 #[allow(unsafe_code)]
 fn mount(context: &OwnedFd) -> Result<OwnedFd, Errno> {
     // SAFETY: takes numbers; the descriptor is open.
@@ -193,7 +194,7 @@ fn mount(context: &OwnedFd) -> Result<OwnedFd, Errno> {
 #[allow(unsafe_code)]
 fn made(descriptor: libc::c_long) -> Result<OwnedFd, Errno> {
     let descriptor = i32::try_from(Errno::result(descriptor)?).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just made it for us; nobody else has it.
+    // SAFETY: the kernel has just made the descriptor for this call; nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -203,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// Opens it again, as root in a container could.
+    /// Opens the file again, as root in a container could.
     fn again(file: &OwnedFd, flags: OFlag) -> Result<File, Errno> {
         nix::fcntl::open(
             format!("/proc/self/fd/{}", file.as_raw_fd()).as_str(),

@@ -1,8 +1,8 @@
-//! Calls the operating system.
+//! Makes system calls for all other modules.
 //!
-//! Every other module uses it: bounded reads of foreign files, the clock, the process's own entry
-//! and exec, mount queries. It is the only module that may contain `unsafe`, each block with its
-//! reason. It decides nothing.
+//! Reads foreign files with limits; reads the clock; starts this process and executes other
+//! programs; asks the kernel about mounts. This is the only module that may contain `unsafe`, and
+//! every `unsafe` block states why it is sound. No decision is made here.
 
 pub mod arena;
 pub mod clock;

@@ -1,54 +1,56 @@
 //! Reads what `/proc` says about processes (proc(5)).
 //!
-//! In: a process ID. Out: its parent, its start time, its namespaces, and the traces of where it
-//! comes from. A process chooses its name, its arguments, its environment and what it has open
-//! (hostile); its ID, parent, start time and session come from the kernel. Every read is bounded. A
-//! process that is gone, or that the caller may not inspect, gives `None`. Not checked: whether the
-//! process is still the same after the answer, and whether `/proc` is mounted.
+//! In: a process ID. Out: the process's parent, start time, namespaces, and signs of what started
+//! it. Hostile: a process chooses its name, its arguments, its environment and its open files. Its
+//! ID, parent, start time and session come from the kernel. Every read has a limit. A process that
+//! has ended, or that the caller may not inspect, gives `None`. Not checked: whether the ID still
+//! belongs to the same process after the answer, and whether `/proc` is mounted.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The largest `/proc/PID/stat`, `status` and the like that is read.
+/// How many bytes of `/proc/PID/stat`, `status` and similar files are read.
 const LARGEST_LINE: u64 = 16 << 10;
 
-/// The largest environment that is searched; the kernel gives arguments and environment together 6
-/// MiB at most (execve(2)).
+/// How many bytes of a process's environment are searched. The kernel gives arguments and
+/// environment together at most 6 MiB (execve(2)).
 const LARGEST_ENVIRONMENT: u64 = 8 << 20;
 
-/// The most bytes of a process's cgroups that are read.
+/// How many bytes of a process's table of cgroups are read.
 const LARGEST_CGROUPS: u64 = 64 << 10;
 
-/// The most bytes of a process's mounts that are read: engines mount a few hundred.
+/// How many bytes of a process's table of mounts are read. Engines make a few hundred mounts.
 const LARGEST_MOUNTS: u64 = 16 << 20;
 
-/// How many descriptors of a process are checked: the pipes that it was started with come first.
+/// How many descriptors of a process are checked. The pipes with which a process was started have
+/// the lowest numbers.
 const MOST_DESCRIPTORS: usize = 1_024;
 
-/// For how many threads the children are read.
+/// For how many threads of a process the children are read.
 const MOST_THREADS: usize = 4_096;
 
-/// The largest list of one thread's children.
+/// How many bytes of one thread's list of children are read.
 const LARGEST_CHILDREN: u64 = 1 << 20;
 
-/// `/proc/PID/stat` (proc(5)).
+/// What `/proc/PID/stat` says about a process (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// The process's own name.
+    /// The name that the process gave itself.
     pub name: String,
-    /// Its parent's process ID, field 4.
+    /// The process ID of the parent, field 4.
     pub parent: u32,
-    /// When it started, in clock ticks since boot, field 22.
+    /// When the process started, in clock ticks since boot, field 22.
     pub started: u64,
-    /// Whether a thread of it still runs: only its first thread may be a zombie.
+    /// Whether a thread of the process still runs. The first thread alone may be a zombie while
+    /// others run.
     pub is_alive: bool,
 }
 
 impl Stat {
-    /// Parses a line; `None` if it is not one. The name may hold anything, including brackets and
-    /// line ends, and ends with the last bracket.
+    /// Parses the line; `None` if it does not have the right format. The name may contain anything,
+    /// including brackets and line ends, and ends at the last bracket.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let (open, close) = (
@@ -60,7 +62,7 @@ impl Stat {
             .ok()?
             .split_ascii_whitespace()
             .collect();
-        // Field 3 is the first after the name.
+        // Field 3 is the first field after the name.
         let field = |number: usize| fields.get(number - 3).copied();
         let threads: u64 = field(20)?.parse().ok()?;
         let is_alive = match field(3)? {
@@ -77,19 +79,19 @@ impl Stat {
     }
 }
 
-/// A process's file or directory in `/proc`.
+/// The path of a file or directory of a process in `/proc`.
 #[must_use]
 pub fn path(pid: u32, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{name}"))
 }
 
-/// The facts of a process by its ID; `None` if there is none.
+/// What `/proc/PID/stat` says about the process with this ID; `None` if there is no such process.
 pub fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&read(path(pid, "stat"), LARGEST_LINE)?)
 }
 
-/// The IDs of a process in its PID namespace and those around it, from the reader's on inwards
-/// (`NSpid`, Linux 4.1).
+/// The IDs of a process: in the PID namespace of the reader first, then in each namespace inside
+/// it, down to the process's own (`NSpid`, Linux 4.1).
 pub fn ids(pid: u32) -> Option<Vec<u32>> {
     let ids = status_field(pid, "NSpid:")?
         .split_ascii_whitespace()
@@ -98,7 +100,7 @@ pub fn ids(pid: u32) -> Option<Vec<u32>> {
     Some(ids)
 }
 
-/// The user IDs of a process: real, effective, saved, of files.
+/// The user IDs of a process: real, effective, saved and file system user ID.
 pub fn users(pid: u32) -> Option<Vec<u32>> {
     Some(
         status_field(pid, "Uid:")?
@@ -108,7 +110,8 @@ pub fn users(pid: u32) -> Option<Vec<u32>> {
     )
 }
 
-/// Whether a process could ever get this capability (`CapBnd`); true if it is not known.
+/// Whether a process can ever get this capability, by its bounding set (`CapBnd`); `true` if that
+/// is not known.
 pub fn may_have_capability(pid: u32, number: u32) -> bool {
     let bounding =
         status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
@@ -124,8 +127,8 @@ fn status_field(pid: u32, field: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The children of all threads of a process; none if the kernel cannot list them
-/// (`CONFIG_PROC_CHILDREN`). One that is just being created or reaped may be missing.
+/// The children of all threads of a process; empty if the kernel cannot list them
+/// (`CONFIG_PROC_CHILDREN`). A child that is just being created or reaped may be missing.
 pub fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(path(pid, "task"))
         .into_iter()
@@ -138,7 +141,7 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The numbers in a list; anything else is skipped.
+/// The numbers in a list. Everything else in the list is skipped.
 pub fn numbers(list: &[u8]) -> Vec<u32> {
     String::from_utf8_lossy(list)
         .split_ascii_whitespace()
@@ -146,19 +149,20 @@ pub fn numbers(list: &[u8]) -> Vec<u32> {
         .collect()
 }
 
-/// The timer slack of a process, in nanoseconds: as set by prctl(2), for it or for an ancestor.
+/// The timer slack of a process, in nanoseconds: the value that prctl(2) set for the process or for
+/// an ancestor.
 pub fn timer_slack(pid: u32) -> Option<u64> {
     number(&path(pid, "timerslack_ns"))
 }
 
-/// The audit session of a process, `None` if it has none.
+/// The audit session of a process; `None` if it has none.
 pub fn session(pid: u32) -> Option<u32> {
     number(&path(pid, "sessionid"))
         .and_then(|session| u32::try_from(session).ok())
         .filter(|session| *session != u32::MAX)
 }
 
-/// Whether a process was started with this variable, `NAME=value`.
+/// Whether a process was started with this environment variable, given as `NAME=value`.
 pub fn has_variable(pid: u32, variable: &str) -> bool {
     let environment = read(path(pid, "environ"), LARGEST_ENVIRONMENT).unwrap_or_default();
     environment
@@ -166,7 +170,7 @@ pub fn has_variable(pid: u32, variable: &str) -> bool {
         .any(|entry| entry == variable.as_bytes())
 }
 
-/// Whether a process has one of these pipes open.
+/// Whether a process has one of these pipes open. `inodes` are the pipes' inodes.
 pub fn holds_pipe(pid: u32, inodes: &[u64]) -> bool {
     let wanted: Vec<_> = inodes
         .iter()
@@ -203,13 +207,13 @@ pub fn all() -> Vec<u32> {
         .collect()
 }
 
-/// The table of a process's cgroups; empty if it cannot be read.
+/// A process's table of cgroups; empty if it cannot be read.
 #[must_use]
 pub fn cgroups(pid: u32) -> String {
     text(pid, "cgroup", LARGEST_CGROUPS)
 }
 
-/// The table of the mounts in a process's mount namespace; empty if it cannot be read.
+/// The table of mounts of a process's mount namespace; empty if it cannot be read.
 #[must_use]
 pub fn mounts(pid: u32) -> String {
     text(pid, "mountinfo", LARGEST_MOUNTS)
@@ -228,10 +232,11 @@ fn number(path: &Path) -> Option<u64> {
         .ok()
 }
 
-/// Reads the first `limit` bytes of one of the kernel's own files. It cannot be a FIFO; three calls
-/// of the system less than [`file::read`](super::file::read), and a node has thousands of them.
+/// Reads the first `limit` bytes of one of the kernel's own files, which cannot be a FIFO. This
+/// takes three system calls less than [`file::read`](super::file::read); a node has thousands of
+/// such files.
 pub fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
-    // Room for most files of /proc: an empty buffer would grow from 32 bytes up.
+    // Enough room for most files of /proc. An empty buffer would start with 32 bytes and grow.
     let mut bytes = Vec::with_capacity(4_096);
     File::open(path)
         .ok()?

@@ -1,9 +1,10 @@
 //! Reads this process's arguments and environment, and executes another program in its place.
 //!
-//! In: argv and environment as the kernel passed them, hostile. Out: both unchanged, byte for byte,
-//! for the program that takes over: the same process, with its descriptors, working directory,
-//! umask, limits and signal mask. `std`'s own exec is not used: it resets SIGPIPE and searches
-//! `PATH`. Not checked: whether that program should run.
+//! In: argv and environment as the kernel passed them; both are hostile. Out: the next program, in
+//! the same process, with the same descriptors, working directory, umask, limits and signal mask.
+//! Its argv and environment are the same byte for byte, except for the first argument and one
+//! variable. The exec of `std` is not used, because it resets SIGPIPE and searches `PATH`. Not
+//! checked: whether the next program should run.
 
 use std::error::Error;
 use std::ffi::{CStr, OsStr};
@@ -16,15 +17,16 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{FileStat, stat};
 
-/// With up to this many variables, replacing one takes one allocation; more of them work, too.
+/// If there are at most this many variables, replacing one of them takes one allocation. More
+/// variables take more allocations.
 const USUAL_VARIABLES: usize = 64;
 
-/// What a process starts with.
+/// The argv and environment of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Given<'a> {
-    /// argv, including its first element; empty if the caller gave none at all.
+    /// argv, including its first element; empty if the caller passed no arguments at all.
     pub argv: Vec<&'a CStr>,
-    /// The environment, each `NAME=value`, including duplicates and malformed entries.
+    /// The environment: `NAME=value` strings, including duplicates and malformed ones.
     pub environment: Vec<&'a CStr>,
 }
 
@@ -39,7 +41,7 @@ impl<'a> Given<'a> {
             .collect()
     }
 
-    /// The first value of a variable, as getenv(3) finds it.
+    /// The first value of an environment variable, as getenv(3) finds it.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&'a OsStr> {
         self.environment
@@ -49,7 +51,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The value, if `entry` is `name=value`.
+/// The value in `entry`, if `entry` is `name=value`.
 fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
     entry
         .to_bytes()
@@ -57,9 +59,9 @@ fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
         .strip_prefix(b"=")
 }
 
-/// Becomes `program`: argv as given but for the first element, which becomes `name`, and the
-/// environment as given but for `variable`, a `NAME=value` that replaces one of that name. Returns
-/// only when that fails.
+/// Becomes `program`. Its first argument is `name`; all other arguments are as given. In its
+/// environment, `variable` (`NAME=value`) replaces the variable of that name; all other variables
+/// are as given. Returns only if this fails.
 #[must_use]
 pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: &CStr) -> Errno {
     let mut argv = Vec::with_capacity(given.argv.len().max(1));
@@ -74,7 +76,8 @@ pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: 
     errno
 }
 
-/// Replaces the first variable of that name with `variable` and drops the others of that name.
+/// Puts `variable` in the place of the first variable of that name, and removes all other variables
+/// of that name.
 fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
     let name_end = variable
         .to_bytes()
@@ -95,7 +98,7 @@ fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
     }
 }
 
-/// Which file a path leads to, links followed.
+/// Identifies the file to which a path leads. Links are followed.
 ///
 /// # Errors
 /// What the operating system says.
@@ -103,8 +106,8 @@ pub fn identity(path: &Path) -> Result<Identity, Errno> {
     stat(path).map(|facts| Identity { facts })
 }
 
-/// Whether the caller has rights that its environment must not influence: root, or somebody who got
-/// more than their own rights with this program.
+/// Whether the environment must not influence what the caller's rights permit: the caller is root,
+/// or got more rights by executing this program.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn is_privileged() -> bool {
@@ -112,7 +115,7 @@ pub fn is_privileged() -> bool {
     nix::unistd::geteuid().is_root() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0
 }
 
-/// Whether an error has the cause that access was denied, and root would have it.
+/// Whether the cause of an error is that access was denied, and the caller is not root.
 #[must_use]
 pub fn takes_root(error: &(dyn Error + 'static)) -> bool {
     let causes = std::iter::successors(error.source(), |&error| error.source());
@@ -122,15 +125,15 @@ pub fn takes_root(error: &(dyn Error + 'static)) -> bool {
             .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// The file that this process runs: by the path that the kernel was given, else by `/proc`, which
-/// takes ten times as long.
+/// Identifies the file that this process runs: by the path that was executed, or else by `/proc`,
+/// which takes ten times as long.
 #[must_use]
 pub fn own_identity() -> Option<Identity> {
     let by_path = executed_path().and_then(|path| identity(path).ok());
     by_path.or_else(|| identity(Path::new("/proc/self/exe")).ok())
 }
 
-/// The path by which this process was executed, links not followed.
+/// The path that was executed to start this process. Links in it are not resolved.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn executed_path() -> Option<&'static Path> {
@@ -143,35 +146,35 @@ pub fn executed_path() -> Option<&'static Path> {
     path.map(|path| Path::new(OsStr::from_bytes(path.to_bytes())))
 }
 
-/// A file, whatever paths lead to it.
+/// Identifies a file by device and inode, whatever paths lead to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     facts: FileStat,
 }
 
 impl Identity {
-    /// Whether both are the same file: by a symbolic or a hard link, or by the same path.
+    /// Whether both identify the same file, even if its paths differ or lead through links.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (self.facts.st_dev, self.facts.st_ino) == (other.facts.st_dev, other.facts.st_ino)
     }
 
-    /// Whether it is a regular file that somebody may execute.
+    /// Whether this is a regular file that somebody may execute.
     #[must_use]
     pub fn is_program(&self) -> bool {
         self.facts.st_mode & libc::S_IFMT == libc::S_IFREG && self.facts.st_mode & 0o111 != 0
     }
 }
 
-/// Whether SIGPIPE had its default effect when this process started.
+/// Whether SIGPIPE would have ended this process when it was started.
 static PIPES_KILLED: AtomicBool = AtomicBool::new(false);
 
-/// From here on writing to a pipe or socket without a reader is an error and does not end this
-/// process; otherwise a refusal whose reader went away would look like a crash. [`become_program`]
-/// reverts it.
+/// From now on, writing to a pipe or socket that nobody reads is an error and does not end this
+/// process. Otherwise a refusal would look like a crash if its reader has ended. [`become_program`]
+/// undoes this.
 #[allow(unsafe_code)]
 pub fn outlive_broken_pipes() {
-    // SAFETY: SIG_IGN is no handler of ours, so no code can run at a bad moment.
+    // SAFETY: SIG_IGN runs no code of Embargo.
     if let Ok(SigHandler::SigDfl) = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) } {
         PIPES_KILLED.store(true, Ordering::Relaxed);
     }
@@ -180,7 +183,7 @@ pub fn outlive_broken_pipes() {
 #[allow(unsafe_code)]
 fn restore_broken_pipes() {
     if PIPES_KILLED.load(Ordering::Relaxed) {
-        // SAFETY: SIG_DFL is no handler of ours.
+        // SAFETY: SIG_DFL runs no code of Embargo.
         let restored = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
         debug_assert!(
             restored.is_ok(),

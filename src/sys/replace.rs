@@ -1,12 +1,12 @@
-//! Replaces a file so that readers see the old content or the new, whole, whatever happens
-//! meanwhile.
+//! Replaces a file so that readers see the whole old contents or the whole new contents, even after
+//! a crash or a power cut.
 //!
-//! A new file beside it is written, synced to the disk and renamed over it; then the directory is
-//! synced. Without the first sync a power cut leaves an empty file, without the second the old
-//! name. An `fsync` that failed is never tried again, because the kernel may have dropped what it
-//! could not write; the new file is removed instead. Where `O_TMPFILE` works the new file has no
-//! name until it is complete, so that an interrupted or killed writer leaves nothing. In: a path
-//! and what to write. Not checked: who may write to the directory.
+//! A new file is written beside the old one, synced to the disk and renamed over it. Then the
+//! directory is synced. Without the first sync, a power cut may leave an empty file; without the
+//! second, the old file. If `fsync` fails, it is not tried again, because the kernel may have
+//! dropped the data that it could not write; the new file is removed. Where `O_TMPFILE` works, the
+//! new file has no name until it is complete, so that an interrupted or killed writer leaves
+//! nothing behind. In: a path and the new contents. Not checked: who may write to the directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -19,7 +19,7 @@ use std::{fmt, process};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
 
-/// Why a file could not be written. The old one, if there was one, is unchanged.
+/// Why a file could not be written. If there was an old file, it is unchanged.
 #[derive(Debug)]
 pub struct WriteError {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    /// The error `cause` in writing `path`.
+    /// Says that `cause` happened when `path` was written.
     #[must_use]
     pub fn new(path: &Path, cause: io::Error) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl WriteError {
         }
     }
 
-    /// The directory that it should be in, if that is what is missing.
+    /// The directory of the file, if that directory does not exist.
     fn missing_directory(&self) -> Option<&Path> {
         let directory = self
             .path
@@ -47,7 +47,7 @@ impl WriteError {
         (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(directory)
     }
 
-    /// Whether the file already exists, and must not be replaced.
+    /// Whether the error is that the file already exists.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.cause.kind() == io::ErrorKind::AlreadyExists
@@ -77,8 +77,9 @@ impl std::error::Error for WriteError {
     }
 }
 
-/// A new file that does not have its name yet. If dropped, it is removed; and if the file system
-/// has unnamed files, it also disappears when its writer is interrupted or killed.
+/// A new file that does not have its final name yet. Dropping it removes the file. If the file
+/// system supports unnamed files, the file also disappears when its writer is interrupted or
+/// killed.
 #[derive(Debug)]
 pub struct Draft {
     file: File,
@@ -87,7 +88,7 @@ pub struct Draft {
     path: PathBuf,
 }
 
-/// What the name of a draft of `path` starts with.
+/// The beginning of the names of all drafts of `path`.
 fn prefix(path: &Path) -> OsString {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or(OsStr::new("file")));
@@ -95,8 +96,8 @@ fn prefix(path: &Path) -> OsString {
     name
 }
 
-/// The path of a file that will be renamed to `path`. Removes what a dead process with this ID may
-/// have left there.
+/// The path of the draft that will be renamed to `path`. If an earlier process with the same
+/// process ID left a draft there, it is removed.
 fn draft_of(path: &Path) -> io::Result<PathBuf> {
     let mut name = prefix(path);
     name.push(process::id().to_string());
@@ -136,7 +137,8 @@ impl Draft {
                 }
             }
         };
-        // Overrides the umask, before the file has its name.
+        // The mode is set explicitly, because the umask may have changed it, and before the file
+        // gets its name.
         opened
             .file
             .set_permissions(fs::Permissions::from_mode(mode))
@@ -144,13 +146,13 @@ impl Draft {
         Ok(opened)
     }
 
-    /// The file, for writing and for reading it again.
+    /// The file, to write it and to read it again.
     #[must_use]
     pub const fn file(&self) -> &File {
         &self.file
     }
 
-    /// Syncs it to the disk and gives it its name, replacing any file with that name.
+    /// Syncs the file to the disk and gives it its final name. A file with that name is replaced.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -164,10 +166,10 @@ impl Draft {
         sync_directory(&self.path).map_err(fault)
     }
 
-    /// Syncs it to the disk and gives it its name, unless a file already has it.
+    /// Syncs the file to the disk and gives it its final name, unless a file already has that name.
     ///
     /// # Errors
-    /// [`WriteError`], for which [`WriteError::is_there`] holds when there is one.
+    /// [`WriteError`]; [`WriteError::is_there`] is true for it if a file has that name.
     pub fn create(self) -> Result<(), WriteError> {
         let fault = |cause| WriteError::new(&self.path, cause);
         self.file.sync_all().map_err(fault)?;
@@ -180,7 +182,7 @@ impl Draft {
         sync_directory(&self.path).map_err(fault)
     }
 
-    /// Gives the unnamed file a name that no file has.
+    /// Gives the unnamed file this name, which no other file may have.
     fn name(&self, name: &Path) -> io::Result<()> {
         linkat(
             AT_FDCWD,
@@ -189,7 +191,7 @@ impl Draft {
             name,
             AtFlags::AT_SYMLINK_FOLLOW,
         )?;
-        // A file system may have postponed what an unnamed file needs to survive a power cut
+        // A file system may write only now what an unnamed file needs to survive a power cut
         // (btrfs: `btrfs_log_inode_parent`).
         self.file.sync_all()
     }
@@ -201,7 +203,8 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A new unnamed file in this directory, if that is possible and it can get a name later.
+/// Makes an unnamed file in this directory; `None` if that is not possible, or the file could not
+/// get a name later.
 fn nameless(directory: &Path) -> Option<File> {
     let file = options()
         .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
@@ -210,25 +213,26 @@ fn nameless(directory: &Path) -> Option<File> {
     fs::metadata(by_descriptor(&file)).is_ok().then_some(file)
 }
 
-/// The name under which linkat(2) lets anybody link an open file.
+/// The path by which linkat(2) can give an open file a name.
 fn by_descriptor(file: &File) -> PathBuf {
     Path::new("/proc/self/fd").join(file.as_raw_fd().to_string())
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After the rename it no longer exists; and there is nobody to report an error to.
+        // After the rename, the draft no longer exists. An error is ignored, because nobody could
+        // be told.
         drop(fs::remove_file(&self.draft));
     }
 }
 
-/// The file that a write to `path` replaces: a symbolic link's target, not the link.
+/// The file that a write to `path` replaces. If `path` is a symbolic link, this is its target.
 #[must_use]
 pub fn target(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Replaces `path` with a file of these bytes and this mode.
+/// Replaces `path` with a file that has these contents and this mode.
 ///
 /// # Errors
 /// [`WriteError`].
@@ -238,21 +242,21 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     draft.replace()
 }
 
-/// Creates a file of these bytes and this mode if there is none.
+/// Creates a file with these contents and this mode, unless the file already exists.
 ///
 /// # Errors
-/// [`WriteError`], for which [`WriteError::is_there`] holds when there is one.
+/// [`WriteError`]; [`WriteError::is_there`] is true for it if the file exists.
 pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     let draft = Draft::open(path, mode)?;
     io::Write::write_all(&mut draft.file(), bytes).map_err(|cause| WriteError::new(path, cause))?;
     draft.create()
 }
 
-/// Removes what killed writers of `path` left beside it. The caller must hold the lock that all
-/// writers of `path` take.
+/// Removes the drafts that killed writers of `path` left behind. Returns how many. The caller must
+/// hold the lock that all writers of `path` take.
 ///
 /// # Errors
-/// [`WriteError`]; a missing directory holds nothing.
+/// [`WriteError`]. A missing directory is no error: there are no drafts in it.
 pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     let fault = |cause| WriteError::new(path, cause);
     let prefix = prefix(path);
@@ -276,13 +280,13 @@ pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     Ok(swept)
 }
 
-/// Syncs the directory of `path` to the disk, so that a name in it lasts.
+/// Syncs the directory of `path` to the disk, so that new names in it survive a power cut.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     match File::open(directory(path))?.sync_all() {
-        // Some network file systems cannot sync; they have nothing to sync.
+        // Some network file systems cannot sync a directory, and need not.
         Err(cause) if cause.raw_os_error() == Some(libc::EINVAL) => Ok(()),
         done => done,
     }
@@ -314,8 +318,8 @@ mod tests {
         for contents in ["one", "another"] {
             let draft = Draft::open(&path, 0o640).unwrap();
             io::Write::write_all(&mut draft.file(), contents.as_bytes()).unwrap();
-            // If the file system has no unnamed files, the draft is beside the file: nothing is
-            // promised there.
+            // On a file system without unnamed files the draft is beside the file, and this test
+            // does not apply.
             assert!(
                 draft.is_named
                     || !names(directory.path())

@@ -1,10 +1,11 @@
-//! Runs something with a user's rights and no others, and restores root's afterwards.
+//! Runs code with a user's rights only, and restores root's rights afterwards.
 //!
-//! In: the user, and what to do. Out: its result, or that root's rights could not be dropped: then
-//! nothing was done. Meanwhile this thread has the user's file system identity (setfsuid(2)), his
-//! groups and no effective capability: with CAP_SYS_PTRACE it would follow `/proc/PID/cwd` and the
-//! like to where the user cannot go, even though files there are opened as that user. What the
-//! system knows about a user is looked up once: a directory service may be slow.
+//! In: the user, and the code to run. Out: the result of that code, or an error if root's rights
+//! could not be dropped; the code has not run then. While it runs, this thread has the user's file
+//! system identity (setfsuid(2)), the user's groups and no effective capability. With
+//! CAP_SYS_PTRACE, the thread could follow `/proc/PID/cwd` and similar links to places where the
+//! user cannot go, although it would open files there as the user. What the system knows about a
+//! user is looked up once, because a directory service may be slow.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -17,21 +18,21 @@ use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, setfsgid, se
 
 use super::file::{self, FileError, Guard};
 
-/// A user as the kernel knows one, without supplementary groups.
+/// A user and the user's group, without supplementary groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// His ID.
+    /// The user ID.
     pub user: u32,
-    /// His group.
+    /// The group ID of the user's own group.
     pub group: u32,
 }
 
-/// The group for an unknown user, or one in root's group: it owns nothing (Debian, Fedora:
-/// `nogroup`, `nobody`).
+/// The group given to a user who is unknown or whose own group is root's. This group owns no files
+/// (Debian, Fedora: `nogroup`, `nobody`).
 pub const NOBODYS: u32 = 65_534;
 
 impl Person {
-    /// The user with this ID.
+    /// The user with this ID, and that user's group.
     #[must_use]
     pub fn of(user: u32) -> Self {
         Self {
@@ -41,14 +42,14 @@ impl Person {
     }
 }
 
-/// Whether this is root or the caller. What any other user wrote is not trusted.
+/// Whether this user is root or the caller. What any other user wrote is not trusted.
 #[must_use]
 pub fn is_own(user: u32) -> bool {
     user == 0 || user == geteuid().as_raw()
 }
 
-/// The groups of a user, his own first; none for an unknown user, or one whose own is root's.
-/// Root's is never among them.
+/// All groups of a user, the user's own group first. Empty for an unknown user, and for a user
+/// whose own group is root's. Root's group is never in the list.
 fn groups(user: u32) -> Vec<Gid> {
     static KNOWN: Mutex<BTreeMap<u32, Vec<Gid>>> = Mutex::new(BTreeMap::new());
     let ask = || {
@@ -72,17 +73,18 @@ fn groups(user: u32) -> Vec<Gid> {
         .clone()
 }
 
-/// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h: two words for each set.
+/// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h. In this version, a set of
+/// capabilities has two words.
 const VERSION: u32 = 0x2008_0522;
 
-/// `struct __user_cap_header_struct`; this thread is number 0.
+/// `struct __user_cap_header_struct`. The process ID 0 means this thread.
 #[repr(C)]
 struct Header {
     version: u32,
     pid: i32,
 }
 
-/// `struct __user_cap_data_struct`, the lower half of each set and then the upper one.
+/// `struct __user_cap_data_struct`. There are two: the lower half of each set, then the upper half.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Half {
@@ -91,10 +93,11 @@ struct Half {
     inheritable: u32,
 }
 
-/// Does `work` with this user's rights on files, and no capability.
+/// Runs `work` with this user's rights on files, and without capabilities.
 ///
 /// # Errors
-/// The operating system's error if this thread's own rights cannot be dropped.
+/// The operating system's error if this thread's own rights cannot be dropped. `work` has not run
+/// then.
 pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     let (user, group) = (Uid::from_raw(person.user), Gid::from_raw(person.group));
     let own = capabilities()?;
@@ -106,7 +109,7 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
         effective: 0,
         ..half
     });
-    // Neither call says whether it did anything; a further call returns the present ID.
+    // Neither call says whether it succeeded. A second call returns the ID that is in force.
     let is_theirs = setfsuid(user) == user && setfsgid(group) == group;
     let done = if is_theirs {
         set(bare).map(|()| work())
@@ -115,15 +118,16 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     };
     setfsuid(own_user);
     setfsgid(own_group);
-    // The set that was effective, taken from the permitted one, which has stayed.
+    // Makes the capabilities effective again. They are still in the permitted set.
     set(own).and_then(|()| set_groups(&own_groups)).and(done)
 }
 
-/// The bytes of a regular file of at most `limit` bytes whose path this user gave. Root's and the
-/// caller's own are read like any file. Any other user's is read with his rights, so that his links
-/// lead nowhere he cannot go himself, and only if it is his own or one of root's that everybody may
-/// read. A file system of his that hangs (FUSE) is closed to root, unless root has allowed
-/// `user_allow_other` in `/etc/fuse.conf` (Linux: fs/fuse/dir.c, `fuse_allow_current_process`).
+/// Reads a regular file of at most `limit` bytes whose path this user chose. If the user is root or
+/// the caller, the file is read like any other. Otherwise it is read with the user's rights, so
+/// that links cannot lead to places where the user may not go, and only if it belongs to the user,
+/// or belongs to root and is readable by everybody. Root cannot enter a user's own file system
+/// (FUSE), so a file system that hangs cannot stop root, unless root allows `user_allow_other` in
+/// `/etc/fuse.conf` (Linux: fs/fuse/dir.c, `fuse_allow_current_process`).
 ///
 /// # Errors
 /// [`FileError`]; [`FileError::Io`] if root's rights cannot be dropped.
@@ -138,16 +142,16 @@ pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
     lend(Person::of(user), read).unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
 }
 
-/// Gives this thread these supplementary groups. The C library's function would give them to every
-/// thread.
+/// Sets the supplementary groups of this thread. The C library's function would set them for all
+/// threads.
 #[allow(unsafe_code)]
 fn set_groups(groups: &[Gid]) -> io::Result<()> {
-    // SAFETY: reads this many group IDs, and `Gid` is a `gid_t` in memory.
+    // SAFETY: the kernel reads this many group IDs; in memory, `Gid` is a `gid_t`.
     Errno::result(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
     Ok(())
 }
 
-/// This thread's capabilities.
+/// The capabilities of this thread.
 #[allow(unsafe_code)]
 fn capabilities() -> io::Result<[Half; 2]> {
     let (mut header, mut halves) = (
@@ -157,7 +161,7 @@ fn capabilities() -> io::Result<[Half; 2]> {
         },
         [Half::default(); 2],
     );
-    // SAFETY: reads the header and writes the two halves that this version has.
+    // SAFETY: the kernel reads the header and writes the two halves that this version has.
     Errno::result(unsafe {
         libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr())
     })?;
@@ -170,7 +174,7 @@ fn set(halves: [Half; 2]) -> io::Result<()> {
         version: VERSION,
         pid: 0,
     };
-    // SAFETY: reads the header and the two halves that this version has.
+    // SAFETY: the kernel reads the header and the two halves that this version has.
     Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, halves.as_ptr()) })?;
     Ok(())
 }

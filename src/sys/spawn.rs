@@ -1,11 +1,11 @@
-//! Starts another program, as another user if needed, and prepares a process that starts programs.
+//! Starts another program, as another user if needed, and prepares a process to start programs.
 //!
-//! In: a program's absolute path, its arguments and environment, the descriptors that it may have,
-//! and the user it runs as. Out: its process ID. The program gets nothing else from this process:
-//! no other descriptor, no signal that is ignored or blocked here, no variable, no terminal, no key
-//! of its session. Another user may stop or trace a process as soon as it is his, so nothing here
-//! waits for one without a limit. The caller waits for its children itself. Not checked: whether
-//! that program should run.
+//! In: the absolute path of a program, its arguments and environment, the descriptors that it gets,
+//! and its user. Out: its process ID. The program gets nothing else from this process: no other
+//! descriptor, no ignored or blocked signal, no variable, no terminal, no key of the session's
+//! keyring. As soon as the process belongs to another user, that user may stop or trace it. So no
+//! wait here is without a limit. The caller waits for its children itself. Not checked: whether the
+//! program should run.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -34,38 +34,39 @@ const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 /// `KEYCTL_JOIN_SESSION_KEYRING` of include/uapi/linux/keyctl.h.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
 
-/// A program and what it gets. Its standard input is empty, its directory `/`, its session its own.
+/// A program and what it gets. Its standard input is empty, its working directory is `/`, and its
+/// session is its own.
 #[derive(Debug)]
 pub struct Program<'a> {
-    /// The program's file, absolute.
+    /// The absolute path of the program's file.
     pub path: &'a Path,
-    /// Its arguments, without its own name.
+    /// The program's arguments, without its name.
     pub words: &'a [OsString],
-    /// Its whole environment.
+    /// All environment variables of the program.
     pub environment: &'a [(&'a str, OsString)],
-    /// Where its output and its errors go; nowhere if there is none.
+    /// The descriptors for the program's output and errors. If `None`, both are discarded.
     pub prints: Option<(OwnedFd, OwnedFd)>,
-    /// A descriptor of this process that it gets under the same number.
+    /// A descriptor of this process that the program gets under the same number.
     pub keeps: Option<i32>,
-    /// The user it runs as; this process's own user if there is none. Needs root.
+    /// The user as whom the program runs. If `None`, the user of this process. Needs root.
     pub person: Option<Person>,
-    /// The user namespace that it joins, as that user.
+    /// The user namespace that the program joins, as that user.
     pub namespace: Option<BorrowedFd<'a>>,
 }
 
-/// How long a new process may take until it is the program: it is already a user's own, and he may
-/// stop it.
+/// How long to wait until a new process has become the program. The process already belongs to the
+/// user, who may stop it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a killed process may take to be gone: one that waits for its user's file system may
-/// never be.
+/// How long to wait until a killed process has ended. If it waits for a file system of its user, it
+/// may never end.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts the program and returns its process ID. The calling process must have one thread.
+/// Starts the program and returns its process ID. The calling process must have only one thread.
 ///
 /// # Errors
-/// The operating system's error, also about the program's file; [`io::ErrorKind::TimedOut`] if the
-/// process does not become the program.
+/// The operating system's error, also for the exec of the program's file;
+/// [`io::ErrorKind::TimedOut`] if the process does not become the program in time.
 #[allow(unsafe_code)]
 #[expect(
     clippy::disallowed_methods,
@@ -92,10 +93,10 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         None => command.stdout(Stdio::null()).stderr(Stdio::null()),
     };
     let namespace = namespace.map(|namespace| namespace.as_raw_fd());
-    // Not `spawn`, which waits for the exec as long as the user likes.
+    // `spawn` is not used: it waits for the exec without a limit, and the user can delay the exec.
     let (child, fault) = duplicate(size_of::<i32>(), |mut fault| {
         let told = fault.as_raw_fd();
-        // SAFETY: this process has one thread, so the closure may do anything; it only makes system
+        // SAFETY: this process has one thread, so the closure may do anything. It only makes system
         // calls.
         unsafe { command.pre_exec(move || settle(told, keeps, person, namespace)) };
         let error = command.exec();
@@ -108,24 +109,25 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
             let _gone = gone(child);
             Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
         }
-        // Its end of the pipe is closed: it has become the program, or is already dead, as its exit
-        // status shows.
+        // The process has closed its end of the pipe: it has become the program, or it has already
+        // ended, which its exit status will show.
         Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
     }
 }
 
-/// Forks a copy of this process that does `work`, with one end of a pipe, and exits: with 0 if
-/// `work` is true. Returns its ID and what came out of the pipe until all holders of that end have
-/// closed it: at most `limit` bytes and one more.
+/// Forks a copy of this process. The copy does `work`, with one end of a pipe, and exits: with 0 if
+/// `work` returns `true`. Returns the copy's process ID and what was read from the pipe until every
+/// holder of its other end closed it. At most `limit` bytes are accepted; one or more above that
+/// show that there were too many.
 #[allow(unsafe_code)]
 fn duplicate(limit: usize, work: impl FnOnce(File) -> bool) -> io::Result<(Pid, Vec<u8>)> {
     let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has no other threads, whose locks could stay held in its copy, and the
-    // copy only leaves by `_exit`.
+    // SAFETY: this process has no other threads whose locks could stay held in the copy, and the
+    // copy ends only by `_exit`.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Child => {
             let is_done = work(File::from(sending));
-            // SAFETY: ends the copy, without this process's own exit handlers.
+            // SAFETY: ends the copy without running the exit handlers of this process.
             unsafe { libc::_exit(i32::from(!is_done)) }
         }
         ForkResult::Parent { child } => {
@@ -142,7 +144,7 @@ fn duplicate(limit: usize, work: impl FnOnce(File) -> bool) -> io::Result<(Pid, 
     }
 }
 
-/// What comes out of a pipe until it is closed, at most `limit` bytes and one more.
+/// Reads a pipe until it is closed, or until more than `limit` bytes have come.
 fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
     nix::fcntl::fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let until = Instant::now() + PATIENCE;
@@ -158,7 +160,7 @@ fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
                 }
                 let limit = PollTimeout::try_from(left.as_millis().saturating_add(1))
                     .unwrap_or(PollTimeout::MAX);
-                // A poll that fails counts as one that ended early.
+                // A poll that fails has the same effect as a poll that ends early.
                 let _ready = poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], limit);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -168,7 +170,7 @@ fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How a child that is about to end has ended; `None` if it does not end.
+/// Waits for a child that is about to end. Returns how it ended; `None` if it does not end in time.
 fn gone(child: Pid) -> Option<WaitStatus> {
     let until = Instant::now() + LAST_PATIENCE;
     loop {
@@ -182,8 +184,8 @@ fn gone(child: Pid) -> Option<WaitStatus> {
     }
 }
 
-/// Closes every descriptor of this process but the standard streams and these: a user's process
-/// that never gets any further would hold them open, including the lock of a run.
+/// Closes every descriptor except the standard streams and those in `kept`. Otherwise a user could
+/// stop the new process and so keep them open, among them the lock of a run.
 #[allow(unsafe_code)]
 fn close_others(kept: [Option<i32>; 3]) {
     let mut kept = kept.map(|number| number.unwrap_or(2));
@@ -199,7 +201,7 @@ fn close_others(kept: [Option<i32>; 3]) {
             // SAFETY: closes descriptors that nothing in this copy of the process uses any more.
             let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
             if closed == -1 {
-                // Before Linux 5.9; this process has few of them.
+                // For kernels before Linux 5.9. This process has few descriptors.
                 for number in first..=last.min(1_024) {
                     // SAFETY: as above.
                     let _closed = unsafe { libc::close(number) };
@@ -210,7 +212,7 @@ fn close_others(kept: [Option<i32>; 3]) {
     }
 }
 
-/// What the new process does before it becomes the program.
+/// Prepares the new process before it becomes the program.
 #[allow(unsafe_code)]
 fn settle(
     told: i32,
@@ -225,31 +227,33 @@ fn settle(
         Signal::SIGPIPE,
         Signal::SIGTERM,
     ] {
-        // SAFETY: SIG_DFL is no handler of ours.
+        // SAFETY: SIG_DFL runs no code of Embargo.
         unsafe { signal(by_default, SigHandler::SigDfl) }?;
     }
     SigSet::empty().thread_set_mask()?;
     nix::unistd::setsid()?;
     if let Some(descriptor) = keeps {
-        // SAFETY: changes a flag of a descriptor of this process; one that is not open is an error.
+        // SAFETY: changes a flag of a descriptor of this process. A descriptor that is not open
+        // gives an error.
         Errno::result(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
     }
     let anonymous: *const libc::c_char = std::ptr::null();
-    // A process with a session keyring may use what is in it, whichever user it has become
-    // (keyrings(7)). A kernel without keys, or a filter that refuses the call both here and there,
-    // has none to give. SAFETY: takes numbers and no name.
+    // A process may use what is in its session keyring even after it has become another user
+    // (keyrings(7)), so the process leaves the keyring. A kernel without keys has no keyring to
+    // leave, and a filter that refuses this call refuses it to the program as well. SAFETY: takes
+    // numbers and no name.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
     match Errno::result(joined) {
         Err(errno) if person.is_some() && !matches!(errno, Errno::ENOSYS | Errno::EPERM) => {
             Err(errno.into())
         }
-        // For a process of the same user, who may have no room for another, his own keyring is no
-        // secret.
+        // If the program runs as the same user, an error is ignored: the user may have reached the
+        // limit of keyrings, and the user's own keyring is no secret.
         Ok(_) | Err(_) => become_person(person, namespace),
     }
 }
 
-/// Becomes this user and joins this user namespace, for good.
+/// Becomes this user and joins this user namespace. Neither can be undone.
 #[allow(unsafe_code)]
 fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
     let done = |result: i32| {
@@ -260,8 +264,8 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
         }
     };
     if let Some(Person { user, group }) = person {
-        // The groups first: without root's rights they cannot be changed. SAFETY: no groups are
-        // read from the null pointer, and the other two take numbers.
+        // The groups come first: without root's rights they cannot be changed. SAFETY: no groups
+        // are read from the null pointer, and the other two calls take numbers.
         done(unsafe { libc::setgroups(0, std::ptr::null()) })?;
         // SAFETY: as above.
         done(unsafe { libc::setresgid(group, group, group) })?;
@@ -269,20 +273,20 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
         done(unsafe { libc::setresuid(user, user, user) })?;
     }
     if let Some(namespace) = namespace {
-        // SAFETY: takes numbers; the kernel checks that this is a user namespace that the user may
+        // SAFETY: takes numbers. The kernel checks that this is a user namespace which the user may
         // join.
         done(unsafe { libc::setns(namespace, libc::CLONE_NEWUSER) })?;
     }
     Ok(())
 }
 
-/// Runs `read` as this user in this user namespace, in a process of its own, and returns its
-/// result: his files may be readable only there. `None` if it returns nothing, or more than `limit`
-/// bytes.
+/// Runs `read` in a process of its own, as this user in this user namespace, and returns its
+/// result. The user's files may be readable only there. `None` if `read` returns nothing, or more
+/// than `limit` bytes.
 ///
 /// # Errors
-/// The operating system's error about the process, not about what it does;
-/// [`io::ErrorKind::TimedOut`] if that does not end.
+/// The operating system's error about the process, not about `read`; [`io::ErrorKind::TimedOut`] if
+/// `read` does not end.
 #[allow(unsafe_code)]
 pub fn read_as(
     person: Option<Person>,
@@ -294,8 +298,9 @@ pub fn read_as(
     let (child, bytes) = duplicate(limit, |mut sending| {
         close_others([Some(sending.as_raw_fd()), Some(namespace.as_raw_fd()), None]);
         let is_his = become_person(person, Some(namespace.as_raw_fd())).is_ok();
-        // If the user stopped it, it would outlive a killed worker. SAFETY: sets an attribute of
-        // this process (prctl(2), PR_SET_PDEATHSIG), which a change of its user takes away.
+        // The new process must end with its worker, even if the user has stopped it. Changing the
+        // user clears this attribute, so it is set afterwards. SAFETY: sets an attribute of this
+        // process (prctl(2), PR_SET_PDEATHSIG).
         let _set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
         is_his && read().is_some_and(|bytes| sending.write_all(&bytes).is_ok())
     })?;
@@ -306,9 +311,9 @@ pub fn read_as(
     Ok(is_whole.then_some(bytes))
 }
 
-/// Prepares this process to start and watch others: their orphans become its children; they do not
-/// inherit its umask, nor its descriptors besides the standard streams; SIGHUP and SIGINT do
-/// nothing; SIGCHLD and SIGTERM are read from the descriptor that it returns.
+/// Prepares this process to start and monitor other processes. Their orphans become its children.
+/// They do not inherit its umask, nor any descriptor except the standard streams. SIGHUP and SIGINT
+/// are ignored. SIGCHLD and SIGTERM are read from the descriptor that is returned.
 ///
 /// # Errors
 /// What the operating system says.
@@ -320,8 +325,8 @@ pub fn become_parent() -> io::Result<SignalFd> {
             .to_str()
             .and_then(|name| name.parse::<i32>().ok());
         if let Some(number) = number.filter(|number| *number > 2) {
-            // SAFETY: changes a flag of a descriptor; the listing's own, which is closed by then,
-            // gives an error that does not matter.
+            // SAFETY: changes a flag of a descriptor. The descriptor of this listing is closed by
+            // then; its error does not matter.
             let _flagged = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
         }
     }
@@ -329,7 +334,7 @@ pub fn become_parent() -> io::Result<SignalFd> {
     // SAFETY: sets an attribute of this process (prctl(2), PR_SET_CHILD_SUBREAPER).
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })?;
     for ignored in [Signal::SIGHUP, Signal::SIGINT] {
-        // SAFETY: SIG_IGN is no handler of ours.
+        // SAFETY: SIG_IGN runs no code of Embargo.
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
     let mut read = SigSet::empty();
@@ -342,15 +347,15 @@ pub fn become_parent() -> io::Result<SignalFd> {
     )?)
 }
 
-/// The children that have ended since the last call, each with its exit status; one that a signal
-/// ended has 128 plus the signal's number, as runtimes report it. Never waits.
+/// The children that have ended since the last call, each with its exit status. For a child that a
+/// signal ended, this is 128 plus the signal's number, as runtimes report it. Never waits.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn ended_children() -> Vec<(u32, i32)> {
     let mut ended = Vec::new();
     let mut status = 0;
-    // Not nix's: it does not know real-time signals and loses a child that one of them ended.
-    // SAFETY: writes the status into a variable of ours and returns.
+    // waitpid of `nix` is not used: it does not know real-time signals, and loses a child that was
+    // ended by one. SAFETY: writes the status into a local variable.
     while let Ok(pid @ 1..) =
         u32::try_from(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) })
     {
@@ -366,45 +371,45 @@ pub fn ended_children() -> Vec<(u32, i32)> {
     ended
 }
 
-/// Whether this is a child of this process that it has not yet waited for, alive or not. The kernel
-/// is asked directly: `/proc/pid/task/tid/children` may leave one out (proc(5)), and a process
-/// whose first thread has ended, but not the others, can neither be waited for nor seen to run.
+/// Whether this is a child of this process that has not been waited for, alive or not. This asks
+/// the kernel directly. `/proc/pid/task/tid/children` may omit a child (proc(5)). And if the first
+/// thread of a process has ended while others run, the process cannot be waited for, and does not
+/// seem to run.
 #[must_use]
 pub fn is_child(pid: u32) -> bool {
     let Ok(pid @ 1..) = i32::try_from(pid) else {
         return false;
     };
     let asked = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    // Any other error is about how it ended.
+    // Any other error concerns how the child ended.
     !matches!(
         nix::sys::wait::waitid(Id::Pid(Pid::from_raw(pid)), asked),
         Err(Errno::ECHILD)
     )
 }
 
-/// Ends a child of this process that it has not yet waited for: no other process can have its ID.
+/// Kills a child of this process that has not been waited for. No other process can have its ID.
 #[allow(unsafe_code)]
 pub fn kill_child(pid: u32) {
     if let Ok(pid @ 1..) = i32::try_from(pid) {
-        // SAFETY: takes numbers; a child that has ended meanwhile keeps its ID until it is waited
-        // for.
+        // SAFETY: takes numbers. A child that has ended keeps its ID until it is waited for.
         let _ended_already = unsafe { libc::kill(pid, libc::SIGKILL) };
     }
 }
 
-/// The user namespace in which this one was made (ioctl_ns(2), `NS_GET_PARENT`).
+/// The user namespace in which this user namespace was made (ioctl_ns(2), `NS_GET_PARENT`).
 ///
 /// # Errors
-/// `EPERM` if that is above this process's own.
+/// `EPERM` if the parent is above this process's own user namespace.
 #[allow(unsafe_code)]
 pub fn parent_namespace(namespace: &File) -> io::Result<OwnedFd> {
     // SAFETY: takes a descriptor and returns a new one, or -1.
     let parent = Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_PARENT) })?;
-    // SAFETY: the kernel has just made it for this process, and nobody else has it.
+    // SAFETY: the kernel has just made the descriptor for this call; nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(parent) })
 }
 
-/// The user who owns a user namespace, as numbered in this process's own (ioctl_ns(2),
+/// The owner of a user namespace, as a user ID in this process's own user namespace (ioctl_ns(2),
 /// `NS_GET_OWNER_UID`).
 ///
 /// # Errors
@@ -412,7 +417,7 @@ pub fn parent_namespace(namespace: &File) -> io::Result<OwnedFd> {
 #[allow(unsafe_code)]
 pub fn namespace_owner(namespace: &File) -> io::Result<u32> {
     let mut user: libc::uid_t = 0;
-    // SAFETY: writes a number into a variable of ours and returns.
+    // SAFETY: writes a number into a local variable.
     Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut user) })?;
     Ok(user)
 }

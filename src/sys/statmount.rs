@@ -1,9 +1,10 @@
 //! Asks the kernel about one mount.
 //!
-//! In: a path. Out: which mount it is on (statx(2)) and that mount's facts (statmount(2), Linux
-//! 6.8; mount options from 6.11), in a few microseconds however many mounts there are;
-//! `/proc/self/mountinfo` takes three microseconds for each of them. The structures are read by
-//! offset, so that a kernel with more fields is no problem. Not checked: what the facts mean.
+//! In: a path. Out: the mount that the path is on (statx(2)) and what is known about that mount
+//! (statmount(2), Linux 6.8; mount options from 6.11). This takes a few microseconds, however many
+//! mounts there are; `/proc/self/mountinfo` takes three microseconds for each mount. The structures
+//! are read by offset, so a kernel with more fields is no problem. Not checked: what the facts
+//! mean.
 
 #![allow(unsafe_code)] // Two system calls that neither libc nor nix wraps.
 
@@ -13,29 +14,29 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The mount a path is on.
+/// The mount that a path is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MountId {
-    /// Its ID.
+    /// The ID of the mount.
     pub id: u64,
-    /// Whether the path is the mount's root; `None` when the kernel cannot say (before 5.8).
+    /// Whether the path is the root of the mount; `None` when the kernel cannot say (before 5.8).
     pub is_root: Option<bool>,
 }
 
-/// What statmount(2) returned. A field is `None` if this kernel does not know it, or the mount has
-/// no such thing.
+/// What statmount(2) returned. A field is `None` if this kernel does not report it, or the mount
+/// does not have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountFacts {
     /// The file system's type, such as `overlay` or `fuse`.
     pub fs_type: Option<Vec<u8>>,
-    /// The type's second half, such as `fuse-overlayfs`.
+    /// The second half of the type, such as `fuse-overlayfs`.
     pub fs_subtype: Option<Vec<u8>>,
     /// The directory of the file system that is mounted.
     pub root: Option<Vec<u8>>,
     /// What was mounted: a device or a name.
     pub source: Option<Vec<u8>>,
-    /// The file system's options, as mountinfo has them: separated by commas, `\ooo` for characters
-    /// that would be taken for others.
+    /// The file system's options, as mountinfo writes them: separated by commas, with `\ooo` for
+    /// characters that have a meaning there.
     pub options: Option<Vec<u8>>,
 }
 
@@ -48,35 +49,34 @@ struct MountRequest {
     mask: u64,
 }
 
-/// linux/mount.h, `STATMOUNT_*`.
+/// `STATMOUNT_*` of linux/mount.h.
 const MNT_ROOT: u64 = 0x8;
 const FS_TYPE: u64 = 0x20;
 const MNT_OPTS: u64 = 0x80;
 const FS_SUBTYPE: u64 = 0x100;
 const SB_SOURCE: u64 = 0x200;
 
-/// `struct statmount` is 512 bytes; the strings follow it.
+/// The size of `struct statmount`, in bytes. The strings follow it.
 const HEAD: usize = 512;
 
-/// A mount's strings that are longer than this are not requested again: an overlay of 500 layers
-/// has some 100 KiB.
+/// The largest answer that is requested. An overlay of 500 layers has strings of some 100 KiB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// The mount that `path` is on, links followed, the topmost of stacked mounts, by the ID that
-/// statmount(2) takes: unique as long as the machine runs. `None` if the kernel has no such IDs
-/// (before 6.8).
+/// The mount that `path` is on; the topmost one if several are stacked. Links are followed. Its ID
+/// is the one that statmount(2) takes, which is unique until the machine stops. `None` if the
+/// kernel has no such IDs (before 6.8).
 ///
 /// # Errors
-/// As statx(2), including `ENOSYS` before Linux 4.11.
+/// The errors of statx(2), including `ENOSYS` before Linux 4.11.
 pub fn unique_id(path: &Path) -> io::Result<Option<MountId>> {
     statx(path, libc::STATX_MNT_ID_UNIQUE)
 }
 
-/// The same by the small ID that mountinfo shows, which is used again after an unmount. `None`
-/// before Linux 5.8.
+/// The same, with the small ID that mountinfo shows. The kernel uses a small ID again after an
+/// unmount. `None` before Linux 5.8.
 ///
 /// # Errors
-/// As [`unique_id`].
+/// The errors of [`unique_id`].
 pub fn mountinfo_id(path: &Path) -> io::Result<Option<MountId>> {
     statx(path, libc::STATX_MNT_ID)
 }
@@ -85,7 +85,7 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut facts = MaybeUninit::<libc::statx>::zeroed();
     let flags = libc::AT_STATX_DONT_SYNC | libc::AT_NO_AUTOMOUNT;
-    // SAFETY: `path` ends in a zero byte and `facts` has the size that the kernel writes; both
+    // SAFETY: `path` ends with a zero byte and `facts` has the size that the kernel writes; both
     // outlive the call.
     let status = unsafe {
         libc::syscall(
@@ -100,8 +100,8 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
     if status != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: every field is a number, so the zeroed bytes were valid even before the kernel wrote
-    // to them.
+    // SAFETY: every field is a number, so the bytes were valid as zeros, before the kernel wrote to
+    // them.
     let facts = unsafe { facts.assume_init() };
     let root = u64::from(libc::STATX_ATTR_MOUNT_ROOT.unsigned_abs());
     let is_root =
@@ -112,11 +112,11 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
     }))
 }
 
-/// The facts of the mount with this unique ID.
+/// What is known about the mount with this unique ID.
 ///
 /// # Errors
-/// As statmount(2): `ENOSYS` before Linux 6.8, `EPERM` in a sandbox, `ENOENT` if the mount is gone;
-/// `EOVERFLOW` if its strings exceed 1 MiB.
+/// The errors of statmount(2): `ENOSYS` before Linux 6.8, `EPERM` in a sandbox, `ENOENT` if the
+/// mount no longer exists, `EOVERFLOW` if its strings exceed 1 MiB.
 pub fn facts_of(id: u64) -> io::Result<MountFacts> {
     let mut answer = vec![0_u8; 8 << 10];
     loop {
@@ -146,8 +146,8 @@ fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
         mount_id: id,
         mask,
     };
-    // SAFETY: the request is a whole `struct mnt_id_req` of the size it states, and the kernel
-    // writes no more than `answer` holds.
+    // SAFETY: the request is a whole `struct mnt_id_req` of the size that it states, and the kernel
+    // writes at most as many bytes as `answer` holds.
     let status = unsafe {
         libc::syscall(
             NUMBER,
@@ -164,13 +164,13 @@ fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
     }
 }
 
-/// Parses a `struct statmount`. What does not fit in `answer` counts as unknown.
+/// Parses a `struct statmount`. A string that does not lie within `answer` counts as unknown.
 ///
 /// ```text
 /// 0 size u32 │ 4 mnt_opts u32 │ 8 mask u64 │ … 36 fs_type u32 │ … 104 mnt_root u32 │ … 120 fs_subtype u32 │ 124 sb_source u32 │ … 512 strings
 /// ```
-/// `mask` says which are present; each `u32` is the offset of its string from byte 512; strings end
-/// in a zero byte.
+/// `mask` says which strings are present. Each `u32` is the offset of a string from byte 512. Each
+/// string ends with a zero byte.
 #[must_use]
 pub fn parse(answer: &[u8]) -> MountFacts {
     let mask = number(answer, 8).map_or(0, u64::from_ne_bytes);
@@ -197,7 +197,7 @@ fn number<const N: usize>(answer: &[u8], at: usize) -> Option<[u8; N]> {
 mod tests {
     use super::*;
 
-    /// An answer with these strings at these offsets, as the kernel lays it out.
+    /// An answer with these strings at these offsets, in the format of the kernel.
     fn answer(strings: &[(u64, usize, &[u8])]) -> Vec<u8> {
         let mut answer = vec![0_u8; HEAD];
         let mut mask = 0;

@@ -1,10 +1,10 @@
 //! Sends a record to the system log.
 //!
-//! In: a record: priority, message, fields. Out: one datagram in journald's native protocol
-//! (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md), or in the form of syslog(3) where no journald
-//! listens, its fields after the message. Never waits longer than its limit and never prints. If
-//! nobody listens, that is an error that callers may ignore. The `syslog` crate would do only the
-//! second half, blocking, and add ten crates to every container start.
+//! In: a record with priority, message and fields. Out: one datagram, in journald's native protocol
+//! (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md) or, where no journald listens, in the format of
+//! syslog(3) with the fields after the message. Never waits longer than its limit, and never
+//! prints. If nobody listens, the caller gets an error, which it may ignore. The `syslog` crate
+//! could do only the second half, would block, and would add ten crates to every container start.
 
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
@@ -17,7 +17,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket,
 };
 
-/// How long to wait for a full queue of the system log; a container's start must not hang on it.
+/// How long to wait while the queue of the system log is full. A container's start must not hang
+/// because of the log.
 pub const PATIENCE: Duration = Duration::from_millis(40);
 
 /// Facility `daemon` (RFC 5424, table 1).
@@ -25,17 +26,17 @@ pub const DAEMON: u8 = 3;
 /// Facility `user`.
 pub const USER: u8 = 1;
 
-/// Where the system log listens.
+/// The sockets on which the system log listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sockets {
-    /// journald's own socket.
+    /// The socket of journald.
     pub journal: PathBuf,
     /// The socket of syslog(3).
     pub syslog: PathBuf,
 }
 
 impl Sockets {
-    /// This machine's.
+    /// The sockets of this machine.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -45,31 +46,31 @@ impl Sockets {
     }
 }
 
-/// One record.
+/// One record of the system log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// The program that sends it.
+    /// The name of the program that sends the record.
     pub identifier: &'a str,
     /// The facility: [`DAEMON`] or [`USER`].
     pub facility: u8,
-    /// 0 (emergency) to 7 (debug).
+    /// The priority, from 0 (emergency) to 7 (debug).
     pub priority: u8,
     /// The message, on one line.
     pub message: &'a str,
-    /// Names (`[A-Z0-9_]`, not beginning with `_`) and values.
+    /// The fields: names (`[A-Z0-9_]`, not beginning with `_`) and values.
     pub fields: Vec<(&'static str, String)>,
 }
 
-/// The end of a [`PATIENCE`] that starts now.
+/// The time that is [`PATIENCE`] from now.
 #[must_use]
 pub fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// Sends to journald, or else to syslog; waits for a full queue until `until`.
+/// Sends a record to journald or, if that fails, to syslog. Waits for a full queue until `until`.
 ///
 /// # Errors
-/// The operating system's error about the second if neither listens; `EAGAIN` if a queue stays
+/// The operating system's error from syslog, if neither can be reached; `EAGAIN` if a queue stays
 /// full.
 pub fn record(sockets: &Sockets, record: &Record<'_>, until: Instant) -> nix::Result<()> {
     match journal(&sockets.journal, record, until) {
@@ -78,7 +79,7 @@ pub fn record(sockets: &Sockets, record: &Record<'_>, until: Instant) -> nix::Re
     }
 }
 
-/// Sends to journald's own socket.
+/// Sends a record to journald's own socket.
 ///
 /// # Errors
 /// What the operating system says.
@@ -94,8 +95,8 @@ pub fn journal(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<
     deliver(path, SockType::Datagram, &bytes, until)
 }
 
-/// `NAME=value`, or with a line feed in the value `NAME`, the value's length in eight bytes (little
-/// endian), and the value.
+/// Appends a field: `NAME=value`. If the value contains a line feed: `NAME`, a line feed, the
+/// value's length in eight bytes (little endian), and the value.
 fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.extend_from_slice(name.as_bytes());
     if value.contains('\n') {
@@ -108,8 +109,8 @@ fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.push(b'\n');
 }
 
-/// Sends to the socket of syslog(3), as a datagram or, to a daemon that listens for streams, as a
-/// stream.
+/// Sends a record to the socket of syslog(3): as a datagram, or as a stream to a daemon that
+/// listens for streams.
 ///
 /// # Errors
 /// What the operating system says.
@@ -124,9 +125,9 @@ pub fn syslog(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<(
     }
 }
 
-/// `<30>embargo[123]: message [name="value" …]`: RFC 3164 without the time, which every receiver
-/// then takes from its own clock (§4.3.2); a time would have to be in the receiver's time zone. The
-/// fields have the form of RFC 5424, §6.3.3.
+/// Writes `<30>embargo[123]: message [name="value" …]`. This is RFC 3164 without the time, which
+/// every receiver then takes from its own clock (§4.3.2). A time would have to be in the receiver's
+/// time zone. The fields have the format of RFC 5424, §6.3.3.
 fn syslog_text(record: &Record<'_>, process: u32) -> String {
     let Record {
         identifier,
@@ -246,7 +247,7 @@ mod tests {
         );
         record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
-        // A socket left over from a journald that is gone.
+        // The socket of a journald that has ended.
         drop(UnixDatagram::bind(&sockets.journal).unwrap());
         record(&sockets, &sample(), soon()).unwrap();
         assert_eq!(received(&daemon), expected);
@@ -304,7 +305,7 @@ mod tests {
             "{:?}",
             start.elapsed()
         );
-        // The time is over for whatever follows.
+        // From now on the time is over; nothing that follows may wait.
         let start = Instant::now();
         (0..100).for_each(|_| assert_eq!(record(&sockets, &sample(), until), Err(Errno::EAGAIN)));
         assert!(

@@ -1,19 +1,19 @@
-//! Shares one long piece of work among all processors.
+//! Divides a long piece of work among all processors.
 //!
-//! In: its parts, and what to do with one. Out: the result of each, in the order of the parts,
-//! whichever thread did them. Threads only add speed: if none can be started the caller does
-//! everything.
+//! In: the parts of the work, and the function for one part. Out: the results, in the order of the
+//! parts, whichever thread made them. Threads only make the work faster: if no thread can be
+//! started, the caller does all of it.
 
 use std::num::NonZero;
 use std::panic;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Does `work` with each of `parts`, on as many threads as this process may use processors, and
-/// returns the results in the order of the parts.
+/// Calls `work` for each of `parts`, on as many threads as processors are available to this
+/// process, and returns the results in the order of the parts.
 ///
 /// # Panics
-/// Only if `work` does.
+/// Only if `work` panics.
 pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism()
         .map_or(1, NonZero::get)

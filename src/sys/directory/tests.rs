@@ -1,4 +1,4 @@
-//! Tests who can put anything into a directory, and that no link leads out of it.
+//! Tests who can put files into a directory, and that no link leads out of it.
 
 use std::fs::{Permissions, create_dir, rename, set_permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -213,7 +213,8 @@ fn every_directory_on_the_way_counts_and_the_one_at_fault_is_named() {
                 Err(named(&etc))
             };
             assert_eq!(read, expected, "{owner} {group} {mode:o} {way:?}");
-            // Nor can anybody have removed what is not there.
+            // In such a directory nobody else can have removed a file, so "there is no file" is
+            // also trusted.
             assert_eq!(
                 read_owned(top.path(), &way.join("none"), 4)
                     .unwrap_err()

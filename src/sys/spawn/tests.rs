@@ -1,4 +1,5 @@
-//! Tests that a process's output is read to its end, and what stays open in the process.
+//! Tests that the output of a new process is read to its end, and which descriptors stay open in
+//! it.
 
 use super::*;
 
