@@ -1,8 +1,8 @@
-//! Implements `embargoctl lineage IMAGE`: prints what an image is made of.
+//! Implements `embargoctl lineage IMAGE`: prints the layers and digests of an image.
 //!
-//! In: an image as [`ImageArgs`] takes it. Out: for each platform its digests and its layers with
-//! their chain IDs, the top one marked: a ban of the image as a base bans that one. Names are text
-//! that others wrote, and leave here escaped.
+//! In: an image as [`ImageArgs`] takes it. Out: for each platform, the image's digests, its layers
+//! and their chain IDs. The top chain ID is marked: a ban of the image as a base bans that chain
+//! ID. Names are untrusted text, and are printed escaped.
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub struct Args {
     json: bool,
 }
 
-/// The text to print.
+/// Returns the text to print.
 ///
 /// # Errors
 /// [`CtlError`] when the image cannot be found or read.
@@ -98,7 +98,7 @@ fn paragraph(image: &FoundImage) -> String {
     lines.join("\n")
 }
 
-/// The whole, for programs. Its fields stay.
+/// The JSON output. Its fields are stable: no field is renamed or removed.
 #[derive(Serialize)]
 struct Report<'a> {
     images: Vec<ImageReport<'a>>,
@@ -125,7 +125,7 @@ struct DigestReport {
 
 #[derive(Serialize)]
 struct LayerReport {
-    /// Unknown where an engine kept only chain IDs.
+    /// `None` if the engine kept only chain IDs.
     diff_id: Option<String>,
     chain_id: String,
 }

@@ -1,9 +1,10 @@
-//! Makes, signs, checks and shows lists.
+//! Makes, signs, checks and shows ban lists.
 //!
-//! `build` compiles a source, `sign` and `attach` add signatures to the head, `verify` checks every
-//! byte and every signature, `show` prints what a list bans, `lint` what is wrong with a source,
-//! `preview` what a list would do on this node. The list is one file; signing rewrites its head and
-//! copies the rest. Lists are hostile until they are verified; `show` says so.
+//! `build` compiles a source. `sign` and `attach` add signatures to the head, and `head` prints the
+//! bytes to sign. `verify` checks every byte and every signature. `show` prints what a list bans,
+//! `diff` compares two lists, `lint` finds mistakes in a source, and `preview` shows what a list
+//! would do on this node. A list is one file; signing rewrites its head and copies the rest. A list
+//! is hostile until its signatures are checked; the output of `show` says that they were not.
 
 mod build;
 mod diff;
@@ -52,20 +53,20 @@ pub enum ListCommand {
     Preview(preview::Args),
 }
 
-/// Why a list could not be made or signed.
+/// Why a list cannot be made or signed.
 #[derive(Debug)]
 pub enum AuthoringError {
-    /// The source cannot be used.
+    /// The source cannot be read or has a mistake.
     Source(SourceError),
-    /// The source makes no list.
+    /// No list can be built from the source.
     Compile(CompileError),
-    /// It would expire before it is issued.
+    /// The list would expire before it is issued.
     Expires,
-    /// The origin is not valid.
+    /// The origin has a wrong form.
     Origin(String),
-    /// It cannot be shown that it was made from a source.
+    /// The list was not made from the source.
     Rebuild(RebuildError),
-    /// The file at the place of the list is no list.
+    /// The output file exists and is something else than a list.
     Occupied(PathBuf),
 }
 
@@ -119,7 +120,8 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
     text.map(Told::from)
 }
 
-/// The keys of a keyset that have yet to sign a list which too few signed, and how: a hint.
+/// A hint for a list that has too few signatures: which keys of the keyset have not signed it, and
+/// the command to sign.
 pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
     let (ListError::Signatures(path, tally) | ListError::NotInstalled(path, tally)) = error else {
         return None;
@@ -147,7 +149,7 @@ pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
     })
 }
 
-/// Opens a list and takes its head apart. Nothing of it is trusted.
+/// Opens a list and parses its head. The signatures are not checked.
 fn open(path: &Path) -> Result<(File, u64, Claim), ListError> {
     let (file, size) = file::open(path, Guard::Any)?;
     let claim = store::claim(&Reader { path, bytes: &file }, size)?;

@@ -1,8 +1,9 @@
 //! Implements `embargoctl list build`: compiles a source into an unsigned list.
 //!
-//! In: `bans.toml` (checked by `banlist::source`) and the terms on the command line. Out: an
-//! unsigned list. It replaces an older list of that name and nothing else. The same source and
-//! terms give the same bytes; only the times default to the clock.
+//! In: `bans.toml` (checked by `banlist::source`), and origin, version and times from the command
+//! line. Out: an unsigned list in a file. The output file may replace an older list, but no other
+//! file. The same source and options give the same bytes; only the times depend on the clock,
+//! unless they are given.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::replace::{self, Draft};
 
-/// The most bans of a source that is looked at for mistakes while the list is built.
+/// The largest source, in bans, that is also checked for mistakes while its list is built.
 const MAX_LINTED: usize = 10_000;
 
 /// Compile a reviewed source (bans.toml) into an unsigned list.
@@ -94,8 +95,8 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     ))
 }
 
-/// The file that will be replaced: none yet, an empty one or an older list. Nothing else is
-/// replaced: it is easy to give `--out` the name of a source, of a private key or of a device.
+/// The path of the output file. The file must be missing, empty or an older list. Nothing else is
+/// overwritten: `--out` could by mistake name a source, a private key or a device.
 fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
     let occupied = || {
         CtlError::with_hint(
@@ -113,7 +114,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
     file.take(HEAD_SIZE as u64)
         .read_to_end(&mut block)
         .map_err(|error| FileError::Io(out.to_owned(), error))?;
-    // The first line says what it was, also for a list that was cut short.
+    // The first line is enough to recognise a list, even one that was cut short.
     block.resize(HEAD_SIZE, 0);
     if size == 0 || head::may_be_head(&block) {
         Ok(replace::target(out))
@@ -122,7 +123,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
     }
 }
 
-/// Warns about what is odd in a list that can still be built.
+/// Warns about a list that can be built, but has expired or has errors that the linter finds.
 fn warn(args: &Args, source: &Source, terms: &HeadTerms) {
     let now = Timestamp::now();
     if terms.expires <= now {
@@ -148,8 +149,8 @@ fn warn(args: &Args, source: &Source, terms: &HeadTerms) {
     }
 }
 
-/// How many errors the linter finds in the bans that name no file of digests; such files are not
-/// read again.
+/// How many errors the linter finds in the source. Bans with a file of digests are left out, so
+/// that these files are not read a second time.
 fn faults(path: &Path, now: Timestamp) -> usize {
     let Ok(text) = file::read_text(path, MAX_SOURCE, Guard::Any) else {
         return 0;
@@ -186,8 +187,8 @@ pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
     Ok((source, compiled))
 }
 
-/// Why the source cannot be used. Where that is a fault in it, the others are reported too: an
-/// author fixes them together.
+/// The error for a source that cannot be used. If the source has a mistake, its other mistakes are
+/// listed too, so that the author can fix all of them at once.
 fn unread(path: &Path, error: SourceError) -> CtlError {
     let others = match &error {
         SourceError::Line(file, line, _) => other_faults(path, (file, *line)),
@@ -196,7 +197,8 @@ fn unread(path: &Path, error: SourceError) -> CtlError {
     CtlError::from(AuthoringError::Source(error)).detailed(others)
 }
 
-/// The faults of a source apart from the one in this line of this file, a line for each.
+/// The mistakes in a source except the known one, one line each. `known` is the file and line of
+/// that one.
 fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
     let faults = source::draft::Draft::load(path)
         .map(|draft| draft.faults)
@@ -216,7 +218,7 @@ fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
         .collect()
 }
 
-/// Where a digest occurs, a line for each place.
+/// The places in the source where a digest occurs, one line each.
 fn places(source: &Source, digest: &Digest) -> Vec<String> {
     let place = |(file, number): (&Path, usize)| {
         format!("  {} line {number}", line::name(&file.to_string_lossy()))

@@ -1,10 +1,10 @@
 //! Implements `embargoctl list diff`: compares what two lists ban.
 //!
-//! In: two lists (hostile), signed or not: it is for whoever reviews a draft before signing it.
-//! Every byte of both is checked against its head. Out: what happened to each ban, as text or as
-//! JSON, and how many signatures an installation over the old list will ask for. The signatures of
-//! the new list are counted where a keyset is known, and not described further. Those of the old
-//! list are not looked at.
+//! In: two lists (hostile), signed or not. The reader is somebody who reviews a draft before
+//! signing it. Every byte of both lists is checked against the list's head. Out: what happened to
+//! each ban, as text or as JSON, and how many signatures the new list needs to replace the old one
+//! on a node. If a keyset is known, the good signatures of the new list are counted. The signatures
+//! of the old list are not checked.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -57,8 +57,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     told(args, paths, Timestamp::now())
 }
 
-/// The text by this clock: as an installation that replaces the old list with the new one now would
-/// report it.
+/// Compares the lists as an installation at the time `clock` would, and returns the text to print.
 fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError> {
     let (old_file, old_size, old) = open(&args.old)?;
     let (new_file, new_size, new) = open(&args.new)?;
@@ -95,7 +94,7 @@ const fn reader<'a>(path: &'a Path, file: &'a File) -> Reader<'a, File> {
     Reader { path, bytes: file }
 }
 
-/// The keyset that was named, else the node's where it is for such a list.
+/// The keyset that was named, or else the node's keyset if it has the origin of the new list.
 fn keyset(args: &Args, paths: &Paths, head: &Head) -> Result<Option<Keyset>, CtlError> {
     let path = args.keyset.as_ref().unwrap_or(&paths.keyset);
     match store::keyset(path, Guard::Any) {
@@ -136,7 +135,7 @@ fn digests_added(change: &Change) -> String {
     format!("{} added", amount(change.digests_added, "digest"))
 }
 
-/// A comparison as JSON.
+/// The JSON output.
 #[derive(Serialize)]
 struct Shown<'a> {
     old: ShownHead<'a>,
@@ -171,10 +170,10 @@ struct ShownBan<'a> {
     digests: ShownBanDigests,
     banned_by: &'a [String],
     alterations: Vec<ShownAlteration<'a>>,
-    /// The successor, where it is new or changed.
+    /// The successor, if the new list adds or changes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     successor: Option<&'a str>,
-    /// The patch, where it is new or changed.
+    /// The patch, if the new list adds or changes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<&'a Patch>,
 }

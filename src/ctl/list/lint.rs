@@ -1,11 +1,11 @@
-//! Implements `embargoctl list lint`: finds the mistakes in a source.
+//! Implements `embargoctl list lint`: finds the mistakes in a source of bans.
 //!
-//! In: `bans.toml`, with whatever mistakes are in it; the images that are at hand; the list that
-//! was published last, if it is named; the time. Out: every finding, each with a stable name, file
-//! and line, one sentence and a hint, for people or as JSON; and an exit status. [`findings`] makes
-//! the findings and is pure; `search` looks for the images. What `list build` refuses in a source
-//! is an error here, too, and all of it is reported, not only the first. Not checked: signatures,
-//! and what the list does to running containers, which `list preview` reports.
+//! In: a `bans.toml`, valid or not; the images on this machine; the list that was published last,
+//! if it is named; and the time. Out: all findings, as text or as JSON, and an exit status. Each
+//! finding has a stable name, a file and line, one sentence and a hint. [`findings`] makes the
+//! findings and is pure; `search` looks for images. Every mistake for which `list build` refuses a
+//! source is an error here, and all of them are reported, not only the first. Not checked:
+//! signatures, and the effect on running containers, which `list preview` shows.
 
 mod alone;
 mod digests;
@@ -74,7 +74,7 @@ pub struct Args {
     engines: EngineArgs,
 }
 
-/// Checks the source.
+/// Runs the command.
 ///
 /// # Errors
 /// [`CtlError`] when the source, the list or an image cannot be read.
@@ -94,8 +94,8 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     })
 }
 
-/// The list at `path`, with every byte checked against its head; it is the author's own, so its
-/// signatures are not checked.
+/// Reads the list at `path`, and checks every byte against its head. The signatures are not
+/// checked, because the list is the author's own.
 fn load(path: &Path) -> Result<Last, CtlError> {
     let (file, _, claim) = open(path)?;
     let bans = whole::check(&Reader { path, bytes: &file }, &claim.head)?;
@@ -107,8 +107,8 @@ fn load(path: &Path) -> Result<Last, CtlError> {
     })
 }
 
-/// What is wrong with one ban of a source that makes a list, apart from the platforms that it
-/// leaves out. Its image is `found`, by `word`.
+/// The findings about one ban of a valid source, for `embargoctl ban`. `found` is the banned image
+/// and `word` its name on the command line. Platforms that the ban leaves out are not reported.
 pub(in crate::ctl) fn of_ban(
     path: &Path,
     text: &str,
@@ -116,7 +116,7 @@ pub(in crate::ctl) fn of_ban(
     (word, found): (&str, Images),
     stores: &Stores,
 ) -> Vec<Finding> {
-    // Other bans, and the files that they name, do not matter here.
+    // The other bans are dropped, and files of digests are not read.
     let mut draft = Draft::parse(path, text, |_| Ok(Vec::new()));
     draft
         .bans
@@ -127,8 +127,8 @@ pub(in crate::ctl) fn of_ban(
     found
 }
 
-/// Everything that is wrong with a source at this time, judged by the known images and the list
-/// before it.
+/// All mistakes in a source. `known` are the images at hand, `last` is the list published before,
+/// and `now` is the time.
 #[must_use]
 pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Findings::new(&draft.path);
@@ -146,7 +146,7 @@ pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestam
     findings.sorted()
 }
 
-/// What the source names and could not be looked at.
+/// Reports which images and successors of the source could not be checked.
 fn not_checked(draft: &Draft, known: &Known, findings: &mut Findings<'_>) {
     for why in &known.unseen {
         findings.add(

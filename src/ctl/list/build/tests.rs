@@ -1,4 +1,4 @@
-//! Tests what a source is compiled into, and what is reported to its author when it cannot be.
+//! Tests which list a source is compiled into, and the errors for sources that cannot be compiled.
 
 use std::path::Path;
 
@@ -159,7 +159,8 @@ fn nothing_but_a_list_is_replaced_by_a_list() {
     }
     assert_eq!(bytes(&desk, "key.pem"), b"-----BEGIN PRIVATE KEY-----\n");
     assert!(desk.text("bans.toml").starts_with("[[ban]]"));
-    // An empty file, a list, the remains of one, and the target of a link.
+    // These files may be replaced: an empty file, a list, a list that was cut short, and the target
+    // of a link.
     desk.run(&BUILD.replace("@l", "@empty")).unwrap();
     desk.run(BUILD).unwrap();
     let whole = bytes(&desk, "l");
@@ -215,7 +216,7 @@ fn what_the_linter_would_say_of_a_source_is_counted() {
     let successor = "successor = \"debian:12\"\n";
     assert_eq!(count(format!("{HEAD}{found}")), 0);
     assert_eq!(count(format!("{HEAD}{successor}{found}")), 1);
-    // Digests that were not read again are not judged.
+    // Digests in a file are not read again, so they are not checked.
     assert_eq!(
         count(format!("{HEAD}[[ban.match]]\nbase_file = \"many.txt\"\n")),
         0

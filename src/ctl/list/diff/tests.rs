@@ -1,4 +1,4 @@
-//! Tests what is reported to a reviewer of a draft.
+//! Tests what `list diff` reports to the reviewer of a draft.
 
 use super::*;
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms};
@@ -40,8 +40,8 @@ fn source(text: &str) -> crate::banlist::source::Source {
     }))
 }
 
-/// A desk with two lists, the second one signed by key 1, and a keyset of three keys of which two
-/// lift.
+/// A directory with two lists and a keyset. Key 1 has signed the second list. The keyset has three
+/// keys, of which two must sign to lift a ban.
 fn desk(new: &str) -> (tempfile::TempDir, Paths) {
     let desk = tempfile::tempdir().unwrap();
     let paths = Paths::below(desk.path());
@@ -103,7 +103,7 @@ fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
         compared(&new, true, false),
         format!("{words}lifts 2 bans: 2 signatures of keyset 1 needed, 1 there\n")
     );
-    // No keyset says which keys count.
+    // Without a keyset, nobody can say which signatures count.
     assert_eq!(
         compared(&new, false, false),
         format!("{words}lifts 2 bans: it takes the lift threshold of keyset 1\n")
@@ -188,8 +188,9 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
     assert_eq!(run(&args, &paths).unwrap_err().to_string(), fault);
 }
 
-/// As an installation does: a list may be issued slightly ahead of the clock, and by that time no
-/// ban has lapsed that still holds.
+/// A ban counts as lapsed only if it has lapsed by the clock and by the new list's time of issue,
+/// as in an installation. A list may be issued slightly ahead of the clock, while the ban still
+/// holds.
 #[test]
 fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
     let ban = |lapses: &str| {

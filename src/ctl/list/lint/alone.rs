@@ -1,7 +1,7 @@
-//! Checks each ban by itself.
+//! Checks each ban by itself, for `list lint`.
 //!
-//! These checks need only the text of the source, and the time: what cannot be read, dates,
-//! exceptions, words, patches. Pure.
+//! These checks need only the source and the time. They look at syntax, dates, exceptions, texts
+//! and patches. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,11 +14,11 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 
 const DAY: u64 = 86_400;
-/// A date that is further away is probably a slip in the year.
+/// In seconds. A date that is further away probably has a typing error in its year.
 const YEAR: u64 = 366 * DAY;
-/// Every package manager needs more time than this.
+/// In seconds. Every package manager needs more time than this.
 const SHORTEST_PATCH: u64 = 10;
-/// Nobody waits longer than this.
+/// In seconds. Nobody waits longer than this for a patch.
 const LONGEST_PATCH: u64 = 2 * 3_600;
 
 /// Checks every ban.
@@ -48,7 +48,7 @@ pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) 
     }
 }
 
-/// A line of the source, in this ban.
+/// The place of a line that belongs to this ban, in the source itself.
 pub(super) fn at(ban: &DraftBan, line: usize) -> Place<'_> {
     Place {
         file: None,
@@ -266,8 +266,9 @@ fn words(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether an advisory of CVE or GitHub has their format (CVE Record Format, `cveId`; OSV schema,
-/// "GHSA"). Others are taken as they are.
+/// Whether an advisory has the right format. For CVE and GitHub advisories the format is known (CVE
+/// Record Format, `cveId`; OSV schema, "GHSA"). Of others, only a digit and a separator are
+/// required.
 fn is_advisory(text: &str, now: Timestamp) -> bool {
     let mut parts = text.split('-');
     let prefix = parts.next().unwrap_or_default();
@@ -290,7 +291,7 @@ fn is_advisory(text: &str, now: Timestamp) -> bool {
         };
         return prefix == "GHSA" && parts.len() == 3 && parts.iter().all(is_part);
     }
-    // Letters alone, such as CVE20261234 or TODO, are of no use to a reader.
+    // A text without digits or separators, such as CVE20261234 or TODO, does not help a reader.
     text.contains(['-', ':', '/']) && text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
@@ -319,7 +320,7 @@ fn patch_of(ban: &DraftBan, patch: &DraftPatch, findings: &mut Findings<'_>) {
             "give it between 10s and 2h",
         );
     }
-    // The text of a script is not checked.
+    // If the patch is a script, only its digest is known here, so it is not checked.
     let run = if patch.script.is_none() {
         Some(&patch.run)
     } else {

@@ -1,7 +1,8 @@
-//! Checks the digests of a source.
+//! Checks the digests of a source, for `list lint`.
 //!
-//! It finds digests that countless images have, that occur twice, or that are used as two things.
-//! In: the source; what is known of images only adds detail. Pure.
+//! It finds digests of empty layers, which countless images have, digests that occur twice in a
+//! ban, and digests that are used as something that they are not. In: the source, and the known
+//! images. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -14,37 +15,38 @@ use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{DiffId, Digest};
 
-/// Sizes of a tar archive without a file: only its two blocks of zeros, as Go writes it, and a
-/// whole record, as GNU tar does.
+/// The sizes of a tar archive without a file, in bytes: two blocks of zeros, as Go writes it, and a
+/// whole record of zeros, as GNU tar does.
 const EMPTY_ARCHIVES: [usize; 2] = [1_024, 10_240];
 
-/// How many empty layers in a stack of nothing else are recognised by their chain ID.
+/// Up to how many empty layers are recognised in a stack of nothing but empty layers.
 const EMPTY_STACK: usize = 16;
 
-/// Layer digests of an empty layer, compressed: no diff IDs, but what manifests show (distribution:
-/// manifest/schema1/config_builder.go, `digestSHA256GzippedEmptyTar`; BuildKit: `emptyGZLayer`). A
-/// test decompresses them.
+/// The digests of compressed empty layers. They are not diff IDs, but are shown in manifests
+/// (distribution: manifest/schema1/config_builder.go, `digestSHA256GzippedEmptyTar`; BuildKit:
+/// `emptyGZLayer`). A test decompresses the layers.
 const EMPTY_BLOBS: [&str; 2] = [
     "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
     "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
 ];
 
-/// Where a digest is used, and as what.
+/// One place where a digest is used, and the kind of use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Use<'a> {
-    /// The ban's place in the draft.
+    /// The number of the ban in the draft, from 0.
     pub(super) ban: usize,
-    /// The match; `None` for an exception or a cure.
+    /// The match that has the digest. `None` for an exception or a cure.
     pub(super) found: Option<&'a DraftMatch>,
     pub(super) kind: MatchKind,
     pub(super) place: Place<'a>,
 }
 
-/// The uses of the digests that matter: those that are known, and those in the source itself.
+/// Where digests are used in the source. Digests that occur only in files of digests are left out,
+/// unless a known image has them.
 pub(super) struct Uses<'a>(BTreeMap<Digest, Vec<Use<'a>>>);
 
 impl<'a> Uses<'a> {
-    /// Reads the whole source once.
+    /// Collects all uses of digests in the source.
     pub(super) fn of(draft: &'a Draft, index: &Index<'_>) -> Self {
         let mut wanted: HashSet<Digest> = index.digests().collect();
         for ban in &draft.bans {
@@ -100,19 +102,19 @@ impl<'a> Uses<'a> {
         Self(uses)
     }
 
-    /// Where a digest is used.
+    /// The uses of one digest.
     pub(super) fn of_digest(&self, digest: Digest) -> &[Use<'a>] {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
     }
 
-    /// All of them.
+    /// All digests with their uses.
     pub(super) fn all(&self) -> impl Iterator<Item = (Digest, &[Use<'a>])> {
         self.0
             .iter()
             .map(|(digest, uses)| (*digest, uses.as_slice()))
     }
 
-    /// The matches of one ban for this digest.
+    /// Whether a ban has a match for this digest with this kind.
     pub(super) fn bans(&self, ban: usize, kind: MatchKind, digest: Digest) -> bool {
         self.of_digest(digest)
             .iter()
@@ -120,7 +122,7 @@ impl<'a> Uses<'a> {
     }
 }
 
-/// The digests of empty content, each with what it is and what follows from that.
+/// The digests of empty content, each with a text that says what it is.
 struct Nothing(HashMap<Digest, &'static str>);
 
 impl Nothing {
@@ -182,7 +184,7 @@ impl Nothing {
     }
 }
 
-/// Checks all digests.
+/// Checks all digests of the source.
 pub(super) fn check(
     draft: &Draft,
     index: &Index<'_>,
@@ -217,8 +219,8 @@ pub(super) fn check(
     }
 }
 
-/// Digests that occur twice in a ban, as the same kind and under the same name and platform: no
-/// list can be built from that.
+/// Finds digests that occur twice in one ban, with the same kind, name and platform. No list can be
+/// built from such a ban.
 fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let mut reasons = HashMap::new();
     let mut all: Vec<(Digest, usize, Option<&Path>, u32)> =
@@ -242,7 +244,7 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let pairs = all
         .windows(2)
         .filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
-    // One more than is reported, so that the report can say that there are more.
+    // At most 100 pairs: enough to report the first ten and that there are more.
     for pair in pairs.take(MAX_ALIKE * 10) {
         let (digest, _, file, line) = pair[1];
         let first = if pair[0].2 == file {
@@ -263,8 +265,8 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     }
 }
 
-/// A digest that is used as an image here and as layers there. Where images show it, `wrong_kinds`
-/// reports it.
+/// Finds a digest that is used as an image in one place and as a base or layer in another. If a
+/// known image has the digest, `wrong_kinds` reports it instead.
 fn kinds(digest: Digest, uses: &[Use<'_>], index: &Index<'_>, findings: &mut Findings<'_>) {
     let is_image = |place: &&Use<'_>| place.kind == MatchKind::Image;
     let (Some(image), Some(layers)) = (
@@ -304,7 +306,7 @@ const fn article(kind: MatchKind) -> &'static str {
     }
 }
 
-/// Digests that are something else than they stand for, as the known images show.
+/// Finds digests of which the known images show that they are not what the source says.
 pub(super) fn wrong_kinds(index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (digest, uses) in uses.all() {
         for place in uses
@@ -358,7 +360,8 @@ mod tests {
 
     const EMPTY: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-    /// The bytes of which [`EMPTY_BLOBS`] are the digests: what registries serve as an empty layer.
+    /// The two compressed empty layers, as registries serve them. [`EMPTY_BLOBS`] has their
+    /// digests.
     const BLOBS: [&[u8]; 2] = [
         b"\x1f\x8b\x08\x00\x00\x09\x6e\x88\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00",
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x62\x18\x05\xa3\x60\x14\x8c\x58\x00\x08\x00\x00\xff\xff\x2e\xaf\xb5\xef\x00\x04\x00\x00",

@@ -1,8 +1,8 @@
-//! Defines what the linter can find.
+//! Defines the findings of `list lint`, and collects them.
 //!
-//! The table of findings: a stable name, how serious it is, and where and how one is reported. In:
-//! what a check saw. Out: [`Findings`], sorted by file and line, with at most [`MAX_ALIKE`] of one
-//! kind for one ban: a file of a million bad digests is one mistake.
+//! Each kind of finding has a stable name and a level. In: what the checks found. Out:
+//! [`Findings`], sorted by file and line, with at most [`MAX_ALIKE`] findings of one kind for one
+//! ban: a file of a million bad digests is one mistake.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Certainly wrong.
+    /// The source is certainly wrong.
     Error,
-    /// Probably wrong.
+    /// The source is probably wrong.
     Warning,
-    /// Could not be checked.
+    /// Something could not be checked.
     Note,
 }
 
 impl Level {
-    /// The text in reports.
+    /// The name of the level in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -30,20 +30,20 @@ impl Level {
     }
 }
 
-/// Declares the kinds of findings with their names, which stay.
+/// Declares the kinds of findings. Their names are stable.
 macro_rules! codes {
     ($($(#[$doc:meta])+ $code:ident $word:literal $level:ident,)+) => {
-        /// What is wrong.
+        /// The kind of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[$doc])+ $code,)+
         }
 
         impl Code {
-            /// All of them.
+            /// All kinds of findings.
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
-            /// The name in reports.
+            /// The name of the kind in reports.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self {
@@ -51,7 +51,7 @@ macro_rules! codes {
                 }
             }
 
-            /// How serious it is.
+            /// How serious a finding of this kind is.
             #[must_use]
             pub const fn level(self) -> Level {
                 match self {
@@ -63,7 +63,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// It cannot be read, and no list can be built from it.
+    /// A part of the source cannot be parsed, so no list can be built.
     Unreadable "unreadable" Error,
     /// An ID occurs twice.
     IdTwice "id-twice" Error,
@@ -79,107 +79,109 @@ codes! {
     LapsesFirst "lapses-first" Error,
     /// The digest of an empty layer, which countless images have.
     EmptyLayer "empty-layer" Error,
-    /// The digest of no bytes at all.
+    /// A digest is that of zero bytes.
     EmptyDigest "empty-digest" Error,
-    /// One digest is used as two things that cannot be the same.
+    /// One digest is used as two kinds of things, which is impossible.
     TwoKinds "two-kinds" Error,
-    /// A digest is that of something else than it stands for.
+    /// A digest belongs to another kind of thing than the source says.
     WrongKind "wrong-kind" Error,
-    /// The exceptions of a ban cover all of it.
+    /// The exceptions of a ban cover everything that the ban matches.
     CoversBan "covers-ban" Error,
     /// A layer that cures a ban is in the banned image itself.
     CureInBase "cure-in-base" Error,
-    /// The successor is what is banned, by name.
+    /// The successor has the name of a banned image.
     SuccessorSame "successor-same" Error,
-    /// The successor is banned, itself or its base.
+    /// The successor, or its base, is banned.
     SuccessorBanned "successor-banned" Error,
-    /// An exception covers one match of several.
+    /// The exceptions cover everything that one of several matches matches.
     CoversMatch "covers-match" Warning,
-    /// An exception is over.
+    /// An exception has ended.
     ExceptionOver "exception-over" Warning,
-    /// An exception excepts nothing.
+    /// An exception covers nothing that the ban matches.
     ExceptionIdle "exception-idle" Warning,
     /// An exception occurs twice in a ban.
     ExceptionTwice "exception-twice" Warning,
-    /// An exception runs for more than a year.
+    /// An exception ends in more than a year.
     LongException "long-exception" Warning,
     /// A ban has lapsed.
     Lapsed "lapsed" Warning,
     /// A ban takes effect in more than a year.
     FarAhead "far-ahead" Warning,
-    /// A ban takes effect before the list before it was issued.
+    /// The ban takes effect before the last list, which did not have it, was issued.
     Backdated "backdated" Warning,
-    /// A ban of the list before is missing.
+    /// A ban of the last list is missing in the source.
     BanGone "ban-gone" Warning,
-    /// An advisory does not have the format of its kind.
+    /// An advisory does not have the format of advisories.
     AdvisoryForm "advisory-form" Warning,
-    /// Something critical only gives a warning.
+    /// A ban of critical severity only warns.
     CriticalWarns "critical-warns" Warning,
-    /// A patch runs whether or not it is needed.
+    /// A patch has no check, so it also runs where it is not needed.
     PatchWithoutCheck "patch-without-check" Warning,
-    /// A patch has too little time, or more than anybody waits.
+    /// A patch has too little time to run, or too much.
     PatchTimeout "patch-timeout" Warning,
-    /// A command is written as a shell would take it, and no shell takes it.
+    /// A patch or check is written for a shell, and no shell runs it.
     PatchWords "patch-words" Warning,
-    /// The successor is no image reference.
+    /// The successor is not a valid image reference.
     SuccessorForm "successor-form" Warning,
-    /// The successor may be another image tomorrow.
+    /// The successor has a tag that is moved from image to image.
     SuccessorFloating "successor-floating" Warning,
-    /// Another image has the same layers and is banned, too.
+    /// The ban also hits another image, which has the same layers.
     SameLayers "same-layers" Warning,
-    /// Some platforms of an image are not banned.
+    /// The ban leaves out some platforms of an image.
     MissingPlatform "missing-platform" Warning,
-    /// What is banned is of another platform.
+    /// The platform of a match is not the platform of the image.
     OtherPlatform "other-platform" Warning,
-    /// The name belongs to other layers.
+    /// The name of a match belongs to an image with other layers.
     OtherImage "other-image" Warning,
-    /// An image is banned, and what is built on it is not.
+    /// The ban hits an image, but not the images that are built on it.
     ImageOnly "image-only" Warning,
-    /// A manifest or index without its image ID; some engines know only the image ID.
+    /// A match or exception has a manifest or index digest, but not the image ID. Some engines know
+    /// only the image ID.
     NoImageId "no-image-id" Warning,
-    /// An image was not available to be checked.
+    /// An image could not be found or read, so it was not checked.
     NotChecked "not-checked" Note,
 }
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What is wrong.
+    /// The kind of the finding.
     pub code: Code,
-    /// In which file.
+    /// The file.
     pub file: PathBuf,
-    /// In which line, counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// In which ban.
+    /// The ID of the ban.
     pub ban: Option<String>,
-    /// One sentence.
+    /// One sentence that describes the mistake.
     pub text: String,
-    /// What to do about it.
+    /// What the author can do about it.
     pub hint: Option<String>,
 }
 
-/// The most findings of one kind that are reported for one ban.
+/// The most findings of one kind that are reported about one ban.
 pub(super) const MAX_ALIKE: usize = 10;
 
-/// Collects findings.
+/// The collected findings.
 pub(super) struct Findings<'a> {
     file: &'a Path,
     all: Vec<Finding>,
-    /// How many there are of one kind and one ban, and which is the last that is reported.
+    /// For each kind and ban: how many findings there are, and the index of the last one that is
+    /// reported.
     alike: HashMap<(Code, Option<String>), (usize, usize)>,
 }
 
-/// Where something is in the source.
+/// A place in the source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
-    /// In which file; `None` for the source itself.
+    /// The file of digests. `None` for the source itself.
     pub(super) file: Option<&'a Path>,
     pub(super) line: usize,
     pub(super) ban: Option<&'a str>,
 }
 
 impl<'a> Findings<'a> {
-    /// No findings yet, in this source.
+    /// Starts with no findings. `file` is the source.
     pub(super) fn new(file: &'a Path) -> Self {
         Self {
             file,
@@ -188,7 +190,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Adds one.
+    /// Adds a finding. Beyond [`MAX_ALIKE`], it is only counted.
     pub(super) fn add(
         &mut self,
         code: Code,
@@ -217,7 +219,7 @@ impl<'a> Findings<'a> {
         });
     }
 
-    /// All of them, by file and line, the source's own first.
+    /// All findings, sorted by file and line. Those in the source itself come first.
     pub(super) fn sorted(mut self) -> Vec<Finding> {
         for (count, last) in self
             .alike

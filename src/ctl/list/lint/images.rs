@@ -1,8 +1,8 @@
-//! Checks whether the digests hit what their author aimed at.
+//! Checks whether bans hit the images that their author means, for `list lint`.
 //!
-//! It reports what the images on this machine show of a ban: others that it hits, platforms and
-//! derived images that it misses, names that belong to something else. In: the source and the
-//! images that are known. Pure.
+//! With the images on this machine it finds other images that a ban hits, platforms and derived
+//! images that a ban misses, and names that belong to other images. In: the source and the known
+//! images. Pure.
 
 use super::alone::at;
 use super::digests::Uses;
@@ -57,7 +57,7 @@ pub(super) fn check(
     }
 }
 
-/// One ban, and what is known.
+/// One ban, with everything that its checks need.
 struct Aim<'a, 'k> {
     ban: &'a DraftBan,
     number: usize,
@@ -67,7 +67,7 @@ struct Aim<'a, 'k> {
 }
 
 impl<'k> Aim<'_, 'k> {
-    /// Other images of the same layers, which a ban of the base bans, too.
+    /// Finds other images with the same layers. A ban of the base hits these images too.
     fn twins(
         &self,
         found: &DraftMatch,
@@ -79,7 +79,7 @@ impl<'k> Aim<'_, 'k> {
             .name
             .as_ref()
             .and_then(|name| self.known.meaning(&name.value));
-        // A name that means something else is reported as that.
+        // If the name belongs to an image with other layers, `name` reports that.
         let meant =
             meant.filter(|group| group.images.iter().any(|image| top(image) == Some(digest)));
         let is_meant = |image: &FoundImage| {
@@ -111,7 +111,8 @@ impl<'k> Aim<'_, 'k> {
             .iter()
             .filter(|image| !is_meant(image) && !is_named(image))
             .collect();
-        // For images that differ only in their platform, one name is meant.
+        // If the match has no name that is known here, a single image with these layers is the one
+        // that is meant.
         let text = match (meant, others.as_slice()) {
             (_, []) => return,
             (Some(_), others) => format!(
@@ -128,7 +129,7 @@ impl<'k> Aim<'_, 'k> {
         findings.add(Code::SameLayers, place, text, hint);
     }
 
-    /// Images that are built on one that is banned by itself alone.
+    /// Finds images that are built on an image of which only the image itself is banned.
     fn derived(&self, digest: Digest, place: Place<'_>, findings: &mut Findings<'_>) {
         let banned: Vec<_> = self
             .index
@@ -161,7 +162,7 @@ impl<'k> Aim<'_, 'k> {
         }
     }
 
-    /// A platform that is not the image's.
+    /// Finds a platform that is not the platform of the image.
     fn platform(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
         let Some(said) = &found.platform else { return };
         let images = self
@@ -186,7 +187,7 @@ impl<'k> Aim<'_, 'k> {
         }
     }
 
-    /// A name that means other layers here.
+    /// Finds a name that belongs to an image with other layers on this machine.
     fn name(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
         let Some((
             Placed {
@@ -242,7 +243,7 @@ impl<'k> Aim<'_, 'k> {
         findings.add(Code::OtherImage, at(self.ban, *at_line), text, hint);
     }
 
-    /// Platforms of an image that the ban leaves out.
+    /// Finds platforms of an image that the ban leaves out.
     fn platforms(&self, group: &'k Group, findings: &mut Findings<'_>) {
         let is_hit = |image: &&FoundImage| {
             let base =
@@ -310,7 +311,7 @@ impl<'k> Aim<'_, 'k> {
     }
 }
 
-/// Whether two images are one, for two platforms: an index leads to both, or one name.
+/// Whether two results are the same image for different platforms: they share an index or a name.
 fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
     let shares_index = image
         .manifests
@@ -321,7 +322,7 @@ fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
         || image.names.iter().any(|name| other.names.contains(name))
 }
 
-/// Whether a platform is the one asked for, which may leave out its variant.
+/// Whether `platform` is the platform `asked`. The latter may leave out the variant.
 fn is_platform(platform: &str, asked: &str) -> bool {
     platform == asked
         || platform

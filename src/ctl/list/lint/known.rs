@@ -1,8 +1,8 @@
-//! Holds what is known of the images that a source names.
+//! Holds the images that are known on this machine, for the checks of `list lint`.
 //!
-//! Plain data: images with their digests, under the names by which they were asked for, and what
-//! each name of the source means. In: what `search` found. Out: answers by digest. The images were
-//! named by an author on his own machine; their names are text that others wrote, and leave here
+//! Plain data: images with their digests, the names by which they were found, and which image each
+//! name in the source means. In: the images that `search` found. Out: look-ups by digest. The
+//! author chose to look at these images, but their names are untrusted text, and are printed
 //! escaped.
 
 use std::collections::HashMap;
@@ -13,53 +13,54 @@ use crate::lineage::chain::Chain;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 
-/// What was found under one name.
+/// The images that were found under one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The name it was asked for by.
+    /// The name.
     pub word: String,
-    /// The image, once for each platform; for an archive without a name behind it, all its images.
+    /// The image, once for each platform. For an archive from which no image was chosen by name,
+    /// all images in it.
     pub images: Vec<FoundImage>,
-    /// Platforms that its index names and whose image is missing here.
+    /// Platforms that the image's index names, but whose image is missing on this machine.
     pub absent: Vec<String>,
 }
 
-/// All images that are known.
+/// All images that are known on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The images.
+    /// The images, grouped by the name under which they were found.
     pub groups: Vec<Group>,
-    /// Which group a name in the source means.
+    /// Which group each name in the source means.
     pub meanings: HashMap<String, usize>,
-    /// Names in the source that mean nothing here, each with the reason why.
+    /// Names in the source for which no image was found, each with the reason.
     pub unknown: HashMap<String, String>,
-    /// Why not every image here was looked at.
+    /// Why some images on this machine could not be examined.
     pub unseen: Vec<String>,
 }
 
 impl Known {
-    /// What a name in the source means here.
+    /// The images that a name in the source means.
     #[must_use]
     pub fn meaning(&self, name: &str) -> Option<&Group> {
         self.groups.get(*self.meanings.get(name)?)
     }
 }
 
-/// What a digest is to an image.
+/// What a digest is in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The chain ID of its lowest layers: how many of them, and of how many.
+    /// A chain ID: of how many of the lowest layers, and of how many layers in total.
     Stack(usize, usize),
     /// The diff ID of a layer.
     Layer,
-    /// Its image ID.
+    /// The image ID.
     Config,
-    /// Its manifest, or an index that leads to it.
+    /// The digest of its manifest, or of an index that leads to it.
     Manifest(Role),
 }
 
 impl Part {
-    /// What a match or an exception would call it.
+    /// The kind under which a match or an exception uses such a digest.
     pub(super) const fn kind(self) -> MatchKind {
         match self {
             Self::Stack(..) => MatchKind::Base,
@@ -68,7 +69,7 @@ impl Part {
         }
     }
 
-    /// What it is, for people.
+    /// A description for messages.
     pub(super) const fn what(self) -> &'static str {
         match self {
             Self::Stack(height, of) if height == of => "the top chain ID",
@@ -82,11 +83,11 @@ impl Part {
     }
 }
 
-/// The images by their digests.
+/// All known images, by their digests.
 pub(super) struct Index<'k>(HashMap<Digest, Vec<(Part, &'k FoundImage)>>);
 
 impl<'k> Index<'k> {
-    /// The index of all of them.
+    /// Indexes all known images.
     pub(super) fn of(known: &'k Known) -> Self {
         let mut parts: HashMap<_, Vec<_>> = HashMap::new();
         for image in known.groups.iter().flat_map(|group| &group.images) {
@@ -112,17 +113,17 @@ impl<'k> Index<'k> {
         Self(parts)
     }
 
-    /// Every digest that is known.
+    /// Every digest of a known image.
     pub(super) fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
         self.0.keys().copied()
     }
 
-    /// Which images have this digest, and as what.
+    /// The images that have this digest, and what the digest is in each of them.
     pub(super) fn parts(&self, digest: Digest) -> &[(Part, &'k FoundImage)] {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
     }
 
-    /// What has this digest as `kind`.
+    /// The images that have this digest with the kind `kind`.
     pub(super) fn having(
         &self,
         kind: MatchKind,
@@ -134,7 +135,7 @@ impl<'k> Index<'k> {
             .filter(move |(part, _)| part.kind() == kind)
     }
 
-    /// The images whose whole chain has this chain ID.
+    /// The images with this top chain ID.
     pub(super) fn with_top(&self, digest: Digest) -> impl Iterator<Item = &'k FoundImage> + '_ {
         let is_top = |part| matches!(part, Part::Stack(height, of) if height == of);
         self.parts(digest)
@@ -143,7 +144,8 @@ impl<'k> Index<'k> {
             .map(|(_, image)| *image)
     }
 
-    /// Whether everything that has `digest` as `kind` certainly has `other`, too.
+    /// Whether everything that has `digest` with the kind `kind` certainly also has the digest
+    /// `other`.
     pub(super) fn implies(
         &self,
         (kind, digest): (MatchKind, Digest),
@@ -153,7 +155,7 @@ impl<'k> Index<'k> {
             return true;
         }
         match kind {
-            // The chain ID of one layer is its diff ID.
+            // The chain ID of a single layer equals the layer's diff ID.
             MatchKind::Base => {
                 other == (MatchKind::Layer, digest)
                     || self.having(kind, digest).any(|(part, image)| {
@@ -172,7 +174,7 @@ impl<'k> Index<'k> {
     }
 }
 
-/// Whether a stack of a chain contains a layer, or a lower stack.
+/// Whether the stack `part` of a chain contains a layer, or another stack as its lower part.
 fn has_below(chain: &Chain, part: Part, (kind, digest): (MatchKind, Digest)) -> bool {
     let Part::Stack(height, _) = part else {
         return false;
@@ -192,7 +194,8 @@ fn has_below(chain: &Chain, part: Part, (kind, digest): (MatchKind, Digest)) -> 
     }
 }
 
-/// Whether every engine knows that an image has this. Some do not keep digests of manifests.
+/// Whether an image has this digest, and every engine knows it. Some engines do not keep digests of
+/// manifests.
 fn has_for_sure(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
     match kind {
         MatchKind::Image => image.image_id.is_some_and(|id| id.0 == digest),
@@ -200,7 +203,7 @@ fn has_for_sure(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool
     }
 }
 
-/// Whether an image has a digest as this kind.
+/// Whether an image has this digest with this kind.
 pub(super) fn has(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
     match kind {
         MatchKind::Base => image
@@ -221,7 +224,7 @@ pub(super) fn has(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bo
     }
 }
 
-/// The chain ID of a whole image.
+/// The top chain ID of an image.
 pub(super) fn top(image: &FoundImage) -> Option<Digest> {
     image.chain.as_ref().map(|chain| chain.top().0)
 }
@@ -234,7 +237,7 @@ pub(super) fn is_same(one: &FoundImage, other: &FoundImage) -> bool {
     }
 }
 
-/// An image, for people: its name, else its image ID.
+/// The image's name for messages, else its image ID.
 pub(super) fn label(image: &FoundImage) -> String {
     match (image.names.first(), image.image_id) {
         (Some(name), _) => line::name(name),
@@ -243,7 +246,7 @@ pub(super) fn label(image: &FoundImage) -> String {
     }
 }
 
-/// The platform of an image, for people.
+/// The image's platform for messages, if it is complete.
 pub(super) fn platform(image: &FoundImage) -> Option<String> {
     image
         .platform
@@ -252,7 +255,7 @@ pub(super) fn platform(image: &FoundImage) -> Option<String> {
         .filter(|text| text.split('/').all(|part| !part.is_empty()))
 }
 
-/// Several images or other things, for people: the first three of them.
+/// Joins labels into readable text: at most three, then "and N more".
 pub(super) fn several(labels: impl IntoIterator<Item = String>) -> String {
     let mut labels: Vec<_> = labels.into_iter().collect();
     labels.sort();

@@ -1,8 +1,8 @@
-//! Checks whether a source continues the list before it.
+//! Compares a source with the list that was published last, for `list lint`.
 //!
-//! In: the source, and the bans of the list that was published last. Out: dates that are set back,
-//! and bans that are gone. `list diff` reports what else differs, and whether a ban that is gone
-//! continues under another name. Pure.
+//! In: the source, and the bans of the last list. Out: findings about effective dates that are set
+//! back, and about bans that are missing. `list diff` reports all other differences, and whether
+//! another ban replaces a missing one. Pure.
 
 use super::alone::at;
 use super::finding::{Code, Findings, Place};
@@ -21,7 +21,7 @@ pub struct Last {
     pub bans: Vec<Ban>,
 }
 
-/// Compares every ban with the list before.
+/// Compares every ban with the last list.
 pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut Findings<'_>) {
     let Last {
         version,
@@ -85,8 +85,8 @@ pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut F
     }
 }
 
-/// Whether a ban of the source looks like one that is gone, under another ID. The digests are not
-/// compared: only the records of the list before are known.
+/// Whether a ban of the source looks like a missing ban under another ID. Digests are not compared:
+/// only the records of the last list are read.
 fn is_renamed(before: &Ban, ban: &DraftBan) -> bool {
     let placed = |value: &Option<Placed<String>>| value.as_ref().map(|placed| placed.value.clone());
     ban.effective

@@ -1,8 +1,8 @@
-//! Formats findings.
+//! Formats the findings of `list lint`, as text or as JSON.
 //!
-//! In: findings; the texts of some hold names that others wrote. Out: for people, one line for
-//! each, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, which editors know from compilers, a line with a
-//! hint after it, and a line that counts them; for programs, one JSON object.
+//! In: findings. Some of their texts contain untrusted names. Out: text or one JSON object. The
+//! text has one line for each finding, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, a form that editors
+//! know from compilers; then a line with a hint; and at the end a line with counts.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::finding::{Finding, Level};
 use crate::ctl::amount;
 use crate::report::line;
 
-/// How many findings there are of each level.
+/// The number of findings of each level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Counts {
     pub(super) errors: usize,
@@ -36,7 +36,7 @@ impl Counts {
     }
 }
 
-/// For people.
+/// Formats the findings as text.
 pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
     let name = |path: &Path| line::name(&path.to_string_lossy());
     let mut page = String::new();
@@ -83,7 +83,7 @@ pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
     page + &format!("{}: {}\n", name(source), counts.join(", "))
 }
 
-/// The whole, for programs. Its fields stay.
+/// The JSON output. Its fields are stable: no field is renamed or removed.
 #[derive(Serialize)]
 struct Report<'a> {
     source: String,
@@ -118,7 +118,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// For programs.
+/// Formats the findings as JSON.
 pub(super) fn json(source: &Path, bans: usize, findings: &[Finding]) -> String {
     let told = findings.iter().map(Told::of).collect();
     let report = Report {

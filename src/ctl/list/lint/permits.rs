@@ -1,7 +1,7 @@
-//! Checks whether a ban still refuses anything, and whether its exceptions except something.
+//! Checks cures and exceptions for `list lint`: whether they cancel a ban, or cover nothing.
 //!
-//! It finds cures and exceptions that cancel all of a ban, and those that never apply. In: the
-//! source and what is known of images; without any image only equal digests are seen. Pure.
+//! It finds cures and exceptions that cancel a whole ban, and exceptions that never apply. In: the
+//! source and the known images. Without known images, only equal digests are compared. Pure.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub(super) fn check(
     manifests(draft, index, uses, findings);
 }
 
-/// Cures that everything banned already has.
+/// Finds cures that everything banned already has.
 fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
     for cure in &ban.cure {
         let has_it = |found: &&DraftMatch| {
@@ -59,7 +59,7 @@ fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Matches that the exceptions cover completely.
+/// Finds matches that the exceptions cover completely.
 fn covered(
     ban: &DraftBan,
     running: &[&DraftException],
@@ -119,7 +119,7 @@ fn covered(
     }
 }
 
-/// The name of a match, for people.
+/// The name of a match, for messages.
 fn called(found: &DraftMatch) -> String {
     match (&found.name, &found.file, found.digests.first()) {
         (Some(name), ..) => line::name(&name.value),
@@ -133,7 +133,7 @@ fn called(found: &DraftMatch) -> String {
     }
 }
 
-/// Exceptions for images that the ban does not cover.
+/// Finds exceptions for images that the ban does not cover.
 fn idle(
     ban: &DraftBan,
     number: usize,
@@ -149,7 +149,8 @@ fn idle(
     if images.is_empty() || images.iter().any(|image| is_banned(image, number, uses)) {
         return;
     }
-    // A base that others are built on may be the lower part of what is banned.
+    // The excepted digest may be a lower stack or a layer of something that is banned, so the
+    // exception applies.
     let is_below = ban.matches.iter().any(|found| {
         found
             .digests
@@ -168,12 +169,12 @@ fn idle(
     }
 }
 
-/// Whether one of the ban's matches covers an image.
+/// Whether the ban with this number has a match for an image.
 pub(super) fn is_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool {
     digests(image).any(|(kind, digest)| uses.bans(ban, kind, digest))
 }
 
-/// Everything that a match could name of an image.
+/// All digests of an image that a match could name.
 pub(super) fn digests(image: &FoundImage) -> impl Iterator<Item = (MatchKind, Digest)> + '_ {
     let chain = image.chain.iter();
     let bases = chain
@@ -193,8 +194,8 @@ pub(super) fn digests(image: &FoundImage) -> impl Iterator<Item = (MatchKind, Di
         .chain(images.map(|digest| (MatchKind::Image, digest)))
 }
 
-/// Manifests and indexes that are banned or excepted without the image ID, which is all that some
-/// engines know.
+/// Finds manifest and index digests that are banned or excepted without the image ID. Some engines
+/// know only the image ID.
 fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (number, ban) in draft.bans.iter().enumerate() {
         let by_manifest = |digest: Digest| {
@@ -258,7 +259,7 @@ fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut F
     }
 }
 
-/// Whether an exception covers an image under every engine.
+/// Whether an exception covers an image in every engine.
 fn is_sure_of(image: &FoundImage, except: &DraftException) -> bool {
     let is_id = image.image_id.is_some_and(|id| id.0 == except.digest);
     if except.kind == MatchKind::Image {

@@ -1,12 +1,13 @@
-//! Parses image references, to tell which mean the same image and which may mean another tomorrow.
+//! Parses image references, for `list lint`.
 //!
-//! In: an image reference as an author wrote it. Out: its parts, completed as Docker completes them
+//! The linter has to know which references mean the same image, and which may mean another image
+//! tomorrow. In: an image reference as an author wrote it. Out: its parts, completed as Docker does
 //! (distribution/reference, `ParseNormalizedNamed`): the registry `docker.io`, the path `library/`
-//! and the tag `latest` where they are left out. Not checked: whether there is such an image.
+//! and the tag `latest` where they are left out. Not checked: whether the image exists.
 
 use crate::lineage::digest::Digest;
 
-/// Tags that are moved to the newest image, by custom.
+/// Tags that are usually moved to each new image.
 const FLOATING: [&str; 13] = [
     "latest", "stable", "edge", "main", "master", "nightly", "current", "lts", "dev", "develop",
     "rolling", "testing", "unstable",
@@ -24,7 +25,7 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// Takes a reference apart; `None` when it is not valid.
+    /// Parses a reference. `None` if it is not valid.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(Digest::parse(digest).ok()?)),
@@ -60,7 +61,7 @@ impl Reference {
         })
     }
 
-    /// Whether it will mean another image as soon as one is released.
+    /// Whether the reference means another image as soon as a new one is released.
     pub(super) fn is_floating(&self) -> bool {
         self.digest.is_none()
             && self
@@ -69,7 +70,7 @@ impl Reference {
                 .is_none_or(|tag| FLOATING.contains(&tag))
     }
 
-    /// Whether both name one tag of one repository, and neither a digest.
+    /// Whether both references are the same tag of the same repository, without a digest.
     pub(super) fn has_name_of(&self, other: &Self) -> bool {
         self.digest.is_none() && other.digest.is_none() && self == other
     }
@@ -84,7 +85,8 @@ fn is_registry(text: &str) -> bool {
     is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A part of a path: lower-case letters and digits, with separators only between them.
+/// Whether the text is a valid part of a path: lower-case letters and digits, with separators only
+/// between them.
 fn is_part(text: &str) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();

@@ -1,9 +1,9 @@
-//! Finds the images that the linter looks at.
+//! Finds the images on this machine, for the checks of `list lint`.
 //!
 //! In: the source, the arguments of `--image`, and the engines' stores of this machine. Out:
-//! [`Known`]: the images that were named, those that the source names and that are here, and all
-//! others in the stores. What cannot be found is reported; nothing is fetched. The search of the
-//! stores is limited in time.
+//! [`Known`]: the images of `--image`, the images that the source names, and all other images in
+//! the stores. What cannot be found is reported; nothing is downloaded. The search in the stores
+//! has a time limit.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use crate::ctl::image::{self, FoundImage, ImageError, Images};
 use crate::node::stores::Stores;
 use crate::report::line;
 
-/// How long the search may take.
+/// The time limit of the search.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is known of images for this source.
+/// Finds all images for this source.
 ///
 /// # Errors
-/// [`ImageError`] when an image that was asked for cannot be found or read.
+/// [`ImageError`] when an image of `--image` cannot be found or read.
 pub(super) fn search(draft: &Draft, words: &[String], stores: &Stores) -> Result<Known, CtlError> {
     let names = names(draft);
     let mut known = Known::default();
@@ -32,14 +32,15 @@ pub(super) fn search(draft: &Draft, words: &[String], stores: &Stores) -> Result
     Ok(search_on(draft, known, stores))
 }
 
-/// The same for an image that is found already, and that was asked for by this name.
+/// Finds all images for this source, for `embargoctl ban`: the image named `word` has been found
+/// already.
 pub(super) fn search_beside(draft: &Draft, word: &str, found: Images, stores: &Stores) -> Known {
     let mut known = Known::default();
     known.add_by_name(word, found, &names(draft));
     search_on(draft, known, stores)
 }
 
-/// Every image that has a name in these stores, as far as they can be read.
+/// Every image that has a name in these stores and can be read.
 pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
     let mut known = Known::default();
     others(&mut known, stores, Instant::now() + PATIENCE);
@@ -50,7 +51,7 @@ pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
         .collect()
 }
 
-/// Adds the other images that the source names, and all others here.
+/// Adds the images that the source names, and then all others in the stores.
 fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
     let deadline = Instant::now() + PATIENCE;
     for name in names(draft) {
@@ -62,7 +63,7 @@ fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
     known
 }
 
-/// The names that the source gives images.
+/// The names of images and successors in the source.
 fn names(draft: &Draft) -> BTreeSet<&str> {
     let successors = draft.bans.iter().filter_map(|ban| ban.successor.as_ref());
     let matches = draft
@@ -87,7 +88,7 @@ impl Known {
         self.groups.len() - 1
     }
 
-    /// Adds what was found for a name, and notes which of the source's names mean it.
+    /// Adds the images found under a name, and records which names of the source mean them.
     fn add_by_name(&mut self, word: &str, found: Images, names: &BTreeSet<&str>) {
         for (word, images) in by_name(word, found) {
             let called = [
@@ -113,7 +114,7 @@ impl Known {
     }
 }
 
-/// An image that was asked for: `IMAGE`, or `NAME=IMAGE` where the source calls it by another name.
+/// Finds an image of `--image`: `IMAGE`, or `NAME=IMAGE` where `NAME` is its name in the source.
 fn asked(
     known: &mut Known,
     word: &str,
@@ -132,7 +133,7 @@ fn asked(
     Ok(())
 }
 
-/// The images of an archive, separated by their first names: it may hold several.
+/// Groups the images of an archive by their first names: an archive may hold several images.
 fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
     let mut groups: Vec<(String, Images)> = Vec::new();
     for image in found.images {
@@ -148,14 +149,14 @@ fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
             )),
         }
     }
-    // Which image lacks a platform is only known where there is one image.
+    // With several images, it is not known which of them lacks a platform.
     if let [(_, group)] = &mut groups[..] {
         group.absent = found.absent;
     }
     groups
 }
 
-/// An image that the source names.
+/// Finds an image that the source names.
 fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
     if known.meanings.contains_key(name) {
         return;
@@ -183,7 +184,7 @@ fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
     }
 }
 
-/// Every other image here, to find those that a ban hits unintended.
+/// Adds all other images in the stores. They show which images a ban hits unintentionally.
 fn others(known: &mut Known, stores: &Stores, deadline: Instant) {
     for store in &stores.open {
         let names = match store.records.image_names() {
@@ -204,7 +205,7 @@ fn others(known: &mut Known, stores: &Stores, deadline: Instant) {
                 );
                 return;
             }
-            // If one cannot be read, that is a fault of its engine, not of the source.
+            // An image that cannot be read is a fault of its engine, not of the source.
             if let Ok(images) = image::find_in(store, stores, &name) {
                 known.add(&name, images);
             }

@@ -1,7 +1,7 @@
-//! Checks whether the successors that bans recommend are fit for use.
+//! Checks the successors that bans recommend, for `list lint`.
 //!
-//! A successor that is banned sends its reader in a circle. In: the source, what its names mean
-//! here, and a time. Pure.
+//! A successor that is banned itself is of no use. In: the source, the images that its names mean
+//! on this machine, and the time. Pure.
 
 use super::alone::at;
 use super::digests::Uses;
@@ -63,7 +63,7 @@ pub(super) fn check(
     }
 }
 
-/// The names of what a ban matches.
+/// The names in a ban's matches, as text and parsed.
 fn names(ban: &DraftBan) -> Vec<(&str, Option<Reference>)> {
     let names = ban
         .matches
@@ -82,12 +82,12 @@ fn by(ban: &DraftBan, other: &DraftBan) -> String {
     }
 }
 
-/// The ban that has a match for this image.
+/// The number of the ban that has a match for this image digest.
 fn by_digest(draft: &Draft, uses: &Uses<'_>, digest: Digest) -> Option<usize> {
     (0..draft.bans.len()).find(|number| uses.bans(*number, MatchKind::Image, digest))
 }
 
-/// A successor that is found here, and that a ban of this source covers.
+/// Checks a successor whose image is known: whether a ban of this source covers it.
 fn by_layers(
     draft: &Draft,
     ban: &DraftBan,
@@ -139,8 +139,8 @@ fn by_layers(
     }
 }
 
-/// Whether a ban that matches an image covers it: now or later, and without a cure or an exception
-/// that still runs.
+/// Whether a ban with a match for an image covers it, now or later: it has not lapsed, and no cure
+/// and no running exception applies.
 fn still_holds(ban: &DraftBan, image: &FoundImage, now: Timestamp) -> bool {
     let has = |kind, digest| super::known::has(image, (kind, digest));
     let is_over = ban

@@ -1,9 +1,9 @@
-//! Tests each finding with its line and its text, what is no finding, and that nothing passes from
-//! which no list can be built.
+//! Tests each finding with its line and text, correct sources without a finding, and that a source
+//! from which no list can be built never passes.
 //!
-//! In the sources and the expected lines `<d a>` is the diff ID of the layer `a`, `<c a b>` the
-//! chain ID of `a` with `b` on it, `<i app>` the image ID of the image `app`, `<m app>` its
-//! manifest and `<x app>` its index.
+//! In the sources and the expected lines, `<d a>` stands for the diff ID of the layer `a`, `<c a
+//! b>` for the chain ID of `a` with `b` above it, `<i app>` for the image ID of the image `app`,
+//! `<m app>` for its manifest's digest, and `<x app>` for its index's digest.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use crate::lineage::digest::{DiffId, Digest, ImageId};
 use crate::lineage::image::Platform;
 use crate::sys::file::FileError;
 
-/// Lines 1 to 5 of a ban.
+/// Lines 1 to 5 of a source with one ban.
 const HEAD: &str =
     "[[ban]]\nid = \"A\"\nreason = \"r\"\nseverity = \"high\"\neffective = 2026-11-20\n";
-/// Lines 6 and 7.
+/// Lines 6 and 7 of the same source.
 const BASE: &str = "[[ban.match]]\nbase = \"<c a b>\"\n";
 
 fn now() -> Timestamp {
@@ -35,7 +35,7 @@ fn chain(layers: &str) -> Option<Chain> {
     )
 }
 
-/// The text with its digests written out.
+/// Replaces the placeholders in a text by digests.
 fn full(text: &str) -> String {
     let mut parts = text.split('<');
     let mut out = parts.next().unwrap().to_owned();
@@ -60,7 +60,7 @@ fn open(name: &Path) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// The image `name:1` of these layers.
+/// The image `name:1`, which consists of these layers.
 fn image(name: &str, layers: &str, platform: &str) -> FoundImage {
     let (os, architecture) = platform.split_once('/').unwrap();
     let short = name.split(':').next().unwrap();
@@ -79,7 +79,7 @@ fn image(name: &str, layers: &str, platform: &str) -> FoundImage {
     }
 }
 
-/// Images of one platform, each under its name.
+/// Images for one platform, each under its own name.
 fn known(images: &[(&str, &str)]) -> Known {
     let mut known = Known::default();
     for (name, layers) in images {
@@ -104,7 +104,7 @@ fn lint_with(text: &str, known: &Known, last: Option<&Last>) -> Vec<Finding> {
     )
 }
 
-/// The findings as people read them, without hints and the count.
+/// The findings as printed lines, without hints and counts.
 fn lines(found: &[Finding]) -> Vec<String> {
     let page = page::text(Path::new("bans.toml"), 1, found);
     let lines = page.lines().filter(|line| !line.starts_with("    hint: "));
@@ -481,7 +481,7 @@ fn what_the_images_here_show() {
     }
 }
 
-/// An index of three platforms, of which one is missing here.
+/// An index of three platforms. The image for one of them is missing on this machine.
 fn multi() -> Known {
     let index = |mut image: FoundImage, id: &str| {
         image.image_id = Some(ImageId(Digest::of(id.as_bytes())));
