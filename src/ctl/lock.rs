@@ -1,10 +1,10 @@
-//! Locks what this node trusts, so that one command at a time changes it.
+//! Locks the files by which this node trusts lists, so that only one command at a time changes
+//! them.
 //!
-//! In: the directory of the node's list. Out: a lock on it, held until it is dropped or its process
-//! ends. A command that compares the list, the floor and the keyset with one another and then
-//! changes one of them holds it: `install` and `keyset rotate`. Readers need no lock, because every
-//! file is replaced whole. Not covered: whoever puts a file there by other means does not take the
-//! lock.
+//! In: the directory of the node's list. Out: a lock, held until it is dropped or its process ends.
+//! `install` and `keyset rotate` hold it: both compare the list, the floor and the keyset with one
+//! another, and then change one of these files. Readers need no lock, because every file is
+//! replaced as a whole. Not covered: programs that write these files without taking the lock.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -17,15 +17,15 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::CtlError;
 
-/// How long to wait for another command.
+/// How long to wait while another command holds the lock.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why there is no lock.
+/// Why the lock cannot be taken.
 #[derive(Debug)]
 pub enum LockError {
-    /// Another command holds it.
+    /// Another command still holds the lock.
     Busy(PathBuf),
-    /// The directory or the lock in it cannot be used.
+    /// The directory, or the lock file in it, cannot be used.
     Directory(PathBuf, io::Error),
 }
 
@@ -50,8 +50,8 @@ impl std::error::Error for LockError {
     }
 }
 
-/// Takes the lock in the directory `state`, which is made where it is missing. Waits half a minute
-/// for another command.
+/// Takes the lock in the directory `state`. Creates the directory if it is missing. Waits up to 30
+/// seconds while another command holds the lock.
 ///
 /// # Errors
 /// [`LockError`].

@@ -1,9 +1,9 @@
 //! Checks that the manual page describes every command and option of `embargoctl`, and no others.
 //!
-//! In: the command line as clap knows it, and the text of `packaging/man/embargoctl.8`. Each
-//! command has a section of its own. The options that say which image is meant are described once,
-//! for all commands that take them. No section has an option twice. Not checked: whether what the
-//! page says of them is true.
+//! In: the command line as clap defines it, and the text of `packaging/man/embargoctl.8`. Each
+//! command has a section. The options that say which image is meant have a section of their own,
+//! for all commands that accept them. No section lists an option twice. Not checked: whether the
+//! page describes the options correctly.
 
 use clap::{Arg, Command, CommandFactory, Parser};
 
@@ -22,7 +22,8 @@ fn section(title: &str) -> Vec<&'static str> {
     lines.take_while(|line| !is_title(line)).collect()
 }
 
-/// Whether a heading is that of the section, without its operands: `ban Ar image` is that of `ban`.
+/// Whether a heading belongs to the section `title`. A heading may add operands: `ban Ar image` is
+/// the heading of the section `ban`.
 fn titles(heading: &str, title: &str) -> bool {
     heading == title
         || [" Ar ", " Op "]
@@ -30,7 +31,7 @@ fn titles(heading: &str, title: &str) -> bool {
             .any(|macro_name| heading.starts_with(&format!("{title}{macro_name}")))
 }
 
-/// What the lines say about one option: its own line, and those up to the next.
+/// The lines about one option: its own line, and those before the next option.
 fn told(lines: &[&'static str], long: &str) -> Option<String> {
     let flag = format!(".It Fl -{long}");
     let is_flag = |line: &str| {
@@ -44,7 +45,7 @@ fn told(lines: &[&'static str], long: &str) -> Option<String> {
     Some(lines[at..=at + length].join("\n"))
 }
 
-/// Every command that does something, with the command line that calls it.
+/// Collects every command without subcommands, with the words that call it.
 fn commands(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
     for below in command.get_subcommands() {
         let words = format!("{words} {}", below.get_name()).trim().to_owned();
@@ -68,7 +69,7 @@ fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
         .filter_map(|argument| Some((argument.get_long()?, argument)))
 }
 
-/// The arguments of a command as a shell splits them, up to a redirection.
+/// Splits a command line into arguments as a shell does, up to a redirection.
 fn arguments(line: &str) -> Vec<String> {
     let line = line.split(" > ").next().unwrap_or_default();
     line.split('"')

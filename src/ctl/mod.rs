@@ -1,10 +1,9 @@
-//! Runs the commands of `embargoctl`.
+//! Implements the commands of `embargoctl`, and runs them.
 //!
-//! They make keys, write and sign lists, and maintain a node. In: the command line that a person
-//! typed. Out: the result on standard output, or one line that says why there is none and a hint
-//! what to do about it; and an exit status. Each command is a file here with its `Args` and a `run`
-//! that returns the text to print. Printing and exit statuses are in this file. No command uses the
-//! network.
+//! The commands make keys, write and sign lists, and maintain a node. In: the arguments of the
+//! command line. Out: the result on standard output, or an error of one line with a hint; and an
+//! exit status. Each command is a file in this directory, with its `Args` and a `run` that returns
+//! the text to print. This file prints, and sets the exit status. No command uses the network.
 
 pub mod ban;
 pub mod change;
@@ -103,12 +102,13 @@ pub struct CtlError {
 }
 
 impl CtlError {
-    /// The same failure with lines that say more about it.
+    /// The same error with more lines about it.
     fn detailed(self, details: Vec<String>) -> Self {
         Self { details, ..self }
     }
 
-    /// The same failure with a hint to become root, when this caller is not and access was denied.
+    /// The same error. If access was denied because the caller is not root, the hint says to become
+    /// root.
     fn for_root(self) -> Self {
         if process::takes_root(&self) {
             Self {
@@ -120,7 +120,7 @@ impl CtlError {
         }
     }
 
-    /// The failure `cause`, with what to do about it.
+    /// An error with the given cause and hint.
     pub fn with_hint(cause: impl Error + Send + Sync + 'static, hint: impl Into<String>) -> Self {
         Self {
             cause: Box::new(cause),
@@ -129,13 +129,13 @@ impl CtlError {
         }
     }
 
-    /// What failed, if it is an error of this type.
+    /// The cause of the error, if it has the type `T`.
     #[must_use]
     pub fn cause<T: Error + 'static>(&self) -> Option<&T> {
         self.cause.downcast_ref()
     }
 
-    /// What to do about it, where there is a hint.
+    /// What the user can do about the error, if there is a hint.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -154,7 +154,7 @@ impl Error for CtlError {
     }
 }
 
-/// Errors that carry no hint of their own become a [`CtlError`] by `?`.
+/// Implements `From` for errors without a hint, so that `?` converts them into [`CtlError`].
 macro_rules! plain_errors {
     ($($error:ty),+ $(,)?) => {$(
         impl From<$error> for CtlError {
@@ -191,13 +191,13 @@ impl From<ImageError> for CtlError {
     }
 }
 
-/// What a command that did not fail prints, and how it ends.
+/// The output of a successful command, and its exit status.
 #[derive(Debug)]
 pub struct Told {
     /// The text to print.
     text: String,
-    /// How it ends: [`Exit::Clear`], or what a script should know: [`Exit::Banned`] of a preview,
-    /// [`Exit::CouldNotTell`] of a preview and of a dry run, and [`Exit::Failed`] of a linter.
+    /// [`Exit::Clear`], or another status for scripts: [`Exit::Banned`] from a preview,
+    /// [`Exit::CouldNotTell`] from a preview or a dry run, [`Exit::Failed`] from the linter.
     exit: Exit,
 }
 
@@ -210,7 +210,7 @@ impl From<String> for Told {
     }
 }
 
-/// Runs the command that the arguments `words` (the program's name first) ask for.
+/// Runs the command that the arguments `words` describe. The first of them is the program's name.
 pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
@@ -220,7 +220,7 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
             } else {
                 Exit::Clear
             };
-            // Help written into a closed pipe is no failure.
+            // A closed pipe is no failure when only help is printed.
             drop(refusal.print());
             return exit;
         }
@@ -245,8 +245,8 @@ fn fail(error: &CtlError) -> Exit {
 }
 
 impl Cli {
-    /// The node's paths: below the directory named here, else those that the gate would use for
-    /// this caller.
+    /// The paths of the node: below the directory of `--root`, else the paths that the gate would
+    /// use for this caller.
     fn paths(&self) -> Paths {
         match &self.root {
             Some(root) => Paths::below(root),
@@ -257,7 +257,7 @@ impl Cli {
         }
     }
 
-    /// The text to print.
+    /// Runs the command, and returns the text to print and the exit status.
     fn run(&self) -> Result<Told, CtlError> {
         let paths = self.paths();
         let text = match &self.command {

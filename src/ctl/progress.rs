@@ -1,12 +1,11 @@
-//! Shows the progress of long work.
+//! Shows a progress bar during long work.
 //!
-//! In: what is done, how much of it there is, and each step forward. Out: a bar on standard error,
-//! from the moment on at which the work has taken long enough that somebody may wonder. The bar is
-//! gone before a result or an error is printed. `report` stays the one place that prints: a bar is
-//! not output, because indicatif draws and erases it, and only for a person at a terminal. Nothing
-//! at all is written to a pipe, a file, or a terminal that cannot move its cursor (`TERM=dumb`).
-//! The bar has no colour, so there is none to turn off. It does not hide the cursor, so interrupted
-//! work leaves the terminal as it was.
+//! In: what is done, how many steps it has, and each completed step. Out: a bar on standard error,
+//! once the work has taken 0.3 seconds. The bar is erased before a result or an error is printed.
+//! All output is printed by `report`; a bar is no output, because indicatif draws it only on a
+//! terminal, and erases it. Nothing is written to a pipe, a file, or a terminal that cannot move
+//! its cursor (`TERM=dumb`). The bar has no colour, so no option is needed to turn colour off. It
+//! does not hide the cursor, so interrupted work leaves the terminal as it was.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,25 +15,26 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::banlist::watch::Watch;
 
-/// Work that is done sooner needs no bar.
+/// Work that takes less time than this gets no bar.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// How often the bar is updated over the whole work.
+/// How many times the bar is updated during the whole work.
 const LOOKS: u64 = 500;
 
-/// Work in progress. When it is dropped, its bar disappears.
+/// Work in progress. Dropping it erases the bar.
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
     begun: Instant,
     total: AtomicU64,
     done: AtomicU64,
-    /// Hidden where nobody can see it.
+    /// Not visible if standard error is no terminal.
     bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
-    /// Starts `what` ("checking"), which has `total` steps, of bytes, digests or anything else.
+    /// Starts the work `what` (such as "checking"). It has `total` steps: bytes, digests or
+    /// anything else.
     #[must_use]
     pub fn start(what: &'static str, total: u64) -> Self {
         Self {
@@ -46,13 +46,13 @@ impl Progress {
         }
     }
 
-    /// Adds steps that are still to be done.
+    /// Raises the number of steps in total.
     pub fn expect(&self, more: u64) {
         self.total.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// Adds steps that are done. Cheap enough for a step of some nanoseconds; any thread may call
-    /// it.
+    /// Counts completed steps. The call is cheap enough for steps of some nanoseconds, and any
+    /// thread may make it.
     pub fn advance(&self, steps: u64) {
         let before = self.done.fetch_add(steps, Ordering::Relaxed);
         let (done, total) = (before + steps, self.total.load(Ordering::Relaxed));

@@ -1,9 +1,9 @@
 //! Signs lists and keysets, and attaches signatures that were made elsewhere.
 //!
-//! In: the text of a signed note, and a private key in a file, or a public key and what some other
-//! tool wrote when it signed that text. Out: one more signature, checked: one that does not verify
-//! is never attached, and what is wrong with it is reported as exactly as possible. Lists and
-//! keysets share this; each stores the signature in its own way.
+//! In: the text to sign, and a private key in a file; or else a public key and the file that
+//! another tool wrote when it signed that text. Out: one more signature, which has been verified. A
+//! signature that does not verify is never attached; the error says as exactly as possible what is
+//! wrong with it. Lists and keysets both use this, and each stores the signature in its own way.
 
 use std::fmt;
 use std::io::Read;
@@ -24,7 +24,7 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::{self, Guard};
 
-/// What lists and keysets start with.
+/// The first bytes of every list and keyset.
 const NOTE: &[u8] = b"embargo/banlist-";
 
 /// A private key in a file.
@@ -54,7 +54,7 @@ pub struct OutsideSignature {
     signature: PathBuf,
 }
 
-/// What is signed.
+/// The kind of text that is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// The head of a list.
@@ -64,7 +64,7 @@ pub enum What {
 }
 
 impl What {
-    /// The text, for people.
+    /// The text's name in messages.
     const fn text(self) -> &'static str {
         match self {
             Self::List => "this list's head",
@@ -72,7 +72,7 @@ impl What {
         }
     }
 
-    /// The command that writes it.
+    /// The command that prints the text to sign.
     const fn command(self) -> &'static str {
         match self {
             Self::List => "embargoctl list head",
@@ -81,7 +81,7 @@ impl What {
     }
 }
 
-/// The command that signs a list.
+/// The command line that signs the list in `path`.
 pub fn sign_command(path: &Path) -> String {
     format!(
         "embargoctl list sign --key KEY {}",
@@ -89,16 +89,16 @@ pub fn sign_command(path: &Path) -> String {
     )
 }
 
-/// A note that is to be signed.
+/// A list's head or a keyset that is to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// What it is.
+    /// Whether it is a list's head or a keyset.
     pub what: What,
-    /// Its file.
+    /// The file that contains it.
     pub file: &'a Path,
     /// The text that is signed.
     pub text: &'a str,
-    /// The signatures that it has.
+    /// The signatures that it has already.
     pub signatures: &'a [Signature],
 }
 
@@ -107,23 +107,23 @@ pub struct Subject<'a> {
 pub enum SigningError {
     /// There is no room for another signature.
     Full(PathBuf),
-    /// The file holds no signature that can be used.
+    /// The file holds no usable signature.
     Unusable(PathBuf, NoSignature),
-    /// The file is itself a list or a keyset.
+    /// The file of the signature is itself a list or a keyset.
     Note(PathBuf),
-    /// It does not have the form of a signature by such a key: the file, the key's name and
+    /// The file does not have the form of a signature by this key: the file, the key's name, its
     /// algorithm.
     Form(PathBuf, String, Algorithm),
-    /// It says that another key made it: the file, that key, the one that was expected.
+    /// The signature names another key: the file, that key, the expected key.
     OtherKey(PathBuf, String, String),
-    /// An SSH signature for something else: the file, what it was made for.
+    /// The SSH signature was made for another purpose: the file, the namespace of that purpose.
     Namespace(PathBuf, String),
-    /// A signature by a token that nobody touched.
+    /// The signature is by a token that nobody touched.
     Untouched(PathBuf),
-    /// The key signed something similar to the text: the file, the key's name, the text, how what
-    /// was signed differs from it.
+    /// The key signed an altered text: the file, the key's name, the kind of text, how the signed
+    /// text differs.
     Altered(PathBuf, String, What, &'static str),
-    /// It is not the key's signature over the text: the file, the key's name, the text.
+    /// The signature is not by this key over this text: the file, the key's name, the kind of text.
     Foreign(PathBuf, String, What),
 }
 
@@ -175,10 +175,10 @@ impl fmt::Display for SigningError {
 
 impl std::error::Error for SigningError {}
 
-/// Signs with a private key in a file; no signature when the key has signed already.
+/// Signs with a private key in a file. Returns no signature if the key has signed already.
 ///
 /// # Errors
-/// [`keys::KeyError`] and errors in reading the key.
+/// [`keys::KeyError`], and errors in reading the key.
 pub fn sign(
     with: &PrivateKey,
     subject: &Subject<'_>,
@@ -202,16 +202,17 @@ pub fn sign(
     ))
 }
 
-/// The name in the `.pub` file beside a private key, when that really is its public key.
+/// The name in the `.pub` file beside a private key, if that file has the matching public key.
 fn name_beside(private: &Path, public: &PublicKey) -> Option<String> {
     let key = keys::public_key(&keys::with_suffix(private, ".pub")).ok()?;
     (key.public == *public).then_some(key.name)
 }
 
-/// Takes a signature that was made elsewhere, unless the key has signed already.
+/// Verifies a signature that was made elsewhere. Returns no signature if the key has signed
+/// already.
 ///
 /// # Errors
-/// [`SigningError`], [`keys::KeyError`] and errors in reading the files.
+/// [`SigningError`], [`keys::KeyError`], and errors in reading the files.
 pub fn attach(
     made: &OutsideSignature,
     subject: &Subject<'_>,
@@ -224,7 +225,7 @@ pub fn attach(
     Ok(first(key, bytes, subject))
 }
 
-/// The signature, unless the key has signed already.
+/// The key, and the signature unless the key has signed already.
 fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signature>) {
     let signature = Signature {
         id: key.public.id(&key.name),
@@ -238,7 +239,8 @@ fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signat
     (key, (!has_signed).then_some(signature))
 }
 
-/// What to print when a note has one more signature; `on` says what it is: `version 412`.
+/// The text to print after a signature was added. `on` names what was signed, such as `version
+/// 412`.
 #[must_use]
 pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
     let (file, count) = (
@@ -252,7 +254,8 @@ pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
     )
 }
 
-/// What to print when the key had signed it before: a signing script may run twice.
+/// The text to print if the key had signed already. This is no error: a signing script may run
+/// twice.
 #[must_use]
 pub fn already(file: &Path, key: &Key) -> String {
     format!(
@@ -262,7 +265,7 @@ pub fn already(file: &Path, key: &Key) -> String {
     )
 }
 
-/// Reads what a tool wrote when it signed the text, and finds the signature of `key` in it.
+/// Reads the file that a tool wrote when it signed, and returns the signature of `key` in it.
 fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Vec<u8>, CtlError> {
     if is_note(path) {
         let hint =
@@ -288,7 +291,7 @@ fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Ve
     Err(CtlError::with_hint(found, hint))
 }
 
-/// Whether it is a list or a keyset, perhaps a copy that somebody else signed.
+/// Whether the file is a list or a keyset, for instance a copy that somebody else signed.
 fn is_note(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = file::open(path, Guard::Any)
@@ -296,7 +299,7 @@ fn is_note(path: &Path) -> bool {
     matches!(read, Ok(Ok(_))) && start == NOTE
 }
 
-/// What is wrong with a signature that does not verify.
+/// Finds out why a signature does not verify.
 fn fault(
     key: &Key,
     subject: &Subject<'_>,
@@ -333,7 +336,7 @@ fn fault(
     }
 }
 
-/// The name that its own tool gives a key: a fingerprint for OpenSSH, a number for minisign.
+/// The name that the key's own tool shows: a fingerprint for OpenSSH, a number for minisign.
 fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     match algorithm {
         Algorithm::Sshsig => format!(
@@ -347,7 +350,7 @@ fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     }
 }
 
-/// How what was signed differs from `text`, when it is one of the usual changes on the way.
+/// How the signed bytes differ from `text`, if the difference is one of the usual mistakes.
 fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str> {
     let hash = Digest::of(text.as_bytes());
     let ways: [(Vec<u8>, &'static str); 5] = [
@@ -373,10 +376,10 @@ fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str
         .find_map(|(bytes, how)| key.verifies(&bytes, signature).then_some(how))
 }
 
-/// What to do about a signature that cannot be attached.
+/// What the author can do about a signature that cannot be attached.
 fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
     let head = what.command();
-    // Most tools replace an older signature, and ssh-keygen does not.
+    // Most tools overwrite an older signature file, but ssh-keygen does not.
     let is_foreign = matches!(error, SigningError::Foreign(..));
     let stale = if is_foreign {
         "; it may be of an older head: write the head anew, remove the old signature, sign again"
@@ -410,7 +413,7 @@ fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
     }
 }
 
-/// What a signature by such a key looks like.
+/// Describes the form of a signature by this algorithm.
 const fn form(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::Ed25519 => "64 bytes, or Base 64 of them",

@@ -1,6 +1,6 @@
-//! Runs `embargoctl` for the tests as people do.
+//! Runs `embargoctl` in tests, as people run it.
 //!
-//! It runs in a directory of its own, beside the real tools of this machine.
+//! The commands run in a temporary directory, together with the real tools of this machine.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::Cli;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 
-/// A directory in which commands are run.
+/// A temporary directory in which commands are run.
 pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -37,8 +37,8 @@ impl Desk {
         file::read_text(Path::new(&self.path(name)), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// Runs `embargoctl` with these arguments, in which `@` stands for the directory. Out: what it
-    /// prints, or its line and hint, without the directory.
+    /// Runs `embargoctl` with these arguments; `@` stands for the directory. Returns the output, or
+    /// the error with its details and hint, without the directory's path.
     pub(super) fn run(&self, words: &str) -> Result<String, String> {
         let directory = self.path("");
         let words = words.split(' ').map(|word| word.replace('@', &directory));
@@ -60,7 +60,7 @@ impl Desk {
         self.tool("openssl", words, None);
     }
 
-    /// Runs a tool in the directory, with that file on its standard input.
+    /// Runs a tool in the directory. Its standard input is the file `input`, if there is one.
     #[allow(clippy::disallowed_methods)] // The real tool is what is tested here.
     pub(super) fn tool(&self, program: &str, words: &str, input: Option<&str>) {
         let input = input.map_or_else(std::process::Stdio::null, |name| {

@@ -1,12 +1,12 @@
 //! Implements `embargoctl list preview`: shows what a draft would do on this node.
 //!
-//! In: a draft, signed or not, and the node: its running containers, its engines' stores, its list
-//! in force. Out: what the draft would refuse, as a table or as one JSON document, and whether an
-//! installation would stop at it, for what it refuses or for what it lifts. Every byte of the draft
-//! is checked against its head. Who signed the head is reported and stops nothing. Changes nothing,
-//! and needs neither an armed node nor a list in force. Without root's rights it reports what it
-//! could not see. Not looked at: images without a name, and whether Podman starts a container again
-//! by itself (libpod's database knows; its records do not).
+//! In: a draft, signed or not, and the node: its running containers, its engines' stores and its
+//! list in force. Out: what the draft would refuse, as a table or as one JSON document, and whether
+//! an installation would fail because of what the draft refuses or lifts. Every byte of the draft
+//! is checked against its head. Missing signatures are reported and are no error. Nothing on the
+//! node is changed. The node need not be armed, and may have no list in force. A caller who is not
+//! root is told what could not be read. Not covered: images without a name, and whether Podman
+//! restarts a container by itself (only libpod's database says that, and it is not read).
 
 mod report;
 mod restart;
@@ -51,23 +51,23 @@ pub struct Args {
     draft: PathBuf,
 }
 
-/// How long an engine's store may take for one image.
+/// The time limit for one image in an engine's store.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Everything on the node, judged.
+/// The verdicts on everything on the node.
 struct Preview {
     survey: Survey,
     stopped: Vec<Surveyed>,
     images: Vec<Image>,
 }
 
-/// An image, with all the names that it has in one store.
+/// An image, with all its names in one store.
 struct Image {
     names: Vec<String>,
     judged: Surveyed,
 }
 
-/// The text to print, and the exit status.
+/// Runs the command. Returns the text to print and the exit status.
 pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let (file, size, claim) = open(&args.draft)?;
     let draft = Reader {
@@ -170,7 +170,8 @@ fn is_stopped(subject: &Subject) -> bool {
     matches!(subject.kind, Kind::Container { runs: false, .. })
 }
 
-/// The images of a store that have names, once each. One that disappears meanwhile is left out.
+/// The named images of a store, each of them once. An image that is deleted in the meantime is left
+/// out.
 fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Subject)> {
     let names = store.records.image_names().unwrap_or_else(|fault| {
         faults.push(fault);
@@ -200,7 +201,7 @@ fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Su
     images
 }
 
-/// The digest of an image's config.
+/// The image ID.
 fn id(origin: &Result<Origin, LineageError>) -> Option<ImageId> {
     origin.as_ref().ok()?.facts()?.image_id
 }

@@ -1,10 +1,10 @@
 //! Implements `embargoctl list verify --source`: checks that a list was made from a source.
 //!
-//! In: a list of which every byte is what its head says, and a source. Out: that the source makes
-//! it, or what it makes instead. The source is compiled once more, with what the head says of
-//! origin, edition, times and impact, and every line of the two heads is compared. The heads hold
-//! the hashes of everything behind them, so equal heads are equal lists, and nothing has to be
-//! written to find out. Not checked here: who signed the list.
+//! In: a list whose bytes have been checked against its head, and a source. Out: a confirmation, or
+//! an error that says what the source compiles to instead. The source is compiled again, with the
+//! origin, edition, times and impact from the list's head. Then the two heads are compared. A head
+//! has the hashes of the whole list, so lists with equal heads are equal, and no second list has to
+//! be written. Not checked here: who signed the list.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,19 +22,19 @@ use crate::banlist::source::Source;
 use crate::banlist::whole::WholeList;
 use crate::report::line;
 
-/// The most lines that are printed of what a source would make.
+/// The most lines of difference that an error lists.
 const MAX_LINES: usize = 20;
 
-/// The most files of a source that are named.
+/// The most files of a source that a message names.
 const MAX_NAMES: usize = 8;
 
-/// Why a list was not made from a source.
+/// Why a list does not match a source.
 #[derive(Debug)]
 pub enum RebuildError {
-    /// The text of the source differs: the list, `bans.toml`.
+    /// The text of the source differs: the paths of the list and of `bans.toml`.
     Source(PathBuf, PathBuf),
-    /// The text is the same and what it makes is not: the list, `bans.toml`, a line of the list's
-    /// head, and that line as it would be made.
+    /// The text of the source is the same, but compiles to another list: the paths of the list and
+    /// of `bans.toml`, the first differing line of the list's head, and the compiled line.
     Head(PathBuf, PathBuf, String, String),
 }
 
@@ -60,7 +60,7 @@ impl std::error::Error for RebuildError {}
 /// Confirms that the list whose head is `head` was made from the source at `path`.
 ///
 /// # Errors
-/// [`AuthoringError::Rebuild`], and what prevents the source from being compiled.
+/// [`AuthoringError::Rebuild`], and the errors of compiling the source.
 pub(super) fn compare(
     path: &Path,
     list: &Reader<'_, File>,
@@ -89,7 +89,7 @@ pub(super) fn compare(
         .detailed(details(list, head, &source, &compiled)?))
 }
 
-/// What a head says beside its source.
+/// The values of a head that do not come from the source.
 fn terms(head: &Head) -> HeadTerms {
     let Head {
         origin,
@@ -108,7 +108,7 @@ fn terms(head: &Head) -> HeadTerms {
     }
 }
 
-/// What the source would make instead of the list, in a few lines.
+/// Lines that say how the compiled list differs from the given one.
 fn details(
     list: &Reader<'_, File>,
     head: &Head,
@@ -151,7 +151,7 @@ fn details(
     Ok([sizes, first.to_owned()].into_iter().chain(lines).collect())
 }
 
-/// The files of a source.
+/// The names of the source's files.
 fn names(source: &Source) -> String {
     let mut names: Vec<_> = source
         .files

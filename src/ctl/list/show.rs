@@ -1,7 +1,7 @@
-//! Implements `embargoctl list show`: prints what a list says.
+//! Implements `embargoctl list show`: prints what a list says and bans.
 //!
-//! In: a list (hostile). Every byte is checked against the head; the signatures are not, and the
-//! output says so. Out: a few lines for people, or JSON.
+//! In: a list (hostile). Every byte is checked against the head. The signatures are not checked,
+//! and the output says so. Out: a few lines of text, or JSON.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub struct Args {
     list: PathBuf,
 }
 
-/// Checks every byte behind the head.
+/// Checks every byte behind the head against the head.
 pub(super) fn check(
     list: &Reader<'_, File>,
     head: &Head,
@@ -46,7 +46,7 @@ pub(super) fn check(
         .bans)
 }
 
-/// Who signed a list, according to itself.
+/// Names the keys that are said to have signed a list. The signatures are not checked.
 pub(super) fn unchecked(claim: &Claim) -> String {
     let names: Vec<_> = claim
         .signatures
@@ -96,7 +96,7 @@ pub(super) const fn form(form: SignatureForm) -> &'static str {
     }
 }
 
-/// A list as JSON.
+/// The JSON output.
 #[derive(Serialize)]
 struct Shown<'a> {
     origin: &'a str,
@@ -203,7 +203,7 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> Shown<'a> {
     }
 }
 
-/// A ban in a few lines.
+/// Describes a ban in a few lines.
 fn describe(counted: &CountedBan) -> String {
     let CountedBan {
         ban,

@@ -83,20 +83,20 @@ pub(super) fn sign(args: &SignArgs, paths: &Paths) -> Result<String, CtlError> {
     })
 }
 
-/// The bytes to sign.
+/// The exact bytes to sign.
 pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
     Ok(open(&args.list)?.2.text)
 }
 
-/// Adds a signature made elsewhere.
+/// Adds a signature that was made elsewhere.
 pub(super) fn attach(args: &AttachArgs, paths: &Paths) -> Result<String, CtlError> {
     add(&args.list, (args.keyset.as_deref(), paths), |subject| {
         signing::attach(&args.made, subject)
     })
 }
 
-/// Rewrites the list with the signature that `sign` makes, and warns about one by a key that the
-/// nodes do not trust.
+/// Rewrites the list with the signature that `sign` makes. Warns if no node would count a signature
+/// by this key.
 fn add(
     list: &Path,
     (keyset, paths): (Option<&Path>, &Paths),
@@ -135,12 +135,12 @@ fn add(
     ))
 }
 
-/// Whether the list was made for this keyset.
+/// Whether the list's head names this keyset.
 fn is_for(keyset: &Keyset, head: &Head) -> bool {
     keyset.origin == head.origin && keyset.number == head.edition.keyset
 }
 
-/// Why no node that has this keyset counts the key's signature.
+/// Why nodes with this keyset do not count the key's signature. `None` if they count it.
 pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
     let (name, number) = (&key.name, keyset.number);
     match keyset
@@ -148,7 +148,8 @@ pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
         .find(|known| known.public.identity() == key.public.identity())
     {
         Some(known) if known.public.id(&known.name) == key.public.id(name) => None,
-        // A key's ID includes its name and form: under others the signature is not found.
+        // A key's ID includes its name and algorithm. With another name or algorithm in the
+        // signature line, the signature is not found.
         Some(known) if known.name != *name => Some(format!(
             "keyset {number} calls this key {}: sign again with --name {0}",
             known.name
@@ -161,7 +162,7 @@ pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
     }
 }
 
-/// Replaces the list by one with another head block and the same rest.
+/// Replaces the head block of a list. The rest is copied.
 fn rewrite(
     list: &Path,
     mut file: std::fs::File,

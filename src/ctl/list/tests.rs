@@ -1,4 +1,4 @@
-//! Tests the commands as people type them, against the OpenSSL of this machine.
+//! Tests the `list` commands as people type them, with the OpenSSL of this machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,7 +39,7 @@ fn a_key_is_made_once_with_its_public_half_beside_it() {
             "cannot overwrite \"ops.pem\": it exists / choose another --out"
         );
         assert_eq!(desk.text("ops.pem"), before);
-        // OpenSSL reads it, and derives the public key beside it.
+        // OpenSSL can read the key, and derives the public key that `keygen` wrote.
         desk.openssl("pkey -in ops.pem -pubout -out ops-public.pem");
         let from_pem =
             super::super::keys::public_key(Path::new(&desk.path("ops-public.pem"))).unwrap();
@@ -78,8 +78,8 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
         fault,
         "cannot trust list \"l\": not signed, and 3 trusted signatures needed / embargoctl list sign --key KEY l"
     );
-    // One with our tool, two with OpenSSL over the bytes of `list head`, one of them in Base 64 as
-    // key services print it.
+    // One signature is by our tool and two are by OpenSSL over the bytes of `list head`. One of
+    // these two is in Base 64, as key services print signatures.
     assert_eq!(
         desk.run("list sign --key @ops.pem @l").unwrap(),
         "l: signed by ops (ed25519); 1 signature on version 4\n"
@@ -108,7 +108,7 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
          every byte is what the head says: 1 ban, 1 digest (1 base, 0 image, 0 layer)\nsignatures: 3 good, 3 needed\n\
          \x20 ops: good (ed25519)\n  ed: good (ed25519)\n  ec: good (p256)\n"
     );
-    // Whoever carries a list cannot decide who signed it.
+    // The name in a signature line decides nothing: whoever carries the list can change it.
     let mut list = crate::sys::file::read(
         desk.path("l").as_ref(),
         1 << 20,
@@ -126,7 +126,7 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
         said.ends_with("\n  ops: good (ed25519)\n  ed: good (ed25519); al in the line is not the key's name\n  ec: good (p256)\n"),
         "{said}"
     );
-    // The same keys also sign with our tool.
+    // The keys made by OpenSSL also sign with our tool.
     desk.build();
     for key in ["ed", "ec"] {
         desk.run(&format!("list sign --key @{key}.pem @l")).unwrap();
@@ -190,7 +190,7 @@ fn keys_that_cannot_sign_are_refused_with_what_to_do() {
             "{found}"
         );
     }
-    // The hint's command works.
+    // The command in the hint works.
     desk.openssl("pkcs8 -topk8 -nocrypt -in old.pem -out new.pem");
     desk.run("list sign --key @new.pem @l").unwrap();
 }

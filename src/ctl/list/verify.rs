@@ -1,7 +1,7 @@
 //! Implements `embargoctl list verify`: checks a list's bytes and signatures.
 //!
-//! In: a list (hostile), and a keyset, a source or both. Out: what was checked and a line for each
-//! signature. With `--source` it checks that the list was made from it.
+//! In: a list (hostile), and a keyset, a source or both. Out: what was checked, and a line for each
+//! signature. With `--source` it also checks that the list was made from that source.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -40,12 +40,12 @@ pub struct Args {
     list: PathBuf,
 }
 
-/// Checks a list against a keyset, a source, or both.
+/// Runs the command.
 pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     let keyset = match (&args.keyset, &args.source) {
         (Some(path), _) => Some(keyset(path)?),
         (None, None) => Some(keyset(&paths.keyset)?),
-        // A draft may be compared with its source anywhere, and before anybody signs.
+        // An unsigned draft can be compared with its source on any machine, without a keyset.
         (None, Some(_)) if open(&args.list)?.2.signatures.is_empty() => None,
         (None, Some(_)) => match store::keyset(&paths.keyset, Guard::Any) {
             Err(error) if error.is_absent() => None,
@@ -84,7 +84,7 @@ fn keyset(path: &Path) -> Result<Keyset, CtlError> {
     Ok(found.keyset)
 }
 
-/// Checks the signatures against a keyset, and returns a line about each.
+/// Checks the signatures with a keyset, and returns a line about each.
 fn signatures(
     keyset: Keyset,
     list: &Reader<'_, File>,
@@ -125,7 +125,7 @@ fn signatures(
     ))
 }
 
-/// The result for one signature.
+/// The result of one signature.
 fn verdict(keyset: &Keyset, claim: &Claim, signature: &Signature) -> String {
     let tally = keyset.tally(&claim.text, std::slice::from_ref(signature), 1, Enough::All);
     let form = form(signature.form());

@@ -1,5 +1,5 @@
-//! Tests signatures of this machine's real tools, attached as people do it, and what is reported of
-//! those that cannot be attached.
+//! Tests signatures of this machine's real tools, attached as people do it, and the errors for
+//! signatures that cannot be attached.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::banlist::key::testing::{Sealed, TestSsh};
 use crate::ctl::keys::pem;
 
-/// A list, with its head beside it.
+/// A directory with a list, and its head in a file.
 fn desk() -> Desk {
     let desk = Desk::new();
     desk.build();
@@ -16,7 +16,7 @@ fn desk() -> Desk {
     desk
 }
 
-/// Attaches, and returns what was printed, without the file's name.
+/// Attaches a signature. Returns the output without the file's name.
 fn attach(desk: &Desk, key: &str, signature: &str) -> Result<String, String> {
     let said = desk.run(&format!(
         "list attach --key @{key} --signature @{signature} @l"
@@ -24,8 +24,8 @@ fn attach(desk: &Desk, key: &str, signature: &str) -> Result<String, String> {
     Ok(said.trim_start_matches("l: ").to_owned())
 }
 
-/// Makes keys with every tool: `ed.pem`, `ec.pem`, `sshed`, `sshec`, `mini`, `sig`, each with its
-/// `.pub`.
+/// Makes keys with every tool, each with its `.pub`: `ed.pem`, `ec.pem`, `sshed`, `sshec`, `mini`,
+/// `sig`.
 fn make_keys(desk: &Desk) {
     desk.openssl("genpkey -algorithm ed25519 -out ed.pem");
     desk.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec.pem");
@@ -39,7 +39,8 @@ fn make_keys(desk: &Desk) {
     desk.tool("signify-openbsd", "-G -n -p sig.pub -s sig.sec", None);
 }
 
-/// Signs `file` with every key into `KEY.sig`, and minisign's older form into `old.sig`.
+/// Signs `file` with every key. The signatures are in `KEY.sig`, and one in minisign's older form
+/// is in `old.sig`.
 fn sign_with_all(desk: &Desk, file: &str) {
     desk.openssl(&format!(
         "pkeyutl -sign -rawin -inkey ed.pem -in {file} -out ed.sig"
@@ -203,7 +204,7 @@ fn a_signature_by_another_key_says_whose_it_is() {
             )
         );
     }
-    // The tools print the same about their keys.
+    // The tools print the same names for their keys.
     assert!(desk.text("mini.pub").contains(&blob("mini.pub")));
     assert!(blob("sshed.pub").starts_with("SHA256:") && blob("sshed.pub").len() == 7 + 43);
 }
@@ -308,7 +309,7 @@ fn keys_of_tools_that_sign_themselves_are_refused_with_the_command() {
 
 #[test]
 fn a_key_on_a_token_signs_a_list_and_ssh_keygen_says_the_same() {
-    // There is no token here: the bytes are made as PROTOCOL.u2f says, and the real ssh-keygen
+    // There is no token here. The bytes are made as PROTOCOL.u2f says, and the real ssh-keygen
     // confirms that they are right.
     for key in [
         TestSsh::ed25519(1).on_token(b"ssh:"),

@@ -1,8 +1,9 @@
-//! Formats a preview.
+//! Formats the output of `list preview`.
 //!
-//! In: everything on the node, judged; names, reasons and paths in it come from others and are
-//! hostile. Out: aligned tables for people, or one JSON document for programs, whose fields stay.
-//! What is not remarkable is only counted. Every cell is escaped, and JSON escapes its own.
+//! In: the verdicts on everything on the node. Names, reasons and paths in it are hostile. Out:
+//! aligned tables, or one JSON document with stable fields. Only what the draft refuses, mentions
+//! or cannot judge gets a row; everything else is only counted. Every cell of a table is escaped;
+//! JSON does its own escaping.
 
 use serde::Serialize;
 
@@ -22,15 +23,16 @@ use crate::sys::clock::Timestamp;
 use crate::verdict::Grounds;
 use crate::verdict::listed::{BanFound, List};
 
-/// The whole of it.
+/// The whole output.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     draft: Draft,
-    /// The list in force; `None` when there is no authentic one.
+    /// The list in force. `None` when there is no authentic list.
     in_force: Option<List>,
     in_force_fault: Option<String>,
     armed: bool,
-    /// What lets containers start here that a list refuses.
+    /// Reasons why containers that a list refuses can start on this node all the same, for instance
+    /// audit mode.
     notes: Vec<String>,
     counts: Counts,
     running: Vec<Row>,
@@ -68,36 +70,36 @@ struct Count {
     unknown: usize,
 }
 
-/// Whether an installation would continue, judged by the running containers and the draft's
-/// signatures.
+/// Whether an installation of the draft would succeed, judged by the running containers and by the
+/// draft's signatures.
 #[derive(Debug, Serialize)]
 struct Installation {
     objection: Option<Objection>,
     message: Option<String>,
     counted: usize,
     newly_refused: usize,
-    /// How many of these still start today.
+    /// How many of the newly refused containers can still start today.
     later: usize,
     max_impact_percent: u8,
-    /// How many places could not be read; more containers may run than are counted.
+    /// How many places could not be read. More containers may be running than were counted.
     unread: usize,
 }
 
-/// What an installation would stop at.
+/// The reason why an installation would fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Objection {
-    /// Too many running containers would not start again.
+    /// Too many of the running containers could not start again.
     Share,
-    /// A running pod could not.
+    /// The pause container of a running pod could not start again.
     Pause,
-    /// Too few signed it for what it lifts.
+    /// The draft has too few signatures for what it lifts.
     Lifts,
-    /// This node would not take it, whatever it lifts.
+    /// The draft cannot be installed on this node, whatever it lifts.
     List,
 }
 
-/// What a draft means for one container or image.
+/// What the draft means for one container or image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Prediction {
@@ -105,18 +107,18 @@ enum Prediction {
     Starts,
     /// The draft refuses it.
     Refused,
-    /// It is not known what it is made of.
+    /// Its lineage is not known, so neither is the verdict.
     Unknown,
 }
 
-/// One remarkable container or image.
+/// A container or image that the output lists.
 #[derive(Debug, Serialize)]
 struct Row {
     outcome: Prediction,
     /// Why the draft refuses it.
     #[serde(skip)]
     grounds: Option<Grounds>,
-    /// Whether the list in force bans it, too.
+    /// Whether the list in force bans it already.
     refused_already: bool,
     engine: Engine,
     place: String,
@@ -125,9 +127,9 @@ struct Row {
     image: Option<String>,
     image_id: Option<String>,
     pause: bool,
-    /// Whether it is a user's, and so does not count.
+    /// Whether a user controls the container, so that it does not count.
     of_user: bool,
-    /// The name of the policy by which its engine starts it again by itself.
+    /// The name of the restart policy by which its engine starts it again.
     restart: Option<&'static str>,
     message: Option<String>,
     bans: Vec<BanFound>,
@@ -177,9 +179,10 @@ impl Report {
         }
     }
 
-    /// Whether the draft would refuse anything here, or that cannot be said: because a store or a
-    /// runtime's state could not be read, or a container not understood. Images that are not
-    /// understood do not matter here, since nobody may ever start them.
+    /// The exit status. [`Exit::Banned`] if the draft would refuse anything on this node.
+    /// [`Exit::CouldNotTell`] if a store or a runtime's state could not be read, or a container
+    /// could not be identified. An image that could not be identified does not matter here, because
+    /// it may never be started.
     pub(super) const fn exit(&self) -> Exit {
         let Counts {
             running,
@@ -195,13 +198,14 @@ impl Report {
         }
     }
 
-    /// For programs: one JSON object and a line end.
+    /// The output as JSON: one object and a line feed.
     pub(super) fn json(&self) -> String {
-        // Only strings, numbers, booleans and lists of them, so writing cannot fail.
+        // The report has only strings, numbers, booleans and lists of these, so writing JSON cannot
+        // fail.
         crate::report::json::pretty(self) + "\n"
     }
 
-    /// For people.
+    /// The output as text.
     pub(super) fn text(&self) -> String {
         let Draft {
             path,
@@ -285,7 +289,8 @@ impl Report {
         lines.join("\n") + "\n"
     }
 
-    /// What the draft says of those that would start, and of those that are not understood.
+    /// The sections about what would start although the draft mentions it, and about what is
+    /// unknown.
     fn others(&self) -> Vec<String> {
         let all = || self.running.iter().chain(&self.stopped).chain(&self.images);
         let says = |row: &Row| {
@@ -356,9 +361,8 @@ impl Count {
         }
     }
 
-    /// The line above a table; `None` where there is nothing of the kind on the node. Where
-    /// `unread` places could not be read there may be more than were counted, so the line does not
-    /// speak of all.
+    /// The line above a table; `None` if there is nothing to count. If `unread` places could not be
+    /// read, more may exist than was counted, and the line says so.
     fn title(&self, thing: &str, consequence: &str, unread: usize) -> Option<String> {
         let Self {
             all,
@@ -435,7 +439,7 @@ impl Installation {
         );
         let share = format!("{newly}, max_impact = \"{max_impact_percent}%\"");
         match (self.objection, &self.message) {
-            // The line above says why, and it may still be signed.
+            // The line `signed` above says why. Signatures may still be added.
             (Some(Objection::List), _) => {
                 format!("would stop: this node would not take it as it is; {share}")
             }
@@ -524,7 +528,7 @@ impl Row {
             .map_or_else(|| "(no name)".to_owned(), |called| name(&called))
     }
 
-    /// The cells of its line in a table.
+    /// The cells of the row in the table.
     fn cells(&self) -> [String; 7] {
         let none = || "-".to_owned();
         let ban = self.bans.iter().find(|ban| ban.standing == "in-effect");
@@ -544,7 +548,7 @@ impl Row {
         .into_iter()
         .flatten()
         .collect();
-        // An image is called by its name already, so this cell has its image ID.
+        // An image's name is in the first cell already, so this cell has its image ID.
         let image = self.id.as_ref().map_or_else(
             || {
                 self.image_id
@@ -566,7 +570,7 @@ impl Row {
     }
 }
 
-/// The rows worth printing, by name.
+/// The rows that are worth printing, sorted by name.
 fn remarkable(rows: Vec<Row>) -> Vec<Row> {
     let is_remarkable = |row: &Row| {
         row.outcome != Prediction::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed")
@@ -580,7 +584,7 @@ fn head(word: &str, rest: &str) -> String {
     format!("{word:<9} {}", one_line(rest))
 }
 
-/// Lines with aligned columns, two spaces apart; the last column is not padded.
+/// Lines with aligned columns, two spaces apart. The last column is not padded.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let rows: Vec<[String; N]> = rows
         .iter()

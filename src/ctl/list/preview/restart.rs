@@ -1,9 +1,9 @@
-//! Reads whether an engine starts a container again by itself.
+//! Reads Docker's restart policy of a container, for `list preview`.
 //!
-//! In: Docker's record of how a container is run, `hostconfig.json` beside its `config.v2.json`
-//! (moby: container/container.go); all of its text comes from users. Out: the name of its restart
-//! policy, if it is one of the three that start anything. Podman keeps its policies in a database
-//! of its own; that is not read.
+//! In: `hostconfig.json`, Docker's record of how a container is run, beside its `config.v2.json`
+//! (moby: container/container.go). All of its text comes from users. Out: the name of the restart
+//! policy, if it is one of the three that restart a container. Podman keeps its policies in a
+//! database, which is not read.
 
 use std::ffi::OsStr;
 
@@ -16,7 +16,7 @@ use crate::sys::directory::Directory;
 /// The largest record that is read, in bytes.
 const LARGEST_RECORD: u64 = 16 << 20;
 
-/// The policies that start a container again (moby: api/types/container, `RestartPolicyMode`).
+/// The policies that restart a container (moby: api/types/container, `RestartPolicyMode`).
 const POLICIES: [&str; 3] = ["always", "unless-stopped", "on-failure"];
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ struct Policy {
     name: String,
 }
 
-/// The restart policy of a Docker container; `None` when it has none or it cannot be read.
+/// The restart policy of a Docker container. `None` if it has none, or if it cannot be read.
 pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     let Kind::Container { id, .. } = &subject.kind else {
         return None;
@@ -41,7 +41,7 @@ pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     if subject.engine != Engine::Docker {
         return None;
     }
-    // A user may control this directory, so none of his links is followed.
+    // A user may control this directory, so symbolic links in it are not followed.
     let directory = Directory::open(&subject.place.join("containers").join(id.as_str())).ok()?;
     word(
         &directory

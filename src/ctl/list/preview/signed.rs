@@ -1,9 +1,9 @@
-//! Checks whether this node would take the draft as it is signed.
+//! Checks whether this node would accept the draft with its present signatures, for `list preview`.
 //!
-//! In: the draft (hostile), and the node's keyset, floor and lists. Out: what an installation would
-//! find wrong with the draft, which bans it lifts here, how many signatures that takes and how many
-//! it has, for people and for programs. The checks and the comparison are the installation's own.
-//! What the draft does to the containers is not asked here.
+//! In: the draft (hostile), and the node's keyset, floor and lists. Out: the error that an
+//! installation would report about the draft, the bans that the draft lifts on this node, and how
+//! many signatures that needs and the draft has, as text and as JSON. The checks are those of an
+//! installation. The effect on the containers is not checked here.
 
 use std::fs::File;
 
@@ -19,35 +19,35 @@ use crate::banlist::note::Enough;
 use crate::banlist::store::{Placement, Trust};
 use crate::report::line::causes;
 
-/// Whether the draft has enough signatures for this node, and for what.
+/// Whether the draft has enough signatures for this node.
 #[derive(Debug, Serialize)]
 pub(super) struct Signed {
-    /// Good signatures; unknown when a fault prevented the check.
+    /// The number of good signatures. `None` when a fault prevented the check.
     #[serde(rename = "good_signatures")]
     good: Option<usize>,
-    /// Signatures needed for what it lifts; unknown as above.
+    /// The number of signatures needed for what the draft lifts. `None` as above.
     #[serde(rename = "needed_signatures")]
     needed: Option<usize>,
-    /// The bans that it lifts, by ID; unknown as above, or where this node has lost the list to
-    /// compare it with.
+    /// The IDs of the bans that the draft lifts. `None` as above, or when this node has lost the
+    /// list to compare the draft with.
     lifts: Option<Vec<String>>,
-    /// The patches and successors that are new on this node, or changed, one line each with their
-    /// ban; unknown as above.
+    /// The patches and successors that are new or changed on this node: one line each, beginning
+    /// with the ban's ID. `None` as above.
     pub(super) adds: Option<Vec<String>>,
-    /// Why this node would not take the draft, whatever it lifts.
+    /// Why this node would not accept the draft, whatever it lifts.
     #[serde(rename = "head_fault")]
     pub(super) fault: Option<String>,
-    /// Why it would not take it for what it lifts.
+    /// Why this node would not accept the draft because of what it lifts.
     #[serde(skip)]
     pub(super) too_few: Option<String>,
-    /// Whether enough signers say that they know what it refuses; `None` while they are too few for
-    /// any list.
+    /// Whether enough signers acknowledge what the draft refuses. `None` while the draft has too
+    /// few signatures for any list.
     #[serde(skip)]
     pub(super) impact: Option<Impact>,
 }
 
 impl Signed {
-    /// Asks as an installation of the draft would.
+    /// Checks the draft as an installation would.
     pub(super) fn ask(
         draft: &Reader<'_, File>,
         size: u64,
@@ -60,7 +60,8 @@ impl Signed {
         };
         let fault = match trust.authenticate(draft, size, Placement::Staged, Enough::All) {
             Ok(_) => None,
-            // It may be signed later. What it will need then is worth knowing now.
+            // The draft may be signed later, so the preview still says how many signatures it will
+            // need.
             Err(fault @ ListError::Signatures(..)) => Some(causes(&fault)),
             Err(fault) => return Self::unknown(causes(&fault)),
         };
@@ -96,7 +97,7 @@ impl Signed {
             Lifts::Bans(bans) => Some(bans),
             Lifts::Unknown => None,
         };
-        // Too few for any list is the fault already.
+        // If the signatures are too few for any list, `fault` says so already.
         let too_few = too_few
             .filter(|_| fault.is_none())
             .map(|error| causes(&error));
@@ -112,7 +113,7 @@ impl Signed {
         }
     }
 
-    /// Whether there are enough signatures.
+    /// Says whether the draft has enough signatures.
     pub(super) fn text(&self) -> String {
         match (&self.fault, self.good, self.needed) {
             (Some(fault), _, _) => format!("this node would not take it: {fault}"),
@@ -127,7 +128,7 @@ impl Signed {
         }
     }
 
-    /// What it lifts, where it lifts something or that is not known.
+    /// Says which bans the draft lifts, or that this is unknown. `None` if it lifts none.
     pub(super) fn lifts(&self) -> Option<String> {
         let needed = amount(self.needed?, "signature");
         match &self.lifts {

@@ -1,4 +1,4 @@
-//! Tests what a preview reports of a node with Docker's store and a draft of our own.
+//! Tests what a preview reports about a node with Docker's store.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A node below a directory of its own, with Docker's store of a fixture copied to the usual place.
+/// A node below a temporary directory. Docker's store from a fixture is in the usual place.
 struct Place {
     root: tempfile::TempDir,
     paths: Paths,
@@ -72,8 +72,7 @@ impl Place {
         serde_json::from_str(&self.preview(bans, true).0).unwrap()
     }
 
-    /// A ban of the base of everything in the fixture, by the chain ID that the look-ups of a
-    /// preview without bans would ask for.
+    /// The source of a ban of `base:1`, on which everything in the fixture is built.
     fn ban_of_base(&self) -> String {
         let stores =
             crate::node::Node::whole(&self.paths, &crate::settings::Engines::default()).stores;
@@ -207,7 +206,7 @@ fn programs_get_one_object_whose_fields_stay() {
     assert_eq!(keys(&row["bans"][0]), ban);
     let refusal = "embargo: refused app:1: built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2 ; list 413";
     assert_eq!(report["images"][0]["message"], refusal);
-    // No keyset: nothing could be trusted, and everything is still shown.
+    // Without a keyset no list could be trusted, and the preview still shows everything.
     assert!(
         report["draft"]["head_fault"]
             .as_str()
@@ -323,7 +322,7 @@ fn what_cannot_be_read_is_no_all_clear() {
             NOTHING.to_owned(),
             Exit::CouldNotTell,
         ),
-        // What is refused is refused, whatever else there may be.
+        // A refusal decides the exit status, even if something else could not be read.
         (Some("run/runc"), Place::new().ban_of_base(), Exit::Banned),
     ] {
         let place = Place::new();
@@ -352,7 +351,7 @@ fn what_cannot_be_read_is_no_all_clear() {
     }
 }
 
-/// A line of a preview, without its head.
+/// The text of a line of the preview, without its head.
 fn line_of<'a>(text: &'a str, head: &str) -> Option<&'a str> {
     text.lines()
         .find_map(|line| line.strip_prefix(head))
@@ -464,7 +463,7 @@ fn a_node_that_lost_its_lists_cannot_tell_what_a_draft_lifts() {
     )
     .unwrap();
     std::fs::remove_file(&place.paths.list).unwrap();
-    // Its second copy can be compared with.
+    // The draft can be compared with the second copy.
     assert_eq!(line_of(&place.preview(NOTHING, false).0, "lifts "), None);
     std::fs::remove_file(&place.paths.copy).unwrap();
     let (text, _) = place.preview(NOTHING, false);

@@ -1,4 +1,4 @@
-//! Tests lists against the sources that they were made from, and against others.
+//! Tests lists against the sources that they were built from, and against other sources.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ const BAN: &str =
 const MATCHES: &str = "[[ban.match]]\nlayer_file = \"many.txt\"\n";
 const VERIFY: &str = "list verify --source @bans.toml @l";
 
-/// A desk with a list `l` of 60 digests in a file, and its key.
+/// A directory with a list `l` and the key that signed it. The list has 60 digests from a file.
 fn desk() -> Desk {
     let desk = Desk::new();
     desk.write("bans.toml", format!("{BAN}{MATCHES}").as_bytes());
@@ -60,8 +60,8 @@ fn another_source_is_told_with_what_it_would_make() {
     };
     let size = BAN.len() + MATCHES.len() + 60 * 72;
     for (bans, digests, expected) in [
-        // A changed file of digests: one more, one replaced by another, a change to none of the
-        // bans.
+        // The file of digests has changed: one digest added, one digest replaced, or only a comment
+        // added.
         (
             format!("{BAN}{MATCHES}"),
             many(0..61),
@@ -91,7 +91,7 @@ fn another_source_is_told_with_what_it_would_make() {
                 "  it bans the same: only its text is another".into(),
             ],
         ),
-        // A changed ban, and one more.
+        // A ban has changed, and another ban was added.
         (
             format!("{}{MATCHES}", BAN.replace("why", "because")),
             many(0..60),
@@ -159,7 +159,8 @@ fn a_list_that_was_tampered_with_is_no_list_of_its_source() {
                 fault.starts_with(expected) && !expected.is_empty() && !fault.contains('\n'),
                 "{at}: {fault}"
             ),
-            // The source does not decide the version: the signatures cover it.
+            // The version does not come from the source, so this check accepts any version. The
+            // signatures cover it.
             Ok(text) => assert!(
                 expected.is_empty() && text.starts_with("l: version 5 "),
                 "{at}: {text}"
@@ -180,7 +181,7 @@ fn a_list_that_claims_a_source_is_compared_with_what_that_makes() {
             .to_owned()
     };
     let (source, root) = (line("source: "), line("tree-root: "));
-    // Another list, in which every byte is what its head says, and whose head names this source.
+    // Another list with consistent bytes, whose head claims to be made from this source.
     desk.write("many.txt", many(1..61).as_bytes());
     desk.run("list build --source @bans.toml --origin o --version 4 --issued 2026-11-20T14:00:00Z --acknowledge-impact --out @l").unwrap();
     let (other, other_root) = (line("source: "), line("tree-root: "));
