@@ -1,7 +1,7 @@
-//! Holds what a person asks for, before anything is looked up.
+//! Holds what the operator asks for, before any container is looked up.
 //!
-//! In: the command line. Out: which containers, what runs in them, and at which pace. The only files
-//! that are read here are the script or program that is named.
+//! In: the command line. Out: which containers, what runs in them, and with which limits. The only
+//! file that is read here is the script or program that the command line names.
 
 pub mod limits;
 pub mod target;

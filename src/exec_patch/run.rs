@@ -1,11 +1,11 @@
 //! Carries out one run, from the plan to the exit status.
 //!
-//! In: the containers to patch, the pace, and where more containers may come from. Out: a worker
-//! for each container, and each outcome for the listener. One thread and one loop, which waits for
-//! workers, signals and nothing else: after SIGINT or SIGTERM nothing new starts and running
-//! workers finish; a second one ends them early; SIGHUP does nothing. Names and what workers say of
-//! containers are hostile; here they are passed on and not read. Nothing here survives a kill of
-//! this process; the workers and the listener write the journal.
+//! In: the containers to patch, the pace, and a function that finds further containers. Out: a
+//! worker for each container, and each outcome for the listener. One thread runs one loop, which
+//! waits only for workers and signals. After SIGINT or SIGTERM no new worker starts, and running
+//! workers finish; a second signal ends them early. SIGHUP does nothing. Names and the workers'
+//! answers are hostile; they are passed on here and not read. This code keeps nothing on disk: the
+//! workers and the listener write the journal.
 
 pub mod instances;
 pub mod prune;
@@ -34,35 +34,37 @@ use crate::exec_patch::request::payload::Payload;
 use crate::report::line;
 use crate::sys::{inherit, rights};
 
-/// How long to wait at most before the progress display is updated, in milliseconds.
+/// How often the progress display is updated, in milliseconds.
 const TICK: u8 = 100;
 
-/// How long a worker may take beyond its job's time limit: ending what does not end takes a worker
-/// less. A container may be a user's, who can stop the processes that work for him.
+/// How long a worker may run after its job's time limit. Ending the patch's processes takes a
+/// worker less than that. But a container may belong to a user, who can stop processes that run as
+/// that user.
 const BEYOND: Duration = Duration::from_secs(60);
 
-/// The same after it was asked to stop.
+/// How long a worker may still run after it was asked to stop.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
 
-/// How much longer it may take if it resumes a container and pauses it again: the kernel may retry
-/// a freeze for a while.
+/// How much longer a worker may run if it resumes a container and pauses it again: the kernel may
+/// need several attempts to freeze it.
 const BEYOND_UNPAUSED: Duration = Duration::from_secs(60);
 
-/// How long to wait for a killed worker: one that waits for a user's file system may not end.
+/// How long to wait for a killed worker to end. A worker that waits for a user's file system may
+/// never end.
 const BEYOND_KILLED: Duration = Duration::from_secs(5);
 
-/// A container in the queue, and what runs in it, one after the other.
+/// A container in the queue, and the payloads that run in it one after the other.
 #[derive(Clone, Debug)]
 pub struct QueuedContainer {
     /// The container.
     pub container: Container,
-    /// The program of the runtime that owns it.
+    /// The program of the container's runtime.
     pub runtime: PathBuf,
-    /// What runs; never empty.
+    /// The payloads; never empty.
     pub payloads: Vec<Payload>,
 }
 
-/// What a scan found in addition to what is already known.
+/// What a scan found in addition to what was known.
 #[derive(Clone, Debug, Default)]
 pub struct Rescan {
     /// The containers to patch.
@@ -73,26 +75,26 @@ pub struct Rescan {
 
 /// Receives the events of a run.
 pub trait Listener {
-    /// A worker is about to enter the container.
+    /// A worker is about to enter the container of this job.
     fn started(&mut self, job: &Job);
     /// A worker has ended, with this result.
     fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult);
-    /// A worker is gone without an answer; returns the result of its job.
+    /// A worker is gone without an answer. Returns the result of its job.
     fn lost(&mut self, job: &Job) -> JobResult;
-    /// Whether there is room to record the next container.
+    /// Whether the journal has room to record the next container.
     fn is_ready(&mut self) -> bool;
-    /// Nothing entered the container, for this reason.
+    /// Nothing entered the container; this is its outcome.
     fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome);
-    /// A remark for people: one line, not escaped.
+    /// A message for the operator: one line, not escaped.
     fn remark(&mut self, text: &str);
-    /// Time passes.
+    /// Called regularly, so that a progress display can move.
     fn tick(&mut self);
 }
 
-/// What every worker of a run gets.
+/// What all workers of a run need.
 #[derive(Debug)]
 pub struct WorkerConfig<'a> {
-    /// The program that a worker is.
+    /// The program that runs as a worker.
     pub program: &'a Path,
     /// The run's lock.
     pub lock: BorrowedFd<'a>,
@@ -100,12 +102,12 @@ pub struct WorkerConfig<'a> {
     pub run: &'a str,
     /// The run's directory.
     pub journal: &'a Path,
-    /// The most bytes of each container's output that are kept.
+    /// How many bytes of each container's output are kept.
     pub output_limit: u64,
-    /// How many bytes of all containers' output may still be kept; those under way count with their
-    /// full limit.
+    /// How many more bytes of output the run may keep. A worker under way counts with its full
+    /// limit.
     pub output_room: u64,
-    /// The number of the next entry into a container.
+    /// The number of the next job.
     pub number: usize,
 }
 
@@ -115,30 +117,30 @@ pub struct Run<'a> {
     config: WorkerConfig<'a>,
     pace: Pace,
     signals: SignalFd,
-    /// How often the end was asked for.
+    /// How many signals have asked the run to stop.
     asked: usize,
-    /// The queue, with the positions that the pace uses. A started container has left it.
+    /// The queue, by the positions that the pace uses; `None` once a container has started.
     queue: Vec<Option<QueuedContainer>>,
     under_way: Vec<UnderWay>,
-    /// [`BEYOND`].
+    /// How long a worker may run after its time limit: [`BEYOND`], except in tests.
     beyond: Duration,
 }
 
-/// One container's worker.
+/// A worker under way, and its job.
 #[derive(Debug)]
 struct UnderWay {
     worker: Worker,
     job: Job,
     payload: Payload,
     later: vec::IntoIter<Payload>,
-    /// Whether an earlier payload of this run patched it.
+    /// Whether an earlier payload of this run patched the container.
     is_patched: bool,
-    /// When it must have ended; `None` if the time cannot be represented.
+    /// When the worker must have ended; `None` if that time cannot be represented.
     until: Option<Instant>,
     is_killed: bool,
 }
 
-/// How much longer this job may take than others.
+/// How much longer this job may take because it resumes and pauses its container.
 const fn unpausing(job: &Job) -> Duration {
     if job.work.unpause {
         BEYOND_UNPAUSED
@@ -148,7 +150,8 @@ const fn unpausing(job: &Job) -> Duration {
 }
 
 impl<'a> Run<'a> {
-    /// A run that has not started. From now on only the run receives signals.
+    /// A run that has not started. From this call on, SIGINT, SIGTERM and SIGHUP are read by the
+    /// run only.
     ///
     /// # Errors
     /// The operating system's error.
@@ -164,12 +167,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Carries out `turns`, and then what `more` finds until it finds nothing: containers that were
-    /// started meanwhile. Returns why it stopped, if it did before all were done; then the rest has
-    /// not started.
+    /// Patches the containers `turns`, and then the containers that `more` finds because they were
+    /// started during the run, until it finds no more. If the run stops early, the reason is
+    /// returned, and the remaining containers have not started.
     ///
     /// # Errors
-    /// The errors of `more`; everything that had started has ended by then.
+    /// The errors of `more`. By then, every started worker has ended.
     pub fn carry_out<L: Listener, E>(
         &mut self,
         turns: Vec<QueuedContainer>,
@@ -192,7 +195,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works until the queue is empty, or no further container starts.
+    /// Works until the queue is empty, or until no further container may start.
     fn go(&mut self, listener: &mut impl Listener) -> Option<Halt> {
         loop {
             self.set_signed(listener);
@@ -224,7 +227,8 @@ impl<'a> Run<'a> {
         self.enter(container, runtime, payloads.into_iter(), false, listener);
     }
 
-    /// Starts a worker for the next payload. If that is impossible, the container is done.
+    /// Starts a worker for the container's next payload. If that is impossible, the container's
+    /// turn is over.
     fn enter(
         &mut self,
         container: Container,
@@ -264,7 +268,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for something to happen, no longer than a tick, and handles it.
+    /// Waits for something to happen, at most for one tick, and handles it.
     fn wait(&mut self, listener: &mut impl Listener) {
         let heard = std::iter::once(self.signals.as_fd());
         let said = self.under_way.iter().flat_map(|one| one.worker.polled());
@@ -275,7 +279,8 @@ impl<'a> Run<'a> {
         if let Err(errno) = poll(&mut polled, PollTimeout::from(TICK))
             && errno != Errno::EINTR
         {
-            // At worst there is no memory for it. Then the workers are checked at each tick.
+            // poll(2) fails only if the kernel has no memory. Then the workers are checked at each
+            // tick.
             std::thread::sleep(std::time::Duration::from_millis(TICK.into()));
         }
         let mut at = 0;
@@ -292,8 +297,8 @@ impl<'a> Run<'a> {
         listener.tick();
     }
 
-    /// Handles a worker's end: the container's next payload if this one succeeded, else another
-    /// container's turn.
+    /// Handles a worker's end. If the payload succeeded, the container's next payload starts;
+    /// otherwise the container's turn is over.
     fn ended(&mut self, one: UnderWay, ended: WorkerEnd, listener: &mut impl Listener) {
         let UnderWay {
             job,
@@ -319,14 +324,14 @@ impl<'a> Run<'a> {
         let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
             outcome if outcome.is_ok() && is_patched => &Outcome::Patched,
-            // A user controls how it ends in his container, and that must not keep the others from
-            // being patched.
+            // A user can make every patch fail in that user's container. That must not stop the
+            // patching of other containers.
             outcome if outcome.is_failure() && is_users => &Outcome::Vanished,
             outcome => outcome,
         });
     }
 
-    /// Does what signals ask for.
+    /// Handles the signals that have arrived.
     fn set_signed(&mut self, listener: &mut impl Listener) {
         while let Ok(Some(heard)) = self.signals.read_signal() {
             let number = i32::try_from(heard.ssi_signo).unwrap_or_default();
@@ -344,7 +349,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reports the containers whose turn never came.
+    /// Reports the containers that never started.
     fn leave(&mut self, listener: &mut impl Listener) {
         for turn in self.queue.iter_mut().filter_map(Option::take) {
             let payloads = turn.payloads.iter();
@@ -356,14 +361,14 @@ impl<'a> Run<'a> {
 }
 
 impl UnderWay {
-    /// Signals the worker that the time is up, and limits how long it may still take.
+    /// Tells the worker that the time is up, and limits how long it may still run.
     fn stop(&mut self) {
         self.worker.stop();
         let end = Instant::now() + BEYOND_ASKED + unpausing(&self.job);
         self.until = Some(self.until.map_or(end, |until| until.min(end)));
     }
 
-    /// Kills a worker that should have ended long ago, and gives up one that survives even that.
+    /// Kills a worker that should have ended long ago, and gives up if it does not end even then.
     fn overdue(&mut self, listener: &mut impl Listener) -> Option<WorkerEnd> {
         let now = Instant::now();
         if self.until.is_none_or(|until| now < until) {
@@ -381,7 +386,7 @@ impl UnderWay {
 }
 
 impl WorkerConfig<'_> {
-    /// The next job.
+    /// Makes the next job.
     fn job(&mut self, container: &Container, runtime: PathBuf, payload: &Payload) -> Job {
         let number = self.number;
         self.number += 1;
@@ -402,8 +407,8 @@ impl WorkerConfig<'_> {
         }
     }
 
-    /// Returns the output room that a job did not use. A job without a known end may have used all
-    /// of it.
+    /// Gives back the room for output that a job did not use. A job without a result may have used
+    /// all of it.
     fn give_back(&mut self, job: &Job, done: Option<&JobResult>) {
         self.output_room += done.map_or(0, |done| job.output_limit.saturating_sub(done.written));
     }

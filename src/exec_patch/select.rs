@@ -1,10 +1,10 @@
 //! Selects the running containers that a request is about.
 //!
 //! In: what is wanted, the list in force, and the [`Node`]. Out: a [`Selection`]: the containers
-//! that match and why, those that cannot be identified, and those that were left out although a ban
-//! names them. Names and everything that a user wrote are hostile. A container that was created and
-//! never started, has ended, or is just starting or stopping is none of these. Not checked: whether
-//! it can be entered.
+//! that match and the reasons; the containers that cannot be identified; and the containers that
+//! are left out although a ban matches. Names and everything that a user wrote are hostile. A
+//! container that was never started, has ended, or is just starting or stopping is not in the
+//! selection. Not checked: whether a container can be entered.
 
 mod error;
 mod listed;
@@ -38,16 +38,17 @@ pub use error::SelectError;
 use listed::{BanFilter, Listed};
 use named::{BaseImage, NamedImage};
 
-/// The running containers that are wanted, and what must be reported about the others.
+/// The wanted containers, and other containers that must be reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Those that match, by engine and then by ID.
+    /// The containers that match: root's before other users', then by engine, then by ID.
     pub matches: Vec<Match>,
-    /// Those that run, or may run, and cannot be identified.
+    /// The containers that run, or may run, and cannot be identified.
     pub unidentified: Vec<Unaccounted>,
-    /// Those that a ban names but that are left out: cured, excepted, or the ban has lapsed.
+    /// The containers on which a ban matches, but which are left out: they are cured or excepted,
+    /// or the ban has lapsed.
     pub left_out: Vec<LeftOut>,
-    /// The list that answered, if one was used.
+    /// The list that was used, if any.
     pub list: Option<ListId>,
     /// Warnings, one line each. A later scan may repeat them.
     pub warnings: Vec<String>,
@@ -60,24 +61,24 @@ pub struct Selection {
 pub struct Match {
     /// The container.
     pub container: Container,
-    /// Why, one sentence for each finding, the most severe first: `built on debian:12.4, banned by
-    /// …`.
+    /// The reasons, one sentence for each finding, the most severe first: `built on debian:12.4,
+    /// banned by …`.
     pub reasons: Vec<String>,
-    /// The bans that it matches by, each once, the most severe first; none if an image was named.
+    /// The bans that match, each once, the most severe first; none if an image was named.
     pub bans: Vec<Arc<Ban>>,
 }
 
-/// A container that a ban names and that is left out.
+/// A container on which a ban matches but which is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The container.
     pub container: Container,
-    /// Why, one sentence for each finding:
-    /// `built on debian:12.4, banned by …, excepted by OPS-1 until …`.
+    /// The reasons, one sentence for each finding: `built on debian:12.4, banned by …, excepted by
+    /// OPS-1 until …`.
     pub reasons: Vec<String>,
 }
 
-/// A container, in the form that the rest of a run uses.
+/// The container in the form that a run and its journal use.
 fn container(living: &Instance, origin: &Origin) -> Container {
     let facts = origin.facts();
     Container {
@@ -99,7 +100,8 @@ fn container(living: &Instance, origin: &Origin) -> Container {
 }
 
 impl Selection {
-    /// Adds a container with what is known about it. If nothing is, it is returned.
+    /// Adds a container, with the result of the comparison. A container that does not match is
+    /// returned.
     fn add(&mut self, mut living: Instance, origin: &Origin, said: Comparison) -> Option<Instance> {
         if said == Comparison::Nothing {
             return Some(living);
@@ -131,11 +133,11 @@ enum Criterion {
     Image(NamedImage),
 }
 
-/// A running container, and what it is made of, or why that is not known.
+/// A running container, and what it is made of, or why that is unknown.
 type ResolvedInstance = (Instance, Result<Arc<Origin>, String>);
 
-/// Scans a node, any number of times. Named images are resolved once: a tag that moves meanwhile
-/// changes nothing.
+/// Scans a node, once or several times. Named images are looked up only once, so a tag that moves
+/// during a run changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
     target: Target,
@@ -143,10 +145,10 @@ pub struct Scanner<'a> {
     paths: &'a Paths,
     settings: Settings,
     resolved: Resolved,
-    /// Whether the list was found to have the named bans. A ban that is lifted later has no more
-    /// matches, and is not an error.
+    /// Whether a scan has found the named bans in the list. If a ban is lifted after that, it has
+    /// no more matches, which is no error.
     has_bans: bool,
-    /// The named containers that no scan has found; `None` before the first scan.
+    /// The named containers that no scan has found yet; `None` before the first scan.
     unfound: Option<BTreeSet<String>>,
 }
 
@@ -164,7 +166,8 @@ pub fn scan(
 }
 
 impl<'a> Scanner<'a> {
-    /// Finds what `target` names. `settings` are the node's, or [`Settings::unset`].
+    /// Prepares to scan for `target`: looks up the image that it names. `settings` are the node's,
+    /// or [`Settings::unset`].
     ///
     /// # Errors
     /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the named image.
@@ -190,7 +193,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Whether a wanted ban signs the script with this digest; if an image was named, none does.
+    /// Whether a wanted ban signs the script with this digest. If an image was named, there is no
+    /// such ban.
     ///
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
@@ -202,11 +206,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The containers that match now: root sees everybody's, a user their own. What an earlier scan
-    /// found about a container is remembered.
+    /// The containers that match now. Root sees all users' containers, a user only that user's own.
+    /// What an earlier scan found about a container is remembered.
     ///
     /// # Errors
-    /// [`SelectError::List`] if there is no list, [`SelectError::NoBan`] if it has none of that ID.
+    /// [`SelectError::List`] if there is no list, [`SelectError::NoBan`] if the list has no ban
+    /// with a named ID.
     pub fn scan(&mut self, now: Timestamp) -> Result<Selection, SelectError> {
         let whose = if process::is_privileged() {
             Whose::Everybodys
@@ -247,7 +252,8 @@ impl<'a> Scanner<'a> {
             .warnings
             .extend(self.target.missed(&selection, others.iter()));
         selection.unfound = self.target.unfound(&selection, others.iter());
-        // A container that has ended by now was still found.
+        // A container that an earlier scan found and that has ended meanwhile still counts as
+        // found.
         if let Some(before) = &self.unfound {
             selection.unfound.retain(|word| before.contains(word));
         }
@@ -255,7 +261,7 @@ impl<'a> Scanner<'a> {
         Ok(selection)
     }
 
-    /// Whether no scan has found some named container.
+    /// Whether there is a named container that no scan has found.
     #[must_use]
     pub fn has_unfound(&self) -> bool {
         self.unfound
@@ -270,7 +276,7 @@ impl<'a> Scanner<'a> {
         now: Timestamp,
         selection: &mut Selection,
     ) -> Result<Vec<Instance>, SelectError> {
-        // Users' containers come last: a canary should be one whose result can be trusted.
+        // Users' containers come last: the result of a canary should be one that can be trusted.
         let rank = |living: &Instance| (!living.running.is_trusted(), living.place.family().word());
         told.sort_by(|(one, _), (other, _)| {
             rank(one)

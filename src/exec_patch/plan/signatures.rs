@@ -1,11 +1,11 @@
 //! Decides whether the patches in the list may run.
 //!
-//! In: the node's settings, keyset and list in force. Out: the list whose patches may run, or why
-//! they may not. A patch is code that runs as root in many containers, so a stolen list key must
-//! not be enough: the list must carry the signatures of the lift threshold, however it was
-//! installed, and whether somebody typed `--ban` or a unit runs `--auto`. The check uses the same
-//! list that each scan of the containers used. Not checked: the list's body, which is hashed when
-//! it is read.
+//! In: the node's settings, keyset and list in force. Out: the list whose patches may run, or the
+//! reason why they may not. A patch is code that runs as root in many containers, so one stolen
+//! list key must not be enough. The list must have as many good signatures as are needed to lift a
+//! ban (the *lift threshold*). It does not matter how the list was installed, or whether a person
+//! typed `--ban` or a unit runs `--auto`. The check uses the same list as the scan of the
+//! containers. Not checked: the list's body, which is hashed when it is read.
 
 use super::error::{PatchError, Withheld};
 use crate::banlist::error::SignatureTally;
@@ -17,7 +17,7 @@ use crate::exec_patch::select::Selection;
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
 
-/// The list in force, if its patches may run unattended; `None` if the settings do not want that.
+/// The list in force, if its patches may run unattended; `None` if the settings forbid that.
 ///
 /// # Errors
 /// As [`in_force`].
@@ -28,8 +28,8 @@ pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchE
     }
 }
 
-/// The list in force, for resuming an unattended run: it needs the same signatures as the start
-/// did.
+/// The list in force, for resuming an unattended run. It must have as many signatures as a new run
+/// needs. `None` for a run that a person started.
 ///
 /// # Errors
 /// As [`in_force`].
@@ -44,7 +44,7 @@ pub fn again(
     }
 }
 
-/// The list in force, which must carry the signatures of the lift threshold.
+/// The list in force. It must have enough signatures to lift a ban.
 ///
 /// # Errors
 /// [`PatchError::List`] when there is no authentic list in force, and the errors of [`may_run`].
@@ -57,11 +57,11 @@ fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     }
 }
 
-/// Checks what was found before anything runs: if a patch from the list would run, that list must
-/// carry the signatures of the lift threshold.
+/// Checks a selection before anything runs: if a patch from the list would run, the list must have
+/// enough signatures to lift a ban.
 ///
 /// # Errors
-/// [`PatchError::TooFewSigned`], with the patches that do not run.
+/// [`PatchError::TooFewSigned`], with the patches that must not run.
 pub fn check(
     payloads: &Payloads,
     selection: &Selection,
@@ -92,8 +92,8 @@ pub fn check(
     }
 }
 
-/// Whether a list carries the signatures of the lift threshold, by the current keyset. Each copy of
-/// the list counts: one may have more signatures than the other.
+/// Checks that a list has enough signatures to lift a ban, according to the present keyset. The
+/// signatures of both copies of the list count, because one copy may have more than the other.
 fn may_run(
     list: Option<ListId>,
     patches: Vec<Withheld>,
@@ -124,7 +124,7 @@ mod tests {
     use crate::settings;
     use crate::sys::replace::replace;
 
-    /// A node with three list keys, where one signs a list and two lift a ban.
+    /// A node with three list keys. One key may sign a list; lifting a ban takes two.
     fn node(root: &Path) -> Paths {
         let paths = Paths::below(root);
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
@@ -148,7 +148,7 @@ mod tests {
         .unwrap();
     }
 
-    /// What `list` says on such a node.
+    /// What [`list`] returns on such a node, as text; `line` is a line of the settings.
     fn said(line: &str, signers: &[u8]) -> String {
         let directory = tempfile::tempdir().unwrap();
         let paths = node(directory.path());

@@ -1,4 +1,4 @@
-//! Tests that a plan says what follows, for people and for machines.
+//! Tests that a plan is complete, as text and as JSON.
 
 use std::path::PathBuf;
 
@@ -83,7 +83,7 @@ fn plan(before: Option<&str>) -> Plan {
     })
 }
 
-/// A plan with this step for the first container; in the second the command runs.
+/// A plan with this step for the first container. In the second container the command runs.
 fn plan_where(first: impl Fn(&Payload) -> PatchStep) -> Plan {
     let words = ["apt-get", "install", "a b"].map(str::to_owned).to_vec();
     let step = |container: &Container, payload| {
@@ -199,7 +199,7 @@ fn a_dry_run_ends_as_a_run_would_that_goes_well() {
         |_, payload| PatchStep::Run(payload),
     );
     assert_eq!(nothing.exit(), Exit::NotAllWell);
-    // A named container does not exist: whatever else is found, the order is not carried out.
+    // If a named container does not exist, the order is not fully done, whatever else is found.
     assert_eq!(
         Plan {
             unidentified: Vec::new(),

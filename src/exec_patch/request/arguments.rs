@@ -1,9 +1,9 @@
 //! Parses the command line of `exec-patch`.
 //!
 //! In: the arguments from a person, a fleet tool or the unit that runs after `install`. Out:
-//! [`Options`], whose parts fit together: conflicting arguments are refused here, and named. A
-//! run's journal keeps the [`Order`], from which the run can be resumed. Pure. Not checked: whether
-//! that ban, image, file or run exists.
+//! [`Options`], without conflicts: conflicting arguments are refused with an error that names them.
+//! A run's journal keeps the [`Order`], which is needed to resume the run. Pure. Not checked:
+//! whether the ban, image, file or run exists.
 
 mod order;
 mod values;
@@ -24,7 +24,7 @@ pub use order::{Order, PatchSource, ProgramCall};
 /// The program's name in help texts and messages.
 pub const PROGRAM: &str = "embargo exec-patch";
 
-/// The user and group of a command if none is named.
+/// The default user and group of a command.
 pub const USUAL_USER: (u32, u32) = (0, 0);
 
 /// A command's default time limit, in seconds.
@@ -33,14 +33,14 @@ pub const USUAL_TIMEOUT: u64 = 600;
 /// How many bytes of each container's output are kept by default.
 pub const USUAL_OUTPUT: u64 = 1 << 20;
 
-/// The default pace.
+/// The default limits.
 pub const USUAL_PACE: Limits = Limits {
     canary: 1,
     parallel: Quota::Number(4),
     max_failures: Quota::Percent(100),
 };
 
-/// The forms of a call.
+/// The usage lines of the help.
 const USAGE: &str = "\
 embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-- COMMAND...]
        embargo exec-patch --resume RUN|--only-failed RUN|--history [RUN]|--prune AGE [OPTIONS]";
@@ -217,43 +217,43 @@ struct ExecPatchArgs {
     auto: bool,
 }
 
-/// What is asked for.
+/// The command line's meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What is to be done.
+    /// What to do.
     pub action: Task,
-    /// The pace that was typed.
+    /// The limits that were typed.
     pub pace: PaceWords,
-    /// Whether to only print the plan.
+    /// Whether to print the plan only.
     pub dry_run: bool,
-    /// Whether the output is for machines.
+    /// Whether to print JSON.
     pub json: bool,
     /// How many bytes of each container's output are kept, if given.
     pub output_limit: Option<u64>,
     /// How long to wait for another run to end.
     pub wait: Duration,
-    /// Whether it is ok that nothing matches.
+    /// Whether it is no failure that nothing matches.
     pub none_ok: bool,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// A new run of what was typed.
+    /// Start a run of this order.
     Begin(Box<Order>),
-    /// A new run of all signed patches, if the settings allow it.
+    /// Start a run of all signed patches, if the settings allow it.
     Auto,
     /// Resume this run.
     Resume(String),
-    /// A new run of that run's order, for the containers that failed.
+    /// Start a run with the order of this earlier run, for the containers that failed there.
     OnlyFailed(String),
-    /// Show the runs, or one of them.
+    /// Show all runs, or this one.
     History(Option<String>),
-    /// Remove what runs left that ended at least this many seconds ago.
+    /// Remove the runs that ended at least this many seconds ago.
     Prune(u64),
 }
 
-/// A pace, as far as it was typed.
+/// The limits that were typed; `None` for each limit that was not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceWords {
     canary: Option<usize>,
@@ -264,7 +264,8 @@ pub struct PaceWords {
 /// Parses the arguments after `exec-patch`.
 ///
 /// # Errors
-/// clap's error; asking for help or the version is one as well. [`refused`] prints it.
+/// clap's error, which [`refused`] prints. A request for help or for the version counts as an error
+/// too.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
     let named = std::iter::once(OsString::from(PROGRAM)).chain(words);
     ExecPatchArgs::try_parse_from(named)
@@ -272,8 +273,8 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::
         .checked()
 }
 
-/// Replaces clap's advice with our own. For a mistyped option clap advises to pass it after `--`:
-/// here that would run it in every container.
+/// Replaces clap's advice. For a mistyped option, clap advises to write it after `--`. Here that
+/// would run the mistyped word as a command in every container.
 fn advised(mut refusal: clap::Error) -> clap::Error {
     refusal.remove(ContextKind::Suggested);
     let is_word = matches!(refusal.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if !word.starts_with('-'));
@@ -289,7 +290,7 @@ fn advised(mut refusal: clap::Error) -> clap::Error {
 /// Prints clap's message, and returns the exit status.
 #[must_use]
 pub fn refused(refusal: &clap::Error) -> Exit {
-    // Help into a closed pipe is not a failure.
+    // If nobody reads the help to its end, that is no failure.
     drop(refusal.print());
     if refusal.use_stderr() {
         Exit::Usage
@@ -305,7 +306,7 @@ pub fn command_line() -> clap::Command {
 }
 
 impl PaceWords {
-    /// The resulting pace, with `usual` for whatever was not typed.
+    /// All limits: those that were typed, and the others from `usual`.
     #[must_use]
     pub fn over(self, usual: Limits) -> Limits {
         Limits {
@@ -427,7 +428,7 @@ impl ExecPatchArgs {
     }
 }
 
-/// The error that clap would give if it had a rule for this.
+/// The error that clap would report if it could check this rule.
 fn unfit(kind: ErrorKind, what: &str) -> clap::Error {
     ExecPatchArgs::command().error(kind, what)
 }

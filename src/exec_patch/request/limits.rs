@@ -1,4 +1,4 @@
-//! Defines the limits of a run's pace.
+//! Defines the limits of a run: how many containers at once, and how many failures.
 //!
 //! Plain data, as typed and as the journal keeps it.
 
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A number of containers, or a share of a run's containers. In JSON it is text, as typed.
+/// A number of containers, or a percentage of a run's containers. In JSON it is text, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Quota {
@@ -62,7 +62,8 @@ impl fmt::Display for Quota {
 }
 
 impl Quota {
-    /// The window: a share of `matches` rounded up, and at least 1, or nothing would ever start.
+    /// The window as a number: a percentage of `matches` is rounded up. It is at least 1, or
+    /// nothing would ever start.
     #[must_use]
     pub fn window(self, matches: usize) -> usize {
         let exact = match self {
@@ -72,7 +73,7 @@ impl Quota {
         exact.max(1)
     }
 
-    /// The limit on failures: a share of `matches` rounded down.
+    /// The failure limit as a number: a percentage of `matches` is rounded down.
     #[must_use]
     pub const fn limit(self, matches: usize) -> usize {
         match self {
@@ -82,17 +83,18 @@ impl Quota {
     }
 }
 
-/// The settings for the pace.
+/// The limits of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How many containers go first, one by one; the rest only follow if the command succeeded in
-    /// all of them.
+    /// How many containers go first, one by one. The others follow only if the command succeeded in
+    /// all of these.
     pub canary: usize,
-    /// At most this many at once. A percentage is of the matches of the first plan.
+    /// How many containers may be under way at once. A percentage is of the matches of the first
+    /// plan.
     pub parallel: Quota,
-    /// The run starts no further container once more than this have failed. A percentage is of all
-    /// that match, including those found later, rounded down. Those under way are finished, so more
-    /// may fail than were allowed.
+    /// The run starts no further container once more than this many have failed. A percentage is of
+    /// all matches, including those found later, and is rounded down. The patches under way are
+    /// finished, so more may fail than this limit allows.
     pub max_failures: Quota,
 }

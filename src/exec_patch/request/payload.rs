@@ -1,9 +1,9 @@
 //! Holds what runs in a container.
 //!
-//! In: the work, and the file carried with it. Out: a [`Payload`]: arguments, check, user, the bytes
-//! carried, and a digest by which a later run recognises it. A file is read once, whole and bounded;
-//! what each container gets is a sealed copy of its own in memory, so that no container reaches the
-//! host's file (CVE-2019-5736) or another container's copy.
+//! In: the work, and the file carried with it. Out: a [`Payload`]: the arguments, the check, the
+//! user, the carried bytes, and a digest by which a later run recognises the same payload. The file
+//! is read once, up to a limit. Each container gets its own sealed copy in memory, so that no
+//! container can reach the host's file (CVE-2019-5736) or another container's copy.
 
 pub mod error;
 pub mod program;
@@ -21,20 +21,20 @@ use crate::report::line;
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::memory_file;
 
-/// The largest script or program that is carried, in bytes.
+/// The largest script or program that can be carried, in bytes.
 pub const LARGEST: u64 = MAX_SCRIPT;
 
-/// The carried copy's name in `/proc/pid/maps` and the like.
+/// The name of the copy in `/proc/pid/maps` and in similar files.
 const NAME: &std::ffi::CStr = c"embargo-patch";
 
-/// A file that is carried into containers.
+/// A script or program that is carried into containers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProgramFile {
-    /// Its name on this machine, for people.
+    /// The file's name on this machine, for messages.
     pub name: String,
-    /// Its bytes.
+    /// The file's bytes.
     pub bytes: Arc<[u8]>,
-    /// Their digest.
+    /// The digest of those bytes.
     pub digest: Digest,
 }
 
@@ -47,28 +47,29 @@ impl fmt::Debug for ProgramFile {
 /// What runs in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// The work as a worker gets it.
+    /// The work, in the form that a worker gets.
     pub work: Work,
-    /// The carried file, present exactly if [`Work::program`] says so.
+    /// The carried file; `Some` exactly if [`Work::program`] is set.
     pub program: Option<ProgramFile>,
-    /// A later run recognises the same work by this: check, command, user, variables, directory and
-    /// the carried bytes; not the time limit or whether a paused container is resumed.
+    /// The digest by which a later run recognises the same work. It covers the check, the command,
+    /// the user, the variables, the directory and the carried bytes. It does not cover the time
+    /// limit, nor whether a paused container is resumed.
     pub digest: Digest,
-    /// The ban whose signed patch it is; `None` for what was typed.
+    /// The ban whose signed patch this is; `None` if the command was typed.
     pub ban: Option<String>,
-    /// That ban's severity.
+    /// The severity of that ban.
     pub severity: Option<Severity>,
     /// The successor that the ban names.
     pub successor: Option<String>,
-    /// The options by which it differs from what was signed.
+    /// The typed options that change the signed patch.
     pub altered: Vec<&'static str>,
 }
 
 impl ProgramFile {
-    /// Reads a file.
+    /// Reads a script or program.
     ///
     /// # Errors
-    /// If it cannot be read, is not a regular file, or is larger than [`LARGEST`].
+    /// If the file cannot be read, is not a regular file, or is larger than [`LARGEST`].
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let bytes = file::read(path, LARGEST, Guard::Any)?;
         let name = path
@@ -85,7 +86,7 @@ impl ProgramFile {
 }
 
 impl Payload {
-    /// This work, with the carried file.
+    /// A payload of this work and this file.
     #[must_use]
     pub fn new(work: Work, program: Option<ProgramFile>, ban: Option<String>) -> Self {
         let Work {
@@ -98,7 +99,7 @@ impl Payload {
             unpause: _,
             program: _,
         } = &work;
-        // In JSON, no argument can run into the next one.
+        // JSON keeps the arguments apart: two of them cannot look like one.
         let said = serde_json::json!([
             check,
             run,
@@ -119,12 +120,12 @@ impl Payload {
         }
     }
 
-    /// A sealed copy of the carried file, for one worker, which inherits it as [`PROGRAM_FD`]. It is
-    /// closed on exec until that flag is removed.
+    /// A sealed copy of the carried file for one worker, which inherits the copy as [`PROGRAM_FD`].
+    /// The descriptor is closed on exec until that flag is removed.
     ///
     /// # Errors
-    /// If there is no memory for it, or the kernel has no such files (before Linux 3.17), or none
-    /// that may be executed (`vm.memfd_noexec`).
+    /// If there is not enough memory, if the kernel has no memory files (before Linux 3.17), or if
+    /// it does not let them be executed (`vm.memfd_noexec`).
     pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
         self.program
             .as_ref()
@@ -132,8 +133,8 @@ impl Payload {
             .transpose()
     }
 
-    /// The command as people read it; after it, as a shell comment, how it differs from the signed
-    /// patch.
+    /// The command as text for messages. If it differs from the signed patch, a shell comment says
+    /// how.
     #[must_use]
     pub fn describe(&self) -> String {
         let place = place();
@@ -165,7 +166,7 @@ impl Payload {
     }
 }
 
-/// Where a container's process finds the file carried with the request.
+/// The path at which a process in the container finds the carried file.
 pub(super) fn place() -> String {
     format!("/proc/self/fd/{PROGRAM_FD}")
 }

@@ -1,8 +1,9 @@
 //! Prepares what runs in each container of an order.
 //!
-//! In: an order, the files it names, and the bans that apply to a container. Out: a [`Payload`] for
-//! each patch. What a ban says was signed with the list. A script is not part of the list, so the
-//! file must have the signed digest. Not checked: whether the container has what the command needs.
+//! In: an order, the files that it names, and the bans that apply to a container. Out: a
+//! [`Payload`] for each patch. A ban's patch was signed together with the list. A script is not
+//! part of the list; the ban has its digest, and the file must match it. Not checked: whether the
+//! container has what the command needs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::exec_patch::job::Work;
 use crate::lineage::digest::Digest;
 use crate::report::line;
 
-/// The longest time that a ban's patch gets in one container, in seconds, whatever it says.
+/// The longest time limit that a ban's patch can get for one container, in seconds.
 const LONGEST: u64 = 86_400;
 
 /// An order and the contents of its files.
@@ -25,7 +26,7 @@ const LONGEST: u64 = 86_400;
 pub struct Payloads {
     order: Order,
     program: Option<ProgramFile>,
-    /// Whether the script is a ban's own: then it is not another ban's patch.
+    /// Whether a ban signed the script. Then the script runs only as the patch of such bans.
     is_signed: bool,
 }
 
@@ -57,8 +58,8 @@ impl Payloads {
         })
     }
 
-    /// The same for an earlier order, with the copy of the file carried then. A script that was a
-    /// ban's own then (`is_signed`) remains so, whatever the list says now.
+    /// The payloads of an earlier order, with the copy of the file that was carried then. If a ban
+    /// had signed the script then (`is_signed`), that still counts, whatever the list says now.
     #[must_use]
     pub const fn again(order: Order, program: Option<ProgramFile>, is_signed: bool) -> Self {
         Self {
@@ -68,13 +69,13 @@ impl Payloads {
         }
     }
 
-    /// Sets whether one of this order's bans signs the script. If so, each of their containers gets
-    /// its own ban's patch, as without a script.
+    /// Records whether one of this order's bans signs the script. Then each container gets the
+    /// patches of its own bans, as without a script.
     pub const fn set_signed(&mut self, is_signed: bool) {
         self.is_signed |= is_signed;
     }
 
-    /// The script that a ban may sign.
+    /// The digest of the typed script; a ban may have signed it.
     #[must_use]
     pub fn script(&self) -> Option<Digest> {
         match &self.order.source {
@@ -83,7 +84,8 @@ impl Payloads {
         }
     }
 
-    /// A warning about a script that no ban signs: which signed patches it replaces.
+    /// A warning about a script that no ban signs: it names the bans whose signed patches it
+    /// replaces.
     #[must_use]
     pub fn in_place_of<'b>(&self, bans: impl IntoIterator<Item = &'b Arc<Ban>>) -> Option<String> {
         let script = self
@@ -109,20 +111,21 @@ impl Payloads {
         })
     }
 
-    /// The order.
+    /// The order from which these payloads are made.
     #[must_use]
     pub const fn order(&self) -> &Order {
         &self.order
     }
 
-    /// The carried file, for the journal's copy.
+    /// The file carried with the order, of which the journal keeps a copy.
     #[must_use]
     pub const fn program(&self) -> Option<&ProgramFile> {
         self.program.as_ref()
     }
 
-    /// What runs in a container to which these bans apply: one payload for what was typed, else the
-    /// patch of each ban, the most severe ban's first, and the same patch once.
+    /// What runs in a container to which these bans apply. If a command was typed, it is that one
+    /// payload. Otherwise it is the patch of each ban, the most severe ban's first; equal patches
+    /// run once.
     #[must_use]
     pub fn of_bans(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
         let mut bans: Vec<_> = bans.iter().map(AsRef::as_ref).collect();
@@ -150,7 +153,7 @@ impl Payloads {
         payloads
     }
 
-    /// The ban's own patch; `None` if what was typed counts.
+    /// What this ban requires to run; `None` if what was typed runs instead.
     fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
         let needed = ban.patch.as_ref().and_then(|patch| patch.script);
         match (&self.order.source, &ban.patch, needed, &self.program) {
@@ -234,7 +237,8 @@ impl Payloads {
         })
     }
 
-    /// The typed options that replace signed values. The time limit is the node's own decision.
+    /// The typed options that change signed values. The time limit does not count: it is the node's
+    /// own decision.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
         let has_words = matches!(&self.order.source, PatchSource::Script(script) if work.program && !script.arguments.is_empty() && script.arguments != patch.run);
         let typed = [
@@ -251,7 +255,7 @@ impl Payloads {
             .collect()
     }
 
-    /// What was typed.
+    /// The payload that was typed.
     fn typed(&self) -> Result<Payload, NoPatch> {
         let program = self.program.as_ref();
         let run = match (&self.order.source, program) {
@@ -260,7 +264,7 @@ impl Payloads {
                 of_script(&program.bytes, &script.arguments)
             }
             (PatchSource::Program(call), Some(_)) => of_program(&call.arguments),
-            // A container to which no ban applies does not match if the bans' patches are to run.
+            // Not reached for signed patches: without a ban, a container does not match.
             (PatchSource::Signed | PatchSource::Script(_) | PatchSource::Program(_), _) => {
                 return Err(NoPatch::None("no ban".to_owned()));
             }
@@ -316,8 +320,8 @@ fn of_program(words: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The command for a script: the kernel starts what its first line names; without such a line the
-/// shell runs it.
+/// The command for a script. The kernel starts the interpreter that the script's first line names;
+/// without such a line, the shell does.
 fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
     let shell = if bytes.starts_with(b"#!") {
         None
@@ -327,7 +331,8 @@ fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
     shell.into_iter().chain(of_program(words)).collect()
 }
 
-/// Checks the given name, and the name of the link's target: `rm` may be a link to busybox.
+/// Checks the given name, and the name of the file that a link leads to: `rm` may be a link to
+/// busybox.
 fn check_names(path: &Path) -> Result<(), NotProgram> {
     let led_to = path.canonicalize().ok();
     [Some(path), led_to.as_deref()]

@@ -6,32 +6,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::engine::Engine;
 
-/// Which containers are wanted.
+/// Which containers a run is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// By what they are built on.
+    /// The image or the bans that decide.
     pub selector: Selector,
-    /// Only of these engines, if any are named.
+    /// The engines that were named. If there are any, containers of other engines do not count.
     #[serde(default)]
     pub engines: Vec<Engine>,
-    /// Only in these namespaces of containerd, if any are named.
+    /// The containerd namespaces that were named. If there are any, other namespaces do not count.
     #[serde(default)]
     pub namespaces: Vec<String>,
-    /// Only these, by ID, its beginning, or name, if any are named.
+    /// The containers that were named, by ID, beginning of the ID, or name. If there are any, other
+    /// containers do not count.
     #[serde(default)]
     pub containers: Vec<String>,
 }
 
-/// The criterion by which containers are wanted.
+/// How a container must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selector {
-    /// One of these bans applies.
+    /// One of these bans applies to the container.
     Bans(Vec<String>),
-    /// Any ban in effect applies.
+    /// Any ban in effect applies to the container.
     AllBanned,
-    /// It is built on this image.
+    /// The container is built on this image.
     Base(String),
-    /// It was made from this image.
+    /// The container was made from this image.
     Image(String),
 }

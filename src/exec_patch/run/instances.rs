@@ -1,39 +1,39 @@
-//! Says which of the containers that a scan finds are new to this run.
+//! Finds which of the containers that a scan finds are new to this run.
 //!
-//! Pure. In: the containers that each scan finds. Out: for each, whether it will be patched,
-//! whether this instance already was, or whether it had its limit of turns: a container that its
-//! engine keeps restarting would keep a run going for ever.
+//! Pure. In: the containers of each scan. Out: whether a container must be patched, whether this
+//! instance is already known, or whether the container has restarted too often. Without that limit,
+//! a container that restarts again and again would keep a run going for ever.
 
 use std::collections::{HashMap, HashSet};
 
 use super::super::job::Container;
 
-/// In how many instances one run enters a container.
+/// How many instances of one container a run patches.
 pub const MOST: usize = 3;
 
-/// The instances that a run has seen.
+/// All instances that a run has seen.
 #[derive(Clone, Debug, Default)]
 pub struct SeenInstances {
-    /// By runtime root and ID, and then by process.
+    /// For each container, the process IDs and start times of its instances.
     seen: HashMap<Name, HashSet<(u32, u64)>>,
 }
 
-/// What stays the same if a container is restarted.
+/// What stays the same when a container restarts: the runtime's state directory and the ID.
 type Name = (std::path::PathBuf, String);
 
-/// What a run does with a container that a scan found.
+/// What a run must do with a container that a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
-    /// It will be patched.
+    /// Patch it: the instance is new.
     New,
-    /// This instance of it is known.
+    /// Nothing: the run knows this instance, or has reported the container as restarting.
     Known,
-    /// It is one instance too many; reported once.
+    /// Report it as restarting: this is one instance too many.
     Restarting,
 }
 
 impl SeenInstances {
-    /// Classifies a container that a scan found.
+    /// Decides about a container that a scan found.
     pub fn meet(&mut self, container: &Container) -> Sighting {
         let instances = self
             .seen

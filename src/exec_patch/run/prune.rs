@@ -1,11 +1,11 @@
-//! Removes what old runs left: their journals, their output and the files they carried.
+//! Removes old runs: their journals, their output and the files carried with them.
 //!
 //! In: the runs' journals, and an age. Out: the runs that ended at least that long ago are removed
-//! and reported. The runs' lock is held meanwhile, so that none is under way. A run that was killed
-//! since the machine booted can still be resumed, and stays; so does one whose journal cannot be
-//! read, since nobody can say what it did. A run is removed whole, in one step: what a kill leaves
-//! of it is no run any more, and the next prune removes it. That its containers were patched is
-//! forgotten with it.
+//! and reported. The runs' lock is held meanwhile, so that no run is under way. A run that was
+//! killed since the machine booted stays, because it can still be resumed. A run whose journal
+//! cannot be read stays too, because nobody knows what it did. A run is removed completely or not
+//! at all: if this program is killed halfway, the rest no longer counts as a run, and the next
+//! prune removes it. Later runs do not know what a removed run patched.
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::sys::clock::Timestamp;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum PruneLine {
-    /// It is removed.
+    /// The run is old enough and is removed.
     Pruned {
         run: RunId,
         ended: Timestamp,
@@ -39,17 +39,17 @@ enum PruneLine {
         /// Whether it was removed; `false` in a dry run.
         removed: bool,
     },
-    /// It is old enough, but stays because of this state.
+    /// The run is old enough, but stays because of its state.
     Kept { run: RunId, state: Phase },
-    /// It cannot be read, and stays.
+    /// The run's journal cannot be read, so the run stays.
     Unreadable { run: RunId, fault: String },
 }
 
-/// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for one that is
-/// under way.
+/// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for a run that
+/// is under way.
 ///
 /// # Errors
-/// [`PatchError::Journal`] if a run is under way, or one cannot be removed.
+/// [`PatchError::Journal`] if a run is under way, or if a run cannot be removed.
 pub fn carry_out(
     paths: &Paths,
     age: u64,
@@ -57,7 +57,7 @@ pub fn carry_out(
     json: bool,
 ) -> Result<Exit, PatchError> {
     let lock = Lock::within(paths, patience, &mut tell_of_waiting)?;
-    // The process that is recorded as the lock's holder is gone.
+    // This process holds the lock, so the holder that the lock's file names is gone.
     let events = events(&Runs::load(paths)?, age, None)?;
     let runs = lock.directory();
     let remove = |event: PruneLine| match event {
@@ -77,7 +77,7 @@ pub fn carry_out(
     said(events.into_iter().map(remove), json)
 }
 
-/// Says which runs ended at least `age` seconds ago, and removes none.
+/// Prints which runs ended at least `age` seconds ago, and removes none.
 ///
 /// # Errors
 /// As [`carry_out`].
@@ -87,7 +87,7 @@ pub fn show(paths: &Paths, age: u64, json: bool) -> Result<Exit, PatchError> {
     said(events.into_iter().map(Ok), json)
 }
 
-/// What happens to each run that is old enough, oldest first.
+/// What must happen to each run that is old enough, oldest first.
 fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<PruneLine>, JournalError> {
     let (now, boot) = (Timestamp::now(), journal::boot()?);
     let of = |run: &RunId| match runs.read(run) {
@@ -116,12 +116,12 @@ fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<PruneLin
     Ok(runs.ids().iter().rev().filter_map(of).collect())
 }
 
-/// How many bytes its files have.
+/// The size of a run's files in bytes.
 fn size(run: &Path) -> u64 {
     bytes_in(run) + bytes_in(&run.join(OUTPUT))
 }
 
-/// Prints what happens to each, as it happens.
+/// Prints what happens to each run, as it happens.
 fn said(
     events: impl Iterator<Item = Result<PruneLine, JournalError>>,
     json: bool,
@@ -149,7 +149,7 @@ fn said(
 }
 
 impl PruneLine {
-    /// The event for people.
+    /// The event as text.
     fn text(&self) -> String {
         match self {
             Self::Pruned {

@@ -1,8 +1,8 @@
-//! Records what happens in a run: first in the journal, then for whoever watches.
+//! Records the events of a run: first in the journal, then for the watcher.
 //!
-//! In: what happens. Out: a line in each, once. What the workers write themselves is not written
-//! again. A line that cannot be written ends the run with an error; no further container is
-//! started.
+//! In: events. Out: one line for each event in the journal, and one for the watcher. Lines that the
+//! workers write themselves are not written again. If a line cannot be written, the run ends with
+//! an error, and no further container is started.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -24,14 +24,14 @@ use crate::lineage::digest::Digest;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 
-/// Journal and watcher of one run.
+/// The journal and the watcher of one run.
 #[derive(Debug)]
 pub struct Recorder<'a> {
     journal: &'a Journal,
     watcher: Watcher,
-    /// What the journal already has as carried.
+    /// The digests of the payloads that the journal already has.
     carried: HashSet<Digest>,
-    /// Those that the journal and the watcher already have: ID and place.
+    /// The unidentified containers that were already reported: ID and place.
     unidentified: HashSet<(String, PathBuf)>,
     /// Whether the first plan has been recorded.
     has_started: bool,
@@ -39,7 +39,7 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Records into a journal that has only its header, or what `past` has.
+    /// Starts with a journal that has only its header, or the lines of the resumed run `past`.
     #[must_use]
     pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&RunLog>) -> Self {
         let carried = past
@@ -57,14 +57,14 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records what will be done.
+    /// Records a plan.
     ///
     /// # Errors
-    /// If that is impossible: then it must not be done.
+    /// If the plan cannot be recorded. Then it must not be carried out.
     pub fn plan(&mut self, plan: &Plan) -> Result<(), JournalError> {
         let is_first = !std::mem::replace(&mut self.has_started, true);
         for carried in plan.carried() {
-            // The header of a new run has what its first plan carries.
+            // The header of a new run already has the payloads of the first plan.
             if self.carried.insert(carried.digest) && !is_first {
                 self.journal.carried(carried.clone())?;
                 self.watcher.carried(carried);
@@ -89,7 +89,7 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Whether this one is new.
+    /// Whether this unidentified container has not been reported yet.
     #[must_use]
     pub fn is_new(&self, unidentified: &Unaccounted) -> bool {
         !self
@@ -97,14 +97,14 @@ impl<'a> Recorder<'a> {
             .contains(&(unidentified.id.clone(), unidentified.place.clone()))
     }
 
-    /// Nothing enters the container, for this reason.
+    /// Records that nothing enters the container, and its outcome.
     pub fn settle(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         let written = self.journal.settled(container, payload, outcome);
         self.note(written);
         self.watcher.settled(container, payload, outcome);
     }
 
-    /// The container was restarted more often than a run follows.
+    /// Records that the container has restarted too often for this run.
     pub fn restarting(&mut self, container: &Container) {
         self.watcher.more(1);
         self.settle(
@@ -116,30 +116,30 @@ impl<'a> Recorder<'a> {
         );
     }
 
-    /// The journal already has how that ended; only the watcher gets it again.
+    /// Reports an outcome that the journal already has; only the watcher gets it.
     pub fn known(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         self.watcher.settled(container, payload, outcome);
     }
 
-    /// How many had each outcome.
+    /// How many patches had each outcome.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<OutcomeKind, usize> {
         self.watcher.outcomes()
     }
 
-    /// The exit status that follows from everything recorded.
+    /// The exit status for everything that was recorded.
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.watcher.exit()
     }
 
-    /// The first error of writing the journal, once.
+    /// The first error while the journal was written. A second call returns `None`.
     pub const fn fault(&mut self) -> Option<JournalError> {
         self.fault.take()
     }
 
-    /// The run is over; `finished` says how, unless the journal cannot be read. Returns the first
-    /// error of showing it.
+    /// Reports the end of the run. `finished` has the results; `None` if the journal cannot be
+    /// read. Returns the first error of printing.
     #[must_use]
     pub fn finish(
         self,

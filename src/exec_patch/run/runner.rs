@@ -1,13 +1,13 @@
-//! Carries a run through: from the request, by a plan, to the last container and its report.
+//! Runs `exec-patch` from the request to the summary.
 //!
 //! ```text
 //! lock ─▶ journals ─▶ scan ─▶ plan ─▶ journal ─▶ run ⇄ scan ─▶ summary
 //! ```
 //!
-//! In: an [`Request`] and a node. Out: the exit status, with everything written to the journal and
-//! shown to the reader. A dry run takes no lock, writes nothing and ends with the plan. The lock
-//! comes before the journals and the scan, so that what another run did is known by then. Names are
-//! hostile; the code that prints them escapes them.
+//! In: a [`Request`] and a node. Out: the exit status; all events are written to the journal and
+//! shown to the operator. A dry run takes no lock, writes nothing and ends with the plan. The lock
+//! is taken before the journals are read and the containers are scanned, so that the results of
+//! another run are known by then. Names are hostile; the code that prints them escapes them.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -43,14 +43,14 @@ use crate::report::{self, Exit};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 
-/// The most bytes of all containers' output together that one run keeps, unless the limit for a
-/// single one is higher.
+/// How many bytes of all containers' output one run keeps, unless the limit for one container is
+/// higher.
 const MOST_OUTPUT: u64 = 256 << 20;
 
-/// The program of every worker: this one, whatever happened to its file.
+/// The program of every worker: the one that this process runs, even if its file was replaced.
 const SELF: &str = "/proc/self/exe";
 
-/// A node, and how a run is reported.
+/// A node, and how a run on it is reported.
 #[derive(Debug)]
 pub struct Runner<'a> {
     /// The node's paths.
@@ -59,13 +59,13 @@ pub struct Runner<'a> {
     pub settings: &'a Settings,
     /// The arguments that were typed.
     pub argv: &'a [OsString],
-    /// Whether the output is for machines.
+    /// Whether to print JSON.
     pub json: bool,
-    /// How long it waits for another run to end.
+    /// How long to wait for another run to end.
     pub patience: Duration,
 }
 
-/// Reports, once, a wait for another run, or for the workers of a killed one.
+/// Prints one message about a wait for another run, or for the workers of a killed run.
 pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
     if waiting.is_first {
         let (holder, whom) = match &waiting.holder {
@@ -85,7 +85,7 @@ impl Runner<'_> {
     /// Prints the plan.
     ///
     /// # Errors
-    /// [`PatchError`]; [`PatchError::NoPatch`], as a run would, once the plan is printed.
+    /// [`PatchError`]. [`PatchError::NoPatch`], as for a run, but only after the plan is printed.
     pub fn show(&self, request: &mut Request, runs: &Runs) -> Result<Exit, PatchError> {
         let mut scanner = self.scanner(request)?;
         let prior_runs = PriorRuns::new(runs, request)?;
@@ -98,16 +98,16 @@ impl Runner<'_> {
         Ok(plan.exit())
     }
 
-    /// Starts a run and carries it through.
+    /// Starts a run and works until it is over.
     ///
     /// # Errors
-    /// [`PatchError`]; then nothing has been done, or the journal says what.
+    /// [`PatchError`]. Nothing was done then, or the journal says what was done.
     pub fn begin(&self, request: &mut Request) -> Result<Exit, PatchError> {
         let mut lock = Lock::within(self.paths, self.patience, &mut tell_of_waiting)?;
         self.take(request, &mut lock)
     }
 
-    /// Resumes a run, once the workers that it left behind are done.
+    /// Resumes a run, after its remaining workers have ended.
     ///
     /// # Errors
     /// As [`Runner::begin`].
@@ -117,12 +117,13 @@ impl Runner<'_> {
         again: impl FnOnce(RunLog) -> Result<Request, PatchError>,
     ) -> Result<Exit, PatchError> {
         let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
-        // The workers recorded how it ended.
+        // Read again: meanwhile the workers have recorded their outcomes.
         let mut request = again(RunLog::read(&past.directory)?)?;
         self.take(&mut request, &mut lock)
     }
 
-    /// The scanner for the containers; from then on it is known whether a ban signs the script.
+    /// The scanner for the containers. It also finds whether a ban signs the script, and the
+    /// request keeps that.
     fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
         let scanner = Scanner::new(&request.payloads.order().target, self.paths, self.settings)?;
         if let Some(script) = request.payloads.script() {
@@ -131,7 +132,7 @@ impl Runner<'_> {
         Ok(scanner)
     }
 
-    /// What matches now and belongs to this request.
+    /// The containers that match now and that the request is about.
     fn scan(
         &self,
         scanner: &mut Scanner<'_>,
@@ -150,7 +151,7 @@ impl Runner<'_> {
         Ok(selection)
     }
 
-    /// Runs with the lock held.
+    /// Runs the request; the lock is held.
     fn take(&self, request: &mut Request, lock: &mut Lock) -> Result<Exit, PatchError> {
         aftermath::sweep(&self.paths.entered)
             .iter()
@@ -165,7 +166,7 @@ impl Runner<'_> {
             .faults()
             .for_each(|fault| report::warning(PROGRAM, &fault));
         if plan.is_nothing() && request.past().is_none() {
-            // No run, so no journal of one.
+            // Nothing runs, so there is no run and no journal.
             return self.print(&plan).map(|()| plan.exit());
         }
         may_begin(&plan, request)?;
@@ -217,7 +218,7 @@ impl Runner<'_> {
         )
     }
 
-    /// Prints a plan that is not carried out. Its warnings are part of it for machines.
+    /// Prints a plan that is not carried out. In JSON, the warnings are part of the plan.
     fn print(&self, plan: &Plan) -> Result<(), PatchError> {
         let text = if self.json { plan.json() } else { plan.text() };
         report::document(text.as_bytes()).map_err(PatchError::Print)?;
@@ -229,7 +230,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The journal, after it says what will be done.
+    /// The journal of this run. A new run's journal has the header with the plan's payloads.
     fn journal(
         &self,
         request: &Request,
@@ -262,7 +263,7 @@ impl Runner<'_> {
         Ok(journal)
     }
 
-    /// Reports the end of everything; `best` is the best possible exit status.
+    /// Reports the end of the run. `best` is the exit status if nothing failed.
     fn finish(
         &self,
         mut record: Recorder<'_>,
@@ -288,7 +289,7 @@ impl Runner<'_> {
             ),
             Err(unread) => (None, fault.or(Some(unread.into()))),
         };
-        // The last report decides how this program ends.
+        // The recorded exit status must be the one with which this program really ends.
         if let (Some(finished), Some(_)) = (&mut finished, &fault) {
             finished.exit = Exit::Failed.code();
         }
@@ -302,7 +303,7 @@ impl Runner<'_> {
     }
 }
 
-/// Checks that a run may start with this plan; a resumed one already has.
+/// Checks that a run may start with this plan. A resumed run has started before.
 fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     match (
         plan.no_patch(&request.payloads.order().target.selector),
@@ -313,7 +314,7 @@ fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     }
 }
 
-/// Records that a run is over, and how; returns whether that could be written.
+/// Records the end of a run. Returns the results, and whether they could be recorded.
 fn end(
     journal: &Journal,
     record: &Recorder<'_>,
@@ -335,7 +336,7 @@ fn end(
     Ok((finished, written))
 }
 
-/// Turns what scans find into turns.
+/// Makes the queue from the scans' results.
 #[derive(Debug)]
 struct Queue {
     instances: SeenInstances,
@@ -343,7 +344,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// Keeps only what a later scan found that is new to the run.
+    /// Removes from a later scan's result everything that is not new to the run.
     fn keep_new(&mut self, found: &mut Selection, record: &mut Recorder<'_>) {
         found
             .unidentified
@@ -360,8 +361,8 @@ impl Queue {
             });
     }
 
-    /// Records a plan and makes turns from it. What is settled without running anything is reported
-    /// at once.
+    /// Records a plan and makes turns from it. Outcomes that are known without running anything are
+    /// reported at once.
     fn of(
         &mut self,
         plan: Plan,

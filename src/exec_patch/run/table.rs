@@ -1,10 +1,10 @@
-//! Prints a run's progress and results, for people and for machines.
+//! Prints a run's progress and results, as text or as JSON.
 //!
-//! In: the plan, and the events of the run in order. Out: for people a table on standard output
-//! that grows by a line with each finished container, the last lines of what failed, and a summary;
-//! on a terminal also a bar on standard error. For machines the lines of the journal;
-//! embargo-exec-patch(8) gives their fields. Names and output are hostile: nothing in them reaches
-//! a terminal unescaped. Keeps nothing; the journal does.
+//! In: the plan, and the events of the run in order. Out: the text is a table on standard output
+//! that grows by a line with each finished container, the last lines of output of failed patches,
+//! and a summary. On a terminal there is also a bar on standard error. The JSON has the lines of
+//! the journal; embargo-exec-patch(8) describes their fields. Names and output are hostile: they
+//! are escaped before they reach a terminal. This code keeps nothing; the journal does.
 
 mod people;
 mod tally;
@@ -28,7 +28,7 @@ use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;
 use people::Bar;
 
-/// Shows a run to whoever watches it.
+/// Shows a run to the operator.
 #[derive(Debug)]
 pub struct Watcher {
     audience: Audience,
@@ -38,7 +38,7 @@ pub struct Watcher {
     fault: Option<io::Error>,
 }
 
-/// Who reads it.
+/// Who reads the output: people read text, machines read JSON.
 #[derive(Debug)]
 enum Audience {
     People(Columns, Bar),
@@ -46,7 +46,7 @@ enum Audience {
 }
 
 impl Watcher {
-    /// Starts with a run's plan, in this boot of the machine.
+    /// Starts with a run's plan; `boot` is the ID of this boot of the machine.
     #[must_use]
     pub fn new(header: &RunHeader, boot: &str, plan: &Plan, json: bool) -> Self {
         let audience = if json {
@@ -75,24 +75,24 @@ impl Watcher {
         watcher
     }
 
-    /// Also runs from now on.
+    /// Reports a further payload that runs from now on.
     pub fn carried(&mut self, carried: Carried) {
         self.write(|| Line::Carried(carried), |_| Vec::new());
     }
 
-    /// A container will be entered.
+    /// Reports a container that will be entered.
     pub fn planned(&mut self, planned: Planned) {
         self.write(|| Line::Planned(Box::new(planned)), |_| Vec::new());
     }
 
-    /// There is more to do.
+    /// Adds this many patches to the progress bar.
     pub fn more(&mut self, number: usize) {
         if let Audience::People(_, bar) = &mut self.audience {
             bar.more(number);
         }
     }
 
-    /// A worker is about to enter a container.
+    /// Reports that a worker is about to enter a container.
     pub fn started(&mut self, job: &Job) {
         let Job {
             number,
@@ -120,13 +120,13 @@ impl Watcher {
         }
     }
 
-    /// A container is done with this patch, with a worker's result.
+    /// Reports a patch that a worker has finished.
     pub fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
         let ended = Ended::entered(job, &self.boot, done);
         self.through(ended, Some(payload), Some(done));
     }
 
-    /// A container is done with this patch, and nothing entered it.
+    /// Reports a patch that is over without anything entering the container.
     pub fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         let patch = (
             payload.map(|payload| payload.digest),
@@ -151,7 +151,7 @@ impl Watcher {
         );
     }
 
-    /// There is a container that cannot be identified.
+    /// Reports a container that cannot be identified.
     pub fn unidentified(&mut self, unidentified: &Unaccounted) {
         self.tally.add_unclear(people::unidentified(unidentified));
         let outcome = Outcome::NotUnderstood {
@@ -163,7 +163,7 @@ impl Watcher {
         );
     }
 
-    /// A warning for people: one line, not escaped.
+    /// Prints a warning: one line, not escaped.
     pub fn warning(&mut self, text: &str) {
         match &self.audience {
             Audience::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
@@ -176,14 +176,14 @@ impl Watcher {
         }
     }
 
-    /// Time passes.
+    /// Called regularly, so that the progress bar moves.
     pub fn tick(&mut self) {
         if let Audience::People(_, bar) = &mut self.audience {
             bar.tick();
         }
     }
 
-    /// The exit status that follows from what was reported, or could not be.
+    /// The exit status: a failure if anything could not be printed, else by the outcomes.
     #[must_use]
     pub fn exit(&self) -> Exit {
         if self.fault.is_some() {
@@ -193,14 +193,14 @@ impl Watcher {
         }
     }
 
-    /// How many had each outcome.
+    /// How many patches had each outcome.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<OutcomeKind, usize> {
         self.tally.counts().collect()
     }
 
-    /// The run is over, early if `stopped` says why; `finished` says how, unless that is not known.
-    /// Returns the first error of printing all this.
+    /// Reports the end of the run. `stopped` says why it ended early, if it did. `finished` has the
+    /// results; `None` if they are not known. Returns the first error of printing.
     #[must_use]
     pub fn finished(
         mut self,
@@ -222,7 +222,7 @@ impl Watcher {
         self.fault
     }
 
-    /// Writes a line for machines, or the lines for people.
+    /// Writes the JSON line `line`, or the text lines `people`.
     fn write(&mut self, line: impl FnOnce() -> Line, people: impl FnOnce(&Columns) -> Vec<String>) {
         let lines = match &self.audience {
             Audience::Machine => vec![report::json::line(&line())],
@@ -231,7 +231,7 @@ impl Watcher {
         self.show(&lines);
     }
 
-    /// Writes these lines, with the bar out of the way.
+    /// Writes these lines; the bar is hidden meanwhile.
     fn show(&mut self, lines: &[String]) {
         let print = || report::result(&lines.join("\n"));
         let written = match &self.audience {

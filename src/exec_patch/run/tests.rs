@@ -1,5 +1,4 @@
-//! Tests `run`: whole runs with workers that are shell scripts. What a worker finds is its
-//! container's ID.
+//! Tests whole runs. The workers are shell scripts, and a container's ID says how its worker ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -14,8 +13,8 @@ use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::request::limits::{Limits, Quota};
 
 /// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched,
-/// later), `gone` (without an answer), `stuck` (stopped by somebody), or `endless`, until it learns
-/// that the time is up.
+/// but later), `gone` (without an answer), `stuck` (somebody stopped the process), or `endless` (it
+/// runs until it learns that the time is up).
 const WORKER: &str = r#"#!/bin/sh
 job=$(cat)
 id=${job#*\"container\":\"}
@@ -33,15 +32,15 @@ case $id in
 esac
 "#;
 
-/// Everything that was received, one line each.
+/// A listener that keeps everything it receives, one line each.
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
-    /// Called with the number of lines at each tick.
+    /// Called at each tick, with the number of lines.
     at_tick: Option<fn(usize)>,
     most: usize,
     now: usize,
-    /// From the second line on.
+    /// Whether the disk is full, from the second line on.
     is_disk_full: bool,
     beyond: Option<Duration>,
 }
@@ -414,8 +413,8 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
         [&first, &second, &third, &fourth].map(|job| job.output_limit),
         [10, 10, 5, 0]
     );
-    // Unused room goes to others; output that was printed and not kept uses no room; a lost job
-    // counts in full.
+    // Unused room goes to other workers. Output that was printed but not kept uses no room. A lost
+    // job counts with its full limit.
     config.give_back(
         &first,
         Some(&JobResult {
@@ -436,7 +435,7 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
 
 #[test]
 fn the_first_signal_starts_nothing_new_and_the_second_ends_what_is_under_way() {
-    /// Only to this thread, which is the one that listens.
+    /// Sends the signal only to this thread, which is the one that reads signals.
     fn signal_twice(lines: usize) {
         if lines == 2 || lines == 3 {
             nix::sys::signal::raise(Signal::SIGTERM).unwrap();

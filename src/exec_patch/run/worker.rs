@@ -1,10 +1,11 @@
 //! Starts a worker and reads its answer.
 //!
-//! In: a [`Job`], the file carried with the request, and the run's lock. Out: its [`JobResult`], or that
-//! it exited without one. The worker is this program again, in a session of its own, and outlives
-//! this process. Its output is read as it comes, bounded, and never waited for: what counts is that
-//! the process has ended, not that its pipes have. Its answer is believed: the program is ours. Not
-//! checked: the journal, which the worker writes itself.
+//! In: a [`Job`], the file carried with the request, and the run's lock. Out: the worker's
+//! [`JobResult`], or the fact that the worker ended without one. The worker is this program again,
+//! in a session of its own, and it outlives this process. Its output is read as it arrives, up to a
+//! limit. What counts is that the worker's process has ended; its pipes may stay open longer. The
+//! answer is trusted, because a worker is our own program. Not checked: the journal, which the
+//! worker writes itself.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -21,10 +22,10 @@ use crate::exec_patch::job::{Job, JobResult};
 use crate::exec_patch::request::arguments::PROGRAM;
 use crate::sys::{inherit, memory_file};
 
-/// A worker's first argument.
+/// The first argument of a worker.
 pub const WORKER: &str = "exec-patch-worker";
 
-/// The most bytes of a worker's answer, and of its remarks.
+/// How many bytes are read of a worker's answer, and of its other output.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// A worker under way.
@@ -35,7 +36,7 @@ pub struct Worker {
     remarks: WorkerPipe,
 }
 
-/// What a pipe has delivered so far.
+/// The bytes that a pipe has delivered so far.
 #[derive(Debug)]
 struct WorkerPipe {
     pipe: Option<File>,
@@ -45,9 +46,9 @@ struct WorkerPipe {
 /// How a worker ended.
 #[derive(Debug)]
 pub struct WorkerEnd {
-    /// Its result, which it also recorded; none if it is gone without an answer.
+    /// The worker's result, which is also in the journal; `None` if the worker gave no answer.
     pub done: Option<JobResult>,
-    /// Its other output, line by line.
+    /// The worker's other output, line by line.
     pub remarks: Vec<String>,
 }
 
@@ -55,7 +56,7 @@ impl Worker {
     /// Starts `program` as the worker of a job.
     ///
     /// # Errors
-    /// The operating system's error; then nothing runs.
+    /// The operating system's error. Then no worker runs.
     #[expect(
         clippy::disallowed_methods,
         reason = "exec-patch runs its workers in processes of their own"
@@ -89,19 +90,19 @@ impl Worker {
             .filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
     }
 
-    /// Reads what it has written so far.
+    /// Reads what the worker has written so far.
     pub fn take(&mut self) {
         self.answer.take();
         self.remarks.take();
     }
 
-    /// How it ended, once it has.
+    /// How the worker ended; `None` while it runs.
     pub fn ended(&mut self) -> Option<WorkerEnd> {
         match self.child.try_wait() {
             Ok(None) => return None,
             Ok(Some(_)) => {}
-            // Nobody else waits for it. If the system still reports that, the end of its answer
-            // counts as its end.
+            // No other code waits for the worker, so this error should not occur. If it does, the
+            // worker counts as ended when its answer's pipe is closed.
             Err(_) if self.answer.pipe.is_some() => return None,
             Err(_) => {}
         }
@@ -114,7 +115,7 @@ impl Worker {
         Some(WorkerEnd { done, remarks })
     }
 
-    /// The result of a worker that does not end: none.
+    /// The end of a worker that nobody waits for any longer: no result.
     #[must_use]
     pub fn given_up(&self) -> WorkerEnd {
         WorkerEnd {
@@ -123,23 +124,23 @@ impl Worker {
         }
     }
 
-    /// Kills it.
+    /// Kills the worker.
     pub fn kill(&mut self) {
         // A worker that has ended needs no signal.
         let _ended_already = self.child.kill();
     }
 
-    /// Signals that the time is up.
+    /// Tells the worker that the time is up.
     pub fn stop(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // It has not been waited for, so its ID is still its own; one that has ended ignores
-            // the signal.
+            // Nobody has waited for the worker yet, so the process ID is still the worker's. A
+            // worker that has ended ignores the signal.
             let _ended_already = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }
 }
 
-/// A worker's line without the program's name, which this process's own lines also begin with.
+/// A worker's line without the program's name. This process puts that name before its own lines.
 fn bare(remark: &str) -> String {
     let said = remark
         .strip_prefix(PROGRAM)
@@ -148,8 +149,8 @@ fn bare(remark: &str) -> String {
     said.strip_prefix("warning: ").unwrap_or(said).to_owned()
 }
 
-/// What a worker reads: a file in memory, which can be written whole before it runs, however long
-/// the job is.
+/// The worker's standard input: a file in memory. Unlike a pipe it takes the whole job before the
+/// worker runs, however long the job is.
 fn question(job: &Job) -> io::Result<Stdio> {
     memory_file::data(c"job", &serde_json::to_vec(job)?).map(Into::into)
 }
@@ -166,7 +167,7 @@ impl WorkerPipe {
         })
     }
 
-    /// Reads what is there, and closes the pipe at its end, or if there is too much.
+    /// Reads what the pipe holds. The pipe is closed at its end, or when there is too much.
     fn take(&mut self) {
         let mut piece = [0; 8 << 10];
         while let Some(pipe) = &mut self.pipe {
@@ -238,7 +239,7 @@ mod tests {
         }
     }
 
-    /// How a worker ends that is this shell script.
+    /// How a worker ends if it is this shell script.
     fn ended(script: &str) -> (WorkerEnd, Duration) {
         let directory = tempfile::tempdir().unwrap();
         let program: PathBuf = directory.path().join("worker");

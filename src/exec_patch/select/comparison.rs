@@ -1,31 +1,31 @@
-//! Holds what is known about one container.
+//! Defines what a comparison says about one container.
 //!
-//! Plain data, passed from the code that compares containers to the code that counts them.
+//! Plain data, passed from the code that compares containers to the code that collects them.
 
 use std::sync::Arc;
 
 use crate::banlist::record::Ban;
 
-/// What the list, or a named image, says about a container.
+/// The result of comparing a container with the list, or with a named image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
-    /// It matches.
+    /// The container matches.
     Matches {
-        /// Why, one sentence for each finding.
+        /// The reasons, one sentence for each finding.
         reasons: Vec<String>,
-        /// By which bans, each once.
+        /// The bans that match, each once.
         bans: Vec<Arc<Ban>>,
     },
-    /// A ban names it, but does not hold now; one sentence for each finding.
+    /// A ban matches, but does not apply now; one sentence for each finding.
     LeftOut(Vec<String>),
-    /// It does not match.
+    /// The container does not match.
     Nothing,
-    /// It is not known; why.
+    /// It is unknown whether the container matches, for this reason.
     Unclear(String),
 }
 
 impl Comparison {
-    /// A match without a ban.
+    /// A match with a named image, so without a ban.
     #[must_use]
     pub(super) fn matches(reason: String) -> Self {
         Self::Matches {
@@ -34,7 +34,8 @@ impl Comparison {
         }
     }
 
-    /// The result if only its author says what it is made of, and that does not match.
+    /// The result for a container that does not match, if its layers are only claimed by the
+    /// image's author.
     #[must_use]
     pub(super) fn claimed() -> Self {
         Self::Unclear(

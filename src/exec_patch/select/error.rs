@@ -1,18 +1,18 @@
-//! Lists why the containers cannot be selected at all.
+//! Lists why no container can be selected.
 //!
-//! One container that cannot be identified is not an error here.
+//! A single container that cannot be identified is not an error here.
 
 use std::fmt;
 
 use crate::banlist::error::ListError;
 use crate::node::images::ImageError;
 
-/// Why nothing could be selected.
+/// Why no container can be selected.
 #[derive(Debug)]
 pub enum SelectError {
     /// There is no list.
     List(ListError),
-    /// The list has no such ban: its ID, and the list's version.
+    /// The list has no such ban: the ban's ID, and the list's version.
     NoBan(String, u64),
     /// The named image cannot be found.
     Image(ImageError),
@@ -21,7 +21,7 @@ pub enum SelectError {
 }
 
 impl SelectError {
-    /// What to do about it, if there is advice.
+    /// What the operator can do about the error, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

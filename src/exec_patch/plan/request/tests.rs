@@ -1,4 +1,4 @@
-//! Tests what a run takes over from the one that it resumes.
+//! Tests what a run takes over from the run that it resumes.
 
 use super::*;
 use crate::exec_patch::job::{Container, Job};
@@ -12,7 +12,7 @@ use crate::exec_patch::request::arguments::USUAL_PACE;
 use crate::exec_patch::request::limits::Quota;
 use crate::exec_patch::request::payload::Payload;
 
-/// A resumed request, with containers and the outcomes of their patches.
+/// A resumed request. The earlier run has these containers, with the outcomes of their patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
     let (_directory, paths) = node();
     let (_lock, journal) = started(&paths);
@@ -28,7 +28,7 @@ fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
     request(&journal)
 }
 
-/// One of several patches of a container.
+/// A payload for one of several patches of a container.
 fn treat_with(
     journal: &Journal,
     number: usize,

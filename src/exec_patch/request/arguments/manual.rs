@@ -1,8 +1,8 @@
 //! Checks that the manual page names every option and outcome of `embargo exec-patch`, and no
-//! other.
+//! others.
 //!
 //! In: the command line as clap knows it, and the text of `packaging/man/embargo-exec-patch.8`. Not
-//! checked: whether what the page says about them is true.
+//! checked: whether the page describes them correctly.
 
 use clap::Arg;
 
@@ -11,7 +11,7 @@ use crate::report::Exit;
 
 const PAGE: &str = include_str!("../../../../packaging/man/embargo-exec-patch.8");
 
-/// What the page says about an option: its own line, and those up to the next item.
+/// What the page says about an option: the option's line and the lines up to the next option.
 fn described(long: &str) -> Vec<String> {
     let flag = format!(".It Fl -{long}");
     let is_flag = |line: &str| {
@@ -64,8 +64,8 @@ fn every_option_stands_in_the_manual_once_with_its_default_and_its_values() {
                 value.get_name()
             );
         }
-        // The usual values are not clap defaults, because a ban's patch or an earlier run may say
-        // otherwise.
+        // The help names the default itself. clap has no default value for these options, because
+        // the value of a ban's patch or of an earlier run comes first.
         let help = argument
             .get_help()
             .map(ToString::to_string)

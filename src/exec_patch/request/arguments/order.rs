@@ -1,7 +1,7 @@
-//! Defines an order: what must run, and where.
+//! Defines an order: what must run, and in which containers.
 //!
-//! The order as it was typed, and as a run's journal keeps it. Plain data: no file that it names
-//! has been opened.
+//! Holds the order as it was typed, and as a run's journal keeps it. Plain data: no file that the
+//! order names has been opened.
 
 use std::path::PathBuf;
 
@@ -9,37 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::exec_patch::request::target::{Selector, Target};
 
-/// What must run, and where: everything that another run of the same order needs.
+/// What must run, and in which containers: everything that a second run of the same order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// In which containers.
+    /// The containers in which it must run.
     pub target: Target,
-    /// What.
+    /// What must run.
     pub source: PatchSource,
     /// A shell command that exits 0 if nothing needs to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
-    /// As which user, if given.
+    /// The user and group, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<(u32, u32)>,
     /// Variables in addition to the container's own, `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
-    /// In which directory, if given.
+    /// The working directory, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
-    /// Seconds for one container, if given.
+    /// The time limit for one container in seconds, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
-    /// Whether a paused container is resumed for it.
+    /// Whether a paused container is resumed for the patch.
     #[serde(default)]
     pub unpause: bool,
-    /// Whether it also runs where it already succeeded.
+    /// Whether the patch runs again in containers that are already patched.
     #[serde(default)]
     pub again: bool,
 }
 
-/// What runs.
+/// What runs, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PatchSource {
@@ -53,17 +53,17 @@ pub enum PatchSource {
     Program(ProgramCall),
 }
 
-/// A file that is in the container while the command runs, and its arguments.
+/// A file that the container can read while the command runs, and the file's arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramCall {
     /// The file.
     pub file: PathBuf,
-    /// Its arguments.
+    /// The arguments for the file.
     pub arguments: Vec<String>,
 }
 
 impl Order {
-    /// The order of `--auto`: all bans' own patches.
+    /// The order of `--auto`: the own patches of all bans.
     #[must_use]
     pub const fn automatic() -> Self {
         let target = Target {

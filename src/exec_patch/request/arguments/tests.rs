@@ -1,4 +1,4 @@
-//! Tests that every argument has one meaning, and that conflicting ones are refused.
+//! Tests that every argument has one meaning, and that conflicting arguments are refused.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Parses single values of the command line.
 //!
-//! In: one argument. Out: a user, a size, an amount and so on within their bounds, or one sentence
+//! In: one argument. Out: a user, a size, a number and so on, within its bounds; or one sentence
 //! that says what was expected.
 
 use std::str::FromStr;
@@ -13,16 +13,16 @@ use crate::container::engine::Engine;
 use crate::exec_patch::request::limits::Quota;
 use crate::sys::clock;
 
-/// The longest time for one container: a day, in seconds.
+/// The longest time limit for one container: a day, in seconds.
 const LONGEST_TIMEOUT: u64 = 86_400;
 
 /// The longest wait for another run: a week, in seconds.
 const LONGEST_WAIT: u64 = 604_800;
 
-/// The most output of one container that is kept: 1 GiB.
+/// The largest limit on the output that is kept of one container: 1 GiB.
 const MOST_OUTPUT: u64 = 1 << 30;
 
-/// The longest name of a run.
+/// The longest text that may name a run, in bytes.
 const LONGEST_RUN: usize = 64;
 
 impl ValueEnum for Engine {
@@ -43,12 +43,12 @@ impl ValueEnum for Engine {
     }
 }
 
-/// The value, or the sentence that says what was expected.
+/// The value, or else the sentence that says what was expected.
 fn expected<T>(value: Option<T>, what: &str) -> Result<T, String> {
     value.ok_or_else(|| format!("expected {what}"))
 }
 
-/// The text, if it fits.
+/// The text, if `fits` is set.
 fn text_if(fits: bool, text: &str, what: &str) -> Result<String, String> {
     expected(fits.then(|| text.to_owned()), what)
 }
@@ -63,7 +63,7 @@ pub(super) fn number(text: &str) -> Result<usize, String> {
     expected(digits(text), "a number such as 1, or 0 for none")
 }
 
-/// A number of containers, or a share of the matches.
+/// A number of containers, or a percentage of the matching ones.
 pub(super) fn share(text: &str) -> Result<Quota, String> {
     expected(
         text.parse().ok(),
@@ -71,7 +71,7 @@ pub(super) fn share(text: &str) -> Result<Quota, String> {
     )
 }
 
-/// The same, but not zero.
+/// A number of containers or a percentage, but not zero.
 pub(super) fn parallel(text: &str) -> Result<Quota, String> {
     match share(text)? {
         Quota::Number(0) | Quota::Percent(0) => {
@@ -81,7 +81,7 @@ pub(super) fn parallel(text: &str) -> Result<Quota, String> {
     }
 }
 
-/// A ban's name as the source takes it.
+/// A ban's ID, by the rules of the list's source.
 pub(super) fn ban(text: &str) -> Result<String, String> {
     text_if(
         source::is_id(text),
@@ -94,7 +94,8 @@ pub(super) fn not_empty(text: &str) -> Result<String, String> {
     text_if(!text.is_empty(), text, "at least one character")
 }
 
-/// `UID` or `UID:GID`. The container defines the names, and no runtime accepts them.
+/// `UID` or `UID:GID`. Names are not allowed: only the container defines them, and no runtime
+/// accepts them.
 pub(super) fn user(text: &str) -> Result<(u32, u32), String> {
     let (user, group) = text.split_once(':').unwrap_or((text, text));
     expected(
@@ -103,12 +104,12 @@ pub(super) fn user(text: &str) -> Result<(u32, u32), String> {
     )
 }
 
-/// A user's or group's number. The last one means "none" to the kernel (setresuid(2)).
+/// The number of a user or a group. The largest number means "none" to the kernel (setresuid(2)).
 fn id(text: &str) -> Option<u32> {
     digits(text).filter(|id| *id != u32::MAX)
 }
 
-/// `NAME=VALUE`.
+/// A variable: `NAME=VALUE`.
 pub(super) fn variable(text: &str) -> Result<String, String> {
     let has_name = text.find('=').is_some_and(|at| at > 0);
     text_if(has_name, text, "NAME=VALUE")
@@ -122,7 +123,7 @@ pub(super) fn directory(text: &str) -> Result<String, String> {
     )
 }
 
-/// Seconds.
+/// A time limit, in seconds.
 pub(super) fn timeout(text: &str) -> Result<u64, String> {
     let seconds = clock::duration(text).filter(|seconds| (1..=LONGEST_TIMEOUT).contains(seconds));
     expected(seconds, "a span from 1s to 24h, such as 90s or 10m")
@@ -134,12 +135,12 @@ pub(super) fn wait(text: &str) -> Result<u64, String> {
     expected(seconds, "a duration of at most 7d, such as 30s or 10m")
 }
 
-/// Seconds since something ended.
+/// The age of a run, in seconds.
 pub(super) fn age(text: &str) -> Result<u64, String> {
     expected(clock::duration(text), "an age such as 12h, 90d or 52w")
 }
 
-/// Bytes.
+/// A size, in bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(['K', 'M', 'G']);
     let unit = match &text[number.len()..] {
@@ -158,7 +159,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     )
 }
 
-/// The name of a run, which cannot be used to form another path.
+/// The ID of a run, its beginning, or `last`. It cannot form another path.
 pub(super) fn run(text: &str) -> Result<String, String> {
     let is_run = (1..=LONGEST_RUN).contains(&text.len())
         && !text.starts_with('-')

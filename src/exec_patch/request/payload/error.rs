@@ -1,7 +1,6 @@
-//! Lists why a patch cannot run, anywhere or in one container.
+//! Lists why a payload cannot run, anywhere or in one container.
 //!
-//! The errors of a payload: their messages and hints. Paths and names in them are hostile and are
-//! quoted.
+//! Holds the messages and the hints. Paths and names in them are hostile and are quoted.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,26 +10,26 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::FileError;
 
-/// Why nothing can run anywhere.
+/// Why the payload can run nowhere.
 #[derive(Debug)]
 pub enum PayloadError {
     /// The file cannot be read.
     File(FileError),
-    /// The script is not a script.
+    /// The file given as a script is not a script.
     Script(PathBuf, NotScript),
-    /// The program is not a program, or would not run.
+    /// The file given as a program is not a program, or would not run.
     Program(PathBuf, NotProgram),
 }
 
 /// Why a file is not a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotScript {
-    /// It is empty.
+    /// The file is empty.
     Empty,
-    /// It is a program.
+    /// The file is a program.
     Program,
-    /// Its first line ends as on Windows, so the kernel would look for an interpreter with that
-    /// name.
+    /// The first line ends with a carriage return, as on Windows. The kernel would look for an
+    /// interpreter whose name ends with one.
     CarriageReturn,
 }
 
@@ -61,7 +60,7 @@ impl std::error::Error for PayloadError {
 }
 
 impl PayloadError {
-    /// What to do about it, if there is advice.
+    /// What the operator can do about the error, if there is advice.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
@@ -83,17 +82,17 @@ impl From<FileError> for PayloadError {
     }
 }
 
-/// Why nothing runs in one container.
+/// Why nothing can run in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoPatch {
     /// The ban has no patch.
     None(String),
-    /// The ban's patch needs a script that nobody gave.
+    /// The ban's patch needs a script, and none was given.
     NeedsScript(String, Digest),
-    /// The script is not the one that the ban's patch needs: the ban, the digest it needs, the
-    /// digest it got.
+    /// The given script is not the one that the ban's patch needs: the ban, the needed digest, the
+    /// digest of the given script.
     OtherScript(String, Digest, Digest),
-    /// What the ban says cannot be run.
+    /// The ban's patch cannot be run: the ban and the reason.
     Unusable(String, &'static str),
 }
 

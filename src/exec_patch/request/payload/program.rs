@@ -1,19 +1,19 @@
 //! Checks whether a program would run in an otherwise empty image.
 //!
-//! In: the name and the bytes of a file, from anybody. Out: nothing, or why it would not. The ELF
-//! header and the program headers are read, as the kernel reads them (elf(5); Linux
-//! fs/binfmt_elf.c): a program for this machine that asks for no interpreter is linked statically.
-//! Not checked: whether it does anything sensible.
+//! In: the name and the bytes of a file, hostile. Out: nothing, or why the program would not run.
+//! The ELF header and the program headers are read as the kernel reads them (elf(5); Linux
+//! fs/binfmt_elf.c). A program for this machine that names no interpreter is linked statically. Not
+//! checked: what the program does.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-/// What every program begins with.
+/// The bytes with which every program begins.
 pub const MAGIC: &[u8] = b"\x7fELF";
 
-/// The number of this machine's instruction set (elf.h, `EM_…`); `None` if its number is not known
-/// here.
+/// The number of this machine's instruction set (elf.h, `EM_…`); `None` if this code does not know
+/// the number.
 const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
     Some(62)
 } else if cfg!(target_arch = "aarch64") {
@@ -28,31 +28,32 @@ const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// The length of the header and of a program header (elf(5), `Elf64_Ehdr`, `Elf64_Phdr`).
+/// The length of the ELF header and of a program header (elf(5), `Elf64_Ehdr`, `Elf64_Phdr`).
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 
-/// `PT_INTERP`: another program starts it, which the image would have to contain.
+/// `PT_INTERP`: the program is started by an interpreter, which the image would have to contain.
 const INTERPRETER: u32 = 3;
 
-/// The names, by prefix, of files that hold many programs in one (`busybox.static`,
+/// Prefixes of the names of files that hold many programs in one (`busybox.static`,
 /// `toybox-x86_64`).
 const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
 
-/// Why it would not run.
+/// Why a program would not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotProgram {
-    /// It is a script.
+    /// The file is a script.
     Script,
-    /// It is something else.
+    /// The file is neither a script nor an ELF file.
     NotElf,
-    /// It is for another machine.
+    /// The program is for another machine.
     Machine,
-    /// It is an object file, a core file, or damaged.
+    /// The file is an object file, a core file, or damaged.
     Form,
-    /// It needs the dynamic linker and libraries of the image.
+    /// The program needs the dynamic linker and libraries from the image.
     Dynamic,
-    /// It is many programs in one, and the name it is started by selects one.
+    /// The file holds many programs in one and selects one of them by the name with which it is
+    /// started.
     ManyInOne,
 }
 
@@ -70,7 +71,7 @@ impl fmt::Display for NotProgram {
 }
 
 impl NotProgram {
-    /// What to do about it.
+    /// What the operator can do about it.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
@@ -83,8 +84,9 @@ impl NotProgram {
     }
 }
 
-/// Checks that a file of this name is not many programs in one (`busybox: 3: applet not found`,
-/// seen with 1.35.0; toybox is another). Not checked: such programs under other names.
+/// Checks that the file's name is not that of many programs in one. Such a file fails when it is
+/// started as `/proc/self/fd/3` (`busybox: 3: applet not found`, seen with 1.35.0; toybox does the
+/// same). Not checked: such files under other names.
 ///
 /// # Errors
 /// [`NotProgram::ManyInOne`].
@@ -99,7 +101,7 @@ pub fn check_name(name: &OsStr) -> Result<(), NotProgram> {
     }
 }
 
-/// Checks that this machine's kernel can start it with nothing else.
+/// Checks that this machine's kernel can start the program without any other file.
 ///
 /// # Errors
 /// [`NotProgram`].
@@ -116,7 +118,7 @@ pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
     if class != 2 || order != own_order || (MACHINE.is_some() && half(bytes, 18) != MACHINE) {
         return Err(NotProgram::Machine);
     }
-    // ET_EXEC, or ET_DYN of a program that can be loaded anywhere.
+    // ET_EXEC, or ET_DYN: a program that can be loaded at any address.
     let kind = half(bytes, 16).filter(|kind| matches!(kind, 2 | 3));
     let headers = kind.and_then(|_| kinds(bytes)).ok_or(NotProgram::Form)?;
     if headers.contains(&INTERPRETER) {
@@ -126,8 +128,8 @@ pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
     }
 }
 
-/// The kinds of the program headers; `None` if they are incomplete, or nothing would be loaded.
-/// Only the entry point distinguishes a shared library without an interpreter from a program.
+/// The types of the program headers; `None` if the headers are incomplete, or if nothing would be
+/// loaded. A shared library without an interpreter differs from a program by its entry point only.
 fn kinds(bytes: &[u8]) -> Option<Vec<u32>> {
     let entry = long(bytes, 24)?;
     let start = usize::try_from(long(bytes, 32)?).ok()?;
@@ -162,7 +164,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// A program with program headers of these kinds, for this machine.
+    /// A program for this machine, with program headers of these types.
     fn program(kinds: &[u32]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER];
         let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);

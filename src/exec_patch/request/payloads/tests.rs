@@ -1,4 +1,4 @@
-//! Tests that what runs is what was typed or signed, and that carried files are sealed.
+//! Tests that exactly the typed or signed payload runs, and that carried files are sealed.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -199,7 +199,7 @@ fn a_signed_script_is_that_file_and_no_other() {
             "the patch of BAN-1 is the script {digest}, and the one that was given is {other}"
         )]
     );
-    // The other bans do not use that script: each has its own patch, or none.
+    // The other bans do not use that script. Each has a patch of its own, or none.
     let mut given = payloads_of(script(&["-v"]), Some(text));
     given.set_signed(true);
     let beside = [
@@ -217,11 +217,11 @@ fn a_signed_script_is_that_file_and_no_other() {
     );
     assert_eq!(told(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(given.in_place_of(&beside), None);
-    // It remains that ban's own if the run is resumed under another list.
+    // The script still counts as that ban's own if the run is resumed under another list.
     let mut later = Payloads::again(given.order().clone(), given.program().cloned(), true);
     later.set_signed(false);
     assert_eq!(told(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
-    // A script that no ban signs runs in place of a signed command, and that is reported.
+    // A script that no ban signs runs in place of a signed command, with a warning.
     let in_place = payloads_of(script(&[]), Some("exit")).in_place_of(&beside);
     assert_eq!(
         in_place.as_deref(),
@@ -235,7 +235,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         payloads_of(order(PatchSource::Signed), None).in_place_of(&beside),
         None
     );
-    // If the ban signs no script, what was typed stays.
+    // If the ban signs no script, the typed script runs.
     let payloads = payloads_of(script(&["a b"]), Some("echo it's")).of_bans(&[ban(
         "BAN-2",
         Severity::Low,

@@ -1,6 +1,6 @@
-//! Formats a run for people.
+//! Formats the text output of a run.
 //!
-//! In: the events of the run. Out: lines, with every name and output in them fit for a terminal;
+//! In: the events of the run. Out: lines in which every name and all output is safe for a terminal;
 //! and a bar on standard error if that is a terminal.
 
 use std::cell::Cell;
@@ -18,23 +18,23 @@ use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{amount, line, span};
 
-/// How many last lines are shown of what failed.
+/// How many of the last lines of output are shown for a failed patch.
 const TAIL: usize = 12;
 
-/// The most lines of that of a whole run: more output of similar failures helps nobody, and it is
-/// in files.
+/// How many such lines are shown in a whole run. More output of similar failures helps nobody; the
+/// files have all of it.
 const MOST_TAILS: usize = 600;
 
-/// The widest that a column gets.
+/// The greatest width of a column.
 const WIDEST: usize = 48;
 
-/// The most names in the bar.
+/// How many container names the bar shows.
 const MOST_NAMED: usize = 4;
 
 /// The width of the column of outcomes.
 const OUTCOME: usize = 19;
 
-/// The widths of the columns, and what is not repeated in each row.
+/// The widths of the columns, and facts that need not be repeated in each row.
 #[derive(Debug)]
 pub(super) struct Columns {
     /// The ban, if the first plan runs only that ban's patch.
@@ -42,12 +42,12 @@ pub(super) struct Columns {
     called: usize,
     place: usize,
     image: usize,
-    /// How many lines of output may still be shown; none once that was reported.
+    /// How many more lines of output may be shown; `None` after the message that no more are shown.
     tails: Cell<Option<usize>>,
 }
 
 impl Columns {
-    /// Wide enough for what is planned.
+    /// Columns that are wide enough for the planned containers.
     pub(super) fn of(plan: &Plan) -> Self {
         let payloads = plan.steps().filter_map(PatchStep::payload);
         let mut bans: Vec<_> = payloads.map(|payload| payload.ban.clone()).collect();
@@ -66,7 +66,7 @@ impl Columns {
         }
     }
 
-    /// A run's first line.
+    /// The first line of a run's output.
     pub(super) fn began(&self, run: &str) -> String {
         match &self.ban {
             Some(ban) => format!("run {run}: patch of {}", line::name(ban)),
@@ -85,8 +85,8 @@ impl Columns {
             .to_owned()
     }
 
-    /// A container that is done, its details, and the last lines of what failed. One whose turn
-    /// never came is only counted at the end.
+    /// The row of a finished patch: the container, the details, and the last lines of output if it
+    /// failed. A container that never started gets no row; the summary counts it.
     pub(super) fn row(
         &self,
         container: &Container,
@@ -132,7 +132,8 @@ impl Columns {
         lines
     }
 
-    /// These lines of output, until a run has shown too many; then, once, that there is more.
+    /// These lines of output, as long as the run has not shown too many. After that, one message
+    /// says that there are more.
     fn shown(&self, tail: Vec<String>) -> Vec<String> {
         match self.tails.get() {
             Some(left) if tail.len() <= left => {
@@ -150,7 +151,7 @@ impl Columns {
         }
     }
 
-    /// A container that cannot be identified.
+    /// The row of a container that cannot be identified.
     pub(super) fn unidentified(
         &self,
         unidentified: &Unaccounted,
@@ -168,7 +169,7 @@ impl Columns {
     }
 }
 
-/// The width of a column with this title.
+/// The width of the column with this title.
 fn widest(plan: &Plan, title: &str, text: fn(&Container) -> String) -> usize {
     let mut width = title.len();
     for planned in &plan.planned {
@@ -177,7 +178,7 @@ fn widest(plan: &Plan, title: &str, text: fn(&Container) -> String) -> usize {
     width.min(WIDEST)
 }
 
-/// The name of a container that cannot be identified.
+/// The name to show for a container that cannot be identified.
 pub(super) fn unidentified(unidentified: &Unaccounted) -> String {
     let id = if unidentified.id.is_empty() {
         unidentified.place.to_string_lossy()
@@ -196,8 +197,8 @@ fn image(container: &Container) -> String {
         .unwrap_or_default()
 }
 
-/// Whether the output is the command's own: if nothing ran it is the runtime's, which the reason
-/// already has.
+/// Whether the output comes from the patch's commands. If nothing ran, the output is the runtime's,
+/// and the reason already quotes it.
 const fn has_run(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Patched
@@ -218,7 +219,7 @@ const fn has_run(outcome: &Outcome) -> bool {
     }
 }
 
-/// The details beside the outcome's name.
+/// The details that follow the outcome's name.
 fn detail(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Patched
@@ -247,7 +248,7 @@ fn detail(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// The last lines of a command's output, each marked as its own and not ours.
+/// The last lines of a command's output, each with a mark, so that no line looks like our own.
 fn tail(text: &str) -> Vec<String> {
     let fit = output::strip(text.as_bytes());
     let lines: Vec<_> = fit.lines().filter(|text| !text.trim().is_empty()).collect();
@@ -257,7 +258,7 @@ fn tail(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A run's end: why it stopped, those that failed, and the numbers.
+/// The lines at the end of a run: why it stopped, the failed containers, and the counts.
 pub(super) fn summary(run: &str, tally: &OutcomeTally, stopped: Option<Halt>) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (not_started, not_ok): (Vec<_>, Vec<_>) = tally
@@ -294,7 +295,7 @@ pub(super) fn summary(run: &str, tally: &OutcomeTally, stopped: Option<Halt>) ->
     lines
 }
 
-/// A progress bar for a person at a terminal, with the containers under way.
+/// A progress bar at a terminal, with the names of the containers under way.
 #[derive(Debug)]
 pub(super) struct Bar {
     bar: ProgressBar,
@@ -302,7 +303,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// A bar with this many steps; hidden if nobody can see it.
+    /// A bar with this many steps; hidden if standard error is no terminal.
     pub(super) fn new(total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(
             Some(total as u64),
@@ -325,7 +326,7 @@ impl Bar {
         self.show();
     }
 
-    /// A container is done, whether it was under way or not.
+    /// Counts a finished patch, whether it was under way or not.
     pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
         let called = container_name(container);
         if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called)
@@ -344,7 +345,7 @@ impl Bar {
         self.bar.finish_and_clear();
     }
 
-    /// Runs something that writes lines, with the bar hidden.
+    /// Runs `write`, which prints lines, with the bar hidden.
     pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)
     }

@@ -1,7 +1,6 @@
 //! Counts the outcomes of a run.
 //!
-//! In: outcomes. Out: their counts, which containers failed, and the exit status that follows.
-//! Pure.
+//! In: outcomes. Out: their counts, the failed containers, and the exit status. Pure.
 
 use std::collections::HashMap;
 
@@ -10,14 +9,14 @@ use crate::exec_patch::journal::ids::ContainerKey;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::Exit;
 
-/// One outcome that was counted.
+/// One counted outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedOutcome {
-    /// The container; none if it cannot be identified.
+    /// The container; `None` if it cannot be identified.
     pub container: Option<ContainerKey>,
-    /// What people call it.
+    /// The name to show for the container.
     pub called: String,
-    /// How it ended.
+    /// The kind of outcome.
     pub kind: OutcomeKind,
 }
 
@@ -25,15 +24,15 @@ pub struct CountedOutcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeTally {
     counted: Vec<Option<CountedOutcome>>,
-    /// For each container its latest instance, by process and start time, and the positions of its
-    /// outcomes.
+    /// For each container, its latest instance (process ID and start time), and the positions of
+    /// that instance's outcomes.
     instances: HashMap<ContainerKey, ((u32, u64), Vec<usize>)>,
 }
 
 impl OutcomeTally {
-    /// Counts an outcome of a container; one with several patches has several outcomes. If it
-    /// vanished and is found again, it was restarted: what was left undone in the earlier instance
-    /// no longer counts.
+    /// Counts an outcome. A container with several patches has several outcomes. If a container
+    /// vanished and is found again, it was restarted: patches that were left undone in the earlier
+    /// instance no longer count.
     pub fn add(&mut self, container: &Container, kind: OutcomeKind) {
         let named = ContainerKey::of(container);
         let instance = (container.pid, container.started);
@@ -82,13 +81,13 @@ impl OutcomeTally {
         self.counted.iter().flatten()
     }
 
-    /// The total.
+    /// How many outcomes were counted.
     #[must_use]
     pub fn total(&self) -> usize {
         self.all().count()
     }
 
-    /// Each outcome that occurred, and how often.
+    /// Each kind of outcome that occurred, and how often.
     pub fn counts(&self) -> impl Iterator<Item = (OutcomeKind, usize)> {
         let count = |kind| self.all().filter(|counted| counted.kind == kind).count();
         OutcomeKind::ALL
@@ -97,12 +96,12 @@ impl OutcomeTally {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Those that failed.
+    /// The outcomes that are not ok.
     pub fn not_ok(&self) -> impl Iterator<Item = &CountedOutcome> {
         self.all().filter(|counted| !counted.kind.is_ok())
     }
 
-    /// The exit status.
+    /// The exit status for these outcomes.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match (self.total(), self.not_ok().next()) {
@@ -118,7 +117,7 @@ mod tests {
     use super::super::tests::container;
     use super::*;
 
-    /// Counts these, each a container's name, its first process and an outcome.
+    /// Counts these outcomes, each given as a container's name, its first process and a kind.
     fn tally(outcomes: &[(&str, u32, OutcomeKind)]) -> OutcomeTally {
         let mut tally = OutcomeTally::default();
         outcomes.iter().for_each(|(name, pid, kind)| {

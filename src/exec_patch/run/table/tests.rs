@@ -1,4 +1,4 @@
-//! Tests that what is printed is complete, and fit for a terminal.
+//! Tests that the printed output is complete, and safe for a terminal.
 
 use std::path::PathBuf;
 
@@ -258,7 +258,7 @@ fn four_hundred_that_were_not_started_are_one_line() {
             columns().row(&container, None, &Outcome::NotStarted, None),
             [""; 0]
         );
-        // It has two patches.
+        // This container has two patches.
         [1, 2]
             .iter()
             .for_each(|_| tally.add(&container, OutcomeKind::NotStarted));
