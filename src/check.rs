@@ -1,11 +1,11 @@
-//! Answers `embargo check`: is a container or an image of this node banned?
+//! Answers `embargo check`: whether a container or an image on this node is banned.
 //!
-//! It gives the gate's verdict for what already exists, by the gate's own evaluator. In: the
-//! arguments after `check`, and the node as it is: settings, list, engines' stores, runtimes'
-//! state. Out: an [`Answer`] on standard output and an exit status: 0 clear, 2 banned, 3 could not
-//! say, 4 not found. Nothing is started or stopped. As for a start, a resolved chain is kept for
-//! the next time, where the caller may write it, and containerd is asked for what its database does
-//! not say. A user who is not root sees his own stores and those that root lets him read.
+//! The verdict comes from the gate's own evaluator. In: the arguments after `check`, and the node:
+//! settings, list, engines' stores and runtimes' state. Out: an [`Answer`] on standard output, and
+//! an exit status: 0 clear, 2 banned, 3 could not tell, 4 not found. Nothing is started or stopped.
+//! As at a start, a resolved chain is cached if the caller may write the cache, and containerd is
+//! asked what its database does not say. A user who is not root sees his own stores, and those that
+//! root lets him read.
 
 pub mod answer;
 
@@ -33,7 +33,7 @@ use crate::sys::process;
 use crate::verdict::listed::List;
 use crate::verdict::{self, break_glass, leniency};
 
-/// What messages begin with.
+/// The program's name, with which messages begin.
 const PROGRAM: &str = "embargo check";
 
 /// The help text.
@@ -57,10 +57,10 @@ oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - fo
 
 Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found, 64 wrong usage, 1 failed.";
 
-/// The gate's version, which `--version` alone does not print: the runtime answers that.
+/// The gate's version. `embargo --version` does not print it: the real runtime answers that.
 const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 
-/// What was asked.
+/// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     Help,
@@ -73,20 +73,20 @@ enum Asked {
     Outside(Outside),
 }
 
-/// An image outside any engine, which `embargoctl` can read.
+/// A question about an image outside any engine. Only `embargoctl` can read such images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
-    /// Where it is, as it was typed.
+    /// The image's place, as it was typed.
     pub word: String,
-    /// The list to use; the node's if none was named.
+    /// The list to use. `None` for the node's own.
     pub list: Option<PathBuf>,
-    /// The keyset that it must be signed for; the node's if none was named.
+    /// The keyset for which the list must be signed. `None` for the node's own.
     pub keyset: Option<PathBuf>,
-    /// How to answer.
+    /// The form of the answer.
     pub form: Form,
 }
 
-/// How an answer is printed.
+/// The form in which an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Lines for people.
@@ -95,27 +95,27 @@ pub enum Form {
     Json,
 }
 
-/// The result of a question.
+/// The result of [`run`].
 #[derive(Debug)]
 pub enum Ran {
-    /// It was answered.
+    /// The question was answered.
     Done(Exit),
-    /// It is about an image outside any engine.
+    /// The question is about an image outside any engine, and is for `embargoctl` to answer.
     Outside(Outside),
 }
 
-/// The prefixes of an image's name that is outside any engine; an image config on standard input is
-/// `-` alone.
+/// The prefixes that name an image outside any engine. The name `-` stands for an image config on
+/// standard input.
 const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
-/// Whether a word may name an image outside any engine, existing or not. `oci:1.0` is also a name
-/// with a tag.
+/// Whether the name may mean an image outside any engine, whether that exists or not. `oci:1.0` may
+/// also be an image `oci` with a tag.
 fn may_be_outside(word: &str) -> bool {
     word == "-" || OUTSIDE.iter().any(|transport| word.starts_with(transport))
 }
 
-/// Whether it can only name one: if there is no such place, a name with a tag is searched for in
-/// the engines first.
+/// Whether the name certainly means an image outside any engine. If it could also be a name with a
+/// tag and there is no file of that name, the engines are searched first.
 fn is_outside(word: &str) -> bool {
     let is_there = || {
         word.split_once(':')
@@ -124,7 +124,7 @@ fn is_outside(word: &str) -> bool {
     may_be_outside(word) && (!image::is_name(word) || is_there())
 }
 
-/// Arguments that make no question.
+/// Why the arguments are not a valid question.
 #[derive(Debug, PartialEq, Eq)]
 enum UsageError {
     Flag(String),
@@ -158,9 +158,9 @@ impl Error for UsageError {}
 /// Why there is no answer.
 #[derive(Debug)]
 enum CheckError {
-    /// The settings cannot be used; with what break-glass does all the same.
+    /// The settings cannot be used. The lines say what break-glass still does.
     Settings(SettingsError, Vec<String>),
-    /// Nothing was found; with what could not be read on the way.
+    /// Nothing, or more than one thing, was found. The lines say what could not be read.
     Find(FindError, Vec<String>),
 }
 
@@ -200,7 +200,7 @@ impl CheckError {
         }
     }
 
-    /// The outcome of that. "Not here" is only certain if everything could be read.
+    /// The outcome of the error. "Not found" is certain only if everything could be read.
     fn outcome(&self) -> Outcome {
         match self {
             Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => Outcome::NotFound,
@@ -210,7 +210,7 @@ impl CheckError {
         }
     }
 
-    /// What to do about it, if there is advice.
+    /// What the user can do about the error, if there is advice.
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Find(_, faults) if !faults.is_empty() && !process::is_privileged() => {
@@ -237,8 +237,8 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the arguments after it, unless they are about an image outside any
-/// engine, or about one that no engine has and that may be outside.
+/// Runs `embargo check` with the arguments after it. Leaves the question to `embargoctl` if it is
+/// about an image outside any engine, or if no engine has the image and it may be outside.
 #[must_use]
 pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     let (word, search, form) = match asked(words) {
@@ -261,8 +261,8 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
             Timestamp::now(),
         ) {
             Ok(answer) => say(&answer, form),
-            // No engine that could be asked has an image of that name: most likely the file is
-            // missing. It is "could not say" either way.
+            // No engine that could be read has an image with this name, so most likely it names a
+            // file that is missing. In both cases the exit status is 3.
             Err(CheckError::Find(FindError::Nothing(..), _))
                 if search != SearchFor::Container && may_be_outside(&word) =>
             {
@@ -278,7 +278,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     )
 }
 
-/// Prints an answer.
+/// Prints an answer, and returns the exit status.
 #[must_use]
 pub fn say(answer: &Answer, form: Form) -> Exit {
     warn(&answer.faults);
@@ -289,17 +289,17 @@ pub fn say(answer: &Answer, form: Form) -> Exit {
     printed(&text, answer.outcome.exit())
 }
 
-/// Why there is no answer.
+/// The text for a question that has no answer.
 pub struct NoAnswer<'a> {
-    /// What failed.
+    /// What went wrong.
     pub error: &'a (dyn Error + 'static),
-    /// What could not be read on the way.
+    /// What could not be read, one line each.
     pub faults: &'a [String],
-    /// What to do about it, if there is advice.
+    /// What the user can do about the error, if there is advice.
     pub hint: Option<&'a str>,
-    /// What lets containers start all the same.
+    /// What lets containers start on this node all the same.
     pub notes: &'a [String],
-    /// What is known in spite of it.
+    /// The outcome that decides the exit status.
     pub outcome: Outcome,
 }
 
@@ -318,7 +318,7 @@ pub fn fail(word: &str, none: &NoAnswer<'_>, form: Form) -> Exit {
 }
 
 impl NoAnswer<'_> {
-    /// The one JSON object.
+    /// The error as one JSON object.
     fn json(&self, word: &str) -> String {
         let object = serde_json::json!({
             "asked": word,
@@ -378,7 +378,7 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
         .ok_or(UsageError::NoWord)?;
     let names_a_list = list.is_some() || keyset.is_some();
     match search {
-        // A named list is used only for these.
+        // `--list` and `--keyset` are only allowed for images outside any engine.
         SearchFor::Either | SearchFor::Image
             if is_outside(&word) || (names_a_list && may_be_outside(&word)) =>
         {
@@ -398,7 +398,8 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
     }
 }
 
-/// The answer about `word`, with the stores at the `usual` places and at the settings'.
+/// Answers the question about `word`. Stores are searched at the `usual` places and at those in the
+/// settings.
 fn answer(
     word: &str,
     search: SearchFor,
@@ -418,7 +419,7 @@ fn answer(
     node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(word, search, &mut faults);
-    // Something whose name could not be read may have this name, too.
+    // If a name could not be read, it may be the name that was asked for.
     let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
     let faults: Vec<_> = node
         .faults()
@@ -469,7 +470,8 @@ fn answer(
         .map(|found| found.outcome)
         .max()
         .unwrap_or(Outcome::Unknown);
-    // A user asks about what he can see; root also hears what may exist.
+    // The question of a user is about what he can read. For root, something that could not be read
+    // makes the answer uncertain.
     if unread > 0
         && outcome == Outcome::Clear
         && process::is_privileged()
@@ -493,7 +495,7 @@ fn answer(
     })
 }
 
-/// What break-glass does where the settings cannot be used.
+/// What break-glass still does on a node whose settings cannot be used.
 #[must_use]
 pub fn notes_on_broken_settings(paths: &Paths, now: Timestamp) -> Vec<String> {
     leniency::of_broken_settings(break_glass::load(paths).as_ref(), now)

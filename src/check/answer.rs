@@ -1,8 +1,8 @@
-//! Formats the answer of `embargo check`.
+//! Formats the answers of `embargo check`.
 //!
-//! In: what was found and judged; names, reasons and paths in it are hostile. Out: a few lines for
-//! people, or one JSON object for programs, whose fields are stable. Text for people is escaped
-//! line by line; JSON does its own escaping.
+//! In: the containers and images that were found, and the verdicts on them. Names, reasons and
+//! paths in them are hostile. Out: a few lines of text, or one JSON object with stable fields. Text
+//! is escaped line by line; JSON does its own escaping.
 
 use serde::Serialize;
 
@@ -22,23 +22,23 @@ use crate::verdict::leniency::{self, Leniency};
 use crate::verdict::listed::{BanFound, List};
 use crate::verdict::{self, Judgement, Verdict};
 
-/// Whether something is banned.
+/// Whether a container or an image is banned. The worst outcome is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Nothing holds against it.
+    /// It is not banned.
     Clear,
-    /// Nothing has that name.
+    /// No container or image with this name was found.
     NotFound,
-    /// It is not known.
+    /// Whether it is banned is not known.
     Unknown,
-    /// A ban in effect holds for it.
+    /// A ban in effect matches it.
     Banned,
 }
 
 impl Outcome {
-    /// The outcome of a judgement: an admission by audit mode, break-glass or a lenient setting
-    /// does not make anything clear.
+    /// The outcome of a verdict. Something that only starts because of audit mode, break-glass or a
+    /// lenient setting is not clear.
     #[must_use]
     pub fn of(subject: &Subject, bans: &Bans, judgement: &Judgement) -> Self {
         if judgement
@@ -63,7 +63,7 @@ impl Outcome {
         }
     }
 
-    /// The exit status.
+    /// The exit status for this outcome.
     #[must_use]
     pub const fn exit(self) -> Exit {
         match self {
@@ -89,25 +89,26 @@ impl Outcome {
 pub struct Answer {
     /// The name that was asked about.
     pub asked: String,
-    /// The most severe outcome of all that was found.
+    /// The worst outcome of everything that was found.
     pub outcome: Outcome,
-    /// Whether the gate does anything on this node.
+    /// Whether this node is armed: it has settings, so the gate may refuse something.
     pub armed: bool,
-    /// The list that was used; `None` if there was no authentic one.
+    /// The list that was used. `None` if there is no authentic list.
     pub list: Option<List>,
-    /// Why there is no list, or why the current one was skipped.
+    /// Why there is no list, or why the list in force was skipped and its second copy used.
     pub list_fault: Option<String>,
-    /// What the name means here.
+    /// The containers and images with this name.
     pub found: Vec<Found>,
-    /// What could not be read on the way, one line each.
+    /// What could not be read, one line each.
     pub faults: Vec<String>,
-    /// What on this node lets banned containers start, or fails to, for people.
+    /// What lets banned containers start on this node, or was meant to and does not. The text
+    /// output shows these lines.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// What on this node lets banned containers start, or was meant to and does not. Leniency is only
-/// noted if it makes a difference.
+/// Notes on what lets banned containers start on this node, and on a break-glass file that has no
+/// effect. Audit mode and an open break-glass are only noted if they change a verdict.
 pub fn notes<'a>(
     judgements: impl Iterator<Item = &'a Judgement>,
     settings: Option<&Settings>,
@@ -129,7 +130,7 @@ pub fn notes<'a>(
         .collect()
 }
 
-/// One container or image.
+/// One container or image, with the verdict on it.
 #[derive(Debug, Serialize)]
 pub struct Found {
     kind: &'static str,
@@ -139,9 +140,9 @@ pub struct Found {
     names: Vec<String>,
     asked_for: Option<String>,
     running: Option<bool>,
-    /// Whether it is banned.
+    /// Whether the container or image is banned.
     pub outcome: Outcome,
-    /// Whether the gate lets it start.
+    /// Whether the gate would let it start.
     starts: bool,
     made_of: Option<MadeOf>,
     fault: Option<String>,
@@ -149,7 +150,7 @@ pub struct Found {
     messages: Vec<String>,
 }
 
-/// An image's digests.
+/// The digests and labels of an image.
 #[derive(Debug, Serialize)]
 struct MadeOf {
     name: Option<String>,
@@ -164,13 +165,13 @@ struct MadeOf {
 /// One layer.
 #[derive(Debug, Serialize)]
 struct Layer {
-    /// Unknown if the engine kept only the chain names.
+    /// `None` if the engine kept only chain IDs.
     diff_id: Option<String>,
     chain_id: String,
 }
 
 impl Found {
-    /// What is reported about one subject. Without `settings` the gate does nothing on this node.
+    /// Describes the verdict on one container or image. Without `settings` the node is not armed.
     #[must_use]
     pub fn new(subject: &Subject, judged: &Judged, settings: Option<&Settings>) -> Self {
         let Judged {
@@ -203,7 +204,7 @@ impl Found {
             Verdict::Admit(_) => judgement.withheld.as_ref(),
         };
         let mut messages: Vec<_> = match (settings, bans) {
-            // Such a node refuses nothing and sends no event.
+            // A node that is not armed refuses nothing and sends no event.
             (None, Bans::Known(_)) => verdict::pull_doubt(origin, bans).into_iter().collect(),
             (None, Bans::Missing(_)) => vec![
                 "only a ban list can tell whether it is banned, and this node has none".to_owned(),
@@ -281,7 +282,8 @@ impl Found {
                 line("", &format!("  reason: {}", ban.reason)),
             ]);
         }
-        // A ban that holds gives the reason; one that does not hold is no cause for doubt.
+        // A ban in effect is printed already, with its reason. A ban that is not in effect is
+        // printed too, and leaves no doubt.
         if self.bans.is_empty() || self.outcome == Outcome::Unknown {
             lines.extend(self.messages.iter().map(|message| line("", message)));
         }
@@ -355,7 +357,7 @@ impl MadeOf {
 }
 
 impl Answer {
-    /// The answer for people: no line end after the last line.
+    /// The answer as text, without a line feed at the end.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
@@ -377,19 +379,19 @@ impl Answer {
         lines.join("\n")
     }
 
-    /// The answer for programs: one JSON object.
+    /// The answer as one JSON object.
     #[must_use]
     pub fn json(&self) -> String {
         crate::report::json::pretty(self)
     }
 }
 
-/// A line for each note.
+/// Formats each note as a line.
 pub(super) fn note_lines(notes: &[String]) -> Vec<String> {
     notes.iter().map(|note| line("note", note)).collect()
 }
 
-/// One line: its subject and its text, escaped.
+/// One line of the answer, escaped: a heading and a text.
 fn line(head: &str, rest: &str) -> String {
     format!("{head:<9} {}", one_line(rest))
 }

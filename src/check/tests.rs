@@ -1,4 +1,4 @@
-//! Tests `embargo check` on stores that real engines wrote, with lists of our own.
+//! Tests `embargo check` on stores that real engines wrote, with lists made for the tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A node with Docker's and Podman's stores, and whatever a test puts there.
+/// A node with stores of Docker and Podman. A test may add files.
 struct Place {
     root: tempfile::TempDir,
     paths: Paths,
@@ -50,7 +50,7 @@ impl Place {
         self
     }
 
-    /// The list with this source, signed and in force.
+    /// Puts a signed list with these bans in force.
     fn with_list(self, bans: &str) -> Self {
         self.put(&self.paths.keyset, keyset(&[1], 1).text().as_bytes());
         self.put(&self.paths.list, &list(&parse(bans), &terms(412), &[1]));
@@ -87,14 +87,14 @@ impl Place {
         line::causes(&self.error(word, search))
     }
 
-    /// The output, without the path of the checkout.
+    /// The answer as text, without the path of the checkout.
     fn text(&self, word: &str) -> String {
         self.answer(word)
             .text()
             .replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"), "…")
     }
 
-    /// The chain ID of an image's lowest layers.
+    /// The chain ID of an image's lowest layers, as many as `layers` says.
     fn chain_id(&self, image: &str, layers: usize) -> String {
         let json: serde_json::Value = serde_json::from_str(&self.answer(image).json()).unwrap();
         json["found"][0]["made_of"]["layers"][layers - 1]["chain_id"]
@@ -178,8 +178,9 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         )
         .unwrap_err();
         assert_eq!(error.outcome(), Outcome::Unknown, "{text:?}: {error}");
-        // Something clear was found, and the unreadable one may have that name as well: that is not
-        // this user's business.
+        // A clear container was found, and the container that could not be read may have the same
+        // name. This makes the answer uncertain for root, but not for a user, who asks about what
+        // he can read.
         let expected = if process::is_privileged() {
             Outcome::Unknown
         } else {
@@ -190,7 +191,7 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         let note =
             "note      cannot tell whether anything else has this name: 1 place could not be read";
         assert_eq!(text.contains(note), process::is_privileged(), "{text}");
-        // No two containers have one ID.
+        // A container ID is unique, so the container that could not be read cannot have this ID.
         let id = place.answer("empty-1").found.remove(0);
         let whole: serde_json::Value = serde_json::to_value(id).unwrap();
         assert_eq!(
@@ -439,8 +440,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Found in review: an unreadable file of names gave no digest, so something banned by its
-/// manifest's digest was clear.
+/// Found in review: when Docker's file of names could not be read, no manifest digest was known. A
+/// container that was banned by its manifest's digest then counted as clear.
 #[test]
 fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
     let of = |kind| {
@@ -481,7 +482,7 @@ fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
         );
         assert!(!text.contains("would not start"), "{what}: {text}");
     }
-    // The doubt is reported even beside a ban that only warns.
+    // The doubt is reported even when another ban warns.
     let warned = Place::new()
         .ban_of_base()
         .replace("severity", "action = \"warn\"\nseverity");
@@ -530,7 +531,8 @@ fn containers_of_podman_are_found_by_name_too_and_a_name_in_two_engines_is_both(
     assert_eq!(both, 2);
 }
 
-/// CRI-O and Podman share a store, and the commands named different engines for the same container.
+/// CRI-O and Podman share a store. Once, the commands of this program named different engines for
+/// the same container.
 #[test]
 fn a_container_is_named_by_the_engine_that_made_it() {
     let place = Place::new().with_settings("#\n");
@@ -558,7 +560,7 @@ fn a_container_is_named_by_the_engine_that_made_it() {
     }
 }
 
-/// How many containers are found if Docker has one of the same name.
+/// How many containers are found when Docker has a container of the same name.
 fn answer_of_both(place: &Place, name: &str) -> usize {
     let data_root = place.root.path().join("docker");
     let id = "ab".repeat(32);
@@ -687,7 +689,7 @@ fn the_words_are_read_as_the_help_says() {
         (&["web", "-V"], Ok(Asked::Version)),
         (&["-"], outside("-", None, None)),
         (&["oci:./directory"], outside("oci:./directory", None, None)),
-        // There is such a directory where tests run.
+        // Tests run in a directory in which `src` exists.
         (&["oci:src"], outside("oci:src", None, None)),
         (&["oci:1.0"], about("oci:1.0", SearchFor::Either, text)),
         (

@@ -1,5 +1,4 @@
-//! Locks the files by which this node trusts lists, so that only one command at a time changes
-//! them.
+//! Locks the files by which this node trusts lists: one command at a time may change them.
 //!
 //! In: the directory of the node's list. Out: a lock, held until it is dropped or its process ends.
 //! `install` and `keyset rotate` hold it: both compare the list, the floor and the keyset with one

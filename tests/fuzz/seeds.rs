@@ -1,13 +1,13 @@
-//! Writes seed inputs that reach far into the parsers.
+//! Writes seed inputs for the fuzz targets, which reach deep into the parsers.
 //!
-//! `seeds DIRECTORY` writes them to `DIRECTORY/TARGET/`, where libFuzzer starts from them.
+//! `seeds DIRECTORY` writes them to `DIRECTORY/TARGET/`, where libFuzzer reads them.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "a tool of the tests"
 )]
 
-// Only for the counters of its runtime and the flags of `run`.
+// Linked only because the flags of `run` need the counters of libFuzzer's runtime.
 use libfuzzer_sys as _;
 
 use std::fs;
@@ -24,7 +24,7 @@ use embargo::sys::clock::Timestamp;
 
 const DIGEST: &str = "sha256:3f39089e90831c3ef411fc78853180417a4e2624a2fe58c3a8f7ee5f2d0d2d5e";
 
-/// A source that uses everything that a source can have.
+/// A source that uses every key of the format.
 const SOURCE: &str = r#"[[ban]]
 id = "BAN-1"
 reason = "why"
@@ -53,7 +53,7 @@ timeout = "5m"
 user = "0:0"
 "#;
 
-/// A keyset that follows the target's, as far as possible without its key.
+/// A keyset that would follow the one in the target, but lacks a signature of the target's key.
 const KEYSET: &str = "embargo/banlist-keyset/v1\norigin: bans.example.com/prod\nkeyset: 2\nissued: 2026-11-20T14:00:00Z\nexpires: 2028-11-20T14:00:00Z\n\
     threshold: root=1 list=1 lift=1\nkey root key-1 ed25519 AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n\
     key list key-2 minisign RWQxMjM0NTY3OAYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYG\n\n\u{2014} key-1 AAAAAAAA\n";
@@ -171,8 +171,8 @@ fn containerd() -> Vec<Vec<u8>> {
     ]
     .concat();
     let length = u8::try_from(answer.len()).unwrap();
-    // HTTP/2: a header frame with `:status: 200`, and a data frame with one gRPC message, which
-    // ends the stream.
+    // An HTTP/2 answer: a header frame with `:status: 200`, and a data frame with one gRPC message.
+    // The data frame ends the stream.
     let headers = [&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88][..]].concat();
     let data = [
         &[0, 0, length + 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, length][..],
@@ -188,7 +188,7 @@ fn containerd() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A leaf page of a bbolt database with one bucket, `v1`, kept in line and empty.
+/// A leaf page of a bbolt database. It has one bucket, `v1`, which is stored inline and is empty.
 fn bolt_page() -> Vec<u8> {
     let mut page = vec![0; 4096];
     page[0] = 2; // its number
@@ -242,7 +242,7 @@ fn list() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A head as nobody should write it: the search starts where a careless reader goes wrong.
+/// Malformed variants of a head. Each has a fault that a careless parser might accept.
 fn abused(head: &str) -> Vec<Vec<u8>> {
     let signed = |lines: &str| format!("{head}\n{lines}");
     let abused = [
@@ -253,14 +253,14 @@ fn abused(head: &str) -> Vec<Vec<u8>> {
         head.replace('\n', "\r\n"),
         format!("\u{feff}{head}"),
         signed(&"\u{2014} key-1 AAAAAAE=\n".repeat(17)),
-        // The last letter before the padding carries bits that mean nothing.
+        // The last letter before the padding has bits that are not part of any byte.
         signed("\u{2014} key-1 AAAAAAF=\n"),
         signed("\u{2014} key-1 AAAA=AAA\n\n"),
     ];
     abused.map(String::into_bytes).into()
 }
 
-/// What the tools wrote, and each signature after its key, as the gate gets them.
+/// The files that real tools wrote. Also each key followed by its signature, as the gate gets them.
 fn signatures() -> Vec<Vec<u8>> {
     let directory = Path::new(concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -1,5 +1,4 @@
-//! Tests signatures of this machine's real tools, attached as people do it, and the errors for
-//! signatures that cannot be attached.
+//! Tests signatures of this machine's real tools, and the errors for unusable signatures.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Fuzzes the scanner: no arguments make it panic, invent what was not typed, or miss a command.
+//! Fuzzes the reader of command lines: no arguments make it panic or miss a command.
 #![no_main]
 
 use std::ffi::OsStr;
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     }));
 });
 
-/// Whether a value is a piece of one of the arguments.
+/// Whether a value is a part of one of the arguments, and not invented by the reader.
 fn typed(value: &OsStr, words: &[&OsStr]) -> bool {
     let (start, end) = (
         value.as_bytes().as_ptr_range().start,
@@ -74,7 +74,8 @@ fn check(reading: &Reading<'_>, words: &[&OsStr]) {
     assert!(LogTarget::of(&globals).is_none_or(|log| !log.target.is_empty()));
 }
 
-/// `COMMAND --bundle B ID`, in which nothing looks like a flag, is read the same way by everyone.
+/// The parts of `COMMAND --bundle B ID`, if no other argument looks like a flag. Every runtime
+/// reads this form the same way, so the reader must find it.
 fn simple<'a>(words: &[&'a OsStr]) -> Option<(StartCommand, &'a OsStr, &'a OsStr)> {
     let &[command, flag, bundle, id] = words else {
         return None;

@@ -1,5 +1,4 @@
-//! Fuzzes the readers of containerd's answers and databases: none makes the gate panic or loop
-//! forever.
+//! Fuzzes the readers of containerd's answers and databases: none panics or loops forever.
 #![no_main]
 
 use std::time::{Duration, Instant};
@@ -23,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     look(&with_meta(bytes));
 });
 
-/// Searches a database for what the gate asks.
+/// Makes the gate's queries to a database.
 fn look(file: &[u8]) {
     let database = Database::new(file);
     let begun = Instant::now();
@@ -41,8 +40,8 @@ fn look(file: &[u8]) {
     );
 }
 
-/// The bytes as pages behind a meta page whose checksum is right: without it nothing behind it
-/// would ever be read.
+/// A database file: a meta page with a correct checksum, then the bytes as pages. Without the
+/// checksum, nothing after the meta page would be read.
 fn with_meta(bytes: &[u8]) -> Vec<u8> {
     let mut meta = vec![0; PAGE];
     meta[8] = 4; // meta page

@@ -1,5 +1,4 @@
-//! Fuzzes the readers of Docker's layer store: no file makes them panic, or yields a name that
-//! leads out of the store.
+//! Fuzzes the readers of Docker's layer store: no file makes them panic or leave the store.
 #![no_main]
 
 use embargo::lineage::docker::{self, DockerRecord};

@@ -1,5 +1,6 @@
-//! Fuzzes exec-patch: no runtime state, runtime spec, output of a command or journal line makes it
-//! panic, or report what it must not.
+//! Fuzzes exec-patch: no state, runtime spec, command output or journal line makes it panic.
+//!
+//! Nor may any of these make it report an unsafe text, or start a process with another user.
 #![no_main]
 
 use embargo::container::runtime::RuntimeKind;
@@ -36,7 +37,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The started process is the container's own except for what is asked for, whatever the spec says.
+/// The process that is started has the container's own confinement, except for what the caller
+/// asked for, whatever the spec says.
 fn process(bytes: &[u8]) {
     let Ok(spec) = ProcessSpec::parse(bytes) else {
         return;
@@ -54,7 +56,7 @@ fn process(bytes: &[u8]) {
         (&process["terminal"], &process["args"][0]),
         (&false.into(), &"sh".into())
     );
-    // A runtime takes a missing number for root's, and accepts nothing but a number.
+    // A runtime takes a missing ID for root's, and accepts only a number.
     let number = |key: &str| process["user"][key].as_u64().unwrap_or(0);
     assert_eq!((number("uid"), number("gid")), (0, 0));
     let environment = process["env"]
@@ -75,7 +77,7 @@ fn process(bytes: &[u8]) {
     );
 }
 
-/// What is read stays the same when it is written and read again.
+/// A value that was read is the same after it is written and read again.
 fn returns<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(bytes: &[u8]) {
     let Ok(read) = serde_json::from_slice::<T>(bytes) else {
         return;

@@ -1,5 +1,6 @@
-//! Fuzzes the parsers of image configs, manifests, indexes and digests: none panics, or returns a
-//! chain that does not hash.
+//! Fuzzes the parsers of image configs, manifests, indexes and digests.
+//!
+//! None may panic, or return a chain whose chain IDs are not the hashes of its layers.
 #![no_main]
 
 use embargo::lineage::chain;

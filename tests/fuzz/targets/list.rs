@@ -1,8 +1,8 @@
-//! Fuzzes the readers of lists, keysets, floors and sources: none panics, and the linter passes
-//! nothing from which no list can be built.
+//! Fuzzes the parsers of lists, keysets, floors and sources: none panics.
 //!
-//! A list whose head no key has signed is not read any further, so the parts behind the head are
-//! given heads that fit them.
+//! The linter must report an error for every source from which no list can be built. A list without
+//! a signature is not read beyond its head. So that the rest of a list is read too, it gets a head
+//! that fits.
 #![no_main]
 
 use std::path::Path;
@@ -48,12 +48,13 @@ fuzz_target!(|bytes: &[u8]| {
     source(text, bytes);
 });
 
-/// A keyset has one spelling, and none follows another whose key has not signed it.
+/// A keyset has only one valid form. No keyset may follow another one without the signature of that
+/// keyset's key.
 fn keyset(bytes: &[u8]) {
     let Ok(signed) = SignedKeyset::parse(bytes) else {
         return;
     };
-    // The empty line may be there before anybody has signed.
+    // The empty line before the signatures may be there without any signature.
     assert!(signed.signatures.is_empty() || signed.note().as_bytes() == bytes);
     assert_eq!(signed.keyset.text(), signed.text);
     let public =
@@ -72,8 +73,8 @@ fn keyset(bytes: &[u8]) {
     assert!(rotation::next(&old, bytes).is_err());
 }
 
-/// What the strict reading refuses is an error of the linter's, and what it accepts is read the
-/// same way.
+/// The linter must report an error for a source that the strict parser refuses. Both must read the
+/// same bans from a source that the strict parser accepts.
 fn source(text: &str, bytes: &[u8]) {
     let path = Path::new("bans.toml");
     let open = |_: &Path| Ok(bytes.to_vec());

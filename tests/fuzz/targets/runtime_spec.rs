@@ -1,5 +1,4 @@
-//! Fuzzes the gate with a bundle's `config.json`, its path and a table of mounts: none makes it
-//! panic.
+//! Fuzzes the gate with a bundle's `config.json`, its path and a mount table: none makes it panic.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Fuzzes the settings: no file makes the gate panic, or sends two calls of it to two runtimes.
+//! Fuzzes the settings: no file makes the gate panic, or call two different runtimes.
 #![no_main]
 
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Fuzzes the readers of public keys and signatures, and of files with either: none panics.
+//! Fuzzes the parsers of public keys, signatures and files with either: none panics.
 //!
-//! The gate parses a signature's forms on every start of a container; the files are read by
-//! authors.
+//! The gate parses signatures at every start of a container. The files are read on an author's
+//! machine.
 #![no_main]
 
 use embargo::banlist::key::sshsig::{Envelope, SshKey};
@@ -18,8 +18,8 @@ const ALL: [Algorithm; 4] = [
 const HEAD: &[u8] = include_bytes!("../../fixtures/signatures/head");
 
 fuzz_target!(|bytes: &[u8]| {
-    // The first byte is the length of the key before the signature: keys and signatures have zero
-    // bytes of their own.
+    // The first byte is the length of the key, which is followed by the signature. No separator
+    // would work, because keys and signatures contain every byte.
     if let Some((length, rest)) = bytes.split_first() {
         let (key, signature) = rest.split_at(usize::from(*length).min(rest.len()));
         for algorithm in ALL {

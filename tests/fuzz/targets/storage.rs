@@ -1,5 +1,4 @@
-//! Fuzzes the readers of containers/storage: no file makes them panic, or find a record under
-//! another ID.
+//! Fuzzes the readers of containers/storage: none panics or finds a record with a wrong ID.
 #![no_main]
 
 use std::path::Path;

@@ -1,9 +1,9 @@
-//! Tests each finding with its line and text, correct sources without a finding, and that a source
-//! from which no list can be built never passes.
+//! Tests the findings of `list lint`: each one's line and text, and sources that have none.
 //!
-//! In the sources and the expected lines, `<d a>` stands for the diff ID of the layer `a`, `<c a
-//! b>` for the chain ID of `a` with `b` above it, `<i app>` for the image ID of the image `app`,
-//! `<m app>` for its manifest's digest, and `<x app>` for its index's digest.
+//! Placeholders in the sources and the expected lines: `<d a>` is the diff ID of the layer `a`,
+//! `<c a b>` the chain ID of `a` with `b` above it, `<i app>` the image ID of the image `app`,
+//! `<m app>` the digest of its manifest, and `<x app>` the digest of its index. A source from which
+//! no list can be built must always have an error.
 
 use std::collections::HashMap;
 
