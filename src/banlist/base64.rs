@@ -1,12 +1,12 @@
 //! Encodes and decodes keys and signatures as text.
 //!
-//! Standard Base 64 with padding (RFC 4648, section 4), in its one canonical form: no line breaks,
-//! no missing padding, no stray bits in the last character. So a signed note has exactly one
-//! spelling. The input is hostile; the caller bounds its size.
+//! Standard Base 64 with padding (RFC 4648, section 4), in its canonical form only: no line breaks,
+//! no missing padding, no unused bits set in the last character. So a signed note can be written in
+//! exactly one way. The input is hostile; the caller limits its size.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The text of `bytes`.
+/// Encodes `bytes`.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
@@ -27,7 +27,7 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of `text`; `None` for anything but what [`encode`] writes.
+/// Decodes `text`; `None` for any text that [`encode`] would not write.
 #[must_use]
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let (groups, []) = text.as_bytes().as_chunks::<4>() else {

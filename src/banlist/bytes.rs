@@ -1,9 +1,9 @@
-//! Reads pieces of a list, so that cutting, swapping or overwriting the file meanwhile does no
-//! harm.
+//! Reads pieces of a list. Truncating, exchanging or overwriting the file meanwhile does no harm.
 //!
-//! It uses `pread` into its own buffers: what was hashed is what is used, and a file that shrinks
-//! gives an error where a mapping would give SIGBUS. One descriptor serves a whole look-up, so a
-//! list that is replaced by rename meanwhile is never mixed with the one before it.
+//! The pieces are read by `pread` into buffers of this process, so the bytes that were hashed are
+//! the bytes that are used. A file that becomes shorter gives an error; with mmap it would cause
+//! SIGBUS. One descriptor serves a whole look-up. If the list is replaced by a rename meanwhile,
+//! the old and the new list are never mixed.
 
 use std::fs::File;
 use std::io;
@@ -21,11 +21,12 @@ pub trait ReadAt {
     /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
-    /// Those of the operating system; `UnexpectedEof` when it ends before.
+    /// The operating system's error; `UnexpectedEof` when the file or memory ends before `buffer`
+    /// is full.
     fn read_into(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Fills `buffer` from `offset` on when that needs no disk access. Otherwise announces that
-    /// these bytes will be read soon, and returns false.
+    /// Fills `buffer` from `offset` on, if that needs no disk access. Otherwise tells the kernel
+    /// that these bytes will be read soon, and returns `false`.
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
         self.read_into(buffer, offset).is_ok()
     }
@@ -41,7 +42,8 @@ impl ReadAt for File {
             return true;
         }
         if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(buffer.len())) {
-            // Advice only: a file system that does not support it reads all the same.
+            // This is only advice: if the file system does not support it, the bytes are read all
+            // the same.
             posix_fadvise(
                 self.as_fd(),
                 offset,
@@ -64,12 +66,12 @@ impl ReadAt for [u8] {
     }
 }
 
-/// A list's bytes and the name that errors give them.
+/// The bytes of a list, and the path to name in errors.
 #[derive(Debug)]
 pub struct Reader<'a, R: ReadAt + ?Sized> {
     /// The list's path, for errors.
     pub path: &'a Path,
-    /// Its bytes.
+    /// The bytes of the list.
     pub bytes: &'a R,
 }
 

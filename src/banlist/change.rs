@@ -1,18 +1,18 @@
-//! Compares two lists: what the new one bans that the old one does not, and what it lifts.
+//! Compares two lists: what the new list bans that the old list does not, and what it lifts.
 //!
 //! In: two lists whose heads are known, and the time from which the comparison counts. Out:
-//! [`Change`], by ban and with the number of digests. Both lists are checked to their last byte
-//! while they are compared, in one pass over each. The comparison is about what the gate would do
-//! with a digest, not about the names of bans. A (digest, kind) of the old list is *kept* when some
-//! ban of the new one holds for it at least as strictly, whatever its name, and *lifted* otherwise.
-//! A digest for which two new bans hold only together, one after the other, counts as lifted: the
-//! safe side.
+//! [`Change`], by ban, with numbers of digests. Both lists are checked to their last byte while
+//! they are compared, in one pass over each. The comparison asks what the gate would do with a
+//! digest, not which ban does it. A digest that the old list bans as some kind (base, image, layer)
+//! is *kept* if some ban of the new list bans it as the same kind at least as strictly, whatever
+//! that ban's ID. Otherwise it is *lifted*. A digest that two new bans cover only one after the
+//! other counts as lifted, which is the safe answer.
 //!
-//! A new ban is as strict as an old one when, from `at` on, it refuses if the old one does, starts
-//! to hold no later, ends no earlier, and admits by exception or cure nothing that the old one
-//! would not have admitted. The new list's issue time moves every gate's clock: a new ban that has
-//! lapsed by then ends early, and counts as none. Reason, severity, advisories, successor, names
-//! and patch refuse and admit nothing.
+//! A new ban is as strict as an old ban if all of this holds from `at` on: it refuses if the old
+//! ban does; it takes effect no later; it lapses no earlier; and it has no exception or cure that
+//! the old ban does not have. The new list's issue time moves the clock of every gate forward. So a
+//! new ban that has lapsed by then ends early, and counts as no ban. Reason, severity, advisories,
+//! successor, names and patch do not matter: they neither refuse nor admit.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -31,75 +31,77 @@ pub use alteration::{Alteration, How};
 use strictness::{Times, ends_early};
 pub use strictness::{has_lapsed, is_as_strict};
 
-/// What differs between two lists. A ban is in at most one of the three.
+/// What differs between two lists. A ban is in at most one of `lifted`, `added` and `changed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Bans that lift: some digest that they banned is no longer banned as strictly. In the order
-    /// of the old list.
+    /// Bans from which the new list lifts something: some of their digests are no longer banned as
+    /// strictly. In the order of the old list.
     pub lifted: Vec<BanChange>,
     /// Bans that are new, in the order of the new list.
     pub added: Vec<BanChange>,
-    /// Other bans that differ or are gone, in the order of the old list.
+    /// Other bans that differ or were removed, in the order of the old list.
     pub changed: Vec<BanChange>,
-    /// Digests with something lifted.
+    /// The number of digests of which something is lifted.
     pub digests_lifted: u64,
-    /// Digests that are banned as a kind that is new for them.
+    /// The number of digests that are banned as a kind as which the old list did not ban them.
     pub digests_added: u64,
-    /// The new list's bans.
+    /// All bans of the new list.
     pub bans: Vec<CountedBan>,
 }
 
 impl Change {
-    /// Whether it takes the lift threshold.
+    /// Whether the new list needs the signatures of the lift threshold.
     #[must_use]
     pub const fn is_lift(&self) -> bool {
         !self.lifted.is_empty()
     }
 }
 
-/// What became of a ban.
+/// How one ban differs between the two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanChange {
-    /// The ban; a removed one as it was.
+    /// The ban in the new list; if it was removed, in the old list.
     pub ban: Ban,
     /// Whether it was added, kept or removed.
     pub status: BanStatus,
-    /// What differs in its record.
+    /// What differs in the ban's record.
     pub alterations: Vec<Alteration>,
-    /// Digests that it did not ban.
+    /// Digests that the ban has in the new list and not in the old one.
     pub added: Entries,
-    /// Digests that it no longer bans.
+    /// Digests that the ban has in the old list and not in the new one.
     pub dropped: Entries,
-    /// Digests that it banned, and that no ban bans as strictly now.
+    /// Digests of the old ban that no ban of the new list bans as strictly.
     pub lifted: Entries,
-    /// Bans that now ban what it dropped, by ID.
+    /// IDs of the new list's bans that cover digests which this ban dropped.
     pub heirs: Vec<String>,
 }
 
 /// Whether a ban was added, kept or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BanStatus {
-    /// Only the new list has it.
+    /// Only the new list has the ban.
     Added,
-    /// Both have it.
+    /// Both lists have the ban.
     Kept,
-    /// Only the old list has it.
+    /// Only the old list has the ban.
     Removed,
-    /// Only the old list has it, and it had lapsed.
+    /// Only the old list has the ban, and it had already lapsed.
     Expired,
 }
 
-/// The time at which a new list is compared with the one that it replaces: the clock's, unless that
-/// is ahead of the new list. A clock that runs ahead must not make bans lapse that still hold.
+/// The time at which a new list is compared with the list that it replaces: the time of the clock,
+/// or the new list's issue time if the clock is later. A clock that runs ahead must not make bans
+/// lapse that are still in effect.
 #[must_use]
 pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {
     clock.min(new.issued)
 }
 
-/// Compares two lists, both checked whole. `at` is the earliest time that it can be now.
+/// Compares two lists, and checks both as a whole. `at` is the earliest time that the gates may
+/// assume.
 ///
 /// # Errors
-/// [`ListError`] for the first fault in either list.
+/// [`ListError`] for the first error in either list.
 pub fn compare<A, B>(
     mut old: WholeList<'_, A>,
     mut new: WholeList<'_, B>,
@@ -132,11 +134,11 @@ where
     })
 }
 
-/// The entry lines of a digest in the old list and in the new one.
+/// The entry line that a digest has in the old list, and the one that it has in the new list.
 type LinePair = (Option<usize>, Option<usize>);
 
-/// How many digests have each pair of lines. Everything about a digest follows from its pair, and
-/// ten million digests have only a few pairs.
+/// How many digests have each pair of entry lines. The pair decides everything about a digest, and
+/// ten million digests have only a few different pairs.
 fn pairs<A, B>(
     old: &mut WholeList<'_, A>,
     new: &mut WholeList<'_, B>,
@@ -164,7 +166,7 @@ where
             pair.1 = right.map(|(_, line)| line);
             right = new.next()?;
         }
-        // Neighbours mostly have the same pair.
+        // Neighbouring digests mostly have the same pair.
         if pair != run {
             *pairs.entry(run).or_default() += length;
             (run, length) = (pair, 0);
@@ -176,15 +178,16 @@ where
     Ok(pairs)
 }
 
-/// What is known of two checked lists so far.
+/// What is known so far from comparing two checked lists.
 struct Comparison<'a> {
     old: &'a Checked,
     new: &'a Checked,
     times: Times,
-    /// The place of each old ban in the new list, and of each new one in the old.
+    /// The position of each old ban in the new list; below, of each new ban in the old list.
     stayed: Vec<Option<usize>>,
     came_from: Vec<Option<usize>>,
-    /// Whether a new ban is as strict as an old one: old, new; of [`MAX_REMEMBERED`] pairs.
+    /// Whether a new ban is as strict as an old ban, by their positions (old, new). At most
+    /// [`MAX_REMEMBERED`] pairs are kept.
     strict: HashMap<(usize, usize), bool>,
     losses: Vec<Loss>,
     gains: Vec<Entries>,
@@ -192,11 +195,10 @@ struct Comparison<'a> {
     digests_added: u64,
 }
 
-/// The most pairs of bans for which it is remembered whether one is as strict: more are compared
-/// again.
+/// For how many pairs of bans the answer is kept. Other pairs are compared every time.
 const MAX_REMEMBERED: usize = 1 << 20;
 
-/// What an old ban loses.
+/// What an old ban loses in the new list.
 #[derive(Clone, Default)]
 struct Loss {
     dropped: Entries,
@@ -209,7 +211,7 @@ const NOTHING: &EntryLine = &EntryLine {
     bans: Vec::new(),
 };
 
-/// The place among `among` of the ban of the same name, for each of `bans`.
+/// For each of `bans`, the position in `among` of the ban with the same ID.
 fn places(among: &[CountedBan], bans: &[CountedBan]) -> Vec<Option<usize>> {
     let mut places = HashMap::new();
     for (place, counted) in among.iter().enumerate() {
@@ -236,7 +238,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Counts `number` digests that have the line `from` in the old list and `to` in the new.
+    /// Counts `number` digests whose entry line is `from` in the old list and `to` in the new list.
     fn count(&mut self, from: Option<usize>, to: Option<usize>, number: u64) {
         let (from, to) = (
             from.map_or(NOTHING, |line| &self.old.lines[line]),
@@ -247,7 +249,7 @@ impl<'a> Comparison<'a> {
             let same = self.stayed[*ban].map_or(Kinds::NONE, |ban| kinds_of(to, ban));
             let dropped = kinds.filter(|kind| !same.has(kind));
             let (heirs, lost) = self.heirs(*ban, *kinds, to);
-            // A ban that has ended bans nothing, whoever drops it.
+            // A ban that has lapsed bans nothing, so removing it lifts nothing.
             let is_over = has_lapsed(&self.old.bans[*ban].ban, self.times.at);
             let lifted = if is_over { Kinds::NONE } else { lost };
             let loss = &mut self.losses[*ban];
@@ -272,9 +274,9 @@ impl<'a> Comparison<'a> {
         };
     }
 
-    /// Finds who bans as strictly in a new line what an old ban banned as these kinds, each with
-    /// what it takes over, and what nobody does. The ban of the same name comes first; the search
-    /// ends once everything is taken over.
+    /// Finds the bans of the entry line `to` that are as strict as the old ban `old`, and the kinds
+    /// that each of them covers. Also returns the kinds that none covers. The ban with the same ID
+    /// is tried first; the search ends when every kind is covered.
     fn heirs(&mut self, old: usize, kinds: Kinds, to: &EntryLine) -> (Vec<(usize, Kinds)>, Kinds) {
         let (mut heirs, mut lost) = (Vec::new(), kinds);
         let same = self.stayed[old].map(|same| (same, kinds_of(to, same)));
@@ -291,7 +293,7 @@ impl<'a> Comparison<'a> {
         (heirs, lost)
     }
 
-    /// Whether the new ban is as strict as the old one, by position.
+    /// Whether a new ban is as strict as an old ban, both given by position.
     fn is_strict(&mut self, old: usize, new: usize) -> bool {
         if let Some(known) = self.strict.get(&(old, new)) {
             return *known;
@@ -305,7 +307,7 @@ impl<'a> Comparison<'a> {
         is_strict
     }
 
-    /// The bans that lift, those that are new, and the others that differ.
+    /// The bans from which something is lifted, the added bans, and the other bans that differ.
     fn sorted(&self) -> (Vec<BanChange>, Vec<BanChange>, Vec<BanChange>) {
         let (mut lifted, mut changed) = (Vec::new(), Vec::new());
         for (place, CountedBan { ban, .. }) in self.old.bans.iter().enumerate() {
@@ -338,7 +340,7 @@ impl<'a> Comparison<'a> {
         (lifted, added, changed)
     }
 
-    /// What became of a ban of the old list.
+    /// How a ban of the old list differs in the new list.
     fn of_old(&self, place: usize, ban: &Ban) -> BanChange {
         let Loss {
             dropped,
@@ -370,7 +372,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The kinds as which one ban bans a line's digests.
+/// The kinds as which one ban covers the digests of an entry line.
 fn kinds_of(line: &EntryLine, ban: usize) -> Kinds {
     line.bans
         .binary_search_by_key(&ban, |(ban, _)| *ban)

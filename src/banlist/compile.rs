@@ -1,8 +1,8 @@
-//! Compiles a source into a list.
+//! Compiles a source into a list, for `list build`.
 //!
-//! In: a checked source, and the rest of what the head says. Out: the list they make: the same
-//! source and the same terms give the same bytes on every machine. Ban lines come first, in the
-//! order of the source. Then come entry lines, in the order of the digests that use them first.
+//! In: a checked source, and what the head says besides it. Out: the list. The same source and the
+//! same head terms give the same bytes on every machine. Ban lines come first, in the order of the
+//! source. Entry lines follow, in the order of the digests that use them first.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -22,39 +22,39 @@ use super::tree::Leaf;
 use super::tree::build::{self, WriteAt};
 use super::watch::Watch;
 
-/// The rest of what the head says.
+/// What the head says besides what follows from the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadTerms {
-    /// Whose list.
+    /// The origin: who publishes the list, and for what.
     pub origin: String,
-    /// Keyset and version.
+    /// The keyset's number and the list's version.
     pub edition: Edition,
-    /// When it is issued.
+    /// When the list is issued.
     pub issued: Timestamp,
-    /// When a newer one should have replaced it.
+    /// When a newer list should have replaced this list.
     pub expires: Timestamp,
-    /// Whether the signers know what it refuses.
+    /// Whether the signers know what the list refuses.
     pub impact: Impact,
 }
 
-/// Why a source makes no list.
+/// Why no list can be made from a source.
 #[derive(Debug)]
 pub enum CompileError {
-    /// A digest is twice in one ban, as the same kind and under the same name: the digest, the ban.
+    /// A ban has a digest twice, as the same kind and under the same name: the digest, the ban.
     Twice(Digest, String),
-    /// A digest is in the source more often than an entry can say: the digest, the ban that names
-    /// it first.
+    /// The source has a digest more often than an entry line can hold: the digest, the first ban
+    /// that names it.
     TooOften(Digest, String),
-    /// The line of a ban, or of one of its entries, is longer than a list can hold: the ban.
+    /// The line of a ban, or of one of the ban's entries, is longer than a list can hold: the ban.
     TooLong(String),
-    /// The list would say more about a digest than a start may read: the digest, the ban that names
-    /// it first.
+    /// The list would say more about a digest than a container start may read: the digest, the
+    /// first ban that names it.
     TooHeavy(Digest, String),
     /// There are more records than a list can hold.
     TooManyRecords,
     /// There are more digests than a list can hold.
     TooManyEntries,
-    /// It could not be written.
+    /// The list could not be written.
     Write(io::Error),
 }
 
@@ -111,12 +111,12 @@ impl From<io::Error> for CompileError {
     }
 }
 
-/// The list that a source makes, whoever publishes it and when.
+/// A compiled source. The head terms are added when the list is written.
 #[derive(Debug)]
 pub struct Compiled {
-    /// Each digest once, ascending, with the number of its entry.
+    /// Every digest once, ascending, with the number of its entry line.
     digests: Vec<(Digest, u32)>,
-    /// The start of each entry's line, and the kinds as which it bans.
+    /// Where each entry line starts, and the kinds as which it bans.
     lines: Vec<(u64, Kinds)>,
     records: Vec<u8>,
     entries: Entries,
@@ -128,12 +128,13 @@ impl Compiled {
     /// Compiles a source.
     ///
     /// # Errors
-    /// [`CompileError`], except those of writing.
+    /// [`CompileError`], except [`CompileError::Write`].
     pub fn of(source: &Source) -> Result<Self, CompileError> {
         let mut records = RecordsBuilder::new(source)?;
         let mut digests = sorted(source, &records.reasons);
         let mut entries = Entries::default();
-        // A digest with several reasons becomes one, in place: long lists are not kept twice.
+        // All reasons for a digest are merged into one entry line. This happens in place, so that a
+        // long list is not in memory twice.
         let (mut start, mut kept) = (0, 0);
         while let Some((digest, _)) = digests.get(start).copied() {
             let same = digests[start..]
@@ -161,7 +162,7 @@ impl Compiled {
         })
     }
 
-    /// Writes the unsigned list with these terms to `out`, and returns its head.
+    /// Writes the unsigned list with these head terms to `out`, and returns its head.
     ///
     /// # Errors
     /// [`CompileError::Write`].
@@ -220,9 +221,9 @@ impl Compiled {
     }
 }
 
-/// Every digest with the number of the reason why it is banned, ascending. They are sorted into one
-/// bucket for each first byte, then each bucket by itself: it fits into a processor's cache, and
-/// any processor can sort it.
+/// Every digest with the number of the reason why it is banned, ascending. The digests are first
+/// sorted into one bucket for each first byte. Then every bucket is sorted by itself: it fits into
+/// a processor's cache, and any processor can sort it.
 fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
     let mut sizes = [0; 256];
     for digest in source.matches.iter().flat_map(|found| &found.digests) {
@@ -250,7 +251,7 @@ fn sorted(source: &Source, reasons: &[u32]) -> Vec<(Digest, u32)> {
     digests
 }
 
-/// The order of digests and reasons. Nearly always the first bytes decide, and comparing them as
+/// The order of digests and reasons. The first bytes nearly always decide, and comparing them as
 /// one number takes half the time.
 fn in_order(one: &(Digest, u32), other: &(Digest, u32)) -> Ordering {
     let order = first_bytes(&one.0).cmp(&first_bytes(&other.0));
@@ -266,27 +267,27 @@ fn first_bytes(digest: &Digest) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The records section while it is built. A reason is a match without its digests; two equal
-/// matches are one reason.
+/// Builds the records section. Matches that differ only in their digests share one *reason* (kind,
+/// name, platform, ban).
 struct RecordsBuilder<'a> {
     source: &'a Source,
     bytes: Vec<u8>,
-    /// The weight of each ban's line, by its offset.
+    /// The weight of every ban line, by its offset.
     weights: HashMap<u64, u64>,
-    /// The reason of each match of the source.
+    /// The number of the reason for each match of the source.
     reasons: Vec<u32>,
-    /// What an entry says about each reason.
+    /// The part of an entry line that stands for each reason.
     matches: Vec<EntryMatch>,
-    /// The start of each entry line, and the kinds as which it bans.
+    /// Where each entry line starts, and the kinds as which it bans.
     lines: Vec<(u64, Kinds)>,
-    /// The number of the entry line of a set of reasons. The common sets of one reason are kept
-    /// apart, because there may be millions of look-ups.
+    /// The number of the entry line for a set of reasons. Sets of one reason are in a table of
+    /// their own, because they are by far the most common and there may be millions of look-ups.
     single: Vec<Option<u32>>,
     several: HashMap<Vec<u32>, u32>,
 }
 
 impl<'a> RecordsBuilder<'a> {
-    /// Writes the ban lines and numbers the reasons.
+    /// Writes the ban lines, and gives every reason a number.
     fn new(source: &'a Source) -> Result<Self, CompileError> {
         let mut records = Self {
             source,
@@ -323,7 +324,7 @@ impl<'a> RecordsBuilder<'a> {
         Ok(records)
     }
 
-    /// The number of the entry line of a digest with these reasons.
+    /// The number of the entry line for a digest that has these reasons.
     fn entry(&mut self, group: &[(Digest, u32)]) -> Result<u32, CompileError> {
         let known = match group {
             [(_, reason)] => self.single[*reason as usize],
@@ -369,7 +370,7 @@ impl<'a> RecordsBuilder<'a> {
         Ok(number)
     }
 
-    /// Appends a line and returns where it starts.
+    /// Appends a line, and returns the offset at which it starts.
     fn line(&mut self, record: &impl serde::Serialize, ban: &str) -> Result<u64, CompileError> {
         let offset = self.bytes.len() as u64;
         serde_json::to_writer(&mut self.bytes, record).map_err(io::Error::from)?;
@@ -384,7 +385,7 @@ impl<'a> RecordsBuilder<'a> {
         Ok(offset)
     }
 
-    /// The weight of the last line, which starts at `offset`.
+    /// The weight of the last line. It starts at `offset`.
     fn last_weight(&self, offset: u64) -> u64 {
         record::weight(
             usize::try_from(offset)
@@ -394,7 +395,7 @@ impl<'a> RecordsBuilder<'a> {
         )
     }
 
-    /// The ID of the ban of a reason.
+    /// The ID of the ban to which a reason belongs.
     fn ban_id(&self, reason: u32) -> &'a str {
         let first = self.reasons.iter().position(|known| *known == reason);
         first.map_or("", |at| &self.source.bans[self.source.matches[at].ban].id)

@@ -1,7 +1,7 @@
-//! Defines why a list, a keyset or a floor cannot be used.
+//! Defines the reasons why a list, a keyset or a floor cannot be used.
 //!
-//! Every fault names its file, fits on one line and is stated once. Causes from the operating
-//! system are its `source()`.
+//! Every error names its file, fits on one line and is stated once. An error of the operating
+//! system is its `source()`.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -13,67 +13,70 @@ use super::floor::{Edition, MAX_JUMP};
 use super::record::MAX_WEIGHT;
 use super::text::Malformed;
 
-/// Why a list, a keyset or a floor cannot be used. The path is that of the file at fault.
+/// Why a list, a keyset or a floor cannot be used. The path is that of the file with the error.
 #[derive(Debug)]
 pub enum ListError {
     /// A file cannot be opened or read as a whole.
     File(FileError),
     /// A part of the list cannot be read.
     Read(PathBuf, io::Error),
-    /// The keyset is not in its grammar.
+    /// The keyset does not have the right format.
     Keyset(PathBuf, Malformed),
-    /// The floor is not in its grammar.
+    /// The floor does not have the right format.
     Floor(PathBuf, Malformed),
-    /// It is not a list at all: it has no head.
+    /// The file is no list: it has no head.
     NoHead(PathBuf),
-    /// The head is not in its grammar.
+    /// The head does not have the right format.
     Head(PathBuf, Malformed),
     /// The list is for another origin: found, expected.
     Origin(PathBuf, String, String),
     /// The list was made for a keyset newer than the node's: needed, the node's.
     NewerKeyset(PathBuf, u64, u64),
-    /// Too few trusted keys signed it.
+    /// Too few trusted keys signed the list.
     Signatures(PathBuf, SignatureTally),
-    /// It did not come through an installation, and fewer trusted keys signed it than a list that
-    /// may lift bans needs.
+    /// The list was not installed by an installation, and fewer trusted keys signed it than the
+    /// lift threshold asks for. Only lists that may lift bans need so many.
     NotInstalled(PathBuf, SignatureTally),
     /// The file is not as long as its head says: found, expected, in bytes.
     Size(PathBuf, u64, u64),
-    /// The list is older than one that this node already had: found, the floor.
+    /// The list is older than a list that this node has had: found, the floor.
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version exceeds the floor's by more than is allowed at once: found, the floor.
+    /// The list's version is higher than the floor's by more than a single step may be: found, the
+    /// floor.
     Jump(PathBuf, Edition, Edition),
-    /// The list has the version of the floor but other content.
+    /// The list has the same version as the floor but other contents.
     Equivocation(PathBuf, Edition),
     /// The list is older than the settings' `min_version`: found, required.
     TooOld(PathBuf, u64, u64),
-    /// A node of the tree is not what its parent, or the head, says: level (0 = leaves), index.
+    /// A node of the tree is not the one that its parent, or the head, names: level (0 = leaves),
+    /// index.
     Node(PathBuf, u8, u64),
-    /// The table of the records' blocks does not hash to what the head says.
+    /// The hash of the table of the records' blocks is not the one in the head.
     Table(PathBuf),
-    /// A block of the records does not hash to what the table says.
+    /// The hash of a block of the records is not the one in the table: the number of the block.
     Block(PathBuf, u64),
-    /// A record is not well formed: its offset.
+    /// A record does not have the right format: its offset.
     Record(PathBuf, u64),
     /// The entry counts of the head and the tree differ.
     Counts(PathBuf),
-    /// A digest's entry at this offset and its bans say more than a list may say about one digest.
+    /// A digest's entry line at this offset and its bans say more than a list may say about one
+    /// digest.
     Heavy(PathBuf, u64),
-    /// The list says more about one container than its start may read.
+    /// The list says more about one container than the start of the container may read.
     Excess(PathBuf),
-    /// The list bans a digest that was asked for, but what it says about it, or about the others,
-    /// cannot be read: the digest, and why.
+    /// The list bans a digest of the query, but what it says about this digest, or about the
+    /// others, cannot be read: the digest, and why.
     Unread(Digest, Box<ListError>),
 }
 
-/// How many signatures a note has, by result.
+/// How many signatures a note has, by the result of checking them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignatureTally {
     /// How many distinct trusted keys are needed.
     pub needed: usize,
     /// How many distinct trusted keys have a good signature.
     pub good: usize,
-    /// Signatures that name a trusted key and do not verify.
+    /// Signatures that name a trusted key but are not valid.
     pub bad: usize,
     /// Signatures by keys that are not in the keyset.
     pub unknown: usize,
@@ -106,7 +109,7 @@ impl fmt::Display for SignatureTally {
 }
 
 impl ListError {
-    /// The file at fault.
+    /// The file with the error.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -136,14 +139,15 @@ impl ListError {
         }
     }
 
-    /// Whether the file does not exist.
+    /// Whether the error is that the file does not exist.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::File(error) if error.is_absent())
     }
 
-    /// Whether the operating system failed to read the file, which says nothing about its content:
-    /// `EMFILE` and `EIO`, but not a missing file, a link or a truncated file.
+    /// Whether the operating system failed to read the file, as with `EMFILE` and `EIO`. Such an
+    /// error says nothing about the contents. A missing file, a link and a truncated file do not
+    /// count.
     #[must_use]
     pub fn is_of_the_system(&self) -> bool {
         match self {

@@ -1,10 +1,10 @@
-//! Reads and writes the floor: which list is the newest that this node ever had.
+//! Reads and writes the floor, which records the newest list that this node has ever had.
 //!
 //! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in
-//! place, never before. Out: [`Floor`]. A list below it is a rollback; another list of the same
-//! edition is an equivocation. During an installation the floor also names the list that is about
-//! to be put in place. A list that it does not name either way did not come through an
-//! installation.
+//! place, never before. Out: [`Floor`]. A list below the floor is a rollback; another list with the
+//! same edition as the floor is an equivocation. During an installation, the floor also names the
+//! list that is about to be put in place. A list that the floor names in neither way was not
+//! installed by an installation.
 //!
 //! ```text
 //! keyset 1
@@ -14,9 +14,9 @@
 //! next sha256:…                (while an installation is under way)
 //! ```
 //!
-//! Earlier versions of the program also named the list before, `previous sha256:…`, which they kept
-//! to stand in for the one in force. Such a line is read and has no effect: no older
-//! list answers for a newer one.
+//! Earlier versions of the program also wrote a line `previous sha256:…`. It named the list before,
+//! which they kept to answer if the list in force could not. Such a line is read and has no effect:
+//! an older list never answers for a newer list.
 
 use std::fmt;
 
@@ -25,19 +25,20 @@ use crate::sys::clock::Timestamp;
 
 use super::text::{self, Lines, Malformed};
 
-/// The most bytes of a floor.
+/// The largest floor, in bytes.
 pub const MAX_FLOOR: u64 = 512;
 
-/// How far above the floor a list's version may be. Otherwise a thief of list keys could sign the
-/// highest possible version, and no list of the rightful signers would ever be newer.
+/// How far a list's version may be above the floor's. Without this limit, a thief of list keys
+/// could sign the highest possible version, and no list of the rightful signers could ever be
+/// newer.
 pub const MAX_JUMP: u64 = 1 << 20;
 
-/// The position of a list in time: the keyset's number, then the version under it.
+/// The position of a list in the sequence of lists: the keyset's number, then the list's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edition {
-    /// Number of the keyset that the list was made for.
+    /// The number of the keyset for which the list was made.
     pub keyset: u64,
-    /// The list's version.
+    /// The version of the list.
     pub version: u64,
 }
 
@@ -47,21 +48,21 @@ impl fmt::Display for Edition {
     }
 }
 
-/// The newest list that this node ever had.
+/// The newest list that this node has ever had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// Its keyset and version.
+    /// The list's keyset and version.
     pub edition: Edition,
-    /// SHA-256 of its head's text.
+    /// SHA-256 of the text of the list's head.
     pub head: Digest,
-    /// When it was issued: it cannot be earlier now.
+    /// When the list was issued. The present time cannot be earlier.
     pub issued: Timestamp,
-    /// SHA-256 of the text of the head of the list that an installation is about to put in place.
+    /// SHA-256 of the head's text of the list that an installation is about to put in place.
     pub next: Option<Digest>,
 }
 
 impl Floor {
-    /// The file's text.
+    /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
         let Self {
@@ -76,11 +77,11 @@ impl Floor {
         format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{next}")
     }
 
-    /// Reads the file's text.
+    /// Reads the text of the file.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Floor::text`] would not write, except the line of earlier
-    /// versions.
+    /// [`Malformed`] for any text that [`Floor::text`] would not write. The line of earlier
+    /// versions is accepted.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(text);
         let keyset = lines.value("keyset ", "\"keyset NUMBER\"", text::number)?;
@@ -98,15 +99,14 @@ impl Floor {
         })
     }
 
-    /// Whether the list of this head came to the node through an installation, including one that
-    /// is under way.
+    /// Whether the list with this head was installed by an installation, or is being installed now.
     #[must_use]
     pub fn knows(&self, head: Digest) -> bool {
         self.head == head || self.next == Some(head)
     }
 }
 
-/// The digest of a line that may be absent.
+/// The digest in a line that may be missing.
 fn digest_after(
     lines: &mut Lines<'_>,
     key: &str,
@@ -142,7 +142,7 @@ mod tests {
         );
         floor.next = None;
         assert!(!floor.knows(Digest::of(b"after")));
-        // As earlier versions wrote it: the list that they kept is no longer known.
+        // Earlier versions wrote this line. The list that it names is not used any more.
         let text = format!("{}previous {}\n", floor.text(), Digest::of(b"before"));
         assert_eq!(Floor::parse(&text), Ok(floor));
         assert!(!floor.knows(Digest::of(b"before")));

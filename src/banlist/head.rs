@@ -1,9 +1,9 @@
 //! Reads and writes a list's head.
 //!
-//! In: the first 4096 bytes of a list (hostile). Out: [`Head`], and the note whose signatures cover
-//! it. The first line is the format's own, the second the origin, so that a signature made for
-//! anything else never fits (raw Ed25519 does not separate domains). Not checked here: the
-//! signatures.
+//! In: the first 4096 bytes of a list (hostile). Out: [`Head`], and the note with the signatures
+//! over it. The first line names the format, the second the origin. So a signature that was made
+//! for anything else is never valid for a head (raw Ed25519 does not separate domains). Not checked
+//! here: the signatures.
 //!
 //! ```text
 //! embargo/banlist-head/v1
@@ -22,7 +22,7 @@
 //! ```
 //!
 //! `impact: acknowledged` says that the signers know how many running containers the list refuses.
-//! `records` holds the digest of the block table.
+//! `records` holds the SHA-256 of the block table.
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -34,22 +34,22 @@ pub use super::shape::HEAD_SIZE;
 use super::shape::{NODE_SIZE, Shape};
 use super::text::{self, Lines, Malformed};
 
-/// The most bytes of the signed text.
+/// The largest signed text, in bytes.
 pub const MAX_TEXT: usize = 1_024;
 
-/// Bytes of a block of the records section; the last may be shorter.
+/// The size of a block of the records section, in bytes. The last block may be shorter.
 pub const BLOCK_SIZE: u64 = 4_096;
 
-/// The most bytes of the records section, so that its table has at most 256 KiB.
+/// The largest records section, in bytes. With this limit, its table has at most 256 KiB.
 pub const MAX_RECORDS: u64 = 32 << 20;
 
-/// The most entries: offsets and indices stay far below overflow.
+/// The largest number of entries. With this limit, offsets and indices cannot overflow.
 pub const MAX_ENTRIES: u64 = 1 << 32;
 
 const FORMAT: &str = "embargo/banlist-head/v1";
 
-/// Whether `block`, the first bytes of a file, can be a list's head: it is long enough, and starts
-/// with the format's line.
+/// Whether `block`, the first bytes of a file, may be the head of a list: it is long enough, and
+/// begins with the line of the format.
 #[must_use]
 pub fn may_be_head(block: &[u8]) -> bool {
     block.len() == HEAD_SIZE
@@ -58,45 +58,45 @@ pub fn may_be_head(block: &[u8]) -> bool {
             .is_some_and(|rest| rest.starts_with(b"\n"))
 }
 
-/// What the signers of a list confirm.
+/// What the signers of a list confirm with their signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Whose list, and for what: `bans.example.com/prod`.
+    /// Who publishes the list, and for what: `bans.example.com/prod`.
     pub origin: String,
-    /// Keyset and version.
+    /// The keyset's number and the list's version.
     pub edition: Edition,
-    /// When it was issued.
+    /// When the list was issued.
     pub issued: Timestamp,
-    /// When a newer one should have replaced it.
+    /// When a newer list should have replaced this list.
     pub expires: Timestamp,
-    /// Whether the signers know what it refuses.
+    /// Whether the signers know what the list refuses.
     pub impact: Impact,
-    /// How many digests it has, by kind.
+    /// How many digests the list has, by kind.
     pub entries: Entries,
     /// SHA-256 of the tree's root node.
     pub tree_root: Digest,
     /// SHA-256 of the block table.
     pub records: Digest,
-    /// Bytes of the records section.
+    /// The size of the records section, in bytes.
     pub records_size: u64,
-    /// SHA-256 of the source: `bans.toml` and then each digest file in the order in which it is
-    /// named.
+    /// SHA-256 of the source: `bans.toml`, then every file of digests, in the order in which
+    /// `bans.toml` names them.
     pub source: Digest,
-    /// Bytes of the source.
+    /// The size of the source, in bytes.
     pub source_size: u64,
 }
 
-/// What an installer does about running containers that the list would refuse.
+/// What an installer does if the list would refuse running containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Impact {
-    /// Stop above the node's limit.
+    /// It stops if there are more of them than the node's limit.
     Guarded,
-    /// Continue: the signers know.
+    /// It continues, because the signers know the number.
     Acknowledged,
 }
 
 impl Impact {
-    /// Its name in the head.
+    /// The word in the head.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -109,13 +109,13 @@ impl Impact {
 /// How many digests a list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// Distinct digests.
+    /// All digests, each counted once.
     pub all: u64,
-    /// Those banned as a base.
+    /// Digests that are banned as a base.
     pub base: u64,
-    /// Those banned as an image.
+    /// Digests that are banned as an image.
     pub image: u64,
-    /// Those banned as a layer.
+    /// Digests that are banned as a layer.
     pub layer: u64,
 }
 
@@ -130,7 +130,8 @@ impl Entries {
         }
     }
 
-    /// Counts `number` more digests of each of these kinds; digests of no kind are not counted.
+    /// Adds `number` digests that are banned as each of these kinds. If there is no kind, nothing
+    /// is counted.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
         self.all += if kinds == Kinds::NONE { 0 } else { number };
         self.base += if kinds.has(MatchKind::Base) {
@@ -152,7 +153,7 @@ impl Entries {
 }
 
 impl Head {
-    /// The tree's levels and sizes.
+    /// The shape of the tree: its levels and their sizes.
     #[must_use]
     pub const fn shape(&self) -> Shape {
         Shape::of(self.entries.all)
@@ -176,13 +177,13 @@ impl Head {
         self.records_at() + self.records_size
     }
 
-    /// Bytes of the whole file.
+    /// The size of the whole file, in bytes.
     #[must_use]
     pub const fn file_size(&self) -> u64 {
         self.table_at() + self.blocks() * 32
     }
 
-    /// The text to sign.
+    /// The text that is signed.
     #[must_use]
     pub fn text(&self) -> String {
         let Self {
@@ -226,7 +227,7 @@ impl Head {
     /// Reads the text that was signed.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Head::text`] would not write.
+    /// [`Malformed`] for any text that [`Head::text`] would not write.
     pub fn parse(signed: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(signed);
         if signed.len() > MAX_TEXT {
@@ -326,10 +327,10 @@ fn source(fields: &str) -> Option<(Digest, u64)> {
     Some((text::digest(digest)?, size))
 }
 
-/// The head block of a list, taken apart; nothing of it is trusted yet.
+/// The parts of a list's head block. None of them is trusted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// What it says.
+    /// What the head says.
     pub head: Head,
     /// The text that the signatures cover.
     pub text: String,
@@ -338,10 +339,10 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes the first [`HEAD_SIZE`] bytes of a list apart.
+    /// Divides the first [`HEAD_SIZE`] bytes of a list into their parts.
     ///
     /// # Errors
-    /// [`Malformed`] when they are not a note of a head followed by zeros.
+    /// [`Malformed`] when the bytes are not the note of a head, followed by zeros.
     pub fn parse(block: &[u8; HEAD_SIZE]) -> Result<Self, Malformed> {
         let end = block
             .iter()
@@ -364,15 +365,15 @@ impl Claim {
         })
     }
 
-    /// SHA-256 of the signed text, which distinguishes two lists of one edition. Adding signatures
-    /// does not change it.
+    /// SHA-256 of the signed text. It distinguishes two lists of the same edition. Adding
+    /// signatures does not change it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
     }
 
-    /// The head block with these signatures; `None` when they do not fit into [`HEAD_SIZE`] bytes
-    /// or exceed the limit of a note.
+    /// The head block with these signatures. `None` when they do not fit into [`HEAD_SIZE`] bytes,
+    /// or are more than a note may have.
     #[must_use]
     pub fn block(&self) -> Option<[u8; HEAD_SIZE]> {
         let mut note = self.text.clone();

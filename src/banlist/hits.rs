@@ -1,7 +1,7 @@
 //! Finds every ban of a digest in a list whose head is authentic.
 //!
-//! In: the head, and the rest of the list (hostile until its hashes were checked, piece by piece).
-//! Out: the matches, or the first piece that is wrong.
+//! In: the head, and the rest of the list (hostile until the hash of each piece has been checked).
+//! Out: the matches, or an error for the first piece that is wrong.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
@@ -20,22 +20,22 @@ use crate::lineage::digest::Digest;
 pub struct Query {
     /// The digest.
     pub digest: Digest,
-    /// The kind as which it must be banned to count.
+    /// Only a ban as this kind counts.
     pub kind: MatchKind,
 }
 
-/// The most bans, and the most matches, that one start has to know; those that refuse nothing count
-/// as well.
+/// How many bans and matches the start of one container has to know. Those that refuse nothing
+/// count too.
 pub(super) const MAX_BANS: usize = 128;
 const MAX_HITS: usize = 1_024;
 
-/// Every match of `queries` in a list whose head is authentic, in the order of the queries, once
-/// for each ban. All are looked up whatever the head counts: a head that denies what the tree has
-/// must not let it pass.
+/// Finds every match of `queries` in a list whose head is authentic, in the order of the queries,
+/// once for each ban. Every query is looked up, whatever numbers the head gives: a digest in the
+/// tree must not pass because the head says that there is none.
 ///
 /// # Errors
-/// [`ListError`] for the first piece on the way that is wrong; [`ListError::Unread`] when a query
-/// is known to be banned by then.
+/// [`ListError`] for the first wrong piece on the way; [`ListError::Unread`] if it is already known
+/// that a query is banned.
 pub fn hits<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -69,14 +69,14 @@ pub fn hits<R: ReadAt + ?Sized>(
         .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// Whether the tree has a digest of a kind of which the head counts none.
+/// Whether the tree has a digest of a kind for which the head says that there is none.
 fn is_denied(leaf: &Leaf, head: &Head) -> bool {
     [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
         .into_iter()
         .any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
 }
 
-/// What the list says about the queries that it bans, each with its leaf.
+/// Reads what the list says about the banned queries. Each query comes with its leaf.
 fn read<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -84,7 +84,7 @@ fn read<R: ReadAt + ?Sized>(
     budget: Budget,
 ) -> Result<Vec<Hit>, ListError> {
     let mut section = Section::open(list, head, budget)?;
-    // By the offset of its line: one ban may have many names, and many of the digests.
+    // By the offset of the ban's line. One ban may have many names and many of the digests.
     let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
     let mut hits: Vec<Hit> = Vec::new();
     for (query, leaf) in banned {
@@ -103,7 +103,7 @@ fn read<R: ReadAt + ?Sized>(
                 MapEntry::Occupied(read) => read.into_mut(),
                 MapEntry::Vacant(unread) => unread.insert(Arc::new(section.ban(ban)?)),
             };
-            // The ban may have the digest under other names too: the first is enough.
+            // The ban may list the digest under several names. The first name is enough.
             if !hits[before..].iter().any(|hit| Arc::ptr_eq(&hit.ban, ban)) {
                 hits.push(Hit {
                     digest: query.digest,
@@ -118,8 +118,8 @@ fn read<R: ReadAt + ?Sized>(
             return Err(ListError::Excess(list.path.to_owned()));
         }
         if hits.len() == before {
-            // The leaf says that it is banned as this kind, the entry does not: that must not pass
-            // for an admission.
+            // The leaf says that the digest is banned as this kind, and the entry line does not.
+            // This must not count as "not banned".
             return Err(ListError::Record(list.path.to_owned(), leaf.offset));
         }
     }

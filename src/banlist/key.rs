@@ -1,22 +1,23 @@
-//! Checks whether a key made a signature over some bytes.
+//! Checks whether a signature over some bytes was made by a key.
 //!
 //! In: a public key from a keyset (trusted), a text and a signature (hostile). Out: yes or no. A
-//! key's ID is only a hint that finds it. Trust depends on the public key alone, that is, on the
-//! point on the curve: the same point in the formats of OpenSSL, OpenSSH and minisign is one key.
+//! key's ID is only a hint for finding the key. Trust depends on the public key alone, that is, on
+//! the point on the curve: the same point in the formats of OpenSSL, OpenSSH and minisign is one
+//! key.
 //!
-//! The verifier is `ring`, for both kinds of key. In a static musl program on one machine it added
-//! 320 KB and nothing to the start of a process (it queries the processor on first use: CPUID costs
-//! microseconds in a virtual machine). The first Ed25519 verification took 87 µs, later ones 31 µs,
-//! P-256 35 µs. `aws-lc-rs` 1.19 was faster when hot (23 and 36 µs) and slower where it counts: 42
-//! µs more at every start, because its constructor runs even for calls that check nothing, 109 µs
-//! for the first, 2,560 KB. `ed25519-dalek` 3.0 took 97 and 33 µs and 120 KB, and leaves P-256 to
-//! another crate (`p256`: seven times slower).
+//! `ring` verifies both kinds of keys. Measured in a static musl program on one machine: it added
+//! 320 KB to the program and nothing to the start of a process (it queries the processor on first
+//! use; CPUID takes microseconds in a virtual machine). The first Ed25519 verification took 87 µs,
+//! later ones 31 µs, P-256 35 µs. `aws-lc-rs` 1.19 took 23 and 36 µs once in use, but was slower
+//! where it matters: 42 µs more at every start, because its constructor runs even for calls that
+//! verify nothing, 109 µs for the first verification, and 2,560 KB. `ed25519-dalek` 3.0 took 97 and
+//! 33 µs and 120 KB, but would need another crate for P-256 (`p256`: seven times slower).
 //!
-//! `ring` rejects signatures whose scalar is out of range. Keys of small order, under which anybody
-//! can sign, keys that have a second spelling, and bytes that are no point of the curve are
-//! rejected here when they are read. The formats of SSH and minisign are parsed here and verified
-//! by `ring` as well. Both together are 16 KB of the program, half of it BLAKE2b; the `ssh-key`
-//! crate alone depends on 42 others.
+//! `ring` rejects signatures whose scalar is out of range. When a key is read, this file rejects
+//! keys of small order, under which anybody can sign; keys that are written in a second way; and
+//! bytes that are no point of the curve. The formats of SSH and minisign are parsed here, and their
+//! signatures are verified by `ring` as well. Both formats together take 16 KB of the program, half
+//! of that for BLAKE2b; the `ssh-key` crate alone depends on 42 other crates.
 
 mod curve;
 pub mod minisign;
@@ -28,34 +29,35 @@ use ring::signature::{
 
 use crate::lineage::digest::Digest;
 
-/// What precedes the point in the `SubjectPublicKeyInfo` of an uncompressed P-256 key (RFC 5480,
-/// section 2), including the point's own 0x04.
+/// The bytes before the point in the `SubjectPublicKeyInfo` of an uncompressed P-256 key (RFC 5480,
+/// section 2). They include the byte 0x04 with which the point begins.
 pub const P256_SPKI: [u8; 27] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ];
 
-/// What precedes the key in the `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410, section 4).
+/// The bytes before the key in the `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410, section 4).
 pub const ED25519_SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// How a key signs.
+/// The algorithm and format in which a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// Ed25519 (RFC 8032) over the text; the key is 32 bytes. Note type 0x01.
+    /// Ed25519 (RFC 8032) over the text. The key is 32 bytes. Note type 0x01.
     Ed25519,
-    /// ECDSA over P-256 and SHA-256 of the text, in DER; the key is its `SubjectPublicKeyInfo`.
+    /// ECDSA over P-256 and SHA-256 of the text, in DER. The key is its `SubjectPublicKeyInfo`.
     /// Note type 0x02.
     P256,
-    /// `ssh-keygen -Y sign`; the key is the blob of an SSH public key. Note type 0xff `sshsig`.
+    /// `ssh-keygen -Y sign`. The key is the blob of an SSH public key. Note type 0xff `sshsig`.
     Sshsig,
-    /// minisign and signify; the key is its 42 bytes. Note type 0xff `minisign`.
+    /// minisign and signify. The key is the 42 bytes that these tools write. Note type 0xff
+    /// `minisign`.
     Minisign,
 }
 
 impl Algorithm {
-    /// Its name in a keyset.
+    /// The algorithm's name in a keyset.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -75,12 +77,12 @@ impl Algorithm {
     }
 }
 
-/// The curve of a key's point.
+/// The curve on which the point of a key lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Curve {
-    /// edwards25519; a point is 32 bytes.
+    /// edwards25519. A point is 32 bytes.
     Ed25519,
-    /// NIST P-256; a point is 65 bytes, uncompressed.
+    /// NIST P-256. A point is 65 bytes, uncompressed.
     P256,
 }
 
@@ -103,8 +105,8 @@ impl Curve {
         }
     }
 
-    /// Whether the 64 bytes `made`, for P-256 r and s, are the signature of the point `raw` over
-    /// `signed`.
+    /// Whether the 64 bytes `made` are the signature of the point `raw` over `signed`. For P-256,
+    /// `made` is r and s.
     fn verifies(self, raw: &[u8], signed: &[u8], made: &[u8]) -> bool {
         match self {
             Self::Ed25519 => UnparsedPublicKey::new(&ED25519, raw)
@@ -117,28 +119,28 @@ impl Curve {
     }
 }
 
-/// Which key it is, whatever its name and its format: two public keys are one key when their
-/// identities are equal.
+/// The identity of a key, whatever its name and its format. Two public keys are the same key when
+/// their identities are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyIdentity<'a> {
-    /// Its curve.
+    /// The key's curve.
     pub curve: Curve,
-    /// Its point.
+    /// The key's point.
     pub point: &'a [u8],
 }
 
-/// Why a signature is not this key's over a text.
+/// Why a signature is not valid for a key and a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// It does not have the form of such a signature.
+    /// The signature does not have the right format.
     Form,
-    /// It names another key itself.
+    /// The signature itself names another key.
     OtherKey,
-    /// SSH: it was made for this purpose, not for [`sshsig::NAMESPACE`].
+    /// SSH: the signature was made for this purpose, not for [`sshsig::NAMESPACE`].
     Namespace(String),
-    /// SSH: nobody touched the token.
+    /// SSH: nobody touched the token when the signature was made.
     Untouched,
-    /// It was made over other bytes, or by another key.
+    /// The signature was made over other bytes, or by another key.
     Bytes,
 }
 
@@ -151,12 +153,12 @@ pub struct PublicKey {
     point: Vec<u8>,
 }
 
-/// The most bytes that a public key may have.
+/// The largest public key, in bytes.
 pub const MAX_KEY: usize = 1_024;
 
 impl PublicKey {
-    /// The key of `algorithm` with these bytes. `None` when they do not have its form, or when
-    /// anybody could sign under it.
+    /// The key of `algorithm` with these bytes. `None` when the bytes do not have the right format,
+    /// or when anybody could sign under this key.
     #[must_use]
     pub fn new(algorithm: Algorithm, bytes: Vec<u8>) -> Option<Self> {
         let (curve, point) = point(algorithm, &bytes)?;
@@ -169,7 +171,7 @@ impl PublicKey {
         })
     }
 
-    /// The key of a DER `SubjectPublicKeyInfo`, Ed25519 or P-256; `None` for any other.
+    /// The key in a DER `SubjectPublicKeyInfo`, if it is Ed25519 or P-256; otherwise `None`.
     #[must_use]
     pub fn from_spki(der: &[u8]) -> Option<Self> {
         match der.strip_prefix(&ED25519_SPKI) {
@@ -178,19 +180,19 @@ impl PublicKey {
         }
     }
 
-    /// How it signs.
+    /// How the key signs.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Its bytes, as a keyset has them.
+    /// The key's bytes, as in a keyset.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Which key it is: what signatures are counted by.
+    /// The key's identity. Signatures are counted by it.
     #[must_use]
     pub fn identity(&self) -> KeyIdentity<'_> {
         KeyIdentity {
@@ -199,9 +201,9 @@ impl PublicKey {
         }
     }
 
-    /// The ID by which a note's signature line refers to it, as in C2SP signed-note: the first four
-    /// bytes of SHA-256 over the name, a line feed, the type and the key; for P-256 over the
-    /// `SubjectPublicKeyInfo` alone.
+    /// The ID by which the signature line of a note refers to the key, as in C2SP signed-note: the
+    /// first four bytes of a SHA-256. For P-256 it is over the `SubjectPublicKeyInfo` alone; for
+    /// all others over the name, a line feed, the type and the key.
     #[must_use]
     pub fn id(&self, name: &str) -> [u8; 4] {
         let named = |kind: &[u8]| [name.as_bytes(), b"\n", kind, &self.bytes].concat();
@@ -215,16 +217,16 @@ impl PublicKey {
         [a, b, c, d]
     }
 
-    /// Whether `signature` is this key's over `text`.
+    /// Whether `signature` was made by this key over `text`.
     #[must_use]
     pub fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         self.check(text, signature).is_ok()
     }
 
-    /// Whether `signature` is this key's over `text`.
+    /// Checks that `signature` was made by this key over `text`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the signature.
     pub fn check(&self, text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
         let is_good = match self.algorithm {
             Algorithm::Ed25519 => self.curve.verifies(&self.point, text, signature),
@@ -242,12 +244,12 @@ impl PublicKey {
     }
 }
 
-/// The point in the bytes of a key of `algorithm`, and its curve; `None` when they do not have its
-/// form.
+/// The curve and the point in the bytes of a key of `algorithm`. `None` when the bytes do not have
+/// the right format.
 fn point(algorithm: Algorithm, bytes: &[u8]) -> Option<(Curve, &[u8])> {
     match algorithm {
         Algorithm::Ed25519 => Some((Curve::Ed25519, bytes)),
-        // The point's own 0x04 ends the prefix.
+        // The last byte of the prefix, 0x04, belongs to the point.
         Algorithm::P256 => Some((
             Curve::P256,
             bytes.strip_prefix(&P256_SPKI[..P256_SPKI.len() - 1])?,
@@ -277,10 +279,11 @@ const SMALL_ORDER: [[u8; 32]; 5] = {
     table
 };
 
-/// The lowest byte of 2²⁵⁵ − 19, little endian; the highest is 0x7f, those between are 0xff.
+/// The lowest byte of 2²⁵⁵ − 19, little endian. The highest byte is 0x7f; all bytes between are
+/// 0xff.
 const PRIME_LOWEST: u8 = 0xed;
 
-/// Whether the y coordinate is below the prime: the few that are not are second spellings of a
+/// Whether the y coordinate is below the prime. A coordinate that is not is a second way to write a
 /// point (RFC 8032, section 5.1.3).
 fn is_reduced(key: &[u8]) -> bool {
     key[0] < PRIME_LOWEST || key[1..31].iter().any(|byte| *byte != 0xff) || key[31] & 0x7f != 0x7f

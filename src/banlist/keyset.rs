@@ -1,8 +1,8 @@
-//! Reads and writes a keyset: whose signatures count.
+//! Reads and writes a keyset, which says whose signatures count.
 //!
-//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, written by configuration management. The
-//! file is trusted; its grammar is strict all the same. Out: [`Keyset`]. The file may carry
-//! signatures of root keys; they are kept, and `rotation` checks them.
+//! In: the text of `/etc/embargo/keyset`, at most 16 KiB, which configuration management writes.
+//! The file is trusted, but its format is strict all the same. Out: [`Keyset`]. The file may
+//! contain signatures of root keys. They are kept here, and `rotation` checks them.
 //!
 //! ```text
 //! embargo/banlist-keyset/v1
@@ -23,45 +23,45 @@ use super::note::{self, Enough, MAX_SIGNATURES, Note, Signature};
 use super::text::{self, Lines, Malformed};
 use super::{base64, error::SignatureTally};
 
-/// The most bytes of a keyset.
+/// The largest keyset, in bytes.
 pub const MAX_KEYSET: u64 = 16 << 10;
 
 const FORMAT: &str = "embargo/banlist-keyset/v1";
 
-/// Keys and what they may do.
+/// The keys of an origin, and what they may sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyset {
-    /// The list that they sign.
+    /// The origin of the lists that the keys sign.
     pub origin: String,
-    /// The number of the keyset, which counts rotations.
+    /// The number of the keyset. Every rotation raises it by one.
     pub number: u64,
-    /// When it was issued.
+    /// When the keyset was issued.
     pub issued: Timestamp,
-    /// When a newer one should have replaced it. An expired keyset disables nothing.
+    /// When a newer keyset should have replaced this keyset. An expired keyset still works.
     pub expires: Timestamp,
-    /// How many root keys sign the next keyset.
+    /// How many root keys must sign the next keyset.
     pub root_threshold: usize,
-    /// How many list keys sign a list.
+    /// How many list keys must sign a list.
     pub list_threshold: usize,
-    /// How many list keys sign a list that lifts a ban.
+    /// How many list keys must sign a list that lifts a ban.
     pub lift_threshold: usize,
-    /// The keys, each at most once in a role.
+    /// The keys. No key has the same role twice.
     pub keys: Vec<Key>,
 }
 
-/// A key of a keyset.
+/// A key in a keyset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// What it may sign.
+    /// What the key may sign.
     pub role: Role,
-    /// Its name, for people and for the key ID.
+    /// The key's name, which is shown and is part of the key ID.
     pub name: String,
     /// The key.
     pub public: PublicKey,
 }
 
 impl Key {
-    /// Its line in a keyset, without the line feed.
+    /// The key's line in a keyset, without the line feed.
     #[must_use]
     pub fn line(&self) -> String {
         let Self { role, name, public } = self;
@@ -73,7 +73,7 @@ impl Key {
         )
     }
 
-    /// Reads such a line; `None` for anything else.
+    /// Reads the line of a key; `None` for any other text.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut fields = line.strip_prefix("key ")?.split(' ');
@@ -95,7 +95,7 @@ impl Key {
     }
 }
 
-/// The thresholds for root keys, lists and lists that lift bans.
+/// Reads the three thresholds: of root keys, of lists, and of lists that lift bans.
 fn thresholds(fields: &str) -> Option<[usize; 3]> {
     let [root, list, lift] = text::numbers(fields, ["root", "list", "lift"])?;
     Some([
@@ -108,14 +108,14 @@ fn thresholds(fields: &str) -> Option<[usize; 3]> {
 /// What a key may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The next keyset.
+    /// It may sign the next keyset.
     Root,
-    /// Lists.
+    /// It may sign lists.
     List,
 }
 
 impl Role {
-    /// Its name in a keyset.
+    /// The role's name in a keyset.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -125,22 +125,22 @@ impl Role {
     }
 }
 
-/// A keyset file taken apart: the keyset, and the signatures that a rotation needs.
+/// The parts of a keyset file: the keyset, and the signatures that a rotation needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedKeyset {
-    /// What it says.
+    /// What the keyset says.
     pub keyset: Keyset,
-    /// The text that the signatures cover, as it was read.
+    /// The text that the signatures cover, exactly as it was read.
     pub text: String,
-    /// The signatures; not checked.
+    /// The signatures. They have not been checked.
     pub signatures: Vec<Signature>,
 }
 
 impl SignedKeyset {
-    /// Takes the bytes of a keyset file apart.
+    /// Divides the bytes of a keyset file into its parts.
     ///
     /// # Errors
-    /// [`Malformed`] when they are not in the grammar above.
+    /// [`Malformed`] when the bytes do not have the format above.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         if bytes.is_empty() {
             return Err(Malformed {
@@ -166,7 +166,8 @@ impl SignedKeyset {
         })
     }
 
-    /// The file's bytes: the text, an empty line and the signatures, as it was read.
+    /// The bytes of the file, exactly as they were read: the text, an empty line and the
+    /// signatures.
     #[must_use]
     pub fn note(&self) -> String {
         let lines: String = self.signatures.iter().map(Signature::line).collect();
@@ -207,8 +208,8 @@ impl Keyset {
     /// Reads the text of a keyset.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that [`Keyset::text`] would not write, for a key that is twice in
-    /// one role, in whatever form, and for a threshold that cannot be met.
+    /// [`Malformed`] for any text that [`Keyset::text`] would not write, for a key that has the
+    /// same role twice, in whatever formats, and for a threshold that cannot be met.
     pub fn parse(signed: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(signed);
         lines.value("", "\"embargo/banlist-keyset/v1\"", |line| {
@@ -259,9 +260,10 @@ impl Keyset {
         }
     }
 
-    /// Whether the thresholds can be met: there is at least one list key, lifting needs at least as
-    /// many as adding, and no threshold exceeds what a note can hold. Root keys and a root
-    /// threshold come only together (a keyset without root keys is replaced by hand).
+    /// Whether the thresholds can be met. There must be at least one list key; lifting must need at
+    /// least as many keys as adding; and no threshold may exceed the number of signatures that a
+    /// note can have. Root keys and a root threshold must both be there, or both be absent (a
+    /// keyset without root keys is replaced by hand).
     fn can_be_met(&self) -> bool {
         let (roots, lists) = (
             self.keys_of(Role::Root).count(),
@@ -275,7 +277,7 @@ impl Keyset {
             && self.root_threshold.max(self.lift_threshold) <= MAX_SIGNATURES
     }
 
-    /// The keys of a role.
+    /// The keys that have a role.
     pub fn keys_of(&self, role: Role) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| key.role == role)
     }

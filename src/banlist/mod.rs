@@ -1,7 +1,7 @@
 //! Makes, signs, reads and queries the list of banned digests.
 //!
-//! The way goes from a reviewed text (`source`) to one signed file (`head`, `tree`, `record`, bound
-//! by `keyset`) to verified look-ups on a node (`store`).
+//! A reviewed text (`source`) is compiled into one file (`head`, `tree`, `record`), which the keys
+//! of a `keyset` sign. On a node, `store` looks digests up in that file and verifies what it reads.
 //!
 //! ```text
 //! banlist.lst
@@ -12,9 +12,9 @@
 //!   signed ─── holds the root's hash ────────── and the table's hash
 //! ```
 //!
-//! Only the head is signed. A look-up reads the head, one path of nodes from the root to a leaf,
-//! and on a hit the table and the blocks of the records that it needs. Each piece is hashed before
-//! a byte of it is interpreted.
+//! Only the head is signed. A look-up reads the head and one path of nodes from the root to a leaf.
+//! If the digest is banned, it also reads the table, and the blocks of the records that it needs.
+//! The hash of each piece is checked before any byte of the piece is interpreted.
 
 pub mod record;
 pub mod text;

@@ -1,43 +1,44 @@
-//! Reads and writes signed notes: a text and who claims to have signed it.
+//! Reads and writes signed notes: a text, and who claims to have signed the text.
 //!
-//! A C2SP signed note is a text that ends with a line feed, an empty line, and signature lines
-//! `— NAME BASE64(key ID ‖ signature)`. In: at most a few KiB of hostile bytes. Out: the text and
-//! the lines, in one strict grammar. Not checked here: the text's own grammar, and whether a signer
-//! is trusted.
+//! A C2SP signed note is a text that ends with a line feed, then an empty line, then signature
+//! lines `— NAME BASE64(key ID ‖ signature)`. In: at most a few KiB of hostile bytes. Out: the text
+//! and the lines, in one strict format. Not checked here: the format of the text, and whether a
+//! signer is trusted.
 
 use super::base64;
 use super::error::SignatureTally;
 use super::key::{KeyIdentity, PublicKey};
 use super::text::Malformed;
 
-/// The most signature lines of a note; the specification asks for at least 16, and each may cost a
-/// verification.
+/// How many signature lines a note may have. The specification asks for at least 16. Each line may
+/// cost one verification.
 pub const MAX_SIGNATURES: usize = 16;
 
-/// What a signature line starts with: an em dash and a space.
+/// The beginning of a signature line: an em dash and a space.
 const DASH: &str = "\u{2014} ";
 
 /// A note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note<'a> {
-    /// The text that is signed, including its last line feed.
+    /// The signed text, including its last line feed.
     pub text: &'a str,
-    /// The signature lines, empty when nobody has signed yet.
+    /// The signature lines. Empty when nobody has signed yet.
     signatures: &'a str,
 }
 
 /// One signature line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// The signer's name, for people.
+    /// The signer's name, which is only shown.
     pub name: String,
-    /// The ID of the key: a hint.
+    /// The ID of the key, which is only a hint.
     pub id: [u8; 4],
-    /// What the key made.
+    /// The signature.
     pub bytes: Vec<u8>,
 }
 
-/// The kind of signature that it looks like. Only its key shows whether it is one.
+/// The kind of signature that the bytes look like. Only verifying with the key shows whether they
+/// are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureForm {
     /// 64 bytes.
@@ -46,14 +47,14 @@ pub enum SignatureForm {
     EcdsaDer,
     /// An SSHSIG blob (OpenSSH: PROTOCOL.sshsig).
     Sshsig,
-    /// minisign's or signify's: `ED` or `Ed`, key number, signature.
+    /// A signature of minisign or signify: `ED` or `Ed`, key number, signature.
     Minisign,
-    /// None of these.
+    /// None of the kinds above.
     Other,
 }
 
 impl Signature {
-    /// What it looks like.
+    /// The kind of signature that the bytes look like.
     #[must_use]
     pub fn form(&self) -> SignatureForm {
         match self.bytes.as_slice() {
@@ -77,7 +78,7 @@ impl Signature {
     }
 }
 
-/// Whether `name` may name a key: visible ASCII without a plus, at most 64 characters (the
+/// Whether `name` may be the name of a key: visible ASCII characters without plus, at most 64 (the
 /// specification forbids spaces and plus).
 #[must_use]
 pub fn is_name(name: &str) -> bool {
@@ -88,11 +89,12 @@ pub fn is_name(name: &str) -> bool {
 }
 
 impl<'a> Note<'a> {
-    /// Splits a note. Without an empty line it is all text: nobody has signed it.
+    /// Divides a note into text and signature lines. Without an empty line, all of it is text that
+    /// nobody has signed.
     ///
     /// # Errors
-    /// [`Malformed`] when it is not UTF-8, has a control character other than the line feed, or
-    /// does not end with a line feed.
+    /// [`Malformed`] when the bytes are not UTF-8, contain a control character other than the line
+    /// feed, or do not end with a line feed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let line_of = |at: usize| bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         if let Some(at) = bytes
@@ -119,8 +121,8 @@ impl<'a> Note<'a> {
                 expected: "a line feed at the end",
             });
         }
-        // The last empty line separates them, so a text with an empty line of its own cannot move
-        // the border.
+        // The last empty line separates the text from the signatures. So an empty line in the text
+        // cannot be taken for the separator.
         Ok(match whole.rfind("\n\n") {
             Some(at) => Self {
                 text: &whole[..=at],
@@ -136,8 +138,8 @@ impl<'a> Note<'a> {
     /// The signature lines.
     ///
     /// # Errors
-    /// [`Malformed`] when a line is not a signature line, when there are more than
-    /// [`MAX_SIGNATURES`], or none after an empty line.
+    /// [`Malformed`] when a line is not a signature line, when there are more lines than
+    /// [`MAX_SIGNATURES`], or when there is no line after the empty line.
     pub fn signatures(&self) -> Result<Vec<Signature>, Malformed> {
         let first = self.text.lines().count() + 2;
         let signatures: Vec<_> = self
@@ -179,10 +181,11 @@ fn signature(line: &str) -> Option<Signature> {
     })
 }
 
-/// Counts the distinct keys with a good signature in `signatures` over `text`. A bad signature is
-/// skipped and counted, so that one broken signer cannot stop a fleet's list. A key counts once, by
-/// its identity, however often it signs, whatever its names and whichever tool's form it has. With
-/// [`Enough::Threshold`] the counting stops as soon as the threshold is met.
+/// Counts the different keys that have a valid signature over `text` in `signatures`. An invalid
+/// signature is skipped and counted, so that one broken signer cannot stop the list of a whole
+/// fleet. A key counts once, by its identity: however often it signs, under whatever names, and in
+/// whichever tool's format. With [`Enough::Threshold`], the counting stops as soon as the threshold
+/// is met.
 #[must_use]
 pub fn tally(
     text: &str,
@@ -221,9 +224,9 @@ pub fn tally(
 /// How many signatures to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enough {
-    /// Until the threshold is met: on every create.
+    /// Stop when the threshold is met. Used at every container start.
     Threshold,
-    /// All of them: at installation and for people.
+    /// Check all of them. Used at an installation and for reports.
     All,
 }
 

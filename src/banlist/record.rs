@@ -1,17 +1,17 @@
-//! Defines what a ban says: its record in the compiled list, as the verdict reads it.
+//! Defines the record of a ban in a compiled list, as the verdict reads it.
 //!
-//! In: JSON lines from the list's records section, whose bytes were hashed before they are parsed.
-//! Out: [`Ban`] and [`ListEntry`]. An unknown field makes a line unreadable: it may have been meant to
-//! narrow the ban, or to widen it. Not checked here: whether a ban makes sense; that is the
-//! source's and the linter's work.
+//! In: JSON lines from the list's records section. Their bytes were hashed before they are parsed.
+//! Out: [`Ban`] and [`ListEntry`]. A line with an unknown field is refused, because the field may
+//! narrow the ban or widen it. Not checked here: whether a ban makes sense; the source and `list
+//! lint` check that.
 //!
 //! ```text
 //! {"id":"BAN-2026-0007","reason":"…","severity":"critical","action":"refuse","effective":"2026-11-20T00:00:00Z",…}      a ban
 //! {"matches":[{"kind":"base","name":"docker.io/library/debian:12.4","platform":"linux/amd64","ban":0}]}                 an entry
 //! ```
 //!
-//! A leaf of the tree points to an entry, and an entry to its bans, each by the offset of the line.
-//! Digests that are banned alike share one entry line.
+//! A leaf of the tree points to an entry line, and the entry line to its bans, each by the offset
+//! of the line. Digests that are banned in the same way share one entry line.
 
 use std::sync::Arc;
 
@@ -25,52 +25,53 @@ use crate::sys::clock::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {
-    /// Its name, as people cite it: `BAN-2026-0007`.
+    /// The ban's ID, by which people refer to it: `BAN-2026-0007`.
     pub id: String,
-    /// Why, in a few words.
+    /// Why the ban exists, in a few words.
     pub reason: String,
-    /// Advisories such as `CVE-2026-1234`.
+    /// The advisories for the ban's cause, such as `CVE-2026-1234`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub advisories: Vec<String>,
-    /// How bad it is.
+    /// How bad the ban's cause is.
     pub severity: Severity,
-    /// What a match does.
+    /// What happens to a container that matches.
     pub action: Action,
-    /// When it takes effect.
+    /// When the ban takes effect.
     pub effective: Timestamp,
-    /// When it lapses, if ever.
+    /// When the ban lapses, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapses: Option<Timestamp>,
-    /// What to use instead: an image reference.
+    /// The image to use instead, as a reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// What it does not hold for, and until when.
+    /// What the ban does not apply to, and until when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<Exception>,
-    /// Diff IDs of layers that cure it: an image that also carries one of them is admitted.
+    /// Diff IDs of layers that contain the fix. An image that also has one of these layers is
+    /// admitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cure: Vec<Digest>,
-    /// What to run in containers that already have it.
+    /// What to run in containers that already run on the banned content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<Patch>,
 }
 
-/// How bad a ban's cause is; lowest first.
+/// How bad a ban's cause is, the lowest severity first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Nice to know.
+    /// No action is needed.
     Low,
-    /// Worth a plan.
+    /// The fix should be planned.
     Medium,
-    /// Worth a day.
+    /// The fix should take no more than a day.
     High,
-    /// Drop everything.
+    /// The fix comes before all other work.
     Critical,
 }
 
 impl Severity {
-    /// The name used in the list, in refusals and in reports.
+    /// The name in the list, in refusals and in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -82,18 +83,18 @@ impl Severity {
     }
 }
 
-/// What a match does.
+/// What happens to a container that matches a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Refuse the container.
     Refuse,
-    /// Admit it and say so in the system log.
+    /// Admit the container, and write an event to the system log.
     Warn,
 }
 
 impl Action {
-    /// The name used in the list and in its source.
+    /// The name in the list and in its source.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -116,7 +117,7 @@ pub enum MatchKind {
 }
 
 impl MatchKind {
-    /// The name used in the list and in its source.
+    /// The name in the list and in its source.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -141,13 +142,13 @@ impl Kinds {
         Self(self.0 | Self::bit(kind))
     }
 
-    /// Whether `kind` is in it.
+    /// Whether `kind` is in the set.
     #[must_use]
     pub const fn has(self, kind: MatchKind) -> bool {
         self.0 & Self::bit(kind) != 0
     }
 
-    /// The kinds in it for which `passes` is true.
+    /// The kinds in the set for which `passes` is true.
     #[must_use]
     pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
         let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
@@ -157,7 +158,7 @@ impl Kinds {
             .fold(Self::NONE, Self::with)
     }
 
-    /// The set as a leaf holds it.
+    /// The set as the byte in a leaf.
     #[cfg(feature = "ctl")]
     pub(super) const fn byte(self) -> u8 {
         self.0
@@ -171,7 +172,7 @@ impl Kinds {
         }
     }
 
-    /// The set that a leaf holds as `byte`; `None` for no set or an unknown bit.
+    /// The set in the byte of a leaf; `None` if the byte is zero or has an unknown bit.
     pub(super) const fn from_byte(byte: u8) -> Option<Self> {
         if byte >= 1 && byte <= 7 {
             Some(Self(byte))
@@ -181,45 +182,45 @@ impl Kinds {
     }
 }
 
-/// What a ban does not hold for.
+/// An exception: something that a ban does not apply to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
     /// What the digest is compared with.
     pub kind: MatchKind,
-    /// Chain ID, image digest or diff ID, by `kind`.
+    /// A chain ID, an image digest or a diff ID, depending on `kind`.
     pub digest: Digest,
-    /// The first second at which the exception no longer holds.
+    /// The first second at which the exception no longer applies.
     pub until: Timestamp,
-    /// Why.
+    /// Why the exception exists.
     pub reason: String,
-    /// Where it was agreed.
+    /// Where the exception was agreed, such as a ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
 }
 
-/// What to run in containers that already have the banned content.
+/// What to run in containers that already run on the banned content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
-    /// A command that exits 0 when nothing needs to be done.
+    /// A command that exits 0 if the container needs no patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
-    /// The digest of a script. The script is not part of the list: the patch runs only where
-    /// somebody provides a file with this digest.
+    /// The digest of a script. The script is not part of the list. The patch can only be applied
+    /// where somebody provides a file with this digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Digest>,
-    /// The command; with a script, its arguments, if any.
+    /// The command to run. With a script: the arguments of the script, if any.
     pub run: Vec<String>,
-    /// Seconds after which nothing of it may still run.
+    /// After this many seconds, no process of the patch may still run.
     pub timeout: u64,
-    /// Numeric `uid:gid`; `0:0` by default.
+    /// The user and group, as `uid:gid` in numbers; `0:0` by default.
     pub user: String,
 }
 
 impl Patch {
-    /// What it runs, in shell syntax, for the person who signs or types it: one line each for the
-    /// command, the check, and user and time.
+    /// What the patch runs, in shell syntax, to be read by whoever signs or types it. One line each
+    /// for the command, for the check, and for user and time.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let script = self
@@ -250,7 +251,7 @@ impl Patch {
     }
 }
 
-/// A command as a person types it.
+/// A command as it is typed in a shell.
 fn typed(arguments: &[String]) -> String {
     let words: Vec<_> = arguments
         .iter()
@@ -259,45 +260,45 @@ fn typed(arguments: &[String]) -> String {
     words.join(" ")
 }
 
-/// A digest that is in the list and in the container.
+/// A digest that the list bans and the container has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// The digest.
     pub digest: Digest,
-    /// The kind as which it was banned.
+    /// The kind as which the digest is banned.
     pub kind: MatchKind,
-    /// The banned thing's name for people. Never matched.
+    /// The name of what is banned. It is shown and never compared.
     pub name: Option<String>,
-    /// The banned thing's platform, `os/architecture[/variant]`, for people. Never matched.
+    /// The platform of what is banned, `os/architecture[/variant]`. It is shown and never compared.
     pub platform: Option<String>,
-    /// The ban, which other matches may share.
+    /// The ban. Other matches may share it.
     pub ban: Arc<Ban>,
 }
 
-/// The largest script that a patch can be, in bytes.
+/// The largest script of a patch, in bytes.
 pub const MAX_SCRIPT: u64 = 64 << 20;
 
-/// The longest line of the records section, its line feed included, in bytes.
+/// The longest line of the records section, in bytes, including its line feed.
 pub const MAX_LINE: usize = 64 << 10;
 
-/// The most that an entry line and its ban lines weigh together, see [`weight`]: everything that a
-/// list says about one digest.
+/// The largest weight (see [`weight`]) of an entry line and its ban lines together, that is, of
+/// everything that a list says about one digest.
 pub const MAX_WEIGHT: u64 = 128 << 10;
 
-/// The most matches of an entry line: whoever reads one reads all of its bans, and a start waits
-/// for it.
+/// How many matches an entry line may have. Reading an entry line means reading all its bans, and a
+/// container start waits for that.
 pub const MAX_MATCHES: usize = 64;
 
-/// The kinds and bans of a digest of the list.
+/// Everything for which a digest is banned: kinds and bans.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListEntry {
-    /// One for each kind, ban and name, at most [`MAX_MATCHES`].
+    /// One match for each kind, ban and name, at most [`MAX_MATCHES`].
     pub matches: Vec<EntryMatch>,
 }
 
 impl ListEntry {
-    /// Reads an entry line; `None` when it is none, or has no matches or too many.
+    /// Reads an entry line; `None` when the line is no entry line, or has no matches or too many.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         parse(line).filter(|entry: &Self| (1..=MAX_MATCHES).contains(&entry.matches.len()))
@@ -310,18 +311,18 @@ impl ListEntry {
 pub struct EntryMatch {
     /// The kind as which it is banned.
     pub kind: MatchKind,
-    /// The banned thing's name for people.
+    /// The name of what is banned. It is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The banned thing's platform, for people.
+    /// The platform of what is banned. It is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// The offset of the ban's line in the records section.
     pub ban: u64,
 }
 
-/// What reading a line costs, in bytes: its own, and for each of its parts the memory that the part
-/// takes, however short it is.
+/// What reading a line costs, in bytes: the line itself, and for each of its parts the memory that
+/// a part takes, however short the part is.
 #[must_use]
 pub fn weight(line: &[u8]) -> u64 {
     line.iter().fold(0, |weight, byte| {
@@ -329,7 +330,7 @@ pub fn weight(line: &[u8]) -> u64 {
     })
 }
 
-/// Reads a line of the records section; `None` when it is not a `T`.
+/// Reads a line of the records section; `None` when the line does not hold a `T`.
 #[must_use]
 pub fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<T> {
     serde_json::from_slice(line).ok()

@@ -1,12 +1,12 @@
 //! Decides whether one keyset may replace another.
 //!
-//! In: the trusted keyset, and the bytes of one that claims to be the next (hostile: whoever
-//! delivered it may have made it). Out: the next keyset, or why it is not. The rules are TUF's for
-//! its root role (specification 1.0.34, sections 5.3.3 to 5.3.7): the number is exactly one higher,
-//! and enough root keys have signed it, both of the old keyset's and of its own. A bad signature
-//! beside enough good ones is skipped, and a key counts once, by its identity. Not judged: the
-//! time. An expired keyset can still be followed; otherwise a node that was away too long could
-//! never come back (TUF, `test_expiration`).
+//! In: the trusted keyset, and the bytes of a keyset that claims to be the next one (hostile:
+//! whoever delivered it may have made it). Out: the next keyset, or why it is refused. The rules
+//! are those of TUF for its root role (specification 1.0.34, sections 5.3.3 to 5.3.7). The number
+//! must be higher by exactly one, and enough root keys must have signed: both of the old keyset and
+//! of the new one. An invalid signature is skipped if there are enough valid ones. A key counts
+//! once, by its identity. Not checked: the time. A rotation from an expired keyset is allowed;
+//! otherwise a node that was away too long could never come back (TUF, `test_expiration`).
 
 use std::fmt;
 
@@ -15,20 +15,20 @@ use super::keyset::{Keyset, Role, SignedKeyset};
 use super::note::{self, Enough, Signature};
 use super::text::Malformed;
 
-/// Why a keyset does not follow another.
+/// Why a keyset may not replace another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RotationError {
-    /// It is not in a keyset's grammar.
+    /// The new keyset does not have the right format.
     Malformed(Malformed),
-    /// It is for another origin: found, expected.
+    /// The new keyset is for another origin: found, expected.
     Origin(String, String),
-    /// The old keyset, of this number, names no root key that could sign it.
+    /// The old keyset has no root key that could sign the next one: its number.
     ByHand(u64),
-    /// Its number is not the next one: found, the old one.
+    /// The number of the new keyset is not the next one: found, the old one.
     Number(u64, u64),
-    /// Too few root keys of the old keyset, of this number, signed it.
+    /// Too few root keys of the old keyset signed the new one: the number of the old keyset.
     Old(u64, SignatureTally),
-    /// Too few root keys of its own, of this number, signed it.
+    /// Too few of the new keyset's own root keys signed it: its number.
     New(u64, SignatureTally),
 }
 
@@ -52,19 +52,19 @@ impl fmt::Display for RotationError {
 
 impl std::error::Error for RotationError {}
 
-/// Who signed a keyset.
+/// How many root keys signed a keyset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signers {
-    /// Of the root keys of the keyset before it.
+    /// Root keys of the old keyset.
     pub old: SignatureTally,
-    /// Of its own root keys.
+    /// The new keyset's own root keys.
     pub new: SignatureTally,
-    /// Signatures that name a root key of either keyset and do not verify.
+    /// Signatures that name a root key of either keyset but are not valid.
     pub bad: usize,
 }
 
 impl Signers {
-    /// Counts who signed `new`, and checks every signature.
+    /// Counts who signed `new`. Every signature is checked.
     #[must_use]
     pub fn of(old: &Keyset, new: &SignedKeyset) -> Self {
         let is_bad = |signature: &&Signature| {
@@ -81,7 +81,7 @@ impl Signers {
     }
 }
 
-/// Counts the root keys of `keyset` that made one of these signatures over the text of `signed`.
+/// Counts the root keys of `keyset` that have signed the text of `signed`.
 #[must_use]
 pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -> SignatureTally {
     let keys: Vec<_> = keyset
@@ -97,10 +97,10 @@ pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -
     )
 }
 
-/// The keyset in `bytes`, if it may replace `old`.
+/// Reads the keyset in `bytes`, if it may replace `old`.
 ///
 /// # Errors
-/// [`RotationError`] for the first rule that it breaks.
+/// [`RotationError`] for the first rule that the keyset breaks.
 pub fn next(old: &Keyset, bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
     let new = SignedKeyset::parse(bytes).map_err(RotationError::Malformed)?;
     let Keyset { origin, number, .. } = &new.keyset;
@@ -120,8 +120,8 @@ pub fn next(old: &Keyset, bytes: &[u8]) -> Result<SignedKeyset, RotationError> {
     vouched(new)
 }
 
-/// The keyset in `bytes`, if enough of its own root keys signed it: no more can be checked for the
-/// first.
+/// Reads the keyset in `bytes`, if enough of its own root keys signed it. For the first keyset of a
+/// node, nothing more can be checked.
 ///
 /// # Errors
 /// [`RotationError::Malformed`] and [`RotationError::New`].

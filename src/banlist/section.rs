@@ -1,10 +1,10 @@
 //! Reads lines of the records section by their offset.
 //!
-//! In: the authentic head, the table of the section's blocks and the blocks themselves (hostile
-//! until hashed). Out: single lines. None of this is read unless a digest was found in the tree, so
-//! its size costs an admitted container nothing. The table is hashed and compared with the head,
-//! each block with the table, once, before a line of it is used. However much a list says about one
-//! container, its start reads a bounded part of it.
+//! In: the authentic head, the table of the section's blocks, and the blocks themselves (hostile
+//! until hashed). Out: single lines. The section is read only if a digest was found in the tree, so
+//! its size costs an admitted container nothing. Before a line is used, the hash of the table is
+//! compared with the head, and the hash of its block with the table, once each. However much a list
+//! says about one container, the start of the container reads only a limited part of it.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,26 @@ use super::head::{BLOCK_SIZE, Head};
 use super::record::{self, Ban, ListEntry, MAX_LINE, MAX_WEIGHT};
 use crate::lineage::digest::Digest;
 
-/// Who the records are read for.
+/// For whom the records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
-    /// For one container, whose start waits: at most [`MAX_BLOCKS`] blocks, and lines of at most
-    /// [`MAX_START`] in weight.
+    /// For one container, whose start waits. At most [`MAX_BLOCKS`] blocks are read, and lines that
+    /// together weigh at most [`MAX_START`].
     Start,
-    /// For all containers of a node at once, or for a person: everything. It does not say what a
-    /// start would learn.
+    /// For all containers of a node at once, or for a report. Everything is read, so the answer
+    /// does not show what the start of one container would read.
     Unlimited,
 }
 
-/// The most blocks that are read for one start, 768 KiB. What a list says about one digest needs
-/// fewer, however it is spread.
+/// How many blocks are read for one start: 768 KiB. Everything that a list says about one digest
+/// needs fewer blocks, wherever its lines are.
 pub const MAX_BLOCKS: usize = 192;
 
-/// The most that the lines read for one start weigh together (see [`record::weight`]): as much as a
-/// list may say about four digests.
+/// How much the lines that are read for one start may weigh together (see [`record::weight`]): as
+/// much as a list may say about four digests.
 pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
-/// The records section of a list, its table checked.
+/// The records section of a list. Its table has been checked.
 #[derive(Debug)]
 pub struct Section<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
@@ -43,21 +43,22 @@ pub struct Section<'a, R: ReadAt + ?Sized> {
     table: Vec<u8>,
     blocks: BTreeMap<u64, Vec<u8>>,
     budget: Budget,
-    /// The weight of the lines that were read.
+    /// The weight of all lines read so far.
     weight: u64,
 }
 
 impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
-    /// Reads the table.
+    /// Reads the table and checks it.
     ///
     /// # Errors
-    /// [`ListError::Table`] when it does not hash to what the head says, [`ListError::Read`].
+    /// [`ListError::Table`] when the hash of the table is not the one in the head;
+    /// [`ListError::Read`].
     pub fn open(
         list: &'a Reader<'a, R>,
         head: &'a Head,
         budget: Budget,
     ) -> Result<Self, ListError> {
-        // At most 256 KiB, because the head's grammar bounds the section.
+        // The table has at most 256 KiB, because the format of the head limits the section.
         let mut table = vec![0; usize::try_from(head.blocks() * 32).unwrap_or(0)];
         list.read_into(&mut table, head.table_at())?;
         if Digest::of(&table) != head.records {
@@ -73,20 +74,20 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
         })
     }
 
-    /// The entry whose line starts at `offset`.
+    /// Reads the entry whose line starts at `offset`.
     ///
     /// # Errors
-    /// [`ListError::Block`] when a block is not what the table says, [`ListError::Record`] when
-    /// there is no such line, [`ListError::Read`], [`ListError::Excess`] when it is more than a
-    /// start may read.
+    /// [`ListError::Block`] when the hash of a block is not the one in the table;
+    /// [`ListError::Record`] when no such line starts there; [`ListError::Excess`] when this is
+    /// more than a start may read; [`ListError::Read`].
     pub fn entry(&mut self, offset: u64) -> Result<ListEntry, ListError> {
         ListEntry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
     }
 
-    /// The ban whose line starts at `offset`.
+    /// Reads the ban whose line starts at `offset`.
     ///
     /// # Errors
-    /// As [`Section::entry`].
+    /// The errors of [`Section::entry`].
     pub fn ban(&mut self, offset: u64) -> Result<Ban, ListError> {
         record::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
     }
@@ -113,7 +114,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
         Err(self.malformed(offset))
     }
 
-    /// A block, hashed when it is first used. `number` is below [`Head::blocks`].
+    /// A block. Its hash is checked when it is first used. `number` is below [`Head::blocks`].
     fn block(&mut self, number: u64) -> Result<&[u8], ListError> {
         if !self.blocks.contains_key(&number) {
             if self.budget == Budget::Start && self.blocks.len() == MAX_BLOCKS {
@@ -134,7 +135,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     }
 }
 
-/// Reads a block and compares its hash with the table's.
+/// Reads a block, and compares its hash with the one in the table.
 fn read_block<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -157,12 +158,12 @@ fn read_block<R: ReadAt + ?Sized>(
     }
 }
 
-/// Checks the table and every block, and passes each line to `each` with its offset, without its
-/// line feed.
+/// Checks the table and every block, and calls `each` for every line, with its offset and without
+/// its line feed.
 ///
 /// # Errors
-/// As [`Section::open`] and [`Section::entry`], and the errors of `each`; [`ListError::Record`] for
-/// a last line without a line feed.
+/// The errors of [`Section::open`], of [`Section::entry`] and of `each`; [`ListError::Record`] if
+/// the last line has no line feed.
 pub fn each_line<R, F>(list: &Reader<'_, R>, head: &Head, mut each: F) -> Result<(), ListError>
 where
     R: ReadAt + ?Sized,

@@ -1,34 +1,34 @@
-//! Computes where the parts of a list are, from its number of entries alone.
+//! Computes where the parts of a list are, from the number of its entries alone.
 //!
 //! The head comes first, then the tree: the leaves, each inner level, the root. Every level is
-//! packed, so the sizes need no look at the file.
+//! fully packed, so its size is known without reading the file.
 
-/// Size of the head's block in the file, in bytes. Key services sign a raw message of at most this
-/// size (AWS KMS, `Sign`, RAW).
+/// The size of the head's block, in bytes. It is also the largest raw message that key services
+/// sign (AWS KMS, `Sign`, RAW).
 pub const HEAD_SIZE: usize = 4_096;
 
-/// Bytes of a node.
+/// The size of a node, in bytes.
 pub const NODE_SIZE: usize = 1_024;
 
-/// Records of a full leaf.
+/// How many records a full leaf has.
 pub(super) const PER_LEAF: u64 = 25;
-/// Records of a full inner node.
+/// How many records a full inner node has.
 pub(super) const PER_INNER: u64 = 15;
-/// Levels of a tree of 2³² entries, plus one.
+/// The number of levels of a tree of 2³² entries, plus one.
 const MAX_LEVELS: usize = 10;
 
-/// The number of nodes on each level of a tree; it follows from the number of entries alone.
+/// The number of nodes on each level of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     entries: u64,
-    /// The nodes of each level, leaves first.
+    /// The number of nodes on each level, the leaves first.
     pub(super) nodes: [u64; MAX_LEVELS],
     /// How many levels there are.
     pub(super) levels: usize,
 }
 
 impl Shape {
-    /// The shape of a tree with so many entries, at most 2³².
+    /// The shape of a tree with this many entries, at most 2³².
     #[must_use]
     pub const fn of(entries: u64) -> Self {
         let mut nodes = [0; MAX_LEVELS];
@@ -69,7 +69,7 @@ impl Shape {
         HEAD_SIZE as u64 + (self.nodes_below(level) + index) * NODE_SIZE as u64
     }
 
-    /// The number of records in a node: all nodes of a level but its last are full.
+    /// The number of records in a node. All nodes of a level are full, except for the last one.
     pub(super) const fn count(&self, level: usize, index: u64) -> u64 {
         let (records, fan_out) = if level == 0 {
             (self.entries, PER_LEAF)

@@ -1,9 +1,9 @@
-//! Reads what the authors of a list write.
+//! Reads the source of a list, which its authors write.
 //!
-//! In: `bans.toml`, reviewed in version control, and the text files of digests that it names. Out:
-//! [`Source`], every value checked. Reading is strict, because a misspelt key that is ignored is a
-//! ban that does not hold. Each fault is one line with file and line number. Not checked here: what
-//! `list lint` is for, such as a ban that hits its own successor.
+//! In: `bans.toml`, which is reviewed in version control, and the text files of digests that it
+//! names. Out: [`Source`]; every value in it has been checked. Reading is strict: if a misspelt key
+//! were ignored, a ban would not take effect. Every error is one line with file and line number.
+//! Not checked here: what `list lint` looks for, such as a ban that matches its own successor.
 //!
 //! ```toml
 //! [[ban]]
@@ -35,8 +35,8 @@
 //! user = "0:0"                                         # "0:0" when left out
 //! ```
 //!
-//! A file of digests is beside `bans.toml` or below its directory. It has one `sha256:…` a line;
-//! empty lines and lines that start with `#` are ignored.
+//! A file of digests must be in the directory of `bans.toml` or below it. It has one `sha256:…` on
+//! each line; empty lines and lines that start with `#` are ignored.
 
 mod fault;
 mod values;
@@ -67,39 +67,39 @@ use written::{MatchTarget, WrittenSource};
 /// The largest `bans.toml`, in bytes.
 pub const MAX_SOURCE: u64 = 64 << 20;
 
-/// The largest file of digests, in bytes: ten million of them.
+/// The largest file of digests, in bytes: enough for ten million digests.
 pub const MAX_DIGESTS: u64 = 1 << 30;
 
-/// The most places that are reported for a digest.
+/// How many places are reported for one digest.
 pub const MAX_PLACES: usize = 4;
 
-/// The source as its authors wrote it.
+/// The source of a list, as its authors wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The bans, in the order of the source.
     pub bans: Vec<Ban>,
-    /// What the bans apply to, in the order of the source.
+    /// The matches of all bans, in the order of the source.
     pub matches: Vec<Banned>,
-    /// `bans.toml` and then each file of digests, in the order in which they are named.
+    /// `bans.toml`, then every file of digests, in the order in which `bans.toml` names them.
     pub files: Vec<PathBuf>,
-    /// SHA-256 of all of them, one after the other.
+    /// SHA-256 of all these files, one after the other.
     pub digest: Digest,
-    /// Their total size in bytes.
+    /// The total size of these files, in bytes.
     pub size: u64,
 }
 
-/// What one `match` of a ban applies to.
+/// One `match` of a ban: the digests that it bans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banned {
-    /// The ban's place in [`Source::bans`].
+    /// The position of the ban in [`Source::bans`].
     pub ban: usize,
     /// The kind as which the digests are banned.
     pub kind: MatchKind,
-    /// The name for people.
+    /// The name of what is banned, to be shown.
     pub name: Option<String>,
-    /// The platform for people.
+    /// The platform of what is banned, to be shown.
     pub platform: Option<String>,
-    /// The digests: one, or those of a file.
+    /// The digests: a single one, or all digests of a file.
     pub digests: Vec<Digest>,
 }
 
@@ -108,7 +108,7 @@ pub struct Banned {
 pub enum SourceError {
     /// A file cannot be read.
     File(FileError),
-    /// A line is not what it should be: the file, the line, what is wrong.
+    /// A line is wrong: the file, the line, what is wrong.
     Line(PathBuf, usize, String),
 }
 
@@ -131,7 +131,7 @@ impl std::error::Error for SourceError {
 }
 
 impl SourceError {
-    /// The error for a file of digests.
+    /// Turns an error of a file of digests into an error of the source.
     fn of_file(file: &Path, fault: DigestsError) -> Self {
         match fault {
             DigestsError::Io(error) => Self::File(FileError::Io(file.to_owned(), error)),
@@ -153,15 +153,15 @@ impl Source {
     /// Reads `bans.toml` at `path` and the files that it names.
     ///
     /// # Errors
-    /// [`SourceError`] for the first fault.
+    /// [`SourceError`] for the first error.
     pub fn load(path: &Path) -> Result<Self, SourceError> {
         Self::load_watched(path, &())
     }
 
-    /// The same; it reports its progress to `watch`.
+    /// The same as [`Source::load`], and reports progress to `watch`.
     ///
     /// # Errors
-    /// As [`Source::load`].
+    /// The errors of [`Source::load`].
     pub fn load_watched(path: &Path, watch: &dyn Watch) -> Result<Self, SourceError> {
         let text = file::read_text(path, MAX_SOURCE, Guard::Any)?;
         written::check_not_empty(&text)
@@ -175,11 +175,11 @@ impl Source {
         Self::read(path, &text, open, watch)
     }
 
-    /// Reads the text of a `bans.toml`, which errors call `path`; `open` reads the files of digests
-    /// that it names.
+    /// Reads the text of a `bans.toml`. `path` is its name in errors; `open` reads the files of
+    /// digests that it names.
     ///
     /// # Errors
-    /// [`SourceError`] for the first fault.
+    /// [`SourceError`] for the first error.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -188,8 +188,8 @@ impl Source {
         Self::read(path, text, |name| open(name).map(Cursor::new), &())
     }
 
-    /// Where a digest occurs in the files, each place with its line, at most [`MAX_PLACES`] of
-    /// them: for the person who corrects it. A file that can no longer be read has none.
+    /// Where a digest occurs in the files: at most [`MAX_PLACES`] places, each with its line, to
+    /// help in correcting the source. A file that can no longer be read is left out.
     #[must_use]
     pub fn places(&self, digest: &Digest) -> Vec<(&Path, usize)> {
         let (hex, mut places) = (digest.hex(), Vec::new());
@@ -278,7 +278,7 @@ impl Source {
     }
 }
 
-/// The path, if it leads into the directory of the source or below.
+/// The path, if it leads into the directory of `bans.toml` or below.
 fn beside(name: &str) -> Option<&Path> {
     let path = Path::new(name);
     let inside = path
@@ -287,7 +287,7 @@ fn beside(name: &str) -> Option<&Path> {
     (inside && !name.is_empty()).then_some(path)
 }
 
-/// The line, counted from 1, that contains the byte at `at`.
+/// The line that contains the byte at `at`, counted from 1.
 fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }

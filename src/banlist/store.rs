@@ -1,10 +1,10 @@
 //! Looks digests up in the list in force on this node.
 //!
 //! In: the node's paths, what the settings say about the list, and the digests to look for. Out:
-//! every place where one of them is in the list, or why there is no list to ask. Keyset and floor
-//! are trusted (root writes them). The list is hostile until its head's signatures and, piece by
-//! piece, its hashes were checked. Not checked here: expiry and the clock, which `verdict` judges
-//! from the times returned.
+//! every match in the list, or why there is no list to ask. The keyset and the floor are trusted,
+//! because root writes them. The list is hostile until the signatures of its head and the hash of
+//! each piece have been checked. Not checked here: expiry and the clock; `verdict` judges them from
+//! the times in the answer.
 
 use std::fs::File;
 use std::path::Path;
@@ -24,53 +24,56 @@ use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 
-/// The answer.
+/// The answer to a look-up.
 #[derive(Debug)]
 pub enum Bans {
     /// An authentic list answered.
     Known(ListAnswer),
-    /// There is no authentic list; the fault is the current list's.
+    /// There is no authentic list. The error is that of the current list.
     Missing(ListError),
 }
 
 /// What an authentic list answered.
 #[derive(Debug)]
 pub struct ListAnswer {
-    /// Number of the keyset that the list was made for.
+    /// The number of the keyset for which the list was made.
     pub keyset: u64,
-    /// The list's version.
+    /// The version of the list.
     pub version: u64,
-    /// SHA-256 of its head's text, which is what is signed.
+    /// SHA-256 of the text of the list's head, which is what the signers sign.
     pub head: Digest,
-    /// When it was issued.
+    /// When the list was issued.
     pub issued: Timestamp,
-    /// When a newer one should have replaced it.
+    /// When a newer list should have replaced this list.
     pub expires: Timestamp,
-    /// When the newest list that this node ever had was issued: it cannot be earlier now.
+    /// When the newest list that this node has ever had was issued. The present time cannot be
+    /// earlier.
     pub floor_issued: Option<Timestamp>,
-    /// How many digests it bans as images.
+    /// How many digests the list bans as images.
     pub image_digests: u64,
-    /// Every match, in the order of the queries: one for each ban, with its first name.
+    /// Every match, in the order of the queries. There is one for each ban, with the first name
+    /// that the ban gives.
     pub hits: Vec<Hit>,
-    /// Which file answered.
+    /// Which of the two files answered.
     pub slot: Slot,
-    /// Why `banlist.lst` was skipped, if it was.
+    /// If `banlist.lst` did not answer: why.
     pub fault: Option<ListError>,
-    /// Signatures that name a trusted key and do not verify, in addition to enough good ones.
+    /// How many signatures name a trusted key but are not valid. There are enough valid ones
+    /// besides.
     pub bad_signatures: usize,
 }
 
-/// Which list it is.
+/// Identifies a list by its version and its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListId {
-    /// Its version.
+    /// The version of the list.
     pub version: u64,
-    /// SHA-256 of its head's text, which is what is signed.
+    /// SHA-256 of the text of the list's head, which is what the signers sign.
     pub head: Digest,
 }
 
 impl ListAnswer {
-    /// Which list answered.
+    /// Identifies the list that answered.
     #[must_use]
     pub const fn id(&self) -> ListId {
         ListId {
@@ -80,7 +83,7 @@ impl ListAnswer {
     }
 }
 
-/// Which of the two copies of the list in force answered.
+/// Which of the two copies of the list answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// `banlist.lst`.
@@ -89,16 +92,16 @@ pub enum Slot {
     Copy,
 }
 
-/// Asks the list in force for every query: `banlist.lst`, or its second copy when that file cannot
-/// be read or trusted.
+/// Asks the list in force for every query: `banlist.lst` or, when that file cannot be read or
+/// trusted, its second copy.
 ///
-/// Both must meet the same rules: neither answers when it is older than the newest list that the
-/// node had or, where no floor says which that is, than the other. When the first proves a ban that
-/// it cannot report in full, the second is asked only if it is the same list: another may lack the
-/// ban.
+/// Both copies must meet the same rules. A copy does not answer when it is older than the newest
+/// list that the node has had. If no floor says which list that is, a copy does not answer when it
+/// is older than the other copy. If the first copy proves a ban that it cannot report in full, the
+/// second copy is asked only if it is the same list, because another list may not have the ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between
-/// may not fit them; in that case all three are read again, once.
+/// may not fit the keyset and the floor. In that case all three are read again, once.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {
@@ -107,9 +110,9 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// The same for the queries of many containers at once. It reads everything, where for one
-/// container it reads no more than a start may. Only [`look_up`] says what a start of one of them
-/// would learn.
+/// The same as [`look_up`], for the queries of many containers at once. It reads everything, while
+/// the start of one container reads only a limited part. So only [`look_up`] shows what the start
+/// of one container would find.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
@@ -119,8 +122,8 @@ pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// Asks the list in a file, which must be signed for this keyset, as a start would. No floor is
-/// used: it may be an old list.
+/// Asks the list in a file, as a container start would. The list must be signed for this keyset. No
+/// floor is used, so it may be an old list.
 #[must_use]
 pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]) -> Bans {
     let trust = Trust {
@@ -131,7 +134,7 @@ pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]
     ask(list, &trust, Slot::Current, queries, Budget::Start).map_or_else(Bans::Missing, Bans::Known)
 }
 
-/// The same, with keyset and floor as they were a moment ago.
+/// The same as [`look_up`], with a keyset and a floor that were read shortly before.
 fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Bans {
     let bans = answer(&trust, paths, queries, budget);
     let (Bans::Known(ListAnswer {
@@ -150,7 +153,7 @@ fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], budget: Budget) ->
     }
 }
 
-/// What the two copies answer under this keyset and this floor.
+/// What the two copies answer, under this keyset and this floor.
 fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Bans {
     let fault = match ask(&paths.list, trust, Slot::Current, queries, budget) {
         Ok(known) => match newer_copy(&known, paths, trust) {
@@ -163,7 +166,7 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
                 });
             }
         },
-        // The other copy says the same.
+        // The other copy would give the same error.
         Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) =>
         {
             return Bans::Missing(fault);
@@ -177,18 +180,18 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
                 ..known
             })
         }
-        // It proves the ban by itself.
+        // This copy proves the ban without the other one.
         Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => {
             Bans::Missing(unread)
         }
-        // The fault of the first copy is the one to repair.
+        // The error of the first copy is reported, because that is the copy to repair.
         Ok(_) | Err(_) => Bans::Missing(fault),
     }
 }
 
-/// Whether the second copy may answer when the first is at fault. Somebody may have put a newer
-/// list in the first place by hand: as long as its head can be read, an older one does not answer
-/// for it.
+/// Whether the second copy may answer when the first cannot. Somebody may have put a newer list in
+/// the first place by hand. As long as the head of that list can be read, an older list does not
+/// answer for it.
 fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
         (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,
@@ -204,17 +207,17 @@ fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Tru
     }
 }
 
-/// Why the list in the first place does not answer although nothing else is wrong with it: its
-/// second copy is of a newer list. The list that the floor names is the one in force, also while an
-/// installation is under way. Without a floor, an older list can be in the first place.
+/// Why the first copy does not answer although it is valid: the second copy is a newer list. The
+/// list that the floor names is the one in force, even during an installation. Without a floor, the
+/// first copy may be the older one.
 fn newer_copy(first: &ListAnswer, paths: &Paths, trust: &Trust) -> Option<ListError> {
     let floor = trust.floor;
     if floor.is_some_and(|floor| floor.head == first.head) {
         return None;
     }
     let (file, size, copy) = authentic(&paths.copy, trust).ok()?;
-    // When nothing says which list was installed, a copy with only enough signatures to add a ban
-    // must not lift those of a whole list.
+    // Without a floor, nothing says which list was installed. Then a second copy that has only
+    // enough signatures to add a ban must not replace the first copy, because it could lift bans.
     if floor.is_none() {
         let claim = claim(
             &Reader {
@@ -242,8 +245,8 @@ fn newer_copy(first: &ListAnswer, paths: &Paths, trust: &Trust) -> Option<ListEr
         .then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition))
 }
 
-/// Whether this fault also occurs when a list was installed between the reading of keyset and floor
-/// and the reading of the list.
+/// Whether this error can also come from a list that was installed after keyset and floor were read
+/// and before the list was read.
 const fn may_have_been_installed(fault: &ListError) -> bool {
     matches!(
         fault,
@@ -254,7 +257,7 @@ const fn may_have_been_installed(fault: &ListError) -> bool {
     )
 }
 
-/// Opens and authenticates one of the node's lists.
+/// Opens one of the node's lists, and authenticates it.
 fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let found = trust.authenticate(
@@ -266,7 +269,7 @@ fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListE
     Ok((file, size, found))
 }
 
-/// Authenticates and asks one of the node's lists.
+/// Opens one of the node's lists, authenticates it, and asks it.
 fn ask(
     path: &Path,
     trust: &Trust,

@@ -1,7 +1,7 @@
-//! Holds what the tests of lists share.
+//! Makes keys, keysets, sources and lists for tests.
 //!
-//! Keys come from fixed seeds, so that the bytes never change, and lists from a source in a few
-//! words.
+//! Keys come from fixed seeds, so the bytes never change. Sources are given in a few words, and
+//! lists are made from sources.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ pub(crate) const ORIGIN: &str = "bans.example.com/prod";
 /// 2026-11-20T14:00:00Z.
 pub(crate) const ISSUED: Timestamp = Timestamp::from_seconds(1_795_183_200);
 
-/// A key from a seed, called `key-<seed>`.
+/// A key made from a seed. Its name is `key-<seed>`.
 pub(crate) struct TestKey {
     pub(crate) name: String,
     pub(crate) pair: Ed25519KeyPair,
@@ -51,7 +51,7 @@ impl TestKey {
     }
 }
 
-/// A keyset of these list keys with a threshold.
+/// A keyset with these list keys and this threshold.
 pub(crate) fn keyset(seeds: &[u8], threshold: usize) -> Keyset {
     let keys = seeds
         .iter()
@@ -84,7 +84,7 @@ pub(crate) fn terms(version: u64) -> HeadTerms {
     }
 }
 
-/// A source of one ban, `BAN-1`, with these matches.
+/// A source with one ban, `BAN-1`, which has these matches.
 pub(crate) fn source(matches: &[(&str, Digest)]) -> Source {
     let head =
         "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n";
@@ -101,7 +101,7 @@ pub(crate) fn parse(text: &str) -> Source {
     .unwrap()
 }
 
-/// Writes the unsigned list that a source makes, and returns its head.
+/// Writes the unsigned list made from a source, and returns its head.
 pub(crate) fn written(source: &Source, terms: &HeadTerms, out: &impl WriteAt) -> Head {
     Compiled::of(source)
         .unwrap()
@@ -109,7 +109,7 @@ pub(crate) fn written(source: &Source, terms: &HeadTerms, out: &impl WriteAt) ->
         .unwrap()
 }
 
-/// The list that a source makes, signed by the keys of these seeds.
+/// The list made from a source, signed by the keys of these seeds.
 pub(crate) fn list(source: &Source, terms: &HeadTerms, seeds: &[u8]) -> Vec<u8> {
     let bytes = Mutex::new(Vec::new());
     let head = written(source, terms, &bytes);
@@ -131,7 +131,7 @@ pub(crate) fn list(source: &Source, terms: &HeadTerms, seeds: &[u8]) -> Vec<u8> 
     bytes
 }
 
-/// The digest of a number.
+/// A digest for each number.
 pub(crate) fn digest(number: u64) -> Digest {
     Digest::of(&number.to_le_bytes())
 }

@@ -1,20 +1,20 @@
-//! Reads text of fixed lines so that it has exactly one spelling.
+//! Reads text in fixed lines, which can be written in only one way.
 //!
-//! Head, keyset and floor share this grammar: lines in a fixed order, `KEY VALUE` or `KEY: VALUE`,
-//! single spaces, numbers without leading zeros. In: hostile text. Out: values, or the line that is
-//! wrong and what was expected there.
+//! Head, keyset and floor share this format: lines in a fixed order, `KEY VALUE` or `KEY: VALUE`,
+//! single spaces, numbers without leading zeros. In: hostile text. Out: values; or the line that is
+//! wrong, and what was expected in it.
 
 use std::fmt;
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-/// A line of a text that does not match its grammar.
+/// An error in a text: a line that does not have the expected format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The line, counted from 1.
     pub line: usize,
-    /// What was expected there.
+    /// What was expected in the line.
     pub expected: &'static str,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The lines not read yet.
+/// The lines of a text that have not been read yet.
 pub(super) struct Lines<'a> {
     rest: &'a str,
     line: usize,
@@ -50,7 +50,7 @@ impl<'a> Lines<'a> {
             .ok_or_else(|| self.fault(expected))
     }
 
-    /// Applies `read` to the text after `prefix` in the next line.
+    /// Applies `read` to what [`Lines::after`] returns.
     pub(super) fn value<T>(
         &mut self,
         prefix: &str,
@@ -69,7 +69,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Checks that nothing is left.
+    /// Checks that no line is left.
     pub(super) const fn end(&self, expected: &'static str) -> Result<(), Malformed> {
         if self.rest.is_empty() {
             Ok(())
@@ -81,7 +81,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// A fault in the line read last.
+    /// An error in the line that was read last.
     pub(super) const fn fault(&self, expected: &'static str) -> Malformed {
         Malformed {
             line: if self.line == 0 { 1 } else { self.line },
@@ -89,7 +89,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next line; one without a line feed is not returned, though it counts.
+    /// The next line. A line without a line feed is counted but not returned.
     fn next(&mut self) -> Option<&'a str> {
         self.line += 1;
         let (line, rest) = self.rest.split_once('\n')?;
@@ -98,7 +98,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A decimal number without sign or leading zero.
+/// Reads a decimal number without sign or leading zeros.
 pub(super) fn number(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
     (canonical && text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -106,17 +106,17 @@ pub(super) fn number(text: &str) -> Option<u64> {
         .flatten()
 }
 
-/// A time as the list writes it: `YYYY-MM-DDThh:mm:ssZ`, never a bare day.
+/// Reads a time as the list writes it: `YYYY-MM-DDThh:mm:ssZ`, never the day alone.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
     (text.len() == 20).then(|| Timestamp::parse(text)).flatten()
 }
 
-/// A digest.
+/// Reads a digest.
 pub(super) fn digest(text: &str) -> Option<Digest> {
     Digest::parse(text).ok()
 }
 
-/// A list's name: visible ASCII, at most 128 characters.
+/// Reads the origin of a list: visible ASCII, at most 128 characters.
 pub(super) fn origin(text: &str) -> Option<String> {
     is_origin(text).then(|| text.to_owned())
 }
@@ -128,7 +128,7 @@ pub fn is_origin(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `NAME=NUMBER` for each of `names`, in this order, single spaces between.
+/// Reads `NAME=NUMBER` for each of `names`, in this order, with single spaces between them.
 pub(super) fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u64; N]> {
     let mut fields = text.split(' ');
     let mut values = [0; N];

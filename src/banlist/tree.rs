@@ -1,12 +1,13 @@
-//! Looks a digest up in the list's tree, and proves its absence when it is not there.
+//! Looks a digest up in the tree of a list. If the digest is not there, this proves that it is not.
 //!
 //! The tree is a static, fully packed Merkle B+tree over the sorted digests. In: the authentic
-//! head, and the nodes read on the way (hostile until hashed). Out: the leaf record of each digest,
-//! or the certainty that there is none: the leaf whose authentic fences enclose the digest does not
-//! have it. A node is hashed, compared with the hash that its parent (or the head) holds, and only
-//! then read. Nodes are packed, so nobody can grind digests into one overfull bucket. Fences are
-//! full 32 bytes, so digests that share a long prefix cannot hide behind a shortened one. Level,
-//! index and count are in the hashed bytes, so no node passes for another.
+//! head, and the nodes on the way (hostile until hashed). Out: the leaf record of each digest; or
+//! the certainty that there is none, because the leaf whose authentic fences enclose the digest
+//! does not have it. A node is hashed, its hash is compared with the one in its parent (or in the
+//! head), and only then is the node interpreted. Nodes are packed, so nobody can compute digests
+//! that all fall into one overfull bucket. Fences are full 32 bytes, so no digest can hide behind a
+//! shortened fence, even if digests share a long prefix. Level, index and count are part of the
+//! hashed bytes, so no node can stand in for another.
 //!
 //! ```text
 //! node    1024 B   magic "EBLN" | level u8 | 0 u8 | count u16 | index u64 | 0 u64 | records | zeros        (little endian)
@@ -15,11 +16,11 @@
 //! file             leaves, then each inner level, the root last; an empty list has one empty leaf
 //! ```
 //!
-//! A look-up of many digests goes level by level, and each node is read and hashed once. The nodes
-//! of a level that are in the page cache are read first. The others are announced meanwhile
-//! (`POSIX_FADV_WILLNEED`), and then waited for. In a list of ten million, 32 digests took 6.1 ms
-//! without and 2.0 ms with announcing when nothing was cached; announcing what was cached already
-//! took a tenth of the gate's time.
+//! A look-up of many digests goes level by level; each node is read and hashed once. The nodes of a
+//! level that are in the page cache are read first. The kernel is told about the others meanwhile
+//! (`POSIX_FADV_WILLNEED`), and they are read afterwards. In a list of ten million digests of which
+//! nothing was cached, a look-up of 32 digests took 6.1 ms without this advice and 2.0 ms with it.
+//! Giving the advice for nodes that were cached already took a tenth of the gate's time.
 
 #[cfg(feature = "ctl")]
 pub mod build;
@@ -46,20 +47,21 @@ const INNER_RECORD: usize = 64;
 pub struct Leaf {
     /// The digest.
     pub digest: Digest,
-    /// The kinds as which it is banned.
+    /// The kinds as which the digest is banned.
     pub kinds: Kinds,
-    /// The offset of its entry line in the records section, below 2⁴⁸.
+    /// The offset of the digest's entry line in the records section, below 2⁴⁸.
     pub offset: u64,
 }
 
-/// A node whose hash was right.
+/// A node whose hash was correct.
 struct TreeNode<'a> {
     level: usize,
     records: &'a [u8],
 }
 
 impl<'a> TreeNode<'a> {
-    /// Reads a node; `None` when its header does not fit this place, or its digests do not ascend.
+    /// Reads a node. `None` when its header does not fit this place in the tree, or its digests are
+    /// not in ascending order.
     fn parse(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, index: u64) -> Option<Self> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
         let records = &bytes[HEADER..HEADER + count * record_size(level)];
@@ -73,18 +75,18 @@ impl<'a> TreeNode<'a> {
         self.records.len() / record_size(self.level)
     }
 
-    /// The digest of a leaf's record, or the fence of an inner one.
+    /// The digest of a leaf's record, or the fence of an inner node's record.
     fn key(&self, at: usize) -> &'a [u8] {
         let start = at * record_size(self.level) + if self.level == 0 { 0 } else { 32 };
         &self.records[start..start + 32]
     }
 
-    /// The key as a fence.
+    /// The key at this position as a fence.
     fn fence(&self, at: usize) -> Option<[u8; 32]> {
         self.key(at).try_into().ok()
     }
 
-    /// The hash of a child.
+    /// The hash of the child at this position.
     fn child(&self, at: usize) -> &'a [u8] {
         &self.records[at * INNER_RECORD..][..32]
     }
@@ -103,7 +105,7 @@ impl<'a> TreeNode<'a> {
         low
     }
 
-    /// A leaf's record; `None` when a reserved bit is set.
+    /// The record of a leaf; `None` when a reserved bit is set.
     fn leaf(&self, at: usize) -> Option<Leaf> {
         let (digest, [kinds, 0, offset @ ..]) =
             self.records[at * LEAF_RECORD..][..LEAF_RECORD].split_first_chunk::<32>()?
@@ -121,8 +123,8 @@ impl<'a> TreeNode<'a> {
     }
 }
 
-/// The sort value of a key. Random digests differ in their first eight bytes, and comparing these
-/// needs no call.
+/// A value by which keys are sorted. Random digests differ in their first eight bytes, and
+/// comparing these bytes needs no function call.
 fn rank(key: &[u8]) -> (Option<u64>, &[u8]) {
     (
         key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),
@@ -148,25 +150,25 @@ fn header(level: usize, count: usize, index: u64) -> Option<[u8; HEADER]> {
     Some(header)
 }
 
-/// A node to read, what it must be, and the digests that lead to it.
+/// A node to read, the hash and fences that it must have, and the digests whose search leads to it.
 struct Visit {
     index: u64,
     hash: Digest,
-    /// The fences that enclose its keys: its first key, and the first key after it. The root has
-    /// none.
+    /// The fences that enclose the node's keys: the node's first key, and the first key after the
+    /// node. The root has no fences.
     from: Option<[u8; 32]>,
     to: Option<[u8; 32]>,
-    /// Where the digests that lead here are among those looked up.
+    /// Which of the digests that are looked up lead to this node.
     range: Range<usize>,
 }
 
-/// Looks up each of `digests` (ascending, no duplicates): its leaf record, if the list has one, goes
-/// to its place in `found`, which has the same length. A bad node hides only what is below it:
-/// everything found elsewhere is authentic.
+/// Looks up each of `digests`, which must be ascending without duplicates. If the list has a
+/// digest, its leaf record is stored at the same position in `found`, which has the same length. A
+/// wrong node hides only what is below it: everything found elsewhere is authentic.
 ///
 /// # Errors
-/// The first fault: [`ListError::TreeNode`] for a node that is not what its parent says,
-/// [`ListError::Read`] when one cannot be read.
+/// The first error: [`ListError::Node`] for a node that is not the one that its parent names;
+/// [`ListError::Read`] when a node cannot be read.
 pub fn look_up<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -221,8 +223,8 @@ pub fn look_up<R: ReadAt + ?Sized>(
     fault.map_or(Ok(()), Err)
 }
 
-/// The node of `visit`, if it has the hash that its parent holds, is well formed, and lies between
-/// the fences; else `None`.
+/// The node of `visit`; `None` unless it has the hash that its parent holds, has the right format,
+/// and lies between its fences.
 fn authentic<'a>(
     bytes: &'a [u8; NODE_SIZE],
     shape: &Shape,
@@ -243,8 +245,8 @@ fn authentic<'a>(
     (starts && ends).then_some(node)
 }
 
-/// Checks a node and follows the digests through it: into `below`, or into `found` when it
-/// is a leaf. `None` when it is not what it must be.
+/// Checks a node, and follows the digests through it. In a leaf, records go to `found`; otherwise
+/// the children to visit go to `below`. `None` when the node is not the right one.
 fn enter(
     bytes: &[u8; NODE_SIZE],
     shape: &Shape,
@@ -259,7 +261,7 @@ fn enter(
     let mut next = visit.range.start;
     while next < visit.range.end {
         let slot = node.up_to(&digests[next]);
-        // All digests before the slot's end go the same way.
+        // All digests before the end of this slot lead to the same child.
         let end = if slot < count {
             digests.partition_point(|digest| digest.as_bytes().as_slice() < node.key(slot))
         } else {

@@ -1,8 +1,8 @@
 //! Decides whether this node trusts a list.
 //!
-//! In: keyset and floor (trusted: root writes them), what the settings say about the list, and the
-//! list's head (hostile). Out: the head, authentic and current, or why it is refused. Not checked
-//! here: what the head holds hashes of.
+//! In: the keyset and the floor (trusted: root writes them), what the settings say about the list,
+//! and the list's head (hostile). Out: the head, authentic and current, or why it is refused. Not
+//! checked here: the tree and the records, whose hashes the head holds.
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -21,51 +21,51 @@ use crate::sys::file::{self, Guard};
 /// What the settings say about the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// The origin that the list must have; the keyset's where this is `None`.
+    /// The origin that the list must have. `None` means the keyset's origin.
     pub origin: Option<String>,
     /// The lowest version that is accepted.
     pub min_version: u64,
 }
 
-/// The place of the list that is to be trusted.
+/// The state of the list that is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// In force, in either place.
+    /// The list is in force, as first or as second copy.
     Current,
-    /// Not in force yet: an installation, or a person, asks. The installer compares it with the
-    /// list in force and may require more signatures.
+    /// The list is not in force yet: an installation or a user asks. The installer compares it with
+    /// the list in force, and may require more signatures.
     Staged,
 }
 
 /// What a list must satisfy on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// Whose signature counts.
+    /// The keys whose signatures count.
     pub keyset: Keyset,
-    /// The newest list that this node ever had; `None` before the first installation.
+    /// The newest list that this node has ever had; `None` before the first installation.
     pub floor: Option<Floor>,
-    /// What the settings say.
+    /// What the settings say about the list.
     pub rules: Rules,
 }
 
-/// A list whose head is authentic and current, and whose length is right.
+/// A list whose head is authentic and current, and whose length is correct.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentic {
-    /// The head.
+    /// The head of the list.
     pub head: Head,
-    /// SHA-256 of its text.
+    /// SHA-256 of the head's text.
     pub digest: Digest,
-    /// How many signed it.
+    /// How many keys signed the head.
     pub tally: SignatureTally,
 }
 
 impl Trust {
-    /// Reads keyset and floor. Whoever can write the floor's directory could remove the floor, so
-    /// that directory must be as well protected as the files.
+    /// Reads the keyset and the floor. Whoever can write to the floor's directory could remove the
+    /// floor, so that directory must be as well protected as the files.
     ///
     /// # Errors
-    /// [`ListError`] naming the one that cannot be read. A broken floor is a fault; an absent one
-    /// is that of a node without a list.
+    /// [`ListError`] with the file that cannot be read. A damaged floor is an error. A missing
+    /// floor means that this node has not had a list yet.
     pub fn load(paths: &Paths, rules: &Rules) -> Result<Self, ListError> {
         let keyset = signed_keyset(
             &paths.keyset,
@@ -88,17 +88,17 @@ impl Trust {
         })
     }
 
-    /// Checks the head of a list of `size` bytes: its grammar, origin and keyset, the signatures of
-    /// at least the list threshold, its length, that it is neither older nor much newer than this
-    /// node allows, and that it came through an installation.
+    /// Checks the head of a list of `size` bytes: its format, its origin and keyset, the signatures
+    /// (at least the list threshold), its length, that it is neither older nor much newer than this
+    /// node allows, and that the list was installed by an installation.
     ///
-    /// A list in force that did not come through an installation was never compared with the one
-    /// before. Whoever can write that file and has stolen one list key could lift a ban with it, so
-    /// it needs the signatures of the lift threshold. A node without a floor never had a list to
-    /// compare with.
+    /// A list in force that was not installed by an installation was never compared with the list
+    /// before it. Whoever can write that file and has stolen one list key could lift a ban with it.
+    /// So such a list needs the signatures of the lift threshold. A node without a floor has never
+    /// had a list to compare with.
     ///
     /// # Errors
-    /// [`ListError`] for the first of these that fails.
+    /// [`ListError`] for the first check that fails.
     pub fn authenticate<R: ReadAt + ?Sized>(
         &self,
         list: &Reader<'_, R>,
@@ -163,8 +163,8 @@ impl Trust {
         })
     }
 
-    /// How many list keys signed the list whose head has this digest, in all its copies on the node
-    /// together, and how many the lift threshold needs. Nothing else of the copies is checked.
+    /// How many list keys signed the list with this head, counted over all copies of it on the
+    /// node, and how many the lift threshold needs. Nothing else in the copies is checked.
     #[cfg(feature = "ctl")]
     #[must_use]
     pub fn signed(&self, paths: &Paths, head: Digest) -> SignatureTally {
@@ -183,8 +183,9 @@ impl Trust {
             .tally(&text, &signatures, self.keyset.lift_threshold, Enough::All)
     }
 
-    /// Compares a list with the floor and with the settings' lowest version: an older list, however
-    /// authentic, is a rollback, in either place. With a higher keyset versions may start again.
+    /// Compares a list with the floor and with the lowest version in the settings. An older list is
+    /// a rollback in either place, even if it is authentic. Under a higher keyset, versions may
+    /// start again.
     fn fits_floor(&self, path: &Path, head: &Head, digest: Digest) -> Result<(), ListError> {
         let edition = head.edition;
         if edition.version < self.rules.min_version {
@@ -224,10 +225,10 @@ fn signed_keyset(path: &Path, bytes: &[u8]) -> Result<SignedKeyset, ListError> {
     SignedKeyset::parse(bytes).map_err(|fault| ListError::Keyset(path.to_owned(), fault))
 }
 
-/// Reads the head block of a list of `size` bytes; nothing of it is trusted yet.
+/// Reads the head block of a list of `size` bytes. Nothing in it is trusted yet.
 ///
 /// # Errors
-/// [`ListError::NoHead`] when it does not start like a list, [`ListError::Read`] and
+/// [`ListError::NoHead`] when the file does not begin like a list; [`ListError::Read`];
 /// [`ListError::Head`].
 pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Claim, ListError> {
     if size < HEAD_SIZE as u64 {

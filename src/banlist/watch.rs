@@ -1,18 +1,19 @@
 //! Reports the progress of a long piece of work.
 //!
-//! Reading and making a list of millions takes seconds. A caller may pass a [`Watch`]. It is called
-//! from any thread and in no order, with what is to be done and what is done, in bytes.
+//! Reading or making a list of millions of digests takes seconds. A caller may pass a [`Watch`].
+//! Its methods are called by any thread, in any order, with the number of bytes still to do or just
+//! done.
 
 /// Receives the progress of a piece of work.
 pub trait Watch: Sync {
-    /// There are this many more bytes to work through.
+    /// Adds this many bytes to the work that is to be done.
     fn expect(&self, more: u64);
 
-    /// This many more are done.
+    /// Says that this many more bytes are done.
     fn advance(&self, steps: u64);
 }
 
-/// Nobody watches.
+/// Ignores all progress.
 impl Watch for () {
     fn expect(&self, _: u64) {}
 

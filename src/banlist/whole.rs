@@ -1,11 +1,11 @@
 //! Checks every byte of a list.
 //!
-//! In: a list whose head is authentic. Out: its bans with the number of digests of each, or the
-//! first fault. The gate checks only what it reads; this reads everything once: every node of the
-//! tree, every block hashed, every line parsed, every offset followed, every count compared. It
-//! catches what a signature cannot: a list that was signed by mistake. A caller that wants the
-//! digests too takes them one by one. Only [`WholeList::finish`] says what the line of a digest means,
-//! so that nothing follows from a list whose rest is bad.
+//! In: a list whose head is authentic. Out: its bans, with the number of digests of each; or the
+//! first error. The gate checks only the parts that it reads. This check reads everything once:
+//! every node of the tree, every block, every line, every offset and every count. It finds what a
+//! signature cannot prevent: a list that was signed although it is wrong. A caller that also wants
+//! the digests takes them one by one. What the line of a digest means is returned only by
+//! [`WholeList::finish`], so nothing is concluded from a list whose rest is wrong.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,27 +20,28 @@ use super::section;
 use super::tree::leaves::Leaves;
 use super::watch::Watch;
 
-/// A ban of a list, and how many digests it has there.
+/// A ban of a list, and how many digests it has in that list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedBan {
     /// The ban.
     pub ban: Ban,
-    /// Its digests, by kind.
+    /// The number of the ban's digests, by kind.
     pub entries: Entries,
-    /// Names of what it bans, in the order of the list, at most [`MAX_NAMES`] of them.
+    /// Names of what the ban bans, in the order of the list, at most [`MAX_NAMES`].
     pub names: Vec<String>,
 }
 
-/// The most names that are kept for a ban.
+/// How many names are kept for a ban.
 pub const MAX_NAMES: usize = 16;
 
-/// What a digest of a list is banned as, and by which bans. A digest counts once for a ban, however
-/// many names it has there.
+/// What an entry line says: the kinds and the bans of its digests. A digest counts once for a ban,
+/// even if the ban has it under several names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryLine {
-    /// The kinds, by all of them together.
+    /// The kinds as which the bans, taken together, ban the digest.
     pub kinds: Kinds,
-    /// The position of each ban in the list, ascending, and the kinds as which it bans.
+    /// The position in the list of each ban, ascending, and the kinds as which that ban covers the
+    /// digest.
     pub bans: Vec<(usize, Kinds)>,
 }
 
@@ -64,33 +65,34 @@ fn together(matches: &[(usize, MatchKind)]) -> Kinds {
         .fold(Kinds::NONE, |kinds, (_, kind)| kinds.with(*kind))
 }
 
-/// What is known of a list that was checked to its end.
+/// What is known of a list after it has been checked to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// Its bans in the order of the source.
+    /// The bans, in the order of the source.
     pub bans: Vec<CountedBan>,
-    /// Its entry lines, by the number that [`WholeList::next`] gives them.
+    /// The entry lines. [`WholeList::next`] returns their positions here.
     pub lines: Vec<EntryLine>,
 }
 
-/// A list while it is checked.
+/// A list that is being checked.
 pub struct WholeList<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
     head: &'a Head,
     leaves: Leaves<'a, R>,
     records: CheckedRecords,
-    /// The line of the leaf before: long lists have few lines, and the next is mostly the same.
+    /// The offset and number of the entry line of the last leaf record. A long list has few entry
+    /// lines, and the next record mostly has the same one.
     last: (u64, usize),
 }
 
-/// The records of a list.
+/// The records of a list that is being checked.
 #[derive(Default)]
 struct CheckedRecords {
     bans: Vec<CountedBan>,
     lines: Vec<EntryLine>,
-    /// The number of the line that starts at an offset.
+    /// The number of each entry line, by the offset at which it starts.
     numbers: HashMap<u64, usize>,
-    /// How many leaves each line has.
+    /// How many leaf records each entry line has.
     uses: Vec<u64>,
 }
 
@@ -98,10 +100,10 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
     /// Checks the records of a list.
     ///
     /// # Errors
-    /// [`ListError`] for the first fault in them.
+    /// [`ListError`] for the first error in the records.
     pub fn open(list: &'a Reader<'a, R>, head: &'a Head) -> Result<Self, ListError> {
         let records = records(list, head)?;
-        // No line starts at offset `u64::MAX`: no records section is that large.
+        // No line has the offset `u64::MAX`, because no records section is that large.
         Ok(Self {
             list,
             head,
@@ -111,7 +113,7 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
         })
     }
 
-    /// The same; it reports the bytes of the tree that it reads to `watch`.
+    /// The same, and reports the number of bytes of the tree that are read to `watch`.
     #[must_use]
     pub fn watched(mut self, watch: &'a dyn Watch) -> Self {
         self.leaves = self.leaves.watched(watch);
@@ -124,10 +126,11 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
         self.head.issued
     }
 
-    /// The next digest, ascending, and the number of its entry line; `None` after the last.
+    /// The next digest, in ascending order, and the number of its entry line; `None` after the last
+    /// digest.
     ///
     /// # Errors
-    /// [`ListError`] for the first fault.
+    /// [`ListError`] for the first error.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results could be collected up to its first error and taken for the whole"
@@ -152,10 +155,10 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
         Ok(Some((leaf.digest, number)))
     }
 
-    /// Reads what is left of the list, compares the counts, and says what the lines mean.
+    /// Reads the rest of the list, compares the counts, and returns what the lines mean.
     ///
     /// # Errors
-    /// [`ListError`] for the first fault.
+    /// [`ListError`] for the first error.
     pub fn finish(mut self) -> Result<Checked, ListError> {
         while self.next()?.is_some() {}
         if let Some(unused) = self.records.uses.iter().position(|uses| *uses == 0) {
@@ -195,7 +198,7 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
 /// Checks a whole list, and returns its bans in the order of the source.
 ///
 /// # Errors
-/// [`ListError`] for the first fault.
+/// [`ListError`] for the first error.
 pub fn check<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
@@ -231,7 +234,7 @@ fn records<R: ReadAt + ?Sized>(
             kind, name, ban, ..
         } in entry.matches
         {
-            // Ban lines come first, so this one is known.
+            // Ban lines come before entry lines, so this ban is already known.
             let place = *places.get(&ban).ok_or_else(malformed)?;
             found.push((place, kind));
             let names = &mut records.bans[place].names;

@@ -1,8 +1,8 @@
 //! Describes how a ban's record has changed.
 //!
-//! In: two records of one ban. Out: one [`Alteration`] for each thing that differs, in words, and
-//! whether it weakens the ban. The comparisons are the same that decide whether something is
-//! lifted. Strings of the records come from others and are quoted.
+//! In: two records of the same ban. Out: one [`Alteration`] for each difference, with text for a
+//! report, and whether it makes the ban less strict. The same comparisons decide whether a digest
+//! is lifted. Strings in the records were written by others and are quoted.
 
 use std::fmt;
 
@@ -15,29 +15,29 @@ use super::strictness::{
     Times, acts_as_hard, ends_as_late, ends_early, is_covered, starts_as_early,
 };
 
-/// One difference in a ban's record.
+/// One difference between two records of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alteration {
-    /// What differs: `action`, `exception for image sha256:…`.
+    /// What differs, such as `action` or `exception for image sha256:…`.
     pub what: String,
-    /// In what way.
+    /// How it differs.
     pub how: How,
-    /// Whether it makes the ban less strict.
+    /// Whether the difference makes the ban less strict.
     pub weakens: bool,
 }
 
-/// In what way something differs.
+/// How a part of a ban's record differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It was not there.
+    /// Only the new record has it.
     Added,
-    /// It is no longer there.
+    /// Only the old record has it.
     Dropped,
-    /// It was the first and is the second.
+    /// It had the first value and now has the second.
     Moved(String, String),
-    /// It is too long to be shown.
+    /// It differs, and is too long to be shown.
     Rewritten,
-    /// It comes with the issue of the new list, before its time.
+    /// It now happens when the new list is issued, which is after its own time.
     Early,
 }
 
@@ -54,8 +54,8 @@ impl fmt::Display for Alteration {
     }
 }
 
-/// The differences between two records of one ban; `times.at` is the time from which a difference
-/// weakens.
+/// The differences between two records of a ban. `times.at` is the time from which a difference
+/// makes the ban less strict.
 pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<Alteration> {
     let at = times.at;
     let (old_names, new_names) = (&old.names, &new.names);
@@ -129,7 +129,8 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
     found
 }
 
-/// Adds the values that differ: what it is, from, to, and whether the difference weakens.
+/// Adds the values that differ. Each value has a name, its old and new text, and whether the
+/// difference makes the ban less strict.
 fn add_moved<const N: usize>(
     found: &mut Vec<Alteration>,
     values: [(&str, String, String, bool); N],
@@ -164,7 +165,7 @@ fn listed(text: &[String]) -> String {
     }
 }
 
-/// The exceptions of a ban, for each thing excepted the one that runs longest.
+/// The exceptions of a ban. If several except the same digest, the one that ends last.
 fn longest(ban: &Ban) -> Vec<&Exception> {
     let mut longest: Vec<&Exception> = Vec::new();
     for except in &ban.except {

@@ -1,16 +1,16 @@
-//! Compares two bans by what they refuse.
+//! Compares two bans by what they refuse, to tell whether a new list lifts something.
 
 use crate::banlist::record::{Action, Ban, Exception};
 use crate::sys::clock::Timestamp;
 
-/// Whether a ban has ended at `at`, so that nothing of it can be lifted.
+/// Whether a ban has lapsed at `at`. Nothing can be lifted from such a ban.
 #[must_use]
 pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
     ban.lapses.is_some_and(|lapses| lapses <= at)
 }
 
-/// Whether `new` holds at least as strictly as `old` from `at` on, for a digest that both ban as
-/// the same kind.
+/// Whether `new` is at least as strict as `old` from `at` on, for a digest that both ban as the
+/// same kind.
 #[must_use]
 pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     acts_as_hard(new, old)
@@ -24,7 +24,8 @@ pub(super) fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
     new.action == Action::Refuse || old.action == Action::Warn
 }
 
-/// Whatever ended by `at` is over for both: no gate assumes a time before the newest list's issue.
+/// Times before `at` do not count for either ban: no gate assumes a time before the issue of its
+/// newest list.
 pub(super) fn starts_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     new.effective.max(at) <= old.effective.max(at)
 }
@@ -34,7 +35,8 @@ pub(super) fn ends_as_late(new: &Ban, old: &Ban) -> bool {
         .is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
 }
 
-/// Whether an exception permits nothing that the old ban's do not permit, or nothing now.
+/// Whether an exception of the new ban permits only what the old ban's exceptions permit, or has
+/// already ended.
 pub(super) fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
     except.until <= at
         || old.except.iter().any(|known| {
@@ -43,16 +45,17 @@ pub(super) fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
         })
 }
 
-/// The times that a comparison depends on.
+/// The times on which a comparison depends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// The earliest time that it can be now.
+    /// The earliest time that the gates may assume.
     pub(super) at: Timestamp,
-    /// When the new list is issued: no gate that has it assumes an earlier time.
+    /// When the new list was issued. No gate that has the new list assumes an earlier time.
     pub(super) issued: Timestamp,
 }
 
-/// Whether the new list's issue time ends its ban while the old one still holds.
+/// Whether the new ban has lapsed when the new list is issued, while the old ban has not lapsed
+/// yet.
 pub(super) fn ends_early(new: &Ban, old: &Ban, times: Times) -> bool {
     has_lapsed(new, times.issued) && !has_lapsed(old, times.at)
 }

@@ -1,4 +1,4 @@
-//! Tests that each way to weaken a ban is a lift, and that nothing else is.
+//! Tests that every way to make a ban less strict is a lift, and that nothing else is.
 
 use std::path::Path;
 
@@ -34,19 +34,19 @@ fn compared(old: &[u8], new: &[u8], at: Timestamp) -> Result<Change, String> {
     whole.map_err(|fault| fault.to_string())
 }
 
-/// The change between two sources.
+/// The change from one source to another.
 fn between(old: &str, new: &str) -> Change {
     let [old, new] = [old, new].map(|source| list(&parse(source), &terms(1), &[]));
     compared(&old, &new, AT).unwrap()
 }
 
-/// A ban with these lines, of the base `digest(n)` for each of `bases`.
+/// The text of a ban with these lines, for the bases `digest(n)` with `n` in `bases`.
 fn ban(id: &str, lines: &str, bases: &[u64]) -> String {
     let matches: String = bases
         .iter()
         .map(|base| format!("[[ban.match]]\nbase = \"{}\"\n", digest(*base)))
         .collect();
-    // Lines of the ban itself come before its tables.
+    // Lines with keys of the ban must come before the tables of the ban.
     let (own, tables) = lines
         .split_once("\n[")
         .map_or((lines, String::new()), |(own, rest)| {
@@ -80,7 +80,7 @@ fn ids(changes: &[BanChange]) -> Vec<&str> {
         .collect()
 }
 
-/// The three lists of IDs.
+/// The IDs of the lifted, the added and the changed bans.
 fn sorted_ids(change: &Change) -> [Vec<&str>; 3] {
     [
         ids(&change.lifted),
@@ -93,9 +93,9 @@ fn sorted_ids(change: &Change) -> [Vec<&str>; 3] {
 fn what_is_past_weakens_nothing() {
     let with = |lines: &str| ban("BAN-1", lines, &[1]);
     for (was, now) in [
-        // Both in effect by then.
+        // Both bans are in effect at [`AT`].
         ("effective = 2026-11-01", "effective = 2026-11-20"),
-        // Ended by then: the exception, the ban.
+        // At [`AT`], the exception has ended, and so has the ban.
         ("", &*except("image", 7, "2026-11-20T14:00:00Z")),
         (
             "lapses = 2026-11-20T14:00:00Z",
@@ -109,7 +109,7 @@ fn what_is_past_weakens_nothing() {
             "{was} -> {now}"
         );
     }
-    // One second later each of them counts.
+    // If the times are one second later, each of them counts.
     for (was, now) in [
         ("effective = 2026-11-01", "effective = 2026-11-20T14:00:01Z"),
         ("", &*except("image", 7, "2026-11-20T14:00:01Z")),
@@ -120,7 +120,7 @@ fn what_is_past_weakens_nothing() {
     ] {
         assert!(between(&with(was), &with(now)).is_lift(), "{was} -> {now}");
     }
-    // And the time of the comparison matters.
+    // The time of the comparison also matters.
     let [old, new] = [
         with("effective = 2026-11-01"),
         with("effective = 2026-11-20"),
@@ -156,7 +156,7 @@ fn a_ban_that_has_lapsed_may_go() {
     );
 }
 
-/// The new list's issue is the earliest time that it can be now wherever the list is.
+/// No gate that has the new list assumes a time before that list was issued.
 #[test]
 fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
     let hour = 3_600;
@@ -201,7 +201,7 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
             true
         )]
     );
-    // What had lapsed by the clock had ended anyway.
+    // A ban that has lapsed by the clock was not ended by the new list.
     assert!(
         !compared(&old, &issued(&lapsing("BAN-1", 20), 23), AT.plus(20 * hour))
             .unwrap()

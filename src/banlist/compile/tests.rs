@@ -1,4 +1,4 @@
-//! Compares the compiler with a plain map.
+//! Compares compiled lists with a plain map.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -14,7 +14,7 @@ fn every_digest_is_in_the_list_once_with_all_its_kinds() {
         ("image", MatchKind::Image),
         ("layer", MatchKind::Layer),
     ];
-    // Most digests once, some as two kinds, and some that differ only in their last byte.
+    // Most digests occur once, some as two kinds, and some differ only in their last byte.
     let near = |number: u64| {
         Digest::from_bytes(std::array::from_fn(|at| {
             if at == 31 { number.to_le_bytes()[0] } else { 7 }
@@ -53,10 +53,10 @@ fn every_digest_is_in_the_list_once_with_all_its_kinds() {
 fn the_same_source_and_terms_make_the_same_bytes() {
     let source = source(&[("base", digest(1)), ("layer", digest(2))]);
     assert_eq!(list(&source, &terms(1), &[]), list(&source, &terms(1), &[]));
-    // Other terms change only the head.
+    // Other head terms change only the head.
     let (one, other) = (list(&source, &terms(1), &[]), list(&source, &terms(2), &[]));
     assert!(one[..HEAD_SIZE] != other[..HEAD_SIZE] && one[HEAD_SIZE..] == other[HEAD_SIZE..]);
-    // Where nothing is kept, the head is the same.
+    // The head is the same when the list itself is not written anywhere.
     let (kept, head) = (
         Mutex::new(Vec::new()),
         written(&source, &terms(1), &io::sink()),
@@ -109,7 +109,7 @@ fn what_cannot_be_a_list_is_reported_with_its_ban() {
         )
     );
     assert!(Compiled::of(&parse(&often(64))).is_ok());
-    // What all bans together say about one digest has its own bound.
+    // The limit also applies to all bans of one digest together.
     let heavy = |id: &str| {
         ban(
             id,
@@ -129,7 +129,7 @@ fn what_cannot_be_a_list_is_reported_with_its_ban() {
             digest(1)
         )
     );
-    // Another name, or another ban, is another reason.
+    // Two matches with different names, or of different bans, are two reasons.
     assert!(
         Compiled::of(&parse(
             &(ban("A", &(matched("n") + &matched("m"))) + &ban("B", &matched("n")))

@@ -1,4 +1,4 @@
-//! Tests the head's grammar, byte by byte.
+//! Tests the format of the head, byte by byte.
 
 use super::super::testing::{ISSUED, ORIGIN, key};
 use super::*;

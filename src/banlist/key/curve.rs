@@ -1,8 +1,8 @@
 //! Checks whether a public key is a point of its curve.
 //!
-//! In: the bytes of a key from a keyset. Out: yes or no. Under a key that is no point nothing ever
-//! verifies, so a keyset would count a signer that cannot sign. Nothing here is secret, and nothing
-//! is constant in time. Numbers have 256 bits, the lowest 64 first.
+//! In: the bytes of a key from a keyset. Out: yes or no. No signature is ever valid under a key
+//! that is no point, so a keyset would count a signer who cannot sign. Nothing here is secret, so
+//! nothing runs in constant time. Numbers have 256 bits, the lowest 64 bits first.
 
 type Number = [u64; 4];
 
@@ -33,8 +33,8 @@ const P256_B: Number = [
     0x5ac6_35d8_aa3a_93e7,
 ];
 
-/// Whether these 32 bytes are the y coordinate of a point, and the sign of its x. The coordinate is
-/// below the prime.
+/// Whether these 32 bytes are the y coordinate of a point, with the sign of its x. The caller has
+/// checked that the coordinate is below the prime.
 pub(super) fn is_on_edwards25519(key: &[u8; 32]) -> bool {
     let mut y = number(key.iter().rev());
     y[3] &= u64::MAX >> 1;
@@ -42,11 +42,11 @@ pub(super) fn is_on_edwards25519(key: &[u8; 32]) -> bool {
     let square = multiply(&y, &y, field);
     let above = subtract(&square, &[1, 0, 0, 0], field);
     let below = add(&multiply(&square, &ED25519_D, field), &[1, 0, 0, 0], field);
-    // x² is the one divided by the other, and has a root exactly when their product has one.
+    // x² is a quotient. It has a root exactly when the product of its two numbers has one.
     has_root(&multiply(&above, &below, field), field)
 }
 
-/// Whether these coordinates, highest byte first, are those of a point.
+/// Whether these coordinates are those of a point. They have the highest byte first.
 pub(super) fn is_on_p256(x: &[u8; 32], y: &[u8; 32]) -> bool {
     let (x, y, field) = (number(x.iter()), number(y.iter()), &P256_FIELD);
     if !is_below(&x, field) || !is_below(&y, field) {
@@ -57,7 +57,7 @@ pub(super) fn is_on_p256(x: &[u8; 32], y: &[u8; 32]) -> bool {
     multiply(&y, &y, field) == add(&subtract(&cube, &thrice, field), &P256_B, field)
 }
 
-/// The number of 32 bytes, the highest first.
+/// The number in 32 bytes, the highest byte first.
 fn number<'a>(bytes: impl Iterator<Item = &'a u8>) -> Number {
     let mut number = [0; 4];
     for (at, byte) in bytes.enumerate().take(32) {
@@ -71,7 +71,7 @@ fn is_below(one: &Number, other: &Number) -> bool {
     one.iter().rev().lt(other.iter().rev())
 }
 
-/// The sum modulo 2²⁵⁶, and whether it is larger.
+/// The sum modulo 2²⁵⁶, and whether the real sum is larger.
 fn sum(one: &Number, other: &Number) -> (Number, bool) {
     let (mut sum, mut carry) = ([0; 4], false);
     for (at, limb) in sum.iter_mut().enumerate() {
@@ -125,8 +125,8 @@ fn multiply(one: &Number, other: &Number, field: &Number) -> Number {
     product
 }
 
-/// Whether a number of a field, an odd prime, is a square there: its Jacobi symbol, by halving and
-/// subtracting.
+/// Whether a number of a field is a square in it. The field must be an odd prime. This computes the
+/// Jacobi symbol by halving and subtracting.
 fn has_root(number: &Number, field: &Number) -> bool {
     let (mut one, mut other, mut is_minus) = (*number, *field, false);
     while one != [0; 4] {
@@ -142,7 +142,7 @@ fn has_root(number: &Number, field: &Number) -> bool {
         }
         one = difference(&one, &other);
     }
-    // Zero is the square of zero.
+    // Zero counts as a square: it is the square of zero.
     !is_minus
 }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn points_of_edwards25519_are_recognised() {
-        // From another program: the y coordinates below 40 that belong to a point.
+        // Computed by another program: the y coordinates below 40 that belong to a point.
         let points = [
             0, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32,
             33, 35, 37, 39,
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn points_of_p256_are_recognised() {
-        // The base point of SP 800-186.
+        // The base point in SP 800-186.
         let x = [
             0x6b17_d1f2_e12c_4247_u64,
             0xf8bc_e6e5_63a4_40f2,
@@ -205,7 +205,7 @@ mod tests {
                 "{at}"
             );
         }
-        // A coordinate has one spelling, and an empty one is no point.
+        // A coordinate has only one spelling, and an empty coordinate is no point.
         assert!(
             !is_on_p256(&[0; 32], &[0; 32])
                 && !is_on_p256(&[0xff; 32], &bytes(y))

@@ -2,8 +2,8 @@
 //!
 //! In: the 42 bytes of a public key (from a keyset, trusted), a text and the 74 bytes of a
 //! signature (hostile). Out: yes, or what is wrong. minisign's format is described at
-//! <https://jedisct1.github.io/minisign/>; signify's is the one it grew from, and has the first
-//! form alone.
+//! <https://jedisct1.github.io/minisign/>. It was developed from signify's format, which has only
+//! the first form of signature below.
 //!
 //! ```text
 //! key        "Ed" ‖ key number (8 bytes) ‖ point (32 bytes)
@@ -11,29 +11,30 @@
 //!            "ED" ‖ key number ‖ … of BLAKE2b-512(text)                minisign
 //! ```
 //!
-//! The trusted comment and the signature over it are not read, so nobody has to trust the comment.
+//! minisign's trusted comment and the signature over it are not read, so nobody has to trust the
+//! comment.
 
 use blake2::{Blake2b512, Digest as _};
 
 use super::{Curve, Mismatch};
 
-/// The key number of a public key or a signature; both have it at the same place.
+/// The key number in a public key or a signature. It is at the same place in both.
 #[must_use]
 pub fn number(bytes: &[u8]) -> Option<[u8; 8]> {
     bytes.get(2..10)?.try_into().ok()
 }
 
-/// The point of a public key; `None` when it does not have the form.
+/// The point in a public key; `None` when the key does not have the right format.
 #[must_use]
 pub fn point(key: &[u8]) -> Option<&[u8]> {
     let (numbered, point) = key.split_at_checked(10)?;
     (numbered.starts_with(b"Ed") && point.len() == 32).then_some(point)
 }
 
-/// Whether `signature` is that of `key` over `text`.
+/// Checks that `signature` was made by `key` over `text`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the signature.
 pub fn check(key: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
     let point = point(key).ok_or(Mismatch::Form)?;
     let (numbered, made) = signature

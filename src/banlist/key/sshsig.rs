@@ -1,9 +1,9 @@
 //! Checks signatures of `ssh-keygen -Y sign`.
 //!
-//! In: the blob of an SSH public key (from a keyset, trusted), a text and an SSHSIG blob without
+//! In: the blob of an SSH public key (from a keyset, trusted), a text, and an SSHSIG blob without
 //! its armor (hostile). Out: yes, or what is wrong. OpenSSH documents the envelope in
-//! PROTOCOL.sshsig and keys on a FIDO token in PROTOCOL.u2f. A `string` is a length of four bytes,
-//! big endian, and that many bytes.
+//! PROTOCOL.sshsig, and keys on a FIDO token in PROTOCOL.u2f. In the table below, a `string` is a
+//! length of four bytes, big endian, followed by that many bytes.
 //!
 //! ```text
 //! key        string kind ┐ Ed25519: string point
@@ -15,16 +15,17 @@
 //!            on a token: SHA-256(application) ‖ flags ‖ counter ‖ SHA-256(signed)
 //! ```
 //!
-//! The namespace keeps a signature for another purpose, such as a login or a commit, from counting
-//! here. A token must have been touched. Its counter is not checked, as in OpenSSH, nor whether it
-//! asked for a PIN.
+//! The namespace keeps signatures for other purposes, such as a login or a commit, from being valid
+//! here. The token must have been touched. As in OpenSSH, the token's counter is not checked, nor
+//! whether it asked for a PIN.
 
 use ring::digest::{SHA512, digest};
 
 use super::{Curve, Mismatch};
 use crate::lineage::digest::Digest;
 
-/// The namespace of signatures over lists and keysets: `ssh-keygen -Y sign -n banlist.v1`.
+/// The namespace of signatures over lists and keysets. It is given to `ssh-keygen -Y sign -n
+/// banlist.v1`.
 pub const NAMESPACE: &str = "banlist.v1";
 
 const MAGIC: &[u8] = b"SSHSIG";
@@ -32,20 +33,21 @@ const MAGIC: &[u8] = b"SSHSIG";
 /// The flag that says that somebody touched the token (PROTOCOL.u2f, "SSH_SK_USER_PRESENCE_REQD").
 const TOUCHED: u8 = 0x01;
 
-/// The blob of an SSH public key, taken apart.
+/// The parts of the blob of an SSH public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SshKey<'a> {
     kind: &'a [u8],
-    /// The curve on which it signs.
+    /// The curve of the key.
     pub curve: Curve,
-    /// The key itself: 32 bytes, or an uncompressed point.
+    /// The key itself: 32 bytes for Ed25519, an uncompressed point for P-256.
     pub raw: &'a [u8],
-    /// The application of a key on a token, mostly `ssh:`.
+    /// The application of a key on a token, usually `ssh:`.
     application: Option<&'a [u8]>,
 }
 
 impl<'a> SshKey<'a> {
-    /// Takes a blob apart; `None` for every kind but Ed25519 and P-256, on a token or not.
+    /// Divides a blob into its parts. `None` for every kind of key except Ed25519 and P-256, each
+    /// with or without a token.
     #[must_use]
     pub fn parse(blob: &'a [u8]) -> Option<Self> {
         let mut rest = blob;
@@ -75,20 +77,20 @@ impl<'a> SshKey<'a> {
     }
 }
 
-/// An SSHSIG blob, taken apart; nothing of it is trusted.
+/// The parts of an SSHSIG blob. None of them is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// The blob of the key that it says made it.
+    /// The blob of the key that, by its own account, made the signature.
     pub key: &'a [u8],
-    /// What it was made for.
+    /// The purpose for which the signature was made.
     pub namespace: &'a [u8],
     hash: &'a [u8],
     made: &'a [u8],
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes a blob apart. A reserved field that is not empty is refused: OpenSSH 9.2 writes none,
-    /// and verifies as if it were empty.
+    /// Divides a blob into its parts. A blob whose reserved field is not empty is refused: OpenSSH
+    /// 9.2 writes an empty field, and verifies as if the field were empty.
     #[must_use]
     pub fn parse(blob: &'a [u8]) -> Option<Self> {
         let mut rest = blob.strip_prefix(MAGIC)?.strip_prefix(&[0, 0, 0, 1])?;
@@ -103,7 +105,7 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// What the key signed, when it is not on a token.
+    /// The bytes over which a key without a token signs.
     fn signed(&self, text: &[u8]) -> Option<Vec<u8>> {
         let hashed = match self.hash {
             b"sha256" => Digest::of(text).as_bytes().to_vec(),
@@ -119,10 +121,10 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Whether `signature` is that of the key with this blob over `text`.
+/// Checks that `signature` was made by the key with this blob over `text`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the signature.
 pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch> {
     let envelope = Envelope::parse(signature).ok_or(Mismatch::Form)?;
     let key = SshKey::parse(blob).ok_or(Mismatch::Form)?;
@@ -154,8 +156,8 @@ pub fn check(blob: &[u8], text: &[u8], signature: &[u8]) -> Result<(), Mismatch>
     }
 }
 
-/// What the key made: 64 bytes, the two numbers for P-256; from a token also its flags and its
-/// counter.
+/// The signature as the key made it: 64 bytes, which are r and s for P-256. If the key is on a
+/// token, also the token's flags and counter.
 struct Made {
     raw: [u8; 64],
     token: Option<[u8; 5]>,
@@ -183,14 +185,14 @@ impl Made {
     }
 }
 
-/// A `string` from the front of `rest` (RFC 4251, section 5).
+/// Takes a `string` from the front of `rest` (RFC 4251, section 5).
 fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = rest.split_off(..4)?;
     rest.split_off(..usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?)
 }
 
-/// A positive `mpint` of at most 256 bits, in its one shortest form (RFC 4251, section 5), filled
-/// up to 32 bytes.
+/// Reads a positive `mpint` of at most 256 bits, which must be in its shortest form (RFC 4251,
+/// section 5). Returns it with zeros in front, as 32 bytes.
 fn scalar(mpint: &[u8]) -> Option<[u8; 32]> {
     let digits = match mpint {
         [0, 0x80..=0xff, ..] => &mpint[1..],

@@ -1,7 +1,7 @@
-//! Signs as `ssh-keygen -Y sign` would, with a key made here, on a token or not.
+//! Signs as `ssh-keygen -Y sign` would, for tests, with a key made here, on a token or not.
 //!
-//! It follows OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. The tests of signing check with the real
-//! `ssh-keygen -Y verify` that it does so correctly.
+//! It follows OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. The tests of signing check its signatures
+//! with the real `ssh-keygen -Y verify`.
 
 use ring::digest::{SHA256, SHA512, digest};
 use ring::rand::SystemRandom;
@@ -9,7 +9,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyP
 
 use crate::banlist::key::sshsig::NAMESPACE;
 
-/// A private key; with an application it is on a token.
+/// A private key. If it has an application, it is on a token.
 #[derive(Debug)]
 pub(crate) struct TestSsh {
     pair: TestPair,
@@ -22,19 +22,19 @@ enum TestPair {
     P256(EcdsaKeyPair),
 }
 
-/// What goes into a signature. The default is what `ssh-keygen -Y sign -n banlist.v1` writes, with
-/// a token that was touched.
+/// The parts of a signature. The default is what `ssh-keygen -Y sign -n banlist.v1` writes; a token
+/// has been touched.
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed<'a> {
-    /// The key named in the envelope; by default the one that signs.
+    /// The key named in the envelope. By default, the key that signs.
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) version: u32,
     pub(crate) namespace: &'a [u8],
     pub(crate) reserved: &'a [u8],
     pub(crate) hash: &'a [u8],
-    /// What replaces the hash of the text; by default the hash.
+    /// Replaces the hash of the text. By default, the real hash is used.
     pub(crate) hashed: Option<&'a [u8]>,
-    /// The kind of signature; by default the key's.
+    /// The kind of signature. By default, the key's kind.
     pub(crate) kind: Option<&'a [u8]>,
     pub(crate) flags: u8,
     pub(crate) behind: &'a [u8],

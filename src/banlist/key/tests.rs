@@ -1,4 +1,4 @@
-//! Tests keys, and the signatures of the two kinds without an envelope.
+//! Tests keys, and signatures of Ed25519 and P-256 without an envelope.
 
 use super::testing::TestSsh;
 use super::*;
@@ -28,7 +28,7 @@ fn the_third_vector_of_rfc_8032_verifies_and_nothing_near_it_does() {
 
 #[test]
 fn the_key_id_is_that_of_the_c2sp_example() {
-    // golang.org/x/mod/sumdb/note:
+    // From golang.org/x/mod/sumdb/note:
     // "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".
     let encoded =
         super::super::base64::decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
@@ -58,7 +58,7 @@ fn a_key_of_another_form_is_not_a_key() {
     );
 }
 
-/// The same point as openssl, ssh-keygen, a token and minisign write it.
+/// The same point in the formats of openssl, ssh-keygen, a token and minisign.
 fn one_key_in_four_forms(seed: u8) -> [PublicKey; 4] {
     let ssh = TestSsh::ed25519(seed);
     let token = TestSsh::ed25519(seed).on_token(b"ssh:");
@@ -88,7 +88,7 @@ fn a_key_is_one_in_whatever_form_it_is_written() {
 
 #[test]
 fn a_key_has_one_spelling() {
-    // y = 3 is on the curve; y = 3 + (2^255 - 19) spells the same point.
+    // y = 3 is on the curve. y = 3 + (2^255 - 19) is another way to write the same point.
     let mut again = [0xff; 32];
     (again[0], again[31]) = (PRIME_LOWEST + 3, 0x7f);
     let mut once = [0; 32];
@@ -98,15 +98,15 @@ fn a_key_has_one_spelling() {
         again[31] = 0x7f | sign;
         assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
     }
-    // The largest y below the prime that belongs to a point and is not of small order; the one
-    // above it belongs to none.
+    // This is the largest y below the prime that belongs to a point which is not of small order.
+    // The next y belongs to no point.
     (again[0], again[31]) = (PRIME_LOWEST - 3, 0x7f);
     assert!(PublicKey::new(Algorithm::Ed25519, again.to_vec()).is_some());
     again[0] = PRIME_LOWEST - 2;
     assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
 }
 
-/// Nothing verifies under such a key: a keyset would count a signer that cannot sign.
+/// No signature is ever valid under such a key, so a keyset would count a signer who cannot sign.
 #[test]
 fn bytes_that_are_no_point_are_no_key_in_any_form() {
     let ssh = TestSsh::ed25519(1);

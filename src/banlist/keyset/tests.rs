@@ -1,4 +1,4 @@
-//! Tests the keyset's grammar.
+//! Tests the format of keysets.
 
 use super::super::key::testing::TestSsh;
 use super::super::testing::{key, keyset};
@@ -32,7 +32,7 @@ fn a_keyset_is_read_as_it_was_written() {
         (signed.keyset, signed.signatures.len()),
         (keyset.clone(), 0)
     );
-    // Signatures of root keys are kept for a later check.
+    // Signatures of root keys are kept, to be checked later.
     let note = format!("{text}\n{}", key(9).signature(&text).line());
     let signed = SignedKeyset::parse(note.as_bytes()).unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Tests notes, and whose signature counts.
+//! Tests notes, and which signatures count.
 
 use super::super::key::Algorithm;
 use super::super::key::testing::{Sealed, TestSsh};
@@ -198,7 +198,7 @@ fn keys_are_counted_by_their_public_key_and_bad_signatures_are_skipped() {
 
 #[test]
 fn two_keys_with_one_id_are_both_tried() {
-    // An ID is four bytes of a hash: a signature line may fit two keys.
+    // An ID is only four bytes of a hash, so a signature line may fit two keys.
     let (one, two) = (key(1), key(2));
     let (first, second) = (one.public(), two.public());
     let names = [("key-1", &first), ("key-2", &second)];
@@ -206,7 +206,7 @@ fn two_keys_with_one_id_are_both_tried() {
         id: first.id("key-1"),
         ..two.signature(TEXT)
     };
-    // Its ID is the first key's, but the signature is not.
+    // The ID is the first key's, but the signature is not.
     assert_eq!(
         tally(TEXT, std::slice::from_ref(&claimed), &names, 1, Enough::All),
         SignatureTally {
@@ -216,8 +216,7 @@ fn two_keys_with_one_id_are_both_tried() {
             unknown: 0
         }
     );
-    // The same name and key are listed under both: the good one is found after the one that does
-    // not verify.
+    // The first key is listed twice, under the same name and ID. It counts once.
     let both = [("key-1", &first), ("key-1", &first), ("key-2", &second)];
     assert_eq!(
         tally(TEXT, &[one.signature(TEXT)], &both, 1, Enough::All).good,

@@ -12,10 +12,10 @@ use crate::sys::clock::Timestamp;
 
 mod tuf;
 
-/// Root keys, how many of them sign the next keyset, and who signed this one.
+/// A keyset: its root keys, how many of them must sign the next keyset, and who signed this one.
 type Version = (&'static [u8], usize, &'static [u8]);
 
-/// A keyset of these root keys and list key 100.
+/// A keyset with these root keys, and with list key 100.
 fn roots(number: u64, keys: &[u8], threshold: usize) -> Keyset {
     let root = |seed: &u8| Key {
         role: Role::Root,
@@ -95,7 +95,7 @@ fn without_root_keys_a_keyset_is_replaced_by_hand() {
         fault(&by_hand, &signed_by(&roots(2, &[1], 1), &[1])),
         message
     );
-    // A rotation may end so: the old keyset's root keys allow it.
+    // The last keyset of a rotation may have no root keys, if the old keyset's root keys sign it.
     let last = Keyset {
         number: 2,
         ..by_hand
@@ -110,7 +110,8 @@ fn without_root_keys_a_keyset_is_replaced_by_hand() {
 
 #[test]
 fn the_largest_keyset_that_a_note_signs_fits() {
-    // Sixteen root keys and sixteen list keys, each with the longest name, and sixteen signatures.
+    // The largest keyset: sixteen root keys and sixteen list keys, each with the longest name, and
+    // sixteen signatures.
     let name = |seed: u8| format!("{}-{seed:03}", "n".repeat(60));
     let role = |seed: u8| if seed < 16 { Role::Root } else { Role::List };
     let keys = (0..32)

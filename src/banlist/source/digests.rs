@@ -1,10 +1,10 @@
 //! Reads a text file of digests.
 //!
-//! In: a file of up to ten million lines, one `sha256:…` a line, apart from empty lines and lines
-//! that start with `#`. Out: its digests in their order, or the first line that is none of these
-//! and what is wrong with it. The file is read in pieces, so that the text is never in memory as a
-//! whole, and all processors hash and parse each piece at once. Not checked here: whether a digest
-//! is in the file twice; that is found when the list is made.
+//! In: a file of up to ten million lines. Each line is a `sha256:…`, empty, or begins with `#`.
+//! Out: the digests in their order; or the first line that is wrong, and what is wrong with it. The
+//! file is read in pieces, so the whole text is never in memory. For each piece, all processors
+//! hash and parse at the same time. Not checked here: whether the file has a digest twice; this is
+//! found when the list is compiled.
 
 use std::io::{self, Read};
 
@@ -14,42 +14,43 @@ use super::super::watch::Watch;
 use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
-/// Bytes that are read at once.
+/// How many bytes are read at once.
 const PIECE: usize = 16 << 20;
 
-/// Parts of a piece that are parsed by one thread each.
+/// Into how many parts a piece is divided. Each part is parsed by one thread.
 const PARTS: usize = 8;
 
-/// Bytes of `sha256:` and 64 digits.
+/// The length of `sha256:` and 64 digits, in bytes.
 const LINE: usize = 71;
 
-/// Why a file has no digests.
+/// Why the digests of a file cannot be used.
 #[derive(Debug)]
 pub(super) enum DigestsError {
-    /// It cannot be read.
+    /// The file cannot be read.
     Io(io::Error),
-    /// It has more bytes than this.
+    /// The file has more bytes than this.
     TooLarge(u64),
-    /// A line, counted from 1, is wrong.
+    /// A line is wrong: its number, counted from 1, and what is wrong.
     Line(usize, String),
 }
 
-/// The result of a part of a piece.
+/// The result for one part of a piece.
 enum PartResult {
     Hashed,
-    /// Its digests, and how many lines it has.
+    /// The digests, and how many lines the part has.
     Parsed(Vec<Digest>, usize),
-    /// Its faulty line, counted from 0.
+    /// The line that is wrong, counted from 0, and what is wrong.
     Fault(usize, String),
 }
 
-/// Work on a piece.
+/// A task for one thread, on one piece of the file.
 enum PieceWork<'a> {
     Hash(&'a mut Sha256, &'a [u8]),
     Parse(&'a [u8]),
 }
 
-/// The digests of a file of at most `limit` bytes, which are also hashed, and its size.
+/// The digests of a file of at most `limit` bytes, and the size of the file. The bytes are also
+/// added to `hasher`.
 pub(super) fn read(
     file: impl Read,
     limit: u64,
@@ -69,7 +70,7 @@ fn read_by(
     let (mut digests, mut lines, mut size) = (Vec::new(), 0, 0);
     let (mut piece, mut kept) = (Vec::new(), 0);
     loop {
-        // The incomplete line at the end of the piece before comes first.
+        // The incomplete line at the end of the last piece comes first.
         let room = (most - kept.min(most / 2)) as u64;
         let new = file
             .by_ref()
@@ -112,7 +113,7 @@ fn read_by(
     }
 }
 
-/// The bytes in about [`PARTS`] parts, each of whole lines.
+/// Divides the bytes into about [`PARTS`] parts. Each part consists of whole lines.
 fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let size = bytes.len().div_ceil(PARTS).max(64 << 10);
     let mut rest = bytes;
@@ -142,7 +143,8 @@ fn parse(bytes: &[u8]) -> PartResult {
     let (mut digests, mut lines, mut rest) =
         (Vec::with_capacity(bytes.len() / (LINE + 1) + 1), 0, bytes);
     while !rest.is_empty() {
-        // Nearly all lines have the same length, so the end of most needs no search.
+        // Nearly all lines have the same length, so the end of a line is mostly found without a
+        // search.
         let end = if rest.get(LINE) == Some(&b'\n') && rest[0] == b's' {
             Some(LINE)
         } else {
@@ -165,7 +167,7 @@ fn digest(line: &[u8]) -> Option<Digest> {
     Digest::from_hex(std::str::from_utf8(line).ok()?.strip_prefix("sha256:")?)
 }
 
-/// What is wrong with a line that is not a digest.
+/// Says what is wrong with a line that is not a digest.
 pub(super) fn fault(line: &[u8]) -> String {
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let remedy = if line.starts_with(b"\xef\xbb\xbf") {
@@ -192,8 +194,8 @@ pub(super) fn fault(line: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Reads a text in pieces of so many bytes: the digests, or the faulty line. The hash and the
-    /// size are those of the text either way.
+    /// Reads a text in pieces of `piece` bytes. Returns the digests, or the line that is wrong.
+    /// Checks that hash and size are those of the text.
     fn read(piece: usize, text: &str) -> Result<Vec<Digest>, (usize, String)> {
         let mut hasher = Sha256::new();
         match read_by(piece, text.as_bytes(), 1 << 20, &mut hasher, &()) {

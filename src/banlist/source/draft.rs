@@ -1,12 +1,11 @@
-//! Reads what the authors of a list write, mistakes included.
+//! Reads a source including its mistakes, for `list lint`.
 //!
-//! In: what [`super::Source`] reads, `bans.toml` and its files of digests. Out: [`Draft`]: each ban
-//! as far as it can be read, every value with its line, and every fault that keeps a list from
-//! being built, not only the first. `list lint` works on it; no list is built from it. Three
-//! mistakes that the strict reading refuses are values here and no faults, because the linter has
-//! more to say about them: an ID that occurs twice, a ban without a match, an exception without an
-//! end. Not checked: whether a ban lapses before it holds, and whatever else takes more than one
-//! value.
+//! In: what [`super::Source`] reads, `bans.toml` and its files of digests. Out: [`Draft`]: every
+//! ban as far as it can be read, every value with its line, and every error that prevents building
+//! a list, not only the first. No list is built from a draft. Three mistakes that [`super::Source`]
+//! refuses are values here, not errors, because the linter says more about them: an ID that occurs
+//! twice, a ban without a match, and an exception without an end. Not checked: anything that
+//! depends on more than one value, such as a ban that lapses before it takes effect.
 
 mod ban;
 mod reader;
@@ -24,19 +23,19 @@ use super::fault::SourceFault;
 use super::{MAX_DIGESTS, MAX_SOURCE, written};
 use crate::sys::file::{self, FileError, Guard};
 
-/// A source as far as it can be read.
+/// A source, as far as it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// The file.
+    /// The path of `bans.toml`.
     pub path: PathBuf,
-    /// Its bans, in its order.
+    /// The bans, in the order of the source.
     pub bans: Vec<DraftBan>,
-    /// The faults that keep it from being read.
+    /// The errors that prevent building a list.
     pub faults: Vec<Mistake>,
 }
 
 impl Draft {
-    /// Reads `bans.toml` at `path` and the files that it names.
+    /// Reads `bans.toml` at `path`, and the files that it names.
     ///
     /// # Errors
     /// [`FileError`] when `path` itself cannot be read.
@@ -56,8 +55,8 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Reads the text of a `bans.toml` that is called `path`; `open` reads the files of digests
-    /// that it names.
+    /// Reads the text of a `bans.toml`. `path` is its name in errors; `open` reads the files of
+    /// digests that it names.
     #[must_use]
     pub fn parse(
         path: &Path,
@@ -69,7 +68,8 @@ impl Draft {
         for error in errors.iter().take(MAX_FAULTS) {
             reader.fault(SourceFault::of_toml(error));
         }
-        // What follows a syntax error is guesswork, and would be reported as a mistake of its own.
+        // After a syntax error, nothing more is read: what follows would be misread, and reported
+        // as mistakes of its own.
         let bans = if errors.is_empty() {
             reader.document(root.into_inner())
         } else {

@@ -1,10 +1,10 @@
-//! Defines what is wrong in a source, and where.
+//! Defines an error in the text of a source.
 
 use std::fmt;
 
 use toml::Spanned;
 
-/// Something wrong, and its byte position.
+/// What is wrong, and at which byte.
 pub(super) struct SourceFault {
     pub(super) at: usize,
     pub(super) what: String,
@@ -18,7 +18,7 @@ impl SourceFault {
         }
     }
 
-    /// The message of the TOML reader, on one line.
+    /// The error message of the TOML reader, on one line.
     pub(super) fn of_toml(error: &toml::de::Error) -> Self {
         let what = error.message().lines().collect::<Vec<_>>().join(", ");
         Self {

@@ -1,4 +1,4 @@
-//! Tests what authors may write, and the messages for what they may not.
+//! Tests what a source may contain, and the error messages for what it may not.
 
 use super::super::record::{Action, Exception, Patch, Severity};
 use super::*;

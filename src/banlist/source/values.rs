@@ -1,6 +1,6 @@
-//! Checks the values of a source's keys.
+//! Checks the values of the keys in a source.
 //!
-//! Each fault has its place in the text.
+//! Every error has its position in the text.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::fault::SourceFault;
 use crate::lineage::digest::Digest;
 
-/// The value of a key that must not be missing; `at` is the start of its table.
+/// The value of a key that must be there. `at` is where its table begins.
 pub(super) fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, SourceFault> {
     value.ok_or_else(|| SourceFault {
         at,
@@ -42,7 +42,7 @@ pub(super) fn name(text: &Spanned<String>) -> Result<String, SourceFault> {
     phrase(text, "name", 512)
 }
 
-/// The checked value of something optional.
+/// Checks a value, if there is one.
 pub(super) fn optional<T, U>(
     value: Option<&T>,
     check: impl FnOnce(&T) -> Result<U, SourceFault>,
@@ -60,10 +60,10 @@ pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, SourceFault> {
     })
 }
 
-/// The most characters of a ban's ID.
+/// The longest ID of a ban, in characters.
 const MAX_ID: usize = 64;
 
-/// The most characters of a ban's reason.
+/// The longest reason of a ban, in characters.
 pub const MAX_REASON: usize = 200;
 
 /// Whether `text` can be the ID of a ban.
@@ -78,7 +78,7 @@ pub fn is_reason(text: &str) -> bool {
     is_phrase(text, MAX_REASON)
 }
 
-/// Whether `text` has letters, digits, `.`, `_` and `-` alone.
+/// Whether `text` consists of letters, digits, `.`, `_` and `-` only.
 fn is_part(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
         && text
@@ -92,7 +92,7 @@ fn is_phrase(text: &str, most: usize) -> bool {
         && !text.chars().any(char::is_control)
 }
 
-/// The text, if it fits.
+/// Returns the text if it `fits`; otherwise an error that says what was `expected`.
 fn fitting(
     text: &Spanned<String>,
     fits: bool,
@@ -109,7 +109,7 @@ fn fitting(
     }
 }
 
-/// A word of visible ASCII characters.
+/// Checks a word of visible ASCII characters.
 fn word(text: &Spanned<String>, key: &str, most: usize) -> Result<String, SourceFault> {
     let found = text.get_ref();
     let fits =
@@ -118,7 +118,7 @@ fn word(text: &Spanned<String>, key: &str, most: usize) -> Result<String, Source
     fitting(text, fits, expected)
 }
 
-/// A phrase on one line.
+/// Checks a phrase, which must be one line.
 fn phrase(text: &Spanned<String>, key: &str, most: usize) -> Result<String, SourceFault> {
     let expected = format_args!("{key}: expected one line of 1 to {most} characters");
     fitting(text, is_phrase(text.get_ref(), most), expected)
@@ -135,7 +135,7 @@ pub(super) fn platform(text: &Spanned<String>) -> Result<String, SourceFault> {
     )
 }
 
-/// A command: arguments without NUL, of which the first is not empty.
+/// Checks a command: the arguments must not contain NUL, and the first must not be empty.
 pub(super) fn command(
     arguments: &Spanned<Vec<String>>,
     key: &str,

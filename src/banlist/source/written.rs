@@ -1,7 +1,7 @@
 //! Reads one `[[ban]]` of a source.
 //!
-//! In: the text of `bans.toml`. Out: the values of each table, checked one by one. Each fault has
-//! its place in the text.
+//! In: the text of `bans.toml`. Out: the values of every table, checked one by one. Every error has
+//! its position in the text.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -17,8 +17,8 @@ use super::values::{
     required, successor, ticket, user,
 };
 
-/// Refuses an empty file: a crash or a full disk leaves such files, and a list made from one would
-/// lift every ban.
+/// Refuses an empty file. A crash or a full disk leaves such files behind, and a list made from an
+/// empty file would lift every ban.
 pub(super) fn check_not_empty(text: &str) -> Result<(), SourceFault> {
     let what =
         "the file is empty, as after a crash; if nothing is to be banned, say so in a comment";
@@ -32,7 +32,7 @@ pub(super) fn check_not_empty(text: &str) -> Result<(), SourceFault> {
     }
 }
 
-/// The whole file.
+/// The whole `bans.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenSource {
@@ -46,8 +46,8 @@ impl WrittenSource {
     }
 }
 
-/// Every key may be missing here, so that a missing one leaves the others readable; [`required`]
-/// checks those that must not be missing.
+/// A table `[[ban]]`. Every key is optional here, so that the others can be read if one is missing.
+/// [`required`] checks the keys that must be there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenBan {
@@ -69,7 +69,7 @@ pub(super) struct WrittenBan {
     patch: Option<Spanned<WrittenPatch>>,
 }
 
-/// A time, as a TOML date or as text.
+/// A time, written as a TOML date or as text.
 pub(super) struct WrittenTime(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for WrittenTime {
@@ -122,25 +122,25 @@ pub(super) struct WrittenPatch {
     user: Option<Spanned<String>>,
 }
 
-/// A match, checked.
+/// A match whose values have been checked.
 pub(super) struct CheckedMatch<'a> {
     pub(super) kind: MatchKind,
-    /// The place of its digest, or of its file's name.
+    /// The position of the digest, or of the name of the file of digests.
     pub(super) at: usize,
     pub(super) target: MatchTarget<'a>,
     pub(super) name: Option<String>,
     pub(super) platform: Option<String>,
 }
 
-/// What a match names.
+/// The digest or digests that a match names.
 pub(super) enum MatchTarget<'a> {
     Digest(Digest),
-    /// A file of digests, and the place of its name.
+    /// A file of digests, and the position of its name.
     File(&'a str, usize),
 }
 
 impl WrittenBan {
-    /// The ban, without what it matches. `at` is the start of its table.
+    /// Checks the ban, without its matches. `at` is where its table begins.
     pub(super) fn ban(&self, at: usize) -> Result<Ban, SourceFault> {
         let id = required(self.id.as_ref(), "id", at)?;
         let effective = required(self.effective.as_ref(), "effective", at)?
@@ -239,7 +239,7 @@ impl WrittenMatch {
 }
 
 impl WrittenException {
-    /// The exception. `at` is the start of its table.
+    /// Checks the exception. `at` is where its table begins.
     pub(super) fn checked(&self, at: usize) -> Result<Exception, SourceFault> {
         let until = required(self.until.as_ref(), "until", at)?.get_ref().0;
         let (kind, digest, _) = self.named(at)?;
@@ -252,7 +252,7 @@ impl WrittenException {
         })
     }
 
-    /// What is excepted, and its place.
+    /// The digest that is excepted, its kind, and its position.
     pub(super) fn named(&self, at: usize) -> Result<(MatchKind, Digest, usize), SourceFault> {
         let kinds = [
             (MatchKind::Base, &self.base),
@@ -286,7 +286,7 @@ impl WrittenException {
 }
 
 impl WrittenPatch {
-    /// The patch. `at` is the start of its table.
+    /// Checks the patch. `at` is where its table begins.
     pub(super) fn checked(&self, at: usize) -> Result<Patch, SourceFault> {
         Ok(Patch {
             check: self.check()?,
@@ -305,7 +305,7 @@ impl WrittenPatch {
         optional(self.script.as_ref(), digest)
     }
 
-    /// The command, or the arguments of the script, which needs none.
+    /// Checks the command. With a script, these are the script's arguments, and there may be none.
     pub(super) fn run(&self, at: usize) -> Result<Vec<String>, SourceFault> {
         match (&self.script, &self.run) {
             (None, run) => command(required(run.as_ref(), "run", at)?, "run"),

@@ -1,4 +1,4 @@
-//! Tests a node's list under attack: each test is named for what holds against one attack.
+//! Tests a node's list under attack. The name of a test says what must hold against one attack.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -21,14 +21,14 @@ mod copies;
 mod damage;
 mod cost;
 
-/// A node below its own directory.
+/// A node whose files are below a directory of its own.
 struct TestNode {
     directory: tempfile::TempDir,
     paths: Paths,
 }
 
 impl TestNode {
-    /// A node whose keyset has keys 1, 2 and 3, of which `threshold` must sign.
+    /// A node whose keyset has the keys 1, 2 and 3. `threshold` of them must sign.
     fn new(threshold: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::below(directory.path());
@@ -66,7 +66,7 @@ impl TestNode {
         look_up(&self.paths, &Rules::default(), &[base(number)])
     }
 
-    /// The fault, with the node's directory cut out of it.
+    /// The error, with the node's directory removed from the text.
     fn fault(&self) -> String {
         match self.ask(1) {
             Bans::Missing(fault) => self.without_directory(&fault),
@@ -179,7 +179,8 @@ fn an_empty_list_bans_nothing() {
     assert_eq!(known(node.ask(1)).hits, []);
 }
 
-/// A keyset of keys 1, 2 and 3: one signs a list, two sign one that lifts a ban.
+/// A keyset of the keys 1, 2 and 3. One key must sign a list; two must sign a list that lifts a
+/// ban.
 fn two_lift() -> Keyset {
     Keyset {
         lift_threshold: 2,

@@ -1,7 +1,7 @@
 //! Builds the tree of a list.
 //!
-//! In: leaf records in ascending order. Out: the one tree they make, byte for byte the same
-//! wherever and with however many threads it is built.
+//! In: leaf records in ascending order. Out: the tree. It is the same, byte for byte, on every
+//! machine and with any number of threads.
 
 use std::fs::File;
 use std::io;
@@ -15,13 +15,13 @@ use super::{HEADER, INNER_RECORD, LEAF_RECORD, Leaf, header};
 use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
-/// Something that can be written at any offset, by several threads at once: a file, bytes in
-/// memory, or nothing where only hashes are needed.
+/// Something to which several threads can write at any offset: a file, bytes in memory, or nothing
+/// if only hashes are needed.
 pub trait WriteAt: Sync {
     /// Writes all of `bytes` from `offset` on.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The operating system's error.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 }
 
@@ -48,18 +48,18 @@ impl WriteAt for io::Sink {
     }
 }
 
-/// What an inner record holds of a child: its hash and its first digest.
+/// The record for a child in an inner node: the child's hash and its first digest.
 type Child = [u8; INNER_RECORD];
 
-/// The number of nodes that are made and written at once.
+/// How many nodes are made and written at once.
 const PIECE: u64 = 1_024;
 
-/// Writes the tree of `entries` leaves to its place in a list. `leaf` returns each leaf by its
-/// number (ascending, no duplicate digests). Returns the hash of the root.
+/// Writes the tree to its place in a list. `leaf` returns each of the `entries` leaf records by its
+/// number; they must be ascending, without duplicate digests. Returns the hash of the root.
 ///
 /// # Errors
-/// Those of `out`, and `InvalidInput` when the leaves do not ascend or an offset has more than 48
-/// bits.
+/// The errors of `out`; `InvalidInput` when the leaf records are not ascending, or an offset has
+/// more than 48 bits.
 pub fn write(
     entries: u64,
     leaf: impl Fn(u64) -> Leaf + Sync,
@@ -70,7 +70,7 @@ pub fn write(
     watch.expect(shape.bytes());
     let mut children = level(&shape, 0, out, watch, |index, count, node| {
         let first = index * PER_LEAF;
-        // The check also covers the edge between two nodes.
+        // This also checks the order between the last record of one node and the first of the next.
         let mut before = first.checked_sub(1).map(|before| leaf(before).digest);
         for (at, record) in (first..).zip(
             node[HEADER..]
@@ -109,8 +109,8 @@ pub fn write(
     Ok(Digest::from_bytes(*root))
 }
 
-/// Writes the nodes of a level and returns what the level above holds of them. `fill` writes the
-/// records of a node, given the node's index and the number of its records.
+/// Writes the nodes of a level, and returns the records for them that go into the level above.
+/// `fill` writes the records of a node, given the index of the node and the number of its records.
 fn level(
     shape: &Shape,
     level: usize,
@@ -158,7 +158,7 @@ fn leaf_record(leaf: &Leaf, record: &mut [u8; LEAF_RECORD]) -> Option<()> {
     Some(())
 }
 
-/// What a parent holds of this node.
+/// The record for this node in its parent.
 fn child(node: &[u8; NODE_SIZE]) -> Child {
     let mut child = [0; INNER_RECORD];
     child[..32].copy_from_slice(Digest::of(node).as_bytes());

@@ -1,12 +1,13 @@
-//! Reads all leaves of a tree, in order.
+//! Reads all leaf records of a tree, in order.
 //!
 //! In: the authentic head, and the nodes of the file (hostile until hashed). Out: one leaf record
-//! after the other, for code that compares two lists or checks one. It goes down from the root, one
-//! node of each level at a time. A node is hashed, compared with what its parent holds of it, and
-//! only then read. So every leaf returned is already proven and never has to be taken back, and the
-//! end comes only after as many leaves as the head counts. Each byte of the tree is read and hashed
-//! once, the padding included, so that nothing unsorted, overlapping or padded with anything but
-//! zeros passes, whoever signed it. Not checked: what a leaf points to.
+//! after the other, for code that checks a list or compares two. The path goes down from the root,
+//! with one node of each level at a time. A node is hashed, its hash is compared with the one in
+//! its parent, and only then is the node interpreted. So every leaf record that is returned has
+//! already been proven and need not be taken back. The end comes only after as many leaf records as
+//! the head states. Every byte of the tree is read and hashed once, including the padding. So a
+//! tree that is unsorted, overlaps, or is padded with anything but zeros is refused, whoever signed
+//! it. Not checked: what a leaf record points to.
 
 use super::super::bytes::{ReadAt, Reader};
 use super::super::error::ListError;
@@ -16,35 +17,35 @@ use super::super::watch::Watch;
 use super::{HEADER, Leaf, TreeNode, Visit, authentic, record_size};
 use crate::lineage::digest::Digest;
 
-/// Nodes read at once.
+/// How many nodes are read at once.
 const PIECE: u64 = 256;
 
-/// The leaves that have not been read yet.
+/// The leaf records that have not been read yet.
 pub struct Leaves<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
     shape: Shape,
     root: Digest,
-    /// The node of each level on the path to the next leaf, starting with the leaf's. Empty before
-    /// the first leaf.
+    /// The nodes on the path to the next leaf record, one for each level, the leaf first. Empty
+    /// before the first leaf record is read.
     path: Vec<PathNode>,
     watch: &'a dyn Watch,
 }
 
 /// A node on the path.
 struct PathNode {
-    /// A piece of the file that contains the node, and where the node starts in it.
+    /// A piece of the file that contains the node, and where the node begins in the piece.
     piece: Vec<u8>,
     start: usize,
     index: u64,
-    /// How many records the node has, and which is next.
+    /// How many records the node has, and which record is next.
     count: usize,
     next: usize,
-    /// The fence after the node; the last of a level has none.
+    /// The fence after the node. The last node of a level has none.
     to: Option<[u8; 32]>,
 }
 
 impl PathNode {
-    /// The node, which was authentic when it was read into the piece.
+    /// The node. It was authentic when it was read into the piece.
     fn node(&self, level: usize) -> TreeNode<'_> {
         let start = self.start + HEADER;
         TreeNode {
@@ -55,7 +56,7 @@ impl PathNode {
 }
 
 impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
-    /// All leaves of a list.
+    /// All leaf records of a list.
     #[must_use]
     pub const fn of(list: &'a Reader<'a, R>, head: &Head) -> Self {
         Self {
@@ -67,17 +68,17 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         }
     }
 
-    /// The same; it reports the bytes that it reads to `watch`.
+    /// The same, and reports the number of bytes that are read to `watch`.
     #[must_use]
     pub fn watched(self, watch: &'a dyn Watch) -> Self {
         Self { watch, ..self }
     }
 
-    /// The next leaf; `None` after the last.
+    /// The next leaf record; `None` after the last.
     ///
     /// # Errors
-    /// [`ListError::TreeNode`] for the first node that is not what its parent, or the head, says;
-    /// [`ListError::Read`].
+    /// [`ListError::Node`] for the first node that is not the one that its parent, or the head,
+    /// names; [`ListError::Read`].
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator of results could be collected up to its first error and taken for the whole"
@@ -117,8 +118,8 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         leaf.map(Some).ok_or_else(|| self.corrupt(0, index))
     }
 
-    /// Goes to the next node of a level, after those of the levels above it when they are read to
-    /// their end. False after the last.
+    /// Goes to the next node of a level. If the node above has no more records, the level above
+    /// advances first. Returns `false` after the last node.
     fn advance(&mut self, level: usize) -> Result<bool, ListError> {
         let above = level + 1;
         if above == self.shape.levels {

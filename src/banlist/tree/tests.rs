@@ -1,5 +1,4 @@
-//! Compares the tree with a plain sorted list, and tests it against attempts to hide a digest in
-//! it.
+//! Compares the tree with a plain sorted list, and tests attempts to hide a digest in the tree.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -12,7 +11,7 @@ use super::super::testing::{digest, terms};
 use super::leaves::Leaves;
 use super::*;
 
-/// A list file with these leaves: room for the head, and the tree.
+/// A list file with these leaf records: empty room for the head, then the tree.
 fn tree(digests: &[Digest]) -> (Head, Vec<u8>) {
     let leaves: Vec<_> = digests
         .iter()
@@ -53,7 +52,7 @@ fn found(head: &Head, bytes: &[u8], digests: &[Digest]) -> Result<Vec<bool>, Str
         .collect())
 }
 
-/// Every leaf's digest, or the first fault.
+/// The digest of every leaf record, or the first error.
 fn all_leaves(head: &Head, bytes: &[u8]) -> Result<Vec<Digest>, String> {
     let list = Reader {
         path: Path::new("list"),
@@ -63,7 +62,7 @@ fn all_leaves(head: &Head, bytes: &[u8]) -> Result<Vec<Digest>, String> {
     while let Some(leaf) = leaves.next().map_err(|error| error.to_string())? {
         seen.push(leaf.digest);
     }
-    // After the end nothing follows.
+    // After the end, there is never another record.
     assert_eq!(leaves.next().unwrap(), None);
     Ok(seen)
 }
@@ -108,8 +107,8 @@ fn a_tree_of_so_many_entries_has_one_shape() {
     assert_eq!(largest.nodes[largest.levels - 1], 1);
 }
 
-/// With shortened fences the second of two digests that share a long prefix across the edge of a
-/// node is missed.
+/// If fences were shortened, a look-up would miss the second of two digests that share a long
+/// prefix and lie at the end of one node and the start of the next.
 #[test]
 fn digests_that_share_31_bytes_across_the_edge_of_a_node_differ() {
     let near = |last: u8| {
@@ -128,7 +127,7 @@ fn digests_that_share_31_bytes_across_the_edge_of_a_node_differ() {
     assert_eq!(found(&head, &bytes, &all).unwrap(), expected);
 }
 
-/// Digests ground into one bucket make no tree higher.
+/// Digests that were computed to fall into one bucket do not make the tree higher.
 #[test]
 fn digests_with_a_common_prefix_make_the_same_tree_as_any_others() {
     let ground: Vec<_> = (0..10_000_u64)
@@ -165,16 +164,16 @@ fn the_builder_refuses_digests_that_do_not_ascend() {
     }
 }
 
-/// The whole check finds what a signer signed by mistake, and so does a look-up that comes across
-/// it.
+/// The check of the whole tree finds what somebody signed by mistake. A look-up finds it too, if it
+/// reads that part.
 #[test]
 fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_are_right() {
     let mut listed: Vec<_> = (0..60).map(digest).collect();
     listed.sort_unstable();
     let (good, bytes) = tree(&listed);
     let node = |at: usize| HEAD_SIZE + at * NODE_SIZE;
-    // Each change is made to a leaf. Then the leaf's hash in the root and the root's hash in the
-    // head are corrected.
+    // Each change is made to a leaf. Then the leaf's hash in the root, and the root's hash in the
+    // head, are corrected.
     type Change = (&'static str, usize, fn(&mut [u8]));
     let changes: [Change; 5] = [
         ("two records exchanged", 0, |leaf| {
@@ -199,7 +198,7 @@ fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_ar
         assert_eq!(all_leaves(&head, &bytes).unwrap_err(), fault, "{case}");
         assert_eq!(found(&head, &bytes, &listed).unwrap_err(), fault, "{case}");
     }
-    // Nobody may use the padding; look-ups do not read it, the whole check does.
+    // Nobody may use the padding. Look-ups do not read it; the check of the whole tree does.
     let (mut head, mut bytes) = (good, bytes);
     bytes[node(4) - 1] = 1;
     head.tree_root = Digest::of(&bytes[node(3)..node(4)]);
@@ -222,7 +221,7 @@ fn nodes_that_change_places_are_refused() {
     );
 }
 
-/// No leaf of a bad node is returned, and every leaf before it was right.
+/// No leaf record of a wrong node is returned, and every leaf record before it was right.
 #[test]
 fn a_leaf_that_is_handed_out_is_proven_already() {
     let mut listed: Vec<_> = (0..1_000).map(digest).collect();
@@ -254,7 +253,7 @@ fn a_leaf_that_is_handed_out_is_proven_already() {
     }
 }
 
-/// A file of which every third node is not in the page cache.
+/// A file in which every third node is not in the page cache.
 struct Cold<'a>(&'a [u8], std::cell::RefCell<Vec<u64>>);
 
 impl ReadAt for Cold<'_> {
@@ -264,7 +263,7 @@ impl ReadAt for Cold<'_> {
     }
 
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
-        // What an aborted read leaves behind means nothing.
+        // A read that was aborted may leave anything in the buffer.
         buffer.fill(0xff);
         !(offset / NODE_SIZE as u64).is_multiple_of(3) && self.0.read_cached(buffer, offset)
     }

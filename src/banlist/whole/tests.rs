@@ -1,5 +1,5 @@
-//! Tests the rules for records that embargo-banlist(5) states, each broken alone in a list whose
-//! hashes are right.
+//! Tests the rules for records in embargo-banlist(5). Each test breaks one rule in a list whose
+//! hashes are correct.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use super::super::shape::NODE_SIZE;
 use super::super::testing::{digest, list, source, terms};
 use super::*;
 
-/// The parts of a list of one digest and one ban: the head, the leaf and the records (the ban's
-/// line and the entry's).
+/// The parts of a list with one digest and one ban: the head, the leaf, and the two lines of the
+/// records (of the ban, and of the entry).
 fn sound() -> (Head, Vec<u8>, String) {
     let bytes = list(&source(&[("base", digest(1))]), &terms(1), &[1]);
     let head = Claim::parse(bytes.first_chunk::<HEAD_SIZE>().unwrap())
@@ -27,7 +27,7 @@ fn sound() -> (Head, Vec<u8>, String) {
     )
 }
 
-/// Checks the list with these records, where the digest's entry line starts at `entry`; the hashes
+/// Checks the list with these records. The entry line of the digest starts at `entry`. The hashes
 /// are corrected.
 fn checked(records: &str, entry: usize) -> Result<Vec<CountedBan>, String> {
     let (mut head, mut leaf, _) = sound();
@@ -54,8 +54,7 @@ fn records_keep_the_rules_of_the_manual() {
     let at =
         |offset: usize| format!("cannot trust list \"list\": the record at {offset} is malformed");
     assert_eq!(checked(&records, ban.len()).unwrap().len(), 1);
-    // The ban that an entry names has to come before it: here the entry comes first, and names the
-    // ban after it.
+    // A ban must come before every entry that names it. Here the entry comes first.
     let behind = entry.len() + "00".len() - "0".len();
     let first = entry.replacen("\"ban\":0", &format!("\"ban\":{behind}"), 1);
     assert_eq!(first.len(), behind);
@@ -120,7 +119,7 @@ fn records_keep_the_rules_of_the_manual() {
     ] {
         assert_eq!(checked(&records, place).unwrap_err(), fault, "{case}");
     }
-    // A ban without digests is a ban.
+    // A ban without digests is allowed.
     let two = checked(&format!("{ban}{another}{entry}"), 2 * ban.len()).unwrap();
     assert_eq!(
         two.iter()

@@ -16,8 +16,8 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
     };
     let seven = digest(7);
     let rows: Vec<(String, String, &str, &str)> = [
-        // The text of the weaker ban, that of the stricter one, and the words for the change to the
-        // weaker and back.
+        // In each row: the lines of the weaker ban, the lines of the stricter ban, the text for the
+        // change from stricter to weaker, and the text for the change back.
         (
             "action = \"warn\"".to_owned(),
             String::new(),

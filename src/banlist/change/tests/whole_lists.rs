@@ -1,4 +1,4 @@
-//! Tests bans that go, lapse or pass to others, over whole lists.
+//! Tests whole lists in which bans are removed, lapse, or pass their digests to other bans.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     let one = |bases: &[u64]| ban("BAN-1", "", bases);
     let two = |lines: &str, bases: &[u64]| ban("BAN-2", lines, bases);
     let three = one(&[1, 2, 3]);
-    // The ban is gone, and what it banned with it.
+    // The ban is removed, with all its digests.
     let change = between(&(one(&[1, 2]) + &two("", &[9])), &two("", &[9]));
     assert_eq!(sorted_ids(&change), [vec!["BAN-1"], vec![], vec![]]);
     assert_eq!(
@@ -18,7 +18,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         ),
         (BanStatus::Removed, 2, 0)
     );
-    // One of its digests is gone.
+    // One digest of the ban is removed.
     let change = between(&three, &one(&[1, 3]));
     assert_eq!(
         (
@@ -28,7 +28,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         ),
         (BanStatus::Kept, 1, 1)
     );
-    // It has another name.
+    // The ban gets another ID.
     let change = between(&three, &two("", &[1, 2, 3]));
     assert_eq!(sorted_ids(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
     assert_eq!(
@@ -36,9 +36,9 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         (BanStatus::Removed, &["BAN-2".to_owned()][..])
     );
     assert_eq!((change.added[0].added.all, change.digests_added), (3, 0));
-    // Another name, and one digest less.
+    // The ban gets another ID and loses one digest.
     assert_eq!(between(&three, &two("", &[1, 2])).lifted[0].lifted.all, 1);
-    // It is split in two, and merged again.
+    // The ban is split into two, and merged again.
     let split = one(&[1]) + &two("", &[2, 3]);
     let change = between(&three, &split);
     assert_eq!(sorted_ids(&change), [vec![], vec!["BAN-2"], vec!["BAN-1"]]);
@@ -59,7 +59,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         (change.changed[0].added.all, change.changed[1].status),
         (2, BanStatus::Removed)
     );
-    // Two bans have it, and one of them goes.
+    // Two bans cover a digest, and one of them is removed.
     let both = one(&[1]) + &two("", &[1]);
     for (rest, lifts) in [
         (two("", &[1]), false),
@@ -68,8 +68,8 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
     ] {
         assert_eq!(between(&both, &rest).is_lift(), lifts, "{rest}");
     }
-    // A strict and a weak ban have it: without the weak one it is as strict as before, without the
-    // strict one it is not.
+    // A strict and a weak ban cover a digest. Removing the weak ban lifts nothing; removing the
+    // strict ban lifts the digest.
     let mixed = one(&[1]) + &two("action = \"warn\"", &[1]);
     assert_eq!(
         sorted_ids(&between(&mixed, &one(&[1]))),
@@ -79,13 +79,13 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         sorted_ids(&between(&mixed, &two("action = \"warn\"", &[1]))),
         [vec!["BAN-1"], vec![], vec![]]
     );
-    // A weaker ban that is added takes nothing away.
+    // Adding a weaker ban lifts nothing.
     assert_eq!(
         sorted_ids(&between(&one(&[1]), &mixed)),
         [vec![], vec!["BAN-2"], vec![]]
     );
-    // Two bans of which one follows the other hold only together, so this counts as lifted: the
-    // safe side.
+    // Two bans of which one begins when the other ends cover the digest only together. This counts
+    // as lifted, which is the safe answer.
     let halves = one(&[1]).replace("2026-11-20", "2026-12-24") + &two("lapses = 2026-12-24", &[1]);
     assert!(between(&one(&[1]), &halves).is_lift());
 }
@@ -116,7 +116,8 @@ fn kinds_are_kept_each_for_itself() {
     assert!(between(&as_kinds(&["layer"]), &as_kinds(&["base"])).is_lift());
 }
 
-/// Compares it with a comparison digest by digest, without lines, pairs or a memory.
+/// Compares the result with that of a plain comparison, digest by digest, without entry lines,
+/// pairs or kept answers.
 #[test]
 fn any_two_lists_differ_as_their_digests_do_one_by_one() {
     let mut random = 7_u64;
@@ -172,7 +173,7 @@ fn any_two_lists_differ_as_their_digests_do_one_by_one() {
             .map(|change| (change.ban.id.as_str(), change.lifted.all))
             .collect();
         assert_eq!(found, lifted, "round {round}");
-        // Every lift without a dropped digest says why.
+        // Where something is lifted without a dropped digest, an alteration says why.
         for change in change
             .lifted
             .iter()

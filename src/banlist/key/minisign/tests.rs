@@ -1,4 +1,4 @@
-//! Tests signatures of minisign 0.11 and signify 31, and every way to break them.
+//! Tests signatures of minisign 0.11 and signify 31, and every way to damage them.
 
 use blake2::{Blake2b512, Digest as _};
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -19,7 +19,7 @@ macro_rules! fixture {
 
 const HEAD: &[u8] = fixture!("head").as_bytes();
 
-/// The second line of a file, which holds the data in both tools.
+/// The second line of a file. Both tools write the data there.
 fn line(file: &str) -> Vec<u8> {
     base64::decode(file.lines().nth(1).unwrap()).unwrap()
 }
@@ -65,7 +65,7 @@ fn what_the_real_tools_sign_is_good_for_their_key_alone() {
 
 #[test]
 fn the_vector_of_rfc_7693_is_what_minisign_hashes_with() {
-    // Appendix A.
+    // RFC 7693, appendix A.
     assert!(
         Blake2b512::digest(b"abc").starts_with(&[0xba, 0x80, 0xa5, 0x3f, 0x98, 0x1c, 0x4d, 0x0d])
     );
@@ -93,7 +93,7 @@ fn every_changed_byte_and_every_other_length_is_refused() {
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x20;
-        // 0x20 turns the second form into the first, and the reverse.
+        // 0x20 is the difference between the two forms "Ed" and "ED".
         let expected = if at < 2 {
             [Mismatch::Form, Mismatch::Bytes][at].clone()
         } else if at < 10 {
@@ -129,8 +129,8 @@ fn a_key_of_another_form_or_of_small_order_is_not_a_key() {
 
 #[test]
 fn the_key_number_is_no_part_of_the_identity() {
-    // The owner of the secret can write any number beside it, and must not count twice because of
-    // that.
+    // The owner of a secret key can write any key number beside it. Another number must not make
+    // the key count twice.
     let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
     let keys = [7_u8, 8]
         .map(|number| [b"Ed".as_slice(), &[number; 8], pair.public_key().as_ref()].concat());

@@ -1,4 +1,4 @@
-//! Tests signatures of OpenSSH 9.2 and of a hand-made token, and every way to break them.
+//! Tests signatures of OpenSSH 9.2 and of a simulated token, and every way to damage them.
 
 use super::super::testing::{Sealed, TestSsh};
 use super::super::{Algorithm, PublicKey};

@@ -1,6 +1,6 @@
-//! Runs the tables of tuf-conformance (051b735), under their names there:
+//! Runs the test tables of tuf-conformance (051b735), under the names that they have there:
 //! `test_updater_key_rotations.py`, `test_keys.py`, `test_rollback.py`, `test_expiration.py` and
-//! `test_basic.py`, as far as a keyset has what they are about.
+//! `test_basic.py`. Rows about things that a keyset does not have are left out.
 
 use super::*;
 
@@ -123,10 +123,10 @@ fn test_root_rotation() {
             let keyset = roots(number, keys, *threshold);
             let bytes = signed_by(&keyset, signers);
             match trusted.as_ref().map(|old| next(old, &bytes)) {
-                // The first is trusted as it is.
+                // The first keyset is trusted without a check.
                 None => trusted = Some(keyset),
                 Some(Ok(new)) => {
-                    // What is stored is what was served.
+                    // The keyset that is stored is byte for byte the one that was delivered.
                     assert_eq!(new.note().into_bytes(), bytes, "{name}");
                     trusted = Some(new.keyset);
                 }
@@ -219,13 +219,14 @@ fn test_root_has_keys_but_not_snapshot() {
 
 #[test]
 fn test_snapshot_threshold() {
-    // Too few keys for the threshold: such a keyset is never read, so none is in force.
+    // The threshold is higher than the number of keys. Such a keyset is refused when it is read, so
+    // it never comes into force.
     let too_few = roots(2, &[1, 2], 3);
     assert_eq!(
         fault(&roots(1, &[1], 1), &signed_by(&too_few, &[1, 2])),
         "line 6: expected thresholds that the keys can meet"
     );
-    // More than a note can hold cannot be met either.
+    // A threshold above the number of signatures that a note can have cannot be met either.
     let keys: Vec<_> = (0..17).collect();
     assert_eq!(
         Keyset::parse(&roots(1, &keys, 16).text()),
@@ -236,7 +237,8 @@ fn test_snapshot_threshold() {
 
 #[test]
 fn test_duplicate_keys_root() {
-    // One key under ten names: such a keyset is not read, whatever form the key is written in.
+    // One key under ten names: such a keyset is refused when it is read, in whatever formats the
+    // key is written.
     let key_1 = key(1).public();
     let minisign = PublicKey::new(
         Algorithm::Minisign,
@@ -255,7 +257,7 @@ fn test_duplicate_keys_root() {
             "line 10: expected a key and a name that no line above has"
         );
     }
-    // One key that signs several times also counts once, under whatever name.
+    // A key that signs several times also counts once, under whatever names.
     let old = roots(1, &[1, 2], 2);
     let new = Keyset {
         number: 2,
@@ -275,7 +277,8 @@ fn test_duplicate_keys_root() {
         fault(&old, &signed(&new, &[one.clone(), other_name, one.clone()])),
         tally(0)
     );
-    // The ID is a hint: with another key's ID it is a bad signature of that key.
+    // The ID is only a hint. With the ID of another key, the signature counts as an invalid
+    // signature of that key.
     let other_id = Signature {
         id: key(2).public().id("key-2"),
         ..one.clone()
@@ -285,8 +288,8 @@ fn test_duplicate_keys_root() {
 
 #[test]
 fn test_rollback() {
-    // Versions are exactly consecutive: not lower, not equal, none left out, and none after the
-    // last.
+    // Numbers must follow each other exactly: not lower, not equal, none left out. Nothing follows
+    // the highest number.
     let old = roots(3, &[1], 1);
     for number in [0, 1, 2, 3, 5, 6, u64::MAX] {
         assert_eq!(
@@ -310,8 +313,8 @@ fn test_rollback() {
 
 #[test]
 fn test_expiration() {
-    // Rotation works whether the old or the new one is expired: a node that was away must be able
-    // to come back, and expiry disables nothing.
+    // A rotation works even if the old or the new keyset is expired: expiry disables nothing, and a
+    // node that was away must be able to come back.
     let expired = |number| Keyset {
         issued: Timestamp::from_seconds(0),
         expires: Timestamp::from_seconds(86_400),
@@ -341,7 +344,7 @@ fn test_basic() {
     let old = roots(1, &[1], 1);
     let new = roots(2, &[1], 1);
     let text = new.text();
-    // Unsigned, or signed before it was changed.
+    // The keyset is not signed, or was changed after it was signed.
     let unsigned = "by root keys of keyset 1: not signed, and 1 trusted signature needed";
     assert_eq!(fault(&old, text.as_bytes()), unsigned);
     let changed = String::from_utf8(signed_by(&new, &[1]))
@@ -358,22 +361,22 @@ fn test_basic() {
         fault(&old, changed.as_bytes()),
         "by root keys of keyset 1: 0 of 1 trusted signatures (1 bad, 0 by unknown keys)"
     );
-    // It is another type of metadata, though it is signed.
+    // The text is signed, but is another kind of document.
     let head = text.replace("banlist-keyset", "banlist-head");
     let bytes = format!("{head}\n{}", key(1).signature(&head).line());
     assert_eq!(
         fault(&old, bytes.as_bytes()),
         "line 1: expected \"embargo/banlist-keyset/v1\""
     );
-    // TUF tolerates unknown fields; here every line has one meaning and each keyset one spelling,
-    // so they are refused.
+    // TUF accepts unknown fields. Here they are refused: every line has one meaning, and every
+    // keyset can be written in one way only.
     let more = text.clone() + "x-note: hello\n";
     let bytes = format!("{more}\n{}", key(1).signature(&more).line());
     assert_eq!(
         fault(&old, bytes.as_bytes()),
         "line 9: expected \"key ROLE NAME ALGORITHM BASE64\""
     );
-    // It is for another repository.
+    // The keyset is for another origin.
     let other = Keyset {
         origin: "bans.example.com/staging".to_owned(),
         ..new

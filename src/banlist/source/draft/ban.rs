@@ -1,4 +1,4 @@
-//! Defines a ban as far as it can be read, and what cannot be read.
+//! Defines a ban of a draft, as far as it can be read, and the mistakes that cannot be read.
 
 use std::path::PathBuf;
 
@@ -6,19 +6,19 @@ use crate::banlist::record::{Action, MatchKind, Patch, Severity};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-/// A value and its line, counted from 1.
+/// A value, and the line on which it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed<T> {
     /// The value.
     pub value: T,
-    /// The line.
+    /// The line, counted from 1.
     pub line: usize,
 }
 
-/// Something that cannot be read.
+/// A part of a source that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// `bans.toml`, or one of its files of digests.
+    /// `bans.toml`, or one of the files of digests that it names.
     pub file: PathBuf,
     /// The line.
     pub line: usize,
@@ -26,77 +26,77 @@ pub struct Mistake {
     pub what: String,
 }
 
-/// One ban.
+/// One ban of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftBan {
-    /// The line of its table.
+    /// The line on which the ban's table begins.
     pub line: usize,
-    /// Its name.
+    /// The ban's ID.
     pub id: Option<Placed<String>>,
-    /// Advisories.
+    /// The advisories for the ban's cause.
     pub advisories: Vec<Placed<String>>,
-    /// How bad it is.
+    /// How bad the ban's cause is.
     pub severity: Option<Severity>,
-    /// What a match does.
+    /// What happens to a container that matches.
     pub action: Action,
-    /// When it takes effect.
+    /// When the ban takes effect.
     pub effective: Option<Placed<Timestamp>>,
-    /// When it lapses.
+    /// When the ban lapses.
     pub lapses: Option<Placed<Timestamp>>,
-    /// What to use instead.
+    /// The image to use instead.
     pub successor: Option<Placed<String>>,
-    /// Layers that cure it.
+    /// Layers that contain the fix.
     pub cure: Vec<Placed<Digest>>,
-    /// Whether a match was written, readable or not.
+    /// Whether the source has a match for the ban, even if it cannot be read.
     pub has_match: bool,
-    /// What it applies to.
+    /// What the ban applies to.
     pub matches: Vec<DraftMatch>,
-    /// What it does not apply to.
+    /// What the ban does not apply to.
     pub except: Vec<DraftException>,
-    /// What to run.
+    /// What to run in containers that already run on the banned content.
     pub patch: Option<DraftPatch>,
 }
 
 /// One match of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftMatch {
-    /// The line of its digest, or of its file's name.
+    /// The line of the digest, or of the name of the file of digests.
     pub line: usize,
     /// The kind as which the digests are banned.
     pub kind: MatchKind,
-    /// The file of digests; `None` for a digest in the source itself.
+    /// The file of digests; `None` if the digest is in the source itself.
     pub file: Option<PathBuf>,
-    /// The digests, each with its line in its file.
+    /// The digests, each with its line in the file.
     pub digests: Vec<(Digest, u32)>,
-    /// The name for people.
+    /// The name of what is banned, to be shown.
     pub name: Option<Placed<String>>,
-    /// The platform for people.
+    /// The platform of what is banned, to be shown.
     pub platform: Option<Placed<String>>,
 }
 
-/// One exception.
+/// One exception of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftException {
-    /// The line of its digest.
+    /// The line of the exception's digest.
     pub line: usize,
     /// What the digest is compared with.
     pub kind: MatchKind,
     /// The digest.
     pub digest: Digest,
-    /// Its end.
+    /// When the exception ends.
     pub until: Option<Placed<Timestamp>>,
-    /// Whether an end was written, readable or not.
+    /// Whether the source has an end for the exception, even if it cannot be read.
     pub has_end: bool,
 }
 
-/// What to run.
+/// The patch of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftPatch {
-    /// The line of its table.
+    /// The line on which the patch's table begins.
     pub line: usize,
-    /// The line of its timeout, else of its table.
+    /// The line of the timeout; without a timeout, the line of the table.
     pub timeout_line: usize,
-    /// The line of its command, else of its table.
+    /// The line of the command; without a command, the line of the table.
     pub run_line: usize,
     /// The patch.
     pub patch: Patch,

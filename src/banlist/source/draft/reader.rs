@@ -1,4 +1,4 @@
-//! Reads the tables of a source one by one, and keeps every fault.
+//! Reads the tables of a source one by one, for `list lint`, and keeps every error.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +18,10 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 
-/// The most faults of one file that are reported.
+/// How many errors of one file are reported.
 pub(super) const MAX_FAULTS: usize = 20;
 
-/// A source while it is read.
+/// Reads one source.
 pub(super) struct DraftReader<'a, F> {
     path: &'a Path,
     lines: LineStarts,
@@ -29,7 +29,7 @@ pub(super) struct DraftReader<'a, F> {
     pub(super) faults: Vec<Mistake>,
 }
 
-/// What a table says, without the keys that cannot be read.
+/// A table without the keys that cannot be read.
 struct PartialTable<T> {
     at: usize,
     read: T,
@@ -43,7 +43,7 @@ impl<T> PartialTable<T> {
 }
 
 impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
-    /// A reader of `text`, which is called `path`.
+    /// A reader of `text`. `path` is its name in errors.
     pub(super) fn new(path: &'a Path, text: &str, open: F) -> Self {
         Self {
             path,
@@ -136,7 +136,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
 
     fn found(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftMatch> {
         let PartialTable { at, read, .. } = self.table::<WrittenMatch>(table)?;
-        // A match that names nothing has no better place than its table.
+        // If a match names no digest, the error is placed at the table of the match.
         let checked = match read.checked() {
             Err(fault) if fault.at == 0 => Err(SourceFault { at, ..fault }),
             checked => checked,
@@ -189,7 +189,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
                 });
             }
         }
-        // An unreadable file is not the same as a file without digests.
+        // A file of which no line can be read is not the same as a file without digests.
         (bad == 0 || !digests.is_empty()).then_some((Some(file), digests))
     }
 
@@ -244,7 +244,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         })
     }
 
-    /// The tables of an array of them.
+    /// The tables in an array of tables.
     fn tables<'i>(
         &mut self,
         value: Option<Spanned<DeValue<'i>>>,
@@ -280,8 +280,8 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         tables
     }
 
-    /// What a table says. A key that cannot be read is a fault, and the table is read again without
-    /// it.
+    /// Reads a table. A key that cannot be read is an error; the table is then read again without
+    /// that key.
     fn table<'i, T: Deserialize<'i>>(
         &mut self,
         mut table: Spanned<DeTable<'i>>,
@@ -307,13 +307,13 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         }
     }
 
-    /// The line of a value, else of the byte at `at`.
+    /// The line of a value; without a value, the line of the byte at `at`.
     fn line_of<T>(&self, value: Option<&Spanned<T>>, at: usize) -> usize {
         self.lines
             .of_byte(value.map_or(at, |value| value.span().start))
     }
 
-    /// A value that was checked before.
+    /// A value that has already been checked, or needs no check.
     fn unchecked(&self, text: Option<&Spanned<String>>) -> Option<Placed<String>> {
         let text = text?;
         Some(Placed {
@@ -342,7 +342,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         })
     }
 
-    /// The value; a fault is kept.
+    /// Returns the value. If there is an error instead, it is kept.
     fn keep<T>(&mut self, read: Result<T, SourceFault>) -> Option<T> {
         read.map_err(|fault| self.fault(fault)).ok()
     }
@@ -356,7 +356,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
     }
 }
 
-/// The key that is, or has its value, at this byte.
+/// The key at this byte, or the key whose value is at this byte.
 fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     for (key, value) in table {
         for span in [key.span(), value.span()] {
@@ -376,7 +376,7 @@ impl LineStarts {
         Self(text.match_indices('\n').map(|(at, _)| at).collect())
     }
 
-    /// The line, counted from 1, that contains the byte at `at`.
+    /// The line that contains the byte at `at`, counted from 1.
     fn of_byte(&self, at: usize) -> usize {
         self.0.partition_point(|end| *end < at) + 1
     }

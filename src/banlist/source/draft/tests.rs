@@ -1,5 +1,5 @@
-//! Tests that a source is read to its end, whatever is wrong with it, and that no mistake is
-//! missed.
+//! Tests that a source is read to its end, whatever is wrong with it, and that every mistake is
+//! found.
 
 use super::super::super::record::MatchKind;
 use super::super::Source;
@@ -22,7 +22,7 @@ fn draft(text: &str) -> Draft {
     Draft::parse(Path::new("bans/bans.toml"), text, open)
 }
 
-/// The faults, each as file, line and text.
+/// The errors, each with its file, line and text.
 fn faults(text: &str) -> Vec<String> {
     draft(text)
         .faults

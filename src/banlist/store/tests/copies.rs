@@ -1,4 +1,4 @@
-//! Tests which of the two copies answers, and which list may follow which.
+//! Tests which of the two copies answers, and which list may replace which.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn an_older_list_is_refused() {
         node.fault(),
         "cannot go back to version 411 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 412 (keyset 1)"
     );
-    // A newer list than the floor: the installer was interrupted before it raised the floor.
+    // The list is newer than the floor: the installer was interrupted before it raised the floor.
     node.list(&list(&banned(&[1]), &terms(413), &[1]));
     assert_eq!(known(node.ask(1)).version, 413);
     let rules = Rules {
@@ -46,7 +46,7 @@ fn another_list_of_the_same_version_is_refused() {
         node.fault(),
         "cannot trust list \"/var/lib/embargo/banlist.lst\": version 412 (keyset 1) was installed with other content"
     );
-    // More signatures on the same text are the same list.
+    // A list with more signatures on the same text is the same list.
     node.list(&list(&banned(&[1]), &terms(412), &[2, 1]));
     assert_eq!(known(node.ask(1)).hits.len(), 1);
 }
@@ -68,7 +68,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
     };
     node.list(&older);
     node.put(&node.paths.copy, &newer);
-    // Without a floor, and with that of a list before both.
+    // Without a floor, and with a floor that names an older list than both copies.
     let before = list(&banned(&[3]), &terms(410), &[1]);
     for case in 0..2 {
         if case == 1 {
@@ -86,7 +86,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
             fault,
             "{case}"
         );
-        // A newer one that is torn is no reason to go back either.
+        // A newer list that is damaged is no reason to use an older list either.
         let mut torn = newer.clone();
         torn[HEAD_SIZE + 40] ^= 1;
         node.put(&node.paths.copy, &torn);
@@ -97,8 +97,8 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
         );
         node.put(&node.paths.copy, &newer);
     }
-    // The list that the floor names is in force until another is installed whole. A copy that is no
-    // newer, or is not a list, changes nothing.
+    // The list that the floor names is in force until another list has been installed completely. A
+    // copy that is not newer, or is no list, changes nothing.
     for next in [None, Some(newer.as_slice())] {
         floor(411, &older, next);
         let found = known(node.ask(1));
@@ -115,14 +115,14 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
     }
 }
 
-/// Keyset and floor are read before an installation, the list after it.
+/// The keyset and the floor are read before an installation, the list after it.
 #[test]
 fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     let node = TestNode::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     let lists = [1, 2].map(|digest| list(&banned(&[digest]), &terms(411 + digest), &[1]));
     let texts = [0, 1].map(|number| head_text(&lists[number]));
-    // NotInstalled, and, as after restoring a snapshot, Rollback and Equivocation.
+    // These give NotInstalled and, as when a snapshot was restored, Rollback and Equivocation.
     for (version, text) in [(412, &*texts[0]), (414, "another\n"), (413, "another\n")] {
         node.floor(version, text);
         let before = Trust::load(&node.paths, &Rules::default()).unwrap();
@@ -141,7 +141,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
             "{version}"
         );
     }
-    // A keyset that came with the list.
+    // The keyset was replaced together with the list.
     let before = Trust::load(&node.paths, &Rules::default()).unwrap();
     node.put(
         &node.paths.keyset,
@@ -200,7 +200,7 @@ fn the_second_copy_answers_and_an_older_list_never_does() {
             expected.is_none_or(|expected| expected == described),
             "{described}"
         );
-        // Any older list is a rollback, however authentic, in either place.
+        // Any older list is a rollback in either place, even if it is authentic.
         node.put(&node.paths.copy, &old);
         assert_eq!(node.fault(), described);
     }
@@ -208,7 +208,7 @@ fn the_second_copy_answers_and_an_older_list_never_does() {
     assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
     node.put(&node.paths.copy, &new);
     assert_eq!(known(node.ask(1)).slot, Slot::Copy);
-    // A sound first copy is never skipped.
+    // A first copy without errors is always used.
     node.list(&new);
     assert_eq!(known(node.ask(1)).slot, Slot::Current);
 }
@@ -247,7 +247,7 @@ fn a_ban_that_the_first_copy_proves_is_reported_by_the_second_if_that_is_the_sam
             first,
             "its block table is corrupt",
         ),
-        // A leaf of another query in the same look-up.
+        // This leaf belongs to another query of the same look-up.
         (
             HEAD_SIZE as u64 + 30,
             vec![first, last],
@@ -264,8 +264,8 @@ fn a_ban_that_the_first_copy_proves_is_reported_by_the_second_if_that_is_the_sam
         let broken = break_at(at);
         let list = "cannot trust list \"/var/lib/embargo/banlist.lst\"";
         let fault = format!("cannot read the ban of {}: {list}: {fault}", banned.digest);
-        // Another list may lack the ban; a second copy that is broken in the same place proves it,
-        // too.
+        // Another list may not have the ban. A second copy that is damaged at the same place proves
+        // the ban too.
         for copy in [&old, &broken] {
             node.put(&node.paths.copy, copy);
             let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else {
@@ -284,7 +284,7 @@ fn a_ban_that_the_first_copy_proves_is_reported_by_the_second_if_that_is_the_sam
             (Slot::Copy, asked.len(), fault)
         );
     }
-    // For what is not banned the records are not read.
+    // If no digest is banned, the records are not read.
     break_at(head.table_at());
     assert_eq!(known(node.ask(1_000)).slot, Slot::Current);
 }
@@ -319,8 +319,8 @@ fn a_list_that_the_system_cannot_read_is_passed_over_for_its_second_copy_alone()
     );
     node.floor(412, &head_text(&new));
     node.put(&node.paths.copy, &old);
-    // A path that is too long says nothing about the list either; its second copy answers, an older
-    // list does not.
+    // A path that is too long says nothing about the list either. The second copy of the list
+    // answers; an older list does not.
     let paths = Paths {
         list: node.paths.state.join("x".repeat(300)),
         ..node.paths.clone()

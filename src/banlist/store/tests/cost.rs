@@ -1,9 +1,9 @@
-//! Tests how much of a list one start reads.
+//! Tests how much of a list one container start reads.
 
 use super::super::super::hits::MAX_BANS;
 use super::*;
 
-/// A list in memory that counts the bytes read from it.
+/// A list in memory. It counts how many bytes are read from it.
 struct Counting<'a> {
     bytes: &'a [u8],
     read: AtomicUsize,
@@ -16,7 +16,7 @@ impl ReadAt for Counting<'_> {
     }
 }
 
-/// The answer to a look-up of these digests as layers, and how many bytes of the list it read.
+/// Looks up these digests as layers. Returns the answer, and how many bytes of the list were read.
 fn counted(
     bytes: &[u8],
     digests: &[Digest],
@@ -48,7 +48,7 @@ fn counted(
     (answer, counting.read.into_inner())
 }
 
-/// So many bans, of one layer each or all of the same one, each with so many advisories.
+/// A list of `bans` bans with `advisories` advisories each. `layer` gives the layer of each ban.
 fn heavy(bans: u64, advisories: usize, layer: impl Fn(u64) -> Digest) -> Vec<u8> {
     let advisories = vec![format!("\"{}\"", "x".repeat(64)); advisories].join(", ");
     let ban = |number| {
@@ -69,8 +69,8 @@ fn heavy(bans: u64, advisories: usize, layer: impl Fn(u64) -> Digest) -> Vec<u8>
 
 #[test]
 fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
-    // As much as a list may say about one digest, and about the four that a start reads in any
-    // case.
+    // The most that a list may say about one digest, and about the four digests that a start always
+    // reads in full.
     for (bans, advisories) in [(1, 950), (16, 60), (MAX_MATCHES as u64, 10)] {
         let bytes = heavy(4 * bans, advisories, |ban| digest(ban % 4));
         let (answer, read) = counted(&bytes, &[0, 1, 2, 3].map(digest), Budget::Start);
@@ -83,8 +83,8 @@ fn what_one_start_reads_of_the_heaviest_list_is_bounded() {
         let (answer, _) = counted(&bytes, &[digest(3)], Budget::Start);
         assert_eq!(answer.unwrap().len() as u64, bans, "{advisories}");
     }
-    // However many of a container's digests the list speaks about, and however far apart they are,
-    // a start reads no more, and knows that the container is banned.
+    // However many of a container's digests the list speaks about, and however far apart their
+    // records are: a start reads no more than the limit, and knows that the container is banned.
     for (bans, advisories, fits) in [
         (60, 40, true),
         (120, 1, true),

@@ -1,4 +1,4 @@
-//! Tests lists that are damaged, cut or written while they are read.
+//! Tests lists that are damaged, truncated, or written while they are read.
 
 use super::*;
 
@@ -42,8 +42,8 @@ fn the_tree_of_another_version_is_refused() {
 
 #[test]
 fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
-    // Every match has its own name, so that the records need several blocks and a line crosses from
-    // one to the next.
+    // Every match has a name of its own. So the records need several blocks, and one line lies in
+    // two blocks.
     let matches = |number| {
         format!(
             "[[ban.match]]\nbase = \"{}\"\nname = \"{}\"\n",
@@ -84,7 +84,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
             bytes: changed.as_slice(),
         };
         if at < HEAD_SIZE {
-            // A bad signature may be beside a good one; what was signed stays the same.
+            // An invalid signature may stand beside a valid one. What was signed stays the same.
             let found = trust.authenticate(
                 &list,
                 bytes.len() as u64,
@@ -104,7 +104,7 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
                 found.is_err() || found.is_ok_and(|found| found == truth),
                 "byte {at}"
             );
-            // The whole check finds every changed byte.
+            // The check of the whole list finds every changed byte.
             assert!(whole::check(&list, head).is_err(), "byte {at}");
         }
         changed[at] ^= flip;
@@ -142,7 +142,7 @@ fn every_truncation_and_every_addition_is_an_error() {
     }
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(size(&longer).is_err());
-    // Line ends changed by a careless transfer.
+    // A careless transfer changed the line ends.
     let turned: Vec<u8> = bytes
         .iter()
         .flat_map(|byte| {
@@ -310,7 +310,7 @@ fn a_head_that_denies_what_its_tree_holds_lets_nothing_pass() {
         matches!(&fault, ListError::Unread(found, why) if *found == digest(1) && matches!(**why, ListError::Counts(_))),
         "{fault}"
     );
-    // What the list has only as another kind is reported, too.
+    // A digest that the list has only as another kind is reported as well.
     let image = Query {
         digest: digest(1),
         kind: MatchKind::Image,

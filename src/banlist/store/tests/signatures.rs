@@ -53,7 +53,7 @@ fn rows_4_and_13_a_list_for_another_origin_is_refused() {
     node.list(&list(&banned(&[1]), &other, &[1]));
     let fault = "cannot use list \"/var/lib/embargo/banlist.lst\": it is for \"bans.example.com/staging\", not for \"bans.example.com/prod\"";
     assert_eq!(node.fault(), fault);
-    // The settings can only name the keyset's origin.
+    // The settings may only name the origin of the keyset.
     node.list(&list(&banned(&[1]), &terms(1), &[1]));
     let rules = Rules {
         origin: Some("bans.example.com/staging".to_owned()),
@@ -69,14 +69,14 @@ fn rows_4_and_13_a_list_for_another_origin_is_refused() {
 fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     let node = TestNode::new(1);
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
-    // A node that never had a list has no ban to lift.
+    // A node that has never had a list has no ban to lift.
     let (kept, installed) = (
         list(&banned(&[1]), &terms(411), &[1]),
         list(&banned(&[1]), &terms(412), &[1]),
     );
     node.list(&installed);
     assert_eq!(known(node.ask(1)).version, 412);
-    // Through an installation it needs the list threshold, both before and after the last step.
+    // With an installation, the list needs the list threshold, before and after the last step.
     let floor = |next| {
         let head = Digest::of(head_text(&installed).as_bytes());
         let floor = Floor {
@@ -105,8 +105,8 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     floor(Some(Digest::of(head_text(&stolen).as_bytes())));
     node.list(&stolen);
     assert_eq!(known(node.ask(1)).version, 413);
-    // The place of the second copy is no way around it, and a list that was installed needs no more
-    // there than before.
+    // Putting the list in the place of the second copy does not get around this rule. A list that
+    // was installed needs no more signatures there than before.
     floor(None);
     node.put(&node.paths.copy, &stolen);
     assert_eq!(node.fault(), fault);
@@ -116,8 +116,8 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     node.put(&node.paths.copy, &installed);
     let stand_in = known(node.ask(1));
     assert_eq!((stand_in.version, stand_in.slot), (412, Slot::Copy));
-    // In the place of the current one an older list is a rollback; with too few signatures even to
-    // add a ban, that is the fault reported.
+    // An older list in the place of the current list is a rollback. If it has too few signatures
+    // even to add a ban, that is the error that is reported.
     node.put(&node.paths.list, &kept);
     fs::remove_file(&node.paths.copy).unwrap();
     assert!(node.fault().starts_with("cannot go back to version 411"));
@@ -156,7 +156,8 @@ fn ff_then_rotate_recovers() {
     let had = list(&banned(&[1]), &terms(412), &[1]);
     node.floor(412, &head_text(&had));
     let jump = "in \"/var/lib/embargo/banlist.lst\": more than 1048576 above version 412 (keyset 1), the highest that this node had";
-    // The row of the table, and the highest version that the thief of a key can reach at once.
+    // The row of the table, and the highest version to which the thief of a key can raise the floor
+    // in one step.
     for (version, fault) in [
         (u64::MAX, true),
         (412 + MAX_JUMP + 1, true),
@@ -171,8 +172,8 @@ fn ff_then_rotate_recovers() {
             false => assert_eq!(known(node.ask(1)).version, version),
         }
     }
-    // A floor at its maximum takes no newer list of this keyset; the next keyset starts again, and
-    // may not jump either.
+    // When the floor has the highest version, no newer list of this keyset is possible. The next
+    // keyset starts with version 1 again, and its versions may not jump either.
     node.floor(u64::MAX, "head\n");
     node.list(&list(&banned(&[1]), &terms(u64::MAX - 1), &[1]));
     assert!(node.fault().starts_with("cannot go back to "));
@@ -199,7 +200,7 @@ fn ff_then_rotate_recovers() {
             u64::MAX
         )
     );
-    // A node that never had a list takes whatever version there is.
+    // A node that has never had a list accepts any version.
     fs::remove_file(&node.paths.floor).unwrap();
     assert_eq!(known(node.ask(1)).version, u64::MAX);
 }
@@ -233,8 +234,8 @@ fn older_keyset() {
     node.list(&list(&banned(&[1]), &edition(1, 500), &[1]));
     let fault = "cannot go back to version 500 (keyset 1) of the list, in \"/var/lib/embargo/banlist.lst\": this node had version 3 (keyset 2)";
     assert_eq!(node.fault(), fault);
-    // An older keyset put back by hand does not make the list newer, and cannot check the list that
-    // the node had.
+    // If an older keyset is put back by hand, the old list does not become newer, and the list that
+    // the node had can no longer be checked.
     node.put(&node.paths.keyset, keyset(&[1, 2, 3], 1).text().as_bytes());
     assert_eq!(node.fault(), fault);
     node.list(&had);
