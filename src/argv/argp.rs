@@ -1,9 +1,10 @@
 //! Reads a command line the way crun does.
 //!
-//! crun uses glibc's argp in order (`ARGP_IN_ORDER`). Long flags have two dashes, and a prefix of
-//! one is enough. One dash is for letters, which may be joined (`-db X`, `-bX`; `-b=X` means `=X`).
-//! A value is the next argument, even when that is `--`. Flags end at the first argument that is
-//! none, for the command and again for the container ID, after which nothing may follow.
+//! crun uses glibc's argp in order (`ARGP_IN_ORDER`). Long flags have two dashes and may be
+//! shortened to a prefix. Letters have one dash and may be joined (`-db X`, `-bX`; `-b=X` means the
+//! value `=X`). A flag's value is the next argument, even when that is `--`. The global flags end
+//! at the first argument that is not a flag, which is the command. The command's flags end in the
+//! same way, at the container ID. Nothing may follow the ID.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -26,19 +27,20 @@ pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Pars
     };
     let end = parse(rest, flags::CRUN.of(command), guesses, &mut found)?;
     let positional = rest.get(end..).unwrap_or_default();
-    // `restore` allows one more argument after the ID (src/restore.c, `crun_assert_n_args`).
+    // `restore` allows a second positional argument, after the ID (src/restore.c,
+    // `crun_assert_n_args`).
     let most = if command == StartCommand::Restore && positional.len() == 2 {
         1
     } else {
         positional.len()
     };
-    // To crun this exact value is not a file name: it reads the bundle's own then (src/create.c,
-    // src/run.c).
+    // crun treats exactly this value as no file name, and reads the bundle's own `config.json`
+    // (src/create.c, src/run.c).
     found.spec_file = found.spec_file.filter(|file| *file != "config.json");
     found.reading(command, &positional[..most], Grammar::Crun)
 }
 
-/// Takes flags from the front and returns where they end.
+/// Reads flags from the front and returns the position where they end.
 fn parse<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
@@ -64,7 +66,7 @@ fn parse<'a>(
     Ok(at)
 }
 
-/// Takes `name` or `name=value`; returns whether the next argument is its value.
+/// Reads `name` or `name=value`; returns whether the next argument is the flag's value.
 fn take_long<'a>(
     arg: &'a [u8],
     next: Option<&'a [u8]>,
@@ -86,9 +88,9 @@ fn take_long<'a>(
     }
 }
 
-/// The flag of this name, else the first whose name starts with it. crun rejects a prefix of
-/// several flags, except that 1.8.1 takes `--roo` for `--root` though it has `--rootless`. Where it
-/// does reject, nothing starts, whatever is read here.
+/// The flag with this name, or else the first flag whose name starts with it. crun rejects a prefix
+/// that fits several flags, except that 1.8.1 takes `--roo` for `--root` although there is
+/// `--rootless`. If crun rejects the prefix, no container starts, so the reading here does no harm.
 fn long<'a>(
     table: &FlagTable,
     guesses: &Guesses<'a>,
@@ -107,7 +109,8 @@ fn long<'a>(
         .ok_or(Stop::Unknown(name))
 }
 
-/// Takes letters joined after one dash; returns whether the next argument is the value of the last.
+/// Reads letters that are joined after one dash; returns whether the next argument is the last
+/// letter's value.
 fn take_letters<'a>(
     letters: &'a [u8],
     next: Option<&'a [u8]>,

@@ -1,8 +1,9 @@
 //! Reads a command line the way youki does.
 //!
-//! youki uses clap. Long flags have two dashes and are written in full. One dash is for letters,
-//! which may be joined (`-bX`, `-b=X` and `-b X` all mean `X`). A value may not look like a flag.
-//! Flags and the container ID come in any order, until `--`. Global flags come before the command.
+//! youki uses clap. Long flags have two dashes and are written in full. Letters have one dash and
+//! may be joined (`-bX`, `-b=X` and `-b X` all mean the value `X`). A value may not look like a
+//! flag. Flags and the container ID may come in any order, until `--`. Global flags come before the
+//! command.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +39,7 @@ pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Pars
     }
 }
 
-/// Up to `most` positional arguments, and where the scan ended.
+/// Returns up to `most` positional arguments, and the position where the scan ended.
 fn parse<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
@@ -54,7 +55,7 @@ fn parse<'a>(
         at += 1;
         let next = args.get(at).map(|next| next.as_bytes());
         match arg.as_bytes() {
-            // No command may follow it.
+            // No command may follow `--`.
             b"--" if most == 1 => return Err(Stop::Rejected),
             b"--" => {
                 positional.extend_from_slice(&args[at..]);
@@ -72,7 +73,7 @@ fn parse<'a>(
     Ok((positional, at))
 }
 
-/// Takes `name` or `name=value`; returns whether the next argument is its value.
+/// Reads `name` or `name=value`; returns whether the next argument is the flag's value.
 fn take_long<'a>(
     arg: &'a [u8],
     next: Option<&'a [u8]>,
@@ -88,7 +89,8 @@ fn take_long<'a>(
     take(flag.ok_or(Stop::Unknown(name))?, value, next, found)
 }
 
-/// Takes letters joined after one dash; returns whether the next argument is the value of the last.
+/// Reads letters that are joined after one dash; returns whether the next argument is the last
+/// letter's value.
 fn take_letters<'a>(
     letters: &'a [u8],
     next: Option<&'a [u8]>,

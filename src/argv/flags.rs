@@ -1,36 +1,36 @@
 //! Lists the flags that the runtimes know, and which of them take a value.
 //!
 //! The tables cover runc 1.0 to 1.5 and its main branch, crun 1.8 to 1.29 and youki's main branch.
-//! Each is the union over the versions: a flag that one version lacks makes that version end with
-//! an error, and then nothing starts.
+//! Each table has the flags of all versions. That is safe: a version that lacks a flag ends with an
+//! error, and no container starts.
 
 use super::grammar::StartCommand;
 use super::reading::Stop;
 
-/// What is assumed of flags that no grammar knows.
+/// What is assumed about flags that are in no table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guesses<'a> {
-    /// For each that has no value attached.
+    /// The assumption for each flag that has no value attached.
     pub(super) made: Vec<(&'a [u8], Takes)>,
-    /// Whether one with its value attached is taken at face value.
+    /// Whether an unknown flag with a value attached is assumed to take that value.
     pub(super) attached: bool,
 }
 
 /// What comes after a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
-    /// Nothing: it is a switch.
+    /// Nothing: the flag is a switch.
     Nothing,
     /// A value, after `=` or as the next argument.
     Value,
-    /// The next argument, and never `=` (crun's `--network-lock`, declared without a value and read
-    /// with one).
+    /// A value as the next argument, never after `=`. An example is crun's `--network-lock`, which
+    /// is declared without a value and read with one.
     NextArgument,
     /// A value only when it is attached (argp's `OPTION_ARG_OPTIONAL`).
     Attached,
 }
 
-/// What a flag is to Embargo.
+/// What a flag means to Embargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Bundle,
@@ -38,12 +38,12 @@ pub(super) enum Purpose {
     Root,
     Log,
     LogFormat,
-    /// Help, usage or version: nothing else happens.
+    /// Help, usage or version: the runtime does nothing else.
     Help,
     Other,
 }
 
-/// A flag; `short` is its one-letter form, 0 when it has none.
+/// A flag. `short` is its one-letter form, or 0 if the flag has no such form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flag {
     pub(super) long: &'static str,
@@ -52,7 +52,7 @@ pub(super) struct Flag {
     pub(super) purpose: Purpose,
 }
 
-/// The flags of one command, in up to three tables.
+/// The flags of one command, divided into up to three tables.
 pub(super) type FlagTable = [&'static [Flag]];
 
 const fn flag(long: &'static str, short: u8, takes: Takes, purpose: Purpose) -> Flag {
@@ -119,7 +119,7 @@ const GO_RESTORE: &[Flag] = &[
     HELP,
 ];
 
-/// The flags that argp adds by itself (glibc: argp/argp-parse.c, `argp_default_options`).
+/// The flags that argp itself adds (glibc: argp/argp-parse.c, `argp_default_options`).
 const ARGP: &[Flag] = &[
     flag("help", b'?', Takes::Nothing, Purpose::Help),
     flag("usage", 0, Takes::Nothing, Purpose::Help),
@@ -189,7 +189,7 @@ const YOUKI_CREATE: &[Flag] = &[
 ];
 const YOUKI_RUN: &[Flag] = &[DETACH, switch("keep"), switch("no-subreaper")];
 
-/// The tables of one runtime.
+/// The flag tables of one runtime.
 pub(super) struct Tables {
     pub(super) global: &'static FlagTable,
     create: &'static FlagTable,
@@ -213,7 +213,7 @@ pub(super) const RUNC: Tables = Tables {
     run: &[GO_CREATE, GO_RUN],
     restore: &[GO_RESTORE],
 };
-/// urfave/cli v3 also takes the global flags after the command, except help and version.
+/// urfave/cli v3 allows the global flags after the command too, except help and version.
 pub(super) const RUNC_NEXT: Tables = Tables {
     global: &[GO_GLOBAL, GO_VERSION],
     create: &[GO_CREATE, GO_GLOBAL],
@@ -234,16 +234,16 @@ pub(super) const YOUKI: Tables = Tables {
     restore: &[&[HELP]],
 };
 
-/// The flag of this exact name, one letter or long, without its dashes.
+/// The flag with exactly this name, which is a long name or a letter, without dashes.
 pub(super) fn find(table: &FlagTable, name: &[u8]) -> Option<Flag> {
     all(table)
         .find(|flag| flag.long.as_bytes() == name || (flag.short != 0 && name == [flag.short]))
 }
 
-/// The flag that the letter at `at` among letters after one dash means. Unknown letters are guessed
-/// at together: either the first takes the rest of the argument as its value, or none does, and
-/// then the last letter may take the next argument. Whatever those between take, the arguments read
-/// the same.
+/// The flag for the letter at position `at` of letters that are joined after one dash. All unknown
+/// letters of a group are guessed together, in two ways. Either the first unknown letter takes the
+/// rest of the argument as its value; or no letter does, and the last one may take the next
+/// argument. Other guesses for the letters between would not change the reading.
 pub(super) fn letter<'a>(
     table: &FlagTable,
     guesses: &Guesses<'a>,
@@ -255,15 +255,15 @@ pub(super) fn letter<'a>(
     if let Some(flag) = all(table).find(|flag| name.first() == Some(&flag.short)) {
         return Ok(flag);
     }
-    // This separates a flag from its value and is no letter.
+    // A `=` separates a flag from its value, and is no letter.
     if at > 0 && name.starts_with(b"=") {
         return Err(Stop::Rejected);
     }
     if *unknown_before && name.len() > 1 {
         return Ok(switch(""));
     }
-    // A value is attached: without a known letter before it, it belongs to the first letter or to
-    // none.
+    // A value is attached. If no known letter stands before the value, it belongs to the first
+    // letter or to no letter.
     let known = |letter: &u8| all(table).any(|flag| flag.short == *letter);
     let attached = name
         .iter()
@@ -282,8 +282,8 @@ pub(super) fn all(table: &FlagTable) -> impl Iterator<Item = Flag> {
     table.iter().flat_map(|part| part.iter().copied())
 }
 
-/// What is assumed of a flag that no table has. A flag with its value attached takes one: there is
-/// nothing to guess.
+/// What is assumed about a flag that is in no table. If a value is attached, the flag takes that
+/// value, and nothing is guessed.
 pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) -> Option<Flag> {
     let guessed = guesses
         .made

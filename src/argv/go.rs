@@ -1,13 +1,13 @@
 //! Reads a command line the way runc does.
 //!
-//! Up to 1.5, runc uses urfave/cli v1 over Go's `flag`: long names with one dash or two, no
-//! prefixes, no joined short flags. Flags stop at the first argument that is none. The arguments
-//! after the command are reordered first, flags before the rest, so that `create c1 --bundle X`
-//! works and `create --no-pivot c1 --bundle X` does not. The rules of that order changed. [`early`]
-//! is for cli up to v1.22.5, which runc 1.0 and 1.1 are built with. [`late`] is for later versions,
-//! which distributions build them with (Debian's 1.1.5: v1.22.9). The main branch uses urfave/cli
-//! v3, which takes flags anywhere, global ones included, and trims white space off the arguments
-//! (`command_parse.go`, v3.10.1).
+//! Up to 1.5, runc uses urfave/cli v1 over Go's `flag`. Long names have one dash or two; they
+//! cannot be shortened, and letters cannot be joined. Flags end at the first argument that is not a
+//! flag. But cli first reorders the arguments after the command: flags move to the front. So
+//! `create c1 --bundle X` works, and `create --no-pivot c1 --bundle X` does not. The rules of the
+//! reordering changed. [`early`] has the rules up to cli v1.22.5, with which the runc project
+//! builds 1.0 and 1.1. [`late`] has those of later versions, with which distributions build them
+//! (Debian's 1.1.5: v1.22.9). runc's main branch uses urfave/cli v3, which allows flags anywhere,
+//! global flags too, and trims white space off the arguments (`command_parse.go`, v3.10.1).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ use super::named;
 use super::reading::{Parsed, Stop};
 use super::values::FlagValues;
 
-/// How runc 1.0 and 1.1 read the arguments.
+/// How runc 1.0 and 1.1 read the arguments, as their own project builds them.
 pub(super) fn read_early<'a>(
     args: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -53,7 +53,7 @@ fn read_ordered<'a>(
     found.reading(command, rest.get(end..).unwrap_or_default(), grammar)
 }
 
-/// Go's `flag`: takes flags from the front and returns where they end.
+/// Go's `flag`: reads flags from the front and returns the position where they end.
 fn parse<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
@@ -83,9 +83,9 @@ fn parse<'a>(
     Ok(at)
 }
 
-/// `reorderArgs` of urfave/cli v1.22.1: it moves to the front all arguments with a dash, and after
-/// one without `=` also a following argument without a dash. A `--` and what follows it stay where
-/// they are.
+/// `reorderArgs` of urfave/cli v1.22.1. It moves all arguments with a dash to the front. If such an
+/// argument has no `=` and an argument without a dash follows, that one moves too. `--` and
+/// everything after it stay where they are.
 fn early<'a>(args: &[&'a OsStr]) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(args.len()), Vec::new());
     let mut may_be_value = false;
@@ -108,9 +108,9 @@ fn early<'a>(args: &[&'a OsStr]) -> Vec<&'a OsStr> {
     front
 }
 
-/// `reorderArgs` of urfave/cli v1.22.6 and later: it moves to the front the command's own flags,
-/// and after one without `=` also any following argument that is no such flag, `--` included. Any
-/// other `--` comes before everything that stays.
+/// `reorderArgs` of urfave/cli v1.22.6 and later. It moves the command's own flags to the front. If
+/// such a flag has no `=`, the next argument moves too, even if it is `--`, unless it is itself
+/// such a flag. Any other `--` comes to the end of the front part; what follows it stays unchanged.
 fn late<'a>(args: &[&'a OsStr], table: &FlagTable, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(args.len()), Vec::new());
     let mut may_be_value = false;
@@ -167,8 +167,8 @@ pub(super) fn read_next<'a>(
     found.reading(command, &positional, Grammar::RuncNext)
 }
 
-/// urfave/cli v3's `parseFlags`: the positional arguments, and where the scan ended. The scan for a
-/// command ends after the first positional argument.
+/// urfave/cli v3's `parseFlags`. Returns the positional arguments, and the position where the scan
+/// ended. When it looks for the command, the scan ends after the first positional argument.
 fn parse_next<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
@@ -187,7 +187,7 @@ fn parse_next<'a>(
         match arg {
             [] => positional.push(untrimmed),
             b"--" => {
-                // What follows is positional, unchanged.
+                // Everything after `--` is positional and stays unchanged.
                 let most = if for_command { 1 } else { usize::MAX };
                 positional.extend(args.iter().skip(at).take(most));
                 at += usize::from(for_command);
@@ -211,12 +211,13 @@ fn parse_next<'a>(
     Ok((positional, at))
 }
 
-/// Whether a byte is a Latin-1 letter: Go's `unicode.IsLetter` is asked about single bytes.
+/// Whether a byte is a Latin-1 letter. cli asks Go's `unicode.IsLetter` about single bytes.
 const fn is_letter(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..)
 }
 
-/// Takes the flag `arg` and, where it needs one, its value at `at`; returns where to continue.
+/// Reads the flag `arg`. If the flag needs a value, that is the argument at `at`. Returns the
+/// position where to continue.
 fn take_next<'a>(
     arg: &'a [u8],
     args: &[&'a OsStr],
@@ -254,7 +255,7 @@ fn undashed(arg: &[u8]) -> &[u8] {
         .unwrap_or(arg)
 }
 
-/// Splits `name=value`; Go lets no name start with `=`.
+/// Splits `name=value`. In Go no name starts with `=`.
 fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
     match arg.iter().position(|&byte| byte == b'=') {
         Some(at) => (&arg[..at], Some(&arg[at + 1..])),

@@ -1,19 +1,19 @@
-//! Names the grammars of command lines, and the commands that start a container.
+//! Defines the grammars of command lines, and the commands that start a container.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// A runtime's way of reading its command line.
+/// The way in which a runtime reads its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grammar {
-    /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen on Debian's 1.1.5 and
-    /// on 1.3.6).
+    /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen with Debian's 1.1.5 and
+    /// with 1.3.6).
     Runc,
     /// runc 1.0 and 1.1 as their own project builds them: urfave/cli v1.22.1.
     RuncEarly,
     /// runc's main branch: urfave/cli v3 (v3.10.1: `command_parse.go`).
     RuncNext,
-    /// crun: glibc's argp, in order (seen on 1.8.1; src/crun.c at 1.29).
+    /// crun: glibc's argp, in order (seen with 1.8.1; src/crun.c at 1.29).
     Crun,
     /// youki: clap (crates/liboci-cli).
     Youki,
@@ -29,7 +29,7 @@ impl Grammar {
         Self::Youki,
     ];
 
-    /// Whether it reads an argument with one dash as letters, and never as one long name.
+    /// Whether this grammar reads an argument with one dash as letters, and never as one long name.
     pub(super) const fn joins_letters(self) -> bool {
         match self {
             Self::Crun | Self::Youki => true,
@@ -53,13 +53,13 @@ impl Grammar {
 pub struct Grammars(u8);
 
 impl Grammars {
-    /// The set of just this grammar.
+    /// The set with only this grammar.
     #[must_use]
     pub const fn only(grammar: Grammar) -> Self {
         Self(grammar.bit())
     }
 
-    /// The grammars of both sets.
+    /// The grammars of both sets together.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -75,17 +75,17 @@ impl Grammars {
 /// The commands that start a container's process from its bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartCommand {
-    /// OCI `create`: the process waits for `start`.
+    /// OCI `create`: the container's process waits for `start`.
     Create,
-    /// `run`: create and start.
+    /// `run`: `create` and `start` in one.
     Run,
-    /// `restore`: from a checkpoint.
+    /// `restore`: starts from a checkpoint.
     Restore,
 }
 
 impl StartCommand {
-    /// The command that some grammar reads in this argument: runc's main branch trims white space
-    /// off it.
+    /// The command that some grammar finds in this argument. runc's main branch trims white space
+    /// off it first.
     #[must_use]
     pub fn perhaps(arg: &OsStr) -> Option<Self> {
         Self::named(OsStr::from_bytes(trim(arg.as_bytes())))
@@ -113,8 +113,8 @@ impl StartCommand {
     }
 }
 
-/// Go's `strings.TrimSpace`: trims Unicode white space off both ends; a byte that is not UTF-8 is
-/// none.
+/// Go's `strings.TrimSpace`: removes Unicode white space at both ends. A byte that is not UTF-8 is
+/// no white space.
 pub(super) fn trim(arg: &[u8]) -> &[u8] {
     let front = arg.utf8_chunks().next().map_or(0, |chunk| {
         chunk.valid().len() - chunk.valid().trim_start().len()

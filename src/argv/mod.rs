@@ -1,18 +1,18 @@
 //! Reads the command line as each runtime would read it.
 //!
-//! In: the arguments after the program's own name, hostile, of any bytes and any length. Out: what
-//! each runtime that may run behind Embargo would make of them: the command, found by its position
-//! and never by searching for its name, and with it the bundle, the spec file, the container ID and
-//! the places for state and log. Pure: nothing is read from the machine, nothing is copied out of
-//! the arguments, nothing panics.
+//! In: the arguments after the program's own name; hostile, of any bytes and any length. Out: how
+//! each runtime that may run behind Embargo would read them. A reading has the command, the bundle,
+//! the spec file, the container ID, and the paths for state and log. The command is found by its
+//! position, never by searching for its name. Pure: nothing is read from the machine, nothing is
+//! copied out of the arguments, nothing panics.
 //!
 //! There are five grammars, one for each way in which a runtime reads its arguments: [`Grammar`].
-//! They differ where it matters (`-b=X` is the bundle `X` to runc and `=X` to crun), so the
-//! arguments are scanned by all of them, and every reading in which a container starts is returned.
-//! A flag that none of them knows may come from a future version: the arguments are then scanned as
-//! if it took a value and as if it took none. Not checked: whether the bundle exists, and whether a
-//! value (`--log-format`, `--preserve-fds`) makes sense, because a runtime that rejects it starts
-//! nothing.
+//! They differ in points that matter: `-b=X` means the bundle `X` to runc, and `=X` to crun. So the
+//! arguments are scanned in all grammars, and every reading in which a container starts is
+//! returned. A flag that no grammar knows may come from a future version. Then the arguments are
+//! scanned twice: once as if the flag took a value, and once as if it took none. Not checked:
+//! whether the bundle exists, and whether a value (`--log-format`, `--preserve-fds`) is valid,
+//! because a runtime that rejects a value starts nothing.
 
 mod grammar;
 mod reading;
@@ -33,23 +33,24 @@ pub use grammar::{Grammar, Grammars, StartCommand};
 pub use reading::{Globals, NamedContainer, Reading};
 use reading::{Parsed, Stop};
 
-/// The most different unknown flags that are guessed at: each doubles the scans.
+/// At most this many different unknown flags are guessed; each doubles the number of scans.
 const MOST_GUESSES: usize = 5;
 
-/// How every grammar reads the arguments.
+/// The result of scanning the arguments in all grammars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan<'a> {
-    /// The different readings in which a container starts.
+    /// All different readings in which a container starts.
     pub readings: Vec<Reading<'a>>,
-    /// The container that some other command is about, by the first grammar that names one.
+    /// If the command starts nothing: the container that it is about, by the first grammar that
+    /// finds one.
     pub named: Option<NamedContainer<'a>>,
-    /// Whether some grammar reads the arguments as something that starts nothing.
+    /// Whether there is a grammar in which the arguments start nothing.
     pub may_start_nothing: bool,
-    /// Whether there were more unknown flags than are guessed at: readings may be missing.
+    /// Whether there were too many unknown flags to guess, so that readings may be missing.
     pub cut_short: bool,
 }
 
-/// Scans `args`, which is argv without its first element.
+/// Scans `args`: argv without its first element.
 #[must_use]
 pub fn scan<'a>(args: &[&'a OsStr]) -> Scan<'a> {
     let mut scan = Scan {
@@ -64,8 +65,8 @@ pub fn scan<'a>(args: &[&'a OsStr]) -> Scan<'a> {
     for grammar in Grammar::ALL {
         match read(grammar, args, &Guesses::default()) {
             Ok(outcome) => {
-                // Where letters are joined, what starts nothing may be the start of a long flag
-                // with one dash: `-root R` of another runtime.
+                // In a grammar that joins letters, such a reading may be wrong: the letters may be
+                // a long flag with one dash, such as `-root R` of another runtime.
                 understood |= !(may_be_long && grammar.joins_letters())
                     || matches!(outcome, Parsed::Starts(_));
                 scan.add(outcome);
@@ -90,12 +91,12 @@ pub fn scan<'a>(args: &[&'a OsStr]) -> Scan<'a> {
     scan
 }
 
-/// Whether the argument has one dash and more than one letter.
+/// Whether the argument has exactly one dash, followed by more than one letter.
 fn is_joined(arg: &&OsStr) -> bool {
     matches!(arg.as_bytes(), [b'-', second, _, ..] if *second != b'-')
 }
 
-/// Scans in one grammar, with each assumption about its unknown flags.
+/// Scans in one grammar, once for each combination of assumptions about unknown flags.
 fn guess<'a>(grammar: Grammar, args: &[&'a OsStr], guesses: &mut Guesses<'a>, scan: &mut Scan<'a>) {
     match read(grammar, args, guesses) {
         Ok(outcome) => scan.add(outcome),

@@ -1,8 +1,8 @@
 //! Finds the container that a command is about when the command starts none.
 //!
-//! This is only used to pass a container to the runtime that made it, when that is not the one in
-//! use now. So one table for all runtimes is enough: a wrong answer names no container that exists,
-//! and the call goes where it would have gone anyway.
+//! The answer is only used to pass the call to the runtime that made the container, if that is not
+//! the runtime in use now. So one table for all runtimes is enough: a wrong answer names a
+//! container that does not exist, and the call then goes to the runtime in use.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::reading::{NamedContainer, Parsed};
 use super::values::FlagValues;
 
-/// The flags that take a value, of each command that has some: runc 1.0 to main, crun 1.8 to 1.29,
-/// youki.
+/// For each command, the flags that take a value: runc 1.0 to main, crun 1.8 to 1.29, youki.
 const VALUES: &[(&str, &[&str])] = &[
     (
         "exec",
@@ -93,7 +92,7 @@ const ABOUT_ONE: [&str; 11] = [
     "resume",
 ];
 
-/// The outcome for the command `arg` and the arguments after it.
+/// The outcome for the command `arg`, which is followed by the arguments `rest`.
 pub(super) fn outcome<'a>(
     arg: &'a OsStr,
     rest: &[&'a OsStr],

@@ -1,15 +1,15 @@
-//! Defines what a grammar makes of a command line.
+//! Defines the result of reading a command line in one grammar.
 
 use std::ffi::OsStr;
 
 use super::grammar::{Grammars, StartCommand};
 
-/// The flags before the command that matter here, each as typed; the last of a kind counts.
+/// The global flags that matter here, each as typed. If a flag is repeated, the last one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Globals<'a> {
     /// `--root`: where the runtime keeps its state.
     pub root: Option<&'a OsStr>,
-    /// `--log`: where it writes its messages.
+    /// `--log`: where the runtime writes its messages.
     pub log: Option<&'a OsStr>,
     /// `--log-format`: `text` or `json`.
     pub log_format: Option<&'a OsStr>,
@@ -18,22 +18,22 @@ pub struct Globals<'a> {
 /// One reading of the arguments in which a container starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading<'a> {
-    /// Which command starts it.
+    /// The command that starts the container.
     pub command: StartCommand,
-    /// The container ID as typed, which may be illegal.
+    /// The container ID as typed; it may be invalid.
     pub id: &'a OsStr,
-    /// `--bundle` as typed. None, or an empty one, is the working directory.
+    /// `--bundle` as typed. If it is missing or empty, the working directory is the bundle.
     pub bundle: Option<&'a OsStr>,
-    /// crun's `--config`: the spec file to read in place of the bundle's `config.json`, relative to
-    /// the working directory.
+    /// crun's `--config`: the spec file that is read in place of the bundle's `config.json`. The
+    /// path is relative to the working directory.
     pub spec_file: Option<&'a OsStr>,
-    /// The flags before the command.
+    /// The global flags.
     pub globals: Globals<'a>,
-    /// The grammars with this reading.
+    /// The grammars that give this reading.
     pub grammars: Grammars,
 }
 
-/// The container that a command names that starts nothing.
+/// The container that a command is about which starts nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedContainer<'a> {
     /// The container ID as typed.
@@ -45,21 +45,21 @@ pub struct NamedContainer<'a> {
 /// How one grammar reads the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
-    /// A container starts.
+    /// The command starts a container.
     Starts(Reading<'a>),
-    /// Some other command, and the container that it names, if any.
+    /// The command starts nothing; with the container that it is about, if any.
     Other(Option<NamedContainer<'a>>),
-    /// Help or a version is shown.
+    /// The runtime prints its help or its version.
     Shows,
 }
 
-/// Why a grammar finds no reading of the arguments.
+/// Why a grammar cannot read the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop<'a> {
-    /// It does not know this flag (its name without dashes).
+    /// The grammar does not know this flag (its name, without dashes).
     Unknown(&'a [u8]),
-    /// The runtime ends with an error.
+    /// The runtime would end with an error.
     Rejected,
-    /// Help or the version was asked for.
+    /// The runtime would print its help or its version.
     Shows,
 }

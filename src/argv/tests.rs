@@ -1,9 +1,9 @@
-//! Tests what each runtime's grammar makes of command lines: those of engines, those that the
-//! runtimes were seen to read so, and hostile ones.
+//! Tests how each runtime's grammar reads command lines: those of engines, those that were tried
+//! with the runtimes, and hostile ones.
 
 use super::*;
 
-/// The arguments of a line; `''` is an empty one.
+/// The arguments of a line; `''` stands for an empty argument.
 fn args(line: &str) -> Vec<&OsStr> {
     line.split(' ')
         .filter(|arg| !arg.is_empty())
@@ -11,8 +11,8 @@ fn args(line: &str) -> Vec<&OsStr> {
         .collect()
 }
 
-/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` and `shows` when
-/// nothing starts.
+/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` or `shows` if no
+/// container starts.
 fn described(grammar: Grammar, line: &str) -> String {
     match read(grammar, &args(line), &Guesses::default()) {
         Ok(Parsed::Starts(reading)) => {
@@ -197,8 +197,8 @@ fn crun_replaces_the_spec_file() {
             "{line}"
         );
     }
-    // The bundle's own file, whatever the working directory is; any other form of the name is a
-    // file of the working directory.
+    // This exact name means the bundle's own file, whatever the working directory is. Any other
+    // form of the name means a file in the working directory.
     for (line, spec_file) in [
         ("create --config config.json c1", None),
         ("run -fconfig.json c1", None),
@@ -322,14 +322,14 @@ fn an_unknown_flag_is_guessed_at_both_ways() {
     assert_eq!(all("create --future V --bundle X c1"), ["create c1 X"]);
     assert_eq!(all("create --future c1 --bundle X"), ["create c1 X"]);
     assert_eq!(all("create --bundle X --future A c1"), ["create c1 X"]);
-    // Known to one grammar: nothing is guessed.
+    // If one grammar knows the flag, nothing is guessed.
     assert_eq!(all("create --bund X c1"), ["create c1 X"]);
     assert_eq!(all("create --root /x --bundle X c1"), ["create c1 X"]);
 }
 
 #[test]
 fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
-    // gVisor's runsc takes its flags with one dash or two, like all programs that use Go's `flag`.
+    // gVisor's runsc accepts flags with one dash or two, like all programs that use Go's `flag`.
     for line in [
         "--root R -network=host create --bundle X c1",
         "-root R -network host create --bundle X c1",
@@ -348,7 +348,7 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
             "create"
         };
         let mut found = all(line);
-        // They may differ in the place of the state.
+        // The readings may differ in the path for the state.
         found.dedup();
         assert_eq!(found, [format!("{command} c1 X")], "{line}");
     }
@@ -356,7 +356,7 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
 
 #[test]
 fn a_letter_that_matters_counts_wherever_unknown_ones_are() {
-    // After unknown letters comes the bundle's flag, or it is the value of one of them.
+    // The bundle's flag follows unknown letters, or is the value of one of them.
     for line in [
         "create -xb X c1",
         "create -xyzb X c1",

@@ -1,4 +1,4 @@
-//! Collects the values of the flags that matter.
+//! Collects the values of the flags that matter to Embargo.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use super::flags::Purpose;
 use super::grammar::{Grammar, Grammars, StartCommand};
 use super::reading::{Globals, Parsed, Reading, Stop};
 
-/// Values found for the flags that matter.
+/// The values that were found for the flags that matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FlagValues<'a> {
     pub(super) globals: Globals<'a>,
@@ -16,7 +16,8 @@ pub(super) struct FlagValues<'a> {
 }
 
 impl<'a> FlagValues<'a> {
-    /// Records a flag and its value; a request for help ends the scan. (`--help=false` is none.)
+    /// Records a flag and its value. A request for help ends the scan; `--help=false` is no such
+    /// request.
     pub(super) fn note(
         &mut self,
         purpose: Purpose,

@@ -2,11 +2,11 @@
 //!
 //! In: `/etc/embargo/config.toml`, written by configuration management (may be half-written, of
 //! another version, replaced by a link or a FIFO). Out: [`Settings`] with every default filled in,
-//! or one error that names the file and the line. Strict, because ignoring a misspelt key would
-//! silently drop a rule: unknown keys, wrong types and values out of bounds are errors, and the
-//! verdict turns them into a refusal. The one exception is [`runtime_line`], for calls that are
-//! passed on and must work whatever else is wrong. Not checked here: whether the paths exist.
-//! `packaging/config.toml` explains every key, and a test keeps it true.
+//! or one error that names the file and the line. Reading is strict, because ignoring a misspelt
+//! key would silently drop a rule: unknown keys, wrong types and values out of bounds are errors,
+//! and the verdict turns them into a refusal. The only exception is [`runtime_line`], for calls
+//! such as `kill` and `delete`, which must work whatever else is wrong. Not checked here: whether
+//! the paths exist. `packaging/config.toml` explains every key; a test compares it with this code.
 
 pub mod runtime;
 mod value;
@@ -28,48 +28,51 @@ use crate::sys::directory;
 use crate::sys::file::{self, FileError};
 use value::{AbsolutePath, Few, OriginName, Share, Span, Wait};
 
-/// The largest settings file that makes sense, in bytes.
+/// The largest settings file that is read, in bytes.
 const LARGEST: u64 = 65_536;
 
-/// How many of the running containers a list may newly refuse by default, in percent.
+/// The default limit on the share of running containers that a new list may newly refuse, in
+/// percent.
 pub const MAX_IMPACT: u8 = 50;
 
-/// How long break-glass may stay open by default, in seconds: a day.
+/// The default limit on break-glass after its file was written, in seconds: a day.
 pub const BREAK_GLASS_MAX: u64 = 86_400;
 
 /// The operator's decisions, with defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether refusals are carried out. Default: enforce.
+    /// Whether refusals are carried out. Default: yes (`enforce`).
     pub mode: Mode,
-    /// The real runtime, absolute. Default: `runc`, then `crun`, from `PATH` and the usual
-    /// directories.
+    /// The absolute path of the real runtime. Default: `runc`, then `crun`, from `PATH` and the
+    /// usual directories.
     pub runtime: Option<PathBuf>,
-    /// Real runtimes that running containers may still belong to, absolute.
+    /// Absolute paths of runtimes that may have made containers that still run.
     pub former_runtimes: Vec<PathBuf>,
-    /// A container without an image. Default: admit.
+    /// What happens to a container without an image. Default: admit.
     pub on_no_image: OnNoImage,
-    /// A container whose lineage is not known. Default: refuse.
+    /// What happens to a container whose lineage is unknown. Default: refuse.
     pub on_unknown_image: OnUnknownImage,
-    /// No authentic list. Default: refuse.
+    /// What happens when there is no authentic list. Default: refuse.
     pub on_missing_list: OnMissingList,
-    /// A list past its grace. Default: admit what it does not ban.
+    /// What happens when the list is past its grace period. Default: containers that it does not
+    /// ban start.
     pub on_overdue_list: OnOverdueList,
-    /// How long after its expiry a list becomes overdue, in seconds. Default: 30 days.
+    /// The grace period: how many seconds after its expiry a list becomes overdue. Default: 30
+    /// days.
     pub grace: u64,
-    /// How long after it was written break-glass may stay open, in seconds. Default:
+    /// How many seconds after its file was written break-glass may stay open. Default:
     /// [`BREAK_GLASS_MAX`].
     pub break_glass_max: u64,
     /// The lowest list version that is accepted. Default: 0.
     pub min_version: u64,
     /// The origin that the list must have. Default: the keyset's.
     pub origin: Option<String>,
-    /// How many of the running containers a list may newly refuse before it is not installed, in
-    /// percent. Default: [`MAX_IMPACT`].
+    /// The share of running containers, in percent, that a new list may newly refuse. A list that
+    /// would refuse more is not installed. Default: [`MAX_IMPACT`].
     pub max_impact: u8,
     /// When signed patches run unattended. Default: never.
     pub auto_patch: AutoPatch,
-    /// How long resolving a lineage may stand still. Default: 5 s.
+    /// How long the search for a container's lineage may make no progress. Default: 5 s.
     pub resolve_timeout: Duration,
     /// Where engines keep their stores, in addition to the usual places.
     pub engines: Engines,
@@ -95,23 +98,23 @@ pub enum Mode {
     Audit,
 }
 
-/// What happens to a container if the engine's own record says that it has no image.
+/// What happens to a container when the engine's own record says that it has no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNoImage {
-    /// It starts, and an audit event says so.
+    /// The container starts, with an audit event.
     Admit,
-    /// It is refused.
+    /// The container is refused.
     Refuse,
 }
 
-/// What happens to a container whose lineage is not known.
+/// What happens to a container whose lineage is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnknownImage {
-    /// It is refused.
+    /// The container is refused.
     Refuse,
-    /// It starts, and an audit event says so.
+    /// The container starts, with an audit event.
     Admit,
 }
 
@@ -119,29 +122,29 @@ pub enum OnUnknownImage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnMissingList {
-    /// It is refused.
+    /// The container is refused.
     Refuse,
-    /// It starts, and an audit event says so.
+    /// The container starts, with an audit event.
     Admit,
 }
 
-/// What happens to a container that is not banned by a list past its grace.
+/// What happens to a container that the list does not ban, when the list is past its grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnOverdueList {
-    /// It starts, and an audit event says so.
+    /// The container starts, with an audit event.
     Admit,
-    /// It is refused.
+    /// The container is refused.
     Refuse,
 }
 
-/// Where engines keep their stores and runtimes their state, in addition to the usual places: for
-/// `embargo check`, which has no bundle to start from.
+/// Where engines keep their stores and runtimes their state, in addition to the usual places.
+/// Commands such as `embargo check` need these, because they have no bundle that shows the place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engines {
     /// Docker's data roots.
     pub docker: Vec<PathBuf>,
-    /// containerd's.
+    /// Places of containerd.
     pub containerd: Vec<ContainerdPlace>,
     /// Stores of Podman, Buildah and CRI-O.
     pub storage: Vec<StoragePlace>,
@@ -149,41 +152,41 @@ pub struct Engines {
     pub runtime_roots: Vec<PathBuf>,
 }
 
-/// One containerd.
+/// The places of one containerd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerdPlace {
-    /// Its `root`: where its metadata and snapshots are.
+    /// containerd's `root`: where its metadata and snapshots are.
     pub root: PathBuf,
-    /// Its `state`: where its bundles are.
+    /// containerd's `state`: where its bundles are.
     pub state: Option<PathBuf>,
-    /// Its `grpc.address`: the socket.
+    /// containerd's `grpc.address`: the path of its socket.
     pub address: Option<PathBuf>,
 }
 
 /// One containers/storage store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoragePlace {
-    /// Its `graphroot`.
+    /// The store's `graphroot`.
     pub root: PathBuf,
-    /// Its `runroot`.
+    /// The store's `runroot`.
     pub run_root: Option<PathBuf>,
 }
 
 /// Why the settings cannot be used.
 #[derive(Debug)]
 pub enum SettingsError {
-    /// The file cannot be read, or not as text.
+    /// The file cannot be read, or is not text.
     File(FileError),
-    /// There is no file, because this symbolic link on the way to it is broken.
+    /// There is no file, because this symbolic link in its path is broken.
     Link(PathBuf),
-    /// The file exists and is empty, as after a crash during its installation.
+    /// The file exists and is empty, as after a crash while it was written.
     Empty(PathBuf),
-    /// The line (counted from 1) on which an invalid value starts, and what is wrong with it.
+    /// A value is invalid: the line on which the value starts (counted from 1), and what is wrong.
     Line(PathBuf, usize, String),
 }
 
 impl SettingsError {
-    /// The settings file, or the link that should lead to it.
+    /// The path of the settings file, or of the broken link.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -219,12 +222,12 @@ impl std::error::Error for SettingsError {
 }
 
 /// Reads the node's settings. `None` when there is no settings file at all: the node is not armed.
-/// Anything else that keeps the file from being read is an error, so that nobody disarms a node by
-/// making the file unreadable, and neither does a link to a missing directory.
+/// Everything else that prevents the reading is an error. So neither an unreadable file nor a link
+/// to a missing directory disarms a node.
 ///
 /// # Errors
-/// [`SettingsError`]; also for a symbolic link, a FIFO, a file that others may write or put there,
-/// and one of more than 64 KiB.
+/// [`SettingsError`]; also for a symbolic link, a FIFO, a file that others may write or replace,
+/// and a file of more than 64 KiB.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
     match directory::read_owned(&paths.root, &paths.settings, LARGEST)
         .and_then(|bytes| file::text(bytes, &paths.settings))
@@ -240,7 +243,7 @@ pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
     }
 }
 
-/// The broken symbolic link on the way to a missing file, if that is why it is missing.
+/// The broken symbolic link in the path of a missing file, if that is why the file is missing.
 fn broken_link(missing: &Path) -> Option<PathBuf> {
     let nearest = missing
         .ancestors()
@@ -275,7 +278,7 @@ impl Settings {
         Written::default().filled_in()
     }
 
-    /// What the settings say about the list.
+    /// The rules that the settings contain for the list.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
@@ -285,7 +288,7 @@ impl Settings {
     }
 }
 
-/// The file as written; the same names as in [`Settings`].
+/// The fields of the file, as they are written; their names are those in [`Settings`].
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -316,7 +319,7 @@ struct WrittenEngines {
     runtime_roots: Option<Few<AbsolutePath>>,
 }
 
-/// One entry of `containerd`.
+/// One entry of the list `containerd`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenContainerd {
@@ -325,7 +328,7 @@ struct WrittenContainerd {
     address: Option<AbsolutePath>,
 }
 
-/// One entry of `storage`.
+/// One entry of the list `storage`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenStorage {
@@ -334,7 +337,7 @@ struct WrittenStorage {
 }
 
 impl Written {
-    /// The settings, with defaults; all defaults are set here.
+    /// Fills in the defaults. All defaults are set here.
     fn filled_in(self) -> Settings {
         Settings {
             mode: self.mode.unwrap_or(Mode::Enforce),
@@ -392,14 +395,15 @@ fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake
-/// elsewhere in the file, or a file cut short after this line, must not stop `kill` or `delete`.
-/// `None` if there is no such line that can be trusted and parsed. For a file that [`load`] accepts
-/// the result is the same.
+/// The real runtime that the settings name, for calls that are passed on. There are no errors: a
+/// mistake elsewhere in the file, or a file cut off after this line, must not stop `kill` or
+/// `delete`. `None` if the file cannot be trusted, or if no such line can be parsed. For a file
+/// that [`load`] accepts, the result is the same as there.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = directory::open_owned(&paths.root, &paths.settings).ok()?;
-    // One read: every call pays for this, and a file that is being replaced has another inode.
+    // The file is read only once, because every call pays for that. A file that is being replaced
+    // does not change under the reader: the new one has another inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;
     runtime::read(&bytes[..length])

@@ -1,10 +1,10 @@
-//! Reads the real runtime's path from settings in which anything else may be wrong.
+//! Reads the real runtime's path from the settings, even if other parts of the file are wrong.
 //!
-//! A call that is passed on must reach the same runtime as the `create` before it, also while the
-//! file is half written or a value in it makes no sense. In: the bytes of the settings file. Out:
-//! the value of the key `runtime` before the first table, or none. It uses the tokens of the same
-//! parser as the strict reading, and nothing else: if that accepts a file, both find the same. If
-//! not, what can still be read is taken.
+//! A call such as `kill` must reach the same runtime as the `create` before it, even while the file
+//! is half written or another value is invalid. In: the bytes of the settings file. Out: the value
+//! of the key `runtime` before the first table, or none. The text is split by the same TOML parser
+//! as in the strict reading. So for a file that the strict reading accepts, both find the same
+//! path. For any other file, the path is taken from the parts that can still be read.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -19,14 +19,15 @@ use super::value::AbsolutePath;
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<PathBuf> {
     let text = String::from_utf8_lossy(bytes);
-    // The replacement character for invalid bytes was in no path.
+    // Invalid bytes became replacement characters. A path that contains one is not the path in the
+    // file.
     let is_whole = matches!(text, Cow::Borrowed(_));
     find(&text)
         .filter(|path| is_whole || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER))
 }
 
-/// Reads line by line as long as each line is complete by itself, as nearly all are: lines after
-/// the wanted one then cost nothing.
+/// Reads line by line, as long as each line is complete in itself, as nearly all are. So the lines
+/// after `runtime` need not be read.
 fn find(text: &str) -> Option<PathBuf> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while let Some(line) = rest.split_inclusive('\n').next() {
@@ -44,14 +45,15 @@ fn find(text: &str) -> Option<PathBuf> {
     None
 }
 
-/// Reads the rest as a whole, starting at a line that continues in the next one or is wrong.
+/// Reads the rest of the file as a whole. `rest` starts at a line that is wrong, or that continues
+/// in the next line.
 fn find_in_any(rest: &str) -> Option<PathBuf> {
     let (found, faults) = scan(rest);
     if found.is_some() || faults == 0 {
         return found;
     }
-    // Something that is not closed swallowed it. No answer is certainly right any more; the line by
-    // itself is the best one.
+    // An unclosed string or array may contain the wanted line. No answer is certain now; the line
+    // read by itself is the best one.
     let mut lines = rest
         .lines()
         .take_while(|line| !line.trim_ascii_start().starts_with('['));
@@ -82,27 +84,26 @@ fn scan(text: &str) -> (Option<PathBuf>, usize) {
 enum Place {
     /// Before a key.
     Start,
-    /// After the key `runtime`, and nothing else so far.
+    /// After the key `runtime` alone.
     Runtime,
-    /// After another key, or a dotted one.
+    /// After another key, or after a dotted key.
     Other,
-    /// In a table: the rest does not matter.
+    /// In a table: nothing more matters.
     Table,
 }
 
 struct Scan<'a> {
     source: Source<'a>,
     place: Place,
-    /// Arrays and inline tables that are not closed yet: one at most, since its contents are
-    /// skipped.
+    /// How many arrays and inline tables are open: at most one, because the contents are skipped.
     opened: usize,
-    /// Values that are not well formed.
+    /// How many values are malformed.
     faults: usize,
     found: Option<PathBuf>,
 }
 
 impl Scan<'_> {
-    /// An expression is over.
+    /// The end of a key and its value.
     fn start(&mut self) {
         if self.place != Place::Table {
             self.place = Place::Start;
@@ -125,8 +126,8 @@ impl Scan<'_> {
         key == "runtime"
     }
 
-    /// The path that a value is, if it is one. A malformed one, such as a string without an end,
-    /// counts.
+    /// The path in a value; `None` if the value is no absolute path. A malformed value, such as a
+    /// string without an end, counts as a fault.
     fn path(&mut self, span: Span, encoding: Option<Encoding>) -> Option<PathBuf> {
         let (mut value, mut fault): (_, Option<ParseError>) = (Cow::Borrowed(""), None);
         let kind = self
@@ -156,7 +157,7 @@ impl EventReceiver for Scan<'_> {
         self.place = Place::Table;
     }
 
-    // The contents of a value are skipped unread, however deep they are.
+    // Skips the contents of a value, however deeply they are nested.
     fn inline_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) -> bool {
         self.opened = 1;
         false

@@ -1,5 +1,5 @@
-//! Tests what settings may say, what is refused and at which line, and that the sample and the
-//! manual say the same.
+//! Tests which settings are accepted, which are refused and at which line, and that the sample and
+//! the manual agree with the code.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ fn fault(text: &str) -> String {
     parse(text, Path::new(PATH)).unwrap_err().to_string()
 }
 
-/// A node's directory with these bytes as its settings.
+/// A node's directory with these bytes as its settings file.
 fn node(bytes: &[u8]) -> (tempfile::TempDir, Paths) {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::below(root.path());
@@ -90,7 +90,7 @@ fn the_sample_shows_every_key_and_every_default() {
         ..parsed(SAMPLE)
     };
     assert_eq!(sample, expected);
-    // The parser's own list of keys: each is in the sample.
+    // The parser's error for an unknown key lists all keys: each must be in the sample.
     let keys = fault("no_such_key = 1\n");
     for key in keys.split('`').skip(3).step_by(2) {
         let shown = uncommented()
@@ -328,7 +328,7 @@ fn the_runtime_is_read_alike_by_calls_that_start_something_and_by_those_that_do_
             "{text}"
         );
     }
-    // No more is read than the limit for settings.
+    // Only as many bytes as the limit for settings are read.
     let (_root, paths) = node(&[&[b'\n'; 65_535][..], b"runtime = '/a'\n"].concat());
     assert_eq!(runtime_line(&paths), None);
     assert_eq!(runtime_line(&Paths::below(Path::new("/nowhere"))), None);
@@ -348,7 +348,7 @@ fn the_manual_names_every_key_with_its_default() {
     for (key, value) in sample.iter().filter(|(key, _)| *key != "engines") {
         let line = entry(key).unwrap_or_else(|| panic!("{key} is missing"));
         let default = match (value.as_str(), value.as_integer()) {
-            // A path or an origin is an example, any other value the default.
+            // In the manual, a path or an origin is an example; any other value is the default.
             (Some(text), _) if !text.contains('/') => format!(".It Ic {key} Pq string, Qq {text}"),
             (_, Some(number)) => format!(".It Ic {key} Pq whole number, {number}"),
             (Some(_) | None, None) => line.to_owned(),

@@ -1,7 +1,7 @@
 //! Parses single values of the settings.
 //!
-//! In: strings of the settings file. Out: absolute paths, times, shares and origins within their
-//! bounds, or one sentence that says what was expected; the caller adds the line.
+//! In: strings of the settings file. Out: absolute paths, times, percentages and origins, each
+//! within its bounds; or one sentence that says what was expected. The caller adds the line number.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use serde::Deserialize;
 use crate::banlist::text::is_origin;
 use crate::sys::clock;
 
-/// The most entries of any list in the settings.
+/// At most this many entries are allowed in a list in the settings.
 const MOST_ENTRIES: usize = 64;
-/// The longest span: ten years, in milliseconds.
+/// The longest time span: ten years, in milliseconds.
 const LONGEST_SPAN: u64 = 3_650 * 86_400_000;
-/// Everything, in percent.
+/// The largest percentage.
 const ALL: u8 = 100;
-/// The longest wait for an engine's answer, in milliseconds; kubelet and containerd give up only
-/// later.
+/// The longest wait for an engine's answer, in milliseconds. kubelet and containerd wait longer
+/// than that before they give up.
 const LONGEST_WAIT: u64 = 10_000;
 
 /// An absolute path.
@@ -38,7 +38,7 @@ impl TryFrom<String> for AbsolutePath {
     }
 }
 
-/// A span of time in whole seconds.
+/// A time span in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Span(pub(super) u64);
@@ -55,7 +55,7 @@ impl TryFrom<String> for Span {
     }
 }
 
-/// How long resolving a container's lineage may stand still.
+/// How long the search for a container's lineage may make no progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Wait(pub(super) Duration);
@@ -115,7 +115,7 @@ impl TryFrom<String> for OriginName {
     }
 }
 
-/// A list of a bounded number of entries.
+/// A list with a bounded number of entries.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
 pub(super) struct Few<T>(pub(super) Vec<T>);
@@ -175,8 +175,8 @@ mod tests {
         }
         assert!(OriginName::try_from("a b".to_owned()).is_err());
         assert!(OriginName::try_from(String::new()).is_err());
-        // No longer than the head of a list allows, or the node would wait for a list that cannot
-        // exist.
+        // An origin must not be longer than a list's head allows. Otherwise the node would wait for
+        // a list that cannot exist.
         assert!(OriginName::try_from("o".repeat(128)).is_ok());
         assert!(OriginName::try_from("o".repeat(129)).is_err());
         assert!(Few::try_from(vec![0; 64]).is_ok());

@@ -1,9 +1,10 @@
-//! Reads the break-glass file, root's way to suspend refusals.
+//! Reads the break-glass file, with which root suspends refusals for a while.
 //!
-//! `/etc/embargo/break-glass` is for when a ban, a list or a store must not stop a node just now: a
-//! reason and a time limit, in TOML. Within the limit everything starts and every admission is an
-//! audit event. In: that file (may be half-written or misspelt). Out: that it is open, or why it is
-//! not; a broken file never opens anything. Not checked: whether the reason is a good one.
+//! `/etc/embargo/break-glass` is for emergencies in which a ban, a list or a store must not stop a
+//! node. It has a reason and a time limit, in TOML. Until the limit everything starts, and every
+//! admission is an audit event. In: that file (may be half-written or misspelt). Out: *open*, or
+//! *shut* with the reason. A broken file never opens anything. Not checked: whether the reason is a
+//! good one.
 //!
 //! ```toml
 //! reason = "INC-4711: registry down, base cannot be replaced before the morning"
@@ -22,59 +23,59 @@ use crate::sys::clock::Timestamp;
 use crate::sys::directory;
 use crate::sys::file::{self, FileError};
 
-/// The largest such file that makes sense, in bytes.
+/// The largest break-glass file that is read, in bytes.
 const LARGEST: u64 = 4_096;
 
-/// What the file says.
+/// The contents of the break-glass file.
 #[derive(Debug)]
 pub enum BreakGlass {
-    /// Everything may start until then.
+    /// A file that can be used: until its limit, everything may start.
     Given {
-        /// Why, for the audit event.
+        /// The reason, for the audit event.
         reason: String,
-        /// The first second at which it no longer holds.
+        /// The limit: the first second at which break-glass is shut again.
         until: Timestamp,
         /// When the file was written, by its modification time.
         written: Timestamp,
     },
-    /// The file exists and cannot be used.
+    /// A file that exists and cannot be used.
     Unusable(Fault),
 }
 
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub enum Fault {
-    /// It cannot be read, or others can write to it or to a directory on the way to it.
+    /// The file cannot be read, or others can write to it or to a directory above it.
     File(FileError),
-    /// It is not the expected TOML; with the reason.
+    /// The file is not the expected TOML; with the error.
     Malformed(PathBuf, String),
-    /// It gives no reason.
+    /// The file gives no reason.
     Reason(PathBuf),
-    /// Its limit is not a time, or has no offset.
+    /// The file's limit is not a time, or has no offset from UTC.
     Limit(PathBuf),
 }
 
-/// An open break-glass.
+/// Break-glass is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open<'a> {
     /// The reason, as root wrote it.
     pub reason: &'a str,
-    /// The first second at which it is closed.
+    /// The first second at which break-glass is shut again.
     pub until: Timestamp,
 }
 
-/// Why it is not open.
+/// Why break-glass is shut although there is a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Shut<'a> {
-    /// Its limit has passed.
+    /// The limit has passed.
     Ended(Timestamp),
-    /// Its limit is too long after it was written.
+    /// The limit is too long after the file was written.
     TooLong {
         /// The limit.
         until: Timestamp,
         /// When the file was written.
         written: Timestamp,
-        /// How long it may be open, in seconds.
+        /// How long after the writing the limit may be, in seconds.
         longest: u64,
     },
     /// The file cannot be used.
@@ -82,12 +83,12 @@ pub enum Shut<'a> {
 }
 
 impl BreakGlass {
-    /// Whether it is open at this time, if it may be for `longest` seconds after it was written. A
-    /// file from the future counts as written now, so that no modification time keeps it open
-    /// longer.
+    /// Whether break-glass is open at the time `now`. Its limit may be at most `longest` seconds
+    /// after the file was written. A modification time in the future counts as `now`, so that it
+    /// cannot keep break-glass open longer.
     ///
     /// # Errors
-    /// [`Shut`]: why it is not.
+    /// [`Shut`]: why break-glass is shut.
     pub fn state(&self, now: Timestamp, longest: u64) -> Result<Open<'_>, Shut<'_>> {
         match self {
             Self::Unusable(fault) => Err(Shut::Unusable(fault)),
@@ -150,7 +151,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A span of this many seconds in the largest unit that divides it, up to hours.
+/// A time span of this many seconds, in the largest unit (up to hours) that divides it.
 fn hours(seconds: u64) -> String {
     let units = [("h", 3_600), ("m", 60), ("s", 1)];
     let fitting = units
@@ -161,7 +162,7 @@ fn hours(seconds: u64) -> String {
     })
 }
 
-/// The file as written.
+/// The file's fields, as they are written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -169,7 +170,7 @@ struct Written {
     until: toml::Value,
 }
 
-/// Reads the node's break-glass file; `None` when there is none.
+/// Reads the node's break-glass file; `None` when there is no such file.
 #[must_use]
 pub fn load(paths: &Paths) -> Option<BreakGlass> {
     match read(paths) {
@@ -209,7 +210,7 @@ fn read(paths: &Paths) -> Result<BreakGlass, Fault> {
     })
 }
 
-/// A limit as text or as a TOML time.
+/// Reads the limit, which may be a string or a TOML time.
 fn limit(until: &toml::Value) -> Option<Timestamp> {
     match until {
         toml::Value::String(text) => Timestamp::parse_any(text),
@@ -257,7 +258,7 @@ mod tests {
         (root, paths)
     }
 
-    /// What a file means at 14:00, two hours after it was written.
+    /// The result for a file with this text, read at 14:00, two hours after it was written.
     fn said(paths: &Paths, text: &str) -> Result<Timestamp, String> {
         put(&paths.break_glass, text);
         let path = format!("{:?}", paths.break_glass);
@@ -331,8 +332,8 @@ mod tests {
                 ))
             );
         }
-        // Nor does it open by itself later, nor does a modification time in the future keep it open
-        // longer.
+        // Break-glass does not open later by itself, and a modification time in the future does not
+        // keep it open longer.
         let glass = |written| BreakGlass::Given {
             reason: "INC-1".into(),
             until: at("2026-11-25"),

@@ -1,7 +1,7 @@
 //! Turns a verdict into events for the system log.
 //!
-//! In: what the verdict found. Out: events as plain data, which `audit` sends. Texts already fit on
-//! one line; nothing is sent from here.
+//! In: the results of a verdict. Out: events as plain data, which `audit` sends. Their texts are
+//! escaped and fit on one line. Nothing is sent from here.
 
 use crate::banlist::record::{Hit, Severity};
 use crate::container::engine::Engine;
@@ -13,32 +13,32 @@ use crate::report::line;
 
 use super::{Case, Finding, Grounds};
 
-/// One event.
+/// One event for the system log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// To which container.
+    /// The container to which it happened.
     pub subject: Subject,
-    /// Why it was, or would have been, refused.
+    /// Why the container was refused, or would have been.
     pub grounds: Option<Grounds>,
-    /// The bans concerned, the most severe first.
+    /// The IDs of the bans that matched, the most severe first.
     pub bans: Vec<String>,
-    /// The highest severity of them.
+    /// The highest severity of those bans.
     pub severity: Option<Severity>,
-    /// The successors that they name, each once.
+    /// The successors that those bans name, each once.
     pub successors: Vec<String>,
     /// The container's digests that are in the list.
     pub matched: Vec<Digest>,
-    /// Days until the ban takes effect, counting a partial day as one.
+    /// Days until the ban takes effect; part of a day counts as a day.
     pub days_left: Option<u64>,
-    /// Signatures of the list that do not verify.
+    /// How many signatures of the list do not verify.
     pub bad_signatures: Option<usize>,
-    /// The whole message for people, on one line.
+    /// The message for people, on one line.
     pub message: String,
 }
 
-/// What happened.
+/// What happened to a container, or what is wrong with the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A container was refused.
@@ -49,38 +49,40 @@ pub enum EventKind {
     BreakGlass,
     /// A container that would have been refused started because break-glass is open.
     BreakGlassOverride,
-    /// The break-glass file exists and does not count: past its limit, or malformed.
+    /// There is a break-glass file, but it opens nothing: its limit has passed, is too long, or the
+    /// file is malformed.
     BreakGlassIgnored,
-    /// A container started whose content will be banned.
+    /// A container started on which a ban matches that is not yet in effect.
     BanAhead,
-    /// A container started whose content has a warning.
+    /// A container started on which a ban matches that only warns.
     Warned,
     /// A container started under an exception.
     Excepted,
-    /// A container started that carries the cure.
+    /// A container started because a layer cures the ban.
     Cured,
-    /// A container started that has no image.
+    /// A container started that was made from no image.
     NoImage,
-    /// A container started although its lineage, or some digest of its image, is not known.
+    /// A container started although its lineage, or a digest of its image, is unknown.
     UnknownImage,
-    /// The list has a bad signature besides enough good ones.
+    /// The list has a bad signature, but also enough good ones.
     ListBadSignature,
     /// The list is past its expiry.
     ListStale,
-    /// The list is past its grace.
+    /// The list is past its grace period.
     ListOverdue,
     /// The second copy of the list in force answers, because the first cannot be read or trusted.
     SecondCopy,
-    /// There is no authentic list, and a container started.
+    /// A container started although there is no authentic list.
     ListMissing,
-    /// The clock is behind the list's own times, so its expiry is not judged.
+    /// The clock is more than a day behind a signed time, so nobody can tell whether the list has
+    /// expired.
     ClockUntrusted,
-    /// There are no settings, and a container started.
+    /// A container started on a node that has no settings.
     NotArmed,
 }
 
 impl EventKind {
-    /// All of them.
+    /// Every kind.
     #[cfg(test)]
     pub const ALL: [Self; 18] = [
         Self::Refused,
@@ -128,8 +130,8 @@ impl EventKind {
         }
     }
 
-    /// The event's unique ID in the journal (systemd.journal-fields(7), `MESSAGE_ID`): it stays the
-    /// same if the event is renamed.
+    /// The event's unique ID in the journal (systemd.journal-fields(7), `MESSAGE_ID`). The ID stays
+    /// the same if the event is renamed.
     #[must_use]
     pub const fn message_id(self) -> &'static str {
         match self {
@@ -154,7 +156,7 @@ impl EventKind {
         }
     }
 
-    /// The priority (RFC 5424, table 2): 2 critical, 3 error, 4 warning, 5 notice.
+    /// The event's priority (RFC 5424, table 2): 2 critical, 3 error, 4 warning, 5 notice.
     #[must_use]
     pub const fn priority(self) -> u8 {
         match self {
@@ -177,21 +179,21 @@ impl EventKind {
 /// The container that an event is about, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// Its ID, or the name that the caller of `check` gave.
+    /// The container's ID, or the name that the caller of `check` gave.
     pub container: String,
-    /// What its engine calls it.
+    /// The name that the engine gives the container.
     pub name: Option<String>,
-    /// Its engine.
+    /// The container's engine.
     pub engine: Engine,
-    /// Its image's name from the engine's own record, else the image ID.
+    /// The image's name in the engine's own record, or else the image ID.
     pub image: Option<String>,
-    /// The digest of its image's config.
+    /// The digest of the image's config.
     pub image_id: Option<ImageId>,
-    /// The chain ID of all its layers.
+    /// The chain ID of all the image's layers.
     pub chain_id: Option<ChainId>,
-    /// How sure that is.
+    /// How sure the lineage is.
     pub evidence: Option<Evidence>,
-    /// Version of the list that answered.
+    /// The version of the list that answered.
     pub list_version: Option<u64>,
     /// The image's label `org.opencontainers.image.source`.
     pub source: Option<String>,
@@ -200,7 +202,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The subject of a case.
+    /// The container that a case is about.
     pub(super) fn of(case: &Case<'_>) -> Self {
         let (chain, facts, evidence) = parts(case.origin.ok());
         let image_id = facts.and_then(|facts| facts.image_id);
@@ -222,7 +224,7 @@ impl Subject {
     }
 }
 
-/// The parts of an origin that are known.
+/// The known parts of an origin.
 pub(super) const fn parts(
     origin: Option<&Origin>,
 ) -> (Option<&Chain>, Option<&ImageFacts>, Option<Evidence>) {
@@ -236,14 +238,14 @@ pub(super) const fn parts(
 }
 
 impl Event {
-    /// An event about a subject and the bans of `findings`.
+    /// An event about this subject. The bans of `findings` are the ones that matched.
     pub(super) fn new(
         kind: EventKind,
         subject: &Subject,
         findings: &[&Finding],
         message: &str,
     ) -> Self {
-        // One ban may match twice, and two bans may have one digest.
+        // One ban may match twice, and two bans may match the same digest: each is listed once.
         let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
         for Hit { ban, digest, .. } in findings.iter().map(|finding| &finding.hit) {
             if !bans.contains(&ban.id) {

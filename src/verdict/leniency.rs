@@ -1,8 +1,8 @@
-//! Lists what on a node lets containers start that a list refuses.
+//! Lists what makes a node start containers that its list bans.
 //!
-//! In: the node's settings, its break-glass file, the time. Out: every such thing, and a
-//! break-glass file that is broken, for the commands that report what would be refused here:
-//! without it their answer would be incomplete. Pure.
+//! In: the node's settings, its break-glass file, and the time. Out: each reason why banned
+//! containers start here, and a broken break-glass file. Commands that report what a list would
+//! refuse must also report these, or their answer would be incomplete. Pure.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::sys::clock::Timestamp;
 
 use super::break_glass::{BreakGlass, Open, Shut};
 
-/// One of these things.
+/// One reason why banned containers start on this node.
 #[derive(Clone, Copy, Debug)]
 pub enum Leniency<'a> {
     /// There are no settings.
     NotArmed,
-    /// The settings' mode is `audit`.
+    /// The settings say `mode = "audit"`.
     Audit,
     /// Break-glass is open.
     Open(Open<'a>),
@@ -25,8 +25,8 @@ pub enum Leniency<'a> {
     Shut(Shut<'a>),
 }
 
-/// All of them that matter: a node that is not armed refuses nothing, whatever else there is, and
-/// open break-glass takes precedence over the mode.
+/// All reasons that count. On a node that is not armed nothing is refused, so other reasons do not
+/// matter. Open break-glass hides the mode.
 #[must_use]
 pub fn all<'a>(
     settings: Option<&Settings>,
@@ -47,7 +47,8 @@ pub fn all<'a>(
     }
 }
 
-/// The same where the settings cannot be used, and all is refused but for break-glass.
+/// The reason on a node whose settings cannot be used: such a node refuses everything unless
+/// break-glass is open.
 #[must_use]
 pub fn of_broken_settings(glass: Option<&BreakGlass>, now: Timestamp) -> Option<Leniency<'_>> {
     glass.map(|glass| match glass.state(now, BREAK_GLASS_MAX) {

@@ -1,8 +1,8 @@
-//! Formats which list was asked, and what it says against a container or an image.
+//! Describes the list that was asked, and its bans that match a container or an image.
 //!
-//! In: what a list answered; its authors wrote the reasons and names in it. Out: fields of a JSON
-//! object, which are stable, and text for people: `embargo check` and `embargoctl list preview`
-//! share them. Only the whole sentence of a ban is escaped here.
+//! In: a list's answer, with reasons and names that the list's authors wrote. Out: fields of a JSON
+//! object, which are stable, and text. `embargo check` and `embargoctl list preview` share them.
+//! Only the whole sentence of a ban is escaped here.
 
 use serde::Serialize;
 
@@ -24,7 +24,8 @@ pub struct List {
 }
 
 impl List {
-    /// The list behind `bans`, and what is wrong with it or with the one that it replaces.
+    /// The list from which `bans` comes, and what is wrong with it or with the copy that it
+    /// replaces.
     #[must_use]
     pub fn of(bans: &Bans, now: Timestamp) -> (Option<Self>, Option<String>) {
         match bans {
@@ -47,7 +48,7 @@ impl List {
         }
     }
 
-    /// The list in a few words, for people.
+    /// The list in a few words.
     #[must_use]
     pub fn text(&self) -> String {
         let expired = if self.expired { ", EXPIRED" } else { "" };
@@ -66,17 +67,17 @@ impl List {
     }
 }
 
-/// One match in the list.
+/// One match with the list.
 #[derive(Debug, Serialize)]
 pub struct BanFound {
-    /// The ban's name.
+    /// The ban's ID.
     pub id: String,
-    /// Whether it holds: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
+    /// The ban's standing: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
     pub standing: &'static str,
-    /// Its severity.
+    /// The ban's severity.
     pub severity: &'static str,
     action: &'static str,
-    /// Why.
+    /// The ban's reason.
     pub reason: String,
     advisories: Vec<String>,
     matched: &'static str,
@@ -85,9 +86,9 @@ pub struct BanFound {
     effective: String,
     lapses: Option<String>,
     days_left: Option<u64>,
-    /// What to use instead.
+    /// The image to use instead.
     pub successor: Option<String>,
-    /// The whole sentence, as in a refusal; escaped.
+    /// The whole sentence about the match, as in a refusal; escaped.
     #[serde(skip)]
     pub sentence: String,
 }
@@ -116,7 +117,7 @@ impl BanFound {
     }
 }
 
-/// A span of time as people say it, in its largest unit.
+/// A time span as text, in its largest unit.
 fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),

@@ -1,10 +1,10 @@
 //! Decides whether a container may start.
 //!
-//! This is the one evaluator, for the gate, `embargo check` and everything later. Pure. In:
-//! lineage, look-ups, settings and time. Out: admit or refuse, with the evidence. The rules are
-//! those of embargo(8), OUTCOMES, with at least one test for each. All input was checked where it
-//! was read; names and labels are still hostile text and leave here quoted. Not judged here:
-//! whether a list is authentic, and whether a lineage is true.
+//! This is the only code that decides, for the gate, `embargo check`, `exec-patch` and
+//! `embargoctl`. Pure. In: lineage, look-ups, settings and time. Out: admit or refuse, with the
+//! evidence. The rules are those of embargo(8), OUTCOMES; each rule has at least one test. All
+//! input was checked where it was read. Names and labels are still hostile text, and are quoted
+//! here. Not judged here: whether a list is authentic, and whether a lineage is true.
 //!
 //! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real
 //! runtime: code that skips the check does not compile.
@@ -40,20 +40,20 @@ use event::{Event, EventKind, Subject, parts};
 use moment::{Freshness, Moment};
 pub use standing::{Finding, Standing};
 
-/// Everything that a verdict depends on.
+/// Everything on which a verdict depends.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The container's ID, or the name given to `check`.
     pub container: &'a str,
-    /// Its engine's name for it, for people: `web-1`. Anybody may have chosen it, and nothing
-    /// depends on it.
+    /// The name that the engine gives the container, such as `web-1`; only for messages. Anybody
+    /// may have chosen the name, and no decision depends on it.
     pub name: Option<&'a str>,
-    /// Its engine, for the audit event.
+    /// The container's engine, for the audit event.
     pub engine: Engine,
-    /// What it is made of.
+    /// What the container is made of.
     pub origin: Result<&'a Origin, &'a LineageError>,
-    /// Its image's labels. They cost reads and change no decision: judge without them, and again
-    /// with them if there are events.
+    /// The labels of the container's image. They change no decision, and reading them takes time.
+    /// So judge without them first, and again with them if there are events.
     pub labels: Labels<'a>,
     /// What the list answered to [`queries`] of the origin.
     pub bans: &'a Bans,
@@ -65,7 +65,7 @@ pub struct Case<'a> {
     pub now: Timestamp,
 }
 
-/// What an image's author says about where it came from; shown, never believed.
+/// What an image's author says about the origin of the image. It is shown, but never believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Labels<'a> {
     /// `org.opencontainers.image.source`.
@@ -75,7 +75,7 @@ pub struct Labels<'a> {
 }
 
 impl Case<'_> {
-    /// The container's name for people: its name, else its ID.
+    /// The container's name for messages, or else its ID.
     fn called(&self) -> &str {
         self.name.unwrap_or_else(|| short(self.container))
     }
@@ -88,26 +88,26 @@ impl Case<'_> {
     }
 }
 
-/// The result for one container.
+/// The judgement on one container.
 #[derive(Debug)]
 pub struct Judgement {
-    /// Admit or refuse.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The refusal that audit mode or break-glass turned into an admission.
+    /// The refusal that was not carried out, because of audit mode or break-glass.
     pub withheld: Option<Refusal>,
-    /// The events for the system log; empty for a plain admission.
+    /// Events for the system log; empty if the container is admitted and nothing must be reported.
     pub events: Vec<Event>,
-    /// Every match in the list, the most severe first, including those that change nothing.
+    /// Every match with the list, the most severe first, including matches that change nothing.
     pub findings: Vec<Finding>,
 }
 
-/// The ID as people know it: engines show the first 12 of its 64 digits.
+/// The ID in the short form of the engines: the first 12 of its 64 digits.
 fn short(id: &str) -> &str {
     let is_long = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_long { &id[..12] } else { id }
 }
 
-/// Admit or refuse.
+/// Whether the container may start.
 #[derive(Debug)]
 pub enum Verdict {
     /// The runtime may run.
@@ -120,7 +120,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Admission(());
 
-/// A refusal: why, and its line.
+/// A refusal: its grounds, and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     grounds: Grounds,
@@ -138,13 +138,13 @@ impl Refusal {
         }
     }
 
-    /// Why.
+    /// Why the container is refused.
     #[must_use]
     pub const fn grounds(&self) -> Grounds {
         self.grounds
     }
 
-    /// The whole refusal on one line, fit for engines.
+    /// The whole refusal on one line, in a form that engines can show.
     #[must_use]
     pub fn line(&self) -> &str {
         &self.line
@@ -154,24 +154,24 @@ impl Refusal {
 /// Why a container is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grounds {
-    /// A ban holds for it.
+    /// A ban in effect matches the container.
     Banned,
-    /// Its engine's store is corrupt or disagrees with the mount.
+    /// The engine's store is corrupt or disagrees with the mount.
     CorruptStore,
     /// There is no authentic list.
     MissingList,
-    /// Its lineage is not known, or is only claimed.
+    /// The container's lineage is unknown, or is only claimed by the image's author.
     UnknownImage,
-    /// It has no image.
+    /// The container was made from no image.
     NoImage,
-    /// The list is past its grace.
+    /// The list is past its grace period.
     OverdueList,
     /// The settings cannot be used.
     Settings,
 }
 
 impl Grounds {
-    /// Its name in audit events and reports.
+    /// The name of these grounds in audit events and reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -186,14 +186,14 @@ impl Grounds {
     }
 }
 
-/// Permission for a call that starts no container: none of its readings does, or there would be no
-/// [`PassOn`].
+/// Permission for a call that starts no container. A [`PassOn`] exists only if no reading of the
+/// arguments starts one.
 #[must_use]
 pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
     Admission(())
 }
 
-/// Permission for a call without any remaining reading that could start a container.
+/// Permission for a call if no reading is left in which it starts a container; else `None`.
 #[must_use]
 pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
     if starts.readings.is_empty() && !starts.cut_short {
@@ -203,8 +203,8 @@ pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
     }
 }
 
-/// The judgement without any settings file: everything starts, and the system log says that the
-/// node is not armed.
+/// The judgement when there is no settings file: everything starts, and the system log records that
+/// the node is not armed.
 #[must_use]
 pub fn not_armed(container: &str, engine: Engine, settings: &Path) -> Judgement {
     let subject = Subject {
@@ -225,8 +225,8 @@ pub fn not_armed(container: &str, engine: Engine, settings: &Path) -> Judgement 
     }
 }
 
-/// The judgement if the settings cannot be used: a refusal that names the file and the line, unless
-/// break-glass is open.
+/// The judgement when the settings cannot be used: a refusal that names the file and the line,
+/// unless break-glass is open.
 #[must_use]
 pub fn settings_unreadable(
     container: &str,
@@ -252,8 +252,8 @@ pub fn settings_unreadable(
     })
 }
 
-/// The digests to look for: every chain ID as a base, every digest of the image as an image, every
-/// diff ID as a layer.
+/// The queries for the list: every chain ID as a base, every digest of the image as an image, and
+/// every diff ID as a layer.
 #[must_use]
 pub fn queries(origin: &Origin) -> Vec<Query> {
     let (chain, facts, _) = parts(Some(origin));
@@ -308,7 +308,8 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     })
 }
 
-/// The most severe obstacle to starting the container: certain ones before unknown ones.
+/// The first reason, in order of precedence, not to start the container. A ban that matches comes
+/// first; reasons that rest on missing knowledge come later.
 fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
     let refusal = |grounds, because: String| {
         Some(Refusal::new(
@@ -329,7 +330,8 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
             format!("cannot trust its engine's store: {}", line::causes(error)),
         );
     }
-    // The settings decide what happens without a list, not what happens with a ban.
+    // This is a ban, though an unreadable one. The settings decide only what happens without a
+    // list.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
         return Some(Refusal::new(
             Grounds::Banned,
@@ -363,13 +365,12 @@ fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Re
     None
 }
 
-/// Why it is not known what the container is made of, if so.
+/// Why it is unknown what the container is made of; `None` if it is known.
 fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
         Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
         Ok(Origin::Image(image)) => match image.evidence {
-            // Its chain IDs can be looked up, and a banned base is found by them; a banned layer
-            // cannot be.
+            // The chain IDs are known, so a banned base is found. A banned layer is not.
             Evidence::Claimed if image.chain.diff_ids().is_empty() => {
                 Some("cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left".to_owned())
             }
@@ -380,9 +381,9 @@ fn doubt(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// Why a ban of its image may have been missed, if so: the list bans images, and not every digest
-/// of this one is known. Nothing is refused for that: bans by base, by layer and by image ID are
-/// still found.
+/// Why a ban of the container's image may have been missed: the list bans images by digest, and not
+/// every digest of this image is known. `None` if no such ban was missed. A container is not
+/// refused for that: bans by base, by layer and by image ID are still found.
 #[must_use]
 pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     let fault = origin?.facts()?.pull_fault.as_ref()?;
@@ -394,7 +395,7 @@ pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     }
 }
 
-/// The events of an admission.
+/// The events when the container is admitted.
 fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
     let admitted = |because: &str| {
         format!(
@@ -448,7 +449,7 @@ fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Even
     events
 }
 
-/// What is left to decide once the obstacle is known.
+/// What the final decision needs, once the obstacle is known.
 struct Conclusion<'a> {
     subject: Subject,
     obstacle: Option<Refusal>,
@@ -458,8 +459,8 @@ struct Conclusion<'a> {
     events: Vec<Event>,
 }
 
-/// Whether the obstacle refuses the container, or becomes an event because break-glass is open or
-/// the mode is `audit`.
+/// Decides whether the obstacle refuses the container. It becomes an event only, if break-glass is
+/// open or the mode is `audit`.
 fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     let Conclusion {
         subject,

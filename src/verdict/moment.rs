@@ -1,10 +1,10 @@
-//! Decides which time to judge by, and how old the list is.
+//! Decides which time counts as "now", and how old the list is.
 //!
-//! In: the system clock, and the times in signed documents. Out: the time to judge by, and the
-//! list's freshness. A clock that was set back, or never set, must not make a list fresh again or
-//! lift a ban: "now" is the latest of the system clock, the head's issue time and the floor's. A
-//! clock far behind those is broken, and then the list's age is unknown (as with apt's `Check-Date`
-//! and dnsmasq's `--dnssec-timestamp`).
+//! In: the system clock, and the times in signed documents. Out: the time that counts as "now", and
+//! the list's freshness. A clock that was set back, or never set, must not make a list fresh again
+//! or lift a ban. So "now" is the latest of three times: the system clock, the issue time of the
+//! list's head, and that of the floor. A clock that is far behind the signed times is broken, and
+//! the list's age is then unknown (as with apt's `Check-Date` and dnsmasq's `--dnssec-timestamp`).
 
 use crate::banlist::error::ListError;
 use crate::banlist::store::{Bans, ListAnswer};
@@ -15,13 +15,13 @@ use super::Case;
 use super::event::{Event, EventKind, Subject};
 use super::words::days_of;
 
-/// How far, in seconds, the system clock may be behind a signed time before it counts as broken.
+/// How many seconds the system clock may be behind a signed time before it counts as broken.
 const TOLERANCE: u64 = 86_400;
 
-/// A time to judge by, and the list's freshness at that time.
+/// The time that counts as "now", and the list's freshness at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
-    /// The time to judge by.
+    /// The time that counts as "now".
     pub(super) now: Timestamp,
     /// The list's freshness.
     pub(super) freshness: Freshness,
@@ -30,18 +30,18 @@ pub(super) struct Moment {
 /// Whether a list is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// Before its expiry, or there is no list.
+    /// The list has not expired, or there is no list.
     Fresh,
-    /// Past its expiry.
+    /// The list has expired.
     Stale,
-    /// Past its grace, since then.
+    /// The list's grace period is over, since this time.
     Overdue(Timestamp),
-    /// Not judged: the clock is behind this signed time.
+    /// Unknown: the clock is far behind this signed time.
     Untold(Timestamp),
 }
 
 impl Moment {
-    /// The moment from the system clock and the list's times; `grace` in seconds.
+    /// Makes the moment from the system clock and the list's times. `grace` is in seconds.
     pub(super) fn of(clock: Timestamp, bans: &Bans, grace: u64) -> Self {
         let known = match bans {
             Bans::Known(known) => known,
@@ -111,8 +111,8 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
     events
 }
 
-/// The event that signatures of the list do not verify, if any came before enough good ones: one
-/// broken signer stops nothing, but somebody must fix it.
+/// The event that some signatures of the list do not verify. Such signatures are noticed only if
+/// they come before enough good ones. A broken signer stops nothing, but somebody must repair it.
 fn bad_signatures(known: &ListAnswer, subject: &Subject) -> Option<Event> {
     let ListAnswer {
         version,
@@ -131,7 +131,7 @@ fn bad_signatures(known: &ListAnswer, subject: &Subject) -> Option<Event> {
     })
 }
 
-/// Why the second copy of the list in force is in use.
+/// The message that the second copy of the list is in use, with the reason.
 fn passed_over(known: &ListAnswer, fault: &ListError) -> String {
     format!(
         "embargo: the second copy of list {} is in use: {}",

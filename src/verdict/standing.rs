@@ -1,9 +1,9 @@
-//! Decides whether one ban holds for one container now.
+//! Decides whether one ban applies to one container now.
 //!
 //! Pure. In: a match in the list, what the container is made of, and a time. Out: the ban's
-//! standing. An exception or a cure is a permission, so neither counts for layers that are only
-//! claimed: their author could claim anything. Not checked: whether the list is fresh; that is the
-//! list's own row.
+//! standing. Exceptions and cures are permissions. They do not count for a container whose layers
+//! are only claimed, because the image's author could claim any layers. Not checked: whether the
+//! list is fresh, which is a rule of its own.
 
 use crate::banlist::record::{Action, Exception, Hit, MatchKind};
 use crate::lineage::chain::Chain;
@@ -14,38 +14,39 @@ use crate::sys::clock::Timestamp;
 use super::event::parts;
 use super::words;
 
-/// A match in the list, and its standing.
+/// A match with the list, and the standing of its ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The match.
     pub hit: Hit,
-    /// Whether its ban holds.
+    /// Whether the match's ban applies.
     pub standing: Standing,
 }
 
-/// Whether a ban holds for a container.
+/// Whether a ban applies to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It holds: the container is refused.
+    /// It applies: the container is refused.
     InEffect,
-    /// It will hold, after this many days, counting a partial day as one.
+    /// It takes effect later.
     Ahead {
-        /// Days left.
+        /// Days until the ban takes effect; part of a day counts as a day.
         days: u64,
     },
-    /// It held once.
+    /// It applied once, and has lapsed.
     Lapsed,
     /// It only warns.
     Warns,
     /// A signed exception covers the container.
     Excepted(Exception),
-    /// The container has a layer above what matched that cures it: its diff ID.
+    /// The container has a layer that cures the ban, above everything that matched. The digest is
+    /// that layer's diff ID.
     Cured(Digest),
 }
 
 impl Finding {
-    /// Its meaning for a container made of `origin`, as in a refusal: `built on …, banned by …
-    /// since …; use …`.
+    /// The finding as a sentence about a container made of `origin`, as in a refusal: `built on …,
+    /// banned by … since …; use …`.
     #[must_use]
     pub fn sentence(&self, origin: Option<&Origin>) -> String {
         words::finding(self, origin).trim_end().to_owned()
@@ -53,8 +54,8 @@ impl Finding {
 }
 
 impl Finding {
-    /// When the ban starts to refuse a container made of `origin`, by its own times and those of
-    /// its exceptions; `None` if it never will.
+    /// The time from which the ban refuses a container made of `origin`. The ban's own times and
+    /// those of its exceptions decide. `None` if the ban never refuses the container.
     #[must_use]
     pub fn refuses_from(&self, origin: &Origin) -> Option<Timestamp> {
         let ban = &self.hit.ban;
@@ -84,7 +85,7 @@ impl Standing {
         }
     }
 
-    /// Days until the ban takes effect, if it has not yet.
+    /// Days until the ban takes effect; `None` if it never will, or already has.
     #[must_use]
     pub const fn days_left(&self) -> Option<u64> {
         match self {
@@ -95,7 +96,7 @@ impl Standing {
         }
     }
 
-    /// Its name in reports.
+    /// The standing's name in reports.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -109,8 +110,8 @@ impl Standing {
     }
 }
 
-/// The standing of every match, the most severe first: by severity, then by how long it has been in
-/// effect, then by the ban's name.
+/// The standing of every match, sorted by severity (the highest first), then by the time of taking
+/// effect (the earliest first), then by the ban's ID.
 pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Finding> {
     let finding = |hit: &Hit| Finding {
         hit: hit.clone(),
@@ -127,7 +128,7 @@ pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Fin
     findings
 }
 
-/// Whether the ban of `hit` holds at `now`.
+/// The standing of the ban of `hit` at the time `now`.
 fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     let ban = &hit.ban;
     if ban.lapses.is_some_and(|lapses| now >= lapses) {
@@ -143,8 +144,8 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
         let running = |exception: &&Exception| {
             now < exception.until && is_made_of(chain, facts, exception.kind, exception.digest)
         };
-        // The one that runs longest, so that the audit event says when the container will really be
-        // refused.
+        // Of several exceptions the one that runs longest counts, so that the audit event says when
+        // the container will really be refused.
         if let Some(exception) = ban
             .except
             .iter()
@@ -163,8 +164,9 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     }
 }
 
-/// The layer that cures a match: one above everything that matched. Below that, the banned content
-/// would hide what the fix changed. An image that is banned by its own digest has nothing above it.
+/// The diff ID of a layer that cures the match. The layer must lie above everything that matched:
+/// below, the banned content would hide what the layer fixes. If the image itself is banned by
+/// digest, no layer lies above the match.
 fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
     let layers = chain.diff_ids();
     let top = match hit.kind {
@@ -180,7 +182,7 @@ fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
     })
 }
 
-/// Whether `digest`, read as `kind`, is one of the container's.
+/// Whether the container has `digest` as a base, layer or image, whichever `kind` says.
 fn is_made_of(
     chain: Option<&Chain>,
     facts: Option<&ImageFacts>,

@@ -17,7 +17,7 @@ use crate::sys::file::FileError;
 
 const NAME: &str = "docker.io/library/debian:12.4";
 const NEXT: &str = "docker.io/library/debian:12.5@sha256:cafe";
-/// The line of embargo(8), A REFUSAL, for the ban of [`hit`].
+/// The example line of embargo(8), A REFUSAL, for the ban of [`hit`].
 const LINE: &str = "embargo: refused web-1: built on docker.io/library/debian:12.4, banned by BAN-2026-0007 (critical, CVE-2026-1234) since 2026-11-20; \
      use docker.io/library/debian:12.5@sha256:cafe ; list 412";
 
@@ -29,7 +29,7 @@ fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-/// The chain of the layers base, middle, top.
+/// A chain of three layers: base, middle, top.
 fn chain() -> Chain {
     Chain::from_diff_ids(
         ["base", "middle", "top"]
@@ -74,7 +74,7 @@ fn ban() -> Ban {
     }
 }
 
-/// The base is banned.
+/// A match: the base is banned.
 fn hit() -> Hit {
     Hit {
         digest: chain().chain_ids()[0].0,
@@ -121,7 +121,7 @@ fn no_list() -> ListError {
     ListError::Block("/var/lib/embargo/banlist.lst".into(), 7)
 }
 
-/// A case, and everything it borrows.
+/// A case, with everything that the case borrows.
 struct Given {
     origin: Result<Origin, LineageError>,
     bans: Bans,
@@ -202,7 +202,7 @@ impl Given {
         self.judged_with(Labels::default())
     }
 
-    /// It starts, and the system log gets these events, word by word.
+    /// Checks that the container starts and that the system log gets exactly these events.
     #[track_caller]
     fn admits(&self, events: &[(EventKind, &str)]) {
         let judgement = self.judged();
@@ -218,7 +218,8 @@ impl Given {
         assert_eq!(told, events);
     }
 
-    /// It is refused with this line, and the system log gets it, after the events before it.
+    /// Checks that the container is refused with this line, and that the system log gets these
+    /// events and then the refusal.
     #[track_caller]
     fn refuses(&self, grounds: Grounds, line: &str, before: &[EventKind]) {
         let judgement = self.judged();
@@ -289,7 +290,7 @@ fn every_digest_of_the_container_is_looked_up_as_what_it_is() {
 #[test]
 fn a_ban_in_effect_refuses_with_the_line_of_the_manual() {
     Given::hits(vec![hit()]).refuses(Grounds::Banned, LINE, &[]);
-    // From its first second.
+    // In effect from its first second.
     Given::hits(vec![hit_by(|ban| {
         ban.effective = at("2026-11-21T10:00:00Z")
     })])
@@ -298,7 +299,7 @@ fn a_ban_in_effect_refuses_with_the_line_of_the_manual() {
         &LINE.replace("2026-11-20", "2026-11-21"),
         &[],
     );
-    // To the last second before it lapses.
+    // In effect up to the last second before it lapses.
     Given::hits(vec![hit_by(|ban| {
         ban.lapses = Some(at("2026-11-21T10:00:01Z"))
     })])
@@ -545,7 +546,7 @@ fn a_ban_that_warns_admits_and_says_so() {
         .replace("refused", "admitted")
         .replace("banned by", "warned of by");
     Given::hits(vec![hit_by(warns)]).admits(&[(EventKind::Warned, &message)]);
-    // Together with a ban that refuses it changes nothing.
+    // Beside a ban that refuses, such a ban changes nothing.
     Given::hits(vec![hit_by(warns), hit()]).refuses(Grounds::Banned, LINE, &[]);
 }
 
@@ -612,7 +613,7 @@ fn a_container_that_carries_the_cure_starts() {
 
 #[test]
 fn a_cure_counts_only_above_what_it_cures() {
-    // The layers, lowest first; what is banned; whether the cure `fix` counts.
+    // The layers, lowest first; what is banned; and whether the layer `fix` cures the ban.
     let stack = |layers: &[&str]| {
         Chain::from_diff_ids(layers.iter().map(|layer| DiffId(digest(layer))).collect()).unwrap()
     };
@@ -753,7 +754,7 @@ fn claimed_layers_are_refused_on_a_match_and_unknown_otherwise() {
         EventKind::UnknownImage,
         &line.replace("refused", "admitted"),
     )]);
-    // A claim adds a refusal, never a permission.
+    // A claim can lead to a refusal, never to a permission.
     let permitted = |ban: &mut Ban| {
         (ban.except, ban.cure) = (
             vec![except(MatchKind::Base, hit().digest, "2027-01-01")],
@@ -863,7 +864,7 @@ fn an_overdue_list_is_enforced_and_the_rest_is_the_operators_choice() {
     overdue(vec![hit()])
         .set(refuse)
         .refuses(Grounds::Banned, LINE, &[EventKind::ListOverdue]);
-    // A second before, and under another grace.
+    // A second earlier, and with a longer grace period.
     let young = Given::hits(vec![])
         .now("2027-01-03T13:59:59Z")
         .set(refuse)
@@ -927,7 +928,7 @@ fn without_a_list_it_is_the_operators_choice() {
     missing(Ok(image(Evidence::Mount)))
         .set(admit)
         .admits(&[(EventKind::ListMissing, &admitted)]);
-    // Admitting without a list does not mean admitting what is not known.
+    // Starting containers without a list does not mean starting containers of unknown lineage.
     let unknown = missing(Err(unknown())).set(admit).judged();
     assert!(
         matches!(unknown.verdict, Verdict::Refuse(refusal) if refusal.grounds() == Grounds::UnknownImage)
@@ -954,7 +955,7 @@ fn a_ban_that_cannot_be_read_refuses_whatever_is_said_of_a_missing_list() {
 
 #[test]
 fn a_clock_set_back_neither_lifts_a_ban_nor_ends_in_a_wrong_age() {
-    // Up to a day behind, the clock is only slow: signed times stand in for it.
+    // A clock that is up to a day behind counts as slow: the signed time counts as "now".
     Given::hits(vec![hit()])
         .now("2026-11-19T14:00:00Z")
         .refuses(Grounds::Banned, LINE, &[]);
@@ -979,7 +980,7 @@ fn a_clock_set_back_neither_lifts_a_ban_nor_ends_in_a_wrong_age() {
 
 #[test]
 fn the_floor_counts_as_a_time_that_has_been() {
-    // An older list in use after a newer one was installed.
+    // An older list is in use although a newer one was installed once.
     let floor = |now: &str, hits| {
         Given::bans(Bans::Known(ListAnswer {
             floor_issued: Some(at("2026-12-04T15:00:00Z")),
@@ -1004,7 +1005,7 @@ fn the_floor_counts_as_a_time_that_has_been() {
         floor("2026-11-21", vec![]).judged().events[0].kind,
         EventKind::ClockUntrusted
     );
-    // An untrusted clock makes no list overdue.
+    // If the clock cannot be trusted, no list counts as overdue.
     let given = floor("2026-11-21", vec![]).set("grace = '0s'\non_overdue_list = 'refuse'\n");
     assert!(matches!(given.judged().verdict, Verdict::Admit(_)));
 }
@@ -1117,7 +1118,7 @@ fn a_broken_glass_admits_and_every_admission_is_told_until_its_limit() {
         ended.judged().events[0].message,
         "embargo: break-glass opens nothing: it ended at 2026-11-21T10:00:00Z"
     );
-    // A clock set back does not fix the limit.
+    // Setting the clock back does not reopen break-glass: the signed times count as well.
     Given::hits(vec![hit()])
         .glass("2026-11-20T14:00:00Z")
         .now("2026-11-20T12:00:00Z")
@@ -1158,7 +1159,7 @@ fn a_break_glass_file_with_a_limit_beyond_the_maximum_opens_nothing() {
         beyond("break_glass_max = '7d'\n").judged().verdict,
         Verdict::Admit(_)
     ));
-    // Settings that cannot be read give no maximum.
+    // If the settings cannot be read, the default maximum counts.
     let error = settings::parse("\nmod = 1\n", Path::new("/etc/embargo/config.toml")).unwrap_err();
     let glass = BreakGlass::Given {
         reason: "INC-1".into(),

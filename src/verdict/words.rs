@@ -1,8 +1,8 @@
 //! Formats a verdict as one line.
 //!
-//! In: what was found (names and labels are hostile). Out: one line, the most important words
-//! first, with every name quoted unless it consists of harmless characters. The form is that of
-//! embargo(8), A REFUSAL; tests hold it word by word.
+//! In: the findings (names and labels are hostile). Out: one line, with the most important words
+//! first. Every name is quoted unless all its characters are harmless. The form is that of
+//! embargo(8), A REFUSAL; tests compare every word.
 
 use crate::banlist::error::ListError;
 use crate::banlist::record::{Hit, MatchKind};
@@ -13,10 +13,10 @@ use crate::report::line::{causes, name};
 use super::event::parts;
 use super::{Case, Finding, Labels, Standing};
 
-/// The most advisories that a line names.
+/// At most this many advisories are named in a line.
 const MOST_ADVISORIES: usize = 3;
 
-/// What was matched: `built on docker.io/library/debian:12.4`.
+/// The match as text: `built on docker.io/library/debian:12.4`.
 fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
     let (chain, ..) = parts(origin);
     let relation = match hit.kind {
@@ -32,7 +32,7 @@ fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
     format!("{relation} {what}")
 }
 
-/// Which ban: `BAN-2026-0007 (critical, CVE-2026-1234)`.
+/// The ban as text: `BAN-2026-0007 (critical, CVE-2026-1234)`.
 fn ban(hit: &Hit) -> String {
     let advisories = &hit.ban.advisories;
     let mut words = vec![hit.ban.severity.word().to_owned()];
@@ -48,7 +48,7 @@ fn ban(hit: &Hit) -> String {
     format!("{} ({})", name(&hit.ban.id), words.join(", "))
 }
 
-/// What was found, without the list: `built on …, banned by … since …; use …`.
+/// The finding as text, without the list: `built on …, banned by … since …; use …`.
 pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
     let hit = &finding.hit;
     let (matched, ban, effective) = (matched(hit, origin), ban(hit), hit.ban.effective.date());
@@ -76,13 +76,14 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
         }
     };
     match hit.ban.successor.as_deref() {
-        // The space lets a reader select only the reference with a double click.
+        // The space after the reference lets a reader select only the reference with a double
+        // click.
         Some(successor) => format!("{fact}; use {} ", name(successor)),
         None => fact,
     }
 }
 
-/// `; list 412`, or how the list in use differs, and the image's labels.
+/// The end of the line: `; list 412`, or how the list in use differs; then the image's labels.
 pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
         Bans::Known(ListAnswer {
@@ -100,7 +101,7 @@ pub(super) fn tail(case: &Case<'_>) -> String {
     format!("{list}{}", labels(case.labels))
 }
 
-/// ` (source …, revision …)`, as far as present.
+/// The labels that the image has: ` (source …, revision …)`.
 fn labels(labels: Labels<'_>) -> String {
     let said = |word: &str, label: Option<&str>| {
         label
@@ -121,13 +122,13 @@ fn labels(labels: Labels<'_>) -> String {
     }
 }
 
-/// Why the lineage is not known: `cannot tell what it is made of: …`.
+/// Why the lineage is unknown: `cannot tell what it is made of: …`.
 pub(super) fn unknown(error: &LineageError) -> String {
     format!("cannot tell what it is made of: {}", causes(error))
 }
 
-/// Says that it is banned, why no more is known, and the labels: `it is banned, and no more is
-/// known: …`.
+/// Says that the container is banned, why the ban cannot be read, and the labels: `it is banned,
+/// and no more is known: …`.
 pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
     format!(
         "it is banned, and no more is known: {}{}",
@@ -136,7 +137,7 @@ pub(super) fn unread(error: &ListError, labelled: Labels<'_>) -> String {
     )
 }
 
-/// Why there is no list to use, and the labels: `there is no ban list to go by: …`.
+/// Says why there is no usable list, and the labels: `there is no ban list to go by: …`.
 pub(super) fn no_list(error: &ListError, labelled: Labels<'_>) -> String {
     format!(
         "there is no ban list to go by: {}{}",
@@ -145,7 +146,7 @@ pub(super) fn no_list(error: &ListError, labelled: Labels<'_>) -> String {
     )
 }
 
-/// `1 day`, `11 days`.
+/// A number of days as text: `1 day`, `11 days`.
 pub(super) fn days_of(days: u64) -> String {
     if days == 1 {
         "1 day".to_owned()

@@ -1,8 +1,9 @@
 //! Finds the bans that apply to each container.
 //!
-//! In: what every container is made of, and the list in force. Out: for each, whether it matches,
-//! by the one evaluator. The list is opened and queried once, for all digests together. Mode and
-//! break-glass do not matter: they say what may start, and these containers run already.
+//! In: what every container is made of, and the list in force. Out: for each container, whether it
+//! matches, decided by the same code that judges starts. The list is opened and queried once, with
+//! all digests together. Mode and break-glass do not matter: they decide what may start, and these
+//! containers run already.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,24 +26,24 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::verdict::{self, Case, Finding, Labels, Standing};
 
-/// Which findings are wanted.
+/// Which matches in the list count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BanFilter<'a> {
-    /// Those of these bans, unless the container is cured or excepted, or the ban has lapsed.
+    /// Matches with these bans, unless the container is cured or excepted, or the ban has lapsed.
     Bans(&'a [String]),
-    /// Those in effect, and those that only warn.
+    /// Matches with any ban that is in effect, including bans that only warn.
     Effect,
 }
 
-/// The list in force, queried about many containers.
+/// The list in force, and its answers about many containers.
 pub(super) struct Listed<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
     now: Timestamp,
-    /// Which list it is.
+    /// The identity of the list.
     pub(super) id: ListId,
-    /// `None` if something in the query is banned and its record cannot be read: then each
-    /// container is queried alone.
+    /// The answers; `None` if some digest in the query is banned and the ban's record cannot be
+    /// read. Then each container is queried alone.
     known: Option<(ListAnswer, Answers)>,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Listed<'a> {
         fault.into_iter().chain(expired).collect()
     }
 
-    /// What the list says about one container.
+    /// The result for one container.
     #[must_use]
     pub(super) fn says(&self, of: BanFilter<'_>, origin: &Origin) -> Comparison {
         let queries = verdict::queries(origin);
@@ -119,7 +120,7 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// Every match of a container in the list, the most severe first.
+    /// Every match of a container with the list, the most severe first.
     fn findings(&self, origin: &Origin, bans: &Bans) -> Vec<Finding> {
         let case = Case {
             container: "",
@@ -135,7 +136,7 @@ impl<'a> Listed<'a> {
         verdict::judge(&case).findings
     }
 
-    /// The first of these bans that the list does not have, and the list's version.
+    /// The first of these ban IDs that the list does not have, and the list's version.
     #[must_use]
     pub(super) fn lacks<'b>(&self, ids: &'b [String]) -> Option<(&'b String, u64)> {
         let (known, _) = self.known.as_ref()?;
@@ -144,7 +145,8 @@ impl<'a> Listed<'a> {
         if silent.is_empty() {
             return None;
         }
-        // It was authenticated a moment ago, and this is only advice.
+        // Reads the bans without checking them again: the list was authenticated a moment ago, and
+        // the answer is only advice.
         let mut has = Vec::new();
         each_ban(place(self.paths, known.slot), |ban| has.push(ban.id)).ok()?;
         silent
@@ -154,9 +156,9 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// Whether one of these bans, or any if `ids` is `None`, signs this script, by the list in force,
-/// even if it has no containers now. A list whose lines were changed after it was authenticated
-/// cannot make anything run this way: each patch comes with its own proof.
+/// Whether one of these bans (any ban, if `ids` is `None`) signs this script, according to the list
+/// in force. The ban need not match any container. If somebody changed the list's lines after it
+/// was authenticated, that makes nothing run: each patch is proved again on its own.
 ///
 /// # Errors
 /// [`SelectError::List`] when there is no list to ask.
@@ -185,7 +187,7 @@ const fn place(paths: &Paths, slot: Slot) -> &PathBuf {
     }
 }
 
-/// A list's bans, whose lines come first.
+/// Reads a list's bans. Their lines come before all others.
 fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
@@ -206,7 +208,7 @@ fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
     if is_through { Ok(()) } else { read }
 }
 
-/// What the findings mean.
+/// The result for a container with these findings.
 fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> Comparison {
     let concerned = findings.iter().filter(|finding| match of {
         BanFilter::Bans(ids) => ids.contains(&finding.hit.ban.id),
@@ -227,7 +229,7 @@ fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> Comparison 
         };
     }
     match origin {
-        // A ban of a layer, or of one below it, would not be found.
+        // Bans of layers, and bans of bases below those that the image names, may have been missed.
         Origin::Image(image) if image.evidence == Evidence::Claimed => Comparison::claimed(),
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
             Comparison::Nothing
@@ -238,7 +240,7 @@ fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> Comparison 
     }
 }
 
-/// Whether a finding is one to act on.
+/// Whether a finding with this standing counts as a match.
 const fn is_wanted(of: BanFilter<'_>, standing: &Standing) -> bool {
     match (of, standing) {
         (BanFilter::Bans(_) | BanFilter::Effect, Standing::InEffect | Standing::Warns)

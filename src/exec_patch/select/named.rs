@@ -1,9 +1,9 @@
-//! Says whether a container is built on the named image.
+//! Decides whether a container is built on, or made from, the named image.
 //!
 //! In: the value of `--base` or `--image`, and what a container is made of. Out: the digests that
-//! the value means, found once, and for each container whether it has them. The value is looked up
-//! in root's stores and the caller's own alone: another user's could give any image that name.
-//! Containers are compared by digests, never by names.
+//! the value stands for, found once; and for each container, whether it has one of them. The value
+//! is looked up only in root's stores and in the caller's own, because other users could give any
+//! image that name. Containers are compared by digests, never by names.
 
 use std::collections::BTreeSet;
 
@@ -20,31 +20,32 @@ use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Settings;
 
-/// An image that containers are built on.
+/// The image of `--base`: containers are built on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BaseImage {
-    /// As it was typed.
+    /// The value as it was typed.
     word: String,
-    /// The chain ID of all its layers, for each platform.
+    /// The chain ID of all the image's layers, for each platform.
     tops: BTreeSet<ChainId>,
 }
 
-/// An image that containers were made from.
+/// The image of `--image`: containers were made from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct NamedImage {
-    /// As it was typed.
+    /// The value as it was typed.
     word: String,
-    /// The digests of its configs, manifests and indexes.
+    /// The digests of the image's configs, manifests and indexes.
     digests: BTreeSet<Digest>,
-    /// The chain IDs of all its layers; none if only a digest is known.
+    /// The chain ID of all the image's layers, for each platform; empty if only a digest is known.
     tops: BTreeSet<ChainId>,
 }
 
 impl BaseImage {
-    /// The base that a value names: a chain ID, else an image, of every platform.
+    /// The base that a value names: a chain ID, or else an image in a local store, for all its
+    /// platforms.
     ///
     /// # Errors
-    /// [`SelectError`] if there is no such image here, or it has no layers.
+    /// [`SelectError`] if there is no such image here, or if the image has no layers.
     pub(super) fn find(
         word: &str,
         paths: &Paths,
@@ -64,7 +65,7 @@ impl BaseImage {
         }
     }
 
-    /// What it says of a container made of `origin`.
+    /// The result for a container made of `origin`.
     #[must_use]
     pub(super) fn says(&self, origin: &Origin) -> Comparison {
         let Origin::Image(lineage) = origin else {
@@ -88,7 +89,8 @@ impl BaseImage {
 }
 
 impl NamedImage {
-    /// The image that a value names: one that is here, of every platform, or just that digest.
+    /// The image that a value names: an image in a local store, for all its platforms, or else just
+    /// the digest itself.
     ///
     /// # Errors
     /// [`SelectError`] if the value is not a digest and there is no such image here.
@@ -100,7 +102,7 @@ impl NamedImage {
         let digest = Digest::parse(word).ok();
         let images = match (images::find(word, &stores(paths, settings)), digest) {
             (Ok(found), _) => found.images,
-            // The image may be gone while the container still runs.
+            // A container may still run after its image was deleted.
             (Err(_), Some(_)) => Vec::new(),
             (Err(error), None) => return Err(error.into()),
         };
@@ -120,7 +122,7 @@ impl NamedImage {
         })
     }
 
-    /// What it says of a container made of `origin`.
+    /// The result for a container made of `origin`.
     #[must_use]
     pub(super) fn says(&self, origin: &Origin) -> Comparison {
         let Some(facts) = origin.facts() else {
@@ -143,7 +145,7 @@ impl NamedImage {
         )
     }
 
-    /// Whether its layers prove that it is another image.
+    /// Whether the container's layers prove that it was made from another image.
     fn is_another(&self, origin: &Origin) -> bool {
         match origin {
             Origin::Image(lineage) => {
@@ -155,7 +157,7 @@ impl NamedImage {
     }
 }
 
-/// The relation of a container with that chain to a base, as a refusal states it.
+/// How a container with this chain relates to a base, in the words of a refusal.
 fn relation(chain: &Chain, base: ChainId) -> &'static str {
     if chain.top() == base {
         "is"
@@ -175,7 +177,7 @@ fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {
     let usual = places::of_node(paths, &settings.engines, Whose::Own);
-    // Settings that cannot be read are reported by the scan of the containers.
+    // Faults of the settings do not matter here; the scan of the containers reports them.
     Stores::open(
         &discovery::with_found(usual, &processes::of_node(paths), paths, &mut Vec::new()),
         paths,

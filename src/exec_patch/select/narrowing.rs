@@ -1,8 +1,8 @@
-//! Narrows a request to certain engines, namespaces and containers.
+//! Narrows a request to the engines, namespaces and containers that were named.
 //!
-//! In: engines, namespaces, and named containers. Out: whether a container is among them, and what
-//! to report about a named one that is not found. Pure. A container whose engine is unknown may be
-//! of any engine, so only its ID can exclude it: nothing is left out silently.
+//! In: the named engines, namespaces and containers. Out: whether a container is meant, and
+//! warnings about named containers that are not found. Pure. A container whose engine is unknown
+//! may belong to any engine, so only its ID can exclude it: nothing is left out silently.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,13 @@ use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
 impl Target {
-    /// Whether a running container is among them.
+    /// Whether this running container is meant.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
         self.is_there(living) && self.names(living.id(), living.name.as_deref())
     }
 
-    /// Whether it is of an engine and in a namespace that was asked for.
+    /// Whether the container's engine and namespace are meant.
     fn is_there(&self, living: &Instance) -> bool {
         let namespace = living.namespace();
         (self.engines.is_empty() || self.engines.contains(&living.engine()))
@@ -29,7 +29,7 @@ impl Target {
                 || namespace.is_some_and(|own| self.namespaces.contains(&own)))
     }
 
-    /// Those of `others` that a requested engine may have made.
+    /// The containers in `others` of which it is unknown whether a named engine made them.
     #[must_use]
     pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Unaccounted> {
         let why = "it is not known whether it is Podman's or CRI-O's: the store has no record of it that says so";
@@ -48,7 +48,7 @@ impl Target {
             .collect()
     }
 
-    /// Those of `others` that may have a requested name.
+    /// The containers in `others` whose names are unknown, so that they may have a named one.
     #[must_use]
     pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Unaccounted> {
         let nameless = |living: &Instance| {
@@ -62,7 +62,7 @@ impl Target {
         }
     }
 
-    /// Whether a container that cannot be identified may be among them.
+    /// Whether this unidentified container may be meant.
     #[must_use]
     pub(super) fn may_be_about(&self, unidentified: &Unaccounted) -> bool {
         let may_be = self.engines.is_empty()
@@ -77,14 +77,14 @@ impl Target {
                         .namespace
                         .as_ref()
                         .is_some_and(|own| self.namespaces.contains(own)));
-        // Without an ID it stands for a whole directory of containers.
+        // An entry without an ID stands for a whole directory of containers.
         is_there
             && (unidentified.id.is_empty()
                 || self.names(&unidentified.id, unidentified.name.as_deref()))
     }
 
-    /// Warnings about names that are not among the matches: `others` are the running containers
-    /// that do not match.
+    /// Warnings about named containers that are not in the selection. `others` are the running
+    /// containers that do not match.
     #[must_use]
     pub(super) fn missed<'a>(
         &self,
@@ -153,13 +153,13 @@ impl Target {
     }
 }
 
-/// Whether one of these containers has that name.
+/// Whether one of these containers has that name or ID.
 fn runs<'a>(word: &str, mut others: impl Iterator<Item = &'a Instance>) -> bool {
     others.any(|living| is_called(word, living.id(), living.name.as_deref()))
 }
 
 impl Selection {
-    /// Whether a container with that name is in it.
+    /// Whether a container with that name or ID is in the selection.
     fn has(&self, word: &str) -> bool {
         let matches = self.matches.iter().map(|found| &found.container);
         let mut containers = matches.chain(self.left_out.iter().map(|found| &found.container));

@@ -17,7 +17,7 @@ use crate::lineage::digest::{DiffId, Digest};
 use crate::node::runtime_state::{InitProcess, RunningContainer};
 use crate::sys::file::{self, Guard};
 
-/// A node, and what runs on it.
+/// A node and its running containers.
 struct Node {
     root: tempfile::TempDir,
     paths: Paths,
@@ -89,7 +89,7 @@ impl Node {
         );
     }
 
-    /// A process that lives as long as the node.
+    /// A process that lives as long as this node.
     #[allow(clippy::disallowed_methods)] // A container needs a process of its own.
     fn process(&mut self, name: &str, directory: &Path) -> u32 {
         let process = std::process::Command::new("/bin/sleep")
@@ -98,8 +98,7 @@ impl Node {
             .current_dir(directory)
             .spawn()
             .unwrap();
-        // A program that was just started has no arguments yet: its starter continues before they
-        // are in place.
+        // A new process has no arguments yet when its parent continues: wait for them.
         while file::read(
             Path::new(&format!("/proc/{}/cmdline", process.id())),
             4_096,
@@ -114,7 +113,7 @@ impl Node {
         self.processes.last().unwrap().id()
     }
 
-    /// A bundle of Docker's, and its records.
+    /// A bundle as Docker makes it, and Docker's records of the container.
     fn bundle(&self, id: &str, name: &str, layers: &[u8]) -> PathBuf {
         let store = "var/lib/docker/image/vfs/layerdb";
         let chain = chain(layers);
@@ -172,8 +171,8 @@ impl Node {
         scan(target, &self.paths, &Settings::unset(), ISSUED.plus(3_600))
     }
 
-    /// What is selected: names of matches, of those left out, and of those that cannot be
-    /// identified with the reason.
+    /// What a scan selects: the names of the matches; the names of the containers that are left
+    /// out; and those that cannot be identified, with the reason.
     fn told(&self, target: &Target) -> (Vec<String>, Vec<String>, Vec<String>) {
         let found = self.scan(target).unwrap();
         let name = |container: &Container| {
@@ -227,7 +226,7 @@ fn by_base(layers: &[u8]) -> Target {
     target(Selector::Base(chain(layers).top().to_string()))
 }
 
-/// A ban of the image with this one layer, with more lines.
+/// A ban of the image with this one layer; `more` adds lines to the ban.
 fn ban(id: &str, layer: u8, effective: &str, more: &str) -> String {
     let base = digest(layer.into());
     format!(
@@ -317,7 +316,8 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
         ),
         (web(), none())
     );
-    // A record that a user may have put there does not take it away from containerd.
+    // A Podman user may have made a record with the same ID. The container still counts as
+    // containerd's.
     if nix::unistd::geteuid().is_root() {
         let record = node
             .at("var/lib/docker/containers")
@@ -445,7 +445,7 @@ fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_none_that_i
     while process.is_alive() {
         std::thread::yield_now();
     }
-    // A zombie first, then nothing at all.
+    // The process is a zombie first, and then gone.
     assert_eq!(
         node.told(&by_base(&[1])),
         (strings(&["c-1"]), Vec::new(), Vec::new())
@@ -714,8 +714,8 @@ fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
     let pid = node.process("sleep", Path::new("/"));
     node.put(&format!("{tasks}/sandbox/init.pid"), &pid.to_string());
     node.put(&format!("{tasks}/gone/init.pid"), "0");
-    // A runc shim that has not made its container yet, and one of another kind, with two containers
-    // in one pod.
+    // One shim of runc that has not made its container yet, and one shim of another runtime with
+    // two containers in one pod.
     for (directory, name) in [
         ("coming", "/usr/bin/containerd-shim-runc-v2"),
         ("virtual", "/usr/bin/containerd-shim-kata-v2"),
@@ -745,7 +745,7 @@ fn what_was_found_about_a_container_is_remembered_while_it_lives() {
     let settings = Settings::unset();
     let mut scanner = Scanner::new(&by_base(&[1]), &node.paths, &settings).unwrap();
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
-    // Its engine forgets the image's layers.
+    // The engine has lost its record of the image's layers.
     fs::remove_dir_all(node.at("var/lib/docker/image")).unwrap();
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
     assert_eq!(node.scan(&by_base(&[1])).unwrap().unidentified.len(), 1);
