@@ -1,9 +1,10 @@
 //! Sends the verdict's events to the system log.
 //!
-//! In: events from the verdict, with hostile names in them. Out: one record each, with a field for
-//! every fact, so that a fleet can be asked "who was refused by this ban, from which source
-//! revision?". Never waits long, never prints, and a machine without a system log is not an error:
-//! an admission must look as if Embargo were not there. Keeps no record of its own.
+//! In: events from the verdict, with hostile names in them. Out: one record for each event, with a
+//! field for every fact. So the logs of many nodes can answer "who was refused by this ban, from
+//! which source revision?". Sending never waits long and never prints, and a machine without a
+//! system log is not an error: an admission must look as if Embargo were not there. Embargo keeps
+//! no record of its own.
 
 #[cfg(feature = "ctl")]
 pub mod installation;
@@ -26,16 +27,16 @@ use crate::sys::file::{self, Guard};
 use crate::sys::system_log::{self, DAEMON, Record, Sockets};
 use crate::verdict::event::Event;
 
-/// The most characters of one field; no real name is longer.
+/// The longest field, in characters. No real name is longer.
 const LONGEST_FIELD: usize = 1_000;
 
-/// How an action ended that a person started.
+/// How an action ended that a person had started.
 #[cfg(feature = "ctl")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It is done.
+    /// The action succeeded.
     Done,
-    /// It was refused.
+    /// The action was refused, or failed.
     Refused,
 }
 
@@ -50,15 +51,15 @@ impl Ending {
     }
 }
 
-/// Sends every event to the system log, if it listens.
+/// Sends every event to the system log, if a system log listens.
 pub fn send(events: &[Event]) {
     if !events.is_empty() {
         send_to(&Sockets::system(), events);
     }
 }
 
-/// Sends the events to the system log that listens on these sockets. It waits once, however many
-/// events there are: a full queue ends the sending.
+/// Sends the events to the system log that listens on these sockets. If the log's queue is full,
+/// this function waits once for all events together, and then gives up.
 pub fn send_to(sockets: &Sockets, events: &[Event]) {
     let (until, owner) = (system_log::soon(), owner());
     for event in events {
@@ -66,7 +67,7 @@ pub fn send_to(sockets: &Sockets, events: &[Event]) {
             priority: event.kind.priority(),
             message_id: event.kind.message_id(),
         };
-        // If nobody listens, that is not reported: nothing may be printed beside a container's own
+        // A missing system log is not reported: nothing may be printed among a container's own
         // output.
         if record(sockets, head, &event.message, fields(event, owner), until) == Err(Errno::EAGAIN)
         {
@@ -75,14 +76,14 @@ pub fn send_to(sockets: &Sockets, events: &[Event]) {
     }
 }
 
-/// The fields that begin every event's record.
+/// The facts with which every record begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     priority: u8,
     message_id: &'static str,
 }
 
-/// Sends one record, its fields cut and made fit for one line each; `message` already is.
+/// Sends one record. Its fields are cut and escaped; `message` already is one safe line.
 fn record(
     sockets: &Sockets,
     head: Head,
@@ -107,9 +108,10 @@ fn record(
     )
 }
 
-/// The user who owns the container: whoever runs the calling engine. In an engine's user namespace
-/// the number differs from the one the process sees (user_namespaces(7), `uid_map`: the first
-/// inside, the first outside, how many).
+/// The user who owns the container: the user as whom the calling engine runs. In an engine's user
+/// namespace, that user's number on the host differs from the one that this process sees. `uid_map`
+/// (user_namespaces(7)) has three numbers in each line: the first user inside, the first user
+/// outside, and how many there are.
 fn owner() -> u32 {
     let inside = nix::unistd::geteuid().as_raw();
     let map =
@@ -127,7 +129,8 @@ fn owner() -> u32 {
     outside.unwrap_or(inside)
 }
 
-/// The event's known facts by name; each ban and each matched digest has its own field.
+/// The event's known facts, with the names of their fields. Each ban and each matched digest has a
+/// field of its own.
 fn fields(event: &Event, owner: u32) -> Vec<(&'static str, String)> {
     let subject = &event.subject;
     let mut fields = vec![("EMBARGO_EVENT", event.kind.word().to_owned())];

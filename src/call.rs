@@ -1,41 +1,41 @@
 //! Decides what a command line asks for, and whether it starts a container.
 //!
-//! In: the command line's arguments (hostile). Out: a [`Call`]: one of Embargo's own commands,
-//! `check` and `exec-patch`, a call that starts nothing and is passed on, or every way in which the
-//! arguments start a container. Pure. Not checked: whether the bundle exists or the container ID is
-//! valid.
+//! In: the command line's arguments (hostile). Out: a [`Call`]: one of Embargo's own commands
+//! (`check`, `exec-patch`); or a call that starts nothing and is passed on; or all readings in
+//! which the arguments start a container. Pure. Not checked: whether the bundle exists or the
+//! container ID is valid.
 //!
-//! Embargo's own commands are recognised in the very first argument only, and no runtime has a
-//! command of that name. So no container, directory or flag value can be mistaken for one, and
-//! every other argument belongs to the runtime.
+//! Embargo's own commands are recognised only as the first argument, and no runtime has commands of
+//! these names. So no container, directory or flag value can be mistaken for one of them. All other
+//! arguments are for the runtime.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::argv::{self, Globals, Grammars, NamedContainer, Reading};
 
-/// What a call is.
+/// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call<'a> {
     /// `embargo check`, and the arguments after it.
     Check(&'a [&'a OsStr]),
-    /// `embargo exec-patch`: another program gets all arguments.
+    /// `embargo exec-patch`: `embargoctl` gets all arguments.
     ExecPatch,
-    /// It starts no container: the runtime gets it at once.
+    /// The call starts no container. It is passed on to the runtime at once.
     PassOn(PassOn<'a>),
-    /// It may start a container.
+    /// The call may start a container.
     Starts(Starts<'a>),
 }
 
-/// A call that starts no container in any reading. Only [`read`] makes it, so having one proves
-/// that.
+/// A call that starts no container in any reading. Only [`read`] makes this value, so a caller that
+/// has one knows that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassOn<'a> {
     named: Option<NamedContainer<'a>>,
 }
 
 impl<'a> PassOn<'a> {
-    /// The container that it names, if any.
+    /// The container that the call is about, if any.
     #[must_use]
     pub const fn named(&self) -> Option<&NamedContainer<'a>> {
         self.named.as_ref()
@@ -45,25 +45,25 @@ impl<'a> PassOn<'a> {
 /// The ways in which a call may start a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Starts<'a> {
-    /// Each reading, all different; nearly always one. None only when the call cannot be read to
-    /// its end.
+    /// All different readings; nearly always there is one. There is none only if the arguments
+    /// could not be read to their end.
     pub readings: Vec<Reading<'a>>,
-    /// Whether readings may be missing because there are too many unknown flags to try: then it is
-    /// not known what starts.
+    /// Whether readings may be missing, because there are too many unknown flags to guess. Then it
+    /// is unknown what starts.
     pub cut_short: bool,
 }
 
-/// Where the runtime writes its log, as typed.
+/// Where the caller wants the runtime's log, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogTarget<'a> {
     /// `--log`: a path, or with crun also `file:PATH`, `journald:ID` or `syslog:ID`.
     pub target: &'a OsStr,
-    /// `--log-format`: `text` or `json`; text when it is missing.
+    /// `--log-format`: `text` or `json`. If it is missing, text.
     pub format: Option<&'a OsStr>,
 }
 
 impl<'a> LogTarget<'a> {
-    /// The target that these flags name, if any; an empty `--log` is none (runc main.go,
+    /// The target in these flags, if any. An empty `--log` counts as missing (runc main.go,
     /// `configLogrus`).
     #[must_use]
     pub fn of(globals: &Globals<'a>) -> Option<Self> {
@@ -76,8 +76,8 @@ impl<'a> LogTarget<'a> {
 }
 
 impl Starts<'_> {
-    /// Keeps only the readings of the `spoken` grammars, if there are any: the runtime that gets
-    /// the call is known to use these.
+    /// If there are readings in the `spoken` grammars, keeps only those. The runtime that gets the
+    /// call is known to use these grammars.
     pub fn settle(&mut self, spoken: Grammars) {
         if self
             .readings
@@ -90,7 +90,7 @@ impl Starts<'_> {
     }
 }
 
-/// Reads `args`, argv without its first element, as a call.
+/// Reads `args`, which is argv without its first element.
 #[must_use]
 pub fn read<'a>(args: &'a [&'a OsStr]) -> Call<'a> {
     match args.split_first() {
@@ -115,11 +115,11 @@ pub fn read<'a>(args: &'a [&'a OsStr]) -> Call<'a> {
 /// Embargo's own commands.
 const OWN: [&str; 2] = ["check", "exec-patch"];
 
-/// How many letters of a command may be wrong, missing, extra or swapped.
+/// How many letters of a mistyped command may be wrong, missing, extra or swapped.
 const MOST_WRONG: usize = 2;
 
-/// Embargo's own command that the first argument nearly matches. No runtime's command is that close
-/// to one.
+/// One of Embargo's own commands, if the first argument is nearly the same. No runtime's command is
+/// so similar.
 #[must_use]
 pub fn nearly_own(args: &[&OsStr]) -> Option<&'static str> {
     let arg = args
@@ -132,8 +132,8 @@ pub fn nearly_own(args: &[&OsStr]) -> Option<&'static str> {
     })
 }
 
-/// How many letters must be changed, added, removed or swapped with the next to turn one into the
-/// other.
+/// How many letters must be changed, added, removed or swapped with their neighbours to turn `one`
+/// into `other`.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();

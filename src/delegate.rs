@@ -1,14 +1,19 @@
 //! Finds the real runtime and turns this process into it.
 //!
-//! In: the setting (absolute, trusted), else the runtime whose path Embargo took (a dpkg diversion
-//! keeps it beside that path, under a longer name), else, for an Embargo that is in no
-//! runtime's place, `PATH` and the usual directories (the caller's: whoever sets them can call a
-//! runtime of his own without Embargo). Out: this process turned into that runtime, argv,
-//! environment and everything else as they came; or one error that says what is wrong with it.
-//! Embargo never becomes itself: by device and inode where that shows, and by a counter in the
-//! environment where it does not (a copy, a script in between). A container that another kind of
-//! runtime made, for instance before the node changed from runc to crun, is passed to that runtime;
-//! otherwise it could be neither killed nor deleted. Not checked: whether the runtime is any good.
+//! The real runtime is the first of these:
+//!
+//! - the runtime in the settings (an absolute path, trusted)
+//! - the runtime whose path Embargo took. A dpkg diversion keeps it beside that path, under a
+//!   longer name.
+//! - if Embargo has taken no runtime's path: a runtime in `PATH` or the usual directories. `PATH`
+//!   is the caller's; a caller who can set it could also call a runtime directly, without Embargo.
+//!
+//! Out: this process turned into that runtime, with argv, environment and everything else
+//! unchanged; or one error that says what is wrong. Embargo never becomes itself. It compares
+//! device and inode, and where that does not help (a copy of Embargo, a script in between), it
+//! counts in the environment. A container that was made by another kind of runtime, for instance
+//! before the node changed from runc to crun, is passed to that runtime; otherwise it could be
+//! neither killed nor deleted. Not checked: whether the runtime works.
 
 mod error;
 mod family;
@@ -35,22 +40,23 @@ use crate::settings;
 use crate::sys::process::{self, Given};
 use crate::verdict::Admission;
 
-/// Counts how often Embargo has become a runtime that is Embargo again.
+/// The environment variable that counts how often Embargo has become Embargo again.
 const DEPTH: &str = "EMBARGO_DEPTH";
 
-/// This often is no accident: engines nest containers, but each starts counting at zero.
+/// A count that is no accident. Engines may nest containers, but each container starts counting at
+/// zero.
 const DEEPEST: u32 = 8;
 
-/// Where a runtime is, seen from Embargo.
+/// Where a runtime is, compared with Embargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RuntimePlace {
-    /// Beside the path by which Embargo was called, which was the runtime's own.
+    /// Beside the path by which Embargo was called. That path was once the runtime's own.
     Beside,
-    /// Elsewhere.
+    /// Anywhere else.
     Elsewhere,
 }
 
-/// A runtime to become.
+/// The runtime that this process will become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealRuntime {
     path: PathBuf,
@@ -75,28 +81,28 @@ impl RealRuntime {
         }
     }
 
-    /// Its path, absolute.
+    /// The runtime's absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its kind, by its name and the name of the file that a link leads to: if they differ, it is
-    /// not known.
+    /// The runtime's family, by its name and by the name of the file that a link leads to. If the
+    /// two disagree, the family is unknown.
     #[must_use]
     pub fn kind(&self) -> RuntimeFamily {
         let kind = RuntimeFamily::of(&self.path);
-        // Links among its directories do not change its name, and following them all takes longer
-        // than reading the settings.
+        // Only the last part of the path matters. Links among the directories do not change the
+        // name, and following them all takes longer than reading the settings.
         match self.path.read_link().and_then(|_| self.path.canonicalize()) {
             Ok(file) if RuntimeFamily::of(&file) != kind => RuntimeFamily::Other,
             Ok(_) | Err(_) => kind,
         }
     }
 
-    /// The first element of argv that it gets instead of its path: the caller's own, in two cases.
-    /// Embargo is in its place, where it would have got that name; or the name says how crun
-    /// runs a container.
+    /// The first element of argv that the runtime gets. Usually it is the runtime's own path
+    /// (`None`). It is the caller's word in two cases: Embargo has taken the runtime's path, so the
+    /// runtime would have got that word; or the word tells crun how to run a container.
     fn name<'a>(&self, given: &Given<'a>) -> Option<&'a CStr> {
         let name = given.argv.first().copied()?;
         match self.place {
@@ -106,17 +112,19 @@ impl RealRuntime {
     }
 }
 
-/// The real runtime: the one `configured`, else the one in whose place Embargo is; if it is in
-/// no runtime's place, the first of `runc` and `crun` in `PATH` and the usual directories that
-/// is not Embargo itself. One that is configured in runc's place does not count for crun.
+/// The real runtime: the `configured` one, or else the one whose path Embargo has taken. If Embargo
+/// has taken no runtime's path, it is the first of `runc` and `crun` in `PATH` and the usual
+/// directories that is not Embargo itself. A runtime of another family does not replace a diverted
+/// one, or crun.
 ///
 /// # Errors
-/// [`DelegateError`]; whether a configured runtime can be executed shows only when it is executed.
+/// [`DelegateError`]. Whether a configured runtime can be executed is only found out by executing
+/// it.
 pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
     find_for(process::executed_path(), configured, given)
 }
 
-/// The same for an Embargo that was executed by the path `own`.
+/// Like [`find`], for an Embargo that was executed by the path `own`.
 fn find_for(
     own: Option<&Path>,
     configured: Option<PathBuf>,
@@ -149,20 +157,20 @@ fn find_for(
         if let Some(path) = first_diverted(&places(own), itself.as_ref()) {
             return Ok(RealRuntime::beside(path, depth));
         }
-        // Whoever configures crun may want it in runc's place, which every engine calls. A call of
-        // crun never gets the runtime configured for runc's place.
+        // An operator may want crun to answer for the path of runc, which every engine calls. But a
+        // call of crun never gets the runtime that is configured for runc's path.
         if RuntimeFamily::taken(place) != RuntimeFamily::Runc {
             return Err(DelegateError::Gone(place.to_owned()));
         }
     }
     match (process::identity(&path), itself) {
         (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),
-        // What is wrong with one that cannot be inspected shows when it is executed.
+        // If the file cannot be inspected, the reason is found when the file is executed.
         (Ok(_) | Err(_), Some(_) | None) => Ok(RealRuntime::elsewhere(path, depth)),
     }
 }
 
-/// How often Embargo became itself on the way here; anything but a number counts as never.
+/// How often Embargo became itself so far. Anything but a number counts as 0.
 fn depth(given: &Given<'_>) -> u32 {
     given
         .variable(DEPTH)
@@ -171,10 +179,10 @@ fn depth(given: &Given<'_>) -> u32 {
         .unwrap_or(0)
 }
 
-/// The counter, one higher, for executing another program of Embargo's.
+/// The variable with the counter raised by one, for executing another program of Embargo's.
 ///
 /// # Errors
-/// The counter, when it is too high for that.
+/// The counter, if it is already too high.
 pub(crate) fn next_depth(given: &Given<'_>) -> Result<CString, u32> {
     let depth = depth(given);
     let next = if depth < DEEPEST {
@@ -185,10 +193,10 @@ pub(crate) fn next_depth(given: &Given<'_>) -> Result<CString, u32> {
     next.ok_or(depth)
 }
 
-/// The runtime for a container that exists and was made by another kind of runtime than `current`:
-/// the first of the settings' former runtimes of that kind, else the one in `PATH` and the usual
-/// directories. `None`, the usual case, if `current` made it or it is not known; faults of the
-/// settings or the state directories do not matter here.
+/// The runtime for an existing container that another kind of runtime than `current` made: the
+/// first of the settings' former runtimes of that kind, or else the one in `PATH` and the usual
+/// directories. `None`, the usual case, if `current` made the container or if that is unknown.
+/// Faults of the settings or of the state directories do not matter here.
 #[must_use]
 pub fn former(
     current: &RealRuntime,
@@ -219,8 +227,8 @@ pub fn former(
     Some(RealRuntime::elsewhere(path, current.depth))
 }
 
-/// Whether a runtime of this kind has state of the container: below `root`, else in the directories
-/// of its own name under `$XDG_RUNTIME_DIR` and `/run`.
+/// Whether a runtime of this kind has state of the container: below `root`, or, if there is no
+/// `root`, in the runtime's directory below `$XDG_RUNTIME_DIR` or `/run`.
 fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
     let user = given.variable("XDG_RUNTIME_DIR").unwrap_or_default();
     match root {
@@ -236,9 +244,10 @@ fn has_state_in(root: &Path, kind: RuntimeKind, id: &ContainerId) -> bool {
     process::identity(&root.join(id.as_str()).join(kind.state_file())).is_ok()
 }
 
-/// Becomes the real runtime: the same process, with argv (its first element aside), environment
-/// (the counter aside), descriptors, working directory, umask, limits and signals as they came.
-/// Returns only when that fails. Only the verdict makes an [`Admission`].
+/// Becomes the real runtime in the same process. The arguments, the environment, the descriptors,
+/// the working directory, the umask, the limits and the signals stay unchanged; only the first
+/// element of argv and the counter may differ. Returns only on failure. Only the verdict makes an
+/// [`Admission`].
 #[must_use]
 pub fn become_runtime(
     _admission: Admission,
@@ -261,8 +270,8 @@ pub fn become_runtime(
     DelegateError::Exec(runtime.path.clone(), fault)
 }
 
-/// Whether crun selects a handler by being called by this name: `krun`, or `crun-wasm` and the like
-/// (crun 1.29: src/crun.c, `fill_handler_from_argv0`).
+/// Whether crun selects a handler because it is called by this name: `krun`, or `crun-` and a
+/// handler's name, such as `crun-wasm` (crun 1.29: src/crun.c, `fill_handler_from_argv0`).
 fn names_handler(name: &CStr) -> bool {
     let name = name.to_bytes();
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
@@ -272,7 +281,7 @@ fn names_handler(name: &CStr) -> bool {
             .is_some_and(|handler| !handler.is_empty())
 }
 
-/// A path with a zero byte in it cannot be handed to the kernel, so there is no such file.
+/// The kernel accepts no path with a zero byte in it, so there can be no such file.
 fn c_string(bytes: &[u8]) -> Result<CString, ExecFault> {
     CString::new(bytes).map_err(|_| ExecFault::Missing)
 }

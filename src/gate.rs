@@ -1,8 +1,9 @@
 //! Runs one call of the runtime.
 //!
 //! In: the process's argv and environment. Out: this process turned into the real runtime, or the
-//! exit status of a refusal. The other modules do the work; this one calls them in the order of the
-//! crate's front page. A call that starts nothing reads nothing but the real runtime's path.
+//! exit status of a refusal. Other modules do the work; this file calls them, in the order of the
+//! diagram in `lib.rs`. A call that starts nothing needs only the real runtime's path and, if it
+//! names a container, a look at the runtimes' state directories.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -28,7 +29,8 @@ use crate::sys::file::{self, Guard};
 use crate::sys::process::{self, Given};
 use crate::verdict::{self, Case, Judgement, Labels, Verdict, break_glass};
 
-/// Runs one call and returns its exit status; does not return when it becomes the real runtime.
+/// Runs one call and returns the exit status. Does not return if this process becomes the real
+/// runtime.
 #[must_use]
 pub fn run(given: &Given<'_>) -> u8 {
     let paths = Paths::for_caller(given.variable("EMBARGO_ROOT"), process::is_privileged());
@@ -53,7 +55,7 @@ pub fn run(given: &Given<'_>) -> u8 {
     exit.code()
 }
 
-/// Hands over what is not the gate's work; `otherwise` is the exit status if that fails.
+/// Lets `embargoctl` do the command. `otherwise` is the exit status if `embargoctl` cannot be run.
 fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     let error = handover::become_embargoctl(given);
     report::failure(command, &error);
@@ -61,8 +63,8 @@ fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     otherwise
 }
 
-/// Helps a person at a terminal who mistyped one of Embargo's own commands; the runtime answers
-/// that it does not know it.
+/// Prints a hint for a person at a terminal who mistyped one of Embargo's own commands. The runtime
+/// itself will only answer that it does not know the command.
 fn hint_at_typo(words: &[&OsStr]) {
     if let Some(own) = call::nearly_own(words)
         && std::io::stderr().is_terminal()
@@ -71,7 +73,8 @@ fn hint_at_typo(words: &[&OsStr]) {
     }
 }
 
-/// Passes a call that starts no container to the runtime that made the container it is about.
+/// Passes on a call that starts no container: to the runtime that made the container in question,
+/// or else to the real runtime.
 fn pass_on(call: &PassOn<'_>, paths: &Paths, given: &Given<'_>) -> Exit {
     let error = match delegate::find(settings::runtime_line(paths), given) {
         Ok(runtime) => {
@@ -91,7 +94,7 @@ fn pass_on(call: &PassOn<'_>, paths: &Paths, given: &Given<'_>) -> Exit {
     Exit::Failed
 }
 
-/// A call that may start a container.
+/// Handles a call that may start a container.
 struct Gate<'a> {
     paths: &'a Paths,
     given: &'a Given<'a>,
@@ -129,8 +132,8 @@ impl Gate<'_> {
         }
     }
 
-    /// The real runtime's path as the settings name it, or as it can still be read in settings that
-    /// are broken elsewhere.
+    /// The real runtime's path in the settings. If the settings have errors elsewhere, the path is
+    /// read all the same.
     fn configured_runtime(
         &self,
         settings: &Result<Option<Settings>, SettingsError>,
@@ -152,7 +155,8 @@ impl Gate<'_> {
         exit
     }
 
-    /// The verdict on every reading of the arguments: if one is refused, the call is refused.
+    /// The verdict on all readings of the arguments. If one reading is refused, the call is
+    /// refused.
     fn verdict(
         &self,
         settings: &Result<Option<Settings>, SettingsError>,
@@ -175,7 +179,7 @@ impl Gate<'_> {
         )
     }
 
-    /// The verdict on one start; its events go to the system log.
+    /// The verdict on one start. Sends its events to the system log.
     fn judge(&self, settings: &Result<Option<Settings>, SettingsError>, start: Start) -> Verdict {
         let judgement = match settings {
             Ok(Some(settings)) => self.judge_armed(settings, start),
@@ -218,7 +222,8 @@ impl Gate<'_> {
             )
         };
         let mut bans = ask(origin.as_ref());
-        // Names are only worth reading if a list bans images.
+        // Reading the names by which an image was pulled is only worth the time if the list bans
+        // images.
         if let (Bans::Known(list), Ok(origin), Some(bundle)) = (&bans, &mut origin, &bundle)
             && list.image_digests > 0
             && lineage::add_pulled_digests(bundle, origin) > 0
@@ -241,7 +246,8 @@ impl Gate<'_> {
         if judgement.events.is_empty() {
             return judgement;
         }
-        // What is only shown is only read if there is something to show.
+        // The name and the labels are only shown in events, so they are read only if there are
+        // events.
         let name = bundle
             .as_ref()
             .and_then(|bundle| lineage::called(bundle).ok().flatten());
@@ -263,7 +269,7 @@ impl Gate<'_> {
     }
 }
 
-/// One way in which a call may start a container.
+/// One reading of a call, in which a container starts.
 struct Start {
     container: String,
     engine: Engine,
@@ -284,7 +290,7 @@ impl Start {
         }
     }
 
-    /// The start of something unknown, because the arguments have too many readings.
+    /// Stands for the start of an unknown container, when the arguments have too many readings.
     fn unread(starts: &Starts<'_>) -> Self {
         let container = starts.readings.first().map_or_else(String::new, |reading| {
             reading.id.to_string_lossy().into_owned()
@@ -308,9 +314,9 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
         .map_err(|error| Unknown::Bundle(Box::new(error)).into())
 }
 
-/// Whether the file that says what to start exists. If not, the runtime starts nothing and says so
-/// itself. A file that appears after this check is no bypass: whoever can write to the bundle can
-/// call the real runtime directly.
+/// Whether the spec file exists, which says what to start. If it does not, the runtime starts
+/// nothing and reports that itself. A file that appears after this check is no bypass: whoever can
+/// write to the bundle can also call the real runtime directly.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
     let spec_file = reading

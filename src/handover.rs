@@ -1,11 +1,11 @@
-//! Hands over to `embargoctl` what the gate does not do itself.
+//! Turns this process into `embargoctl`, for commands that the gate does not do itself.
 //!
-//! `embargo exec-patch`, and `embargo check` of an archive, need a command line, threads and
-//! readers that must not slow down every container start, so `embargoctl` does it. In: the file
-//! that this process runs, and argv and environment unchanged. Out: this process turned into the
-//! `embargoctl` beside that file, else in the usual directories; or one error. `PATH` never counts:
-//! a variable must not choose what patches containers as root. Not checked: whether that program
-//! has the same version.
+//! `embargo exec-patch`, and `embargo check` of an archive, need a command-line parser, threads and
+//! archive readers, which would slow down every container start. So `embargoctl` does these
+//! commands. In: the file that this process runs; argv and the environment, unchanged. Out: this
+//! process turned into the `embargoctl` beside that file, or else into the one in the usual
+//! directories; or one error. `PATH` never counts: a variable must not choose the program that
+//! patches containers as root. Not checked: whether `embargoctl` has the same version.
 
 use std::ffi::CString;
 use std::fmt;
@@ -17,17 +17,17 @@ use nix::errno::Errno;
 use crate::delegate::{self, USUAL_DIRECTORIES};
 use crate::sys::process::{self, Given, Identity};
 
-/// The program that does the rest.
+/// The program that does the other commands.
 const PROGRAM: &str = "embargoctl";
 
-/// Why the handover fails.
+/// Why the process cannot become `embargoctl`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HandoverError {
-    /// There is no such program; with the directory where it should be, if known.
+    /// There is no `embargoctl`; with the directory where it should be, if known.
     Missing(Option<PathBuf>),
-    /// The program keeps turning out to be this one.
+    /// Embargo has started itself this often: what was found as `embargoctl` is `embargo` again.
     Loop(u32),
-    /// It cannot be executed.
+    /// The file cannot be executed.
     Exec(PathBuf, Errno),
 }
 
@@ -58,7 +58,7 @@ impl std::error::Error for HandoverError {
 }
 
 impl HandoverError {
-    /// What to do about it.
+    /// What the operator can do about the error.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl HandoverError {
     }
 }
 
-/// Becomes `embargoctl`, with all arguments unchanged. Returns only when that fails.
+/// Becomes `embargoctl`, with all arguments unchanged. Returns only on failure.
 #[must_use]
 pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     let depth = match delegate::next_depth(given) {
@@ -97,7 +97,7 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     }
 }
 
-/// The directory of the file that this process runs, links followed.
+/// The directory of the file that this process runs, after following links.
 fn own_directory() -> Option<PathBuf> {
     let own = std::fs::read_link("/proc/self/exe")
         .ok()
@@ -107,7 +107,7 @@ fn own_directory() -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The first program among these that is not this one.
+/// The first of these paths that has a program other than this one.
 fn first(
     mut candidates: impl Iterator<Item = PathBuf>,
     itself: Option<&Identity>,

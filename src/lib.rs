@@ -7,8 +7,8 @@
 //! flags
 //! ```
 //!
-//! The modules stand in the order in which data passes through them; each uses only those before
-//! it.
+//! The modules are declared in the order in which data passes through them. Each module uses only
+//! modules that are declared before it.
 
 pub mod sys;
 pub mod paths;

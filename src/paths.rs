@@ -1,8 +1,9 @@
-//! Names every path that Embargo uses on a node.
+//! Defines every path that Embargo uses on a node.
 //!
-//! The paths are fixed (embargo(8), FILES). An unprivileged caller may put a directory before them
-//! all with `EMBARGO_ROOT`, for tests and for trying things out. For a privileged caller the
-//! environment changes nothing: otherwise whoever sets an engine's variables could lift every ban.
+//! The paths are fixed (embargo(8), FILES). An unprivileged caller may move them all below another
+//! directory with `EMBARGO_ROOT`, for tests and for trying things out. For a privileged caller, the
+//! environment changes nothing: otherwise a user who sets an engine's variables could lift every
+//! ban.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,38 +11,39 @@ use std::path::{Path, PathBuf};
 /// The files and directories of a node, all absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// The directory above all the others: `/`.
+    /// The directory above all other paths: `/`.
     pub root: PathBuf,
-    /// Settings: `/etc/embargo/config.toml`.
+    /// The settings: `/etc/embargo/config.toml`.
     pub settings: PathBuf,
-    /// Trust: `/etc/embargo/keyset`.
+    /// The keyset, with the keys that this node trusts: `/etc/embargo/keyset`.
     pub keyset: PathBuf,
     /// The break-glass file: `/etc/embargo/break-glass`.
     pub break_glass: PathBuf,
-    /// The directory of the list: `/var/lib/embargo`.
+    /// The directory of the list and of Embargo's other state: `/var/lib/embargo`.
     pub state: PathBuf,
     /// The list in force: `/var/lib/embargo/banlist.lst`.
     pub list: PathBuf,
-    /// Its second copy, of the same version: `/var/lib/embargo/banlist.copy.lst`.
+    /// The second copy of the list in force, of the same version:
+    /// `/var/lib/embargo/banlist.copy.lst`.
     pub copy: PathBuf,
-    /// Where earlier versions of the program kept the previous list,
-    /// `/var/lib/embargo/banlist.previous.lst`. Nothing reads it.
+    /// Where earlier versions of Embargo kept the previous list:
+    /// `/var/lib/embargo/banlist.previous.lst`. Nothing reads that file.
     pub previous: PathBuf,
-    /// The newest list ever installed: `/var/lib/embargo/floor`.
+    /// The floor, which records the newest list ever installed: `/var/lib/embargo/floor`.
     pub floor: PathBuf,
-    /// Chains already resolved: `/var/lib/embargo/lineage`.
+    /// The cache of layer chains that were resolved before: `/var/lib/embargo/lineage`.
     pub lineage: PathBuf,
-    /// What `exec-patch` did: `/var/lib/embargo/patches`.
+    /// The journals of `exec-patch`: `/var/lib/embargo/patches`.
     pub patches: PathBuf,
-    /// Made when the system log has a record that the node is not armed; a reboot removes it:
-    /// `/run/embargo/not-armed`.
+    /// A mark that the system log already has a record that this node is not armed. A reboot
+    /// removes it: `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
-    /// What `exec-patch` hands to runtimes while they run: `/run/embargo/entered`.
+    /// The directories of `exec-patch`'s workers, while they run: `/run/embargo/entered`.
     pub entered: PathBuf,
 }
 
 impl Paths {
-    /// The paths below `root`; `/` is the running node's.
+    /// The paths below `root`. With `/`, these are the running node's own.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         let (etc, state) = (root.join("etc/embargo"), root.join("var/lib/embargo"));
@@ -62,7 +64,8 @@ impl Paths {
         }
     }
 
-    /// A path from this node's own files, put below the root unless it already is.
+    /// A path that one of this node's files names. It is moved below the root, unless it is there
+    /// already.
     #[must_use]
     pub fn of_node(&self, path: &Path) -> PathBuf {
         if path.starts_with(&self.root) {
@@ -72,8 +75,8 @@ impl Paths {
         }
     }
 
-    /// The paths for this caller: `root` (the value of `EMBARGO_ROOT`) counts only when
-    /// `privileged` is false and it is absolute.
+    /// The paths for this caller. `root`, the value of `EMBARGO_ROOT`, counts only if it is
+    /// absolute and the caller is not `privileged`.
     #[must_use]
     pub fn for_caller(root: Option<&OsStr>, privileged: bool) -> Self {
         match root.map(Path::new) {

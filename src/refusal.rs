@@ -1,13 +1,14 @@
 //! Reports a refusal where the calling engine looks for it.
 //!
-//! In: one line, and where the caller wants the runtime's log. Out: the line where each engine
-//! looks for it: containerd's shim, and so Docker and CRI, in the log file (containerd:
-//! cmd/containerd-shim-runc-v2/process/utils.go, `getLastRuntimeError`), conmon, Podman, CRI-O and
-//! BuildKit on standard error; nothing on standard output, exit status 1. The gate's own failures
-//! are reported in the same way. The log's path comes from the caller and is opened as the runtime
-//! itself would open it, links followed. But a FIFO without a reader is not waited for, no
-//! directory is made, and whatever goes wrong with the log, standard error still gets the line.
-//! Nothing here is called when a container is admitted.
+//! In: one line, and the place where the caller wants the runtime's log. Out: the line in both
+//! places where engines look, and exit status 1; nothing goes to standard output. containerd's
+//! shim, and so Docker and CRI, reads the log file (containerd:
+//! cmd/containerd-shim-runc-v2/process/utils.go, `getLastRuntimeError`). conmon, Podman, CRI-O and
+//! BuildKit read standard error. The gate's own failures are reported in the same way. The log's
+//! path comes from the caller and is opened as the runtime itself would open it; links are
+//! followed. But this code does not wait for a FIFO's reader, and makes no directory. Whatever goes
+//! wrong with the log, standard error still gets the line. Nothing here is called when a container
+//! is admitted.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -22,34 +23,34 @@ use crate::report::{self, Exit, line};
 use crate::sys::clock::Timestamp;
 use crate::sys::system_log::{self, Record, Sockets};
 
-/// What a `--log` value can mean to the real runtime.
+/// How the real runtime reads a value of `--log`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogDialect {
-    /// A path, whatever it contains (runc, youki).
+    /// Always as a path (runc, youki).
     Path,
-    /// With a colon in it, `file:PATH`, `journald:ID` or `syslog:ID` (crun: src/libcrun/error.c,
-    /// `get_log_type`).
+    /// As a path; or, if the value contains a colon, as `file:PATH`, `journald:ID` or `syslog:ID`
+    /// (crun: src/libcrun/error.c, `get_log_type`).
     Crun,
 }
 
-/// Where a `--log` value points.
+/// The destination that a value of `--log` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Destination<'a> {
     File(&'a Path),
     Journal(&'a str),
     Syslog(&'a str),
-    /// crun does not know it either.
+    /// A kind of destination that crun does not know.
     Nowhere,
 }
 
-/// The line for a failure of the gate itself, such as a real runtime that cannot be run, in a
-/// refusal's form.
+/// The line for a failure of the gate itself, in the form of a refusal. An example is a real
+/// runtime that cannot be executed.
 #[must_use]
 pub fn failure_line(error: &(dyn Error + 'static)) -> String {
     line::for_engine(&format!("embargo: {}", line::causes(error)))
 }
 
-/// Writes `line` where the engine looks for it, and returns the exit status.
+/// Writes `line` to both places where engines look, and returns the exit status.
 #[must_use]
 pub fn announce(
     line: &str,
@@ -59,7 +60,7 @@ pub fn announce(
 ) -> Exit {
     let line = line::for_engine(line);
     if let Some(log) = log {
-        // A full disk or a missing directory could only be reported on standard error, which gets
+        // An error here, such as a full disk, could only be reported on standard error. That gets
         // the line itself next.
         drop(write_log(&Sockets::system(), log, dialect, &line, now));
     }
@@ -118,8 +119,8 @@ fn destination(target: &OsStr, dialect: LogDialect) -> Destination<'_> {
     }
 }
 
-/// The record in the format asked for: one JSON object, or logrus's text, as runc writes it without
-/// `--log-format`.
+/// The record in the requested format: one JSON object, or the text of Go's logrus library, which
+/// runc writes when there is no `--log-format`.
 fn formatted(line: &str, format: Option<&OsStr>, now: Timestamp) -> String {
     match format.map(OsStr::as_bytes) {
         Some(b"json") => format!(
@@ -131,8 +132,8 @@ fn formatted(line: &str, format: Option<&OsStr>, now: Timestamp) -> String {
 }
 
 /// Appends a line in one write, so that records of concurrent writers do not mix (BuildKit's builds
-/// share one log). If the file's last line was cut off, a line end comes first: one unreadable line
-/// makes containerd's shim drop the whole log.
+/// share one log). If the file's last line has no line end, a line end is written first: one
+/// unreadable line makes containerd's shim ignore the whole log.
 fn append(path: &Path, text: &str) -> io::Result<()> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let mut file = OpenOptions::new()
@@ -145,7 +146,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(format!("{start}{text}\n").as_bytes())
 }
 
-/// Whether a regular file's last line has no end.
+/// Whether the file is a regular file whose last line has no line end.
 fn is_cut_off(file: &File, path: &Path) -> bool {
     let last_byte = || -> io::Result<u8> {
         let facts = file.metadata()?;
@@ -183,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Announces to `target` with a system log that does not exist.
+    /// Writes a line to `target`. There is no system log in this test.
     fn write(target: &Path, format: Option<&str>) -> io::Result<()> {
         let sockets = Sockets {
             journal: "/nowhere".into(),

@@ -1,6 +1,7 @@
-//! Checks that every event has an entry in the journal's catalogue, and every entry an event.
+//! Checks that every event has an entry in the journal's catalogue, and that every entry has an
+//! event.
 //!
-//! `packaging/embargo.catalog` is what `journalctl -x` shows below an event (systemd:
+//! `journalctl -x` shows the entries of `packaging/embargo.catalog` below the events (systemd:
 //! docs/CATALOG.md).
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use crate::verdict::event::EventKind;
 const CATALOG: &str = include_str!("../../packaging/embargo.catalog");
 const PAGE: &str = include_str!("../../packaging/man/embargo.8");
 
-/// Every event's name and ID.
+/// The name and the ID of every event.
 fn events() -> Vec<(&'static str, &'static str)> {
     let of_starts = EventKind::ALL.map(|kind| (kind.word(), kind.message_id()));
     let of_installation = installation::events().into_iter().chain(rotation::events());
@@ -22,7 +23,8 @@ fn events() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// The catalogue's entries by ID: the name in the comment above each, and its text.
+/// The catalogue's entries by ID: the event's name, which is in a comment above the entry, and the
+/// entry's text.
 fn entries() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     let mut entries = BTreeMap::new();
     for part in CATALOG.split("\n\n# ").skip(1) {

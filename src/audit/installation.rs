@@ -1,8 +1,8 @@
 //! Reports to the system log which list was installed on this node, or refused.
 //!
-//! In: what an installation found. Out: one record in the system log, with a field for every fact,
-//! so that a fleet can be asked "which nodes lifted this ban, and who signed that?". Of a refused
-//! list, only what was authentic has a field: anybody may have written the rest.
+//! In: the results of an installation. Out: one record in the system log, with a field for every
+//! fact. So the logs of many nodes can answer "which nodes lifted this ban, and who signed that?".
+//! For a refused list, only authentic facts have fields: anybody may have written the rest.
 
 use crate::banlist::floor::Edition;
 use crate::banlist::head::Impact;
@@ -12,31 +12,31 @@ use crate::sys::system_log::{self, Sockets};
 
 use super::{Ending, Head};
 
-/// The most bans, and the most signers, that have a field each.
+/// At most this many bans, and as many signers, get a field each.
 const MOST_FIELDS: usize = 16;
 
-/// What an installation found, as far as it got.
+/// The results of an installation, as far as it got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Installation {
     /// The list's keyset and version.
     pub edition: Option<Edition>,
-    /// SHA-256 of its head's text.
+    /// The SHA-256 of the text of the list's head.
     pub head: Option<Digest>,
-    /// How many bans it has.
+    /// How many bans the list has.
     pub bans: Option<usize>,
-    /// How many digests it has.
+    /// How many digests the list has.
     pub digests: Option<u64>,
-    /// The bans of the list in force that it lifts, by ID.
+    /// The IDs of the bans that the list in force has and this list lifts.
     pub lifted: Vec<String>,
-    /// The keys that signed it, by their names in the keyset.
+    /// The keys that signed the list, by their names in the keyset.
     pub signers: Vec<String>,
     /// How many signatures of trusted keys do not verify, although enough others do.
     pub bad_signatures: usize,
-    /// Whether its signers confirm that they know what it refuses.
+    /// Whether the list's signers confirm that they know what the list refuses.
     pub impact: Option<Impact>,
-    /// How many running containers would no longer start.
+    /// How many running containers could no longer be started.
     pub newly_refused: Option<usize>,
-    /// How many containers run.
+    /// How many containers are running.
     pub running: Option<usize>,
 }
 
@@ -56,16 +56,18 @@ const fn message_id(ending: Ending) -> &'static str {
     }
 }
 
-/// The events' names and IDs.
+/// The names and IDs of the events.
 #[cfg(test)]
 pub(super) fn events() -> [(&'static str, &'static str); 2] {
     [Ending::Done, Ending::Refused].map(|ending| (word(ending), message_id(ending)))
 }
 
-/// Sends it to the system log that listens on these sockets. `message` describes it for people.
+/// Sends the event to the system log that listens on these sockets. `message` is its text for
+/// people.
 pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, message: &str) {
     let message = line::one_line(&format!("embargo: {message}{}", besides(installation)));
-    // If no system log listens, the terminal still informs the person who installs.
+    // If no system log listens, the person who installs the list still sees the result on the
+    // terminal.
     let head = Head {
         priority: ending.priority(),
         message_id: message_id(ending),
@@ -80,7 +82,7 @@ pub fn send(sockets: &Sockets, ending: Ending, installation: &Installation, mess
     .ok();
 }
 
-/// What the message adds: what is lifted, and who signed.
+/// The end of the message: which bans are lifted, and who signed.
 fn besides(installation: &Installation) -> String {
     let Installation {
         lifted, signers, ..
@@ -111,7 +113,7 @@ fn besides(installation: &Installation) -> String {
     }
 }
 
-/// The known facts by name.
+/// The known facts, with the names of their fields.
 fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, String)> {
     let Installation {
         edition,

@@ -1,9 +1,9 @@
-//! Reports to the system log who patches which containers of this node, and how each ended.
+//! Reports to the system log who patches which containers of this node, and each outcome.
 //!
-//! In: what is written to a run's journal. Out: one record when a run starts, one for each
-//! container, and one when it ends, with a field for every fact, so that a fleet can be asked
-//! "which containers of this ban are not patched yet, and whose run was that?". Names of containers
-//! and images, and what a runtime prints, are hostile.
+//! In: the facts that go to a run's journal. Out: one record when a run starts, one for each
+//! container, and one when the run ends, with a field for every fact. So the logs of many nodes can
+//! answer "which containers of this ban are not patched yet, and whose run was that?". Names of
+//! containers and images, and the output of runtimes, are hostile.
 
 use std::time::Duration;
 
@@ -15,69 +15,69 @@ use crate::sys::system_log::{self, Sockets};
 
 use super::{Ending, Head};
 
-/// The most bans, and the most digests, that have a field each.
+/// At most this many bans, and as many digests, get a field each.
 const MOST_FIELDS: usize = 16;
 
-/// A run, and the person behind it.
+/// A run, and the person who started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunIdentity<'a> {
-    /// Its ID.
+    /// The run's ID.
     pub id: &'a str,
-    /// Who started or resumed it: a name, else a number.
+    /// Who started or resumed the run: a name, or else a number.
     pub user: &'a str,
-    /// The version of the list in force when it started.
+    /// The version of the list that was in force when the run started.
     pub list_version: Option<u64>,
 }
 
 /// What a run is about to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunStart {
-    /// The bans that it patches.
+    /// The bans that are the reason for the run.
     pub bans: Vec<String>,
-    /// The digests of what runs, as far as known.
+    /// The digests of the payloads, as far as known.
     pub digests: Vec<Digest>,
-    /// The highest severity of the bans whose patch runs, if any.
+    /// The highest severity of the bans whose own patches run, if any.
     pub severity: Option<Severity>,
-    /// The successors that these bans name, each once.
+    /// The successors that those bans name, each once.
     pub successors: Vec<String>,
-    /// The whole message for people.
+    /// The message for people.
     pub message: String,
 }
 
 /// The outcome for one container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContainerEnd<'a> {
-    /// The outcome, as its name for machines.
+    /// The outcome's name for machines.
     pub outcome: &'static str,
-    /// The outcome in a word, for people.
+    /// The outcome as a word for people.
     pub word: &'static str,
     /// Whether the container is ok.
     pub is_ok: bool,
-    /// The command's exit status, if that is the reason why not.
+    /// The command's exit status, if that is why the container is not ok.
     pub status: Option<i32>,
-    /// How long it took; none if nothing entered it.
+    /// How long the patch took; `None` if nothing entered the container.
     pub took: Option<Duration>,
-    /// The ban that it was for.
+    /// The ban that is the reason for the patch.
     pub ban: Option<&'a str>,
-    /// That ban's severity.
+    /// The severity of that ban.
     pub severity: Option<Severity>,
-    /// The successor that it names.
+    /// The successor that the ban names.
     pub successor: Option<&'a str>,
     /// The digest of what ran, or would have run.
     pub digest: Option<Digest>,
-    /// Its ID; none if even that is not known.
+    /// The container's ID; `None` if even that is unknown.
     pub container: Option<&'a str>,
-    /// What its engine calls it.
+    /// The name that the engine gives the container.
     pub name: Option<&'a str>,
-    /// The user who owns it, if known.
+    /// The user who owns the container, if known.
     pub owner: Option<u32>,
-    /// Its engine.
+    /// The container's engine.
     pub engine: Engine,
-    /// Its image's name.
+    /// The image's name.
     pub image: Option<&'a str>,
-    /// The digest of its image config.
+    /// The digest of the image config.
     pub image_id: Option<&'a str>,
-    /// The reason, if more is known.
+    /// Further facts about the outcome, if there are any.
     pub why: Option<&'a str>,
 }
 
@@ -86,22 +86,22 @@ pub struct ContainerEnd<'a> {
 pub struct RunEnd<'a> {
     /// How many containers are ok.
     pub ok: usize,
-    /// How many failed.
+    /// How many containers are not ok.
     pub not_ok: usize,
-    /// Its exit status.
+    /// The run's exit status.
     pub exit: u8,
-    /// How long it took since it started.
+    /// How long the run took, from its start.
     pub took: Duration,
-    /// Why it stopped before all containers were done.
+    /// Why the run stopped before all containers were done, if it did.
     pub stopped: Option<&'a str>,
 }
 
-/// What is reported.
+/// An event of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatchEvent<'a> {
     /// A run starts, or is resumed.
     Started(RunStart),
-    /// A container is done.
+    /// A patch of a container is over.
     Container(ContainerEnd<'a>),
     /// The run is over.
     Ended(RunEnd<'a>),
@@ -126,7 +126,7 @@ impl PatchEvent<'_> {
         }
     }
 
-    /// Whether it is good news.
+    /// Success or failure, which decides the priority.
     const fn ending(&self) -> Ending {
         let is_good = match self {
             Self::Started(_) => true,
@@ -141,10 +141,10 @@ impl PatchEvent<'_> {
     }
 }
 
-/// Sends it to the system log that listens on these sockets.
+/// Sends the event to the system log that listens on these sockets.
 pub fn send(sockets: &Sockets, run: RunIdentity<'_>, event: &PatchEvent<'_>) {
     let message = line::one_line(&format!("embargo: run {}{}", run.id, message(event)));
-    // If no system log listens, the run's journal still has everything.
+    // If no system log listens, the run's journal still has all facts.
     let head = Head {
         priority: event.ending().priority(),
         message_id: event.message_id(),
@@ -159,7 +159,7 @@ pub fn send(sockets: &Sockets, run: RunIdentity<'_>, event: &PatchEvent<'_>) {
     .ok();
 }
 
-/// What the message says after the run's ID.
+/// The part of the message that follows the run's ID.
 fn message(event: &PatchEvent<'_>) -> String {
     match event {
         PatchEvent::Started(begin) => format!(" {}", begin.message),
@@ -198,7 +198,7 @@ fn message(event: &PatchEvent<'_>) -> String {
     }
 }
 
-/// The known facts by name.
+/// The known facts, with the names of their fields.
 fn fields(run: RunIdentity<'_>, event: &PatchEvent<'_>) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("EMBARGO_EVENT", event.word().to_owned()),
@@ -407,7 +407,7 @@ pub(super) mod tests {
         }
     }
 
-    /// The events' names and IDs.
+    /// The names and IDs of the events.
     pub(in crate::audit) fn events() -> [(&'static str, &'static str); 3] {
         [
             PatchEvent::Started(begin()),

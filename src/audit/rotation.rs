@@ -1,7 +1,8 @@
-//! Reports to the system log which keyset this node now trusts, and which it refused.
+//! Reports to the system log which keyset this node trusts now, and which it refused.
 //!
-//! In: what a rotation found. Out: one record in the system log for each keyset, with a field for
-//! every fact, so that a fleet can be asked "which nodes follow keyset 3, and who signed that?".
+//! In: the results of a rotation. Out: one record in the system log for each keyset, with a field
+//! for every fact. So the logs of many nodes can answer "which nodes follow keyset 3, and who
+//! signed that?".
 
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
@@ -24,22 +25,22 @@ const fn message_id(ending: Ending) -> &'static str {
     }
 }
 
-/// The events' names and IDs.
+/// The names and IDs of the events.
 #[cfg(test)]
 pub(super) fn events() -> [(&'static str, &'static str); 2] {
     [Ending::Done, Ending::Refused].map(|ending| (word(ending), message_id(ending)))
 }
 
-/// A step of a rotation.
+/// One keyset of a rotation, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// How it ended.
+    /// Whether the node took the keyset.
     pub ending: Ending,
-    /// The keyset that the node has now, or still has.
+    /// The version of the keyset that the node trusts after this step.
     pub keyset: u64,
-    /// The root keys that signed the new one, by name; none if it was refused.
+    /// The names of the root keys that signed the new keyset; empty if the keyset was refused.
     pub signers: Vec<String>,
-    /// The whole message for people.
+    /// The message for people.
     pub message: String,
 }
 
@@ -48,7 +49,8 @@ pub fn send(sockets: &Sockets, steps: &[Step]) {
     let until = system_log::soon();
     for step in steps {
         let message = line::one_line(&format!("embargo: {}", step.message));
-        // If no system log listens, the terminal still informs the person who rotates.
+        // If no system log listens, the person who rotates the keyset still sees the result on the
+        // terminal.
         let head = Head {
             priority: step.ending.priority(),
             message_id: message_id(step.ending),
@@ -57,7 +59,7 @@ pub fn send(sockets: &Sockets, steps: &[Step]) {
     }
 }
 
-/// The facts by name.
+/// The facts, with the names of their fields.
 fn fields(step: &Step) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("EMBARGO_EVENT", word(step.ending).to_owned()),

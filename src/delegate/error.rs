@@ -1,4 +1,4 @@
-//! Defines why there is no real runtime to become, and what to do about it.
+//! Defines why Embargo cannot become the real runtime, and what the operator can do about it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use nix::errno::Errno;
 use super::family::DIVERTED;
 use crate::sys::process;
 
-/// Why there is no real runtime to become.
+/// Why Embargo cannot become the real runtime.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DelegateError {
-    /// The setting names Embargo itself.
+    /// The setting `runtime` names Embargo itself.
     Itself(PathBuf),
-    /// The setting is not an absolute path.
+    /// The setting `runtime` is not an absolute path.
     Relative(PathBuf),
-    /// Neither `PATH` nor the usual directories hold one.
+    /// There is no runtime in `PATH` and the usual directories.
     None,
-    /// Embargo is at this path, where a runtime was, and the runtime is not beside it.
+    /// Embargo has taken this path of a runtime, and the runtime is not beside it.
     Gone(PathBuf),
-    /// Embargo became Embargo again and again.
+    /// Embargo became Embargo again and again, this often.
     Loop(u32),
     /// The runtime at this path cannot be executed.
     Exec(PathBuf, ExecFault),
@@ -32,11 +32,11 @@ pub enum ExecFault {
     Missing,
     /// The file exists, but the interpreter that it names does not.
     Interpreter,
-    /// It is not a file that this user may execute.
+    /// The file may not be executed by this user.
     Forbidden,
-    /// It is neither a program for this machine nor a script that names its interpreter.
+    /// The file is neither a program for this machine nor a script that names its interpreter.
     Format,
-    /// Anything else.
+    /// Another error of the operating system.
     Other(Errno),
 }
 
@@ -94,7 +94,7 @@ impl std::error::Error for DelegateError {
 }
 
 impl DelegateError {
-    /// What to do about it.
+    /// What the operator can do about the error.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
@@ -112,7 +112,8 @@ impl DelegateError {
 }
 
 impl ExecFault {
-    /// What an error of execve means: it reports "no such file" for a missing interpreter, too.
+    /// The fault behind an error of execve, which reports a missing interpreter as "no such file"
+    /// too.
     pub(super) fn of(errno: Errno, path: &Path) -> Self {
         match errno as i32 {
             libc::ENOENT if process::identity(path).is_ok() => Self::Interpreter,

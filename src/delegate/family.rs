@@ -1,4 +1,4 @@
-//! Names the families of runtimes, and recognises them by their files' names.
+//! Defines the families of runtimes, and recognises them by their files' names.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -6,24 +6,25 @@ use std::path::Path;
 use crate::argv::{Grammar, Grammars};
 use crate::container::runtime::RuntimeKind;
 
-/// What a diversion adds to a runtime's path: by our manual, and by dpkg-divert's own default.
+/// What a diversion adds to a runtime's path: first according to our manual, then by dpkg-divert's
+/// default.
 pub(super) const DIVERTED: [&str; 2] = [".real", ".distrib"];
 
 /// A family of runtimes, recognised by the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuntimeFamily {
-    /// runc and what descends from it.
+    /// runc, and runtimes derived from it.
     Runc,
-    /// crun, krun.
+    /// crun, also under the name krun.
     Crun,
     /// youki.
     Youki,
-    /// Any other.
+    /// Any other runtime.
     Other,
 }
 
 impl RuntimeFamily {
-    /// The kind of the runtime at this path.
+    /// The family of the runtime at this path.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().as_bytes();
@@ -38,7 +39,7 @@ impl RuntimeFamily {
         }
     }
 
-    /// The command-line grammars that it uses, if known.
+    /// The command-line grammars that runtimes of this family use, if known.
     #[must_use]
     pub fn grammars(self) -> Option<Grammars> {
         match self {
@@ -64,8 +65,8 @@ impl From<RuntimeKind> for RuntimeFamily {
 }
 
 impl RuntimeFamily {
-    /// The family of the runtime whose path Embargo has taken; other if it is one of Embargo's own
-    /// names.
+    /// The family of the runtime whose path Embargo has taken; [`Self::Other`] if the path has one
+    /// of Embargo's own names.
     pub(super) fn taken(place: &Path) -> Self {
         if contains(place.file_name().unwrap_or_default().as_bytes(), b"embargo") {
             Self::Other
@@ -74,7 +75,7 @@ impl RuntimeFamily {
         }
     }
 
-    /// Whether both families are known and not the same.
+    /// Whether both families are known and differ.
     pub(super) fn differs(self, other: Self) -> bool {
         self != Self::Other && other != Self::Other && self != other
     }

@@ -1,7 +1,7 @@
-//! Looks for runtimes on this machine: beside a path that Embargo took, in `PATH` and in the usual
+//! Searches this machine for runtimes: beside a path that Embargo took, in `PATH`, and in the usual
 //! directories.
 //!
-//! Every answer is a program that is not Embargo, by device and inode.
+//! No program that is found is Embargo itself; device and inode are compared.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -17,8 +17,8 @@ use crate::container::runtime::RuntimeKind;
 use crate::settings::Settings;
 use crate::sys::process::{self, Given, Identity};
 
-/// Where runtimes are, besides `PATH`, which an engine may not pass on (podman 4.3.1: `kill` and
-/// `delete` come without it).
+/// The usual directories of runtimes. They are searched after `PATH`, because an engine may not
+/// pass `PATH` on (podman 4.3.1 calls `kill` and `delete` without it).
 pub(crate) const USUAL_DIRECTORIES: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",
@@ -28,13 +28,13 @@ pub(crate) const USUAL_DIRECTORIES: [&str; 6] = [
     "/bin",
 ];
 
-/// The most links from one of Embargo's names to the next; the kernel follows no more.
+/// At most this many links are followed from one of Embargo's names to the next, as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// The paths at which Embargo is if it was executed as `own`: that one, and what each link leads to
-/// (`krun` is a link to `crun`).
+/// All paths of Embargo if it was executed as `own`: that path, and the path to which each link
+/// leads (`krun` is a link to `crun`).
 pub(super) fn places(own: Option<&Path>) -> Vec<PathBuf> {
-    // A relative path would be searched for in a container's bundle.
+    // A relative path would be looked up in a container's bundle.
     let mut own = own
         .filter(|own| own.is_absolute())
         .map(Path::to_owned)
@@ -54,7 +54,8 @@ fn link_target(place: &Path) -> Option<PathBuf> {
     Some(place.parent()?.join(target))
 }
 
-/// The runtime that was at this path before Embargo took it: only a diversion gives it such a name.
+/// The runtime that was at this path before Embargo took it. It is recognised by its name, which
+/// only a diversion makes.
 pub(super) fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf> {
     for suffix in DIVERTED {
         let path = PathBuf::from(OsString::from_iter([own.as_os_str(), OsStr::new(suffix)]));
@@ -65,7 +66,7 @@ pub(super) fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf>
     None
 }
 
-/// The first diverted runtime of those that were at these paths.
+/// The first diverted runtime that is found for these paths.
 pub(super) fn first_diverted(places: &[PathBuf], itself: Option<&Identity>) -> Option<PathBuf> {
     places.iter().find_map(|place| diverted(place, itself))
 }
@@ -86,8 +87,8 @@ fn is_embargo(path: &Path, itself: Option<&Identity>) -> bool {
 }
 
 /// The first of `runc` and `crun` in `PATH` and the usual directories that is not Embargo. If
-/// Embargo is in the place of one, the result is the one that was there, or else the next of its
-/// name, and never the other runtime.
+/// Embargo has taken the path of `runc` or `crun`, the result is the diverted runtime, or else the
+/// next program of the same name. It is never the other runtime.
 ///
 /// # Errors
 /// [`DelegateError::Gone`] and [`DelegateError::None`].
@@ -107,21 +108,20 @@ pub(super) fn search(
     Err(DelegateError::None)
 }
 
-/// The first program of this name in `PATH` and the usual directories that is not Embargo.
-/// Directories named relative to the working directory do not count: it is often a container's
-/// bundle.
+/// The first program of this name in `PATH` and the usual directories that is not Embargo. Relative
+/// directories in `PATH` do not count: the working directory is often a container's bundle.
 pub(super) fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
     candidates(name, given).find(|candidate| is_real(candidate, itself))
 }
 
-/// The places where a program of this name may be, in order.
+/// The paths at which a program of this name may be, in order.
 fn candidates(name: &str, given: &Given<'_>) -> impl Iterator<Item = PathBuf> {
     directories(given.variable("PATH").unwrap_or_default())
         .filter(|directory| directory.is_absolute())
         .map(move |directory| directory.join(name))
 }
 
-/// The directories in `path`, a value of `PATH`, and then the usual ones.
+/// The directories in `path`, which is a value of `PATH`, followed by the usual directories.
 fn directories(path: &OsStr) -> impl Iterator<Item = &Path> {
     path.as_bytes()
         .split(|&byte| byte == b':')
@@ -130,9 +130,9 @@ fn directories(path: &OsStr) -> impl Iterator<Item = &Path> {
 }
 
 /// The program of the runtime that made containers of this kind, for a caller that runs it as a
-/// child: the settings' runtime, else the first of their former runtimes of that kind, else the one
-/// in `PATH` and the usual directories, a diverted one before what now has its path. Never one of
-/// `embargo`, the gate's own files.
+/// child process. The order is: the settings' runtime and former runtimes, if their kind matches;
+/// then `PATH` and the usual directories, where a diverted program comes before an undiverted one.
+/// The result is none of the files `embargo`, which are Embargo's own.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn of_kind(
@@ -158,7 +158,7 @@ pub fn of_kind(
     None
 }
 
-/// Whether there is a program at this absolute path that is none of `embargo`.
+/// Whether this path is absolute and has a program that is none of the files `embargo`.
 #[cfg(feature = "ctl")]
 fn is_other(path: &Path, embargo: &[Identity]) -> bool {
     path.is_absolute()

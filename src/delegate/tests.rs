@@ -1,5 +1,5 @@
-//! Tests which runtime is found, how a former one is found, and what is reported about one that
-//! cannot be executed.
+//! Tests which runtime is found, how a former runtime is found, and what is reported about a
+//! runtime that cannot be executed.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -125,10 +125,11 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
         ("bin/krun", None, "bin/crun.real"),
         ("bin/crun-vm", None, "bin/crun.real"),
         ("wasm/crun-wasm", None, "wasm/crun-wasm.distrib"),
-        // In no runtime's place: any runtime that exists.
+        // Embargo has taken no runtime's path: any runtime counts.
         ("opt/embargo", None, "bin/runc"),
         ("opt/crun-embargo", None, "bin/runc"),
-        // The configured one, unless it is of another kind than the one that was there.
+        // The configured runtime counts, unless its family differs from that of the runtime whose
+        // path was taken.
         ("bin/krun", Some("gone/crun"), "gone/crun"),
         ("bin/krun", Some("bin/wrapper"), "bin/wrapper"),
         ("bin/krun", Some("bin/runc"), "bin/crun.real"),
@@ -228,7 +229,7 @@ fn what_is_wrong_with_a_runtime_is_reported() {
         ("orphan", b"#!/nonexistent/interpreter\n", 0o755),
         ("empty", b"", 0o755),
     ]);
-    // An ELF header of another machine.
+    // An ELF header for another machine.
     let mut foreign = std::io::Read::bytes(std::fs::File::open("/proc/self/exe").unwrap())
         .take(4096)
         .collect::<Result<Vec<_>, _>>()

@@ -1,15 +1,15 @@
 //! Writes every JSON document of these programs.
 //!
-//! In: the body of a document: names in it may be hostile; JSON escapes them. Out: text that
-//! carries the schema number, [`SCHEMA`]. Fields may be added under the same number; it is raised
-//! if one is removed or changes its meaning.
+//! In: the body of a document; names in it may be hostile, and JSON escapes them. Out: text with
+//! the schema number, [`SCHEMA`]. New fields may be added under the same number. The number is
+//! raised if a field is removed or changes its meaning.
 
 use serde::Serialize;
 
-/// The schema number.
+/// The schema number of all documents.
 pub const SCHEMA: u32 = 1;
 
-/// A document: the schema number, then its fields.
+/// A document: the schema number, followed by the body's fields.
 #[derive(Serialize)]
 struct Document<'a, T> {
     schema: u32,
@@ -26,14 +26,14 @@ impl<'a, T> Document<'a, T> {
     }
 }
 
-/// An object on one line, without a line end.
+/// A document on one line, without a line end.
 #[must_use]
 pub fn line(body: &impl Serialize) -> String {
-    // Strings, numbers and lists of them: nothing whose serialisation could fail.
+    // The body has only strings, numbers and lists of them, so serialising it cannot fail.
     serde_json::to_string(&Document::of(body)).unwrap_or_default()
 }
 
-/// An object formatted for people as well, without a final line end.
+/// A document on several lines, easier for people to read, without a final line end.
 #[must_use]
 pub fn pretty(body: &impl Serialize) -> String {
     serde_json::to_string_pretty(&Document::of(body)).unwrap_or_default()

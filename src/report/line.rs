@@ -1,19 +1,20 @@
-//! Makes text fit for one line that an engine, a terminal or the system log may read.
+//! Makes text safe as one line for an engine, a terminal or the system log.
 //!
 //! In: names, labels and causes, some of them written by image authors, users or the operating
-//! system (hostile). Out: text without line breaks, terminal escapes or invisible characters, and,
-//! where an engine reads it, without the phrases by which engines recognise other failures: dockerd
-//! makes exit status 126 or 127 of some (moby: daemon/errors.go, `setExitCodeFromError`), Podman
-//! relabels some (podman: libpod/oci_util.go, `getOCIRuntimeError`), containerd and CRI-O take some
-//! for a container that is gone. Not checked: whether the text is true.
+//! system (hostile). Out: text without line breaks, terminal escapes or invisible characters. Text
+//! for an engine also contains none of the phrases by which engines recognise other failures.
+//! dockerd turns some phrases into exit status 126 or 127 (moby: daemon/errors.go,
+//! `setExitCodeFromError`). Podman changes the message for some (podman: libpod/oci_util.go,
+//! `getOCIRuntimeError`). containerd and CRI-O conclude from some that the container is gone. Not
+//! checked: whether the text is true.
 
 use std::error::Error;
 use std::io;
 
 use nix::errno::Errno;
 
-/// The most bytes of a line that an engine reads. conmon reads 8191 bytes of standard error, once
-/// (conmon: src/config.h, `BUF_SIZE`).
+/// The longest line for an engine, in bytes. conmon reads at most 8191 bytes of standard error, and
+/// only once (conmon: src/config.h, `BUF_SIZE`).
 pub const LONGEST_LINE: usize = 4_000;
 
 /// The phrases that engines recognise, in lower case, and their replacements.
@@ -31,8 +32,8 @@ const RECOGNISED: [(&str, &str); 14] = [
     ("no such process", "process gone"),
     ("no such container", "container unknown"),
     ("not found", "missing"),
-    // May be part of a name, so it is escaped like any other unfit character: the name stays
-    // recognisable.
+    // This word may be part of a name. It is escaped in the same way as an unsafe character, so
+    // that people still recognise the name.
     ("executable", "e\\u{78}ecutable"),
 ];
 
@@ -58,9 +59,9 @@ pub fn is_unfit(letter: char) -> bool {
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A name, unchanged if it has only the characters of image references, digests and URLs; otherwise
-/// quoted and escaped, so that nobody adds words to a line through a name. At most 300 characters
-/// of it.
+/// A name, at most its first 300 characters. It stays unchanged if it has only the characters of
+/// image references, digests and URLs. Otherwise it is quoted and escaped, so that nobody can add
+/// words to a line through a name.
 #[must_use]
 pub fn name(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+~%?&=#!*$".contains(&byte);
@@ -75,8 +76,7 @@ pub fn name(text: &str) -> String {
     }
 }
 
-/// An argument in shell syntax, for people who read a command; control characters and the like are
-/// escaped.
+/// An argument in shell syntax, to show to people. Unsafe characters are escaped.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
@@ -87,14 +87,14 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
-/// A line for an engine: [`one_line`], with the phrases that engines recognise replaced, and cut to
-/// [`LONGEST_LINE`].
+/// A line for an engine: like [`one_line`], with the phrases that engines recognise replaced, and
+/// cut to [`LONGEST_LINE`].
 #[must_use]
 pub fn for_engine(text: &str) -> String {
     let mut line = shortened(one_line(text));
     for (phrase, instead) in RECOGNISED {
-        // ASCII lower case keeps every byte's position, so an index into the copy fits the line. No
-        // replacement forms another phrase.
+        // Converting to ASCII lower case keeps every byte's position, so an index into the copy is
+        // valid for the line. No replacement makes a new phrase.
         while let Some(start) = line.to_ascii_lowercase().find(phrase) {
             line.replace_range(start..start + phrase.len(), instead);
         }
@@ -102,7 +102,7 @@ pub fn for_engine(text: &str) -> String {
     shortened(line)
 }
 
-/// At most [`LONGEST_LINE`] bytes of a line, cut between characters.
+/// The line, cut to at most [`LONGEST_LINE`] bytes, between two characters.
 fn shortened(mut line: String) -> String {
     if line.len() > LONGEST_LINE {
         line.truncate(line.floor_char_boundary(LONGEST_LINE - '…'.len_utf8()));
@@ -111,8 +111,8 @@ fn shortened(mut line: String) -> String {
     line
 }
 
-/// An error and its causes, outermost first, joined by ": ", on one line; with the operating
-/// system's errors in our own words.
+/// An error and its causes on one line, the outermost first, joined by ": ". The operating system's
+/// errors are written in our own words.
 #[must_use]
 pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = own_words(error);
@@ -125,7 +125,7 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     one_line(&text)
 }
 
-/// What one error says, without its causes.
+/// The message of one error, without its causes.
 fn own_words(error: &(dyn Error + 'static)) -> String {
     let number = error
         .downcast_ref::<io::Error>()
@@ -141,7 +141,7 @@ fn own_words(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The meaning of the operating system's usual errors, in words that no engine recognises.
+/// The operating system's usual errors in words that no engine recognises.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the other hundred keep the system's text"

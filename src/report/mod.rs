@@ -1,14 +1,13 @@
-//! Prints everything that people get to read.
+//! Prints all output for people.
 //!
-//! The one place that prints, for `embargo check` and `embargoctl`; the OCI runtime itself prints
-//! only a refusal. The rules:
+//! No other code of `embargo check` and `embargoctl` prints. The OCI runtime itself prints only
+//! refusals and failures. The rules:
 //!
 //! - Standard output carries what was asked for and nothing else, so that it can be piped and
 //!   parsed.
-//! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`,
-//!   and after it, where there is a remedy, one line `hint: <what to do>`. A warning is one line,
-//!   too.
-//! - A reader that goes away (`| head -1`) is not a failure.
+//! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`. If
+//!   there is a remedy, a line `hint: <what to do>` follows. A warning is one line too.
+//! - If the reader stops reading (`| head -1`), that is not a failure.
 //! - The exit status is an [`Exit`], and scripts may rely on it.
 //!
 //! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two
@@ -33,23 +32,23 @@ pub enum Exit {
     Banned,
     /// 2: `exec-patch` found no container that matches.
     NothingMatched,
-    /// 3: at least one container that `exec-patch` is about failed, or cannot be found.
+    /// 3: at least one container of an `exec-patch` run is not ok, or cannot be found.
     NotAllWell,
-    /// 3: `check`, a preview or a dry run could not say, because something that it needs could not
-    /// be read.
+    /// 3: `check`, a preview or a dry run cannot answer, because something that it needs cannot be
+    /// read.
     CouldNotTell,
     /// 4: `check` found nothing with that name, and could read everything.
     NotFound,
-    /// 64: the command line makes no sense (`EX_USAGE` of sysexits.h), distinct from
-    /// [`Exit::Banned`].
+    /// 64: the command line is not valid (`EX_USAGE` of sysexits.h). The number must differ from
+    /// that of [`Exit::Banned`].
     Usage,
-    /// 75: another run of `exec-patch` is under way, so it is worth trying again (`EX_TEMPFAIL` of
-    /// sysexits.h).
+    /// 75: another run of `exec-patch` is under way, so a later attempt may succeed (`EX_TEMPFAIL`
+    /// of sysexits.h).
     Blocked,
 }
 
 impl Exit {
-    /// The exit status.
+    /// The exit status as a number.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -70,10 +69,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Writes `text` (lines of ours, names in them already escaped) and a line end to standard output.
+/// Writes `text` and a line end to standard output. Names in the text must already be escaped.
 ///
 /// # Errors
-/// What the operating system says, a reader gone away aside.
+/// The operating system's error. A reader that stopped reading is none.
 pub fn result(text: &str) -> io::Result<()> {
     write_result(&mut io::stdout().lock(), text.as_bytes(), b"\n")
 }
@@ -81,28 +80,28 @@ pub fn result(text: &str) -> io::Result<()> {
 /// Writes bytes unchanged to standard output: a document, a list, a key.
 ///
 /// # Errors
-/// What the operating system says, a reader gone away aside.
+/// The operating system's error. A reader that stopped reading is none.
 pub fn document(bytes: &[u8]) -> io::Result<()> {
     write_result(&mut io::stdout().lock(), bytes, b"")
 }
 
-/// Prints on standard error why `program` failed, with all causes.
+/// Prints on standard error why `program` failed, with all causes of the error.
 pub fn failure(program: &str, error: &(dyn Error + 'static)) {
     remark(&format!("{program}: {}", line::causes(error)));
 }
 
-/// Prints on standard error what is wrong although `program` continues.
+/// Prints a warning on standard error; `program` continues.
 pub fn warning(program: &str, text: &str) {
     remark(&format!("{program}: warning: {text}"));
 }
 
-/// Prints on standard error what to do about the failure before it.
+/// Prints on standard error what to do about the failure that was printed before.
 pub fn hint(text: &str) {
     remark(&format!("hint: {text}"));
 }
 
-/// Writes one line to standard error in one write, so that lines of several processes do not mix.
-/// If standard error cannot be written, there is nobody to report that to.
+/// Writes one line to standard error. It is one write, so that lines of several processes do not
+/// mix. If standard error cannot be written, the error cannot be reported anywhere.
 pub fn remark(text: &str) {
     write_remark(&mut io::stderr().lock(), text);
 }
@@ -124,14 +123,14 @@ fn write_result(stream: &mut impl Write, bytes: &[u8], end: &[u8]) -> io::Result
     }
 }
 
-/// A number of things: `1 ban`, `2 bans`.
+/// A number with its noun: `1 ban`, `2 bans`.
 #[must_use]
 pub fn amount(number: impl fmt::Display + PartialEq + From<u8>, thing: &str) -> String {
     let plural = if number == 1.into() { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// How long it took, as people read it: `0.4s`, `12s`, `3m05s`.
+/// A duration as text: `0.4s`, `12s`, `3m05s`.
 #[must_use]
 pub fn span(milliseconds: u64) -> String {
     let seconds = milliseconds / 1_000;
@@ -146,7 +145,7 @@ pub fn span(milliseconds: u64) -> String {
 mod tests {
     use super::*;
 
-    /// A stream whose every write fails.
+    /// A stream on which every write fails.
     struct Broken(ErrorKind);
 
     impl Write for Broken {

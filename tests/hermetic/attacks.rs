@@ -1,27 +1,27 @@
-//! Tests that each attack on the list ends as it must.
+//! Tests that no attack on the list succeeds.
 //!
-//! Each attack or fault has a module named for it; its tests are named for the variants that are
-//! tried. They run the real programs: `embargoctl` builds and installs lists on a node of its own,
-//! and `embargo create` is called in front of the fake runtime. The gate's answer is what counts:
-//! banned (by which list), admitted, or refused because there is no list to go by. Beside the
-//! table: `corruption`, every bit of a list and a writer in the very file that is read;
-//! `concurrency`, installations at once and containers that start meanwhile; `rotation_behind`, a
-//! node that was away while the keyset changed; `shared_directory`, a list and a floor in a directory
-//! that others may write.
+//! Each attack or fault has a module of its own; the tests in it are named after the variants that
+//! they try. They run the real programs: `embargoctl` builds and installs lists on a node in a
+//! directory, and `embargo create` is called in front of the fake runtime. What counts is the
+//! gate's answer: banned (and by which list), admitted, or refused because there is no list. Four
+//! modules are not in the table. `corruption` flips every bit of a list, and writes into the file
+//! that is being read. `concurrency` installs several lists at once while containers start.
+//! `rotation_behind` has a node that was away while the keyset changed. `shared_directory` puts a
+//! list and a floor in a directory that others may write to.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|
 //! | 1 | forged list | enough distinct trusted keys over the head | `wrong_key`, `no_sig`, `one_of_two`, `stolen_signature`, `root_key` |
 //! | 2 | one key twice | keys are counted by the public key | `dup_sig`, `dup_keyid`, `dup_key_material` |
 //! | 3 | bad signature beside enough good ones | skipped and counted | `invalid_sig_in_valid_head` |
-//! | 4 | signature made for something else | context line, origin, SSH namespace | `cross_protocol_sshsig_ns`, `…_note`, `…_dsse`, `…_minisign` |
+//! | 4 | signature made for another purpose | context line, origin, SSH namespace | `cross_protocol_sshsig_ns`, `…_note`, `…_dsse`, `…_minisign` |
 //! | 5 | rollback | (keyset, version) never below the floor, in either copy | `older_head`, `older_keyset`, `older_list_for_a_newer_one`, … |
-//! | 6 | one version, other bytes | the floor has the head's digest | `equivocation` |
+//! | 6 | same version, other bytes | the floor has the head's digest | `equivocation` |
 //! | 7 | fast-forward | a cap on one jump, versions start again with a keyset | `jump_cap`, `ff_then_rotate_recovers` |
 //! | 8 | freeze | the age is reported, the list enforced | `plus_13_d_15_d_60_d` |
 //! | 9 | clock at 1970, 2038, 2099 | signed times are a floor of time | `clock_matrix`, `no_list_takes_the_time_floor_away` |
 //! | 10 | endless data, slow loris, redirects | limits of the fetcher | with the fetcher: no program here has a network |
-//! | 11 | head of one list, tree of another | the head holds the root's hash | `swapped_trees`, `swapped_records` |
+//! | 11 | head of one list, tree of another list | the head holds the root's hash | `swapped_trees`, `swapped_records` |
 //! | 12 | lying mirror | the highest valid version of several | with the fetcher |
 //! | 13 | staging's list on production | the origin | `other_origin` |
 //! | 14 | stolen list key | lifting and running a patch take more signatures; rotation | `lift_needs_two`, `a_patch_that_one_key_signed_…`, `rotate`, … |
@@ -30,18 +30,18 @@
 //! | 17 | truncation, torn write, CRLF | the head says the size | `cut_at_every_kib`, `torn_write`; writers: `corruption` |
 //! | 18 | prefix collision at a leaf's edge | fences of 32 bytes | `keys_sharing_31_bytes_around_a_boundary` |
 //! | 19 | grinding digests into one bucket | a packed tree | `a_million_keys_with_equal_24_bit_prefix` |
-//! | 20 | unsorted tree, counts or times that lie, keys that are none, signed by mistake | checked whole at installation; what the gate reads, there | `malformed_builder_outputs`, … |
+//! | 20 | unsorted tree, wrong counts or times, invalid keys, signed by mistake | the whole list is checked at installation; the gate checks what it reads | `malformed_builder_outputs`, … |
 //! | 21 | crash during installation | the order of the steps | `integration/crash.bats` |
-//! | 22 | `fsync` fails | nothing is changed | `integration/crash.bats` |
-//! | 23 | link, FIFO, directory, socket, device as a file | opened without following or waiting | `each_kind_as_…` |
+//! | 22 | `fsync` fails | nothing changes | `integration/crash.bats` |
+//! | 23 | link, FIFO, directory, socket, device in place of a file | opened without following links or waiting | `each_kind_as_…` |
 //! | 24 | parser abuse | strict grammars, caps | `heads`, `seventeen_signatures`, …; random bytes: `tests/fuzz` |
-//! | 25 | false mass ban | what runs is looked at before an installation | `mass_ban`, `one_key_acknowledges_nothing`; pods: `integration/impact.bats` |
+//! | 25 | false mass ban | running containers are examined before an installation | `mass_ban`, `one_key_acknowledges_nothing`; pods: `integration/impact.bats` |
 //! | 26 | restored snapshot | `min_version` | `restored_directory_with_min_version_set` |
-//! | 27 | newer runtime-spec | only what is needed is read | `unknown_cap_ns_seccomp_rlimit_top_level` |
+//! | 27 | newer runtime-spec | only the needed fields are read | `unknown_cap_ns_seccomp_rlimit_top_level` |
 //! | 28 | registry token on a redirect | none is sent | with the fetcher |
 //! | 29 | wrong delta | the rebuilt root is the signed one | with the fetcher |
-//! | 30 | key ID collision | an ID is a hint | `two_keys_same_id` |
-//! | 31 | costly list | bounds for a digest at build and installation, for a start in the gate | `bans_that_say_too_much`, `…_signed_all_the_same` |
+//! | 30 | key ID collision | an ID is only a hint | `two_keys_same_id` |
+//! | 31 | costly list | limits for each digest at build and installation, for each start in the gate | `bans_that_say_too_much`, `…_signed_all_the_same` |
 
 pub(crate) mod clock;
 mod concurrency;

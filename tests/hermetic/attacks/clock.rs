@@ -1,8 +1,8 @@
-//! Runs a program under another time of day.
+//! Runs a program with another time of day.
 //!
-//! No test may change the clock of the machine. Instead a small library is loaded before the C
-//! library. That works because cargo links what it tests dynamically; it would have no effect on a
-//! static gate, and the tests that use it would fail.
+//! No test may change the clock of the machine. Instead, a small library is loaded before the C
+//! library. That works because cargo links the tested programs dynamically. With a static program
+//! it would have no effect, and the tests that use it would fail.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ pub(crate) const DAY: u64 = 86_400;
 
 static LIBRARY: Library = Library::new("fake-clock");
 
-/// Makes `command` run at this time.
+/// Makes `command` see this time of day.
 pub(crate) fn at(time: Timestamp, command: &mut Command) -> &mut Command {
     command
         .env("LD_PRELOAD", LIBRARY.path())

@@ -1,9 +1,9 @@
 //! Tests that a list is never read wrongly, whatever happens to its bytes.
 //!
-//! Every bit of a small list is flipped, and every truncation tried; random bits are flipped in a
-//! list of a million digests; a writer works in the very file that is read. Each answer is the true
-//! one or an error. The counts at the end show that both happened, so that no test here tests
-//! nothing.
+//! One test flips every bit of a small list; another cuts the list off at every length; others flip
+//! random bits in a list of a million digests, or write into the file that is being read. Each
+//! answer must be the right one or an error. Counts at the end show that both happened, which
+//! proves that the tests do test something.
 
 use std::cell::RefCell;
 use std::fs::OpenOptions;
@@ -28,7 +28,7 @@ use super::craft::Parts;
 use super::node::{Node, keyset, signed, text};
 use super::signer::signer;
 
-/// The result of a look-up: each digest, as what, and the ban's ID.
+/// The result of a look-up: for each digest that was found, its kind and the ban's ID.
 type Found = Vec<(Digest, MatchKind, String)>;
 
 fn trust() -> Trust {
@@ -39,7 +39,7 @@ fn trust() -> Trust {
     }
 }
 
-/// A sequence of numbers that is the same in every run (xorshift).
+/// A pseudo-random sequence that is the same in every run (xorshift).
 struct Sequence(u64);
 
 impl Sequence {
@@ -90,8 +90,8 @@ fn look_up<R: ReadAt + ?Sized>(
 }
 
 /// A small list with everything that a list can have: two bans, all kinds, names, exceptions, a
-/// digest that both ban, an entry that many digests share. Its tree has two levels, its records
-/// several blocks, with lines across their edges.
+/// digest that both bans name, and an entry that many digests share. Its tree has two levels; its
+/// records have several blocks, with lines that cross the blocks' edges.
 fn small() -> Vec<u8> {
     let ban = |id: &str| {
         format!(
@@ -126,7 +126,7 @@ fn small() -> Vec<u8> {
         .by(&[1, 2])
 }
 
-/// What `small` bans.
+/// The right answer for the list [`small`].
 fn truth(query: &Query) -> Option<(Digest, MatchKind, String)> {
     let banned = [
         (Base, 0..40, "A"),
@@ -167,7 +167,7 @@ fn every_bit_of_a_small_list() {
         ),
         (all.clone(), 87)
     );
-    // A few look-ups that together read every node, and some of the records.
+    // A few look-ups that together read every node of the tree and some of the records.
     let few: Vec<_> = queries.iter().step_by(17).copied().collect();
     let of_few: Found = few.iter().filter_map(truth).collect();
     let mut flipped = list.clone();
@@ -176,7 +176,7 @@ fn every_bit_of_a_small_list() {
         flipped[at] ^= 1 << bit;
         if at < HEAD_SIZE {
             match authenticate(flipped.as_slice(), list.len()) {
-                // A signature that is not needed is broken: the signed text is the same.
+                // Only a signature that is not needed is broken; the signed text is unchanged.
                 Ok(found) => {
                     assert_eq!(found, head, "byte {at}");
                     kept += 1;
@@ -191,7 +191,7 @@ fn every_bit_of_a_small_list() {
                 }
                 Err(_) => refused += 1,
             }
-            // Together the look-ups read every byte, so none may differ.
+            // Together the look-ups read every byte, so no flipped bit may go unnoticed.
             assert!(
                 bit != at % 8 || look_up(flipped.as_slice(), &head, &queries).is_err(),
                 "byte {at}"
@@ -255,8 +255,8 @@ impl ReadAt for Watched<'_> {
     }
 }
 
-/// 4,000 bits, half of them anywhere, half where somebody reads, each under 60 look-ups: an error
-/// when a byte was read that had changed, the right answer when not.
+/// Flips 4,000 bits, half of them anywhere and half in bytes that are read, each under 60 look-ups.
+/// If a changed byte was read, the look-up must fail; if not, the answer must be right.
 #[test]
 fn random_bits_in_a_list_of_a_million_entries() {
     const MANY: u64 = 1_000_000;
@@ -274,7 +274,7 @@ fn random_bits_in_a_list_of_a_million_entries() {
     let mut random = Sequence(0x9e37_79b9_7f4a_7c15);
     let (mut told, mut true_answers) = (0, 0);
     for flip in 0..4_000 {
-        // Every other one is for a digest next to a listed one.
+        // Every second query is for a digest next to a listed one.
         let queries: Vec<_> = (0..60)
             .map(|number| {
                 let mut bytes = digests[random.below(digests.len())];
@@ -333,14 +333,14 @@ fn random_bits_in_a_list_of_a_million_entries() {
     );
 }
 
-/// A file that somebody overwrites in place, as `curl -o`, `scp` and `cp` do, with one authentic
-/// list and another in turn, and truncates in between.
+/// Somebody overwrites a file in place, as `curl -o`, `scp` and `cp` do. The file gets one
+/// authentic list and another in turn, and is truncated in between.
 #[test]
 fn a_writer_in_place_beside_a_million_reads() {
     const READS: usize = 1_000_000;
     let node = Node::trusting(&keyset(&[1, 2], 1));
-    // Of the same size, with nothing in common; digests of even numbers in the first, of odd ones
-    // in the second.
+    // Two lists of the same size with nothing in common: digests with even numbers in the first,
+    // with odd numbers in the second.
     let numbered = |first: u64| {
         (0..200)
             .map(|number| digest(2 * number + first).to_string())
@@ -359,7 +359,7 @@ fn a_writer_in_place_beside_a_million_reads() {
     assert_eq!(lists[0].len(), lists[1].len());
     let path = node.room.path("written.lst");
     std::fs::write(&path, &lists[0]).unwrap();
-    // One in ten is banned by one list or the other.
+    // One digest in ten is banned by one of the lists.
     let digests: Vec<_> = (0..2_000).map(digest).collect();
     let stop = AtomicBool::new(false);
     let mut counts = [0; 5];
@@ -376,7 +376,7 @@ fn a_writer_in_place_beside_a_million_reads() {
                 list.chunks(piece)
                     .enumerate()
                     .for_each(|(at, bytes)| file.write_all_at(bytes, (at * piece) as u64).unwrap());
-                // It pauses, or nobody would ever read a whole list.
+                // The writer pauses; otherwise no reader would ever see a whole list.
                 (0..random.below(20_000)).for_each(|_| std::hint::spin_loop());
             }
         });
@@ -411,6 +411,6 @@ fn a_writer_in_place_beside_a_million_reads() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    // Errors, and right answers by each list, of both kinds.
+    // There were errors, and right answers from each list, both banned and not banned.
     assert!(counts.iter().all(|count| *count > 1_000), "{counts:?}");
 }

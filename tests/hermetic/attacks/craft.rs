@@ -1,21 +1,22 @@
-//! Signs lists that no builder makes.
+//! Makes lists that no builder makes, for tests of signed mistakes.
 //!
-//! A list is taken apart, changed, and every hash corrected again, from the leaves up to the head:
-//! the remaining fault was signed by mistake, or by whoever stole the key. The layout is written
-//! down here a second time, from the documents of `banlist::tree` and `banlist::head`.
+//! A list is taken apart and changed, and every hash is computed again, from the leaves up to the
+//! head. Only the intended fault remains; somebody signed it by mistake, or stole the key. The
+//! layout is written down here a second time, from the documentation of `banlist::tree` and
+//! `banlist::head`.
 
 use embargo::banlist::head::HEAD_SIZE;
 use embargo::lineage::digest::Digest;
 
 use super::node::{text, with_head};
 
-/// Bytes of a node.
+/// The size of a node in bytes.
 pub(super) const NODE: usize = 1_024;
-/// Bytes before a node's records.
+/// How many bytes come before a node's records.
 pub(super) const HEADER: usize = 24;
-/// Bytes of a leaf's record.
+/// The size of a leaf's record in bytes.
 pub(super) const LEAF: usize = 40;
-/// Bytes of an inner node's record: a child's hash, and its first digest.
+/// The size of an inner node's record in bytes: a child's hash, and the child's first digest.
 pub(super) const INNER: usize = 64;
 
 const PER_LEAF: usize = 25;
@@ -33,7 +34,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Takes a sound list apart.
+    /// Takes a valid list apart.
     pub(super) fn of(list: &[u8]) -> Self {
         let text = text(list);
         let entries: usize = field(&text, "entries: ")
@@ -62,8 +63,9 @@ impl Parts {
         }
     }
 
-    /// The same list with these digests, in ascending order, in place of its own: all stand for
-    /// what its first digest stands for. Levels, fences and counts match the number of digests.
+    /// The same list with these digests in place of its own, in ascending order. Each digest stands
+    /// for what the first digest of the list stood for. Levels, fences and counts match the number
+    /// of digests.
     pub(super) fn filled(mut self, digests: &[[u8; 32]]) -> Self {
         let first = self.levels[0][0][HEADER + 32..HEADER + LEAF].to_vec();
         let leaves = digests.chunks(PER_LEAF).enumerate();
@@ -126,7 +128,7 @@ impl Parts {
         self.text = self.text.replace(&line, &format!("{name}{value}\n"));
     }
 
-    /// The leaf, and the place in it, that has this digest.
+    /// The leaf that has this digest, and the position in that leaf.
     pub(super) fn place_of(&self, digest: &str) -> (usize, usize) {
         let digest = Digest::parse(digest).unwrap();
         let places =
@@ -139,7 +141,7 @@ impl Parts {
             .unwrap()
     }
 
-    /// The list with every hash computed from its parts, unsigned. Fences stay as they are.
+    /// The list, unsigned, with every hash computed from its parts. Fences stay as they are.
     pub(super) fn sealed(mut self) -> Vec<u8> {
         for level in 1..self.levels.len() {
             let (below, above) = self.levels.split_at_mut(level);
