@@ -155,7 +155,7 @@ impl fmt::Display for UsageError {
 
 impl Error for UsageError {}
 
-/// Why there is no answer.
+/// Why a question has no answer.
 #[derive(Debug)]
 enum CheckError {
     /// The settings cannot be used. The lines say what break-glass still does.
@@ -185,7 +185,7 @@ impl fmt::Display for CheckError {
 }
 
 impl CheckError {
-    /// What to print in place of an answer.
+    /// The text to print in place of an answer.
     fn no_answer(&self) -> NoAnswer<'_> {
         let (faults, notes): (&[_], &[_]) = match self {
             Self::Settings(_, notes) => (&[], notes),
@@ -303,7 +303,7 @@ pub struct NoAnswer<'a> {
     pub outcome: Outcome,
 }
 
-/// Prints why there is no answer, and returns the exit status.
+/// Prints the error in place of an answer, and returns the exit status.
 #[must_use]
 pub fn fail(word: &str, none: &NoAnswer<'_>, form: Form) -> Exit {
     warn(none.faults);

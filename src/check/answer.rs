@@ -84,7 +84,7 @@ impl Outcome {
     }
 }
 
-/// The whole answer.
+/// The answer to one question.
 #[derive(Debug, Serialize)]
 pub struct Answer {
     /// The name that was asked about.

@@ -1,4 +1,4 @@
-//! Adds bans and exceptions for an image to a list's source.
+//! Implements `embargoctl ban` and `except`: adds bans and exceptions to a list's source.
 //!
 //! `embargoctl ban` adds a `[[ban]]` with an image's digests to `bans.toml`. `embargoctl except`
 //! adds an exception to an existing ban. In: an image as [`ImageArgs`] takes it, and the options of
@@ -171,7 +171,7 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     ))
 }
 
-/// Adds an exception, and returns the text to print.
+/// Runs `embargoctl except`, and returns the text to print.
 ///
 /// # Errors
 /// [`CtlError`]. The source file is then unchanged.
@@ -198,7 +198,7 @@ pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> 
     ))
 }
 
-/// What a ban of the images matches, each digest once.
+/// The matches of a ban of these images, with each digest once.
 fn matches(found: &Images, kind: MatchKind, word: &str) -> Result<Vec<NewMatch>, BanError> {
     let mut matches: Vec<NewMatch> = Vec::new();
     for image in &found.images {
@@ -232,14 +232,15 @@ fn add(
                 name,
                 platform,
             }),
-            // An index, or layers that two platforms share, belong to no single platform.
+            // A digest that several platforms share, such as that of an index, is stored without a
+            // platform.
             Some(known) if known.platform != platform => known.platform = None,
             Some(_) => {}
         }
     }
 }
 
-/// Adds the images' own layers; `here` are the images of this machine.
+/// Adds matches for the images' own layers. `here` are the images on this machine.
 fn add_layers(
     matches: &mut Vec<NewMatch>,
     found: &Images,
@@ -258,10 +259,10 @@ fn add_layers(
     Ok(())
 }
 
-/// The layers that are the image's own: those above the last layer that an image which is not built
-/// on it also has. Where no such image has any of its layers, nobody can say which of them came
-/// with its own base, and only the top one is taken: to ban a layer of a base's base would ban that
-/// base.
+/// The image's own layers: those that did not come with the image's own base. They are the layers
+/// above the last one that also occurs in another image, where images that are built on this image
+/// are ignored. If no other image has any of the layers, the boundary is unknown. Then only the top
+/// layer is returned: banning a layer of the image's own base would ban that base.
 fn own_layers(
     image: &FoundImage,
     here: &[FoundImage],
@@ -338,7 +339,7 @@ fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest
     }
 }
 
-/// Refuses an end that is in the past: what ends then would never hold.
+/// Refuses an end that is in the past: such a ban or exception would never hold.
 fn to_come(option: &'static str, end: When, now: Timestamp) -> Result<(), BanError> {
     let end = end.from(now);
     if end > now {
@@ -357,7 +358,7 @@ fn exceptions(
     let mut named = BTreeSet::new();
     for image in &found.images {
         match kind {
-            // The image ID is enough: each engine knows it, and it belongs to one platform.
+            // The image ID is enough: every engine knows it, and it identifies one platform.
             MatchKind::Image => named.insert(
                 image
                     .image_id
@@ -380,7 +381,7 @@ fn exceptions(
     Ok(named.into_iter().map(exception).collect())
 }
 
-/// A source on the disk.
+/// The source file.
 struct Text {
     path: PathBuf,
     mode: u32,
@@ -388,9 +389,9 @@ struct Text {
 }
 
 impl Text {
-    /// The text of the source; empty when there is none.
+    /// Reads the source. The text is empty if the file is missing.
     fn load(path: &Path) -> Result<Self, CtlError> {
-        // The target of a link is replaced, not the link.
+        // If the path is a symbolic link, its target is replaced, not the link.
         let path = replace::target(path);
         let mode = fs::metadata(&path).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
         match file::read_text(&path, MAX_SOURCE, Guard::Any) {
@@ -404,7 +405,7 @@ impl Text {
         }
     }
 
-    /// Replaces it by a text that makes a list.
+    /// Replaces the file, after a check that the new text is a valid source.
     fn replace(&self, text: &str) -> Result<(), CtlError> {
         let directory = self.path.parent().unwrap_or(Path::new(""));
         let open = |name: &Path| file::read(&directory.join(name), MAX_DIGESTS, Guard::Any);

@@ -109,7 +109,7 @@ impl ImageArgs {
         self.of_platform(found)
     }
 
-    /// The engines' stores on this machine.
+    /// Opens the engines' stores on this machine.
     #[must_use]
     pub fn stores(&self, paths: &Paths) -> Stores {
         self.engines.stores(paths)

@@ -65,7 +65,7 @@ pub struct Surveyed {
     pub draft: Judged,
     /// The verdict of the list in force.
     pub in_force: Judgement,
-    /// Whether it is the pause container of a running pod.
+    /// Whether this is the pause container of a running pod.
     pub is_pause: bool,
     /// Whether root or the caller controls the container. A container that another user controls is
     /// shown, but does not count.

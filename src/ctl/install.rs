@@ -85,7 +85,7 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
 /// returns the text to print.
 ///
 /// # Errors
-/// As [`run`].
+/// The same as [`run`].
 pub fn install(
     staged: &Path,
     node: &NodeState<'_>,
@@ -115,7 +115,7 @@ pub fn install(
 struct Outcome {
     /// The first line of the text. The system log gets this line.
     title: String,
-    /// The whole text.
+    /// The whole text to print.
     text: String,
     /// Whether the installation changed anything.
     is_new: bool,
@@ -161,7 +161,7 @@ fn put_in_force(
 /// staged file itself, and takes no lock: no file is created anywhere.
 ///
 /// # Errors
-/// As [`run`].
+/// The same as [`run`].
 pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;

@@ -89,7 +89,7 @@ pub struct KeygenArgs {
 /// Parses a time from the command line.
 ///
 /// # Errors
-/// What it should be.
+/// A text that says what is expected.
 pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("expected YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD")
 }
@@ -97,7 +97,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
 /// Parses a time span from the command line, in seconds.
 ///
 /// # Errors
-/// What it should be.
+/// A text that says what is expected.
 pub(super) fn span(text: &str) -> Result<u64, &'static str> {
     clock::duration(text)
         .filter(|span| *span > 0)

@@ -96,7 +96,7 @@ pub struct Subject<'a> {
     pub what: What,
     /// The file that contains it.
     pub file: &'a Path,
-    /// The text that is signed.
+    /// The exact text that is signed.
     pub text: &'a str,
     /// The signatures that it has already.
     pub signatures: &'a [Signature],
@@ -105,7 +105,7 @@ pub struct Subject<'a> {
 /// Why a list or a keyset was not signed.
 #[derive(Debug)]
 pub enum SigningError {
-    /// There is no room for another signature.
+    /// The list or keyset has no room for another signature.
     Full(PathBuf),
     /// The file holds no usable signature.
     Unusable(PathBuf, NoSignature),

@@ -1,4 +1,4 @@
-//! Adds an entry to a list's source and changes nothing else in it.
+//! Adds a ban or an exception to the text of a list's source, and changes nothing else in it.
 //!
 //! In: the text of a `bans.toml` that people maintain, and a ban or exceptions. Out: the same text
 //! with the new entry. Comments, order and spacing of the rest are kept. Pure. Not checked here:
@@ -235,7 +235,7 @@ fn patch_entry(patch: &Patch) -> Table {
     entry
 }
 
-/// A table with an empty line before it.
+/// A TOML table with an empty line before it.
 fn paragraph() -> Table {
     let mut table = Table::new();
     table.decor_mut().set_prefix("\n");

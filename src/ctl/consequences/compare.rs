@@ -1,4 +1,4 @@
-//! Checks a new list, and compares it with the one in force on this node.
+//! Checks a new list, and compares it with the list in force on this node.
 //!
 //! In: the new list, and the node's own lists (the list in force and its second copy). Out: what
 //! changes, and those of the node's lists that are undamaged. Every byte of the new list is
@@ -26,13 +26,13 @@ use crate::sys::file::{self, FileError, Guard};
 /// The new list. Its head is authentic, unless the list is a draft that is only examined.
 #[derive(Clone, Copy)]
 pub struct New<'a> {
-    /// The whole list.
+    /// A reader of the list's file.
     pub list: &'a Reader<'a, File>,
-    /// Its head.
+    /// The list's head.
     pub head: &'a Head,
     /// The SHA-256 of the head's text.
     pub digest: Digest,
-    /// How many list keys signed it.
+    /// How many list keys signed the list.
     pub good: usize,
 }
 

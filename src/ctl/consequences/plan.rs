@@ -95,7 +95,7 @@ impl Plan {
         }
     }
 
-    /// Whether the list is in force already, and only its second copy is missing.
+    /// Whether the list is in force already, and only its second copy has to be written.
     pub fn only_copies(&self) -> bool {
         !self.puts() && self.steps.iter().any(|step| matches!(step, Step::Copy(_)))
     }

@@ -1,4 +1,4 @@
-//! Merges the signatures of a list in force with those of the same list staged again.
+//! Merges the signatures of the list in force with those of the same list, staged again.
 //!
 //! In: the heads of both files, which have the same signed text. Anybody may have written the key
 //! names and the signatures of unknown keys in them. Out: a head block with the signatures of both

@@ -29,7 +29,7 @@ pub enum ImpactError {
         later: usize,
         /// How many containers are running.
         running: usize,
-        /// The node's limit, in percent.
+        /// The node's limit (`max_impact`), in percent of the running containers.
         limit: u8,
         /// The names of the first few refused containers, for the message.
         called: Vec<String>,

@@ -22,7 +22,7 @@ use crate::sys::replace::{self, Draft, WriteError};
 /// Also removes temporary files of killed installations.
 ///
 /// # Errors
-/// Errors in writing.
+/// [`CtlError`] when a file cannot be written.
 pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
     for path in [&paths.list, &paths.copy, &paths.floor] {
         replace::sweep(path)?;
@@ -39,7 +39,7 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
 /// Writes another head block into the copy: the same text, with more signatures.
 ///
 /// # Errors
-/// Errors in writing.
+/// [`CtlError`] when a file cannot be written.
 pub(super) fn sign(draft: &Draft, head: &[u8; HEAD_SIZE], paths: &Paths) -> Result<(), CtlError> {
     draft
         .file()
@@ -47,10 +47,10 @@ pub(super) fn sign(draft: &Draft, head: &[u8; HEAD_SIZE], paths: &Paths) -> Resu
         .map_err(|fault| WriteError::new(&paths.list, fault).into())
 }
 
-/// Carries out the steps of a plan with the copy that was checked.
+/// Carries out the steps of a plan, with the checked copy of the list.
 ///
 /// # Errors
-/// Errors in writing.
+/// [`CtlError`] when a file cannot be written.
 pub(super) fn carry_out(
     steps: &[Step],
     draft: Draft,

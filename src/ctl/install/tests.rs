@@ -1,4 +1,4 @@
-//! Tests what `install` does to a node, and what it prevents.
+//! Tests what `install` changes on a node, and which lists it refuses.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -14,7 +14,8 @@ use crate::banlist::store::{Bans, ListAnswer, Query, Rules, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};
 
-/// A node with keys 1, 2 and 3. One signs a list; two sign one that lifts a ban.
+/// A node whose keyset has the keys 1, 2 and 3. One signature is enough for a list, and two are
+/// needed to lift a ban.
 struct Node {
     directory: tempfile::TempDir,
     paths: Paths,
@@ -57,7 +58,8 @@ impl Node {
         }
     }
 
-    /// The outcome; for a failure the line and the hint, with the directory cut out.
+    /// Installs a list. Returns the output, or the error with its hint, without the directory's
+    /// path.
     fn attempt(&self, staged: &Path, dry_run: bool) -> Result<String, String> {
         let node = self.at(ISSUED.plus(60));
         let done = if dry_run {
@@ -100,8 +102,8 @@ impl Node {
     }
 }
 
-/// A list of this version that bans `digest(1)`, everything that those before it ban, and one thing
-/// more.
+/// A list with this version. It bans `digest(1)`, and each version bans one image more than the
+/// version before.
 fn version(version: u64) -> Vec<u8> {
     signed(version, &[1])
 }
@@ -159,7 +161,8 @@ fn a_list_is_put_in_force_twice_and_the_floor_rises() {
         file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(),
         third
     );
-    // Two files, not one under two names: damage to one leaves the other.
+    // The copies are two files, not two names of one file, so damage to one leaves the other
+    // intact.
     assert_ne!(
         fs::metadata(&node.paths.list).unwrap().ino(),
         fs::metadata(&node.paths.copy).unwrap().ino()
@@ -190,7 +193,7 @@ fn the_same_list_again_changes_nothing() {
         "already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\n"
     );
     assert_eq!(inodes(), before);
-    // The same list with another signature is put in both places.
+    // The same list with one more signature is written to both places.
     assert!(
         node.install(&signed(2, &[1, 2]))
             .unwrap()
@@ -242,7 +245,8 @@ fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
     }
 }
 
-/// A node from an earlier version of the program has the list before, and a floor that names it.
+/// An earlier version of this program kept the previous list in place of a second copy, and the
+/// floor named it.
 #[test]
 fn a_node_of_the_old_layout_is_healed_by_any_installation() {
     for next in [version(2), version(3)] {
@@ -310,7 +314,7 @@ fn a_dry_run_says_each_step_and_writes_nothing() {
         (node.known().version, (node.names(), node.floor())),
         (1, before)
     );
-    // What would be refused is refused now.
+    // A dry run refuses what an installation would refuse.
     assert!(
         node.attempt(&node.staged(&without_images(2, &[1])), true)
             .unwrap_err()
@@ -340,7 +344,7 @@ fn what_cannot_be_read_is_no_all_clear() {
             "{}",
             told.text
         );
-        // The list is still installed, and the output is the same.
+        // An installation succeeds all the same, and prints the same warning.
         assert!(
             node.install(&version(1))
                 .unwrap()
@@ -356,7 +360,7 @@ fn what_cannot_be_read_is_no_all_clear() {
     );
 }
 
-/// A list of this version that bans `digest(1)` alone.
+/// A list with this version that only bans `digest(1)`.
 fn without_images(version: u64, seeds: &[u8]) -> Vec<u8> {
     list(&source(&[("base", digest(1))]), &terms(version), seeds)
 }
@@ -366,7 +370,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     let state = "/node/var/lib/embargo";
-    // A key that signs twice, an unknown key and a bad signature do not count.
+    // A second signature by the same key does not count, nor does one by an unknown key.
     for seeds in [&[1][..], &[1, 1], &[1, 9]] {
         let fault = node.install(&without_images(2, seeds)).unwrap_err();
         let (line, hint) = fault.split_once(" / ").unwrap();
@@ -385,7 +389,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
         "installed version 2 for bans.example.com/prod: 1 ban, 1 digest\n\
          lifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"
     );
-    // And a ban that is only weakened.
+    // Weakening a ban needs as many signatures as removing it.
     let weaker = |seeds| {
         let mut weaker = source(&[("base", digest(1))]);
         weaker.bans[0].action = crate::banlist::record::Action::Warn;
@@ -413,24 +417,25 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
     let fault = node.install(&version(3)).unwrap_err();
     let line = "cannot install \"/staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
     assert_eq!(fault.split_once(" / ").unwrap().0, line);
-    // The list that it had can be put back as it was.
+    // The lost list can be installed again with one signature.
     assert_eq!(
         node.install(&version(2)).unwrap(),
         "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n\
          its second copy was not usable: cannot use \"/node/var/lib/embargo/banlist.copy.lst\": not a ban list: it has no head\n"
     );
     node.install(&version(3)).unwrap();
-    // Enough signatures need no comparison.
+    // With enough signatures to lift a ban, no comparison is needed.
     lost().install(&signed(3, &[1, 2])).unwrap();
 }
 
-/// The list before the one in force may lack the ban that a new one lifts: one stolen key and torn
-/// files would be enough.
+/// When the newest list is lost, a comparison with an older list is not enough: the older list may
+/// lack the ban that a new list lifts. Otherwise one stolen key and damaged files would be enough
+/// to lift it.
 #[test]
 fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
     let mut corrupt = version(2);
     corrupt[HEAD_SIZE + 100] ^= 1;
-    // The bans of version 1, and more.
+    // The bans of version 1 and one more, but not the ban that version 2 added.
     let images = [
         ("base", digest(1)),
         ("image", digest(1_001)),
@@ -471,7 +476,8 @@ fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
             ),
             "{planned}"
         );
-        // The list that it had can be put back as it was, and is compared with again.
+        // The lost list can be installed again with one signature. The next list is compared with
+        // it.
         node.install(&version(2)).unwrap();
         let fault = node.install(&as_the_first(&[1])).unwrap_err();
         assert!(
@@ -484,7 +490,7 @@ fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
     }
 }
 
-/// The second copy is the list in force, and can be compared with.
+/// When the first copy is lost, a new list is compared with the second copy.
 #[test]
 fn where_the_first_copy_is_lost_the_second_is_the_measure() {
     for lose in [None, Some(&b"torn"[..])] {
@@ -541,7 +547,7 @@ fn nothing_is_installed_over_what_cannot_be_looked_at() {
     );
 }
 
-/// Whoever has the staged file under another name can no longer change anything.
+/// The installed list is a copy, so whoever holds a hard link to the staged file cannot change it.
 #[test]
 fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
     let node = Node::new();
@@ -569,7 +575,7 @@ fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
 fn a_list_may_not_be_older_than_one_in_force_that_the_floor_does_not_have_yet() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
-    // Put there by hand, with the signatures that this needs.
+    // The list was put in place by hand, with enough signatures for that.
     replace(&node.paths.list, 0o644, &signed(5, &[1, 2])).unwrap();
     let fault = node.install(&version(4)).unwrap_err();
     assert!(
@@ -640,7 +646,7 @@ fn every_installation_and_every_refusal_is_told_to_the_system_log() {
     );
     let facts = "\nEMBARGO_BANS=1\nEMBARGO_DIGESTS=2\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=0\nEMBARGO_RUNNING=0\nEMBARGO_SIGNER=key-1\n";
     assert!(record.ends_with(facts), "{record}");
-    // Installing it again is not news.
+    // Installing the same list again is not reported.
     assert_eq!(told(&version(1)), "");
     let record = told(&without_images(2, &[3]));
     assert!(
@@ -659,7 +665,7 @@ fn every_installation_and_every_refusal_is_told_to_the_system_log() {
         record.ends_with("\nEMBARGO_LIFTED=BAN-1\nEMBARGO_SIGNER=key-3\n"),
         "{record}"
     );
-    // The record of a list that nobody signed has no fields from it.
+    // The record about a list without signatures has no fields from this list.
     let record = told(&signed(3, &[]));
     assert!(record.ends_with("EMBARGO_EVENT=list-refused\n"), "{record}");
     assert!(told(&signed(3, &[1, 2])).contains("; signed by key-1, key-2\n"));
@@ -794,7 +800,7 @@ fn only_a_regular_file_is_installed() {
 #[test]
 fn an_installation_cut_short_is_finished_by_the_next() {
     let (first, second, third) = (version(1), version(2), version(3));
-    // Interrupted after each step of installing the second list over the first.
+    // The installation of the second list is interrupted after each of its steps.
     for step in 1..=4 {
         let cut_short = || {
             let node = Node::new();
@@ -824,7 +830,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             if step >= 4 {
                 replace(&node.paths.list, 0o644, &second).unwrap();
             }
-            // Until then the node has the old list or the new one.
+            // Before the next installation, the node has either the old list or the new one.
             assert_eq!(
                 node.known().version,
                 if step >= 4 { 2 } else { 1 },
@@ -832,7 +838,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             );
             node
         };
-        // Whichever copy is then lost, the other answers, and never the older one for the newer.
+        // If either copy is lost after the interruption, the other copy is used.
         for (place, answers) in [(0, [1, 1, 2, 2]), (1, [1, 1, 1, 2])] {
             let node = cut_short();
             replace([&node.paths.list, &node.paths.copy][place], 0o644, b"torn").unwrap();
@@ -865,8 +871,8 @@ fn an_installation_cut_short_is_finished_by_the_next() {
         );
         fs::remove_file(&node.paths.list).unwrap();
         assert_eq!(node.known().version, 2, "step {step}");
-        // Or the next list is a different one; also interrupted, after each of its steps, with
-        // either copy lost by then.
+        // The next installation may also be of a third list. It is interrupted too, after each of
+        // its steps, and one of the copies is lost before it starts.
         for (cut, lost) in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)] {
             let node = cut_short();
             if lost == 1 && step < 4 {
@@ -990,7 +996,7 @@ fn a_later_keyset_starts_the_time_floor_again_as_it_does_the_versions() {
         ..terms(900)
     };
     let staged = node.staged(&list(&source(&[("base", digest(1))]), &far, &[1]));
-    // The clock was far ahead when a thief's list came.
+    // A thief's list is installed while the node's clock is far ahead.
     install(&staged, &node.at(far.issued), None).unwrap();
     node.install(&version(901)).unwrap();
     assert_eq!(node.floor().issued, far.issued);
@@ -1033,11 +1039,11 @@ fn a_clock_that_was_never_set_judges_nothing() {
     ] {
         super::dry_run(&staged, &node.at(now)).unwrap();
     }
-    // A clock that was set and is behind a list installed before: the list is right.
+    // If the clock is behind the list in force, the clock is wrong, and a new list is accepted.
     node.install(&version(1)).unwrap();
     let staged = node.staged(&version(2));
     super::dry_run(&staged, &node.at(Timestamp::parse("2026-11-02").unwrap())).unwrap();
-    // But no list is newer than its keyset is ever old.
+    // No list may be issued after its keyset expires, whatever the clock says.
     let expires = keyset(&[1], 1).expires;
     let fault = "cannot install \"/staged.lst\": it is issued at 2028-11-19T14:00:01Z, after the keyset expires, and the clock of this node cannot be trusted";
     for clock in ["1970-01-01", "2026-11-02"] {
@@ -1135,7 +1141,7 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
             (before, vec![one.clone(), two.clone()])
         );
     }
-    // More are added to those that are there; also by a key that this node does not know yet.
+    // New signatures are added to the present ones, even by a key that this node does not know yet.
     assert!(
         node.install(&with(std::slice::from_ref(&three)))
             .unwrap()
@@ -1150,7 +1156,7 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
         in_force().signatures,
         [one.clone(), two.clone(), three.clone(), nine.clone()]
     );
-    // As many made-up ones as fit keep neither kind out.
+    // Forged signatures, as many as fit, replace neither the good ones nor those of unknown keys.
     let made_up = |at: u8| Signature {
         name: "x".to_owned(),
         id: [0, 0, 0, at],

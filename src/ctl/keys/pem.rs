@@ -14,7 +14,7 @@ pub fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
     base64::decode(&body.split_ascii_whitespace().collect::<String>())
 }
 
-/// A PEM block of `der`, labelled `label`.
+/// Encodes `der` as a PEM block with this label.
 #[must_use]
 pub fn encode(der: &[u8], label: &str) -> String {
     let mut text = format!("-----BEGIN {label}-----\n");

@@ -1,4 +1,4 @@
-//! Implements `embargoctl keyset next`: makes the keyset that follows another.
+//! Implements `embargoctl keyset next`: makes the keyset that follows a given one.
 //!
 //! In: a keyset, and the keys to add and to remove. Out: the next keyset, still unsigned, and whose
 //! signatures it needs. The signatures of the old keyset are not checked here: whoever signs the

@@ -1,4 +1,4 @@
-//! Implements `embargoctl list diff`: compares what two lists ban.
+//! Implements `embargoctl list diff`: compares the bans of two lists.
 //!
 //! In: two lists (hostile), signed or not. The reader is somebody who reviews a draft before
 //! signing it. Every byte of both lists is checked against the list's head. Out: what happened to
@@ -52,7 +52,7 @@ pub struct Args {
     new: PathBuf,
 }
 
-/// Compares two lists.
+/// Runs the command.
 pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
     told(args, paths, Timestamp::now())
 }

@@ -57,7 +57,8 @@ impl fmt::Display for RebuildError {
 
 impl std::error::Error for RebuildError {}
 
-/// Confirms that the list whose head is `head` was made from the source at `path`.
+/// Checks that the list with this head was made from the source at `path`, and returns a line that
+/// says so.
 ///
 /// # Errors
 /// [`AuthoringError::Rebuild`], and the errors of compiling the source.

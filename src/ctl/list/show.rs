@@ -145,7 +145,7 @@ impl From<crate::banlist::head::Entries> for Counts {
     }
 }
 
-/// Shows a list.
+/// Runs the command.
 pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     let (file, size, claim) = open(&args.list)?;
     let bans = check(

@@ -15,7 +15,7 @@ fn bytes(desk: &Desk, name: &str) -> Vec<u8> {
     file::read(Path::new(&desk.path(name)), 1 << 20, Guard::Any).unwrap()
 }
 
-/// The names of all files in the directory.
+/// The names of all files in the test's directory.
 fn names(desk: &Desk) -> Vec<String> {
     let entries = std::fs::read_dir(desk.path("")).unwrap();
     let mut names: Vec<_> = entries

@@ -65,19 +65,19 @@ macro_rules! codes {
 codes! {
     /// A part of the source cannot be parsed, so no list can be built.
     Unreadable "unreadable" Error,
-    /// An ID occurs twice.
+    /// Two bans have the same ID.
     IdTwice "id-twice" Error,
     /// A ban has no match.
     NoMatch "no-match" Error,
     /// A file of digests is empty.
     NoDigest "no-digest" Error,
-    /// A digest occurs twice in a ban, as the same kind and under the same name.
+    /// A digest occurs twice in a ban, with the same kind and the same name.
     DigestTwice "digest-twice" Error,
     /// An exception has no end.
     EndlessException "endless-exception" Error,
     /// A ban lapses before it takes effect.
     LapsesFirst "lapses-first" Error,
-    /// The digest of an empty layer, which countless images have.
+    /// A digest is that of an empty layer, which countless images have.
     EmptyLayer "empty-layer" Error,
     /// A digest is that of zero bytes.
     EmptyDigest "empty-digest" Error,
@@ -87,7 +87,7 @@ codes! {
     WrongKind "wrong-kind" Error,
     /// The exceptions of a ban cover everything that the ban matches.
     CoversBan "covers-ban" Error,
-    /// A layer that cures a ban is in the banned image itself.
+    /// A cure's layer is in the banned image itself, so the ban never refuses anything.
     CureInBase "cure-in-base" Error,
     /// The successor has the name of a banned image.
     SuccessorSame "successor-same" Error,
@@ -99,7 +99,7 @@ codes! {
     ExceptionOver "exception-over" Warning,
     /// An exception covers nothing that the ban matches.
     ExceptionIdle "exception-idle" Warning,
-    /// An exception occurs twice in a ban.
+    /// A ban has the same exception twice.
     ExceptionTwice "exception-twice" Warning,
     /// An exception ends in more than a year.
     LongException "long-exception" Warning,

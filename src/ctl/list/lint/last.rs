@@ -13,11 +13,11 @@ use crate::sys::clock::Timestamp;
 /// The list that was published last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Last {
-    /// Its version.
+    /// The list's version.
     pub version: u64,
-    /// When it was issued.
+    /// The time when the list was issued.
     pub issued: Timestamp,
-    /// Its bans.
+    /// The list's bans.
     pub bans: Vec<Ban>,
 }
 

@@ -73,7 +73,7 @@ fn names(ban: &DraftBan) -> Vec<(&str, Option<Reference>)> {
     names.map(|name| (name, Reference::parse(name))).collect()
 }
 
-/// Names the other ban, for a message about `ban`.
+/// The name of the ban `other`, for a message about `ban`.
 fn by(ban: &DraftBan, other: &DraftBan) -> String {
     match &other.id {
         Some(id) if !std::ptr::eq(ban, other) => line::name(&id.value),

@@ -130,7 +130,7 @@ fn a_sound_ban_is_not_spoken_of() {
     assert_found(&sound, &here, &[]);
     assert_found(&sound, &Known::default(), &[]);
     assert_found("", &here, &[]);
-    // For a single layer, the chain ID is the diff ID.
+    // The chain ID of a single layer equals the layer's diff ID.
     assert_found(
         &format!("{HEAD}[[ban.match]]\nbase = \"<c a>\"\n[[ban.match]]\nlayer = \"<d a>\"\n"),
         &known(&[("one:1", "a")]),

@@ -103,9 +103,9 @@ enum Objection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Prediction {
-    /// Nothing in the draft refuses it.
+    /// It would start: no ban in effect refuses it.
     Starts,
-    /// The draft refuses it.
+    /// It would not start.
     Refused,
     /// Its lineage is not known, so neither is the verdict.
     Unknown,
