@@ -1,5 +1,5 @@
-//! Tests the real programs from an image to a ban to a verdict: `embargo check` goes by what
-//! `embargoctl` writes.
+//! Tests the whole way from an image to a ban to a verdict with the real programs: `embargo check`
+//! uses the list that `embargoctl` writes.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::room::Room;
 const BASE: &str = "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 const APP: &str = "sha256:4448f3d13a0677195694f44f664e86406aea51b99a178ffc41a37dae540cc32d";
 
-/// A room with an author's desk, and Docker's store in it.
+/// A room with the files of a list's author, and with Docker's store.
 struct Desk(Room);
 
 impl Desk {
@@ -25,7 +25,7 @@ impl Desk {
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docker-20.10-overlay2"),
             &store,
         );
-        // It belongs to the author, and the node's user trusts it when the author is root.
+        // The settings belong to the author. The node's user trusts them if the author is root.
         fs::remove_file(room.path("node/etc/embargo/config.toml")).unwrap();
         fs::write(
             room.path("node/etc/embargo/config.toml"),
@@ -50,7 +50,7 @@ impl Desk {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that does not read its input closes it.
+        // A command that does not read its input closes it, so writing may fail.
         drop(child.stdin.take().unwrap().write_all(input));
         child.wait_with_output().unwrap()
     }
@@ -62,7 +62,7 @@ impl Desk {
         text(&output.stdout)
     }
 
-    /// Signs the source as this version and installs it.
+    /// Signs the source as a list of this version, and installs it.
     fn publish(&self, version: u32) {
         self.done(&format!(
             "list build --origin bans.example.com/test --version {version} --out list.lst"
@@ -99,7 +99,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         if kind.is_dir() {
             copy(&from, &to);
         } else if kind.is_file() {
-            // Readable, whatever the mode of the original.
+            // The copy is readable, whatever the mode of the original is.
             fs::write(&to, fs::read(&from).unwrap()).unwrap();
         }
     }
@@ -164,7 +164,7 @@ fn a_ban_is_lifted_by_two_keys_and_not_by_one() {
     );
     assert_eq!(desk.check("web-1").0, Some(2));
 
-    // An exception lifts the ban for everything built on its image, too.
+    // An exception also covers everything that is built on its image.
     desk.done("except --ban BAN-2026-0007 --until 7d --reason moving app:1");
     build(2);
     let said = desk.done("list diff node/var/lib/embargo/banlist.lst list.lst");
@@ -250,7 +250,7 @@ fn check_says_what_it_cannot_tell_and_what_it_cannot_understand() {
         "{said}"
     );
     let (status, said) = desk.check("nothing-of-that-name");
-    // The test's user may not read which engines this machine has.
+    // The test's user may not be able to read where this machine's own engines are.
     assert_eq!(
         status,
         Some(if said.contains("could not be read") {

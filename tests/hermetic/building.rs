@@ -1,5 +1,6 @@
-//! Tests how the real `embargoctl` builds lists of many digests: the same bytes wherever they are
-//! built, a bar only where somebody sees it, nothing left of a build that is killed.
+//! Tests how the real `embargoctl` builds lists of many digests. The bytes are the same wherever
+//! the list is built, a progress bar is shown only at a terminal, and a killed build leaves nothing
+//! behind.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,10 +17,10 @@ const EMBARGOCTL: &str = env!("CARGO_BIN_EXE_embargoctl");
 const TERMS: &str =
     "--origin o --version 4 --issued 2026-11-20T14:00:00Z --expires 2062-11-20 --out l";
 
-/// Stops a build at the system call that a test names.
+/// A library that stops a build at a given system call.
 static HOLD: Library = Library::new("hold");
 
-/// A source of three bans in a directory, with this many digests in two files.
+/// Writes a source with three bans to a directory; two files hold this many digests.
 fn source(directory: &Path, digests: u64) {
     let ban = |id: &str, more: &str| {
         format!(
@@ -53,7 +54,7 @@ fn source(directory: &Path, digests: u64) {
     .unwrap();
 }
 
-/// A digest that nothing has; successive digests are in no order.
+/// A digest that no image has. The digests of successive numbers are not sorted.
 fn digest(number: u64) -> String {
     let mixed = |part: u64| {
         (number + 1)
@@ -116,7 +117,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
             "TZ",
             "Pacific/Kiritimati",
         ),
-        // On one processor.
+        // With only one processor.
         (
             format!("exec taskset -c 0 {EMBARGOCTL} list build {TERMS}"),
             "LC_ALL",
@@ -136,7 +137,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
             "{line}"
         );
         assert!(fs::read(&built).unwrap() == list, "{line}");
-        // Either source verifies either list.
+        // Each source verifies the list that was built from the other one.
         done(&mut command(
             &desks[0],
             &format!(
@@ -148,7 +149,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
     }
 }
 
-/// Runs a command line at a terminal of this kind, and returns what was sent to it.
+/// Runs a command line at a terminal of this kind. Returns what the terminal received.
 fn at_terminal(directory: &Path, kind: &str, line: &str) -> String {
     let output = done(
         command(
@@ -165,7 +166,7 @@ fn at_terminal(directory: &Path, kind: &str, line: &str) -> String {
 fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     let directory = open_directory();
     source(directory.path(), 3_000);
-    // A write that takes so long that anybody would wonder.
+    // A write that takes so long that a person would wonder what happens.
     let line = format!(
         "LD_PRELOAD={} HOLD=pwrite64 HOLD_FOR=400000 exec {EMBARGOCTL} list build {TERMS}",
         HOLD.path().display()
@@ -175,7 +176,7 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     assert_eq!((result.lines().count(), piped.stderr), (3, Vec::new()));
     let shown = at_terminal(directory.path(), "xterm", &line);
     assert!(shown.contains("writing ["), "{shown:?}");
-    // No colour, no hidden cursor; the last bar is erased before the result.
+    // There is no colour and no hidden cursor, and the bar is erased before the result.
     assert!(
         !shown.contains("\u{1b}[?25l") && !shown.contains("\u{1b}[3"),
         "{shown:?}"
@@ -191,16 +192,16 @@ fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     );
 }
 
-/// Stands for the list before: a build replaces nothing but lists.
+/// Stands for the previous list: a build replaces no file that is not a list.
 const OLD: &[u8] = b"embargo/banlist-head/v1\nthe list before\n";
 
-/// A build that has stopped itself before it makes this system call for the first time.
+/// Starts a build that stops itself before its first system call of this name.
 #[allow(
     clippy::zombie_processes,
     reason = "it is waited for by its ID, which also tells that it stopped"
 )]
 fn held(directory: &Path, call: &str) -> Pid {
-    // If the tests run in the background, the signal may be ignored.
+    // A shell that runs the tests in the background may have set these signals to be ignored.
     let mut build = command(
         directory,
         &format!("exec env --default-signal=INT,TERM {EMBARGOCTL} list build {TERMS}"),
@@ -221,8 +222,8 @@ fn held(directory: &Path, call: &str) -> Pid {
     build
 }
 
-/// Whether it writes a file without a name; nothing is promised where the file system has no such
-/// files.
+/// Whether the build writes a file without a name. If the file system has no such files, nothing is
+/// promised.
 fn writes_without_a_name(build: Pid) -> bool {
     let open = fs::read_dir(format!("/proc/{build}/fd"))
         .unwrap()
@@ -238,7 +239,8 @@ fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() 
     source(&path, 3_000);
     fs::write(path.join("l"), OLD).unwrap();
     let before = names(&path);
-    // Nothing is written yet; everything is written; it is on the disk and about to get a name.
+    // Stops the build when nothing is written yet, when everything is written, and when the file is
+    // on the disk and about to get its name.
     for call in ["pwrite64", "fsync", "linkat"] {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
             let build = held(&path, call);
@@ -256,7 +258,7 @@ fn a_build_that_is_interrupted_or_killed_leaves_the_old_list_and_nothing_else() 
             }
         }
     }
-    // It is not the stop itself that keeps the old list.
+    // If the build is only stopped and then continued, it does replace the old list.
     let build = held(&path, "linkat");
     kill(build, Signal::SIGCONT).unwrap();
     assert_eq!(waitpid(build, None).unwrap(), WaitStatus::Exited(build, 0));

@@ -1,9 +1,10 @@
-//! Tests that the real `embargo exec-patch` does what was asked once, in the right containers, and
-//! reports truly how that ended.
+//! Tests that the real `embargo exec-patch` runs a command once, in the right containers, and
+//! reports correctly how each ended.
 //!
 //! It runs in a room, as a user without rights: the real `embargo` and `embargoctl`, a node's
-//! files, and a runtime that records what it gets and starts the command beside the container
-//! instead of in it. `integration/exec-patch*.bats` tests the same with a kernel and real runtimes.
+//! files, and a fake runtime. The fake runtime records each call, and starts the command outside
+//! the container instead of inside. `integration/exec-patch*.bats` tests the same with a kernel and
+//! real runtimes.
 
 mod calls;
 mod choosing;

@@ -1,4 +1,5 @@
-//! Tests what `embargo exec-patch` passes on, to whom, and that nothing else is passed on.
+//! Tests what `embargo exec-patch` passes to `embargoctl`, which program is called, and that other
+//! calls do not go there.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +10,7 @@ use crate::room::{LENIENT, Room, copy_program, write_program};
 
 const MISSING: &str = "hint: embargoctl does this: install it beside embargo\n";
 
-/// A room with an `embargo` of its own.
+/// A room with a copy of `embargo` in it.
 fn alone() -> (Room, PathBuf) {
     let room = Room::armed(LENIENT);
     let own = room.path("bin/embargo");
@@ -17,7 +18,7 @@ fn alone() -> (Room, PathBuf) {
     (room, own)
 }
 
-/// Whether `embargoctl` is installed on the test machine: then nothing is missing.
+/// Whether `embargoctl` is installed on the test machine. If so, it cannot be missing.
 fn is_installed() -> bool {
     [
         "/usr/local/sbin",
@@ -59,7 +60,7 @@ fn the_embargoctl_beside_it_gets_all_words_and_path_does_not_count() {
         call(&mut room.embargo_at(&own)),
         (expected.clone(), Some(3))
     );
-    // Through a link as well, whose own directory does not count.
+    // `embargo` may also be called through a link. The link's own directory does not count.
     let link = room.path("path/embargo");
     symlink(&own, &link).unwrap();
     assert_eq!(call(&mut room.embargo_at(&link)), (expected, Some(3)));
@@ -89,7 +90,8 @@ fn a_missing_embargoctl_is_one_line_and_a_hint_and_it_is_never_embargo_itself() 
     fs::hard_link(&own, room.path("bin/embargoctl")).unwrap();
     assert_eq!(says(), line);
     fs::remove_file(room.path("bin/embargoctl")).unwrap();
-    // A copy of embargo under that name looks for the real one, finds itself, and says so.
+    // A copy of embargo under the name `embargoctl` looks for the real `embargoctl`, finds only
+    // itself, and reports that.
     copy_program(&own, &room.path("bin/embargoctl"));
     assert_eq!(says(), line);
     write_program(&room.path("bin/embargoctl"), b"nonsense");

@@ -1,5 +1,5 @@
-//! Tests what the real `embargoctl list lint` finds in a source, with images in real OCI layouts
-//! and archives.
+//! Tests what the real `embargoctl list lint` finds in a list's source, with images in real OCI
+//! layouts and archives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use embargo::lineage::chain::Chain;
 use embargo::lineage::digest::{DiffId, Digest};
 use serde_json::{Value, json};
 
-/// A directory with an author's files, and no engine.
+/// A directory with the files of a list's author, without an engine.
 struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -36,7 +36,7 @@ impl Desk {
         command.output().unwrap()
     }
 
-    /// The exit status of `list lint` and its output, each stream.
+    /// The exit status, the output and the error output of `list lint`.
     fn lint(&self, words: &str) -> (Option<i32>, String, String) {
         let Output {
             status,
@@ -51,13 +51,13 @@ impl Desk {
     }
 }
 
-/// An OCI image layout that is being written (image-spec, image-layout.md).
+/// An OCI image layout (image-spec, image-layout.md) that a test writes.
 struct Layout {
     directory: PathBuf,
     entries: Vec<Value>,
 }
 
-/// A document of a layout.
+/// A document in a layout.
 #[derive(Clone)]
 struct Blob {
     digest: Digest,
@@ -91,7 +91,8 @@ impl Layout {
         }
     }
 
-    /// The manifest of an image of these layers. Each is the tar archive of one file of that name.
+    /// Writes the manifest of an image with these layers. Each layer is a tar archive with one file
+    /// of the layer's name.
     fn image(&self, layers: &str, architecture: &str, variable: &str) -> Blob {
         let layers: Vec<_> = layers
             .split(' ')
@@ -127,7 +128,7 @@ impl Layout {
         fs::write(self.directory.join("index.json"), index.to_string()).unwrap();
     }
 
-    /// An index of images, each with its architecture.
+    /// Writes an index of images, each with its architecture.
     fn index(&self, images: &[(&Blob, &str)]) -> Blob {
         let entry = |(blob, architecture): &(&Blob, &str)| {
             json!({
@@ -143,7 +144,7 @@ impl Layout {
     }
 }
 
-/// The layer of one file.
+/// A layer with one file.
 fn archive(name: &str) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -170,8 +171,8 @@ fn chain_id(layers: &str) -> Digest {
     .0
 }
 
-/// A layout of a base, an image that only sets a variable, one that is built on it, and one that is
-/// not.
+/// A layout with four images: a base, an image that only sets a variable, an image built on that,
+/// and an unrelated image.
 fn family(directory: PathBuf) -> Layout {
     let mut layout = Layout::new(directory);
     for (name, layers, variable) in [
@@ -268,7 +269,7 @@ fn an_archive_shows_which_platforms_are_left_out() {
             .map(|(image, architecture)| (image, *architecture)),
     );
     layout.tag("team/base:1", "index", &index);
-    // The image is never fetched.
+    // Removes the manifest of one image, as if that image had never been fetched.
     fs::remove_file(
         desk.path("layout/blobs/sha256")
             .join(images[2].0.digest.hex()),

@@ -1,13 +1,14 @@
-//! Tests that the real `embargo` does between a caller and a runtime what both expect of it.
+//! Tests that the real `embargo` works between a caller and a runtime as both expect.
 //!
-//! Hermetic: no network, no root, no engine. The runtime is a small C program that records what it
-//! is given. Each call runs under it alone and through Embargo, or is refused.
-//! `integration/POINTS.md` says which pitfall of runtime wrappers is tested where.
+//! Hermetic: no network, no root, no engine. The runtime is a small C program that records its
+//! arguments and environment. Each call either goes to this runtime both directly and through
+//! Embargo, or must be refused. `integration/POINTS.md` lists the pitfalls of runtime wrappers,
+//! with the test of each.
 
-// The lints are for the gate; a test runs programs, writes files and fails loudly.
+// These lints are for the gate. A test runs programs, writes files, and panics when it fails.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
 
-// Only where embargoctl is built.
+// These tests need embargoctl.
 #[cfg(feature = "ctl")]
 mod attacks;
 #[cfg(feature = "ctl")]

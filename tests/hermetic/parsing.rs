@@ -1,7 +1,7 @@
-//! Tests that exactly the calls that start a container are gated, however they are written.
+//! Tests that exactly the calls that start a container are gated, in every way of writing them.
 //!
-//! The node is armed and has no list, and no engine made the bundles: whatever is gated is refused,
-//! whatever is not reaches the runtime.
+//! The node is armed and has no list, and no engine made the bundles. So every call that is gated
+//! is refused, and every other call reaches the runtime.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 
 use crate::room::{Room, by_shell};
 
-/// Whatever is wrong with the list, the refusal is about the lineage.
+/// Settings under which a missing list refuses nothing, so that refusals are about the lineage.
 const STRICT: &str = "on_missing_list = \"admit\"\n";
 
 fn room() -> Room {
@@ -40,7 +40,7 @@ fn is_gated(lines: &[&str]) {
     }
 }
 
-/// Asserts that each line is gated for the bundle `expected`, which the refusal names.
+/// Asserts that each line is gated and that the refusal names the bundle `expected`.
 fn reads_bundle(room: &Room, lines: &[&str], expected: &str) {
     for line in lines {
         let said = room.refuses(words(line));
@@ -271,7 +271,7 @@ fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the
             (hint, Some(0)),
             "{typed:?}"
         );
-        // Anywhere else nothing is reported.
+        // Where standard error is no terminal, no hint is printed.
         room.passes(words(typed));
     }
 }
@@ -326,7 +326,7 @@ fn an_argv_of_no_element_passes() {
     let node =
         std::ffi::CString::new(format!("EMBARGO_ROOT={}", room.path("node").display())).unwrap();
     #[allow(unsafe_code)]
-    // SAFETY: only execve, with what was made before.
+    // SAFETY: the closure only calls execve, with values that were made before.
     unsafe {
         command.pre_exec(move || {
             let nothing: [&std::ffi::CStr; 0] = [];
@@ -373,7 +373,7 @@ fn run_and_restore_are_gated_as_create_is_and_nothing_else() {
 
 #[test]
 fn a_call_that_the_runtime_rejects_is_its_own_to_reject() {
-    // No bundle there, no container ID, two of them.
+    // The bundle does not exist; the container ID is missing; there are two IDs.
     starts_nothing(&[
         "create --bundle nowhere c1",
         "create --bundle b",

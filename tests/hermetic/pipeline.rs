@@ -1,5 +1,5 @@
-//! Tests what `embargo check` answers about images outside any engine, with a list and a keyset of
-//! the caller's.
+//! Tests the answers of `embargo check` about images outside any engine, with a list and a keyset
+//! that the caller names.
 
 use std::fs;
 use std::io::Write;
@@ -8,10 +8,10 @@ use std::process::Stdio;
 
 use crate::attacks::node::{Node, OTHER, keyset};
 
-/// The chain ID of the base that the images of the archives are built on.
+/// The chain ID of the base on which the archives' images are built.
 const BASE: &str = "sha256:c9f0ede05a46ccb285bd43d0e2849a1f6961d902d2091b9fd96a806b5bf3210c";
 
-/// An archive, in a place where the tests' user may read it.
+/// The path of an archive, copied to where the tests' user may read it.
 fn archive(node: &Node, name: &str) -> PathBuf {
     let (from, to) = (
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/archive"),
@@ -21,8 +21,8 @@ fn archive(node: &Node, name: &str) -> PathBuf {
     to
 }
 
-/// A machine without settings, list or keyset of its own, and with a list that bans this digest and
-/// its keyset in files.
+/// A machine without settings, list and keyset of its own. A list that bans this digest and the
+/// list's keyset are in files.
 fn machine(digest: &str) -> Node {
     let node = Node::trusting(&keyset(&[1], 1));
     let list = node.list(7).banning("base", &[digest]).by(&[1]);
@@ -33,7 +33,7 @@ fn machine(digest: &str) -> Node {
     node
 }
 
-/// Exit status and standard output and error of `check` with these arguments.
+/// The exit status, the output and the error output of `check` with these arguments.
 fn check(node: &Node, words: &[&str], input: &[u8]) -> (i32, String, String) {
     let mut command = node.room.embargo();
     let mut child = command
@@ -129,7 +129,8 @@ fn a_pipeline_without_an_engine_asks_about_its_image() {
     }
 }
 
-/// Such an argument is also a name with a tag, and was only looked for in the engines.
+/// Such an argument could also be an image's name with a tag. Once, it was only searched for in the
+/// engines.
 #[test]
 fn an_archive_that_is_missing_is_named_whether_or_not_engines_were_asked() {
     let node = machine(BASE);
@@ -157,7 +158,7 @@ fn an_archive_that_is_missing_is_named_whether_or_not_engines_were_asked() {
             (3, fault, &"unknown".into(), &word.into())
         );
     }
-    // A container is not a file.
+    // With `--container`, the argument never means a file.
     let (status, _, said) = check(&node, &["--container", "oci:nowhere"], b"");
     assert!(
         status == 4
@@ -201,7 +202,7 @@ fn a_list_that_nobody_vouches_for_tells_nothing() {
     );
     let ask = |words: &[&str]| check(&node, &[words, &[&word]].concat(), b"");
     assert_eq!(ask(&["--list", "list", "--keyset", "keyset"]).0, 0);
-    // Without either, the node's are used, and it has none.
+    // If neither is given, the node's own list and keyset are used, and this node has none.
     for words in [
         &[][..],
         &["--list", "list"],
@@ -224,7 +225,7 @@ fn a_list_that_nobody_vouches_for_tells_nothing() {
         fs::canonicalize(path).unwrap()
     );
     assert!(status == 3 && text.contains(&why), "{text}");
-    // A list is for images outside any engine; every other use is a mistake.
+    // A list may be given only for images outside any engine. For other questions it is an error.
     for words in [
         &["--list", "list", "app:1"][..],
         &["--keyset"],

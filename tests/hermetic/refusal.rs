@@ -1,4 +1,4 @@
-//! Tests that a refusal reaches the caller, and leaves nothing behind.
+//! Tests that a refusal reaches the caller, and that nothing is left behind.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::room::{LENIENT, Room};
 
-/// The refusal of the bundle `b` of a room, which no engine made.
+/// The refusal for the bundle `b` of a room, which no engine made.
 fn line(room: &Room) -> String {
     room.refuses(["create", "--bundle", "b", "c1"])
 }
@@ -17,7 +17,7 @@ fn room() -> Room {
     room
 }
 
-/// The calls that would start a container named c1, with a JSON log.
+/// A call that would start the container c1, with a JSON log at `log`.
 fn logged(room: &Room, log: &str) -> Command {
     let mut command = room.embargo();
     command.args([
@@ -33,8 +33,8 @@ fn logged(room: &Room, log: &str) -> Command {
     command
 }
 
-/// The records of a JSON log, each `(level, msg)`; every line must be a record with a time of
-/// RFC 3339.
+/// The records of a JSON log, each as `(level, msg)`. Every line must be a record with a time in
+/// RFC 3339 form.
 fn records(log: &str) -> Vec<(String, String)> {
     let record = |line: &str| {
         let record: serde_json::Value =
@@ -220,7 +220,7 @@ fn hostile_names_stay_on_one_line_of_valid_json() {
     }
 }
 
-/// Texts that engines take for another failure (docker: daemon/errors.go; podman:
+/// Texts by which engines recognise other failures (docker: daemon/errors.go; podman:
 /// libpod/oci_util.go; containerd: process/utils.go; CRI-O: runtime_oci.go).
 const MISLEADING: [&str; 10] = [
     "permission denied",

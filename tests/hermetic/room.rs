@@ -1,8 +1,8 @@
-//! Sets up the room in which a test runs.
+//! Sets up the *room* of a test: a directory with everything that the test needs.
 //!
-//! Each room is a directory with a node's files below it (`EMBARGO_ROOT`), a fake runtime that
-//! records what it is given, and bundles. The programs run as a user without rights, because root's
-//! calls would read the machine's own settings. Every room is removed after its test.
+//! A room has a node's files (`EMBARGO_ROOT`), a fake runtime that records its calls, and bundles.
+//! The programs run as a user without rights, because root's calls would read the machine's own
+//! settings. Every room is removed after its test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,20 +13,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The user that root becomes for a test.
+/// The user as whom the programs run if root runs the tests.
 pub(crate) const NOBODY: u32 = 65_534;
 
-/// Settings under which everything starts although nothing is known.
+/// Settings under which a container of unknown lineage starts, even without a list.
 pub(crate) const LENIENT: &str = "on_unknown_image = \"admit\"\non_missing_list = \"admit\"\n";
 
 /// A directory for one test.
 pub(crate) struct Room {
     directory: tempfile::TempDir,
-    /// The fake runtime.
+    /// The path of the fake runtime.
     pub(crate) runtime: PathBuf,
 }
 
-/// What both programs need, built once.
+/// The programs that all tests share, built once.
 struct Programs {
     _directory: tempfile::TempDir,
     embargo: PathBuf,
@@ -63,15 +63,15 @@ fn programs() -> &'static Programs {
     })
 }
 
-/// A small library in C that a program loads before the C library (`LD_PRELOAD`). It works because
-/// cargo links what it tests dynamically.
+/// A small C library that is loaded into a program before the C library (`LD_PRELOAD`). That works
+/// because cargo links the tested programs dynamically.
 pub(crate) struct Library {
     name: &'static str,
     built: OnceLock<(tempfile::TempDir, PathBuf)>,
 }
 
 impl Library {
-    /// The library whose source has this name.
+    /// The library whose source file has this name.
     pub(crate) const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -79,7 +79,7 @@ impl Library {
         }
     }
 
-    /// Where it is; built on first use.
+    /// The library's path. It is built on first use.
     pub(crate) fn path(&self) -> &Path {
         let (_, path) = self.built.get_or_init(|| {
             let directory = open_directory();
@@ -108,8 +108,8 @@ pub(crate) fn open_directory() -> tempfile::TempDir {
 }
 
 impl Room {
-    /// A room whose runtime is called `name` and whose node is not armed: no settings, and the
-    /// runtime first in `PATH`.
+    /// A room whose runtime is called `name`, and whose node is not armed: it has no settings, and
+    /// the runtime is the first in `PATH`.
     pub(crate) fn unarmed(name: &str) -> Self {
         let directory = open_directory();
         let runtime = directory.path().join("bin").join(name);
@@ -124,12 +124,12 @@ impl Room {
         room
     }
 
-    /// A room whose node has these settings and, as its runtime, one called `runc`.
+    /// A room whose node has these settings and a runtime called `runc`.
     pub(crate) fn armed(settings: &str) -> Self {
         Self::armed_with("runc", settings)
     }
 
-    /// A room whose node has these settings and, as its runtime, one called `name`.
+    /// A room whose node has these settings and a runtime called `name`.
     pub(crate) fn armed_with(name: &str, settings: &str) -> Self {
         let room = Self::unarmed(name);
         room.set(&format!("runtime = {:?}\n{settings}", room.runtime));
@@ -168,15 +168,15 @@ impl Room {
         }
     }
 
-    /// Gives the directory of list and floor to the user of the tests, as a node's is root's, with
-    /// this mode.
+    /// Gives the directory of the list and the floor to the user who runs the tests, with this mode.
+    /// On a real node, the directory belongs to root.
     pub(crate) fn keep(&self, mode: u32) {
         let state = self.path("node/var/lib/embargo");
         self.take(&state);
         fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Gives a file or directory to the user of the tests, as a node's is root's.
+    /// Gives a file or directory to the user who runs the tests. On a real node, root owns it.
     pub(crate) fn take(&self, path: &Path) {
         chown(
             path,
@@ -186,27 +186,27 @@ impl Room {
         .unwrap();
     }
 
-    /// Sets what the runtime does after recording.
+    /// Sets what the runtime does after it has recorded a call.
     pub(crate) fn behave(&self, behaviour: &str) {
         fs::write(self.path("bin/behaviour"), behaviour).unwrap();
     }
 
-    /// Embargo, ready to run in the room.
+    /// A call of Embargo in the room, not yet started.
     pub(crate) fn embargo(&self) -> Command {
         self.prepared(&programs().embargo)
     }
 
-    /// Another copy of Embargo, ready to run in the room.
+    /// A call of another copy of Embargo in the room, not yet started.
     pub(crate) fn embargo_at(&self, program: &Path) -> Command {
         self.prepared(program)
     }
 
-    /// The runtime itself, ready to run in the room.
+    /// A call of the runtime itself in the room, not yet started.
     pub(crate) fn bare(&self) -> Command {
         self.prepared(&self.runtime)
     }
 
-    /// Where the Embargo program is.
+    /// The path of the Embargo program.
     pub(crate) fn program() -> &'static Path {
         &programs().embargo
     }
@@ -230,7 +230,8 @@ impl Room {
         self.embargo().args(words).output().unwrap()
     }
 
-    /// What the runtime recorded since it was last asked; `None` when it did not run.
+    /// What the runtime has recorded since the last call of this function; `None` if it did not
+    /// run.
     pub(crate) fn record(&self) -> Option<Record> {
         let text = fs::read_to_string(self.path("bin/record")).ok()?;
         fs::remove_file(self.path("bin/record")).unwrap();
@@ -262,12 +263,12 @@ impl Room {
         );
     }
 
-    /// Asserts that the call is refused and returns the line.
+    /// Asserts that the call is refused. Returns the refusal.
     pub(crate) fn refuses<I: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = I>) -> String {
         self.refuses_command(self.embargo().args(words))
     }
 
-    /// Asserts that the command is refused and returns the line.
+    /// Asserts that the command is refused. Returns the refusal.
     pub(crate) fn refuses_command(&self, command: &mut Command) -> String {
         let output = command.output().unwrap();
         assert!(self.record().is_none(), "{command:?} reaches the runtime");
@@ -285,8 +286,8 @@ impl Room {
         line.trim_end().to_owned()
     }
 
-    /// Asserts that the runtime gets exactly the same through Embargo as without it, and that the
-    /// caller sees the same, whatever `arrange` does to the command.
+    /// Asserts that the runtime gets exactly the same call through Embargo as without it, and that
+    /// the caller sees the same result. `arrange` prepares the command.
     pub(crate) fn is_transparent(&self, arrange: impl Fn(&mut Command)) {
         let mut seen = Vec::new();
         for mut command in [self.bare(), self.embargo()] {
@@ -301,11 +302,11 @@ impl Room {
     }
 }
 
-/// What the fake runtime recorded, one fact a line.
+/// A record of the fake runtime, with one fact in each line.
 pub(crate) struct Record(Vec<String>);
 
 impl Record {
-    /// Its argv, in hexadecimal.
+    /// The runtime's argv, in hexadecimal.
     pub(crate) fn words(&self) -> Vec<&str> {
         self.facts("argv ").collect()
     }
@@ -322,13 +323,13 @@ impl Record {
         self.facts(name).next().unwrap()
     }
 
-    /// Everything except what must differ between two runs: the process, the pipes, and Embargo's
-    /// counter.
+    /// All facts except those that differ between any two calls: the process, the pipes, and
+    /// Embargo's counter.
     fn comparable(&self) -> Vec<String> {
         let counter = format!("variable {}", hexadecimal(OsStr::new("EMBARGO_DEPTH=")));
         let differs = |line: &&String| line.starts_with("process ") || line.starts_with(&counter);
         let masked = |line: &String| match line.strip_prefix("descriptor ") {
-            // A pipe of the test's own: its number changes with every run.
+            // A pipe of the test. Its number differs in every call.
             Some(rest) if ["1 ", "2 "].iter().any(|number| rest.starts_with(number)) => {
                 rest.split(' ').next().unwrap().to_owned()
             }
@@ -342,10 +343,9 @@ impl Record {
     }
 }
 
-/// Copies a program.
-///
-/// Another program does it, as in [`write_program`]: a test that starts a process meanwhile would
-/// lend it the open file for a moment, and the kernel runs no file that is open for writing.
+/// Copies a program, by running `cp`, as [`write_program`] runs another program too. If this
+/// process itself had the file open for writing while another test starts a process, that process
+/// would inherit the open file for a moment, and the kernel runs no file that is open for writing.
 pub(crate) fn copy_program(from: &Path, to: &Path) {
     assert!(
         Command::new("/bin/cp")
@@ -356,7 +356,7 @@ pub(crate) fn copy_program(from: &Path, to: &Path) {
     );
 }
 
-/// Writes a program, or something that is none.
+/// Writes an executable file, whether or not its bytes are a program.
 pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
     let mut shell = Command::new("/bin/sh")
         .args(["-c", "/bin/cat > \"$1\" && /bin/chmod 755 \"$1\"", "sh"])
@@ -368,7 +368,7 @@ pub(crate) fn write_program(path: &Path, bytes: &[u8]) {
     assert!(shell.wait().unwrap().success());
 }
 
-/// Runs the command in a shell script in which `"$@"` is the command.
+/// Runs the command through a shell script, in which `"$@"` stands for the command.
 pub(crate) fn by_shell(command: &mut Command, script: &str) {
     let words: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
     let program = command.get_program().to_owned();
@@ -393,7 +393,7 @@ pub(crate) fn by_shell(command: &mut Command, script: &str) {
     }
 }
 
-/// Bytes as the fake runtime writes them.
+/// Bytes in the form in which the fake runtime records them.
 pub(crate) fn hexadecimal(text: &OsStr) -> String {
     use std::os::unix::ffi::OsStrExt;
     text.as_bytes()

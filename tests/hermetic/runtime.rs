@@ -1,5 +1,5 @@
-//! Tests that Embargo finds the real runtime, never itself, and reports what is wrong when there is
-//! none.
+//! Tests that Embargo finds the real runtime and never itself, and reports what is wrong if there
+//! is no runtime.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,15 +9,15 @@ use std::path::Path;
 
 use crate::room::{LENIENT, Room, copy_program, hexadecimal, write_program};
 
-/// The whole output of a call that cannot become the runtime at `path`, with the settings' own
-/// example as the hint.
+/// The whole error output when Embargo cannot become a runtime: this line, and the hint to set
+/// `runtime`.
 fn set_hint(line: &str) -> String {
     format!(
         "embargo: {line}\nhint: set runtime = \"/absolute/path/to/runc\" in /etc/embargo/config.toml\n"
     )
 }
 
-/// Asserts that neither a call that starts nothing nor an admitted `create` gets further than
+/// Asserts that a call that starts nothing and an admitted `create` both fail, with exactly
 /// `expected` on standard error.
 fn fails(room: &Room, expected: &str) {
     room.bundle("b");
@@ -47,7 +47,7 @@ fn fails(room: &Room, expected: &str) {
         );
         assert!(room.record().is_none());
     }
-    // The engine reads the reason in the log of calls that start a container.
+    // For calls that start a container, the engine finds the reason in the log.
     let record: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
     assert_eq!(record["msg"].as_str(), expected.lines().next());
@@ -119,7 +119,7 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     };
     speaks("runc.distrib");
     answer(&own, "runc.distrib");
-    // Neither a directory nor Embargo itself is one.
+    // Neither a directory nor Embargo itself counts as the diverted runtime.
     fs::create_dir(room.path("bin/runc.real")).unwrap();
     answer(&own, "runc.distrib");
     fs::remove_dir(room.path("bin/runc.real")).unwrap();
@@ -128,14 +128,14 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     fs::remove_file(room.path("bin/runc.real")).unwrap();
     speaks("runc.real");
     answer(&own, "runc.real");
-    // There is none beside an Embargo of another name.
+    // For an Embargo under another name, there is no diverted runtime.
     fs::remove_file(&own).unwrap();
     speaks("runc");
     answer(Room::program(), "runc");
 }
 
-/// A room in which Embargo has taken the path of crun, to which `krun`, `crun-wasm` and `crun-vm`
-/// are links; the recording runtime was there before.
+/// A room in which Embargo has taken the path of crun. `krun`, `crun-wasm` and `crun-vm` are links
+/// to that path. The recording runtime is crun's diverted program.
 fn in_cruns_place() -> Room {
     let room = Room::unarmed("crun.real");
     copy_program(Room::program(), &room.path("bin/crun"));
@@ -147,7 +147,7 @@ fn in_cruns_place() -> Room {
     ] {
         symlink(target, room.path("bin").join(link)).unwrap();
     }
-    // Another runtime, which is found first.
+    // Another runtime, which a search would find first.
     write_program(&room.path("bin/runc"), b"#!/bin/sh\necho runc\nexit 9\n");
     room.bundle("b");
     room
@@ -162,7 +162,7 @@ const CALLS: [&[&str]; 3] = [
 #[test]
 fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
     let room = in_cruns_place();
-    // Not armed; armed; with the path of another runtime, which is in another place.
+    // The node is not armed, armed, or armed with the path of another runtime in its settings.
     let runc = format!("runtime = {:?}\n{LENIENT}", room.path("bin/runc"));
     for settings in [None, Some(LENIENT), Some(&runc)] {
         settings.into_iter().for_each(|settings| room.set(settings));
@@ -178,7 +178,7 @@ fn each_name_of_the_runtime_that_stood_there_leads_to_it_and_is_handed_on() {
                     hexadecimal(path.as_os_str()),
                     "{name} {call:?}"
                 );
-                // Also in the caller's spelling.
+                // The caller's own spelling is passed on as well.
                 assert!(
                     room.embargo_at(&path)
                         .arg0(name)
@@ -234,7 +234,7 @@ fn a_handlers_name_is_handed_on_to_a_runtime_that_the_settings_name() {
 fn where_the_runtime_that_stood_there_is_gone_no_other_takes_its_place() {
     let room = in_cruns_place();
     fs::rename(room.path("bin/crun.real"), room.path("bin/elsewhere")).unwrap();
-    // A directory, a file that is no program, Embargo again: none of these is it.
+    // None of these is a runtime: no file, a directory, an empty file, and Embargo itself.
     let no_program: [fn(&Room, &Path); 4] = [
         |_, _| {},
         |_, path| fs::create_dir(path).unwrap(),
@@ -271,7 +271,7 @@ fn where_the_runtime_that_stood_there_is_gone_no_other_takes_its_place() {
             fs::remove_file(&path).unwrap_or_default()
         }
     }
-    // The settings may say where it is now.
+    // The settings may say where the runtime is now.
     room.set(&format!(
         "runtime = {:?}\n{LENIENT}",
         room.path("bin/elsewhere")
@@ -426,7 +426,8 @@ fn a_container_made_by_the_other_runtime_is_handed_to_it() {
     }
     room.passes(["--root", "state", "kill", "new", "9"]);
     room.passes(["--root", "state", "delete", "--force", "never-created"]);
-    // The setting says which one, however broken the rest is.
+    // `former_runtimes` says which program is the former runtime. If the settings cannot be read,
+    // the one in `PATH` is used.
     write_program(&room.path("bin/runc-1.1"), b"#!/bin/sh\necho set \"$@\"\n");
     room.set(&format!(
         "runtime = {:?}\nformer_runtimes = [{:?}]\n",

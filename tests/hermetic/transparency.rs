@@ -1,4 +1,5 @@
-//! Tests that the real runtime gets what Embargo was given, and the caller what the runtime says.
+//! Tests that the real runtime gets exactly what Embargo was given, and that the caller gets
+//! exactly what the runtime returns.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +13,7 @@ use nix::unistd::Pid;
 
 use crate::room::{LENIENT, Room, by_shell, hexadecimal};
 
-/// A call that starts nothing and one that starts a container and is admitted.
+/// A call that starts nothing, and a call that starts a container and is admitted.
 const CALLS: [&[&str]; 2] = [
     &["--root", "/r", "state", "c1"],
     &["--root", "/r", "create", "--bundle", "bundle", "c1"],
@@ -29,10 +30,10 @@ fn transparent(arrange: impl Fn(&mut Command)) {
     }
 }
 
-/// Runs `set_up` in the new process just before it becomes the program.
+/// Runs `set_up` in the new process just before the program is executed.
 #[allow(unsafe_code)]
 fn before_exec(command: &mut Command, set_up: fn()) {
-    // SAFETY: each `set_up` makes system calls only.
+    // SAFETY: each `set_up` only makes system calls.
     unsafe {
         command.pre_exec(move || {
             set_up();
@@ -239,8 +240,8 @@ fn umask_limits_priority_session_and_environment_are_the_callers() {
 fn a_call_works_without_any_environment() {
     let room = Room::unarmed("runc");
     let mut command = room.embargo();
-    // Without PATH a runtime in the usual directories is found, or the error says that there is
-    // none; with a setting none of that matters.
+    // Without `PATH`, a runtime in the usual directories is found, or the error says that there is
+    // none. If the settings name a runtime, `PATH` does not matter.
     command.env_remove("PATH").args(["kill", "c1", "9"]);
     let output = command.output().unwrap();
     assert!(room.record().is_none());
@@ -355,7 +356,7 @@ fn calls_that_start_nothing_pass_whatever_is_wrong_with_the_node() {
             room.passes(call);
         }
     }
-    // Without a usable line in the settings the runtime is searched for.
+    // If the settings have no usable line, Embargo searches for the runtime.
     let settings = room.path("node/etc/embargo/config.toml");
     fs::remove_file(&settings).unwrap();
     nix::unistd::mkfifo(&settings, nix::sys::stat::Mode::S_IRWXU).unwrap();

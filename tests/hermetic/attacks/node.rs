@@ -1,8 +1,9 @@
-//! Sets up a node whose list is attacked, and asks its gate.
+//! Sets up the node of an attack, and asks its gate.
 //!
-//! The node is in a room: a keyset, settings, and Docker's store (vfs, so that nothing needs to be
-//! mounted) with a container built on `base:1`. The real `embargoctl` builds and installs the
-//! lists; they are signed here. `embargo create` in front of the fake runtime asks the gate.
+//! The node's files are in a room: a keyset, settings, and Docker's store (vfs, so that nothing
+//! needs to be mounted) with a container built on `base:1`. The real `embargoctl` builds and
+//! installs the lists; this file signs them. `embargo create` in front of the fake runtime asks the
+//! gate.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,9 +17,9 @@ use super::signer::signer;
 use crate::authoring::copy;
 use crate::room::Room;
 
-/// The origin that the node's keyset is for.
+/// The origin of the node's keyset.
 pub(crate) const ORIGIN: &str = "bans.example.com/prod";
-/// The chain ID of the fixture's image `base:1`, on which the container is built.
+/// The chain ID of the fixture's image `base:1`. The node's container is built on that image.
 pub(crate) const BASE: &str =
     "sha256:7a6b42c194afeebb4e29dd9bbf2c3b65f7f8d1066e1409285feda9993e5a8782";
 /// A digest that no container has.
@@ -29,20 +30,21 @@ const CONTAINER: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
 const BUNDLE: &str = "state/io.containerd.runtime.v2.task/moby";
 
-/// The gate's answer to the container's `create`.
+/// The gate's answer to the `create` of the node's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It reached the runtime, and nothing was printed.
+    /// The call reached the runtime, and nothing was printed.
     Admitted,
-    /// It is banned, by the list of this version.
+    /// The container is banned by the list of this version.
     Banned(u64),
-    /// It is banned, by the second copy of the list of this version, because the first cannot be
-    /// used.
+    /// The container is banned by the second copy of the list of this version, because the first
+    /// copy cannot be used.
     BannedByCopy(u64),
-    /// It is refused because there is no authentic list: why the one in force is none, with the
-    /// node's directory cut out.
+    /// The container is refused because there is no authentic list. The text says why the list in
+    /// force does not count; the node's directory is cut out.
     NoList(String),
-    /// It is refused for another reason: the line after the container's name.
+    /// The container is refused for another reason: the part of the line after the container's
+    /// name.
     Refused(String),
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn keyset(list_keys: &[u8], threshold: usize) -> String {
     )
 }
 
-/// The text of a keyset of this number with these thresholds and lines of keys.
+/// The text of a keyset with this number, these thresholds and these lines of keys.
 pub(crate) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
     let times = "issued: 2026-11-01T00:00:00Z\nexpires: 2028-11-01T00:00:00Z";
     format!(
@@ -72,7 +74,7 @@ pub(crate) fn keyset_of(number: u64, thresholds: &str, keys: &str) -> String {
     )
 }
 
-/// A keyset with the signatures of these keys.
+/// The keyset, signed by the keys of these seeds.
 pub(crate) fn rotated(text: &str, seeds: &[u8]) -> String {
     let lines: String = seeds.iter().map(|seed| signer(*seed).sign(text)).collect();
     if lines.is_empty() {
@@ -102,14 +104,14 @@ impl Node {
         node
     }
 
-    /// A node with this list installed, signed by key 1 alone.
+    /// A node with a list of this version installed, signed by key 1 alone.
     pub(crate) fn with_list(version: u64) -> Self {
         let node = Self::trusting(&keyset(&[1], 1));
         node.install(&node.list(version).by(&[1])).unwrap();
         node
     }
 
-    /// Writes settings, owned by the user whom both programs trust.
+    /// Writes settings. Their file belongs to the user whom both programs trust.
     pub(crate) fn set(&self, settings: &str) {
         let path = self.room.path("node/etc/embargo/config.toml");
         fs::remove_file(&path).unwrap();
@@ -124,7 +126,7 @@ impl Node {
         .unwrap();
     }
 
-    /// The `root.path` of the container.
+    /// The path in the field `root.path` of the container's `config.json`.
     pub(crate) fn spec_root(&self) -> PathBuf {
         self.room.path("docker/vfs/dir").join(LAYER)
     }
@@ -138,12 +140,12 @@ impl Node {
         .unwrap();
     }
 
-    /// The path of `banlist.lst` and similar files.
+    /// The path of a file in the state directory, such as `banlist.lst`.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.room.path("node/var/lib/embargo").join(name)
     }
 
-    /// The names of the files beside the list.
+    /// The names of all files in the state directory.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.state(""))
             .unwrap()
@@ -153,8 +155,8 @@ impl Node {
         names
     }
 
-    /// Puts a list in place past any installation, as an attacker who may write the directory
-    /// would.
+    /// Puts a list in place without installing it, as an attacker could who may write to the
+    /// directory.
     pub(crate) fn put(&self, list: &[u8]) {
         let path = self.state("banlist.lst");
         // A list that was just installed may belong to another user.
@@ -169,7 +171,7 @@ impl Node {
         }
     }
 
-    /// A list of this version, to be filled and signed.
+    /// A list of this version, still to be changed and signed.
     pub(crate) const fn list(&self, version: u64) -> List<'_> {
         List {
             node: self,
@@ -181,7 +183,7 @@ impl Node {
         }
     }
 
-    /// `embargoctl` with the node as its root.
+    /// A call of `embargoctl` with the node as its root.
     pub(crate) fn ctl(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_embargoctl"));
         command
@@ -193,12 +195,13 @@ impl Node {
         command
     }
 
-    /// The output of `embargoctl`, or its first line of error with the room's directory cut out.
+    /// The output of `embargoctl`, or else the first line of its error, without the room's
+    /// directory.
     pub(crate) fn run(&self, words: &[&str]) -> Result<String, String> {
         self.done(&mut self.ctl(words))
     }
 
-    /// The output of this call of `embargoctl`, or its first line of error.
+    /// The output of this call of `embargoctl`, or else the first line of its error.
     fn done(&self, command: &mut Command) -> Result<String, String> {
         let output: Output = command.output().unwrap();
         let said = |bytes: &[u8]| {
@@ -225,7 +228,7 @@ impl Node {
         self.run(&["install", "staged.lst"])
     }
 
-    /// Rotates the node to the last of these keysets.
+    /// Rotates the node through these keysets to the last one.
     pub(crate) fn rotate(&self, keysets: &[&str], options: &[&str]) -> Result<String, String> {
         let names: Vec<_> = (0..keysets.len())
             .map(|at| format!("keyset-{at}"))
@@ -262,7 +265,7 @@ impl Node {
         self.done(clock::at(time, &mut self.ctl(&["install", "staged.lst"])))
     }
 
-    /// Asserts that a list is not installed and that nothing changes, and returns why.
+    /// Asserts that a list is not installed and that nothing changes. Returns the error.
     pub(crate) fn refuses(&self, list: &[u8]) -> String {
         let before = self.everything();
         let fault = self.install(list).unwrap_err();
@@ -270,8 +273,8 @@ impl Node {
         fault
     }
 
-    /// Puts a list in place past any installation, and asserts that the gate accepts no list while
-    /// there is no second copy. Returns why.
+    /// Puts a list in place without installing it, and asserts that the gate accepts no list when
+    /// there is no second copy. Returns the reason.
     pub(crate) fn distrusts(&self, list: &[u8]) -> String {
         self.put(list);
         let (copy, aside) = (self.state("banlist.copy.lst"), self.state("aside"));
@@ -289,7 +292,7 @@ impl Node {
         }
     }
 
-    /// The names and bytes of all files beside the list, except the lock.
+    /// The names and contents of all files in the state directory, except the lock.
     pub(crate) fn everything(&self) -> Vec<(String, Vec<u8>)> {
         let names = self.names().into_iter().filter(|name| name != ".lock");
         names
@@ -297,7 +300,7 @@ impl Node {
             .collect()
     }
 
-    /// The `create` of the container.
+    /// The `create` call of the node's container.
     pub(crate) fn create(&self) -> Command {
         let mut command = self.room.embargo();
         command
@@ -307,12 +310,12 @@ impl Node {
         command
     }
 
-    /// What the gate answers.
+    /// The gate's answer.
     pub(crate) fn gate(&self) -> Answer {
         self.answer(&mut self.create())
     }
 
-    /// The gate's answer to this `create`.
+    /// The gate's answer to this `create` call.
     pub(crate) fn answer(&self, create: &mut Command) -> Answer {
         let output = create.output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
@@ -357,7 +360,7 @@ impl Node {
         }
     }
 
-    /// What `embargo check` reports beside its verdict, as JSON.
+    /// The messages of `embargo check` about the container, as JSON.
     pub(crate) fn messages(&self) -> String {
         let output = self
             .room
@@ -369,7 +372,7 @@ impl Node {
         answer["found"][0]["messages"].to_string()
     }
 
-    /// The list's age as `embargo check` reports it when the clock shows this time, in a word.
+    /// The list's age according to `embargo check`, when the clock shows this time. One word.
     pub(crate) fn age_at(&self, time: Timestamp) -> &'static str {
         let output = clock::at(
             time,
@@ -392,10 +395,10 @@ impl Node {
 }
 
 impl Node {
-    /// Starts this many containers that are made as the node's own is: a process each, and the
-    /// state that crun would keep of it.
+    /// Starts this many containers that are like the node's own. Each has a process, and the state
+    /// that crun would keep.
     pub(crate) fn running(&self, containers: usize) -> Running {
-        // A user controls what is in his directory.
+        // The owner of a directory controls what is in it, so the room must belong to the tests' user.
         self.room.take(&self.room.path(""));
         let docker = self.room.path("docker");
         let start = |number: usize| {
@@ -427,7 +430,7 @@ impl Node {
     }
 }
 
-/// Containers that run until this is dropped.
+/// Containers that run until this value is dropped.
 pub(crate) struct Running(Vec<Child>);
 
 impl Drop for Running {
@@ -439,7 +442,7 @@ impl Drop for Running {
     }
 }
 
-/// A list in the making. It bans what the container is built on, unless told otherwise.
+/// A list before it is built. By default it bans the base of the node's container.
 pub(crate) struct List<'a> {
     node: &'a Node,
     version: u64,
@@ -450,30 +453,30 @@ pub(crate) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// For a keyset other than the first.
+    /// The same list for this keyset. The default is keyset 1.
     pub(crate) fn keyset(self, keyset: u64) -> Self {
         Self { keyset, ..self }
     }
 
-    /// For an origin other than the node's.
+    /// The same list for this origin. The default is the node's.
     pub(crate) fn origin(self, origin: &'a str) -> Self {
         Self { origin, ..self }
     }
 
-    /// Whose signers acknowledge what it refuses.
+    /// The same list, whose signers acknowledge what it refuses.
     pub(crate) fn acknowledged(mut self) -> Self {
         self.options.push("--acknowledge-impact".to_owned());
         self
     }
 
-    /// With these times.
+    /// The same list with these times.
     pub(crate) fn times(mut self, issued: Timestamp, expires: Timestamp) -> Self {
         self.options
             .extend([format!("--issued={issued}"), format!("--expires={expires}")]);
         self
     }
 
-    /// With one ban of these digests, `BAN-1`, instead of the ban of the base.
+    /// The same list with one ban, `BAN-1`, of these digests instead of the base.
     pub(crate) fn banning(self, kind: &str, digests: &[&str]) -> Self {
         let ban = "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
         let matches: String = digests
@@ -483,12 +486,12 @@ impl<'a> List<'a> {
         self.source(ban.to_owned() + &matches)
     }
 
-    /// With this source.
+    /// The same list with this source.
     pub(crate) fn source(self, source: String) -> Self {
         Self { source, ..self }
     }
 
-    /// The list without a signature.
+    /// Builds the list without signatures.
     pub(crate) fn unsigned(self) -> Vec<u8> {
         if self.source.is_empty() {
             return self.banning("base", &[BASE]).unsigned();
@@ -520,7 +523,7 @@ impl<'a> List<'a> {
         fs::read(node.room.path("built.lst")).unwrap()
     }
 
-    /// The list signed by the keys of these seeds.
+    /// Builds the list, signed by the keys of these seeds.
     pub(crate) fn by(self, seeds: &[u8]) -> Vec<u8> {
         let list = self.unsigned();
         let text = text(&list);
@@ -529,7 +532,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// The text of a list's head, which signatures cover.
+/// The text of a list's head, over which signatures are made.
 pub(crate) fn text(list: &[u8]) -> String {
     let head = String::from_utf8(list[..HEAD_SIZE].to_vec()).unwrap();
     let text = head.trim_end_matches('\0');
@@ -537,7 +540,7 @@ pub(crate) fn text(list: &[u8]) -> String {
         .map_or(text.to_owned(), |(text, _)| format!("{text}\n"))
 }
 
-/// The list with these signature lines, and no others.
+/// The list with only these signature lines.
 pub(crate) fn signed(list: &[u8], lines: &[String]) -> Vec<u8> {
     with_head(list, &format!("{}\n{}", text(list), lines.concat()))
 }

@@ -1,10 +1,10 @@
-//! Tests that a node that was away while lists were published and a list key was replaced catches
-//! up without a moment in which it has no list.
+//! Tests a node that was away while lists were published and a list key was replaced. The node must
+//! catch up, and must always have a list meanwhile.
 
 use super::node::{Answer, Node, keyset_of, rotated};
 use super::signer::signer;
 
-/// The keyset of this number, with root key 5 and these list keys.
+/// The text of the keyset with this number, with root key 5 and these list keys.
 fn text(number: u64, list_keys: &[u8]) -> String {
     let keys: String = list_keys
         .iter()
@@ -17,7 +17,7 @@ fn text(number: u64, list_keys: &[u8]) -> String {
     )
 }
 
-/// A node at keyset 1, whose list 1 is signed by key 1 alone, and the next keyset, which has key 2
+/// A node at keyset 1, with list 1, signed by key 1 alone; and the next keyset, which has key 2
 /// instead of key 1.
 fn node() -> (Node, String) {
     let node = Node::trusting(&text(1, &[1]));
@@ -25,7 +25,7 @@ fn node() -> (Node, String) {
     (node, rotated(&text(2, &[2]), &[5]))
 }
 
-/// A list for the new keyset cannot come first, and neither can the new keyset.
+/// Neither a list for the new keyset nor the new keyset itself can come first.
 #[test]
 fn each_waits_for_the_other() {
     let (node, next) = node();
@@ -42,7 +42,8 @@ fn each_waits_for_the_other() {
     assert_eq!((node.keyset_number(), node.gate()), (1, Answer::Banned(1)));
 }
 
-/// A list for the old keyset, signed by keys of both, comes first, and answers on either side.
+/// A list for the old keyset, signed by old and new keys, must come first. It answers before and
+/// after the rotation.
 #[test]
 fn a_list_for_the_old_keyset_signed_by_keys_of_both_goes_first() {
     let (node, next) = node();
@@ -50,12 +51,12 @@ fn a_list_for_the_old_keyset_signed_by_keys_of_both_goes_first() {
     assert_eq!(node.gate(), Answer::Banned(5));
     node.rotate(&[&next], &[]).unwrap();
     assert_eq!((node.keyset_number(), node.gate()), (2, Answer::Banned(5)));
-    // From there on the new keys sign alone.
+    // After the rotation, the new keys sign alone.
     node.install(&node.list(6).keyset(2).by(&[2])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(6));
 }
 
-/// The list in force itself, with the signature of a key that stays, works as well.
+/// The list in force itself also works, with another signature by a new key.
 #[test]
 fn the_list_in_force_is_signed_once_more() {
     let (node, next) = node();
@@ -70,7 +71,8 @@ fn the_list_in_force_is_signed_once_more() {
     assert_eq!((node.keyset_number(), node.gate()), (2, Answer::Banned(1)));
 }
 
-/// Whoever rotates anyway is warned of what follows, and the next list ends it.
+/// An operator who rotates without such a list is warned of the consequences. The next list ends
+/// them.
 #[test]
 fn without_a_list_nothing_starts_until_the_next_one() {
     let (node, next) = node();

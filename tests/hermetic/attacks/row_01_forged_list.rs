@@ -1,4 +1,4 @@
-//! Tests a list that too few trusted keys signed, whoever else signed it.
+//! Tests lists that too few trusted keys signed, whatever other keys signed them.
 
 use super::node::{Answer, Node, OTHER, keyset, keyset_of, signed, text};
 use super::signer::signer;
@@ -48,7 +48,7 @@ fn stolen_signature() {
     );
 }
 
-/// Keys of the other role: a root key signs keysets and nothing else.
+/// A signature by a key of the other role: a root key signs keysets and nothing else.
 #[test]
 fn root_key() {
     let node = Node::trusting(&keyset_of(
@@ -62,8 +62,8 @@ fn root_key() {
     node.install(&node.list(1).by(&[5, 1])).unwrap();
 }
 
-/// Such a list is not installed; put in place by force it is no list, and the second copy of the
-/// installed one still answers.
+/// Asserts that such a list is not installed. If it is put in place by force, it does not count,
+/// and the second copy of the installed list answers.
 fn assert_refused(seeds: &[u8], fault: &str) {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     let forged = node.list(9).banning("layer", &[OTHER]).by(seeds);
@@ -75,7 +75,7 @@ fn assert_refused(seeds: &[u8], fault: &str) {
         node.distrusts(&forged),
         format!("cannot trust list \"/var/lib/embargo/banlist.lst\": {fault}")
     );
-    // Built once: a second build would be another list.
+    // The list is built only once: a second build would be another list.
     let first = node.list(1).by(&[1, 2]);
     node.put(&first);
     node.install(&first).unwrap();

@@ -1,4 +1,4 @@
-//! Tests one key that signs twice, or has two names, where two keys are needed.
+//! Tests that one key that signs twice, or that has two names, does not count as two keys.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn dup_sig() {
     }
 }
 
-/// The one key's signature again, under the ID and the name of the other key, and under names that
+/// The same key's signature again, under the ID and the name of the other key, and under names that
 /// no key has.
 #[test]
 fn dup_keyid() {
@@ -53,8 +53,8 @@ fn dup_keyid() {
     }
 }
 
-/// A keyset that has one key under two names is invalid: whoever wrote it believes that two people
-/// must sign.
+/// A keyset that has one key under two names is invalid: its author believes that two people must
+/// sign.
 #[test]
 fn dup_key_material() {
     let one = signer(1);

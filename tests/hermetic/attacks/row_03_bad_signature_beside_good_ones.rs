@@ -1,5 +1,5 @@
-//! Tests a bad signature beside enough good ones: one broken signer must not hold up a fleet's
-//! list.
+//! Tests a list with one bad signature and enough good ones: one broken signer must not stop a list
+//! for a whole fleet.
 
 use super::node::{Answer, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
@@ -15,7 +15,7 @@ fn invalid_sig_in_valid_head() {
     ] {
         let list = node.list(version).unsigned();
         let text = text(&list);
-        // Before, between and after the good ones.
+        // The bad signature stands before, between or after the good ones.
         for at in 0..3 {
             let mut lines = vec![signer(1).sign(&text), signer(3).sign(&text)];
             lines.insert(at, signer(2).line(&bytes));
@@ -26,7 +26,8 @@ fn invalid_sig_in_valid_head() {
     }
 }
 
-/// The gate reports it, unless it had enough good ones by then; so does `check`.
+/// The gate reports the bad signature, unless it has counted enough good ones before; so does
+/// `check`.
 #[test]
 fn invalid_sig_is_told() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
@@ -55,7 +56,7 @@ fn invalid_sig_is_told() {
     );
 }
 
-/// To skip the bad one does not make up for it.
+/// A bad signature is skipped, but the list still needs enough good ones.
 #[test]
 fn invalid_sig_in_the_place_of_a_good_one() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));

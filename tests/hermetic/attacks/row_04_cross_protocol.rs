@@ -1,4 +1,4 @@
-//! Tests a good signature by a trusted key that was made for something else: a login, a commit,
+//! Tests valid signatures by a trusted key that were made for another purpose: a login, a commit,
 //! another file, another note.
 
 use embargo::banlist::base64;
@@ -16,7 +16,7 @@ fn with_ssh_key() -> Node {
     Node::trusting(&keyset_of(1, "root=0 list=1 lift=1", &key))
 }
 
-/// A signature line of that key.
+/// A signature line in the name of that key.
 fn by_phone(signature: &[u8]) -> String {
     line(
         "phone",
@@ -48,8 +48,8 @@ fn cross_protocol_sshsig_ns() {
             "0 of 1 trusted signatures (1 bad, 0 by unknown keys)",
         );
     }
-    // What a login signs (RFC 4252, section 7), where the server chooses the first bytes; and the
-    // text itself, without SSH's frame.
+    // The bytes that a login signs (RFC 4252, section 7), of which the server chooses the first;
+    // and the text itself, without SSH's frame.
     let login = [
         &ssh_string(&message)[..],
         b"\x32",
@@ -64,7 +64,7 @@ fn cross_protocol_sshsig_ns() {
             "0 of 1 trusted signatures (1 bad, 0 by unknown keys)",
         );
     }
-    // With another key inside, and for another file in the right namespace.
+    // Signatures with another key inside, and for another file in the right namespace.
     for bytes in [
         sshsig(&signer(2), "banlist.v1", &message),
         sshsig(&one, "banlist.v1", b"another file\n"),
@@ -83,7 +83,8 @@ fn cross_protocol_sshsig_ns() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// The same key in its two forms signs two different things, and neither can replace the other.
+/// The same key in its two formats signs two different messages. Neither signature can replace the
+/// other.
 #[test]
 fn cross_protocol_sshsig_and_plain() {
     let list = with_ssh_key().list(1).unsigned();
@@ -112,7 +113,7 @@ fn cross_protocol_sshsig_and_plain() {
 }
 
 /// Other texts that the same keys sign: a keyset, a list for another origin, a checkpoint of a log.
-/// None can be a list's head, and a list with one of them as its head is not valid.
+/// No such text can be a list's head, and a list with such a head is not valid.
 #[test]
 fn cross_protocol_note() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -148,8 +149,8 @@ fn cross_protocol_note() {
     );
 }
 
-/// What in-toto's and cosign's attestations sign: the same bytes in another frame (DSSE 1.0.2,
-/// PAE).
+/// The text that attestations of in-toto and cosign sign: the same bytes in another frame (DSSE
+/// 1.0.2, PAE).
 #[test]
 fn cross_protocol_dsse() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -164,8 +165,8 @@ fn cross_protocol_dsse() {
     );
 }
 
-/// minisign signs the file, or its hash, and then both with a comment. Only the first is a
-/// signature over the list; the comment's is not.
+/// minisign makes two signatures: one over the file or its hash, and one over that signature and a
+/// comment. Only a signature over the file itself counts for a list.
 #[test]
 fn cross_protocol_minisign() {
     let one = signer(1);
@@ -187,7 +188,7 @@ fn cross_protocol_minisign() {
         by_laptop(b"Ed", [7; 8], &over_other),
         by_laptop(b"Ed", [7; 8], &global),
         by_laptop(b"Ed", [8; 8], &over_text),
-        // Labelled as over the hash, and made over the text.
+        // A signature that is labelled as made over the hash, but was made over the text.
         by_laptop(b"ED", [7; 8], &over_text),
         by_laptop(
             b"ED",
@@ -206,7 +207,7 @@ fn cross_protocol_minisign() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// Asserts that it is neither installed nor, put in place, used.
+/// Asserts that the list is neither installed nor, when it is put in place, used.
 fn refused(node: &Node, list: &[u8], counts: &str) {
     assert_eq!(
         node.refuses(list),

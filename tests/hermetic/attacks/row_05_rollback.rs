@@ -1,4 +1,4 @@
-//! Tests an authentic list that is older than the one this node had.
+//! Tests authentic lists that are older than the list that this node had.
 
 use std::fs;
 
@@ -20,7 +20,8 @@ fn older_head() {
         node.refuses(&older),
         format!("cannot go back to version 411 (keyset 1) of the list, in \"staged.lst\": {fault}")
     );
-    // Put in place by force, it is ignored in favour of the second copy, and the gate reports it.
+    // When the older list is put in place by force, the second copy answers, and the gate reports
+    // that.
     node.put(&older);
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
     let told = node.messages();
@@ -32,8 +33,8 @@ fn older_head() {
     );
 }
 
-/// An older list never answers for a newer one, however the newer one is lost and wherever the
-/// older one is.
+/// An older list never answers in place of a newer one, however the newer list is lost and wherever
+/// the older list is.
 #[test]
 fn older_list_for_a_newer_one() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -49,7 +50,7 @@ fn older_list_for_a_newer_one() {
     node.install(&newest).unwrap();
     let mut flipped = newest.clone();
     flipped[newest.len() - 1] ^= 1;
-    // One byte of the list in force is wrong, all of it is missing, or another file is in its
+    // One byte of the list in force is wrong, the whole file is empty, or another file is in its
     // place: the second copy, of the same version, answers.
     for torn in [&flipped[..], b"", &older] {
         node.put(torn);
@@ -57,8 +58,8 @@ fn older_list_for_a_newer_one() {
     }
     fs::remove_file(node.state("banlist.lst")).unwrap();
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
-    // Both copies: no list. Where only its records are torn, the second copy alone still proves the
-    // ban.
+    // If both copies are lost, there is no list. If only their records are damaged, the second copy
+    // can still prove that the container is banned.
     in_every_place(b"torn");
     assert!(matches!(node.gate(), Answer::NoList(_)));
     in_every_place(&flipped);
@@ -75,8 +76,8 @@ fn older_list_for_a_newer_one() {
         ),
         (Answer::Banned(412), false)
     );
-    // As an earlier version of the program left a node: the list before in a place of its own, and
-    // a floor that names it.
+    // The state in which an earlier version of Embargo left a node: the previous list has a file of
+    // its own, and the floor names that list.
     let floor = fs::read_to_string(node.state("floor")).unwrap();
     let head = embargo::lineage::digest::Digest::of(super::node::text(&older).as_bytes());
     let as_before = || {
@@ -94,7 +95,7 @@ fn older_list_for_a_newer_one() {
     assert_eq!(node.gate(), Answer::Banned(412));
     node.put(&flipped[..flipped.len() - 1]);
     assert!(matches!(node.gate(), Answer::NoList(_)));
-    // An installation repairs it, even one of the same list.
+    // An installation repairs the node, even an installation of the same list.
     node.put(&newest);
     let said = node.install(&newest).unwrap();
     assert!(
@@ -110,8 +111,8 @@ fn older_list_for_a_newer_one() {
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
 }
 
-/// A newer list that was put there by hand is lost: the second copy of the one before does not
-/// answer for it as long as its head says what it was.
+/// A newer list was put in place by hand, and is then damaged. The second copy, of the list before,
+/// does not answer in its place, as long as the damaged list's head can be read.
 #[test]
 fn second_copy_of_an_older_list_for_one_put_by_hand() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -128,8 +129,8 @@ fn second_copy_of_an_older_list_for_one_put_by_hand() {
     }
 }
 
-/// The number of the keyset counts first: a high version under an older keyset is older than any
-/// under the newer one.
+/// The keyset's number counts first: a high version under an older keyset is older than any version
+/// under a newer keyset.
 #[test]
 fn older_keyset() {
     let keys = signer(1).key_line("list");

@@ -1,4 +1,5 @@
-//! Tests two lists of one version, shown to different nodes, or to one node one after the other.
+//! Tests two different lists of the same version, shown to different nodes, or to one node one
+//! after the other.
 
 use std::fs;
 
@@ -19,7 +20,7 @@ fn equivocation() {
     );
 }
 
-/// More signatures on the same text make no other list.
+/// With more signatures over the same text, a list is still the same list.
 #[test]
 fn the_same_text_with_other_signatures_is_no_equivocation() {
     let node = Node::with_list(412);

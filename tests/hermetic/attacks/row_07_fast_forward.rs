@@ -1,4 +1,4 @@
-//! Tests a stolen list key that signs the highest version there is, so that no list of the rightful
+//! Tests a stolen list key that signs the highest possible version, so that no list of the rightful
 //! signers would ever be newer.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::node::{Answer, Node, OTHER, keyset_of, rotated};
 use super::signer::signer;
 
-/// The most by which a version may rise at once.
+/// By how much a version may rise at once.
 const JUMP: u64 = 1 << 20;
 
 fn node() -> Node {
@@ -42,29 +42,30 @@ fn jump_cap() {
     assert_eq!(node.gate(), Answer::Banned(412 + JUMP));
 }
 
-/// Within the cap, the thief still gets ahead; a rotation removes the key, and versions start again
-/// where the rightful signers are.
+/// The thief can still get ahead by that much. A rotation removes the stolen key, and versions
+/// start again at the rightful signers' number.
 #[test]
 fn ff_then_rotate_recovers() {
     let node = node();
     let ahead = node.list(412 + JUMP).banning("base", &[OTHER]).by(&[2]);
     node.install(&ahead).unwrap();
     assert_eq!(node.gate(), Answer::Admitted);
-    // Under the same keyset the signers' next list is older.
+    // Under the same keyset, the rightful signers' next list counts as older.
     assert!(
         node.refuses(&node.list(413).by(&[1]))
             .starts_with("cannot go back to version 413")
     );
     let keys = signer(5).key_line("root") + &signer(1).key_line("list");
     let next = rotated(&keyset_of(2, "root=1 list=1 lift=1", &keys), &[5]);
-    // Not silently: there would be no list in force.
+    // The rotation does not happen silently: afterwards there would be no list in force.
     assert_eq!(
         node.rotate(&[&next], &[]).unwrap_err(),
         "cannot rotate to \"keyset-0\": the list in force would no longer be trusted: \
          cannot trust list \"/node/var/lib/embargo/banlist.lst\": 0 of 1 trusted signatures (0 bad, 1 by unknown keys)"
     );
     node.rotate(&[&next], &["--without-list"]).unwrap();
-    // From now on the thief's list is invalid, in both copies, and so is any newer one of his.
+    // From now on both copies of the thief's list are invalid, and so is any newer list of the
+    // thief's.
     assert!(matches!(node.gate(), Answer::NoList(_)));
     for keyset in [1, 2] {
         let fault = node
@@ -83,7 +84,7 @@ fn ff_then_rotate_recovers() {
     }
     node.install(&node.list(413).keyset(2).by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(413));
-    // The one that was in force does not come back either.
+    // The thief's list, which was in force before, is not accepted again either.
     node.put(&ahead);
     assert_ne!(node.gate(), Answer::Admitted);
 }

@@ -1,5 +1,5 @@
-//! Tests that a list in force grows old safely while newer lists are held back: it still bans what
-//! it bans, no start fails because of its age, and its age is reported.
+//! Tests what happens when newer lists are withheld and the list in force grows old. It still bans
+//! what it bans, no start fails because of its age, and its age is reported.
 
 use embargo::sys::clock::Timestamp;
 
@@ -19,7 +19,8 @@ fn node(issued: Timestamp, banned: &str) -> Node {
     node
 }
 
-/// The gate's answer, and the list's age as `check` reports it, this many days after its issue.
+/// The gate's answer, and the list's age according to `check`, this many days after the list was
+/// issued.
 fn after(node: &Node, issued: Timestamp, days: u64) -> (Answer, &'static str) {
     let now = issued.plus(days * DAY);
     (node.answer(at(now, &mut node.create())), node.age_at(now))
@@ -49,7 +50,7 @@ fn plus_13_d_15_d_60_d() {
     }
 }
 
-/// A list past its grace stops what it does not ban only where the operator chose so.
+/// A list past its grace period refuses other containers only if the operator chose that.
 #[test]
 fn plus_60_d_where_overdue_lists_refuse() {
     let issued = Timestamp::parse("2026-11-20T14:00:00Z").unwrap();
@@ -62,7 +63,7 @@ fn plus_60_d_where_overdue_lists_refuse() {
         after(&node, issued, 60).0,
         Answer::Refused("the ban list is overdue since 2027-01-03; list 412".to_owned())
     );
-    // The next list ends it, even if it is old itself: newer is never worse.
+    // The next list ends the refusals, even if it is old itself: a newer list is never worse.
     let issued = Timestamp::parse("2026-11-21T14:00:00Z").unwrap();
     let late = node
         .list(413)

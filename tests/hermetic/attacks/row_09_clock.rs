@@ -1,5 +1,5 @@
-//! Tests a clock that was never set, or is far off. It lifts no ban, makes no list young, and alone
-//! stops nothing.
+//! Tests a clock that was never set, or that is far off. It lifts no ban, makes no list look fresh,
+//! and by itself refuses nothing.
 
 use embargo::sys::clock::Timestamp;
 
@@ -13,7 +13,7 @@ fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-/// Clocks, and the list's age by each of them.
+/// Clocks, and the list's age according to each clock.
 const CLOCKS: [(&str, &str); 10] = [
     ("1970-01-01T00:00:00Z", "untold"),
     ("1970-01-01T00:00:01Z", "untold"),
@@ -50,9 +50,9 @@ fn clock_matrix() {
     }
 }
 
-/// Bans and exceptions hold by the latest time that anything signed confirms: a clock turned back
-/// to before a ban does not lift it, one turned back to before the end of an exception does not
-/// renew it.
+/// Bans and exceptions are judged by the latest signed time. So a clock turned back to before a ban
+/// does not lift the ban, and a clock turned back to before the end of an exception does not renew
+/// the exception.
 #[test]
 fn a_clock_turned_back_lifts_no_ban_and_renews_no_exception() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -82,7 +82,8 @@ fn a_clock_turned_back_lifts_no_ban_and_renews_no_exception() {
     }
 }
 
-/// The list in force is a floor of the time in both of its copies.
+/// The time at which the list in force was issued is the earliest possible time. Both copies of the
+/// list prove it.
 #[test]
 fn the_floor_is_a_time_floor() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -107,8 +108,8 @@ fn the_floor_is_a_time_floor() {
     );
 }
 
-/// A list from the future would move the node's idea of the time for good. A clock that was never
-/// set does not judge it.
+/// A list from the future would set the node's idea of the time forward for good, so it is not
+/// installed. A clock that was never set cannot tell that.
 #[test]
 fn a_list_from_the_future_is_not_installed_by_a_clock_that_was_set() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -125,8 +126,8 @@ fn a_list_from_the_future_is_not_installed_by_a_clock_that_was_set() {
         .unwrap();
 }
 
-/// A stolen list key must not take a node whose clock was never set to the end of time: each ban
-/// that lapses, and each exception, would be over for good.
+/// With a stolen list key, a node whose clock was never set must not be moved to the end of time:
+/// each ban that lapses, and each exception, would be over for good.
 #[test]
 fn a_clock_that_was_never_set_lets_no_list_in_that_its_keyset_does_not_outlast() {
     let node = Node::with_list(412);
@@ -152,8 +153,8 @@ fn a_clock_that_was_never_set_lets_no_list_in_that_its_keyset_does_not_outlast()
     assert_eq!(node.gate(), Answer::Banned(412));
 }
 
-/// The first list, and the first of a later keyset, starts the time floor: at least at the time
-/// that the root keys signed, whatever a list key says.
+/// The first list of a node, and the first list of a later keyset, set the earliest possible time.
+/// It is at least the time that the root keys signed, whatever a list key says.
 #[test]
 fn no_list_takes_the_time_floor_away() {
     let ban = format!(

@@ -1,4 +1,4 @@
-//! Tests the head of one list with the tree or the records of another.
+//! Tests the head of one list with the tree or the records of another list.
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
@@ -14,7 +14,8 @@ fn swapped_trees() {
     assert_eq!(one.len(), two.len());
     let tree_end = HEAD_SIZE + 1_024;
     let corrupt = "node 0/0 of its tree is corrupt";
-    // The new head over the old list; the new head and records around the old tree.
+    // First the new head with the rest of the old list; then the new head and records with the old
+    // tree.
     for mixed in [
         [&two[..HEAD_SIZE], &one[HEAD_SIZE..]].concat(),
         [
@@ -37,8 +38,8 @@ fn swapped_trees() {
     assert_eq!(node.gate(), Answer::Banned(2));
 }
 
-/// The tree says that the container is banned; the records behind it belong to a list that says
-/// otherwise.
+/// The tree says that the container is banned. The records behind the tree belong to a list that
+/// says otherwise.
 #[test]
 fn swapped_records() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -48,7 +49,7 @@ fn swapped_records() {
             "{ban}\nreason = \"{reason}\"\naction = \"{action}\"\n[[ban.match]]\nbase = \"{BASE}\"\n"
         )
     };
-    // Records of the same length.
+    // Two lists whose records have the same length.
     let (refuses, warns) = (
         node.list(2).source(ban("refuse", "old")).by(&[1]),
         node.list(1).source(ban("warn", "older")).by(&[1]),

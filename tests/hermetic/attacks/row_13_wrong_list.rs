@@ -1,4 +1,4 @@
-//! Tests a list that is authentic and meant for other nodes: staging's on production.
+//! Tests an authentic list that is meant for other nodes: staging's list on production.
 
 use super::node::{Answer, Node, OTHER, keyset};
 
@@ -19,7 +19,7 @@ fn other_origin() {
         node.distrusts(&list),
         format!("cannot use list \"/var/lib/embargo/banlist.lst\": {fault}")
     );
-    // It does not pass for ours either where the settings name its origin and the keyset does not.
+    // The list is not accepted either if the settings name its origin but the keyset does not.
     node.set("origin = \"bans.example.com/staging\"");
     node.distrusts(&list);
     let ours = node.list(1).by(&[1]);

@@ -1,5 +1,5 @@
-//! Tests one stolen list key, where adding a ban takes one key and lifting one takes two. The thief
-//! may ban; he may not lift.
+//! Tests one stolen list key. Adding a ban takes one key, and lifting a ban takes two. The thief
+//! may ban, but may not lift.
 
 use std::fs;
 
@@ -12,7 +12,8 @@ use super::signer::signer;
 use crate::exec_patch::fleet::Fleet;
 use crate::room::write_program;
 
-/// A node that trusts list keys 1, 2 and 3, two of which lift, and has list 412 in force.
+/// A node that trusts list keys 1, 2 and 3 and has list 412 in force. Lifting a ban takes two of
+/// the keys.
 fn node() -> Node {
     let keys: String = [1, 2, 3].map(|seed| signer(seed).key_line("list")).concat();
     let node = Node::trusting(&keyset_of(
@@ -26,7 +27,7 @@ fn node() -> Node {
     node
 }
 
-/// The ban of the base and one of another digest, with this text after the first.
+/// A ban of the base, followed by the text `more`, and a ban of another digest.
 fn ban(more: &str) -> String {
     let ban = |id: &str, digest: &str| {
         format!(
@@ -36,7 +37,7 @@ fn ban(more: &str) -> String {
     ban("BAN-1", BASE) + more + &ban("BAN-9", OTHER)
 }
 
-/// Every way in which a list can let the container start again.
+/// Every change of a list by which the container could start again.
 fn lifts() -> Vec<(&'static str, String)> {
     let first = ban("");
     vec![
@@ -96,11 +97,11 @@ fn lift_needs_two() {
             fault.starts_with("cannot install \"staged.lst\": it lifts ") && fault.ends_with(needs),
             "{way}: {fault}"
         );
-        // Past the installation, the gate asks for as many signatures: the list was not compared
-        // with any.
+        // If the list is put in place without an installation, the gate demands as many signatures:
+        // nobody has compared this list with the one before.
         node.distrusts(&one);
         node.put(&in_force);
-        // One key twice is one key; two are two.
+        // Two signatures by one key count as one; signatures by two keys count as two.
         assert!(
             node.install(&node.list(413).source(source.clone()).by(&[1, 1]))
                 .is_err(),
@@ -112,7 +113,7 @@ fn lift_needs_two() {
     }
 }
 
-/// Banning more, or the same for longer, takes one key.
+/// Banning more, or banning from an earlier time on, takes one key.
 #[test]
 fn add_needs_one() {
     let node = node();
@@ -129,8 +130,8 @@ fn add_needs_one() {
     assert_eq!(node.gate(), Answer::Banned(414));
 }
 
-/// An attacker who makes the list in force unreadable must not get rid of what the next one is
-/// compared with.
+/// An attacker may make the list in force unreadable. Then the next list must still be compared
+/// with it.
 #[test]
 fn a_lost_list_does_not_make_lifting_cheaper() {
     let (kept, lost) = (node(), node());
@@ -148,8 +149,8 @@ fn a_lost_list_does_not_make_lifting_cheaper() {
     }
 }
 
-/// Nor of the newest list alone: the one before it lacks its latest ban, and would not show what is
-/// lifted.
+/// An attacker may also remove only the newest list. The list before it is no replacement: it lacks
+/// the latest ban, so it would not show that the next list lifts that ban.
 #[test]
 fn a_list_before_the_lost_one_is_no_measure() {
     let fault = "cannot install \"staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
@@ -173,18 +174,18 @@ fn a_list_before_the_lost_one_is_no_measure() {
         node.install(&newest).unwrap();
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
         lose(&node, &older);
-        // Both copies.
+        // The same for both copies.
         fs::remove_file(node.state("banlist.copy.lst")).unwrap();
         if let Ok(bytes) = fs::read(node.state("banlist.lst")) {
             fs::write(node.state("banlist.copy.lst"), bytes).unwrap();
         }
-        // It bans what the older one banned.
+        // This list bans what the older list banned.
         assert_eq!(
             node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])),
             fault,
             "{way}"
         );
-        // Anybody may put the list that it had back, and it is compared with again.
+        // Anybody may put the lost list back. Then the next list is compared with it again.
         node.install(&newest).unwrap();
         let lifting = node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1]));
         assert_eq!(
@@ -196,8 +197,8 @@ fn a_list_before_the_lost_one_is_no_measure() {
     }
 }
 
-/// The thief changes no ban, only what is run and used in its place: that lifts nothing. It is
-/// shown when it arrives, and runs nowhere.
+/// The thief changes no ban, only a ban's patch and successor. That lifts nothing, so the list is
+/// installed. The change is shown at installation, and the patch never runs.
 #[test]
 fn a_patch_that_one_key_signed_is_shown_and_never_run() {
     let patch = |words: &str| format!("[ban.patch]\nrun = [{words}]\n");
@@ -299,7 +300,8 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
             &["--ban", "BAN-1", "--script", script, "--user", "5:5"],
         ];
         for words in words {
-            // Without the script nothing could run, and a script that no ban signs counts as typed.
+            // Only the ban with another script needs the script. For the other bans, a given script
+            // counts as typed by the operator.
             if words.contains(&"--script") != (way == "another script") && words[0] != "--auto" {
                 continue;
             }
@@ -325,7 +327,7 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
                 "{way} {words:?}: {said:?}"
             );
         }
-        // A typed command runs, with the list's ban to choose the containers.
+        // A typed command runs. The list's ban only chooses the containers.
         let typed = fleet.run(&[
             "--ban",
             "BAN-1",
@@ -339,8 +341,8 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
             (Some(0), "typed\n"),
             "{way}: {typed:?}"
         );
-        // Another signature under the same list, in either of its copies, makes it the signers'
-        // own.
+        // Another signature on the same list, in either copy, shows that the rightful signers want
+        // the patch.
         let claim = super::node::text(&stolen);
         fleet
             .node
@@ -355,7 +357,7 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
 #[test]
 fn rotate() {
     let node = node();
-    // A key that stays also signs the list in force, before the other one is removed.
+    // Before the stolen key is removed, a key that stays signs the list in force as well.
     let list = node.list(413).source(ban("")).unsigned();
     let text = super::node::text(&list);
     node.install(&super::node::signed(
@@ -372,11 +374,10 @@ fn rotate() {
         ),
         &[5],
     );
-    // Staging the same list with fewer signatures, which takes no key, does not keep the node from
-    // it.
+    // Anybody can install the same list with fewer signatures again. The rotation still succeeds.
     node.install(&super::node::signed(&list, &[signer(1).sign(&text)]))
         .unwrap();
-    // The list keys cannot do that, however many sign.
+    // The list keys cannot rotate the keyset, however many of them sign.
     let by_list_keys = rotated(
         &keyset_of(
             2,
@@ -400,8 +401,9 @@ fn rotate() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// A list that is issued ahead moves every gate's clock: the same bans then end early, though their
-/// lines are unchanged.
+/// A list with an issue time in the future moves every gate's idea of the time. Bans that lapse
+/// then end early, although their lines are unchanged. So such a list counts as one that lifts
+/// bans.
 #[test]
 fn a_list_issued_ahead_ends_no_ban_early() {
     let now = Timestamp::now();

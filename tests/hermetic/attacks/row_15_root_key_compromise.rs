@@ -1,14 +1,15 @@
-//! Tests fewer stolen root keys than it takes. A keyset follows another when enough root keys of
-//! both signed it. The table is that of tuf-conformance (`test_updater_key_rotations.py`), and each
-//! step is made by `embargoctl keyset rotate` on a node.
+//! Tests stolen root keys that are fewer than the threshold. A keyset follows another keyset if
+//! enough root keys of both signed it. The table is that of tuf-conformance
+//! (`test_updater_key_rotations.py`); `embargoctl keyset rotate` makes each step on a node.
 
 use super::node::{Node, keyset_of, rotated};
 use super::signer::signer;
 
-/// A keyset: its root keys, how many of them it takes, and who signs it.
+/// A keyset: its root keys, its threshold, and the keys that sign it.
 type Keyset = (&'static [u8], usize, &'static [u8]);
 
-/// A name, the keyset that the node has, those that are to follow, and how far the node gets.
+/// A case: its name, the node's keyset, the keysets that should follow, and the keyset that the
+/// node reaches.
 type Case = (&'static str, (&'static [u8], usize), &'static [Keyset], u64);
 
 const FIVE: &[u8] = &[11, 12, 13, 14, 15];
@@ -132,7 +133,7 @@ const CASES: [Case; 22] = [
     ("signed by list keys", (&[11], 1), &[(&[11], 1, &[1, 2])], 1),
 ];
 
-/// The text of this keyset with root keys and list keys 1 and 2.
+/// The text of the keyset with this number, with these root keys, and with list keys 1 and 2.
 fn text(number: u64, roots: &[u8], threshold: usize) -> String {
     let keys = |role, seeds: &[u8]| {
         seeds
@@ -165,8 +166,8 @@ fn rotation_cases() {
             (goes_through, last),
             "{case}: {done:?}"
         );
-        // Again: what is done is passed over, what failed fails as before, and no step is ever
-        // undone.
+        // A second attempt ends in the same way: steps that are done are skipped, a step that
+        // failed fails again, and no step is ever undone.
         assert_eq!(
             (node.rotate(&files, &[]).is_ok(), node.keyset_number()),
             (goes_through, last),
@@ -175,7 +176,7 @@ fn rotation_cases() {
     }
 }
 
-/// The number must be exactly the next one.
+/// Only the next number is accepted.
 #[test]
 fn numbers() {
     for number in [0, 3, 4, u64::MAX] {
@@ -184,7 +185,7 @@ fn numbers() {
         assert_eq!(node.keyset_number(), 1, "{number}: {done:?}");
         assert!(done.is_err() || number == 0, "{number}: {done:?}");
     }
-    // The same number with other keys is another keyset.
+    // The same number with other keys means another keyset.
     let node = Node::trusting(&text(1, &[11], 1));
     assert!(
         node.rotate(&[&rotated(&text(1, &[11, 12], 1), &[11, 12])], &[])
@@ -193,8 +194,8 @@ fn numbers() {
     assert_eq!(node.keyset_number(), 1);
 }
 
-/// A bad signature beside enough good ones holds up no rotation; a good keyset for another origin,
-/// or one that is damaged behind the signature, is not valid.
+/// A bad signature does not stop a rotation if there are enough good ones. A keyset for another
+/// origin, or one that was damaged after it was signed, is not valid.
 #[test]
 fn bad_signatures_and_spoilt_texts() {
     let good = text(2, &[12], 1);
@@ -228,8 +229,8 @@ fn bad_signatures_and_spoilt_texts() {
     }
 }
 
-/// A keyset past its expiry can be followed; otherwise a node that was away too long could never
-/// come back.
+/// An expired keyset can still be followed by the next. Otherwise a node that was away too long
+/// could never catch up.
 #[test]
 fn expired_keysets() {
     let expired = |number| text(number, &[11], 1).replace("2028-11-01", "2026-11-02");

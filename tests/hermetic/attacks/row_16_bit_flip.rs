@@ -1,18 +1,19 @@
-//! Tests how the gate answers when bits flip on the disk, in memory or in transfer. `corruption`
-//! flips every bit of every byte at the reader itself.
+//! Tests the gate's answers when bits flip on the disk, in memory or in transfer. `corruption`
+//! tests the reader itself with every bit.
 
 use std::fs;
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
-/// A banned container is never admitted, and one that is not banned is never reported as banned.
+/// A banned container is never admitted, and a container that is not banned is never reported as
+/// banned.
 #[test]
 fn flip_through_the_gate() {
     for banned in [BASE, OTHER] {
         let node = Node::trusting(&keyset(&[1], 1));
         let list = node.list(412).banning("base", &[banned]).by(&[1]);
         node.install(&list).unwrap();
-        // The first copy alone; the second copy is tested below.
+        // Only the first copy is tested here; the second copy is tested below.
         fs::remove_file(node.state("banlist.copy.lst")).unwrap();
         for at in (0..list.len()).step_by(13) {
             let mut flipped = list.clone();
@@ -33,7 +34,7 @@ fn flip_through_the_gate() {
     }
 }
 
-/// The second copy answers for a list that is found broken, wherever the fault is.
+/// The second copy answers for a list that is found damaged, wherever the damage is.
 #[test]
 fn flip_beside_a_second_copy() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -50,8 +51,8 @@ fn flip_beside_a_second_copy() {
             "byte {at}: {answer:?}"
         );
     }
-    // In the second copy a flip changes nothing, and the next installation of the same list repairs
-    // it.
+    // A flipped bit in the second copy changes nothing, and the next installation of the same list
+    // repairs the copy.
     node.put(&list);
     let mut flipped = list.clone();
     flipped[list.len() / 2] ^= 1;
@@ -66,8 +67,7 @@ fn flip_beside_a_second_copy() {
     assert_eq!(fs::read(node.state("banlist.copy.lst")).unwrap(), list);
 }
 
-/// Every flip is found where a list is installed, including one in a signature that is not needed:
-/// that one is reported.
+/// Every flipped bit is found when a list is installed.
 #[test]
 fn flip_at_installation() {
     let node = Node::with_list(1);

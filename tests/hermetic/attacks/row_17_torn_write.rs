@@ -1,5 +1,5 @@
 //! Tests a list that is cut off, empty, half written or changed by a careless transfer.
-//! `corruption` tests a writer in place beside a million reads.
+//! `corruption` tests a writer that works in the file while it is read a million times.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ fn torn_write() {
     for start in (0..list.len()).step_by(512) {
         let mut torn = list.clone();
         torn[start..].fill(0);
-        // Zeros where zeros belong damage nothing.
+        // If there are only zeros from here on anyway, the list is unchanged.
         if torn == list {
             continue;
         }
@@ -75,7 +75,7 @@ fn zero_length() {
         node.install(b"").unwrap_err(),
         format!("cannot use \"staged.lst\": {fault}")
     );
-    // Its second copy takes over, and the list before never does.
+    // The second copy answers for an empty file; the previous list never does.
     fs::remove_file(node.state("banlist.lst")).unwrap();
     node.install(&node.list(1).by(&[1])).unwrap();
     node.install(&node.list(2).banning("base", &[BASE, OTHER]).by(&[1]))
@@ -99,7 +99,7 @@ fn crlf_and_merge_markers() {
             }
         })
         .collect();
-    // The head alone, still in its 4096 bytes.
+    // The head alone has CRLF line ends, still in its 4096 bytes.
     let mut head: Vec<u8> = turned
         .iter()
         .copied()

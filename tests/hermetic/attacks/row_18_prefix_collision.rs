@@ -1,5 +1,5 @@
-//! Tests digests that share all but their last byte, around the edge of a tree node: with shortened
-//! fences the second of two is missed.
+//! Tests digests that differ only in their last byte, around the edge of a tree node. If fences
+//! were shortened, a look-up would miss the second of two such digests.
 
 use super::node::{Answer, BASE, Node, keyset};
 
@@ -8,8 +8,8 @@ fn keys_sharing_31_bytes_around_a_boundary() {
     let node = Node::trusting(&keyset(&[1], 1));
     let own = u8::from_str_radix(&BASE[BASE.len() - 2..], 16).unwrap();
     let near = |last: u8| format!("{}{last:02x}", &BASE[..BASE.len() - 2]);
-    // A leaf holds 25: the container's own digest is at every place of one in turn, and so are its
-    // neighbours on either side.
+    // A leaf holds 25 digests. The container's own digest comes to stand at every position of a
+    // leaf, and so do its neighbours on both sides.
     for (version, first) in (1..).zip(own - 27..own) {
         let neighbours: Vec<String> = (first..first + 60).map(near).collect();
         let with: Vec<_> = neighbours.iter().map(String::as_str).collect();

@@ -1,5 +1,6 @@
-//! Tests a million digests ground until they share a prefix, to overfill one bucket of a list. A
-//! packed tree has no buckets: its height, and what a look-up reads, are as with any other million.
+//! Tests a million digests that were computed until they shared a prefix, in order to overfill one
+//! bucket of a list. A packed tree has no buckets: its height and the cost of a look-up are the
+//! same as with any other million digests.
 
 use std::cell::Cell;
 use std::io;
@@ -32,7 +33,7 @@ impl ReadAt for Counted<'_> {
 
 #[test]
 fn a_million_keys_with_equal_24_bit_prefix() {
-    // 24 equal bits and then counted up; or spread over everything.
+    // Digests with 24 equal bits, counted up from there; and digests spread over the whole range.
     let ground = |number: u64| digest(0xabcd_ef00_0000_0000 + number, number);
     let spread = |number: u64| digest(number * (u64::MAX / MANY), number);
     let ground: Vec<_> = (0..MANY).map(ground).collect();
@@ -49,12 +50,13 @@ fn a_million_keys_with_equal_24_bit_prefix() {
         (list.len(), cost(&list, &digests))
     });
     assert_eq!(costs[0], costs[1]);
-    // The root and four levels below it, and on a hit the table and one block.
+    // A look-up reads the root and four levels below it. If it finds the digest, it also reads the
+    // table and one block of records.
     assert_eq!(costs[0].1, (5, 7));
 }
 
-/// How many reads the most expensive look-up takes for a digest that is not listed, and for one
-/// that is.
+/// How many reads the most expensive look-ups take: one for a digest that is not listed, and one
+/// for a listed digest.
 fn cost(list: &[u8], digests: &[[u8; 32]]) -> (usize, usize) {
     let head = Claim::parse(list[..HEAD_SIZE].try_into().unwrap())
         .unwrap()

@@ -1,5 +1,5 @@
-//! Tests a tree that is not sorted, overlaps or lies about itself, and is signed all the same: by a
-//! builder with a mistake, or with a stolen key.
+//! Tests a tree that is unsorted, overlaps or contradicts itself, but is signed: by a builder with
+//! a mistake, or with a stolen key.
 
 use embargo::banlist::base64;
 use embargo::banlist::key::P256_SPKI;
@@ -8,15 +8,16 @@ use super::craft::{HEADER, INNER, LEAF, NODE, Parts};
 use super::node::{Answer, BASE, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
 
-/// What is wrong with the list: the parts, and the place of the container's digest in them.
+/// A mistake: its description, and a function that makes it, given the list's parts and the place
+/// of the container's digest in them.
 type Mistake = (&'static str, fn(&mut Parts, (usize, usize)));
 
-/// The record at a place.
+/// The record at this place.
 fn record(parts: &mut Parts, (leaf, at): (usize, usize)) -> &mut [u8] {
     &mut parts.levels[0][leaf][HEADER + at * LEAF..][..LEAF]
 }
 
-/// The fence of a leaf in the root above it.
+/// The fence of a leaf, which is in the root above.
 fn fence(parts: &mut Parts, leaf: usize) -> &mut [u8] {
     &mut parts.levels[1][0][HEADER + leaf * INNER + 32..][..32]
 }
@@ -105,7 +106,7 @@ fn malformed_builder_outputs() {
             && place.0 + 1 < parts.levels[0].len(),
         "{place:?}"
     );
-    // Resealed without a mistake, it is the very same list.
+    // Sealed again without a mistake, the result is exactly the same list.
     assert!(sign(&parts.clone().sealed()) == sound);
     for (mistake, make) in MISTAKES {
         let mut wrong = parts.clone();
@@ -118,7 +119,7 @@ fn malformed_builder_outputs() {
         );
         node.put(&list);
         let answer = node.gate();
-        // Ignored as a whole, or refused for what it says; its ban is never lost.
+        // The list does not count, or the container is refused, or banned. The ban is never lost.
         assert!(
             matches!(
                 answer,
@@ -130,7 +131,8 @@ fn malformed_builder_outputs() {
     }
 }
 
-/// What no look-up reads is still checked at installation: nobody may use it.
+/// Installation also checks the parts that no look-up reads, so that nobody can use them for
+/// anything.
 #[test]
 fn padding_counts_and_records_nobody_reads() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -169,7 +171,7 @@ fn padding_counts_and_records_nobody_reads() {
     }
 }
 
-/// A gate that believed the counts would not look the digest up at all.
+/// A gate that trusted the counts would not look for the digest at all.
 #[test]
 fn a_head_that_denies_what_the_tree_holds() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -222,7 +224,7 @@ fn an_end_before_the_issue() {
     assert!(node.install(&list).is_err());
 }
 
-/// Otherwise a keyset would count a signer that cannot sign.
+/// A key that is not on its curve can never sign, so a keyset must not count it as a signer.
 #[test]
 fn a_key_that_is_no_point_of_its_curve() {
     let line = |algorithm: &str, key: &[u8]| {
@@ -246,8 +248,8 @@ fn a_key_that_is_no_point_of_its_curve() {
     }
 }
 
-/// Digests around the container's, so that it is inside a leaf that is neither the first nor the
-/// last.
+/// Digests around the container's own, so that this one lies inside a leaf which is neither the
+/// first nor the last.
 fn digests() -> Vec<&'static str> {
     let spread = (0..119_u32).map(|number| {
         &*format!(

@@ -1,5 +1,5 @@
-//! Tests what is no file where a list, a keyset, a floor or a signature is expected: nothing is
-//! followed, waited for or read without end.
+//! Tests links, FIFOs, directories, sockets and devices in place of a list, a keyset, a floor or a
+//! signature. They are not followed, not waited for, and not read without end.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,10 +13,11 @@ use nix::unistd::mkfifo;
 use super::node::{Answer, Node, keyset, text};
 use super::signer::signer;
 
-/// Creates something that is no file; `false` where this user may not create it.
+/// Creates something that is no regular file; `false` if this user may not create it.
 type Make = fn(&Path, &Path) -> bool;
 
-/// Each kind, created at the first path; the second is a real file with the right content.
+/// Each kind, with a function that creates it at the first path. The second path is a real file
+/// with the right content.
 const KINDS: [(&str, Make); 7] = [
     ("symlink", |path, real| symlink(real, path).is_ok()),
     ("dangling symlink", |path, _| {
@@ -31,12 +32,12 @@ const KINDS: [(&str, Make); 7] = [
     ("block device", |path, _| device(path, SFlag::S_IFBLK)),
 ];
 
-/// A device that no driver answers for. Only root may create one, and not everywhere.
+/// A device that has no driver. Only root may create one, and not on every machine.
 fn device(path: &Path, kind: SFlag) -> bool {
     mknod(path, kind, Mode::from_bits_truncate(0o666), makedev(511, 0)).is_ok()
 }
 
-/// Does `act` with each kind of non-file at `path`, and asserts that it waits for none of them.
+/// Calls `act` for each kind at `path`, and asserts that no call waits long.
 fn each_kind(path: &Path, real: &Path, act: impl Fn(&str)) {
     for (kind, make) in KINDS {
         let began = Instant::now();
@@ -69,11 +70,11 @@ fn each_kind_as_the_staged_list() {
         );
         assert!(node.everything() == before, "{kind}");
     });
-    // Another name of the same file is that file.
+    // A hard link is the same file, so it is accepted.
     fs::hard_link(&real, &staged).unwrap();
     node.run(&["install", "staged.lst"]).unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
-    // And what happens to the staged file later does not change the list in force.
+    // Later changes of the staged file do not change the list in force.
     fs::write(&real, b"").unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
 }
@@ -132,8 +133,8 @@ fn each_kind_as_the_floor() {
     });
 }
 
-/// A signature may be a link: the person who attaches it is there. Nothing else that is no file is
-/// accepted.
+/// A signature's file may be a link, because the person who attaches the signature chose it.
+/// Nothing else that is not a regular file is accepted.
 #[test]
 fn each_kind_as_a_signature() {
     let node = Node::trusting(&keyset(&[1], 1));

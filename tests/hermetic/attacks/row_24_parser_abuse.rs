@@ -1,5 +1,5 @@
-//! Tests texts that a careless parser takes for what they are not, or for too much. `tests/fuzz`
-//! feeds random bytes to each parser.
+//! Tests texts that a careless parser would misread, or for which it would use too much time or
+//! memory. `tests/fuzz` feeds random bytes to each parser.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use super::craft::Parts;
 use super::node::{Answer, BASE, Node, keyset, signed, text, with_head};
 use super::signer::{line, signer};
 
-/// Changes to a head's text: what is replaced, by what, and the error. Each is signed, so only the
-/// grammar can reject it.
+/// Changes to a head's text: the old part, the new part, and the error. Each changed head is
+/// signed, so only the grammar can reject it.
 const HEADS: [(&str, &str, &str); 22] = [
     (
         "entries: 1 base=1",
@@ -125,7 +125,7 @@ fn heads() {
     }
 }
 
-/// What is no text at all, and what follows the head.
+/// Bytes that are no text at all, and bytes after the head.
 #[test]
 fn nul_and_bytes_that_are_no_text() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -169,14 +169,16 @@ fn seventeen_signatures() {
     );
 }
 
-/// Base64 must have one spelling, or one signature would have many.
+/// Base64 must have only one spelling for the same bytes. Otherwise one signature would have many
+/// texts.
 #[test]
 fn non_canonical_base64() {
     let node = Node::trusting(&keyset(&[1], 1));
     let list = node.list(1).unsigned();
     let good = signer(1).sign(&text(&list));
     let (dash_and_name, payload) = good.trim_end().rsplit_once(' ').unwrap();
-    // 68 bytes end in one `=`; the last letter before it carries two bits that mean nothing.
+    // The Base64 of 68 bytes ends with one `=`. The letter before it carries two bits without
+    // meaning.
     let (body, last) = (
         &payload[..payload.len() - 2],
         payload.as_bytes()[payload.len() - 2],
@@ -217,8 +219,8 @@ fn non_canonical_base64() {
     }
 }
 
-/// Records whose hashes are right: a signer may write anything into them, and still a ban is either
-/// read or refused.
+/// Records with correct hashes: a signer may write anything into them, and a ban must still be
+/// either read or reported as unreadable.
 #[test]
 fn records() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -264,8 +266,8 @@ fn records() {
     }
 }
 
-/// The same abuse of a keyset and of a floor. They are trusted for where they are, and read just as
-/// strictly.
+/// The same abuse of a keyset and of a floor. These files are trusted because of their directory,
+/// but are read just as strictly.
 #[test]
 fn keysets_and_floors() {
     let node = Node::with_list(1);
@@ -307,8 +309,8 @@ fn keysets_and_floors() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// Asserts that it is neither installed nor used, at once, and that the error names the line at
-/// fault.
+/// Asserts that the list is neither installed nor used, that this takes no time, and that the error
+/// names the wrong line.
 fn assert_malformed(node: &Node, list: &[u8], expected: &str) {
     let began = Instant::now();
     let before = node.everything();
@@ -320,7 +322,7 @@ fn assert_malformed(node: &Node, list: &[u8], expected: &str) {
         );
     }
     assert!(began.elapsed() < Duration::from_secs(5));
-    // As it was.
+    // Restores the list that was there before.
     match before.iter().find(|(name, _)| name == "banlist.lst") {
         Some((_, list)) => node.put(list),
         None => fs::remove_file(node.state("banlist.lst")).unwrap(),

@@ -1,6 +1,6 @@
-//! Tests that a list that would take a fleet down at its next restart is stopped at the
-//! installation, where somebody still reads the message. `integration/impact.bats` tests pause
-//! containers of running pods, with the engines that make them.
+//! Tests that a list that would stop a whole fleet at its next restart is refused at installation,
+//! where a person still reads the message. `integration/impact.bats` tests pause containers of
+//! running pods, with real engines.
 
 use super::node::{Answer, BASE, Node, OTHER, keyset, keyset_of};
 use super::signer::signer;
@@ -19,10 +19,10 @@ fn mass_ban() {
         format!("{said}, which is more than max_impact = \"50%\"")
     );
     assert_eq!(node.gate(), Answer::Admitted);
-    // The signers may acknowledge it.
+    // The signers may acknowledge the impact.
     node.install(&node.list(2).acknowledged().by(&[1])).unwrap();
     assert_eq!(node.gate(), Answer::Banned(2));
-    // And the next version undoes a mistake.
+    // The next version may undo a mistake.
     node.install(&node.list(3).banning("base", &[OTHER]).by(&[1]))
         .unwrap();
     assert_eq!(node.gate(), Answer::Admitted);
@@ -31,8 +31,8 @@ fn mass_ban() {
     assert_eq!(node.gate(), Answer::Banned(4));
 }
 
-/// To acknowledge the impact takes as many signers as lifting a ban: a thief of one key must not be
-/// able to take the fleet down by acknowledging it himself.
+/// Acknowledging the impact takes as many signers as lifting a ban. A thief with one key must not
+/// be able to stop the fleet by acknowledging the impact.
 #[test]
 fn one_key_acknowledges_nothing() {
     let keys = [1, 2].map(|seed| signer(seed).key_line("list")).concat();

@@ -1,4 +1,5 @@
-//! Tests a disk restored from a snapshot: list and floor go back together, and each is authentic.
+//! Tests a disk that was restored from a snapshot: the list and the floor both go back, and both
+//! are authentic.
 
 use std::fs;
 
@@ -18,8 +19,8 @@ fn restored_directory_with_min_version_set() {
         fs::remove_file(node.state(&name)).unwrap();
         fs::write(node.state(&name), bytes).unwrap();
     }
-    // Nothing on the disk shows it: what configuration management writes to /etc does, for both
-    // copies.
+    // Nothing on the restored disk shows that. `min_version`, which configuration management writes
+    // to /etc, does show it, for both copies.
     assert_eq!(node.gate(), Answer::Admitted);
     node.set("min_version = 412");
     let fault = "version 398 is below min_version 412";

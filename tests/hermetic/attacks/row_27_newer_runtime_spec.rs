@@ -1,5 +1,5 @@
-//! Tests a `config.json` of a runtime-spec that is newer than this program: Embargo does not read
-//! what it does not need, and the runtime reports what it knows.
+//! Tests a `config.json` that follows a newer runtime-spec than this program. Embargo reads only
+//! the fields that it needs; the runtime reports fields that it does not know.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ fn unknown_cap_ns_seccomp_rlimit_top_level() {
         node.spec(&spec.to_string());
         assert_eq!(node.gate(), Answer::Admitted, "{spec}");
     }
-    // None of it hides what the container is made of.
+    // No such field hides what the container is made of.
     node.install(&node.list(2).by(&[1])).unwrap();
     for spec in newer {
         node.spec(&spec.to_string());

@@ -1,10 +1,10 @@
-//! Tests two keys with one ID: an ID is four bytes of a hash, and says where to look, never whom to
-//! trust.
+//! Tests two keys with the same ID. An ID is four bytes of a hash: it says which key to try, never
+//! which key to trust.
 
 use super::node::{Answer, Node, keyset_of, signed, text};
 use super::signer::{Signer, called, line};
 
-/// Names under which the keys of seeds 1 and 2 have one ID.
+/// The keys of seeds 1 and 2, with names that give them the same ID.
 fn pair() -> [Signer; 2] {
     let pair = [called("alice-48102", 1), called("bob-61320", 2)];
     assert_eq!(
@@ -43,7 +43,7 @@ fn one_of_two_keys_with_one_id_counts_once() {
     let [alice, bob] = pair();
     let list = node.list(1).unsigned();
     let own = alice.raw(text(&list).as_bytes());
-    // Her signature under his name has the ID that is right for both.
+    // Alice's signature under Bob's name has an ID that is right for both.
     for (second, counts) in [
         (bob.line(&own), "0 bad, 0 by unknown keys"),
         (

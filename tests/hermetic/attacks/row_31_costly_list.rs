@@ -1,5 +1,5 @@
-//! Tests a list that says so much about one digest that every start which asks for it would cost
-//! time and memory, whoever signed it.
+//! Tests a list with so many or so long bans of one digest that every start that asks for this
+//! digest would take much time and memory. It does not matter who signed the list.
 
 use embargo::banlist::head::HEAD_SIZE;
 
@@ -7,8 +7,8 @@ use super::craft::{HEADER, LEAF, Parts};
 use super::node::{Answer, BASE, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
 
-/// A short ban of the container's base, and this many more, each with this many advisories of 64
-/// characters.
+/// The source of a short ban of the container's base, and of this many more bans, each with this
+/// many advisories of 64 characters.
 fn bans(heavy: usize, advisories: usize) -> String {
     let advisories = vec![format!("\"{}\"", "x".repeat(64)); advisories].join(", ");
     let ban = |number| {
@@ -39,8 +39,8 @@ fn bans_that_say_too_much() {
             "1",
         ])
     };
-    // 480 bans of 230 KiB on one image, and twenty; one of 80 KiB; and some that are too much
-    // together.
+    // 480 bans of 230 KiB each on one image; twenty such bans; one ban of 80 KiB; and several bans
+    // that are too long only together.
     let long = "cannot compile BAN-2: its record has more than 65536 bytes";
     let heavy = format!(
         "cannot compile BAN-1: what it and other bans say about {BASE} has more than 131072 bytes, a comma counted as 48"
@@ -59,8 +59,8 @@ fn bans_that_say_too_much() {
             "{number} of {advisories}"
         );
     }
-    // What fits is installed, and the start that asks for it is refused for the most severe of the
-    // bans.
+    // Bans within the limits are installed. The container is refused because of the most severe
+    // ban.
     for (version, number, advisories) in [(1, 1, 950), (2, 16, 60), (3, 63, 8)] {
         let list = node.list(version).source(bans(number, advisories)).by(&[1]);
         node.install(&list).unwrap();
@@ -68,8 +68,8 @@ fn bans_that_say_too_much() {
     }
 }
 
-/// The list of a builder without bounds, or of a thief: it is not installed, and where it is in
-/// place anyway, what it bans is refused.
+/// A list of a thief, or of a builder without limits. It is not installed. If it is put in place,
+/// what it bans is refused.
 #[test]
 fn bans_that_say_too_much_signed_all_the_same() {
     let node = Node::trusting(&keyset(&[1], 1));

@@ -1,6 +1,6 @@
-//! Tests a directory that others may write: whoever takes list and floor away there and brings an
-//! older list, signed by all the right keys, lifts nothing, and whoever takes the settings away
-//! disarms nothing.
+//! Tests directories that others may write to. An attacker who removes the list and the floor there
+//! and puts an older, correctly signed list in place lifts nothing. An attacker who removes the
+//! settings disarms nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ fn floor_and_list_taken_away() {
         node.room.keep(mode);
         fs::remove_file(node.state("floor")).unwrap();
         assert_eq!(node.distrusts(&old), FAULT, "{mode:o}");
-        // Nothing is installed there either, until only its owner can write the directory.
+        // No list can be installed there either, until only its owner can write to the directory.
         let next = node.list(413).by(&[1]);
         assert_eq!(
             node.install(&next).unwrap_err(),
@@ -45,8 +45,8 @@ fn settings_keyset_and_break_glass_in_a_directory_of_others() {
     for bits in [0o777, 0o1777, 0o775] {
         mode(&etc, bits);
         assert_eq!(node.gate(), refused("/etc/embargo"), "{bits:o}");
-        // Removing the settings does not disarm the node, and a break-glass file that was put there
-        // opens nothing.
+        // Removing the settings does not disarm the node, and an attacker's break-glass file opens
+        // nothing.
         let settings = fs::read(etc.join("config.toml")).unwrap();
         fs::remove_file(etc.join("config.toml")).unwrap();
         fs::write(
@@ -69,7 +69,8 @@ fn settings_keyset_and_break_glass_in_a_directory_of_others() {
         mode(&etc, 0o755);
         assert_eq!(node.gate(), Answer::Banned(412));
     }
-    // Each directory on the way counts, and the sticky bit keeps what is there.
+    // Each directory above counts too. A sticky bit is enough there, because it protects the files
+    // of others.
     for (bits, answer) in [
         (0o777, refused("/etc")),
         (0o1777, Answer::Banned(412)),

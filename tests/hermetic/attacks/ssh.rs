@@ -1,6 +1,6 @@
-//! Formats keys and messages as SSH's tools do.
+//! Writes keys and signed messages in the formats of SSH's tools.
 //!
-//! It is written from OpenSSH's own documents, so that the program's reader is compared with them
+//! The code follows OpenSSH's own documents, so that the program's reader is compared with these
 //! and not with itself.
 
 use embargo::lineage::digest::Digest;
@@ -17,7 +17,7 @@ pub(super) fn ssh_key(signer: &Signer) -> Vec<u8> {
     [ssh_string(b"ssh-ed25519"), ssh_string(signer.public())].concat()
 }
 
-/// What `ssh-keygen -Y sign -n NAMESPACE` makes, without its armour (OpenSSH: PROTOCOL.sshsig).
+/// The output of `ssh-keygen -Y sign -n NAMESPACE`, without its armour (OpenSSH: PROTOCOL.sshsig).
 pub(super) fn sshsig(signer: &Signer, namespace: &str, message: &[u8]) -> Vec<u8> {
     let hash = Digest::of(message);
     let head = [

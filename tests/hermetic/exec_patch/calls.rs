@@ -1,6 +1,6 @@
-//! Reads what the fake runtime got.
+//! Reads the calls that the fake runtime recorded.
 //!
-//! The fake runtime records each call of it, one fact a line; bytes in hexadecimal.
+//! The fake runtime records one fact of a call in each line, with bytes in hexadecimal.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::fleet::Fleet;
 use crate::room::hexadecimal;
 
-/// A call of the runtime, as it recorded it.
+/// A call that the fake runtime recorded.
 #[derive(Debug)]
 pub(crate) struct Call(Vec<String>);
 
 impl Call {
-    /// The call that the runtime recorded like this.
+    /// Reads the record of one call.
     pub(crate) fn of(text: &str) -> Self {
         Self(text.lines().map(str::to_owned).collect())
     }
@@ -25,7 +25,7 @@ impl Call {
             .filter_map(move |line| line.strip_prefix(name)?.strip_prefix(' '))
     }
 
-    /// The facts of this name, each of them bytes.
+    /// The facts of this name, each as bytes.
     pub(crate) fn bytes(&self, name: &str) -> Vec<Vec<u8>> {
         let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
         self.facts(name)
@@ -39,7 +39,7 @@ impl Call {
         found.unwrap_or_else(|| panic!("{name}: {self:?}"))
     }
 
-    /// The arguments, without its own name.
+    /// The runtime's arguments, without argv's first element.
     pub(crate) fn words(&self) -> Vec<String> {
         self.bytes("argv")
             .into_iter()
@@ -48,13 +48,13 @@ impl Call {
             .collect()
     }
 
-    /// Whether it is to enter a container.
+    /// Whether the call should enter this container.
     pub(crate) fn enters(&self, name: &str) -> bool {
         let words = self.words();
         words.contains(&"exec".to_owned()) && words.last() == Some(&Fleet::id(name))
     }
 
-    /// What is open at the descriptors that it got.
+    /// The files that were open at the runtime's descriptors.
     pub(crate) fn descriptors(&self) -> BTreeMap<u32, String> {
         let numbered = |fact: &str| {
             fact.split_once(' ')
@@ -63,7 +63,7 @@ impl Call {
         self.facts("descriptor").filter_map(numbered).collect()
     }
 
-    /// A variable of its environment.
+    /// A variable in the runtime's environment.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let beginning = hexadecimal(format!("{name}=").as_ref());
         let found = self
@@ -79,7 +79,7 @@ impl Call {
         )
     }
 
-    /// What it is to start.
+    /// The `process` object that the runtime should start.
     pub(crate) fn process(&self) -> Value {
         serde_json::from_slice(&self.bytes("process").remove(0)).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Tests in which containers something is done, and what is reported of the others.
+//! Tests in which containers a command runs, and what is reported about the other containers.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fleet::{Fleet, PATCH, chain, until};
 use crate::attacks::node::{BASE, OTHER};
 
-/// The image ID of the fixture's `app:1`, from which `web-1` and the others are made.
+/// The image ID of the fixture's `app:1`. All containers `web-…` are made from that image.
 const APP: &str = "sha256:70c9f6d1982f621b2b704bb4d6b88c8b464520861a712415aea4dfc9f67d7a1f";
 
 /// Three containers of `app:1`, and one of another image.
@@ -17,8 +17,8 @@ fn mixed() -> Fleet {
     fleet
 }
 
-/// The names of the containers in which the command ran, after a run with these arguments; the exit
-/// status must match.
+/// Runs exec-patch with these arguments, and returns the names of the containers in which the
+/// command ran. The exit status must be `status`.
 fn chosen(fleet: &Fleet, words: &[&str], status: i32) -> Vec<String> {
     for name in fleet.ledger().keys() {
         fs::remove_file(fleet.path("ledger").join(name)).unwrap();
@@ -99,8 +99,8 @@ fn a_name_that_finds_nothing_is_reported() {
             "{words:?}: {said:?}"
         );
     }
-    // Those that are found are still patched; a container that exists and does not match counts as
-    // found.
+    // The containers that are found are still patched. A container that exists but does not match
+    // counts as found.
     for (other, status, patched) in [
         ("nope", 3, &["web-1"][..]),
         ("other-1", 0, &["web-1", "web-2"]),
@@ -217,10 +217,10 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
         fleet.start(name);
         fleet.write_state(name, state);
     }
-    // Starting or stopping.
+    // A container that is just starting or stopping.
     fleet.start("going");
     fs::remove_file(fleet.state("going").join("state.json")).unwrap();
-    // Ended, with its state left behind.
+    // A container that has ended, while its state is still there.
     fleet.start("ended");
     let state = fs::read_to_string(fleet.state("ended").join("state.json")).unwrap();
     fleet.stop("ended");
@@ -248,7 +248,7 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
             said.out
         );
     }
-    // Whoever narrows it down gets no messages about them.
+    // A run for one named container is not about the others.
     assert_eq!(
         fleet.patch(&["--container", "web-1", "--again"]).status,
         Some(0)

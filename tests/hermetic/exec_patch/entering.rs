@@ -1,4 +1,4 @@
-//! Tests what the runtime gets when it is to run a command, and what follows from how it ends.
+//! Tests what the runtime gets when it must run a command, and the outcomes that follow.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::fleet::{Fleet, PATCH};
 use crate::attacks::node::BASE;
 use crate::room::write_program;
 
-/// What fcntl(2) reports for a memory file that nobody can change any more: F_SEAL_SEAL,
+/// What fcntl(2) reports for a memory file that can no longer be changed: F_SEAL_SEAL,
 /// F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE.
 const ALL_SEALS: i32 = 0xf;
 
@@ -50,7 +50,7 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
     ] {
         assert!(!words.contains(&never.to_owned()), "{never}: {words:?}");
     }
-    // Nothing from exec-patch's environment is in its environment.
+    // No variable of exec-patch's own environment is passed to the runtime.
     assert_eq!(
         (
             call.variable("EMBARGO_ROOT"),
@@ -62,8 +62,8 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
         call.variable("PATH").unwrap(),
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     );
-    // The state that was checked is where the runtime looks, so that it enters that instance of the
-    // container or none.
+    // The runtime gets the state that was checked. So it enters that instance of the container or
+    // none.
     let state = fs::read(fleet.state("web-1").join("state.json")).unwrap();
     assert_eq!(call.bytes("state"), [state]);
     assert_ne!(
@@ -71,7 +71,7 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
         fleet.state("web-1").parent().unwrap().to_str()
     );
     assert_eq!(call.fact("leads-session"), "1", "a terminal is nobody's");
-    // No descriptor that is open in exec-patch gets into the runtime.
+    // The runtime inherits no descriptor that is open in exec-patch.
     let descriptors: Vec<_> = call.descriptors().into_keys().collect();
     assert_eq!(descriptors, [0, 1, 2], "{call:?}");
 }
@@ -274,7 +274,7 @@ fn static_program(fleet: &Fleet, name: &str, text: &str) -> PathBuf {
     program
 }
 
-/// The outcome for `web-1` with this command, and the exit status.
+/// The outcome for `web-1` with this command, and exec-patch's exit status.
 fn outcome(fleet: &Fleet, words: &[&str], command: &[&str]) -> (serde_json::Value, Option<i32>) {
     let said = fleet.run(&[&["--base", BASE, "--again"], words, &["--"], command].concat());
     (fleet.outcomes()["web-1"].clone(), said.status)
@@ -378,8 +378,8 @@ fn a_runtime_that_hangs_and_a_command_that_will_not_end_are_ended() {
     );
 }
 
-/// Runs a command that exceeds its time after it has written something into the ledger, and returns
-/// that. The time is a second where that is enough.
+/// Runs a command that writes something to the ledger and then takes too long. Returns what it
+/// wrote. The time limit is one second if that is enough.
 fn timed_out(fleet: &Fleet, words: &[&str], command: &[&str]) -> String {
     for timeout in ["1s", "8s", "60s"] {
         let (ended, _) = outcome(fleet, &[words, &["--timeout", timeout]].concat(), command);
@@ -394,7 +394,8 @@ fn timed_out(fleet: &Fleet, words: &[&str], command: &[&str]) -> String {
 #[test]
 fn nothing_that_a_command_started_is_left_after_its_time() {
     let fleet = Fleet::of(1);
-    // Forked twice, in a session of its own, ignoring SIGTERM, with the output held open.
+    // A process that was forked twice, has a session of its own, ignores SIGTERM, and keeps the
+    // output open.
     let script = "(setsid sh -c 'trap \"\" TERM; echo $$ > \"$LEDGER\"; while :; do sleep 0.1; done' &) ; while :; do sleep 1; done";
     let pid = timed_out(&fleet, &[], &["/bin/sh", "-c", script]);
     assert!(
@@ -403,9 +404,10 @@ fn nothing_that_a_command_started_is_left_after_its_time() {
     );
 }
 
-/// A program whose first thread ends at once, so that its process is a zombie that cannot be waited
-/// for: it was mistaken for one that had never run. Without an argument the other thread ends the
-/// process with 7; with one it writes the process ID into the ledger and continues.
+/// A program whose first thread ends at once, so that its process is a zombie that nobody can wait
+/// for. Such a command was once taken for one that had never run. Without an argument, the other
+/// thread ends the process with status 7. With an argument, it writes the process ID to the ledger
+/// and continues.
 const FIRST_THREAD_ENDS: &str = "#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n\
     static void *other(void *goes_on) {\n\
         if (!goes_on) { usleep(300000); exit(7); }\n\

@@ -1,10 +1,10 @@
 //! Sets up the containers of a test.
 //!
-//! The node looks like one with Docker: its store and a list by [`Node`], a bundle for each
-//! container, and the state that runc would keep of it. A container's first process is one of the
-//! test's own. The fake runtime starts commands beside it, without confinement: what exec-patch
-//! plans, passes on, records and reports is real. `integration/` tests what a real runtime makes of
-//! it. Everything belongs to the user that the tests run as.
+//! The node looks like one with Docker. [`Node`] makes its store and its list; here each container
+//! gets a bundle, and the state that runc would keep. A container's first process is started by the
+//! test. The fake runtime starts commands on the host, without confinement. Everything that
+//! exec-patch plans, passes on, records and reports is real; `integration/` tests what a real
+//! runtime does with it. All files belong to the user who runs the tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,22 +23,23 @@ use super::calls::Call;
 use crate::attacks::node::{BASE, Node};
 use crate::room::{NOBODY, open_directory};
 
-/// The fixture's container, whose records are the model for each one here.
+/// The fixture's container. Its records are the model for each container here.
 const MODEL: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
 const TASKS: &str = "state/io.containerd.runtime.v2.task/moby";
 const STATES: &str = "node/run/docker/runtime-runc/moby";
 
-/// The command with which a container is patched: it can be counted afterwards how often it ran.
+/// The command that patches a container. It writes to the ledger, so that a test can count how
+/// often it ran.
 pub(crate) const PATCH: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\""];
 
-/// A node and what runs on it.
+/// A node and its running containers.
 pub(crate) struct Fleet {
     pub(crate) node: Node,
     containers: BTreeMap<String, (String, Child)>,
 }
 
-/// The output of exec-patch, and how it ended.
+/// The output of exec-patch, and its exit status.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: Option<i32>,
@@ -65,12 +66,12 @@ fn runtime() -> &'static Path {
 }
 
 impl Fleet {
-    /// A node whose list bans `base:1`, and on which nothing runs.
+    /// A node whose list bans `base:1`, without running containers.
     pub(crate) fn new() -> Self {
         Self::on(Node::with_list(1))
     }
 
-    /// This node, on which nothing runs.
+    /// This node, without running containers.
     pub(crate) fn on(node: Node) -> Self {
         let fleet = Self {
             node,
@@ -99,7 +100,7 @@ impl Fleet {
         ] {
             fleet.node.room.give(&fleet.path(directory));
         }
-        // The store is where the node's settings say, as seen from outside the node.
+        // The path of the store in the node's settings, as seen from outside the node.
         let store = fleet
             .path("node")
             .join(fleet.path("docker").strip_prefix("/").unwrap());
@@ -113,8 +114,8 @@ impl Fleet {
         fleet
     }
 
-    /// A node with this many containers of the image `app:1`, which is built on `base:1`, called
-    /// `web-1` and so on.
+    /// A node with this many containers, called `web-1`, `web-2` and so on. Their image `app:1` is
+    /// built on `base:1`.
     pub(crate) fn of(containers: usize) -> Self {
         let mut fleet = Self::new();
         (1..=containers).for_each(|number| fleet.start(&format!("web-{number}")));
@@ -131,13 +132,13 @@ impl Fleet {
         self.live(name);
     }
 
-    /// Starts a container of an image of these layers, none of which another test uses.
+    /// Starts a container whose image has these layers. No other test uses them.
     pub(crate) fn start_of(&mut self, name: &str, layers: &[&str]) {
         self.record(name, &[], Some(layers));
         self.live(name);
     }
 
-    /// Starts a container with variables of its own.
+    /// Starts a container with these environment variables.
     pub(crate) fn start_with(&mut self, name: &str, variables: &[&str]) {
         self.record(name, variables, None);
         self.live(name);
@@ -187,7 +188,7 @@ impl Fleet {
         .unwrap();
     }
 
-    /// Puts an image of these layers into the store and returns its ID and its chain ID.
+    /// Puts an image with these layers into the store. Returns its image ID and its chain ID.
     fn image(&self, layers: &[&str]) -> (String, String) {
         let ids: Vec<_> = layers
             .iter()
@@ -245,8 +246,8 @@ impl Fleet {
         self.path(STATES).join(Self::id(name))
     }
 
-    /// Starts the container's first process, and writes its state; a new instance of it when there
-    /// was one.
+    /// Starts the container's first process, and writes the container's state. If the container ran
+    /// before, this is a new instance.
     pub(crate) fn live(&mut self, name: &str) {
         let mut command = Command::new("/bin/sleep");
         if nix::unistd::geteuid().is_root() {
@@ -286,14 +287,14 @@ impl Fleet {
         fs::rename(draft, path).unwrap();
     }
 
-    /// Ends a container, and removes its state, as its engine does.
+    /// Ends a container and removes its state, as an engine does.
     pub(crate) fn stop(&mut self, name: &str) {
         let (_, mut process) = self.containers.remove(name).unwrap();
         end(&mut process);
         fs::remove_dir_all(self.state(name)).unwrap();
     }
 
-    /// Sets what the runtime does when it is to enter this container, or each of them for `all`.
+    /// Sets what the runtime does when it must enter this container, or any container for `all`.
     pub(crate) fn behave(&self, name: &str, behaviour: &str) {
         let name = if self.containers.contains_key(name) {
             Self::id(name)
@@ -303,7 +304,7 @@ impl Fleet {
         fs::write(self.path("bin/behaviour").join(name), behaviour).unwrap();
     }
 
-    /// exec-patch, ready to run.
+    /// A call of exec-patch, not yet started.
     pub(crate) fn exec_patch(&self, words: &[&str]) -> Command {
         let mut command = self.node.room.embargo();
         command.arg("exec-patch").args(words);
@@ -315,8 +316,8 @@ impl Fleet {
         self.said(&self.exec_patch(words).output().unwrap())
     }
 
-    /// Runs exec-patch on everything that is built on the banned base, with these arguments before
-    /// the command that writes into the ledger.
+    /// Runs exec-patch for all containers that are built on the banned base. The command that
+    /// writes to the ledger follows these arguments.
     pub(crate) fn patch(&self, words: &[&str]) -> Said {
         self.run(&[&["--base", BASE], words, &["--"], &PATCH].concat())
     }
@@ -335,7 +336,7 @@ impl Fleet {
         }
     }
 
-    /// What was done to each container to which anything was done.
+    /// The ledger's text for each container in which anything ran.
     pub(crate) fn ledger(&self) -> BTreeMap<String, String> {
         let entry = |entry: fs::DirEntry| {
             (
@@ -349,7 +350,7 @@ impl Fleet {
             .collect()
     }
 
-    /// The names of the containers in which the patch ran, sorted; it asserts that it ran once in
+    /// The names of the containers in which the patch ran, sorted. Asserts that it ran once in
     /// each.
     pub(crate) fn patched(&self) -> Vec<String> {
         let ledger = self.ledger();
@@ -360,7 +361,7 @@ impl Fleet {
         ledger.into_keys().collect()
     }
 
-    /// The runtime's calls since the last time this was asked, in their order.
+    /// The runtime's calls since the last call of this function, in order.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let mut paths: Vec<_> = fs::read_dir(self.path("bin/calls"))
             .unwrap()
@@ -382,8 +383,8 @@ impl Fleet {
         paths.iter().map(taken).collect()
     }
 
-    /// The directories of the runs, in the order in which they were made: IDs from the same second
-    /// give no order.
+    /// The directories of the runs, in the order in which they were made. The IDs do not give that
+    /// order within one second.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let patches = self.path("node/var/lib/embargo/patches");
         let mut runs: Vec<_> = fs::read_dir(patches)
@@ -407,20 +408,20 @@ impl Fleet {
             .to_owned()
     }
 
-    /// Each entry into a container that the latest run started, from its journal.
+    /// The "started" lines of the latest run's journal.
     pub(crate) fn started(&self) -> Vec<Value> {
         let Some(run) = self.runs().pop() else {
             return Vec::new();
         };
         let text = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
-        // The last line may not be complete yet.
+        // The last line may still be incomplete.
         let lines = text
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["event"] == "started").collect()
     }
 
-    /// The outcome for each container, by name, from the latest run's journal.
+    /// The outcome of each container in the latest run's journal, by name.
     pub(crate) fn outcomes(&self) -> BTreeMap<String, Value> {
         let mut outcomes = BTreeMap::new();
         for line in Self::journal(self.runs().last().unwrap()) {
@@ -442,7 +443,7 @@ impl Fleet {
         outcomes
     }
 
-    /// For how many containers it ended with which outcome.
+    /// How many containers had each outcome.
     pub(crate) fn outcomes_counted(&self) -> Vec<(String, usize)> {
         let mut counted = BTreeMap::new();
         for outcome in self.outcomes().values() {
@@ -495,12 +496,12 @@ pub(crate) fn chain(layers: &[&str]) -> String {
     })
 }
 
-/// When a process started, in clock ticks since the machine did.
+/// When a process was started, in clock ticks since the machine booted.
 pub(crate) fn started(pid: u32) -> u64 {
     proc::stat(pid).unwrap().started
 }
 
-/// Waits until a condition holds, for a minute at most.
+/// Waits until a condition is true, for a minute at most.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
@@ -514,8 +515,8 @@ fn end(process: &mut Child) {
     process.wait().unwrap();
 }
 
-/// Gives a directory of the node to root, or to whoever runs the tests, so that their programs may
-/// not write there.
+/// Gives a directory of the node to root, or to the user who runs the tests, so that the tested
+/// programs may not write to it.
 pub(crate) fn take_away(path: &Path) {
     chown(path, Some(nix::unistd::geteuid().as_raw()), None).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o555)).unwrap();

@@ -1,4 +1,4 @@
-//! Tests how many containers a run starts on before it stops by itself.
+//! Tests in how many containers a command runs before a run stops by itself.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use crate::attacks::node::BASE;
 /// A command that fails.
 const FAILING: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\"; exit 1"];
 
-/// In how many of `matches` containers a failing command is started, with these arguments, and how
-/// many outcomes there are of each kind.
+/// Starts a failing command for `matches` containers, with these arguments. Returns in how many it
+/// ran, and how many containers had each outcome.
 fn started(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
     let fleet = Fleet::of(matches);
     let said = fleet.run(
@@ -81,11 +81,11 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
     let fleet = Fleet::of(4);
     fleet.behave("web-1", "fail 255 no");
     fleet.behave("web-2", "fail 255 no");
-    // Whichever comes first, one that works is found and the others follow.
+    // Whichever container comes first, a canary that works is found, and the others follow.
     let said = fleet.patch(&["--canary", "1"]);
     assert_eq!(said.status, Some(3), "{said:?}");
     assert_eq!(fleet.patched(), ["web-3", "web-4"]);
-    // It still counts as a failure.
+    // A container that cannot be entered still counts as a failure.
     let fleet = Fleet::of(4);
     fleet.behave("all", "fail 255 no");
     assert_eq!(fleet.patch(&["--max-failures", "1"]).status, Some(3));
@@ -102,8 +102,8 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
 fn canaries_go_one_by_one_and_the_others_side_by_side() {
     let fleet = Fleet::of(5);
     let here = fleet.path("ledger").display().to_string();
-    // Each one records how many are there at once; all stay until three have met, except the first
-    // one, which cannot meet any.
+    // Each command records how many of them run at the same time. All of them wait until three have
+    // met, except the first, which runs alone.
     let script = format!(
         "mkdir {here}/here.$$; n=$(ls -d {here}/here.* | wc -l); echo $n >> \"$LEDGER\"; test -e {here}/canary || {{ echo > {here}/canary; rmdir {here}/here.$$; exit 0; }}
          for i in $(seq 1200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done
@@ -155,7 +155,7 @@ fn an_interrupted_run_begins_nothing_more_and_finishes_what_is_under_way() {
     super::fleet::until("two are started", || fleet.started().len() == 2);
     let pid = nix::unistd::Pid::from_raw(i32::try_from(run.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    // The signal is there before anything can end, and is looked at before anything is started.
+    // The signal arrives before any worker ends, and is handled before another worker starts.
     fs::write(fleet.path("ledger/.go"), "patched\n").unwrap();
     let start = Instant::now();
     let said = fleet.said(&run.wait_with_output().unwrap());

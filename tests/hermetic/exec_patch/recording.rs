@@ -1,4 +1,4 @@
-//! Tests what is left of a run, and whether a later one takes it into account.
+//! Tests what a run leaves behind, and how later runs use it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,8 +11,8 @@ use serde_json::json;
 use super::fleet::{Fleet, PATCH, take_away, until};
 use crate::attacks::node::BASE;
 
-/// A command that waits for the file `ledger/.go` before it does its work, and reports that it has
-/// started.
+/// A command that reports that it has started, waits for the file `ledger/.go`, and then does its
+/// work.
 pub(super) fn waiting(fleet: &Fleet) -> String {
     let go = fleet.path("ledger/.go").display().to_string();
     format!(
@@ -20,7 +20,7 @@ pub(super) fn waiting(fleet: &Fleet) -> String {
     )
 }
 
-/// A run of it in progress, in this many containers at a time.
+/// A run of that command, in progress, with this many containers at a time.
 pub(super) fn under_way(fleet: &Fleet, words: &[&str], parallel: usize) -> Child {
     let script = waiting(fleet);
     let parallel = parallel.to_string();
@@ -140,7 +140,7 @@ fn the_journal_says_who_did_what_where_and_how_it_ended() {
         "{printed}"
     );
     assert_eq!(journal.last().unwrap()["event"], "finished");
-    // Nothing is left of what the runtime was given.
+    // None of the files that the runtime was given is left.
     let left: Vec<_> = walk(&fleet.path("node/run/embargo"));
     assert!(left.iter().all(|path| path.is_dir()), "{left:?}");
 }
@@ -176,7 +176,7 @@ fn a_second_run_is_refused_while_one_is_under_way() {
         second.err.contains(&format!("(process {})", run.id())),
         "{second:?}"
     );
-    // Looking costs nothing.
+    // Commands that only read still work meanwhile.
     assert_eq!(fleet.patch(&["--dry-run"]).status, Some(0));
     assert_eq!(fleet.run(&["--history"]).status, Some(0));
     go(&fleet);
@@ -189,7 +189,7 @@ fn another_run_is_waited_for_as_long_as_was_asked() {
     let fleet = Fleet::of(1);
     let run = under_way(&fleet, &[], 1);
     let id = fleet.run_id();
-    // Whoever does not wait long enough, for whatever purpose, learns that from the exit status.
+    // If the wait is too short, the exit status says so, whatever was asked for.
     for words in [
         &["--base", BASE, "--wait", "1s", "--", "/bin/true"][..],
         &["--resume", &id, "--wait", "0s"],
@@ -234,7 +234,7 @@ fn that_nothing_matches_is_ok_where_somebody_says_so() {
         let said = fleet.patch(words);
         assert_eq!(said.status, Some(expected), "{words:?}: {said:?}");
     }
-    // It turns nothing else into a success.
+    // `--none-ok` turns no failure into a success.
     let fleet = Fleet::of(1);
     fleet.behave("web-1", "fail 255 not now");
     assert_eq!(fleet.patch(&["--none-ok"]).status, Some(3));
@@ -261,7 +261,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
         (Some(0), "0 runs, 0 bytes\n", 2),
         "{young:?}"
     );
-    // A killed run can be resumed; one in progress is in progress.
+    // A killed run can be resumed, so it is kept. A run in progress is kept too.
     let mut killed = under_way(&fleet, &["--again"], 1);
     let workers: Vec<_> = fleet
         .started()
@@ -285,7 +285,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     });
     let dry = fleet.run(&["--prune", "0s", "--dry-run"]);
     assert_eq!((dry.status, fleet.runs().len()), (Some(0), 3), "{dry:?}");
-    // What a kill left of a run that was being created or removed.
+    // The rest of a run that was being created or removed when its process was killed.
     for directory in [
         "node/var/lib/embargo/patches/.draft",
         "node/var/lib/embargo/patches/.draft/output",
@@ -311,7 +311,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     );
     assert_eq!((fleet.runs().len(), fleet.run_id()), (1, id.clone()));
     assert!(!fleet.path("node/var/lib/embargo/patches/.draft").exists());
-    // Resuming it ends it; what was removed counts as not patched.
+    // Resuming a run ends it. Patches of removed runs count as not done.
     assert_eq!(fleet.run(&["--resume", &id]).status, Some(3));
     let json = fleet.run(&["--prune", "0s", "--json"]).json();
     assert_eq!(
@@ -326,7 +326,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     assert_eq!(fleet.runs().len(), 0);
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 2)]);
-    // A run of which it is not known what it did stays.
+    // A run is kept if nobody knows what it did.
     fs::write(fleet.runs()[0].join("journal.jsonl"), "no journal\n").unwrap();
     let said = fleet.run(&["--prune", "0s"]);
     assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
@@ -387,7 +387,7 @@ fn what_was_patched_and_not_started_anew_is_skipped_unless_again() {
         outcome,
         json!({ "outcome": "patched-before", "run": first })
     );
-    // Another command is another patch.
+    // With another command, the container counts as not patched.
     assert_eq!(
         fleet.run(&["--base", BASE, "--", "/bin/true"]).status,
         Some(0)
@@ -417,7 +417,7 @@ fn only_what_failed_is_done_again() {
     assert_eq!(fleet.patched(), ["web-1", "web-2", "web-3"]);
     assert!(fleet.calls().iter().all(|call| call.enters("web-2")));
     assert_eq!(fleet.runs().len(), 2);
-    // Where nothing failed there is nothing to do.
+    // If no container failed, nothing matches.
     assert_eq!(
         fleet.run(&["--only-failed", &fleet.run_id()]).status,
         Some(2)
@@ -466,7 +466,7 @@ fn the_history_shows_every_run_and_each_container_of_one() {
 
 #[test]
 fn the_command_is_the_one_that_was_typed() {
-    // An argument that looks like a flag, an empty one, and one with everything in it.
+    // Three arguments: one looks like a flag, one is empty, and one has every kind of character.
     let fleet = Fleet::of(1);
     let odd = "a b\"c\\d\ne$(f)'g";
     let script = "test \"$1\" = --canary && test -z \"$2\" && test \"$3\" = \"$ODD\" && echo patched >> \"$LEDGER\"";

@@ -1,4 +1,4 @@
-//! Tests what a person sees, and what a program reads.
+//! Tests the output for people and the output for programs.
 
 use std::fs;
 use std::process::Stdio;
@@ -9,7 +9,8 @@ use super::fleet::{Fleet, until};
 use crate::attacks::node::BASE;
 use crate::room::by_shell;
 
-/// Output that sets a title, clears the screen, rings, and makes a terminal type.
+/// Output that sets a terminal's title, clears the screen, rings the bell, and makes the terminal
+/// send input.
 const NOISY: &str =
     "printf 'red \\033[31mtext\\033[0m \\033]0;title\\007 \\033[2J\\033[6n end\\n'; exit 1\n";
 

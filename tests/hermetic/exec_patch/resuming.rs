@@ -1,4 +1,4 @@
-//! Tests that a run goes on where it stopped, and only where that is safe.
+//! Tests that a run can be resumed where it stopped, but only if that is safe.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -18,7 +18,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     end(run.id(), Signal::SIGKILL);
     run.wait().unwrap();
     let id = fleet.run_id();
-    // The workers of the killed run hold the lock, and the second run waits for them.
+    // The workers of the killed run still hold the lock, so a second run cannot start.
     let second = fleet.patch(&[]);
     assert_eq!(second.status, Some(75), "{second:?}");
     assert!(
@@ -52,7 +52,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(done(&fleet), once_each(6));
     assert_eq!(fleet.runs().len(), 1);
-    // There is nothing left to resume.
+    // Nothing is left to resume.
     fleet.calls();
     let over = refused_to_go_on(&fleet, &["--resume", &id]);
     assert!(
@@ -62,8 +62,8 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     assert_eq!((done(&fleet), fleet.calls().len()), (once_each(6), 0));
 }
 
-/// The error for somebody who wants to resume a run that is over; nothing happens, and its journal
-/// stays as it is.
+/// The error for an attempt to resume a run that is over. Asserts that nothing happens and that the
+/// journal is unchanged.
 fn refused_to_go_on(fleet: &Fleet, words: &[&str]) -> String {
     let before = Fleet::journal(fleet.runs().last().unwrap());
     for words in [words, &[words, &["--dry-run"]].concat()] {
@@ -139,7 +139,7 @@ fn what_nobody_saw_the_end_of_is_reported_and_not_done_again_unless_a_check_says
             .iter()
             .for_each(|worker| end(*worker, Signal::SIGKILL));
         run.wait().unwrap();
-        // What they had started continues, and ends.
+        // The workers that the killed run had started continue, and end.
         go(&fleet);
         until("two have done their work", || done(&fleet).len() == 2);
         let said = fleet.run(&["--resume", &fleet.run_id()]);
@@ -228,8 +228,8 @@ fn a_script_is_taken_from_the_run_when_it_is_resumed() {
     );
 }
 
-/// Changes the last line of a run's journal to another value for why it stopped, and the header to
-/// another limit.
+/// Changes one line of the latest run's journal: the last line if `line` is 0, else the line with
+/// this number.
 fn rewrite(fleet: &Fleet, line: usize, change: impl Fn(&mut serde_json::Value)) {
     let path = fleet.runs().last().unwrap().join("journal.jsonl");
     let mut lines = Fleet::journal(path.parent().unwrap());
@@ -341,7 +341,7 @@ fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
         );
         assert_eq!(fleet.patch(&["--dry-run"]).status, Some(1));
     }
-    // With --again it is not necessary to know what ran before.
+    // With `--again`, it does not matter what earlier runs did.
     let said = fleet.patch(&["--again"]);
     assert_eq!(
         (said.status, fleet.ledger()["web-1"].as_str()),
@@ -352,7 +352,7 @@ fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
         said.err.contains("warning: ") && said.err.contains("/journal.jsonl\", line "),
         "{said:?}"
     );
-    // Half a line at the end is from a run that was killed, and no fault.
+    // Half a line at the end means that a run was killed. It is no error.
     fs::write(&path, format!("{whole}{{\"event\":\"fini")).unwrap();
     assert_eq!(fleet.run(&["--history"]).status, Some(0));
     assert_eq!(fleet.patch(&[]).status, Some(0));

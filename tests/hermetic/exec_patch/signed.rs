@@ -1,4 +1,4 @@
-//! Tests when a patch runs that nobody typed.
+//! Tests when a ban's own patch runs, which no operator typed.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::attacks::node::{BASE, Node, keyset, keyset_of};
 use crate::attacks::signer::signer;
 use crate::room::write_program;
 
-/// A ban of the base, with these lines at its end.
+/// The source of a ban of the base, with these lines at its end.
 fn source(more: &str) -> String {
     let ban =
         "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
@@ -19,7 +19,7 @@ fn source(more: &str) -> String {
 const PATCH: &str =
     "[ban.patch]\nrun = [\"/bin/sh\", \"-c\", \"echo patched >> \\\"$LEDGER\\\"\"]\n";
 
-/// Two containers on a node with this list, signed by key 1.
+/// A node with two containers and with this list, signed by key 1.
 fn fleet(more: &str) -> Fleet {
     let node = Node::trusting(&keyset(&[1], 1));
     node.install(&node.list(1).source(source(more)).by(&[1]))
@@ -58,7 +58,7 @@ fn a_bans_own_patch_runs_when_no_command_is_typed() {
                 .any(|line| line["event"] == "started" && line["ban"] == "BAN-1"),
             "{journal:?}"
         );
-        // Skipped because of the check's answer, even with --again.
+        // The containers are skipped because the check says that they are fine, even with --again.
         assert_eq!(fleet.run(&[words, &["--again"]].concat()).status, Some(0));
         assert_eq!(fleet.patched(), ["web-1", "web-2"]);
     }
@@ -72,7 +72,8 @@ fn a_ban_without_a_patch_is_refused_before_there_is_a_run() {
         assert_eq!(said.status, Some(1), "{said:?}");
         assert!(said.err.starts_with("embargo exec-patch: cannot patch anything: BAN-1 has no patch\nhint: give a command: "), "{said:?}");
         assert!(fleet.ledger().is_empty() && fleet.calls().is_empty() && fleet.runs().is_empty());
-        // The plan shows it for each container, and a dry run ends as the run does.
+        // The plan shows the patch for each container, and a dry run has the exit status of the
+        // run.
         let plan = fleet.run(&[words, &["--dry-run"]].concat());
         assert_eq!(
             (plan.status, plan.out.matches("BAN-1 has no patch").count()),
@@ -171,15 +172,15 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
     ]
     .map(|(name, done)| (name.to_owned(), done.to_owned()));
     assert_eq!(Vec::from_iter(fleet.ledger()), all);
-    // The script still belongs to that ban while none of its containers runs.
+    // The script still counts as that ban's own, even while no container of that ban runs.
     fleet.stop("second-1");
     assert_eq!(
         fleet.run(&[&words[..], &["--again"]].concat()).status,
         Some(3)
     );
     assert_eq!(fleet.ledger()["web-1"], "patched\npatched\n");
-    // A patch that no ban signs counts as typed for all, and says which signed patch it replaces. A
-    // ban that signs another script keeps to that.
+    // A script that no ban signs counts as typed, for all containers. exec-patch reports which
+    // signed patch the script replaces. A ban that signs another script does not accept this one.
     write_program(&path, b"#!/bin/sh\necho typed >> \"$LEDGER\"\n");
     fleet.start_of("second-2", &["second", "more"]);
     let said = fleet.run(&words);
@@ -193,7 +194,7 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
         ("typed\n", "patched\npatched\ntyped\n")
     );
     assert!(!fleet.ledger().contains_key("second-2"));
-    // Where only that ban is meant, the script belongs to nobody.
+    // If only that ban was asked for, no ban signs the script, so it runs.
     let said = fleet.run(&["--ban", "BAN-3", "--script", path.to_str().unwrap()]);
     assert_eq!(said.status, Some(0), "{said:?}");
 }
@@ -276,7 +277,7 @@ fn without_a_list_a_base_can_still_be_named() {
     assert_eq!(fleet.run(&["--ban", "BAN-1"]).status, Some(1));
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);
-    // The node need not be armed either.
+    // This works on a node without settings too.
     fs::remove_file(fleet.path("node/etc/embargo/config.toml")).unwrap();
     let said = fleet.patch(&["--dry-run"]);
     assert!(said.status.is_some(), "{said:?}");
