@@ -29,22 +29,22 @@ docker:NAME, podman:NAME, containerd:NAMESPACE/NAME (an image in that engine's s
 docker-archive:FILE[:NAME] (of `docker save`); - (an image config on standard input); or a bare NAME, looked for in every engine, as is docker:27-dind where \
 Docker has no image 27-dind";
 
-/// An image, and where to look for it.
+/// The image that a command is about, and where to look for it.
 #[derive(Clone, Debug, Args)]
 pub struct ImageArgs {
     #[arg(help = FORMS, value_name = "IMAGE")]
     image: String,
-    /// Only this platform, such as linux/arm64; may be given more than once.
+    /// Use only the image for this platform, such as linux/arm64. May be given more than once.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Vec<String>,
     #[command(flatten)]
     engines: EngineArgs,
-    /// Hash every layer of an archive, too.
+    /// Also hash every layer of an archive.
     #[arg(long)]
     verify_layers: bool,
 }
 
-/// Where the engines' stores are.
+/// The places of the engines' stores.
 #[derive(Clone, Debug, Args)]
 pub struct EngineArgs {
     /// Docker's data root.
@@ -53,7 +53,7 @@ pub struct EngineArgs {
     /// The graph root of Podman, Buildah or CRI-O.
     #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
     storage_root: Option<PathBuf>,
-    /// The run root beside it.
+    /// The run root that belongs to --storage-root.
     #[arg(
         long,
         value_name = "DIR",

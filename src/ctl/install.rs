@@ -38,19 +38,20 @@ use crate::sys::system_log::Sockets;
 /// Check a list and put it in force on this node.
 ///
 /// Every byte and every signature is checked against the node's keyset, settings and floor. A list
-/// that lifts a ban needs the signatures of the keyset's lift threshold; one that would keep too
-/// many of the running containers from starting again is refused, unless it was built
-/// with --acknowledge-impact and has as many. Readers see the old list or the new one, whole. The
-/// list is kept twice, and either copy stands in if the other breaks; an older list never does.
-/// Installing the same list again changes nothing. Exit status 0 when the list is in force, 1 when
-/// it is not; 3 when a dry run cannot tell what it would refuse.
+/// that lifts a ban needs more signatures, as the keyset's lift threshold says. A list that would
+/// keep too many of the running containers from starting again is refused, unless it was built with
+/// --acknowledge-impact and also has that many signatures. Container starts use either the old list
+/// or the new one, complete. The node keeps two copies of the list, and uses one copy if the other
+/// is damaged; it never uses an older list. Installing the same list again changes nothing. The
+/// exit status is 0 when the list is in force, 1 when it is not, and 3 when a dry run cannot tell
+/// what the list would refuse.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   embargoctl install --dry-run banlist.lst
   embargoctl install banlist.lst")]
 pub struct Args {
-    /// Check everything and print what would be done, step by step; do nothing.
+    /// Check everything and print every step, but change nothing.
     #[arg(long)]
     dry_run: bool,
     /// The list.

@@ -58,30 +58,30 @@ impl std::error::Error for KeyError {}
 /// The algorithm of a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NewAlgorithm {
-    /// Ed25519: fast, deterministic. The one to take where nothing speaks against it.
+    /// Ed25519: fast and deterministic. Use this unless you have a reason not to.
     Ed25519,
-    /// ECDSA over P-256: understood by every key service and by FIPS 140 modules.
+    /// ECDSA over P-256: supported by every key service and by FIPS 140 modules.
     P256,
 }
 
 /// Make a key pair that signs lists.
 ///
-/// Writes the private key to FILE (PKCS#8 PEM, mode 0600) and the public key, one line for
-/// `keyset new`, to FILE.pub. Neither is ever overwritten. Keep the private key where the list is
-/// signed: nodes need only the keyset.
+/// Writes the private key to FILE (PKCS#8 PEM, mode 0600), and the public key to FILE.pub (one
+/// line, for `keyset new`). Existing files are never overwritten. Keep the private key where lists
+/// are signed. Nodes do not need it; they only need the keyset.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   embargoctl keygen --out alice
   embargoctl keygen --out alice --algorithm p256")]
 pub struct KeygenArgs {
-    /// Where the private key goes; the public key goes to FILE.pub.
+    /// The file for the private key. The public key is written to FILE.pub.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// How the key signs.
+    /// The algorithm of the key.
     #[arg(long, value_enum, default_value = "ed25519")]
     algorithm: NewAlgorithm,
-    /// The key's name in keysets and signatures; that of FILE without its extension when left out.
+    /// The key's name in keysets and signatures. Default: the name of FILE without its extension.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }

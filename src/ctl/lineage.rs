@@ -13,7 +13,7 @@ use crate::lineage::chain::Chain;
 use crate::paths::Paths;
 use crate::report::line;
 
-/// `embargoctl lineage`.
+/// The arguments of `embargoctl lineage`.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Example:

@@ -42,15 +42,16 @@ use crate::sys::replace::WriteError;
 
 /// Author, sign and install the list of banned images.
 ///
-/// On a laptop: `keygen` and `keyset new`; `lineage` shows an image, `ban` and `except` write the
-/// source; `list lint` finds mistakes in it, `list build` compiles it, `list diff` shows what
-/// changes; `list sign` signs, `list attach` takes a signature made elsewhere. On a node, as root:
-/// `list verify`, `list preview`, `install`, `keyset rotate`. A list is a file; how it travels from
-/// one to the other does not matter, its signatures are checked on every container start.
+/// On a laptop: `keygen` and `keyset new` make keys and a keyset; `lineage` shows an image, `ban`
+/// and `except` write the source; `list lint` finds mistakes in the source, `list build` compiles
+/// it, `list diff` shows what changes; `list sign` signs a list, `list attach` adds a signature
+/// made elsewhere. On a node, as root: `list verify`, `list preview`, `install`, `keyset rotate`. A
+/// list is a file. It does not matter how the file gets to a node, because its signatures are
+/// checked at every container start.
 #[derive(Debug, Parser)]
 #[command(name = "embargoctl", version, max_term_width = 100)]
 struct Cli {
-    /// Work on the node whose file system is mounted at DIR instead of this one.
+    /// Work on the node whose file system is mounted at DIR, instead of this node.
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     root: Option<PathBuf>,
     #[command(subcommand)]
@@ -61,7 +62,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(keys::KeygenArgs),
-    /// Make, sign, check and rotate keysets: whose signatures count, and how many of them.
+    /// Make, sign, check and rotate keysets, which say whose signatures count, and how many are
+    /// needed.
     #[command(
         subcommand,
         after_help = "\
@@ -77,7 +79,7 @@ Examples:
     Lineage(lineage::Args),
     /// Add a ban of an image to a list's source.
     Ban(ban::BanArgs),
-    /// Except an image from a ban in a list's source.
+    /// Add an exception for an image to a ban in a list's source.
     Except(ban::ExceptArgs),
     /// Build, sign, check and show lists.
     #[command(

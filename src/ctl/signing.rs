@@ -33,8 +33,8 @@ pub struct PrivateKey {
     /// The private key.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The key's name in the keyset; that in FILE.pub, or of FILE without its extension, when left
-    /// out.
+    /// The key's name in the keyset. Default: the name in FILE.pub, or the name of FILE without its
+    /// extension.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }
@@ -46,10 +46,11 @@ pub struct OutsideSignature {
     /// PEM.
     #[arg(long, value_name = "PUB")]
     key: PathBuf,
-    /// The key's name in the keyset; that in PUB, or of PUB without its extension, when left out.
+    /// The key's name in the keyset. Default: the name in PUB, or the name of PUB without its
+    /// extension.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The signature, in the form in which the tool wrote it.
+    /// The signature, as the tool wrote it.
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
 }

@@ -13,7 +13,7 @@ use crate::banlist::source;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::{self, Timestamp};
 
-/// `embargoctl ban`.
+/// The arguments of `embargoctl ban`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -23,56 +23,56 @@ Examples:
   embargoctl ban --id BAN-2026-0008 --reason \"end of life\" --effective 14d \\
       oci-archive:base.tar")]
 pub struct BanArgs {
-    /// The source to add it to; made when it is missing.
+    /// The source to which the ban is added; created if it is missing.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
     pub(super) source: PathBuf,
-    /// The ban's name, as people will cite it.
+    /// The ban's ID, which refusals show.
     #[arg(long, value_name = "ID", value_parser = id)]
     pub(super) id: String,
-    /// Why, in a few words.
+    /// Why the image is banned, in a few words.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
-    /// How bad it is.
+    /// How severe the problem is.
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "high")]
     pub(super) severity: SeverityWord,
     /// An advisory such as CVE-2026-1234; may be given more than once.
     #[arg(long, value_name = "ID")]
     pub(super) advisory: Vec<String>,
-    /// What a match does.
+    /// What happens when a container matches the ban.
     #[arg(long, value_enum, default_value = "refuse")]
     pub(super) action: ActionWord,
-    /// When it starts to hold: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from
-    /// now such as 7d. Now, unless said.
+    /// When the ban takes effect: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from
+    /// now such as 7d. Default: now.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) effective: Option<When>,
-    /// When it ends, if ever.
+    /// When the ban ends. Default: never.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) lapses: Option<When>,
-    /// What to use instead.
+    /// The image to use instead.
     #[arg(long, value_name = "REFERENCE")]
     pub(super) successor: Option<String>,
-    /// What is banned: everything built on the image, the image itself, or its top layer wherever
-    /// it lies.
+    /// What is banned: everything built on the image, only the image itself, or its top layer in
+    /// whatever image it occurs.
     #[arg(long = "as", value_enum, value_name = "KIND", default_value = "base")]
     pub(super) kind: KindWord,
-    /// Ban the image's own layers, too, wherever they lie: what is built on its unchanged layers
-    /// with another one slipped below is not built on it.
+    /// Also ban each of the image's own layers, in whatever image they occur. This finds an image
+    /// that has another layer inserted below the base's unchanged layers.
     #[arg(long)]
     pub(super) with_layers: bool,
-    /// A shell command to run in containers that already have it.
+    /// A shell command that patches containers which already run on the banned image.
     #[arg(long, value_name = "COMMAND", group = "patch")]
     pub(super) patch_run: Option<String>,
-    /// A script to run there instead. The ban signs its digest alone: the file goes to the nodes by
-    /// another way, for exec-patch --script.
+    /// A script to run in place of --patch-run. The ban has only the script's digest. Copy the file
+    /// to the nodes yourself, for exec-patch --script.
     #[arg(long, value_name = "FILE", group = "patch")]
     pub(super) patch_script: Option<PathBuf>,
-    /// A shell command that exits 0 where that is not needed.
+    /// A shell command that exits with 0 in a container that needs no patch.
     #[arg(long, value_name = "COMMAND", requires = "patch")]
     pub(super) patch_check: Option<String>,
     /// How long the patch may take.
     #[arg(long, value_name = "SPAN", requires = "patch", default_value = "10m", value_parser = span)]
     pub(super) patch_timeout: u64,
-    /// As whom it runs.
+    /// The user as which the patch runs.
     #[arg(
         long,
         value_name = "UID:GID",
@@ -84,7 +84,7 @@ pub struct BanArgs {
     pub(super) image: ImageArgs,
 }
 
-/// `embargoctl except`.
+/// The arguments of `embargoctl except`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -95,20 +95,21 @@ pub struct ExceptArgs {
     /// The source that has the ban.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
     pub(super) source: PathBuf,
-    /// The ban.
+    /// The ID of the ban.
     #[arg(long, value_name = "ID")]
     pub(super) ban: String,
     /// When the exception ends: a time such as 2026-11-20 or 2026-11-20T14:00:00Z, or a span from
     /// now such as 14d.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) until: When,
-    /// Why.
+    /// Why the exception is made.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
-    /// Where it was agreed.
+    /// The ticket in which the exception was agreed.
     #[arg(long, value_name = "ID")]
     pub(super) ticket: Option<String>,
-    /// What is excepted: the image itself, everything built on it, or whatever has its top layer.
+    /// What is excepted: only the image itself, everything built on it, or every image that has its
+    /// top layer.
     #[arg(long = "as", value_enum, value_name = "KIND", default_value = "image")]
     pub(super) kind: KindWord,
     #[command(flatten)]

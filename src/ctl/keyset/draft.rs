@@ -18,8 +18,8 @@ use crate::sys::replace;
 
 /// Make a keyset from public keys.
 ///
-/// The keyset goes to /etc/embargo/keyset on every node. A list is in force there when as many of
-/// its list keys signed it as the threshold says.
+/// Copy the keyset to /etc/embargo/keyset on every node. A node accepts a list if as many of the
+/// keyset's list keys have signed it as the threshold says.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -27,37 +27,37 @@ Example:
       --list-key bob.pub --lift-threshold 2 --root-key root-1.pub \\
       --out keyset")]
 pub struct NewArgs {
-    /// Whose lists, and for what, such as bans.example.com/prod. A list built for another origin is
-    /// refused.
+    /// A name for the author and the purpose of the lists, such as bans.example.com/prod. A list
+    /// built for another origin is refused.
     #[arg(long, value_name = "NAME")]
     origin: String,
     /// A key that signs lists: a FILE.pub of keygen, ssh-keygen, minisign or signify, or a public
     /// key in PEM. Repeat it for more keys.
     #[arg(long = "list-key", value_name = "PUB", required = true)]
     list_keys: Vec<PathBuf>,
-    /// A key that signs the next keyset. Repeat it for more keys; without any the keyset is
-    /// replaced by hand.
+    /// A key that signs the next keyset. Repeat it for more keys. Without root keys, the keyset can
+    /// only be replaced by hand.
     #[arg(long = "root-key", value_name = "PUB")]
     root_keys: Vec<PathBuf>,
-    /// How many list keys sign a list.
+    /// How many list keys must sign a list.
     #[arg(long, value_name = "N", default_value_t = 1)]
     threshold: usize,
-    /// How many list keys sign a list that lifts a ban; as many as `--threshold` when left out.
+    /// How many list keys must sign a list that lifts a ban. Default: as many as `--threshold`.
     #[arg(long, value_name = "N")]
     lift_threshold: Option<usize>,
-    /// How many root keys sign the next keyset; 1 when there are root keys, and this is left out.
+    /// How many root keys must sign the next keyset. Default: 1 if there are root keys.
     #[arg(long, value_name = "N")]
     root_threshold: Option<usize>,
-    /// The keyset's number; every rotation counts one up.
+    /// The keyset's number. Each next keyset has the next number.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     number: u64,
-    /// When it is issued, YYYY-MM-DDThh:mm:ssZ; now when left out.
+    /// The keyset's time of issue, YYYY-MM-DDThh:mm:ssZ. Default: now.
     #[arg(long, value_name = "TIME", value_parser = time)]
     issued: Option<Timestamp>,
-    /// How long until a newer one should come.
+    /// How long the keyset should be used before the next one replaces it.
     #[arg(long, value_name = "SPAN", default_value = "730d", value_parser = span)]
     valid: u64,
-    /// Where it goes; standard output when left out.
+    /// The output file. Default: standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

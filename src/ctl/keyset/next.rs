@@ -17,9 +17,9 @@ use crate::sys::file::Guard;
 
 /// Make the keyset that follows another.
 ///
-/// It has the same keys and thresholds and the next number, but for what is said here. Root keys
-/// sign it: as many as the old keyset asks for, and as many as it asks for itself; then
-/// `keyset rotate` puts it in force on a node.
+/// The next keyset has the next number, and the same keys and thresholds except for the changes
+/// given here. As many root keys must sign it as the old keyset requires, and as many as it
+/// requires itself. Then `keyset rotate` puts it in force on a node.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -30,34 +30,34 @@ pub struct NextArgs {
     /// or a public key in PEM. Repeat it for more keys.
     #[arg(long = "add-list-key", value_name = "PUB")]
     add_list_keys: Vec<PathBuf>,
-    /// A key that signs lists no more, by its name in the keyset. Repeat it for more keys.
+    /// The name of a key that no longer signs lists. Repeat it for more keys.
     #[arg(long = "remove-list-key", value_name = "NAME")]
     remove_list_keys: Vec<String>,
     /// A key that signs keysets from now on. Repeat it for more keys.
     #[arg(long = "add-root-key", value_name = "PUB")]
     add_root_keys: Vec<PathBuf>,
-    /// A key that signs keysets no more, by its name in the keyset. Repeat it for more keys.
+    /// The name of a key that no longer signs keysets. Repeat it for more keys.
     #[arg(long = "remove-root-key", value_name = "NAME")]
     remove_root_keys: Vec<String>,
-    /// How many list keys sign a list; as before when left out.
+    /// How many list keys must sign a list. Default: as before.
     #[arg(long, value_name = "N")]
     threshold: Option<usize>,
-    /// How many list keys sign a list that lifts a ban; as before when left out.
+    /// How many list keys must sign a list that lifts a ban. Default: as before.
     #[arg(long, value_name = "N")]
     lift_threshold: Option<usize>,
-    /// How many root keys sign the keyset after this one; as before when left out.
+    /// How many root keys must sign the keyset after this one. Default: as before.
     #[arg(long, value_name = "N")]
     root_threshold: Option<usize>,
-    /// When it is issued, YYYY-MM-DDThh:mm:ssZ; now when left out.
+    /// The keyset's time of issue, YYYY-MM-DDThh:mm:ssZ. Default: now.
     #[arg(long, value_name = "TIME", value_parser = time)]
     issued: Option<Timestamp>,
-    /// How long until a newer one should come.
+    /// How long the keyset should be used before the next one replaces it.
     #[arg(long, value_name = "SPAN", default_value = "730d", value_parser = span)]
     valid: u64,
-    /// Where it goes; standard output when left out.
+    /// The output file. Default: standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The keyset that it follows.
+    /// The old keyset, which the new one follows.
     old: PathBuf,
 }
 

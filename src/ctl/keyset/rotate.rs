@@ -33,20 +33,20 @@ pub const MAX_HOPS: usize = 1_024;
 
 /// Bring this node from its keyset to a later one.
 ///
-/// Each keyset must have the next number and be signed by root keys of the one before and by its
-/// own, as many as each asks for. Those that the node has, or is past, are passed over. Exit status
-/// 0 when the last one is in force, 1 when it is not.
+/// Each keyset must have the next number. Enough root keys of the keyset before must have signed
+/// it, and enough of its own root keys. Keysets that are not newer than the node's are skipped. The
+/// exit status is 0 when the last keyset is in force, and 1 when it is not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   embargoctl keyset rotate --dry-run keyset-2
   embargoctl keyset rotate keyset-2 keyset-3")]
 pub struct RotateArgs {
-    /// Only say what would be done.
+    /// Only print what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Rotate even when the list in force would no longer be trusted. Until the next list is
-    /// installed the node has none, and that list needs as many signatures as one that lifts a ban.
+    /// Rotate even if the list in force is then no longer trusted. The node has no list until the
+    /// next one is installed, and that list needs as many signatures as a list that lifts a ban.
     #[arg(long)]
     without_list: bool,
     /// The keysets, in the order of their numbers.

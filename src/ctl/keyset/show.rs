@@ -23,7 +23,7 @@ Examples:
   embargoctl keyset show
   embargoctl keyset show keyset-2")]
 pub struct ShowArgs {
-    /// The keyset; this node's when left out.
+    /// The keyset. Default: this node's keyset.
     file: Option<PathBuf>,
 }
 

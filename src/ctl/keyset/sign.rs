@@ -17,8 +17,8 @@ use crate::sys::replace;
 
 /// Sign a keyset with a private key in a file.
 ///
-/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM): a
-/// root key of the keyset, or of the one before it.
+/// The key must be made by `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM),
+/// and must be a root key of the keyset or of the keyset before it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -30,9 +30,10 @@ pub struct SignArgs {
     keyset: PathBuf,
 }
 
-/// Write the exact bytes of a keyset to sign, for keys that live elsewhere.
+/// Write the exact bytes of a keyset to sign, for a key that is not in a file.
 ///
-/// Sign them as those of `list head`, then put the signature into the keyset with `keyset attach`.
+/// Sign these bytes like those of `list head`, then add the signature to the keyset with `keyset
+/// attach`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -46,7 +47,7 @@ pub struct HeadArgs {
 
 /// Add a signature that was made elsewhere over the bytes of `keyset head`.
 ///
-/// Taken in the forms that `list attach` takes.
+/// The signature may have any form that `list attach` accepts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

@@ -16,18 +16,18 @@ use crate::sys::file::{self, Guard};
 
 /// Check that keysets follow one another.
 ///
-/// Without --after the first is checked against its own root keys alone: it is as trustworthy as
-/// the way by which it came.
+/// Without --after, the first keyset is checked with its own root keys only. Then you can trust it
+/// only as far as you trust the source from which you got it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   embargoctl keyset verify keyset
   embargoctl keyset verify --after keyset keyset-2")]
 pub struct VerifyArgs {
-    /// The keyset that is trusted, and that the first follows.
+    /// A keyset that you trust, and that the first keyset must follow.
     #[arg(long, value_name = "OLD")]
     after: Option<PathBuf>,
-    /// The keysets, one after the other.
+    /// The keysets, in the order of their numbers.
     #[arg(required = true, value_name = "KEYSET")]
     files: Vec<PathBuf>,
 }

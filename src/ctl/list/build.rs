@@ -28,8 +28,8 @@ const MAX_LINTED: usize = 10_000;
 
 /// Compile a reviewed source (bans.toml) into an unsigned list.
 ///
-/// The same source, version and times give the same bytes on every machine. The list then wants
-/// signatures: `list sign`, or `list head` and `list attach`.
+/// The same source, version and times give the same bytes on every machine. Then sign the list:
+/// with `list sign`, or with `list head` and `list attach`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -38,28 +38,29 @@ pub struct Args {
     /// The source.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
     source: PathBuf,
-    /// Whose list, and for what: the origin of the nodes' keyset.
+    /// The origin of the list. It must be the origin of the nodes' keyset.
     #[arg(long, value_name = "NAME")]
     origin: String,
-    /// The list's version; each list that is published counts up.
+    /// The list's version. It must be higher than that of the last published list.
     #[arg(long, value_name = "N")]
     version: u64,
-    /// Number of the keyset whose keys sign it.
+    /// The number of the keyset whose keys sign the list.
     #[arg(long, value_name = "N", default_value_t = 1)]
     keyset: u64,
-    /// When it is issued, YYYY-MM-DDThh:mm:ssZ; now when left out.
+    /// The list's time of issue, YYYY-MM-DDThh:mm:ssZ. Default: now.
     #[arg(long, value_name = "TIME", value_parser = time)]
     issued: Option<Timestamp>,
-    /// When a newer one should have come. A list past it is still enforced, and reported.
+    /// When a newer list should replace this one. After this time the list is still enforced, and
+    /// is reported as stale.
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "valid")]
     expires: Option<Timestamp>,
-    /// The same as a span after the issue.
+    /// The same as --expires, as a span after the time of issue.
     #[arg(long, value_name = "SPAN", default_value = "14d", value_parser = span)]
     valid: u64,
-    /// Say in the head that the signers know how many running containers it refuses.
+    /// Say in the list's head that its signers know how many running containers it refuses.
     #[arg(long)]
     acknowledge_impact: bool,
-    /// Where the list goes.
+    /// The output file.
     #[arg(long, value_name = "FILE", default_value = "banlist.lst")]
     out: PathBuf,
 }

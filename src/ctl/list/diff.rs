@@ -29,26 +29,26 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::Guard;
 
-/// Show what a list bans and lets go that another does not, and how many signatures that takes.
+/// Show what a new list bans or lifts, compared with an old one, and how many signatures it needs.
 ///
-/// Bans are compared by what they do, not by their names: one that is renamed, split or merged
-/// lifts nothing, one that is weakened does. Unsigned drafts will do. Exit status 0 whatever the
-/// difference.
+/// Bans are compared by what they do, not by their IDs. A ban that is renamed, split or merged
+/// lifts nothing; a ban that is weakened does. The lists may be unsigned. The exit status is 0,
+/// whatever the difference.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   embargoctl list diff /var/lib/embargo/banlist.lst banlist.lst")]
 pub struct Args {
-    /// As one JSON document.
+    /// Print one JSON document.
     #[arg(long)]
     json: bool,
-    /// The keyset that tells how many signatures are needed; this node's when left out, if it is
+    /// The keyset that says how many signatures are needed. Default: this node's keyset, if it is
     /// for the same origin.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
-    /// The list before.
+    /// The old list.
     old: PathBuf,
-    /// The list after.
+    /// The new list.
     new: PathBuf,
 }
 

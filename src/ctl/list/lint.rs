@@ -44,9 +44,9 @@ pub(in crate::ctl) use search::images;
 
 /// Check a source (bans.toml) for mistakes, all at once.
 ///
-/// Looks at the source, at the images on this machine that it names or hits, at those named
-/// with --image, and at the list that was published last. Exit status: 0 nothing, or warnings
-/// alone; 1 errors; with --deny-warnings also 1 for warnings. `embargoctl(8)` has the table of
+/// Checks the source with the images on this machine that it names or hits, with the images of
+/// --image, and with the list that was published last. The exit status is 1 if there are errors, or
+/// with --deny-warnings also if there are warnings; else it is 0. `embargoctl(8)` has the table of
 /// findings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -60,14 +60,14 @@ pub struct Args {
     /// The list that was published last.
     #[arg(long, value_name = "LIST")]
     last: Option<PathBuf>,
-    /// An image to look at, too, such as a successor that no engine here has; NAME= says what the
-    /// source calls it. May be given more than once.
+    /// Another image to check with, such as a successor that is in no engine on this machine. NAME
+    /// is the image's name in the source. May be given more than once.
     #[arg(long, value_name = "[NAME=]IMAGE")]
     image: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Fail for warnings, too.
+    /// Also fail if there are warnings.
     #[arg(long)]
     deny_warnings: bool,
     #[command(flatten)]

@@ -35,9 +35,10 @@ use signed::Signed;
 
 /// Show what a draft would refuse on this node: running containers, stopped ones, images.
 ///
-/// Nothing is changed, and the draft needs no signatures. What runs keeps running, whatever a list
-/// says; it would not start again. Exit status 0 when the draft would refuse nothing here, 2 when
-/// it would refuse something, 3 when that is unknown, 1 on a failure.
+/// Nothing is changed, and the draft needs no signatures. A list never stops a running container: a
+/// refused container keeps running, but does not start again. The exit status is 0 when the draft
+/// would refuse nothing on this node, 2 when it would refuse something, 3 when that is unknown, and
+/// 1 on a failure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

@@ -20,13 +20,13 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
 
-/// Show what a list says and bans. Its signatures are not checked; `list verify` does that.
+/// Show what a list says and bans. Its signatures are not checked; `list verify` checks them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   embargoctl list show banlist.lst")]
 pub struct Args {
-    /// As one JSON document.
+    /// Print one JSON document.
     #[arg(long)]
     json: bool,
     /// The list.

@@ -21,8 +21,8 @@ use crate::sys::replace::{self, Draft, WriteError};
 
 /// Sign a list with a private key in a file.
 ///
-/// The key is one of `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM). Only
-/// the head is signed; it binds every other byte.
+/// The key must be made by `embargoctl keygen` or `openssl genpkey` (Ed25519 or P-256, PKCS#8 PEM).
+/// Only the list's head is signed. The head has hashes of every other byte.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -30,18 +30,18 @@ Example:
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
-    /// The nodes' keyset, for a warning when the key is not in it; this node's when left out, if it
-    /// is for this list.
+    /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is for
+    /// this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list.
     list: PathBuf,
 }
 
-/// Write the exact bytes to sign, for keys that live elsewhere.
+/// Write the exact bytes to sign, for a key that is not in a file.
 ///
-/// They are at most 1024 bytes of text, so that a key service signs them as they stand. Below, the
-/// second line is for an Ed25519 key, the third for a P-256 key.
+/// They are at most 1024 bytes of text, so a key service can sign them without hashing them first.
+/// In the examples, the second line is for an Ed25519 key, and the third for a P-256 key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,10 +56,10 @@ pub struct HeadArgs {
 
 /// Add a signature that was made elsewhere over the bytes of `list head`.
 ///
-/// Taken as the tool wrote it: 64 bytes for Ed25519, DER or 64 bytes for P-256, either as it is or
-/// in Base 64; what `aws kms sign`, `az keyvault key sign` and cosign print; the head.sig of
-/// ssh-keygen -Y sign -n banlist.v1; the files of minisign and signify. embargo-signing(7) has the
-/// commands.
+/// The signature may have the form in which the tool wrote it: 64 bytes for Ed25519, DER or 64
+/// bytes for P-256, each as bytes or in Base 64; the output of `aws kms sign`, `az keyvault key
+/// sign` and cosign; the head.sig of ssh-keygen -Y sign -n banlist.v1; the files of minisign and
+/// signify. embargo-signing(7) has the commands of each tool.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -68,8 +68,8 @@ Examples:
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
-    /// The nodes' keyset, for a warning when the key is not in it; this node's when left out, if it
-    /// is for this list.
+    /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is for
+    /// this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list.

@@ -21,19 +21,19 @@ use crate::sys::file::Guard;
 
 /// Check every byte and every signature of a list, or whether it was made from a source.
 ///
-/// With --source the source is compiled once more, with what the list's head says of origin,
-/// edition, times and impact, and must make the same list, signed or not. The signatures are then
-/// checked where --keyset names the keys, or this node has a keyset.
+/// With --source, the source is compiled again, with the origin, edition, times and impact from the
+/// list's head. The result must be the same list, signed or not. Then the signatures are only
+/// checked if --keyset is given, or if this node has a keyset.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   embargoctl list verify --keyset keyset banlist.lst
   embargoctl list verify --source bans.toml banlist.lst")]
 pub struct Args {
-    /// The keyset to check against; this node's when left out.
+    /// The keyset to check with. Default: this node's keyset.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
-    /// The source that the list must have been made from: its bans.toml.
+    /// The bans.toml from which the list must have been made.
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
     /// The list.
