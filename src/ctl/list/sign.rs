@@ -30,8 +30,8 @@ Example:
 pub struct SignArgs {
     #[command(flatten)]
     with: PrivateKey,
-    /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is for
-    /// this list.
+    /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is
+    /// for this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list.
@@ -40,7 +40,7 @@ pub struct SignArgs {
 
 /// Write the exact bytes to sign, for a key that is not in a file.
 ///
-/// They are at most 1024 bytes of text, so a key service can sign them without hashing them first.
+/// They are at most 1024 bytes of text, so a key service can sign them as they are.
 /// In the examples, the second line is for an Ed25519 key, and the third for a P-256 key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -68,8 +68,8 @@ Examples:
 pub struct AttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
-    /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is for
-    /// this list.
+    /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is
+    /// for this list.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
     /// The list.
