@@ -1,10 +1,10 @@
-//! Reads images in a directory or an archive, outside any engine.
+//! Reads images in a directory or an archive, outside any engine, for `embargoctl`.
 //!
 //! In: an OCI image layout (directory or tar archive), an archive of `docker save` in its old or
-//! new layout, plain or gzipped, or the bytes of an image config; all of them hostile. Out: the
+//! new layout, plain or gzipped, or the bytes of an image config. All of this is hostile. Out: the
 //! images with their platforms, digests and chains. Every document hashes to the digest by which it
-//! was found. The layers themselves are read only by [`Archive::verify_layers`]. Until then an
-//! image's diff IDs are what its author claims, as they are for an engine until it unpacks them.
+//! was found. The layers themselves are read only by [`Archive::verify_layers`]. Before that, an
+//! image's diff IDs are only its author's claim, just as for an engine before it unpacks them.
 //! Nothing is unpacked here.
 //!
 //! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image
@@ -25,49 +25,49 @@ use super::digest::{Digest, ImageId, IndexDigest, ManifestDigest};
 use super::image::{BadImage, ImageConfig, ImageDocument, Platform};
 use crate::sys::file::FileError;
 
-/// How images are kept in a directory or file.
+/// The format in which images are stored in a directory or file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveForm {
     /// An OCI image layout in a directory.
     Layout,
     /// An OCI image layout in a tar archive.
     OciArchive,
-    /// What `docker save` writes.
+    /// An archive that `docker save` wrote.
     DockerArchive,
 }
 
-/// One image of one platform.
+/// An image for one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchivedImage {
-    /// The names that the archive gives it, for people.
+    /// The names that the archive gives the image. They are only shown.
     pub names: Vec<String>,
-    /// The platform that its config names.
+    /// The platform in the image's config.
     pub platform: Platform,
-    /// The digest of its config.
+    /// The image ID: the digest of the image's config.
     pub image_id: ImageId,
-    /// The digest of its manifest, where the archive has one.
+    /// The digest of the image's manifest, if the archive has one.
     pub manifest: Option<ManifestDigest>,
-    /// The digests of the indexes that lead to it.
+    /// The digests of the indexes that lead to the image.
     pub indexes: Vec<IndexDigest>,
-    /// Its layers; `None` when it has none.
+    /// The image's layers; `None` when it has none.
     pub chain: Option<Chain>,
-    /// The archive's members that hold the layers, lowest first.
+    /// The members of the archive that contain the layers, lowest first.
     layers: Vec<String>,
 }
 
 /// The images of one directory or file.
 #[derive(Debug)]
 pub struct Archive {
-    /// The images, in the archive's order.
+    /// The images, in the order of the archive.
     pub images: Vec<ArchivedImage>,
-    /// Platforms that an index names and whose images are not there, for people.
+    /// Platforms that an index names and whose images are not in the archive. They are only shown.
     pub absent: Vec<String>,
     source: MemberSource,
 }
 
 impl Archive {
-    /// Reads the images below `path`; if `reference` is given, only those that the archive calls
-    /// so.
+    /// Reads the images at `path`. If `reference` is given, only the images to which the archive
+    /// gives that name.
     ///
     /// # Errors
     /// [`ArchiveError`], also when there is no such image.
@@ -92,18 +92,18 @@ impl Archive {
         })
     }
 
-    /// Reads every layer to its end and compares it with its diff ID, and with its digest where it
-    /// has one.
+    /// Reads every layer to its end, and compares it with its diff ID and, if it has one, with its
+    /// digest.
     ///
     /// # Errors
-    /// [`ArchiveError::Hash`] for the first layer that is something else; other errors when a layer
-    /// is missing or compressed in an unknown way.
+    /// [`ArchiveError::Hash`] for the first layer with another hash; other errors when a layer is
+    /// missing or is compressed in an unknown way.
     pub fn verify_layers(&self) -> Result<(), ArchiveError> {
         layers::verify(&self.source, &self.images)
     }
 }
 
-/// The directory, if it exists: otherwise the error names the directory, not a file in it.
+/// The directory, if it exists. If not, the error names the directory instead of a file in it.
 fn there(directory: &Path) -> Result<&Path, ArchiveError> {
     match directory.metadata() {
         Ok(_) => Ok(directory),
@@ -114,9 +114,9 @@ fn there(directory: &Path) -> Result<&Path, ArchiveError> {
     }
 }
 
-/// The images that a manifest or an index leads to, in a directory whose blobs are laid out as in
-/// an OCI image layout: containerd's content store is one. Also the platforms that it names and
-/// that are not there.
+/// The images to which a manifest or an index leads, and the platforms that it names but that are
+/// missing. The blobs of the directory must be laid out as in an OCI image layout; containerd's
+/// content store is laid out so.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -128,10 +128,10 @@ pub fn below(
     Ok((found.images, found.absent))
 }
 
-/// The image that an image config's bytes describe.
+/// The image described by the bytes of an image config.
 ///
 /// # Errors
-/// [`ArchiveError::Input`] when they are something else.
+/// [`ArchiveError::Input`] when the bytes are no image config.
 pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
     if let Ok(ImageDocument::Manifest(_) | ImageDocument::Index(_)) = ImageDocument::parse(bytes) {
         return Err(ArchiveError::Input(
@@ -168,7 +168,7 @@ struct Rootfs {
     rootfs: Option<serde::de::IgnoredAny>,
 }
 
-/// What was found, before a name selects from it.
+/// All images that were found, before a name selects some of them.
 #[derive(Default)]
 struct FoundImages {
     images: Vec<ArchivedImage>,
@@ -176,7 +176,7 @@ struct FoundImages {
 }
 
 impl FoundImages {
-    /// Adds an image, or only its names when the same image was found before.
+    /// Adds an image. If the same image has been found before, only its names are added.
     fn add(&mut self, image: ArchivedImage) {
         let same = |known: &&mut ArchivedImage| {
             known.image_id == image.image_id
@@ -232,23 +232,23 @@ fn choose(
 pub enum ArchiveError {
     /// A file could not be read.
     File(FileError),
-    /// The file is not a tar archive, or a broken one.
+    /// The file is no tar archive, or a damaged one.
     Tar(PathBuf, io::Error),
-    /// The whole archive is compressed in a way that is not read here.
+    /// The whole archive is compressed in a way that cannot be read here.
     Compressed(PathBuf, &'static str),
     /// The archive does not have this member.
     NoMember(PathBuf, String),
     /// The archive has two members of this name.
     Twice(PathBuf, String),
-    /// A member is not as it should be.
+    /// A member does not have the right format.
     Member(PathBuf, String, String),
-    /// A member does not hash to its digest: the expected one, the one found.
+    /// The hash of a member is not its digest: the digest expected, the hash found.
     Hash(PathBuf, String, Digest, Digest),
     /// The archive exceeds a limit.
     TooMuch(PathBuf, &'static str),
-    /// There is no image in it.
+    /// The archive has no image.
     NoImage(PathBuf),
-    /// It has no image of that name, only these.
+    /// The archive has no image of that name: the name, and the names that it has.
     NoReference(PathBuf, String, Vec<String>),
     /// Standard input is not an image config.
     Input(String),

@@ -1,19 +1,19 @@
-//! Reads a bbolt database while its owner holds it locked.
+//! Reads a bbolt database while the program that owns it holds it locked.
 //!
 //! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
-//! `flock` on them for as long as it runs, so every library that opens such a file waits for ever.
+//! `flock` on them as long as it runs. Every library that opens such a file would wait for ever.
 //! This reader takes no lock. It reads single pages with `pread`, and the format shows whether they
-//! belong together. bbolt never writes into a page of the newest committed version N while it
-//! prepares N+1 (copy on write; pages freed by N+1 are reused by N+2 at the earliest; bbolt db.go
-//! `freePages`, freelist `release`). So when the newest valid meta page is the same before and
-//! after, everything in between was read from one version. Only then does any answer count, "not
-//! there" and "damaged" included.
+//! belong together. While bbolt prepares version N+1, it never writes into a page of the newest
+//! committed version N (copy on write; pages freed by N+1 are reused by N+2 at the earliest; bbolt
+//! db.go `freePages`, freelist `release`). So if the newest valid meta page is the same before and
+//! after, everything in between was read from one version. Only then does any answer count, even
+//! the answers "not there" and "damaged".
 //!
-//! In: a file, or bytes in memory, of bbolt's format version 2 (bbolt
-//! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). Hostile as far as a power cut
-//! or a broken disk can make it so: every number is checked before it is used, and depth and pages
-//! per look are bounded. Not checked: checksums of pages, which the format has only for its two
-//! meta pages.
+//! In: a file, or bytes in memory, in bbolt's format version 2 (bbolt
+//! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). It may be damaged in any way
+//! that a power cut or a broken disk can damage it. So every number is checked before it is used,
+//! and depth and number of pages are limited for each read transaction, called a *look* here. Not
+//! checked: checksums of pages; the format has them only for its two meta pages.
 
 mod pages;
 mod node;
@@ -34,25 +34,25 @@ use crate::sys::deadline::Deadline;
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
 const META_LENGTH: usize = 64;
-/// A tree of 4 KiB pages with two keys each would hold 2³² keys at this depth; real ones stay below
-/// five.
+/// How deep a tree may be. At this depth, 4 KiB pages with only two keys each would hold 2³² keys;
+/// real trees are less than five levels deep.
 const MAX_DEPTH: usize = 32;
-/// The longest run of pages of one node: a node is longer than a page only when a value is.
+/// The largest node, in bytes. A node is longer than a page only if one of its values is.
 const MAX_NODE: u64 = 16 << 20;
-/// The most nodes one look may visit. A database of a node with a thousand images has about ten
-/// thousand.
+/// How many nodes one look may visit. The database of a machine with a thousand images has about
+/// ten thousand nodes.
 const MAX_VISITS: usize = 1 << 20;
-/// The most nodes that are kept for the rest of a look: those on the way to a few records. A walk
-/// over all of them reads the others only once anyway.
+/// How many nodes are kept until the look ends. These are the nodes on the way to a few records; a
+/// walk over all nodes reads the others only once anyway.
 const MAX_KEPT: usize = 256;
 
-/// A database that may change at any moment.
+/// A database that may change at any time.
 #[derive(Debug)]
 pub struct Database<P> {
     pages: P,
 }
 
-/// The newest committed version of a database.
+/// The meta page of a committed version.
 ///
 /// ```text
 /// 0      4        8          12     16                  24        32        40           48    56
@@ -66,8 +66,8 @@ struct Meta {
     txid: u64,
 }
 
-/// One consistent look: pages already read are kept. Either the next is read from the same version,
-/// or the whole look is thrown away.
+/// One look at the database, which reads a single version. Pages that have been read are kept. If
+/// the version changes meanwhile, the result of the whole look is discarded.
 pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
@@ -76,24 +76,24 @@ pub struct View<'a> {
     visits: RefCell<usize>,
 }
 
-/// A bucket: a sorted map of keys to values and further buckets.
+/// A bucket: a sorted map from keys to values and to more buckets.
 pub struct Bucket<'a> {
     view: &'a View<'a>,
     root: Rc<PageNode>,
 }
 
 impl<P: Pages> Database<P> {
-    /// The database in `pages`. Nothing is read yet.
+    /// A database in `pages`. Nothing is read yet.
     pub const fn new(pages: P) -> Self {
         Self { pages }
     }
 
-    /// What `look` finds in one committed version. It is called again for as long as the database
-    /// changes, so it must have no effects.
+    /// The result of `look` in one committed version. `look` is called again whenever the database
+    /// has changed meanwhile, so it must have no effects.
     ///
     /// # Errors
-    /// The errors of `look`, when the database did not change meanwhile; [`BoltError::Deadline`]
-    /// when it kept changing until `deadline`.
+    /// The errors of `look` if the database did not change meanwhile; [`BoltError::Deadline`] if it
+    /// changed every time until `deadline`.
     pub fn view<T>(
         &self,
         deadline: &Deadline,
@@ -105,7 +105,7 @@ impl<P: Pages> Database<P> {
                 Ok(meta) => look(&View::new(&self.pages, *meta, deadline)),
                 Err(_) => Err(BoltError::Foreign),
             };
-            // Makes sure, on every processor, that the pages are read before the meta page is read
+            // Ensures that, on every processor, the pages are read before the meta page is read
             // again.
             fence(Ordering::SeqCst);
             match (before, newest_meta(&self.pages)) {
@@ -118,8 +118,8 @@ impl<P: Pages> Database<P> {
     }
 }
 
-/// The valid meta page with the highest transaction ID. One of the two may be half written at any
-/// time; never both.
+/// The valid meta page with the highest transaction ID. At any time, one of the two may be half
+/// written, but never both.
 fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
     const COMMON: usize = 4096;
     let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
@@ -136,8 +136,8 @@ fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
             second_meta(pages, u64::from(meta.page_size))
         }
         Some(_) => Meta::parse(&bytes[COMMON..]),
-        // The first is being written: look at the place of the second for every page size that
-        // Linux has.
+        // The first page is being written. Try every place where the second can be; the place
+        // depends on the page size, and Linux has three.
         None => Meta::parse(&bytes[COMMON..]).or_else(|| {
             [16 << 10, 64 << 10]
                 .into_iter()
@@ -162,7 +162,7 @@ fn second_meta(pages: &dyn Pages, page_size: u64) -> Option<Meta> {
 }
 
 impl Meta {
-    /// The meta page at the start of `bytes`, if it is whole.
+    /// The meta page at the start of `bytes`, if it is complete.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(PAGE_HEADER..PAGE_HEADER + META_LENGTH)?;
         let page_size = u32_at(bytes, 8)?;
@@ -198,7 +198,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The bucket at `path` from the root bucket; `None` when a step is missing, or is a value.
+    /// The bucket at `path`, starting at the root bucket. `None` when a step of the path is missing
+    /// or is a value.
     ///
     /// # Errors
     /// [`BoltError`] for the pages on the way.
@@ -210,7 +211,7 @@ impl<'a> View<'a> {
         .descend(path)
     }
 
-    /// The node at page `id`, read once.
+    /// The node at page `id`. It is read only once.
     fn node(&self, id: u64) -> Result<Rc<PageNode>, BoltError> {
         let visits = self.visits.replace_with(|visits| *visits + 1);
         if visits > MAX_VISITS || self.deadline.is_over() {
@@ -268,7 +269,7 @@ impl<'a> View<'a> {
 }
 
 impl<'a> Bucket<'a> {
-    /// The value of `key`; `None` when there is none, or when it is a bucket.
+    /// The value of `key`; `None` when there is no such key, or when it names a bucket.
     ///
     /// # Errors
     /// [`BoltError`] for the pages on the way.
@@ -278,13 +279,15 @@ impl<'a> Bucket<'a> {
             .and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
     }
 
-    /// A fault of the page in which this bucket starts: something must be there and is not.
+    /// The error that something must be in this bucket and is not. It names the page where the
+    /// bucket begins.
     #[must_use]
     pub fn fault(&self, what: &'static str) -> BoltError {
         BoltError::Damaged(self.root.id, what)
     }
 
-    /// The bucket at `path` from this one; `None` when a step is missing, or is a value.
+    /// The bucket at `path`, starting at this bucket. `None` when a step of the path is missing or
+    /// is a value.
     ///
     /// # Errors
     /// [`BoltError`] for the pages on the way.
@@ -299,7 +302,7 @@ impl<'a> Bucket<'a> {
         Ok(Some(bucket))
     }
 
-    /// The bucket `key` in this one.
+    /// The bucket named `key` in this bucket.
     ///
     /// # Errors
     /// [`BoltError`] for the pages on the way.
@@ -311,7 +314,8 @@ impl<'a> Bucket<'a> {
         .descend(&[key])
     }
 
-    /// Calls `visit` with every key, in order, and with its bucket when it is one, until it breaks.
+    /// Calls `visit` for every key, in order, until `visit` breaks. If the key names a bucket,
+    /// `visit` gets the bucket as well.
     ///
     /// # Errors
     /// [`BoltError`] for the pages of this bucket, and the errors of `visit`.
@@ -348,7 +352,7 @@ impl<'a> Bucket<'a> {
         Ok(None)
     }
 
-    /// Whether `key` names a bucket, and the bytes of its value.
+    /// Whether `key` names a bucket, and the bytes of its value. `None` when there is no such key.
     fn find(&self, key: &[u8]) -> Result<Option<(bool, BoltValue)>, BoltError> {
         let mut node = Rc::clone(&self.root);
         for _ in 0..MAX_DEPTH {
@@ -357,7 +361,7 @@ impl<'a> Bucket<'a> {
             if node.is_leaf {
                 return is_here.then(|| node.value(rank)).transpose();
             }
-            // A branch's key is the lowest key of its child.
+            // The key of a branch is the lowest key of its child.
             let child = if is_here {
                 rank
             } else {
@@ -368,7 +372,8 @@ impl<'a> Bucket<'a> {
         Err(BoltError::Damaged(node.id, "is too deep"))
     }
 
-    /// A bucket's value: root page (0: its only node follows right here), sequence number.
+    /// Opens the bucket in a value, which holds the root page and a sequence number. If the root
+    /// page is 0, the only node of the bucket follows in the value itself.
     fn open(view: &'a View<'a>, value: &BoltValue) -> Result<Self, BoltError> {
         let root = match u64_at(value, 0) {
             Some(0) => Rc::new(PageNode::parse(

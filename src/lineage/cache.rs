@@ -1,11 +1,12 @@
-//! Keeps the chains that were resolved before.
+//! Keeps the chains that were resolved before, so that containerd need not be asked again.
 //!
-//! In: a top chain ID, for which an engine's records would have to be asked layer by layer. Out:
-//! the chain, from `/var/lib/embargo/lineage`. Each chain is a file named by the 64 hexadecimal
-//! digits of the top chain ID, with the diff IDs in it, lowest first, one a line. A chain is hashed
-//! again whenever it is read, so that a file that is cut, swapped or planted cannot pass for
-//! another chain. It never changes, so nothing has to be invalidated. The cache pays where each
-//! layer costs a question to containerd; Docker's and Podman's own records are as quick to read.
+//! In: a top chain ID. Without the cache, the engine's records would have to be read layer by
+//! layer. Out: the chain, from `/var/lib/embargo/lineage`. Each chain is a file whose name is the
+//! 64 hexadecimal digits of the top chain ID. It contains the diff IDs, lowest first, one on each
+//! line. Whenever a chain is read, it is hashed again. So a file that was truncated, exchanged or
+//! planted never counts as another chain. The chain of an ID never changes, so entries never become
+//! invalid. The cache is worth it where each layer costs a question to containerd. Docker's and
+//! Podman's own records can be read just as fast.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -17,13 +18,15 @@ use super::digest::{ChainId, DiffId};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 
-/// Bytes of one line: `sha256:`, 64 digits, line feed.
+/// The length of a line, in bytes: `sha256:`, 64 digits, line feed.
 const LINE: usize = 72;
 
-/// The most chains that are kept. A node that has seen more images starts again with none.
+/// How many chains are kept. If a node has more images, all chains are removed and the cache starts
+/// again.
 const MOST_CHAINS: usize = 4_096;
 
-/// The chain with this top chain ID; `None` when it is not there, or does not hash to it.
+/// The chain with this top chain ID. `None` when no file has it, or when the contents do not hash
+/// to it.
 #[must_use]
 pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
     let text = file::read_text(
@@ -35,7 +38,7 @@ pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
     parse(&text).filter(|chain| chain.top() == *top)
 }
 
-/// Reads the content of a file.
+/// Reads the contents of a file of the cache.
 #[must_use]
 pub fn parse(text: &str) -> Option<Chain> {
     let diff_ids: Result<Vec<_>, _> = text
@@ -46,13 +49,14 @@ pub fn parse(text: &str) -> Option<Chain> {
     Chain::from_diff_ids(diff_ids.ok()?)
 }
 
-/// Keeps a chain. Faults are ignored: the next container of the image asks the engine again.
+/// Stores a chain. Errors are ignored: the next container of the image asks the engine again.
 pub fn store(paths: &Paths, chain: &Chain) {
     try_store(paths, chain).unwrap_or_default();
 }
 
 fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
-    // Everybody may read the parent directory: a rootless engine's runtime looks its list up there.
+    // Everybody may read the parent directory, because the runtime of a rootless engine reads its
+    // list there.
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -75,8 +79,8 @@ fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
         .mode(0o600)
         .open(&new)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    // Not synced to disk: a file that a power cut leaves empty does not match its chain ID, and is
-    // written again.
+    // The file is not synced to disk. If a power cut leaves it empty, it does not match its chain
+    // ID, and is written again.
     written
         .and_then(|()| fs::rename(&new, target))
         .inspect_err(|_| fs::remove_file(&new).unwrap_or_default())

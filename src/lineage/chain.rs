@@ -1,20 +1,20 @@
 //! Computes the chain IDs of an image's stacks of layers.
 //!
-//! In: the ordered diff IDs of an image, lowest first. Out: the chain ID of every stack from the
-//! lowest layer up. An image derives from a base exactly when the base's top chain ID is one of
+//! In: the diff IDs of an image, lowest first. Out: the chain ID of every stack that begins with
+//! the lowest layer. An image is built on a base exactly if the base's top chain ID is one of
 //! these. Rule: OCI image-spec, config.md "Layer ChainID": `ChainID(L₀) = DiffID(L₀)`,
-//! `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests' text.
+//! `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests as text.
 
 use sha2::{Digest as _, Sha256};
 
 use super::digest::{ChainId, DiffId, Digest};
 
-/// The most layers that are read. Docker's overlay2 stops at 128 (moby:
+/// How many layers an image may have. Docker's overlay2 stops at 128 (moby:
 /// daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
 pub const MAX_LAYERS: usize = 1_024;
 
-/// The layers of an image and the chain IDs they hash to, both lowest first, both of the same
-/// length, never empty. A chain that is known only by name has no diff IDs.
+/// The layers of an image, and the chain IDs of its stacks. Both are in order, lowest first, have
+/// the same length and are never empty. If only the chain IDs are known, there are no diff IDs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     diff_ids: Vec<DiffId>,
@@ -22,7 +22,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Hashes ordered diff IDs (lowest first). `None` when there are none, or more than
+    /// The chain of these diff IDs, lowest first. `None` when there are none, or more than
     /// [`MAX_LAYERS`].
     #[must_use]
     pub fn from_diff_ids(diff_ids: Vec<DiffId>) -> Option<Self> {
@@ -43,8 +43,8 @@ impl Chain {
         })
     }
 
-    /// A chain of which an engine kept only the names, lowest first. `None` when there are none, or
-    /// more than [`MAX_LAYERS`].
+    /// The chain of these chain IDs, lowest first, when an engine kept only them. `None` when there
+    /// are none, or more than [`MAX_LAYERS`].
     #[must_use]
     pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
         (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self {
@@ -53,21 +53,21 @@ impl Chain {
         })
     }
 
-    /// The layers' diff IDs, lowest first; none when only the names of the stacks are known, see
+    /// The diff IDs of the layers, lowest first. Empty when only the chain IDs are known, see
     /// [`Chain::from_chain_ids`].
     #[must_use]
     pub fn diff_ids(&self) -> &[DiffId] {
         &self.diff_ids
     }
 
-    /// The chain ID of each stack, lowest first; the last is the whole image's.
+    /// The chain ID of each stack, lowest first. The last is the chain ID of the whole image.
     #[must_use]
     pub fn chain_ids(&self) -> &[ChainId] {
         &self.chain_ids
     }
 
-    /// Each layer, lowest first: its diff ID, unless only the names of the stacks are known, and
-    /// the chain ID of the stack that ends with it.
+    /// Each layer, lowest first: its diff ID, if known, and the chain ID of the stack whose topmost
+    /// layer it is.
     pub fn layers(&self) -> impl ExactSizeIterator<Item = (Option<DiffId>, ChainId)> + '_ {
         self.chain_ids
             .iter()
@@ -75,8 +75,8 @@ impl Chain {
             .map(|(at, chain_id)| (self.diff_ids.get(at).copied(), *chain_id))
     }
 
-    /// The lower part of the chain, up to the layer whose stack is `top`; `None` when there is no
-    /// such stack or the diff IDs are not known.
+    /// The lower part of the chain, up to the stack with the chain ID `top`. `None` when there is
+    /// no such stack, or the diff IDs are not known.
     #[must_use]
     pub fn up_to(&self, top: ChainId) -> Option<Self> {
         let layers = self
@@ -98,7 +98,7 @@ impl Chain {
     }
 }
 
-/// The chain ID of a stack with one more layer on it.
+/// The chain ID of a stack to which one more layer is added.
 #[must_use]
 pub fn extend(below: ChainId, diff_id: DiffId) -> ChainId {
     let mut hasher = Sha256::new();

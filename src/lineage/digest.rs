@@ -1,10 +1,10 @@
 //! Defines digests, typed by what they are the digest of.
 //!
-//! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out: typed
-//! digests that cannot be mixed up: a diff ID is the digest of an uncompressed layer, a chain ID of
-//! a whole stack of layers, an image ID of an image config, and so on (OCI image-spec, config.md
-//! "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md "Digests"). Only SHA-256 is
-//! understood.
+//! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out:
+//! digests of different types, which cannot be mixed up: a diff ID is the digest of an uncompressed
+//! layer, a chain ID that of a whole stack of layers, an image ID that of an image config, and so
+//! on (OCI image-spec, config.md "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md
+//! "Digests"). Only SHA-256 is supported.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,11 +12,11 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 value, whatever it is the digest of.
+/// A SHA-256 value, of anything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// Text that is not `sha256:` and 64 lower-case hexadecimal digits.
+/// Text that is not `sha256:` followed by 64 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadDigest(String);
 
@@ -41,17 +41,17 @@ impl Digest {
         Self(bytes)
     }
 
-    /// Its 32 bytes.
+    /// The 32 bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Reads `sha256:` and 64 lower-case hexadecimal digits (image-spec, descriptor.md "Registered
-    /// algorithms").
+    /// Reads `sha256:` followed by 64 lower-case hexadecimal digits (image-spec, descriptor.md
+    /// "Registered algorithms").
     ///
     /// # Errors
-    /// [`BadDigest`] for anything else, with at most 80 characters of it.
+    /// [`BadDigest`] for any other text, with at most 80 characters of the text.
     pub fn parse(text: &str) -> Result<Self, BadDigest> {
         text.strip_prefix("sha256:")
             .and_then(Self::from_hex)
@@ -65,7 +65,8 @@ impl Digest {
             return None;
         };
         let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
-        // There is no branch on a digit: nothing could predict it, and a list has millions of them.
+        // No branch depends on a digit: a processor could not predict it, and a list has millions
+        // of digits.
         let mut legal = true;
         let bytes = pairs.map(|[high, low]| {
             legal &= is_digit(high) & is_digit(low);
@@ -74,7 +75,7 @@ impl Digest {
         legal.then_some(Self(bytes))
     }
 
-    /// Its 64 lower-case hexadecimal digits.
+    /// The 64 lower-case hexadecimal digits of the digest.
     #[must_use]
     pub fn hex(&self) -> String {
         self.0
@@ -89,7 +90,7 @@ const fn is_digit(digit: u8) -> bool {
     digit.is_ascii_digit() | (digit >= b'a' && digit <= b'f')
 }
 
-/// The value of a legal digit: those of letters have bit 6.
+/// The value of a valid digit. In letters, bit 6 is set.
 const fn nibble(digit: u8) -> u8 {
     (digit & 15) + 9 * (digit >> 6)
 }
@@ -118,7 +119,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Declares a digest of one particular thing.
+/// Declares a type for the digest of one kind of thing.
 macro_rules! digest_of {
     ($(#[$doc:meta] $name:ident)+) => {$(
         #[$doc]
@@ -144,17 +145,18 @@ macro_rules! digest_of {
 }
 
 digest_of! {
-    /// Digest of a layer's uncompressed tar archive.
+    /// The digest of a layer's uncompressed tar archive.
     DiffId
-    /// Digest of a stack of layers, from the lowest up to one of them.
+    /// The digest of a stack of layers: of the lowest layer and those above it, up to one of them.
     ChainId
-    /// Digest of a layer as a registry stores it, often compressed. Never compared with a diff ID.
+    /// The digest of a layer as a registry stores it, usually compressed. It is never compared with
+    /// a diff ID.
     LayerDigest
-    /// Digest of an image config: the image ID.
+    /// The digest of an image config, which is the image ID.
     ImageId
-    /// Digest of an image manifest, of one platform.
+    /// The digest of an image manifest, for one platform.
     ManifestDigest
-    /// Digest of an image index, of all platforms.
+    /// The digest of an image index, for all platforms.
     IndexDigest
 }
 

@@ -1,9 +1,10 @@
-//! Determines what a container of Docker is made of, when images are in a graph driver's store.
+//! Determines the layers of a Docker container, when Docker's images are in the store of a graph
+//! driver.
 //!
-//! In: a container's bundle, and Docker's data root on local disk, which only root writes, or the
-//! user in rootless Docker. Its files can be cut or empty after a power cut, and image configs are
-//! their authors' text. Out: the [`Origin`], tied to the container by its ID, by the layer that its
-//! root is in, and by what is mounted there.
+//! In: the container's bundle, and Docker's data root on local disk. Only root writes the data
+//! root, or the user in rootless Docker. A power cut may have truncated or emptied its files, and
+//! the authors of images wrote the image configs. Out: the [`Origin`]. Three facts tie it to the
+//! container: the container's ID, the layer in which its root is, and what is mounted there.
 //!
 //! ```text
 //! <data root>/<driver>/<layer>/merged                               root.path (each driver's form: Driver::layer_in)
@@ -14,13 +15,14 @@
 //! <data root>/image/<driver>/layerdb/sha256/<chain ID>/…            the same by layer, where the image config is gone (`docker rmi -f`)
 //! ```
 //! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, fuse-overlayfs, btrfs, user-namespace
-//! remapping, rootless); the form of zfs comes from moby's source. The engine is not asked: it
-//! holds the container's lock while the runtime runs (moby: daemon/start.go). Digests of manifests
-//! and indexes are known only for images that were pulled, from `repositories.json`, which holds
-//! the names of all images and is read when they are asked for.
+//! remapping, rootless). The path for zfs comes from moby's source. The engine is not asked,
+//! because it holds the container's lock while the runtime runs (moby: daemon/start.go). The
+//! digests of manifests and indexes are known only for images that were pulled. They are in
+//! `repositories.json`, which contains the names of all images and is read only when these digests
+//! are needed.
 //!
 //! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A
-//! container derives from the image it is made of; what it mounts is data.
+//! container is built on the image from which it is made; what it mounts is data.
 
 mod build_step;
 mod fault;
@@ -52,23 +54,23 @@ use crate::sys::deadline::Deadline;
 use crate::sys::directory;
 use crate::sys::file::Guard;
 
-/// A supported graph driver.
+/// A graph driver that Embargo supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
-    /// Overlay mounts by the kernel: today's default.
+    /// Overlay mounts made by the kernel. This is today's default.
     Overlay2,
-    /// Overlay mounts by a process, in rootless Docker on old kernels.
+    /// Overlay mounts made by a process, in rootless Docker on old kernels.
     FuseOverlayfs,
-    /// Whole copies.
+    /// Full copies of the layers.
     Vfs,
-    /// Subvolumes.
+    /// Subvolumes of btrfs.
     Btrfs,
-    /// Datasets.
+    /// Datasets of zfs.
     Zfs,
 }
 
 impl Driver {
-    /// All of them, today's default first.
+    /// All graph drivers, today's default first.
     pub const ALL: [Self; 5] = [
         Self::Overlay2,
         Self::FuseOverlayfs,
@@ -89,8 +91,8 @@ impl Driver {
         }
     }
 
-    /// The names after `<data root>/<driver>` in the path of a layer's file system; `None` is the
-    /// layer's own name.
+    /// The names after `<data root>/<driver>` in the path of a layer's file system. `None` stands
+    /// for the name of the layer.
     const fn layer_path(self) -> [Option<&'static str>; 2] {
         match self {
             Self::Overlay2 | Self::FuseOverlayfs => [None, Some("merged")],
@@ -101,19 +103,19 @@ impl Driver {
     }
 }
 
-/// A layer's file system in a data root.
+/// The file system of a layer in a data root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerRoot {
-    /// Docker's data root; with user-namespace remapping, the directory `<uid>.<gid>` in it.
+    /// Docker's data root. With user-namespace remapping, the directory `<uid>.<gid>` in it.
     pub data_root: PathBuf,
     /// The graph driver.
     pub driver: Driver,
-    /// The layer's name in the driver's directory.
+    /// The name of the layer in the driver's directory.
     pub layer: String,
 }
 
 impl LayerRoot {
-    /// The layer that a container's root belongs to, by the shape of its path alone.
+    /// The layer to which the root of a container belongs, by the shape of the path alone.
     #[must_use]
     pub fn of(root: &Path) -> Option<Self> {
         let last = root.file_name()?.to_str()?;
@@ -135,13 +137,13 @@ impl LayerRoot {
         })
     }
 
-    /// The directory of the driver.
+    /// The directory of the graph driver.
     #[must_use]
     pub fn home(&self) -> PathBuf {
         self.data_root.join(self.driver.word())
     }
 
-    /// The layer's file system: the path that [`LayerRoot::of`] reads.
+    /// The path of the layer's file system, in the form that [`LayerRoot::of`] reads.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         let [first, second] = self
@@ -152,9 +154,9 @@ impl LayerRoot {
     }
 }
 
-/// Where Docker's record of the container would be: somewhere above its root, which is below the
-/// data root with either kind of image store. None above a root whose path is longer than the
-/// kernel accepts: a runtime spec has room for millions of ancestors.
+/// Where Docker's record of the container may be. With either kind of image store, the data root is
+/// a directory above the container's root. If the path of the root is longer than the kernel
+/// accepts, there are no candidates: a runtime spec has room for millions of parent directories.
 pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
     let record = Path::new("containers")
         .join(bundle.id.as_str())
@@ -165,9 +167,9 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
         .map(move |above| above.join(&record))
 }
 
-/// Whether Docker has a record of the container that nobody but root and the caller can have put
-/// there. A user who can write somewhere above the root of another engine's container does not make
-/// it Docker's. A managed plugin has no such record.
+/// Whether Docker has a record of the container that only root or the caller can have put there. A
+/// user who can write to a directory above the root of another engine's container cannot make it
+/// look like Docker's. A managed plugin has no such record.
 #[must_use]
 pub fn has_record(bundle: &Bundle) -> bool {
     records(bundle)
@@ -175,12 +177,12 @@ pub fn has_record(bundle: &Bundle) -> bool {
         .any(|path| directory::open_owned(Path::new("/"), &path).is_ok())
 }
 
-/// Docker's name for the container, chosen or generated. Both kinds of image store have the record
-/// in the same place below the data root: `<data root>/<driver>/…` and
-/// `<data root>/rootfs/<snapshotter>/<container>`.
+/// The name of the container in Docker, chosen by the user or generated. Both kinds of image store
+/// keep the record at the same place below the data root. The roots are `<data root>/<driver>/…`
+/// and `<data root>/rootfs/<snapshotter>/<container>`.
 ///
 /// # Errors
-/// [`LineageError`] when its record cannot be read.
+/// [`LineageError`] when the container's record cannot be read.
 pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     let data_root = LayerRoot::of(&bundle.root)
         .map(|root| root.data_root)
@@ -195,8 +197,8 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     }
 }
 
-/// The digests of manifests and indexes by which a container's image was pulled; none when its root
-/// is not in a graph driver's store.
+/// The digests of the manifests and indexes by which the image of a container was pulled. Empty
+/// when the container's root is not in the store of a graph driver.
 ///
 /// # Errors
 /// [`LineageError`] when the file of names cannot be read.
@@ -207,18 +209,19 @@ pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Result<Vec<Digest>,
     )
 }
 
-/// Resolves a container whose bundle is a task's. `None` when its root is in no graph driver's
-/// store and no managed plugin's, or there is no record of it: it is another engine's then.
+/// Resolves a container whose bundle belongs to a task. `None` when its root is neither in the
+/// store of a graph driver nor that of a managed plugin, or when Docker has no record of it: then
+/// it is another engine's container.
 ///
 /// # Errors
-/// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when the store's
-/// files are broken, or disagree with each other or with the mount.
+/// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when files of the
+/// store are damaged, or contradict each other or the mount.
 pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, LineageError> {
     let Some(root) = LayerRoot::of(&bundle.root) else {
         return plugin::resolve(bundle);
     };
-    // Only this file's owner is checked: the file ties the container to a tree, and all other files
-    // are in that tree.
+    // Only the owner of this file is checked. It ties the container to a directory tree, and all
+    // other files are in that tree.
     let Some(record) =
         LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)?
     else {
@@ -242,23 +245,23 @@ pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, L
     origin(found, deadline).map(Some)
 }
 
-/// A container that the layer store knows.
+/// A container that is in the layer store.
 struct StoredLayer<'a> {
     id: &'a ContainerId,
-    /// Its layer.
+    /// The container's layer.
     root: &'a LayerRoot,
     record: MountRecord,
     standing: ContainerState,
-    /// What is mounted at its layer's file system, if that can be seen from here.
+    /// What is mounted at the layer's file system, if this process can see it.
     mount: Option<RootMount>,
 }
 
-/// What is known of a container's state.
+/// What is known about the state of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContainerState {
-    /// The runtime is about to start it: its root is mounted.
+    /// The runtime is about to start the container, so its root is mounted.
     Starting,
-    /// It is in the store, running or not.
+    /// The container is in the store; it may run or not.
     Stored,
 }
 
@@ -282,8 +285,8 @@ fn origin(found: StoredLayer<'_>, deadline: &Deadline) -> Result<Origin, Lineage
             evidence,
         })),
         (None, Evidence::Mount, _) | (None, _, Some(_)) => Ok(Origin::NoLayers(facts)),
-        // A power cut can remove the record of the layers below; then nothing shows that there were
-        // none.
+        // A power cut can remove the record of the layers below. Then nothing shows that there were
+        // no layers.
         (None, Evidence::Claimed | Evidence::Metadata, None) => Err(Unknown::NoRecord(
             "the chain ID of the container's image",
             layers.parent_file(found.id),
@@ -292,8 +295,9 @@ fn origin(found: StoredLayer<'_>, deadline: &Deadline) -> Result<Origin, Lineage
     }
 }
 
-/// The chain that the layer store records for a container; `None` when it records that there is
-/// none. The image config saves the walk from layer to layer, and must say the same.
+/// The chain that the layer store records for a container; `None` when it records that there are no
+/// layers. With the image config, the layers need not be walked one by one; the config must agree
+/// with the record.
 fn chain(
     found: &StoredLayer<'_>,
     layers: &LayerStore,
@@ -313,8 +317,8 @@ fn chain(
     if hashed == top {
         return Ok(claimed);
     }
-    // Docker ignores the case of keys, so it may see layers where none are read here; the walk does
-    // not need the config.
+    // Docker ignores the case of keys in JSON, so it may find layers where Embargo finds none.
+    // Walking from layer to layer does not need the config.
     if let (None, Some(top)) = (&claimed, top) {
         return layers.chain(top, deadline).map(Some);
     }
@@ -330,7 +334,8 @@ fn chain(
     .into())
 }
 
-/// Compares what is mounted at a layer's root with its chain, as far as the driver shows it.
+/// Compares what is mounted at a layer's root with the layer's chain, as far as the driver shows
+/// it.
 fn compare(
     found: &StoredLayer<'_>,
     layers: &LayerStore,

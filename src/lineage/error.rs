@@ -1,4 +1,4 @@
-//! Defines why a lineage is not known.
+//! Defines the reasons why a lineage is not known.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,45 +11,45 @@ use crate::sys::file::FileError;
 /// Why a lineage is not known.
 #[derive(Debug)]
 pub enum LineageError {
-    /// Engine or container not recognised, or a record is missing: the setting `on_unknown_image`
-    /// decides.
+    /// The engine or container is not recognised, or a record is missing. The setting
+    /// `on_unknown_image` decides what happens.
     Unknown(Unknown),
-    /// The store is corrupt or disagrees with the mount: refused whatever the settings say.
+    /// The store is corrupt or contradicts the mount. The container is refused, whatever the
+    /// settings say.
     Corrupt(Corrupt),
 }
 
-/// A fact that is missing, so that a lineage is not known.
+/// The reason why a lineage is not known: something is missing.
 #[derive(Debug)]
 pub enum Unknown {
-    /// The bundle's path and root have no shape that a known engine makes.
+    /// The paths of bundle and root do not have the shape that a known engine gives them.
     Engine(PathBuf),
     /// The engine has no record of this container or image: what was looked for, and where.
     NoRecord(&'static str, PathBuf),
     /// A file of the engine's store could not be read.
     File(FileError),
-    /// The engine did not answer in time, or not at all: its socket.
+    /// The engine did not answer, or not in time: its socket.
     NoAnswer(PathBuf, io::Error),
-    /// The bundle does not say what is needed.
+    /// The bundle does not contain what is needed.
     Bundle(Box<dyn std::error::Error + Send + Sync>),
-    /// Nothing that can be resolved is mounted at the root, and the engine keeps no record for it.
+    /// What is mounted at the root cannot be resolved, and the engine keeps no record of it.
     Mount(PathBuf),
-    /// The time for resolving is over.
+    /// The time for resolving has run out.
     Deadline,
-    /// No path may be built from the container ID.
+    /// The container ID is not safe to use in a path.
     Id(OsString),
-    /// The command line can be read in too many ways.
+    /// The command line has too many possible meanings.
     Call,
 }
 
-/// A contradiction: something is false or broken.
+/// A contradiction: something is false or damaged.
 #[derive(Debug)]
 pub enum Corrupt {
-    /// A file of the store is not what the engine writes: which, and what is wrong with it.
+    /// A file of the store is not what the engine writes: the file, and what is wrong with it.
     File(PathBuf, String),
-    /// A hash does not match what it names: the file or record, what it should hash to, what it
-    /// does hash to.
+    /// A hash does not match: the file or record, the expected hash, the actual hash.
     Hash(PathBuf, Digest, Digest),
-    /// What is mounted is not what the engine's record says: the root, and the difference.
+    /// The mount is not the one in the engine's record: the root, and the difference.
     Mount(PathBuf, String),
 }
 

@@ -1,11 +1,12 @@
 //! Reads image configs, manifests and indexes.
 //!
-//! In: the bytes of an image config, manifest or index, written by the image's author (hostile; at
-//! most [`MAX_CONFIG`] bytes are ever read). Out: the few fields that Embargo needs. Every other
-//! field may hold anything, values newer than today's specification included, so that an image that
-//! its engine can start is never refused because of its documents. A diff ID found here is a claim
-//! until the chain it hashes to is the one that an engine recorded. Two keys that differ only in
-//! case are two keys here and one to an engine written in Go: the same comparison settles that.
+//! In: the bytes of an image config, manifest or index, written by the author of the image
+//! (hostile; never more than [`MAX_CONFIG`] bytes are read). Out: the few fields that Embargo
+//! needs. All other fields may hold anything, even values of a newer specification. So an image
+//! that its engine can start is never refused because of its documents. A diff ID found here is
+//! only a claim, until the chain of the diff IDs is compared with the chain that an engine
+//! recorded. Two keys that differ only in case are two keys here, and one key for an engine written
+//! in Go; that comparison also finds such differences.
 //!
 //! Rules: OCI image-spec, config.md "Properties", manifest.md, image-index.md, descriptor.md;
 //! Docker's image manifest version 2, schema 2.
@@ -26,18 +27,18 @@ use super::error::{Corrupt, LineageError, Unknown};
 use super::origin::ImageFacts;
 use crate::sys::file::{self, Guard};
 
-/// The largest manifest or index that is read, in bytes: what registries and engines take
-/// (containers/image: `MaxManifestBodySize`, 4 MiB).
+/// The size, in bytes, of the largest manifest or index that is read. Registries and engines have
+/// the same limit (containers/image: `MaxManifestBodySize`, 4 MiB).
 pub const MAX_DOCUMENT: u64 = 4 << 20;
 
-/// The largest image config that is read, in bytes. Engines set no limit, and labels and history
-/// can be long: one of 20 MiB was seen to start.
+/// The size, in bytes, of the largest image config that is read. Engines have no limit, and labels
+/// and history can be long: an image with a config of 20 MiB was seen to start.
 pub const MAX_CONFIG: u64 = 64 << 20;
 
-/// The longest label that is kept, in bytes; a longer one counts as missing.
+/// The size, in bytes, of the longest label that is kept. A longer label counts as missing.
 const MAX_LABEL: usize = 1_024;
 
-/// Bytes that are not the expected image document.
+/// An error: the bytes are not the expected image document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadImage {
     document: &'static str,
@@ -67,20 +68,20 @@ impl fmt::Display for BadImage {
 
 impl std::error::Error for BadImage {}
 
-/// Where an image runs.
+/// The platform on which an image runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {
-    /// Operating system: `linux`.
+    /// The operating system: `linux`.
     pub os: String,
-    /// Processor: `amd64`, `arm64`.
+    /// The processor: `amd64`, `arm64`.
     pub architecture: String,
-    /// Kind of processor: `v7`, where that matters.
+    /// The variant of the processor, where that matters: `v7`.
     pub variant: Option<String>,
 }
 
 impl Platform {
-    /// Whether it is no platform at all: BuildKit's value for an attestation (moby/buildkit,
-    /// docs/attestations/attestation-storage.md).
+    /// Whether this stands for no platform. BuildKit writes such a value for an attestation
+    /// (moby/buildkit, docs/attestations/attestation-storage.md).
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
@@ -88,7 +89,7 @@ impl Platform {
 }
 
 impl fmt::Display for Platform {
-    /// `os/architecture[/variant]`.
+    /// Writes `os/architecture[/variant]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
         self.variant
@@ -97,19 +98,20 @@ impl fmt::Display for Platform {
     }
 }
 
-/// Whether the text is a name with a tag as it is, although its first part may also be a place.
+/// Whether the text can be the name of an image with a tag, although its first part may also mean a
+/// place.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     text.split_once(':')
         .is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
 }
 
-/// An image config: the document whose digest is the image ID.
+/// An image config. Its digest is the image ID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageConfig {
-    /// The layers' diff IDs, lowest first; none for an image without layers.
+    /// The diff IDs of the layers, lowest first; empty for an image without layers.
     pub diff_ids: Vec<DiffId>,
-    /// What it was built for; fields that it does not name are empty.
+    /// The platform for which the image was built. Fields that the config does not have are empty.
     pub platform: Platform,
 }
 
@@ -117,8 +119,8 @@ impl ImageConfig {
     /// Reads the bytes of an image config.
     ///
     /// # Errors
-    /// [`BadImage`] when they are not JSON, hold a field twice, or hold a diff ID that is not a
-    /// SHA-256 digest.
+    /// [`BadImage`] when the bytes are not JSON, contain a field twice, or contain a diff ID that
+    /// is not a SHA-256 digest.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: ConfigText = object(bytes, "config")?;
         let layers = text
@@ -139,19 +141,19 @@ impl ImageConfig {
         })
     }
 
-    /// Reads the image config at `path`, which must hash to `image_id`.
+    /// Reads the image config at `path`. It must hash to `image_id`.
     ///
     /// # Errors
-    /// As [`load_config`]; [`Corrupt::File`] when it is not an image config.
+    /// The errors of [`load_config`]; [`Corrupt::File`] when the file is no image config.
     pub fn load(path: &Path, image_id: ImageId) -> Result<Self, LineageError> {
         Self::parse(&load_config(path, image_id)?)
             .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
     }
 
-    /// The chain that its layers hash to, `None` when it has no layers.
+    /// The chain of the image's layers; `None` when it has no layers.
     ///
     /// # Errors
-    /// [`BadImage`] when it has more than [`MAX_LAYERS`].
+    /// [`BadImage`] when there are more than [`MAX_LAYERS`] layers.
     pub fn chain(&self) -> Result<Option<Chain>, BadImage> {
         if self.diff_ids.len() > MAX_LAYERS {
             return Err(BadImage::new(
@@ -163,12 +165,12 @@ impl ImageConfig {
     }
 }
 
-/// What a digest of a registry or an engine's content store may mean.
+/// A document to which a digest in a registry or in an engine's content store may lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageDocument {
-    /// An image of one platform.
+    /// A manifest: an image for one platform.
     Manifest(Manifest),
-    /// The same image for several platforms.
+    /// An index: the same image for several platforms.
     Index(ImageIndex),
 }
 
@@ -177,43 +179,45 @@ pub enum ImageDocument {
 pub struct Manifest {
     /// The digest of the image config.
     pub image_id: ImageId,
-    /// The config's media type; in artifacts such as attestations it is not an image config's.
+    /// The media type of the config. For artifacts such as attestations, it is not that of an image
+    /// config.
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,
-    /// Whether it has layers and each of them is a JSON document: an in-toto attestation, a
-    /// signature. No file system is made of these.
+    /// Whether there are layers and all of them are JSON documents, as in an in-toto attestation or
+    /// a signature. No file system is made of such layers.
     pub holds_documents: bool,
 }
 
 /// An image index, or Docker's manifest list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageIndex {
-    /// What it lists, in its order.
+    /// The images that the index lists, in its order.
     pub manifests: Vec<IndexEntry>,
 }
 
 /// One image of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// The digest of a manifest, or of a further index.
+    /// The digest of a manifest, or of another index.
     pub digest: Digest,
-    /// What the digest means, as the index claims it.
+    /// The media type of that document, as the index claims.
     pub media_type: Option<String>,
-    /// Where the image runs, as the index claims it.
+    /// The platform of the image, as the index claims.
     pub platform: Option<Platform>,
-    /// Whether it only says something about another image (BuildKit: annotation
+    /// Whether the entry only describes another image (BuildKit: annotation
     /// `vnd.docker.reference.type`).
     pub is_attestation: bool,
 }
 
 impl ImageDocument {
-    /// Reads the bytes of a manifest or an index. Their fields decide which of the two they are,
-    /// never a media type that somebody else wrote beside the digest.
+    /// Reads the bytes of a manifest or an index. Only the fields of the document decide which of
+    /// the two it is; a media type that somebody wrote beside the digest does not.
     ///
     /// # Errors
-    /// [`BadImage`] when they are not JSON, hold a bad digest, are neither, or are both (an image
-    /// that is one thing to one reader and another to the next: CVE-2021-41190).
+    /// [`BadImage`] when the bytes are not JSON, contain an invalid digest, are neither of the two,
+    /// or are both. A document that is both would mean different images to different programs
+    /// (CVE-2021-41190).
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: DocumentText = object(bytes, "manifest")?;
         match (text.config, text.layers, text.manifests) {
@@ -243,10 +247,10 @@ impl ImageDocument {
         }
     }
 
-    /// Reads the manifest or index at `path`, which must hash to `digest`.
+    /// Reads the manifest or index at `path`. It must hash to `digest`.
     ///
     /// # Errors
-    /// As [`load`]; [`Corrupt::File`] when it is neither.
+    /// The errors of [`load`]; [`Corrupt::File`] when the file is neither of the two.
     pub fn load(path: &Path, digest: Digest) -> Result<Self, LineageError> {
         Self::parse(&load(path, digest)?)
             .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
@@ -254,9 +258,9 @@ impl ImageDocument {
 }
 
 impl Manifest {
-    /// Whether it is an image, and not some other artifact in the same form. Its config and its
+    /// Whether this is an image, and not another artifact in the format of a manifest. Config and
     /// layers decide: an attestation has the config of an image, and may have lost the annotation
-    /// that calls it one.
+    /// that says what it is.
     #[must_use]
     pub fn is_image(&self) -> bool {
         !self.holds_documents
@@ -271,12 +275,12 @@ impl Manifest {
     }
 }
 
-/// Where an image says that it comes from: its author's claim, for people.
+/// The labels in which the image's author says where the image comes from. They are only shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceLabels {
-    /// `org.opencontainers.image.source`: where its source is kept.
+    /// `org.opencontainers.image.source`: where the source code is.
     pub source: Option<String>,
-    /// `org.opencontainers.image.revision`: which revision of it was built.
+    /// `org.opencontainers.image.revision`: from which revision of the source the image was built.
     pub revision: Option<String>,
 }
 
@@ -298,8 +302,8 @@ impl SourceLabels {
     }
 }
 
-/// The labels of a container's image, for the reader of a refusal: `None` when it has neither, or
-/// when its config is missing, unreadable or not what its digest says.
+/// The labels of a container's image, to be shown with a refusal. `None` when the image has neither
+/// label, or when its config is missing, unreadable, or does not match its digest.
 #[must_use]
 pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
@@ -307,20 +311,20 @@ pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     (labels != SourceLabels::default()).then_some(labels)
 }
 
-/// The bytes of a manifest or an index in an engine's store, at most [`MAX_DOCUMENT`], which must
-/// hash to `digest`.
+/// The bytes of a manifest or index in an engine's store. They are at most [`MAX_DOCUMENT`] long,
+/// and must hash to `digest`.
 ///
 /// # Errors
-/// [`Unknown::File`] when it cannot be read, [`Corrupt::Hash`] when it is something else.
+/// [`Unknown::File`] when the file cannot be read; [`Corrupt::Hash`] when it has another hash.
 pub fn load(path: &Path, digest: Digest) -> Result<Vec<u8>, LineageError> {
     load_within(path, digest, MAX_DOCUMENT)
 }
 
-/// The bytes of an image config in an engine's store, at most [`MAX_CONFIG`], which must hash to
-/// `image_id`.
+/// The bytes of an image config in an engine's store. They are at most [`MAX_CONFIG`] long, and
+/// must hash to `image_id`.
 ///
 /// # Errors
-/// As [`load`].
+/// The errors of [`load`].
 pub fn load_config(path: &Path, image_id: ImageId) -> Result<Vec<u8>, LineageError> {
     load_within(path, image_id.0, MAX_CONFIG)
 }
@@ -334,7 +338,8 @@ fn load_within(path: &Path, digest: Digest, limit: u64) -> Result<Vec<u8>, Linea
     Ok(bytes)
 }
 
-/// Reads one JSON object; serde alone would accept a list for a struct, with the fields in order.
+/// Reads one JSON object. serde alone would also accept a list for a struct, with the fields in
+/// order.
 fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Result<T, BadImage> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(BadImage::new(document, "it is not a JSON object"));
@@ -342,12 +347,12 @@ fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Re
     serde_json::from_slice(bytes).map_err(|error| BadImage::new(document, error))
 }
 
-/// Whether a layer is a document: such a manifest is an attestation or the like.
+/// Whether a layer is a JSON document. The manifest is then an attestation or something similar.
 fn is_json(layer: &DescriptorText) -> bool {
     matches!(&layer.media_type, Some(kind) if kind.ends_with("json"))
 }
 
-/// A label that is not too long to show.
+/// Returns the label, unless it is too long to be shown.
 fn kept(label: Option<Cow<'_, str>>) -> Option<String> {
     let label = label?;
     (1..=MAX_LABEL)
@@ -355,8 +360,8 @@ fn kept(label: Option<Cow<'_, str>>) -> Option<String> {
         .then(|| label.into_owned())
 }
 
-// The documents as they are written. Go writes an empty list, map or struct as `null` in places, so
-// nearly every field may be null.
+// The following types have the form of the documents. In some places, Go writes an empty list, map
+// or struct as `null`, so nearly every field may be null.
 
 impl From<PlatformText> for Platform {
     fn from(text: PlatformText) -> Self {

@@ -1,9 +1,10 @@
-//! Determines what a container or an image is made of.
+//! Determines the lineage of a container or an image: the layers that it is made of.
 //!
-//! In: a container's bundle and its engine's store on local disk (hostile where a user, an image
-//! author or a power cut can reach them). Out: an [`Origin`]: the chain of layers and how sure it
-//! is, or that there is no image, or why it is not known. No name, tag or annotation decides
-//! anything here, no engine that holds the container's lock is asked, and no other program is run.
+//! In: a container's bundle, and its engine's store on local disk (hostile wherever a user, an
+//! author of images or a power cut can change it). Out: an [`Origin`]. It has the chain of layers
+//! and how certain that chain is, or says that there is no image. If the lineage is not known: the
+//! reason. No name, tag or annotation decides anything here. No engine is asked that holds the
+//! container's lock, and no other program is run.
 
 pub mod digest;
 pub mod chain;
@@ -26,11 +27,11 @@ use crate::container::engine::{self, BundlePlace, Engine};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// Resolves what the container of a bundle is made of, from its engine's store, with every digest
+/// Resolves the lineage of the container in a bundle, from its engine's store, with every digest
 /// that is known of its image.
 ///
 /// # Errors
-/// [`LineageError`], which also separates what is not known from what is a lie.
+/// [`LineageError`]. It distinguishes what is not known from what is false.
 pub fn resolve(
     bundle: &Bundle,
     paths: &Paths,
@@ -41,9 +42,9 @@ pub fn resolve(
     Ok(origin)
 }
 
-/// Adds the digests by which an image was pulled where only names in its engine's store have them,
-/// and returns how many those are. A file of names can be large. It only matters for bans of images
-/// by such a digest, so a file that cannot be read adds none, and the fault is recorded.
+/// Adds the digests by which an image was pulled, if they are only in the names in its engine's
+/// store. Returns how many were added. A file of names can be large, and matters only for bans of
+/// images by such a digest. So if it cannot be read, no digest is added, and the error is recorded.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     let facts = match origin {
         Origin::Image(image) => &mut image.facts,
@@ -56,10 +57,10 @@ pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     facts.add_pulled(docker::pulled_digests(bundle, image_id))
 }
 
-/// The same as [`resolve`] without the digests that [`add_pulled_digests`] adds.
+/// The same as [`resolve`], without the digests that [`add_pulled_digests`] adds.
 ///
 /// # Errors
-/// As [`resolve`].
+/// The errors of [`resolve`].
 pub fn resolve_without_names(
     bundle: &Bundle,
     paths: &Paths,
@@ -86,8 +87,8 @@ pub fn resolve_without_names(
     }
 }
 
-/// The engine's name for the container of a bundle, for people; `None` where it keeps no name.
-/// Costs reads and decides nothing.
+/// The name that the engine gave the container in a bundle, to be shown. `None` if the engine keeps
+/// no name. This reads files and decides nothing.
 ///
 /// # Errors
 /// [`LineageError`] when the engine's record cannot be read.
@@ -99,9 +100,9 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     }
 }
 
-/// The engine that made the container of a bundle. Of those that share containers/storage it is the
-/// one whose record the store has. Docker is recognised in every containerd namespace that its
-/// setting `containerd-namespace` may name. Costs reads.
+/// The engine that made the container in a bundle. If several engines share a containers/storage
+/// store, the record in the store decides. Docker is recognised in every namespace of containerd
+/// that its setting `containerd-namespace` may name. This reads files.
 #[must_use]
 pub fn engine(bundle: &Bundle) -> Engine {
     let place = engine::place(bundle);

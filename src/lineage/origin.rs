@@ -1,4 +1,4 @@
-//! Defines what is known of a container's or an image's lineage, and how sure it is.
+//! Defines what is known of the lineage of a container or an image, and how certain it is.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use crate::container::ContainerId;
 use crate::container::engine::Engine;
 use crate::report::line;
 
-/// What a container or an image is made of, as far as its engine's own records say.
+/// The layers of a container or an image, as far as its engine's own records say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An image with at least one layer.
     Image(ImageLineage),
-    /// An image without a layer (`FROM scratch` and nothing added).
+    /// An image without layers (`FROM scratch`, with nothing added).
     NoLayers(ImageFacts),
-    /// The engine's own record says that there is no image (`--rootfs`).
+    /// There is no image, as the engine's own record says (`--rootfs`).
     NoImage,
 }
 
 impl Origin {
-    /// What is known of the image apart from its layers; nothing without an image.
+    /// What is known of the image besides its layers; `None` if there is no image.
     #[must_use]
     pub const fn facts(&self) -> Option<&ImageFacts> {
         match self {
@@ -32,37 +32,37 @@ impl Origin {
     }
 }
 
-/// An image's layers, lowest first, and what else is known of it.
+/// The layers of an image, lowest first, and what else is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageLineage {
-    /// The layers and the chain IDs they hash to.
+    /// The layers, and the chain IDs of its stacks.
     pub chain: Chain,
-    /// Digests and names known beside the layers.
+    /// Digests and names that are known besides the layers.
     pub facts: ImageFacts,
-    /// How sure it is that the container runs on exactly these layers.
+    /// How certain it is that the container runs on exactly these layers.
     pub evidence: Evidence,
 }
 
-/// What is known of an image apart from its layers. Everything may be missing.
+/// What is known of an image besides its layers. Each of these facts may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// The digest of its config, when the engine's record ties it to this container.
+    /// The digest of the image's config, if the engine's record ties it to this container.
     pub image_id: Option<ImageId>,
-    /// Digests of its manifest and of the index it was pulled by, in any order.
+    /// The digests of the image's manifest and of the index by which it was pulled, in any order.
     pub manifests: Vec<Digest>,
-    /// Why its engine's record of the digests by which it was pulled cannot be read, on one line:
-    /// some may be missing from `manifests`.
+    /// Why the engine's record of the digests by which the image was pulled cannot be read, on one
+    /// line. Some digests may be missing from `manifests` then.
     pub pull_fault: Option<String>,
-    /// A name for people, from the engine's own record. Never matched.
+    /// A name from the engine's own record. It is shown, and never compared with a list.
     pub name: Option<String>,
-    /// The image config's file in the engine's store; its bytes must hash to `image_id` before they
-    /// are believed.
+    /// The path of the image config in the engine's store. Its bytes count only if they hash to
+    /// `image_id`.
     pub config_file: Option<PathBuf>,
 }
 
 impl ImageFacts {
-    /// Adds the digests by which the image was pulled, and returns how many are new; or records why
-    /// they are not known.
+    /// Adds the digests by which the image was pulled. Returns how many of them are new. If they
+    /// are not known, the reason is recorded.
     pub(super) fn add_pulled(&mut self, pulled: Result<Vec<Digest>, LineageError>) -> usize {
         let before = self.manifests.len();
         match pulled {
@@ -76,46 +76,47 @@ impl ImageFacts {
     }
 }
 
-/// A container in an engine's store, as people name it.
+/// A container in an engine's store.
 #[derive(Debug)]
 pub struct StoredContainer {
-    /// Its ID.
+    /// The container's ID.
     pub id: ContainerId,
-    /// Its names; may be none.
+    /// The container's names; may be empty.
     pub names: Vec<String>,
-    /// What its creator asked for: an image reference, which may mean another image by now.
+    /// The image reference with which the container was made. It may mean another image by now.
     pub image: Option<String>,
-    /// The engine that made it, where several share the store and the record says which.
+    /// The engine that made the container, if several engines share the store and the record says
+    /// which.
     pub engine: Option<Engine>,
-    /// Why its record could not be read: its ID alone is known.
+    /// Why the container's record could not be read. Only its ID is known then.
     pub unread: Option<LineageError>,
 }
 
-/// An image in an engine's store, as people name it.
+/// An image in an engine's store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {
-    /// The engine's ID of it: the digest of its config, or of its manifest or index in containerd's
-    /// image stores.
+    /// The ID of the image in the engine: the digest of its config or, in containerd's image
+    /// stores, of its manifest or index.
     pub id: Digest,
-    /// References that lead to it, with tag or digest; may be none.
+    /// References that lead to the image, with a tag or a digest; may be empty.
     pub names: Vec<String>,
 }
 
-/// How sure a lineage is.
+/// How certain a lineage is, the least certain first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// Only the image's author claims the layers: lazily pulled or known by their table of
-    /// contents.
+    /// Only the image's author claims the layers: they were pulled lazily, or are known only by
+    /// their tables of contents.
     Claimed,
-    /// The engine's own records, each hash recomputed. The mount is of a form that cannot be
-    /// compared.
+    /// The engine's own records. Every hash was computed again. The mount has a form that cannot be
+    /// compared with them.
     Metadata,
-    /// The engine's own records, and what is mounted is exactly that.
+    /// The engine's own records, and the mounted layers match them exactly.
     Mount,
 }
 
 impl Evidence {
-    /// The name used in audit events and reports.
+    /// The name in audit events and reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

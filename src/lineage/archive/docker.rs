@@ -1,8 +1,9 @@
 //! Reads the images in an archive that `docker save` wrote.
 //!
-//! In: the archive's members (hostile). Out: its images, from `manifest.json`. Since Docker 25 the
-//! archive is an OCI image layout as well, from which the manifest and index digests come. Docker,
-//! Podman and skopeo name the config by its digest, and the config is compared with it.
+//! In: the members of the archive (hostile). Out: its images, from `manifest.json`. Since Docker
+//! 25, such an archive is an OCI image layout as well; the digests of manifests and indexes come
+//! from there. Docker, Podman and skopeo name the config by its digest, and the config is compared
+//! with that digest.
 
 use serde::Deserialize;
 
@@ -14,7 +15,7 @@ use crate::lineage::image::ImageConfig;
 /// The member that lists the images.
 const MANIFEST: &str = "manifest.json";
 
-/// One image of `manifest.json`.
+/// An image in `manifest.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object")]
 struct ManifestEntry {
@@ -25,7 +26,7 @@ struct ManifestEntry {
     layers: Option<Vec<String>>,
 }
 
-/// The images of a docker archive.
+/// The images of an archive that `docker save` wrote.
 pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError> {
     let entries: Vec<ManifestEntry> = serde_json::from_slice(&source.document(MANIFEST)?)
         .map_err(|error| source.fault(MANIFEST, error))?;
@@ -49,7 +50,7 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
         }
         found.add(image);
     }
-    // For several platforms, containerd names only one of them in `manifest.json`.
+    // For an image with several platforms, containerd names only one of them in `manifest.json`.
     layout.images.into_iter().for_each(|image| found.add(image));
     Ok(found)
 }

@@ -1,8 +1,9 @@
-//! Checks whether the layers of an archive are those that its image configs claim.
+//! Checks whether the layers of an archive are the layers that its image configs claim.
 //!
-//! In: an archive's layers, plain or gzipped (hostile, of any size; read once, in pieces, kept
-//! nowhere). Out: nothing, or the first layer that is something else. A gzipped layer takes as long
-//! as its decompression, whatever its size.
+//! In: the layers of an archive, plain or gzipped (hostile and of any size). Each layer is read
+//! once, in pieces, and nothing of it is kept. Out: nothing, or an error for the first layer that
+//! is wrong. A gzipped layer takes as long as its decompression takes, whatever its compressed
+//! size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
@@ -13,7 +14,7 @@ use super::source::{MemberSource, first, foreign_compression};
 use super::{ArchiveError, ArchivedImage};
 use crate::lineage::digest::{DiffId, Digest};
 
-/// Reads every layer of `images` and compares it with its diff ID.
+/// Reads every layer of `images`, and compares it with its diff ID.
 pub(super) fn verify(source: &MemberSource, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
     let mut expected: BTreeMap<&str, DiffId> = BTreeMap::new();
     for image in images {
@@ -87,7 +88,7 @@ fn layer(
     source.check(name, diff_id.0, unpacked)
 }
 
-/// Hashes what is read through it.
+/// A reader that also hashes everything that is read.
 struct Hashing<R> {
     hasher: Sha256,
     inner: R,

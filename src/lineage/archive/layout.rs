@@ -1,8 +1,9 @@
 //! Reads the images in an OCI image layout.
 //!
-//! In: a layout's members (hostile). Out: its images, found from `index.json` down, every document
-//! hashed before it is parsed. Attestations and other artifacts are skipped. An index may name
-//! platforms whose images were never fetched; those are reported, not refused.
+//! In: the members of a layout (hostile). Out: its images, found by following digests from
+//! `index.json`. Every document is hashed before it is parsed. Attestations and other artifacts are
+//! skipped. An index may name platforms whose images were never downloaded; these are reported, and
+//! are no error.
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
 
@@ -11,9 +12,9 @@ use super::{ArchiveError, ArchivedImage, FoundImages};
 use crate::lineage::digest::{Digest, IndexDigest, ManifestDigest};
 use crate::lineage::image::{self, ImageConfig, ImageDocument, Manifest};
 
-/// The deepest nesting of indexes that is followed; `docker buildx` writes one below `index.json`.
+/// How deeply indexes may be nested. `docker buildx` writes one index below `index.json`.
 const MAX_DEPTH: usize = 4;
-/// The most images that are listed from one layout.
+/// How many images are listed from one layout.
 const MAX_IMAGES: usize = 1_024;
 
 /// The images of a layout.
@@ -41,7 +42,7 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
     Ok(walk.found)
 }
 
-/// The images that one document leads to, in a directory whose blobs are laid out as in a layout.
+/// The images to which one document leads, in a directory whose blobs are laid out as in a layout.
 pub(super) fn below(source: &MemberSource, digest: Digest) -> Result<FoundImages, ArchiveError> {
     let mut walk = Walk {
         source,
@@ -60,8 +61,8 @@ fn parse<T: serde::de::DeserializeOwned>(
     serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
 }
 
-/// The names that a layout gives to an image: containerd writes the full name beside the specified
-/// annotation, which often holds only the tag.
+/// The names that a layout gives an image. containerd writes the full name in an annotation of its
+/// own, beside the specified one, which often contains only the tag.
 fn names(descriptor: &Descriptor) -> Vec<String> {
     let annotations = descriptor.annotations().as_ref();
     let named = |key: &str| {
@@ -78,7 +79,7 @@ fn names(descriptor: &Descriptor) -> Vec<String> {
     names
 }
 
-/// The walk from one entry of `index.json` down to its images.
+/// The walk from one entry of `index.json` to the images below it.
 struct Walk<'a> {
     source: &'a MemberSource,
     found: FoundImages,

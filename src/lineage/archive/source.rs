@@ -1,10 +1,10 @@
 //! Reads the members of a directory or a tar archive.
 //!
-//! In: a path; a tar archive may be gzipped. Out: small JSON documents by their name, and a way to
-//! read the big members once, in the archive's order. Hostile: the author chose names, sizes, links
-//! and the order of members. A tar archive is read front to back, never unpacked; its JSON
-//! documents are kept in memory up to a limit. Two different members of one name are refused,
-//! because readers differ in which of them they take.
+//! In: a path. A tar archive may be gzipped. Out: small JSON documents by their names, and a way to
+//! read the large members once, in the order of the archive. Hostile: the author chose names,
+//! sizes, links and the order of the members. A tar archive is read from front to back and never
+//! unpacked. Its JSON documents are kept in memory up to a limit. Two different members with the
+//! same name are refused, because programs differ in which of the two they use.
 
 use std::borrow::Cow;
 use std::collections::btree_map::Entry as MapEntry;
@@ -18,14 +18,14 @@ use crate::lineage::digest::Digest;
 use crate::lineage::image::MAX_DOCUMENT;
 use crate::sys::file::{self, Guard};
 
-/// The most bytes of documents that are kept of one archive.
+/// How many bytes of documents are kept from one archive.
 const MAX_KEPT: usize = 64 << 20;
-/// The most links that are followed to a member (path_resolution(7)).
+/// How many links are followed to a member (path_resolution(7)).
 const MOST_LINKS: usize = 40;
-/// The most members of one archive.
+/// How many members one archive may have.
 const MAX_MEMBERS: usize = 100_000;
 
-/// Where an archive's members are read from.
+/// A directory or a tar archive from which members are read.
 #[derive(Debug)]
 pub(super) struct MemberSource {
     path: PathBuf,
@@ -38,23 +38,23 @@ enum Members {
     Tar(Tar),
 }
 
-/// What is kept of a tar archive.
+/// What is kept in memory of a tar archive.
 #[derive(Debug, Default)]
 struct Tar {
     documents: BTreeMap<String, Vec<u8>>,
-    /// Everything that is not a small JSON document.
+    /// The names of all members that are not small JSON documents.
     others: BTreeSet<String>,
-    /// Symbolic and hard links, with the member they lead to.
+    /// Symbolic and hard links, each with the name of the member to which it leads.
     links: BTreeMap<String, String>,
 }
 
-/// Whether a member may follow those that were read before it.
+/// Whether a member may follow the members that were read before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Added {
-    /// There is no other of its name, or the same again: tar appends a file twice if it is given
-    /// twice.
+    /// No other member has its name, or the same member occurs again: tar appends a file twice if
+    /// it is given twice.
     Fits,
-    /// Another of its name differs.
+    /// A different member has the same name.
     Differs,
 }
 
@@ -73,7 +73,7 @@ impl Tar {
         added(self.links.entry(name.to_owned()), target)
     }
 
-    /// Large members are compared with their digest when they are read, each time that they occur.
+    /// Large members are compared with their digest when they are read, every time they occur.
     fn add_other(&mut self, name: &str) -> Added {
         if self.links.contains_key(name) || self.documents.contains_key(name) {
             return Added::Differs;
@@ -82,7 +82,7 @@ impl Tar {
         Added::Fits
     }
 
-    /// The member that `name` leads to in the end.
+    /// The member to which `name` leads after all links.
     fn resolve(&self, name: &str) -> String {
         let mut here = plain(name);
         for _ in 0..MOST_LINKS {
@@ -114,7 +114,7 @@ impl MemberSource {
         }
     }
 
-    /// Reads a tar archive through and keeps its documents.
+    /// Reads a whole tar archive, and keeps its documents.
     pub(super) fn tar(path: &Path) -> Result<Self, ArchiveError> {
         let mut tar = Tar::default();
         let mut kept = 0;
@@ -155,7 +155,7 @@ impl MemberSource {
         &self.path
     }
 
-    /// The bytes of a JSON document, at most [`MAX_DOCUMENT`].
+    /// The bytes of a JSON document, of at most [`MAX_DOCUMENT`] bytes.
     pub(super) fn document(&self, name: &str) -> Result<Cow<'_, [u8]>, ArchiveError> {
         match &self.members {
             Members::Directory => match file::read(&self.path.join(name), MAX_DOCUMENT, Guard::Any)
@@ -179,7 +179,7 @@ impl MemberSource {
         }
     }
 
-    /// The bytes of a layout's document, which must hash to `digest`.
+    /// The bytes of a document in a layout. They must hash to `digest`.
     pub(super) fn blob(&self, digest: Digest) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let name = blob_name(digest);
         let bytes = self.document(&name)?;
@@ -187,7 +187,7 @@ impl MemberSource {
         Ok(bytes)
     }
 
-    /// The member that `name` leads to: itself, unless it is a link, or a link to a link.
+    /// The member to which `name` leads, after any links.
     pub(super) fn resolve(&self, name: &str) -> String {
         match &self.members {
             Members::Directory => name.to_owned(),
@@ -195,7 +195,7 @@ impl MemberSource {
         }
     }
 
-    /// Visits the members called `names`, each once.
+    /// Calls `visit` for each member in `names`, once.
     pub(super) fn each(
         &self,
         names: &BTreeSet<&str>,
@@ -240,8 +240,8 @@ impl MemberSource {
     }
 }
 
-/// A member's name in the form used for look-ups: tar and the writers of `manifest.json` may prefix
-/// `./`.
+/// The name of a member in the form that is used for look-ups. tar and programs that write
+/// `manifest.json` may put `./` before a name.
 fn plain(name: &str) -> String {
     name.split('/')
         .filter(|part| !part.is_empty() && *part != ".")
@@ -249,12 +249,12 @@ fn plain(name: &str) -> String {
         .join("/")
 }
 
-/// The name of a layout's member with this digest (image-layout.md, "Blobs").
+/// The name of the member with this digest in a layout (image-layout.md, "Blobs").
 pub(super) fn blob_name(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// The compression of a file that starts with these bytes; `None` for gzip and for no compression.
+/// The compression of a file that begins with these bytes. `None` for gzip and for no compression.
 pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], _); 3] = [
         (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -267,7 +267,7 @@ pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// The first bytes from `reader`, at most as many as `start` holds.
+/// The first bytes from `reader`, at most as many as fit into `start`.
 pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
     let mut filled = 0;
     while filled < start.len() {
@@ -281,7 +281,7 @@ pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::
 
 type TarEntry<'a> = tar::Entry<'a, Box<dyn Read>>;
 
-/// Visits the members of a tar archive in order.
+/// Calls `visit` for each member of a tar archive, in order.
 fn each_member(
     path: &Path,
     visit: &mut dyn FnMut(&str, &mut TarEntry<'_>) -> Result<(), ArchiveError>,
@@ -297,7 +297,7 @@ fn each_member(
     let mut archive = tar::Archive::new(reader(file, gzipped).map_err(broken)?);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        // No document can refer to a name that is not UTF-8.
+        // A name that is not UTF-8 cannot occur in any document.
         let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else {
             continue;
         };
@@ -316,7 +316,7 @@ fn reader(mut file: File, gzipped: bool) -> std::io::Result<Box<dyn Read>> {
     })
 }
 
-/// The member's bytes when it is a JSON object or list of at most [`MAX_DOCUMENT`] bytes.
+/// The bytes of a member, if it is a JSON object or list of at most [`MAX_DOCUMENT`] bytes.
 fn document(entry: &mut TarEntry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     if entry.size() > MAX_DOCUMENT {
         return Ok(None);
@@ -331,8 +331,8 @@ fn document(entry: &mut TarEntry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Where a link leads, as a member's name; `None` for what is not a link. Old archives hold a layer
-/// that two images share once, and link to it.
+/// The member to which a link leads; `None` for a member that is no link. In old archives, a layer
+/// that two images share occurs once, and a link leads to it.
 fn link_target(name: &str, entry: &TarEntry<'_>) -> Option<String> {
     let kind = entry.header().entry_type();
     let target = String::from_utf8(entry.link_name_bytes()?.into_owned()).ok()?;

@@ -1,5 +1,5 @@
-//! Tests archives as real tools wrote them (tests/fixtures/archive, each named for tool and
-//! version), and what is refused.
+//! Tests archives that real tools wrote (tests/fixtures/archive, each named for its tool and
+//! version), and archives that must be refused.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -22,7 +22,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(format!("{name}.tar.gz"))
 }
 
-/// Name, platform, image ID, manifest, number of indexes and diff IDs of each image, as text.
+/// The name, platform, image ID, manifest, number of indexes and diff IDs of each image, as text.
 fn described(archive: &Archive) -> Vec<String> {
     let digest = |digest: Option<ManifestDigest>| {
         digest.map_or_else(
@@ -69,8 +69,8 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// A layout's members whose one image has this config and these layer blobs; and the name of the
-/// config's member.
+/// The members of a layout with one image, which has this config and these layer blobs; and the
+/// name of the config's member.
 fn layout_of(image_config: &str, layers: &[&[u8]]) -> (Vec<(String, Vec<u8>)>, String) {
     let descriptor = |bytes: &[u8]| {
         format!(
@@ -244,7 +244,8 @@ fn a_platform_that_was_never_fetched_is_reported() {
 }
 
 impl Archive {
-    /// What [`Archive::verify_layers`] says about a file of these members, after the file's name.
+    /// The error of [`Archive::verify_layers`] for a file with these members, without the file's
+    /// name.
     fn verify_layers_of(&self, members: &[(String, Vec<u8>)]) -> String {
         let file = tar_of(members);
         let again = Self {

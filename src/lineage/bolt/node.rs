@@ -1,24 +1,24 @@
 //! Reads one node of a bbolt tree.
 //!
-//! In: the bytes of a run of pages, or the few bytes of a bucket that is small enough to be stored
-//! in its parent's value (hostile). Out: keys, values and children, each offset checked against the
-//! length of the bytes. Not checked: that keys are sorted; where they are not, a search may miss
-//! one, which refuses.
+//! In: the bytes of a run of pages, or the few bytes of a bucket that is stored in its parent's
+//! value (hostile). Out: keys, values and children. Every offset is checked against the length of
+//! the bytes. Not checked: whether keys are sorted. If they are not, a search may miss a key; the
+//! container is then refused.
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 use super::pages::BoltError;
 
-/// The header of every page, in bytes.
+/// The size of the header of every page, in bytes.
 pub(super) const PAGE_HEADER: usize = 16;
 const ELEMENT: usize = 16;
 const BRANCH: u16 = 0x01;
 const LEAF: u16 = 0x02;
 const BUCKET_FLAG: u32 = 0x01;
 
-/// A node of the tree: a run of pages, or the few bytes of a bucket that is stored inside its
-/// parent's value.
+/// A node of the tree: a run of pages, or the few bytes of a bucket that is stored in its parent's
+/// value.
 ///
 /// ```text
 /// 0   8      10     12        16
@@ -34,14 +34,14 @@ pub(super) struct PageNode {
     pub(super) is_leaf: bool,
 }
 
-/// The bytes of a value, as long as the look lasts.
+/// The bytes of a value. They stay valid as long as the look lasts.
 pub struct BoltValue {
     node: Rc<PageNode>,
     range: Range<usize>,
 }
 
 impl BoltValue {
-    /// The page it is in.
+    /// The page in which the value is.
     pub(super) fn page(&self) -> u64 {
         self.node.id
     }
@@ -56,7 +56,7 @@ impl Deref for BoltValue {
 }
 
 impl PageNode {
-    /// The node in `bytes`, which were read from page `id`.
+    /// The node in `bytes`. They were read from page `id`.
     pub(super) fn parse(id: u64, bytes: Vec<u8>) -> Result<Self, BoltError> {
         let is_leaf = match u16_at(&bytes, 8) {
             Some(LEAF) => true,
@@ -83,7 +83,7 @@ impl PageNode {
             .ok_or(BoltError::Damaged(self.id, "points past its end"))
     }
 
-    /// Number `field` of element `index`, each four bytes.
+    /// Field number `field` of the element `index`. Each field has four bytes.
     fn field(&self, index: usize, field: usize) -> Result<u32, BoltError> {
         u32_at(&self.bytes, PAGE_HEADER + index * ELEMENT + field * 4)
             .ok_or(BoltError::Damaged(self.id, "counts wrong"))
@@ -97,12 +97,12 @@ impl PageNode {
         )
     }
 
-    /// The key of element `index`.
+    /// The key of the element `index`.
     pub(super) fn key(&self, index: usize) -> Result<&[u8], BoltError> {
         Ok(&self.bytes[self.key_range(index)?])
     }
 
-    /// How many keys are less than `key`.
+    /// How many keys are lower than `key`.
     pub(super) fn rank(&self, key: &[u8]) -> Result<usize, BoltError> {
         let (mut low, mut high) = (0, self.count);
         while low < high {
@@ -116,12 +116,12 @@ impl PageNode {
         Ok(low)
     }
 
-    /// The page of the child at `index` of a branch.
+    /// The page of the child at `index`, in a branch.
     pub(super) fn child(&self, index: usize) -> Result<u64, BoltError> {
         Ok(u64::from(self.field(index, 2)?) | u64::from(self.field(index, 3)?) << 32)
     }
 
-    /// The value of element `index` of a leaf, and whether it is a bucket.
+    /// The value of the element `index`, in a leaf, and whether it is a bucket.
     pub(super) fn value(self: &Rc<Self>, index: usize) -> Result<(bool, BoltValue), BoltError> {
         let range = self.range(self.key_range(index)?.end, self.field(index, 3)?)?;
         Ok((

@@ -1,4 +1,4 @@
-//! Defines where a database's pages come from, and why reading them fails.
+//! Defines from where the pages of a database are read, and why reading them fails.
 
 use std::fs::File;
 use std::io;
@@ -8,12 +8,12 @@ use std::path::Path;
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::file::FileError;
 
-/// Where pages come from: a file, or bytes in memory (tests, fuzzing).
+/// A source of pages: a file, or bytes in memory (tests, fuzzing).
 pub trait Pages {
-    /// Fills `buffer` from `offset`, or fails.
+    /// Fills `buffer` from `offset` on.
     ///
     /// # Errors
-    /// The operating system's, or `UnexpectedEof` past the end.
+    /// The operating system's error; `UnexpectedEof` past the end.
     fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
@@ -32,21 +32,21 @@ impl Pages for &[u8] {
     }
 }
 
-/// Why a look into a database failed.
+/// Why reading a database failed.
 #[derive(Debug)]
 pub enum BoltError {
-    /// Reading a page failed.
+    /// A page could not be read.
     Io(io::Error),
-    /// It is not a bbolt database, or one of another version.
+    /// The file is no bbolt database, or one of another version.
     Foreign,
-    /// A page is not what the format allows: its number, and what is wrong.
+    /// A page is not what the format allows: the page's number, and what is wrong.
     Damaged(u64, &'static str),
-    /// The deadline passed, because the database kept changing or is too large.
+    /// The deadline passed, because the database kept changing or was too large.
     Deadline,
 }
 
-/// What a failed look into the database at `path` means: [`Unknown`] when unreadable or out of
-/// time, [`Corrupt`] when damaged.
+/// What it means that the database at `path` could not be read: [`Unknown`] when it is unreadable
+/// or the time ran out, [`Corrupt`] when it is damaged.
 #[must_use]
 pub fn fault(path: &Path, error: BoltError) -> LineageError {
     match error {

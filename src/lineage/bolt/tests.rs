@@ -1,5 +1,5 @@
-//! Tests that databases of containerd are read whole, and that broken or changing ones are never
-//! misread.
+//! Tests that databases of containerd are read completely, and that damaged or changing databases
+//! never give a wrong answer.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ fn fixture() -> Vec<u8> {
     file::read(std::path::Path::new(path), 1 << 20, file::Guard::Any).unwrap()
 }
 
-/// One version's meta page.
+/// The meta page of one version.
 fn meta(page: u64, txid: u64, root: u64, page_count: u64) -> Vec<u8> {
     let mut bytes = [&page.to_le_bytes()[..], &4_u16.to_le_bytes(), &[0; 6]].concat();
     for number in [MAGIC, VERSION, PAGE as u32, 0] {
@@ -39,7 +39,7 @@ fn meta(page: u64, txid: u64, root: u64, page_count: u64) -> Vec<u8> {
     bytes
 }
 
-/// A node's page; each element is its 16 bytes, then all keys and values.
+/// The page of a node. Each element has 16 bytes; all keys and values follow the elements.
 fn node(id: u64, flags: u16, count: u16, overflow: u32, rest: &[u8]) -> Vec<u8> {
     let mut bytes = [
         &id.to_le_bytes()[..],
@@ -68,7 +68,7 @@ fn branch(key: &[u8], child: u64) -> Vec<u8> {
     .concat()
 }
 
-/// A database with the root bucket's page at 2 and the given pages from there on.
+/// A database whose root bucket is at page 2. The given pages start there.
 fn database(pages: &[Vec<u8>]) -> Vec<u8> {
     let count = 2 + pages.len() as u64;
     [meta(0, 6, 2, count), meta(1, 5, 2, count), pages.concat()].concat()
@@ -308,7 +308,8 @@ fn a_bucket_that_contains_itself_or_is_cut_short_ends() {
 
 #[test]
 fn a_walk_through_a_tree_that_meets_itself_ends() {
-    // Every branch names the other a hundred times: without a limit, a walk takes 100^32 steps.
+    // Every branch names the other one a hundred times. Without a limit, a walk would take 100^32
+    // steps.
     let many = |id: u64, child: u64| {
         let elements: Vec<u8> = (0..100)
             .flat_map(|_| {
@@ -331,7 +332,7 @@ fn a_walk_through_a_tree_that_meets_itself_ends() {
     assert!(matches!(found, Err(BoltError::Damaged(_, "is too deep"))));
 }
 
-/// Makes every query that is ever made; it must end without a panic.
+/// Makes every kind of query that Embargo makes. It must end without a panic.
 fn exercise(bytes: &[u8]) -> Result<usize, BoltError> {
     Database::new(bytes).view(soon(), |view| {
         let mut count = 0;
@@ -388,7 +389,7 @@ fn flipped_anywhere_it_ends() {
     }
 }
 
-/// A database that is replaced by the next one after some number of reads.
+/// A database that is replaced by the next one after a number of reads.
 struct Changing<'a> {
     versions: Vec<&'a [u8]>,
     every: usize,
@@ -413,8 +414,8 @@ fn an_answer_counts_only_when_the_version_stayed_the_same() {
     let down = || vec![node(2, BRANCH_FLAG, 1, 0, &branch(b"k", 3))];
     let one = version(10, b"one", down());
     let two = version(12, b"two", down());
-    // In the middle of the first look the page is gone, or is empty: neither the fault nor "not
-    // there" is an answer.
+    // In the middle of the first look, the page is gone, or is empty. Neither the error nor "not
+    // there" may become the answer.
     let gone = version(12, b"gone", vec![node(2, 16, 0, 0, b"")]);
     let empty = version(12, b"gone", vec![node(2, LEAF_FLAG, 0, 0, b"")]);
     for between in [&gone, &empty] {

@@ -1,11 +1,11 @@
 //! Finds the containerd that made a bundle.
 //!
-//! In: the bundle's link `work`, the environment and the parent's command line, as containerd's
-//! shim leaves them. Out: containerd's root directory and its socket. Nobody but the engine writes
-//! the bundle. A privileged caller who makes up the environment could as well start the runtime
-//! without Embargo; even so `grpc` believes a socket only when root or the caller listens on it.
-//! Not used: the shim's own socket, which the files `address` and `bootstrap.json` in the bundle
-//! name, and the working directory, which in a pod is another container's.
+//! In: the link `work` in the bundle, the environment, and the parent's command line, as
+//! containerd's shim sets them. Out: containerd's root directory and its socket. Only the engine
+//! writes the bundle. A privileged caller who sets a false environment could as well start the
+//! runtime without Embargo; and even then, `grpc` believes a socket only if root or the caller
+//! listens on it. Not used: the shim's own socket, which is named in the bundle's files `address`
+//! and `bootstrap.json`; and the working directory, which in a pod belongs to another container.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 
 use crate::sys::file::{self, Guard};
 
-/// The directory of tasks, below both containerd's state and root directories.
+/// The directory of tasks, which exists below containerd's state directory and below its root
+/// directory.
 const TASKS: &str = "io.containerd.runtime.v2.task";
 /// The longest command line that is read, in bytes.
 const LONGEST_COMMAND: u64 = 128 << 10;
 
-/// containerd's root directory: the bundle's link `work` leads to
+/// containerd's root directory. The link `work` in the bundle leads to
 /// `<root>/io.containerd.runtime.v2.task/<namespace>/<id>` (containerd 1.6.20 and 2.1.9,
-/// core/runtime/v2/bundle.go). `None` when it does not lead to such a place.
+/// core/runtime/v2/bundle.go). `None` when the link does not lead to such a path.
 #[must_use]
 pub fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
     let work = std::fs::read_link(bundle.join("work")).ok()?;
@@ -34,7 +35,7 @@ pub fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
     root.is_absolute().then(|| root.to_owned())
 }
 
-/// containerd's socket, from this process's environment and its parent's command line.
+/// containerd's socket, from this process's environment and the command line of its parent.
 #[must_use]
 pub fn socket() -> Option<PathBuf> {
     let command = file::read(
@@ -50,8 +51,8 @@ pub fn socket() -> Option<PathBuf> {
 }
 
 /// containerd's socket: `GRPC_ADDRESS` (containerd 1.7 and later), `TTRPC_ADDRESS` without `.ttrpc`
-/// (1.5 and later), or the argument after `-address` in the command line of a shim. Arguments end
-/// with zero bytes.
+/// (1.5 and later), or the argument after `-address` in the command line of a shim. In a command
+/// line, every argument ends with a zero byte.
 #[must_use]
 pub fn socket_of(
     grpc: Option<OsString>,

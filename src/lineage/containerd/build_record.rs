@@ -1,12 +1,14 @@
-//! Reads which layer a step of an earlier build has become.
+//! Reads which image layer a step of an earlier build has become.
 //!
-//! An image that BuildKit built consists, for the next build, of the snapshots of its own steps,
-//! which have names of their own. In: `metadata_v2.db` of BuildKit's worker, a bbolt database that
-//! it holds locked: `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with
-//! a `value` (buildkit cache/metadata.go; seen with Docker 28.5.2). Hostile as far as a power cut
-//! can make it so. Out: the chain ID that a snapshot's layer got when its image was exported, only
-//! if that is the hash of the chain ID below and the recorded diff ID; or that it was not exported.
-//! A merge (`COPY --link`) that was exported has a chain ID without a diff ID, and is neither.
+//! When an image that BuildKit built is used in the next build, its layers are the snapshots of its
+//! own build steps, which have names of their own. In: `metadata_v2.db` of BuildKit's worker, a
+//! bbolt database that BuildKit holds locked:
+//! `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with a `value`
+//! (buildkit cache/metadata.go; seen with Docker 28.5.2). A power cut may have damaged it in any
+//! way. Out: the chain ID that the snapshot's layer got when its image was exported, if it is the
+//! hash of the chain ID below and the recorded diff ID; or that the snapshot was not exported. A
+//! merge (`COPY --link`) that was exported has a chain ID and no diff ID; it counts as neither of
+//! the two.
 
 use std::path::Path;
 
@@ -19,20 +21,20 @@ use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// What a snapshot of BuildKit's is.
+/// What a snapshot of BuildKit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuildSnapshot {
-    /// A layer that was exported as part of an image, with this chain ID.
+    /// A layer with this chain ID, exported as part of an image.
     Layer(ChainId),
-    /// A step from which no image was exported.
+    /// A step of a build from which no image was exported.
     Step,
 }
 
-/// What the snapshot `key`, which is on the layers of `below`, is; `None` when there is no record
-/// of it, or one that does not fit.
+/// What the snapshot `key` is, which lies on the stack `below`. `None` when there is no record of
+/// it, or a record that does not fit.
 ///
 /// # Errors
-/// As [`fault`]; [`Unknown::File`] when there is no such database.
+/// The errors of [`fault`]; [`Unknown::File`] when there is no such database.
 pub fn snapshot(
     database: &Path,
     key: &str,
@@ -64,14 +66,14 @@ pub fn snapshot(
     })
 }
 
-/// The recorded chain ID, if it is the hash of what is below and the recorded diff ID.
+/// The recorded chain ID, if it is the hash of the chain ID below and the recorded diff ID.
 fn layer(chain_id: &str, diff_id: &str, below: Option<ChainId>) -> Option<ChainId> {
     let (chain_id, diff_id) = (ChainId::parse(chain_id).ok()?, DiffId::parse(diff_id).ok()?);
     let hashed = below.map_or(ChainId(diff_id.0), |below| extend(below, diff_id));
     (hashed == chain_id).then_some(chain_id)
 }
 
-/// The value of `key`; one that cannot be understood is empty, which fits nothing.
+/// The value of `key`. A value that cannot be parsed counts as empty, which never fits.
 fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
     #[derive(Deserialize)]
     struct CacheValue {
@@ -107,10 +109,11 @@ mod tests {
             ("i5q2o4ecalg13m0g48dn9jek1", Some(BASE), Some(ABOVE)),
             ("95yfn1x2exkngbzfnvkz3lpbd", Some(ABOVE), Some(TOP)),
             ("2mu0olrpc9ho6khu45ce7ry5e", None, Some(COPIED)),
-            // Not on what it was built on, so not the layer as which it was exported.
+            // The snapshot does not lie on what it was built on, so it is not the layer that was
+            // exported.
             ("95yfn1x2exkngbzfnvkz3lpbd", Some(BASE), None),
             ("i5q2o4ecalg13m0g48dn9jek1", None, None),
-            // One has another name than its snapshot, one does not exist.
+            // One snapshot's record names another snapshot; the other snapshot does not exist.
             ("mfppkujznhlexq6dmbtyxui1m", None, None),
             ("nothing", None, None),
         ] {

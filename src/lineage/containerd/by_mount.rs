@@ -1,12 +1,13 @@
 //! Identifies the mounted image when the engine keeps no record of the container.
 //!
 //! This is for `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
-//! somebody mounted by hand. In: the mount at the root, from the kernel, whose directories are
-//! `<snapshotter's root>/snapshots/<number>/fs`, and the databases beside them. Out: the
-//! [`Origin`], from the names of exactly these directories. An image's snapshots are named after
-//! chain IDs, or, when BuildKit built it here, are steps whose chain IDs its own records have.
-//! Steps above those belong to the build that is running, and its records must say so. Not checked:
-//! whether such a step repeats layers of an image.
+//! somebody mounted by hand. In: the mount at the root, from the kernel, with directories of the
+//! form `<snapshotter's root>/snapshots/<number>/fs`; and the databases beside these directories.
+//! Out: the [`Origin`], from the names of exactly these directories. The names of an image's
+//! snapshots are chain IDs. Or the snapshots are steps of a build, if BuildKit built the image on
+//! this machine; then BuildKit's records have their chain IDs. Steps above them belong to the
+//! running build, and BuildKit's records must say so. Not checked: whether such a step repeats
+//! layers of an image.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -30,15 +31,15 @@ use crate::sys::deadline::Deadline;
 pub struct Directories {
     /// The snapshotter's root directory.
     pub root: PathBuf,
-    /// The number of the upper directory.
+    /// The number of the upper directory, if there is one.
     pub upper: Option<u64>,
-    /// The numbers of the lower directories, topmost first, or of the one directory that is mounted
-    /// itself.
+    /// The numbers of the lower directories, topmost first. If a single directory is bind-mounted,
+    /// its number.
     pub lower: Vec<u64>,
 }
 
-/// What is mounted at `root`, the root of the container in `bundle`; `None` when that is neither a
-/// snapshotter's directory nor an overlay of such directories.
+/// The origin of what is mounted at `root`, the root of the container in `bundle`. `None` when this
+/// is neither a directory of a snapshotter nor an overlay of such directories.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -65,7 +66,7 @@ pub fn resolve(
     };
     let layout = layout
         .ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
-    // There is only the container's own directory: a build from scratch.
+    // If there is only the container's own directory, this is a build from scratch.
     let is_own = directories.upper.is_none()
         && layout.kind == SnapshotKind::Active
         && layout.parents.is_empty();
@@ -84,14 +85,14 @@ pub fn resolve(
         .ok_or_else(|| Unknown::Mount(root.to_owned()).into())
 }
 
-/// The directories that are layers, topmost first, without the container's own.
+/// The directories that are layers, topmost first, without the container's own directory.
 fn layers(layout: Layout) -> Vec<SnapshotDirectory> {
     let own = (layout.kind == SnapshotKind::Committed).then_some(layout.own);
     own.into_iter().chain(layout.parents).collect()
 }
 
-/// The origin of a root that shows these layers, topmost first; `None` when it is not known what
-/// one of them is.
+/// The origin of a root with these layers, topmost first. `None` when it is not known what one of
+/// the layers is.
 fn origin(
     root: &Path,
     layers: &[SnapshotDirectory],
@@ -140,8 +141,9 @@ fn origin(
     })))
 }
 
-/// The chain IDs of the layers, lowest first, as far up as they have any; all above are steps of a
-/// build. `None` when one is neither: then it is not known which layers are in it.
+/// The chain IDs of the layers, lowest first, as far up as layers have one. All layers above must
+/// be steps of a build. `None` when a layer is neither, because then it is not known which layers
+/// it contains.
 fn names(
     layers: &[SnapshotDirectory],
     records: &[PathBuf],
@@ -166,7 +168,7 @@ fn names(
     Ok(Some(names))
 }
 
-/// What the first of these databases that knows the snapshot says about it.
+/// What these databases say about the snapshot. The first database that has a record of it answers.
 fn recorded(
     records: &[PathBuf],
     key: &str,
@@ -183,8 +185,8 @@ fn recorded(
     Ok(None)
 }
 
-/// The place of BuildKit's records when the bundle is `<root>/executor/<id>`: in Docker below the
-/// root, elsewhere in it.
+/// Where BuildKit's records may be when the bundle is `<root>/executor/<id>`: in Docker below the
+/// root, elsewhere in the root itself.
 fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
     let (Some(executor), Some(root)) = (bundle.parent(), bundle.ancestors().nth(2)) else {
         return Vec::new();
@@ -198,8 +200,8 @@ fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
     ]
 }
 
-/// The databases that belong to a snapshotter's root directory: containerd's, or those of a
-/// BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
+/// The databases that belong to the root directory of a snapshotter: those of containerd, or those
+/// of a BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
 fn stores(root: &Path) -> (Option<MetadataDb>, Option<Content>, String) {
     let Some(above) = root.parent() else {
         return (None, None, String::new());
@@ -221,13 +223,13 @@ fn stores(root: &Path) -> (Option<MetadataDb>, Option<Content>, String) {
     }
 }
 
-/// The last name of a path; empty when it has none, or one that is not UTF-8.
+/// The last name in a path; empty when there is none, or when it is not UTF-8.
 fn file_name(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
-/// The directories of an overlay, when all are `<root>/snapshots/<number>/fs`; `None` for any other
-/// mount.
+/// The directories of an overlay, if all of them have the form `<root>/snapshots/<number>/fs`.
+/// `None` for any other mount.
 #[must_use]
 pub fn directories(mount: &RootMount) -> Option<Directories> {
     let (root, number) = numbered(mount.upperdir.as_ref().or(mount.lowerdirs.first())?)?;
@@ -242,8 +244,8 @@ pub fn directories(mount: &RootMount) -> Option<Directories> {
     })
 }
 
-/// The root directory of the snapshotter whose directory is mounted at `root`, in an overlay or
-/// itself.
+/// The root directory of the snapshotter whose directory is mounted at `root`, by itself or in an
+/// overlay.
 #[must_use]
 pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     if let Some(directories) = directories(mount) {
@@ -253,7 +255,7 @@ pub fn snapshotter_root(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     snapshotter_of(&mount::shown_directory(mount, root)?)
 }
 
-/// The root in `<root>/snapshots/<number>` and `<root>/snapshots/<number>/fs`.
+/// The snapshotter's root in a path `<root>/snapshots/<number>` or `<root>/snapshots/<number>/fs`.
 fn snapshotter_of(directory: &Path) -> Option<PathBuf> {
     let directory = if directory.ends_with("fs") {
         directory.parent()?
@@ -272,14 +274,15 @@ fn is_number(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit())
 }
 
-/// The one directory that is mounted itself. The kernel reports its path from its file system's
-/// root. So the end of that path, below some directory that contains the bundle, must lead to the
-/// very same directory.
+/// The single directory that is bind-mounted at the root. The kernel reports its path inside its
+/// file system only. So the end of that path is appended to each directory above the bundle, until
+/// one of the results is the very same directory.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Directories> {
     numbered(&mount.root)?;
     let mut end = mount.root.components();
     while end.next().is_some() {
-        // The snapshotter's own name, `snapshots`, the number and `fs`.
+        // At least these four names are needed: the snapshotter's own name, `snapshots`, the number
+        // and `fs`.
         if end.clone().count() < 4 {
             break;
         }
@@ -306,7 +309,7 @@ fn lower_number(root: &Path, directory: &Path) -> Option<u64> {
     (above == root).then_some(number)
 }
 
-/// The root and the number in `<root>/snapshots/<number>/fs`.
+/// The root and the number in a path `<root>/snapshots/<number>/fs`.
 fn numbered(directory: &Path) -> Option<(&Path, u64)> {
     let number = directory.parent()?;
     let (digits, snapshots) = (file_name(number), number.parent()?);

@@ -1,11 +1,11 @@
-//! Finds the diff IDs of a chain ID in containerd's content store.
+//! Finds the diff IDs that belong to a chain ID, in containerd's content store.
 //!
-//! A snapshot's name is a hash of its layers' diff IDs and cannot be reversed. In: the content
-//! store, one file per blob, named by its digest, and hints where to look: the digest of a config,
-//! a manifest or an index, from records that may be out of date and names that may have been moved.
-//! The documents are their authors' (hostile). Out: the chain and the image's digests, when there
-//! is a config whose diff IDs hash to exactly this chain ID. A wrong hint finds nothing; it cannot
-//! find something wrong.
+//! The name of a snapshot is a hash of its layers' diff IDs, which cannot be reversed. In: the
+//! content store, in which each blob is a file named by its digest; and hints where to look: the
+//! digest of a config, a manifest or an index. Hints come from records that may be out of date and
+//! from names that may have been moved. Authors of images wrote the documents (hostile). Out: the
+//! chain and the image's digests, if there is a config whose diff IDs hash to exactly this chain
+//! ID. A wrong hint can find nothing; it cannot find something wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -16,53 +16,53 @@ use crate::lineage::image::{self, ImageConfig, ImageDocument};
 use crate::lineage::origin::ImageFacts;
 use crate::sys::deadline::Deadline;
 
-/// The most images of one index that are read; Docker's official ones list about twenty,
-/// attestations included.
+/// How many images of one index are read. Docker's official indexes list about twenty, including
+/// attestations.
 const MAX_INDEX: usize = 64;
 
-/// This machine's architecture, by its name in image indexes (Go's `GOARCH`).
+/// This machine's architecture, as image indexes name it (Go's `GOARCH`).
 const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
     b"x86_64" => "amd64",
     b"aarch64" => "arm64",
     _ => std::env::consts::ARCH,
 };
 
-/// A content store.
+/// A content store of containerd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     blobs: PathBuf,
 }
 
-/// The image to look for.
+/// Which image is searched for.
 #[derive(Clone, Copy, Debug)]
 pub enum ImageQuery<'a> {
-    /// One whose layers hash to this chain ID.
+    /// An image whose layers hash to this chain ID.
     Top(ChainId),
-    /// One with exactly these layers.
+    /// An image with exactly these layers.
     Known(&'a Chain),
-    /// One without a layer.
+    /// An image without layers.
     NoLayers,
-    /// Any: there is no record to compare it with.
+    /// Any image, because there is no record to compare it with.
     Any,
 }
 
 /// An image that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentImage {
-    /// Its layers, when it has any.
+    /// The image's layers, if it has any.
     pub chain: Option<Chain>,
-    /// Its digests.
+    /// The image's digests.
     pub facts: ImageFacts,
 }
 
 impl Content {
-    /// The store of the containerd with this root directory.
+    /// The content store of the containerd with this root directory.
     #[must_use]
     pub fn of(root: &Path) -> Self {
         Self::at(&root.join("io.containerd.content.v1.content"))
     }
 
-    /// The store in this directory.
+    /// The content store in this directory.
     #[must_use]
     pub fn at(directory: &Path) -> Self {
         Self {
@@ -70,24 +70,24 @@ impl Content {
         }
     }
 
-    /// The file of a blob.
+    /// The path of a blob's file.
     #[must_use]
     pub fn file(&self, digest: Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
 
-    /// The manifest or index with this digest; `None` when it is not there, cannot be read or is
-    /// neither.
+    /// The manifest or index with this digest. `None` when it is missing, cannot be read, or is
+    /// neither of the two.
     ///
     /// # Errors
-    /// [`Corrupt::Hash`](crate::lineage::error::Corrupt::Hash) when it is there and does not have this
+    /// [`Corrupt::Hash`](crate::lineage::error::Corrupt::Hash) when a blob of that name has another
     /// digest.
     fn document(&self, digest: Digest) -> Result<Option<ImageDocument>, LineageError> {
         Ok(known(image::load(&self.file(digest), digest))?
             .and_then(|bytes| ImageDocument::parse(&bytes).ok()))
     }
 
-    /// The image with this config, if it is the one to look for.
+    /// The image with this config, if it is the image that `query` asks for.
     ///
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that does not match its digest.
@@ -123,8 +123,8 @@ impl Content {
         Ok(Some(ContentImage { chain, facts }))
     }
 
-    /// The image to look for, if `target` is its manifest, or an index that lists it. With
-    /// `image_id`, it must be that image.
+    /// The image that `query` asks for, if `target` is its manifest or an index that lists it. If
+    /// `image_id` is given, it must be the image with that ID.
     ///
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that does not match its digest; [`Unknown::Deadline`].
@@ -184,7 +184,7 @@ impl ContentImage {
     }
 }
 
-/// What was read; `None` for what is not there or cannot be read.
+/// Returns what was read; `None` if it is missing or cannot be read.
 fn known<T>(read: Result<T, LineageError>) -> Result<Option<T>, LineageError> {
     match read {
         Ok(value) => Ok(Some(value)),

@@ -1,10 +1,10 @@
 //! Reads Docker's record of a container whose image is in containerd's image store.
 //!
-//! In: `<data root>/containers/<id>/config.v2.json`, and the root's path,
-//! `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
+//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root, `<data
+//! root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
 //! containerd's own record of such a container is not used: it names no snapshot, and its image
-//! name is looked up again at every start. Out: the snapshotter, and digests at which to look for
-//! the image; they prove nothing by themselves.
+//! name is looked up again at every start. Out: the snapshotter, and digests at which to search for
+//! the image. The digests prove nothing by themselves.
 
 use std::path::{Path, PathBuf};
 
@@ -16,19 +16,19 @@ use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::image::MAX_CONFIG;
 use crate::sys::file::{self, Guard};
 
-/// The largest record that is read, in bytes. A usual one has four thousand; it repeats the labels
-/// of the image's config.
+/// The size, in bytes, of the largest record that is read. A usual record has 4 KB. It repeats the
+/// labels of the image's config.
 const LARGEST_RECORD: u64 = MAX_CONFIG;
 
-/// What Docker records of a container.
+/// What Docker records about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerContainer {
-    /// The snapshotter that keeps its root.
+    /// The snapshotter that keeps the container's root.
     pub snapshotter: String,
-    /// The index or manifest from which its image was made, which leads to more, and the manifest
-    /// of its platform (Docker 24 and later).
+    /// The index or manifest from which the container's image was made; more documents can be found
+    /// from it. In Docker 24 and later, also the manifest of the container's platform.
     pub targets: Vec<Digest>,
-    /// The user's name for the image.
+    /// The image's name, as the user gave it.
     pub name: String,
 }
 
@@ -56,12 +56,12 @@ struct RequestText {
     image: String,
 }
 
-/// Docker's record of the container, when its root has the shape that Docker makes with
-/// containerd's image store; `None` when it does not, or Docker knows no such container.
+/// Docker's record of the container. `None` when the container's root does not have the path that
+/// Docker uses with containerd's image store, or Docker has no record of the container.
 ///
 /// # Errors
-/// [`Unknown::File`] when the record cannot be read, [`Corrupt::File`] when it is not a record, or
-/// is another container's.
+/// [`Unknown::File`] when the record cannot be read; [`Corrupt::File`] when it is no record, or the
+/// record of another container.
 pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> {
     let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else {
         return Ok(None);
@@ -95,9 +95,9 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
     }))
 }
 
-/// Whether a snapshot is one that Docker puts below each container's own, `<container ID>-init`,
-/// and so not a layer. The results of `docker commit` and of Docker's classic builder are based on
-/// it, so it is also found between layers (seen with 28.5.2).
+/// Whether a snapshot is `<container ID>-init`, which Docker puts below the snapshot of each
+/// container. Such a snapshot is no layer. It is also found between layers, because the results of
+/// `docker commit` and of Docker's classic builder are based on it (seen with 28.5.2).
 #[must_use]
 pub fn is_init(key: &str) -> bool {
     let id = key.strip_suffix("-init").unwrap_or_default();
@@ -107,7 +107,7 @@ pub fn is_init(key: &str) -> bool {
             .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The data root and the snapshotter in `<data root>/rootfs/<snapshotter>/<id>`.
+/// The data root and the snapshotter in a path `<data root>/rootfs/<snapshotter>/<id>`.
 fn shape(root: &Path, id: &str) -> Option<(PathBuf, String)> {
     let snapshotter = root
         .parent()

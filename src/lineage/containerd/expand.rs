@@ -1,11 +1,12 @@
 //! Finds the layers and digests that belong to a chain ID.
 //!
-//! In: a chain ID that the engine records for a container, and hints where its image may be. Out:
-//! the chain, by the first way that leads to it: the chains resolved before, the hints, the configs
-//! that the engine unpacked to this very chain ID or beyond it, and at last the names of the
-//! snapshots below. All but the last are hashed and must give this chain ID; the last gives the
-//! chain IDs alone, as the engine records them. A way that leads nowhere is no fault: tags move,
-//! blobs are collected.
+//! In: the chain ID that the engine records for a container, and hints where the container's image
+//! may be. Out: the chain, from the first of these sources that has it: the chains that were
+//! resolved before; the hints; the configs that the engine unpacked to this chain ID, or to a
+//! longer chain that contains it; and the names of the snapshots below. For all but the last, the
+//! diff IDs are hashed and must give this chain ID. The last source gives only chain IDs, as the
+//! engine records them. It is no error if a source has nothing: tags are moved, and blobs are
+//! removed.
 
 use std::path::PathBuf;
 
@@ -19,24 +20,24 @@ use crate::lineage::origin::ImageFacts;
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// Where to look.
+/// Where to search for the image.
 pub struct ImageSources<'a> {
-    /// containerd's database, if it can be read.
+    /// containerd's metadata database, if it can be read.
     pub metadata: Option<&'a MetadataDb>,
-    /// Its blobs, if their place is known.
+    /// containerd's content store, if its path is known.
     pub content: Option<&'a Content>,
-    /// The namespace.
+    /// containerd's namespace.
     pub namespace: &'a str,
-    /// The snapshotter.
+    /// The name of the snapshotter.
     pub snapshotter: &'a str,
-    /// Where chains resolved before are kept.
+    /// Embargo's paths. Chains that were resolved before are kept there.
     pub paths: &'a Paths,
-    /// When to give up.
+    /// When to stop searching.
     pub deadline: &'a Deadline,
 }
 
 impl ImageSources<'_> {
-    /// The place that messages name.
+    /// The place to name in messages.
     #[must_use]
     pub fn place(&self) -> PathBuf {
         self.metadata.map_or_else(
@@ -46,20 +47,20 @@ impl ImageSources<'_> {
     }
 }
 
-/// Hints that may lead to the image. None of them is trusted.
+/// Digests that may lead to the image. None of them is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    /// Its config.
+    /// The image's config.
     pub image_id: Option<ImageId>,
-    /// Its manifest, or an index that lists it.
+    /// The image's manifest, or indexes that list it.
     pub targets: Vec<Digest>,
 }
 
-/// The chain that ends in `top`, and what else is known of the image, from documents alone: `None`
-/// when there is no document whose layers hash to it.
+/// The chain whose top is `top`, and what else is known of its image, from documents alone. `None`
+/// when no document has layers that hash to `top`.
 ///
 /// # Errors
-/// [`LineageError`]: a blob does not match its digest, or the time is over.
+/// [`LineageError`]: a blob does not match its digest, or the time has run out.
 pub fn by_documents(
     top: ChainId,
     hints: &Hints,
@@ -83,10 +84,9 @@ pub fn by_documents(
     Ok(found)
 }
 
-/// What else is known of an image whose layers are known already. Hints and labels may lead to
-/// other images by now, so faults there belong to those, and a walk through all labels gets a
-/// quarter of the time. Only the config that the engine ties to the container must match its
-/// digest.
+/// What else is known of an image whose layers are known. Hints and labels may lead to other images
+/// by now. So their errors are ignored, and a walk through all labels gets only a quarter of the
+/// time. Only the config that the engine records for the container must match its digest.
 fn facts_of(
     chain: &Chain,
     hints: &Hints,
@@ -115,10 +115,11 @@ fn facts_of(
     Ok(found.map(|found| found.facts).unwrap_or_default())
 }
 
-/// The chain of these names, lowest first, which must end in `top`: all that the engine has kept.
+/// The chain of these chain IDs, lowest first, which must end with `top`. This is used when the
+/// engine has kept nothing else.
 ///
 /// # Errors
-/// [`Unknown::NoRecord`] when it has not kept them either.
+/// [`Unknown::NoRecord`] when the engine has not kept the chain IDs either.
 pub fn by_names(
     top: ChainId,
     names: Option<Vec<ChainId>>,
@@ -134,10 +135,10 @@ pub fn by_names(
         })
 }
 
-/// The image without a layer that the hints lead to.
+/// The image without layers to which the hints lead.
 ///
 /// # Errors
-/// As [`by_documents`].
+/// The errors of [`by_documents`].
 pub fn without_layers(
     hints: &Hints,
     stores: &ImageSources<'_>,
@@ -164,8 +165,8 @@ fn by_hints(
         .map_or(Ok(None), |image_id| content.by_config(image_id, query))
 }
 
-/// The images that were unpacked to `top`. Several may share their layers; then it is not known
-/// from which of them the container was made.
+/// The image that was unpacked to `top`. If several images have the same layers, it is not known
+/// from which of them the container was made, so only the layers are returned.
 fn by_label(
     top: ChainId,
     stores: &ImageSources<'_>,
@@ -193,9 +194,10 @@ fn by_label(
     Ok(found)
 }
 
-/// The chain as the lower part of an image that was unpacked. An image whose layers were all there
-/// already has no label of its own (seen with Docker 28.5, which does not unpack a base that is
-/// loaded after what was built on it). A fault of another image does not matter.
+/// The chain, as the lower part of the chain of an image that was unpacked. If all layers of an
+/// image existed before it was unpacked, it has no label of its own (seen with Docker 28.5, which
+/// does not unpack a base that is loaded after an image that was built on it). Errors of other
+/// images do not matter.
 fn by_longer(
     top: ChainId,
     stores: &ImageSources<'_>,

@@ -1,12 +1,12 @@
 //! Calls containerd's gRPC services without a library.
 //!
 //! It makes one unary gRPC call after the other over a Unix socket (gRPC over HTTP/2,
-//! PROTOCOL-HTTP2.md; RFC 9113; RFC 7541), blocking, every read and write limited by the time that
-//! is left. Headers are sent as literals, without Huffman codes and without a table, and the peer
-//! is asked to keep no table, so that only the status has to be found in its headers. In: answers
-//! from whoever listens (hostile; one message of at most 16 MiB, a bounded number of frames). Out:
-//! the message's bytes. The kernel must report that the peer runs as root or as the caller
-//! (`SO_PEERCRED`), wherever the address came from.
+//! PROTOCOL-HTTP2.md; RFC 9113; RFC 7541). Calls block; every read and write is limited by the time
+//! that is left. Headers are sent as literals, without Huffman codes and without a table. The peer
+//! is asked to use no table either, so only the status has to be found in its headers. In: answers
+//! from the process that listens (hostile; one message of at most 16 MiB, a limited number of
+//! frames). Out: the bytes of the message. The kernel must report that the peer runs as root or as
+//! the caller (`SO_PEERCRED`), wherever the address of the socket came from.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -33,24 +33,25 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
-/// The largest answer, in bytes: gRPC's own limit for containerd is 16 MiB (containerd defaults,
+/// The largest answer, in bytes. gRPC's own limit for containerd is 16 MiB (containerd defaults,
 /// `DefaultMaxRecvMsgSize`).
 const MAX_MESSAGE: usize = 16 << 20;
-/// The largest frame that a peer may send by default (RFC 9113 §6.5.2, `SETTINGS_MAX_FRAME_SIZE`).
+/// The largest frame that a peer may send by default, in bytes (RFC 9113 §6.5.2,
+/// `SETTINGS_MAX_FRAME_SIZE`).
 const MAX_FRAME: usize = 1 << 14;
-/// The most frames of one answer: twice what the largest message needs.
+/// How many frames one answer may have: twice what the largest message needs.
 const MAX_FRAMES: usize = 2 * MAX_MESSAGE / MAX_FRAME;
 
 /// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
-    /// The socket: no answer, a late answer, or closed meanwhile.
+    /// The socket failed: there was no answer, it came too late, or the socket was closed.
     Io(io::Error),
-    /// The peer is neither root nor the caller: its user ID.
+    /// The peer runs neither as root nor as the caller: its user ID.
     Peer(u32),
-    /// The answer is not what the protocol allows.
+    /// The protocol does not allow the answer.
     Protocol(&'static str),
-    /// The peer refuses: its gRPC status, if it could be read (5: not found).
+    /// The peer reports an error: its gRPC status, if it could be read (5: not found).
     Status(Option<u8>),
 }
 
@@ -61,7 +62,7 @@ impl From<io::Error> for CallError {
 }
 
 impl From<CallError> for io::Error {
-    /// For callers that only report that there was no answer.
+    /// For callers that report only that there was no answer.
     fn from(error: CallError) -> Self {
         match error {
             CallError::Io(error) => error,
@@ -82,15 +83,15 @@ pub struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// Connects to the socket at `address`. Nothing here or later takes longer than `deadline`
-    /// allows.
+    /// Connects to the socket at `address`. Neither this nor any later call takes longer than
+    /// `deadline` allows.
     ///
     /// # Errors
-    /// [`CallError`]; a queue of connections that is full counts as no answer.
+    /// [`CallError`]. If the queue of connections is full, this counts as no answer.
     pub fn open(address: &Path, deadline: &'a Deadline) -> Result<Self, CallError> {
         let path = UnixAddr::new(address).map_err(io::Error::from)?;
-        // It does not block until it is connected: a connect to a full queue has no time limit of
-        // its own.
+        // The socket does not block while it connects, because a connect to a full queue has no
+        // time limit of its own.
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket: OwnedFd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
             .map_err(io::Error::from)?;
@@ -112,7 +113,8 @@ impl<'a> Connection<'a> {
         Ok(connection)
     }
 
-    /// Calls `method` (`/package.Service/Method`) in a namespace and returns the answer's message.
+    /// Calls `method` (`/package.Service/Method`) in a namespace, and returns the message of the
+    /// answer.
     ///
     /// # Errors
     /// [`CallError`].
@@ -183,8 +185,8 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The connection's first bytes: the preface; no header table, no pushes, room for the largest
-/// answer.
+/// The first bytes that are sent: the preface; then settings: no header table, no pushes, and
+/// enough room for the largest answer.
 fn greeting() -> Vec<u8> {
     let setting =
         |number: u16, value: u32| [&number.to_be_bytes()[..], &value.to_be_bytes()].concat();
@@ -212,7 +214,7 @@ fn request(stream: u32, method: &str, namespace: &str, message: &[u8]) -> Vec<u8
         ("te", "trailers"),
         ("containerd-namespace", namespace),
     ] {
-        // A literal without indexing, new name (RFC 7541 §6.2.2).
+        // A literal header without indexing, with a new name (RFC 7541 §6.2.2).
         headers.push(0);
         for text in [name, value] {
             put_length(&mut headers, text.len());
@@ -233,7 +235,7 @@ fn request(stream: u32, method: &str, namespace: &str, message: &[u8]) -> Vec<u8
     bytes
 }
 
-/// A string's length with a seven-bit prefix (RFC 7541 §5.1).
+/// Writes the length of a string with a seven-bit prefix (RFC 7541 §5.1).
 fn put_length(bytes: &mut Vec<u8>, length: usize) {
     let Some(mut rest) = length.checked_sub(127) else {
         return bytes.push(length as u8);
@@ -257,7 +259,7 @@ fn put_frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u
     bytes.extend_from_slice(payload);
 }
 
-/// A frame's head: length (24 bits), kind, flags, stream (31 bits).
+/// The head of a frame: length (24 bits), kind, flags, stream (31 bits).
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     length: usize,
@@ -282,7 +284,7 @@ impl Frame {
     }
 }
 
-/// The part of an answer that has arrived.
+/// The part of an answer that has arrived so far.
 #[derive(Debug, Default)]
 struct GrpcResponse {
     body: Vec<u8>,
@@ -293,7 +295,7 @@ struct GrpcResponse {
 }
 
 impl GrpcResponse {
-    /// Takes one frame and returns the reply to send, often nothing.
+    /// Takes one frame. Returns the reply to send, which is often empty.
     fn take(&mut self, stream: u32, frame: Frame, payload: &[u8]) -> Result<Vec<u8>, CallError> {
         let mut reply = Vec::new();
         match frame.kind {
@@ -333,8 +335,8 @@ impl GrpcResponse {
         Ok(reply)
     }
 
-    /// The message: a flag for compression, its length, its bytes (PROTOCOL-HTTP2.md
-    /// "Length-Prefixed-Message").
+    /// The message of the answer. It follows a flag for compression and the length
+    /// (PROTOCOL-HTTP2.md "Length-Prefixed-Message").
     fn message(self) -> Result<Vec<u8>, CallError> {
         match (self.status, self.body.split_first_chunk::<5>()) {
             (Some(0), Some(([0, length @ ..], message)))
@@ -348,7 +350,7 @@ impl GrpcResponse {
     }
 }
 
-/// A payload without its padding and its priority (RFC 9113 §6.1, §6.2).
+/// The payload of a frame without padding and priority (RFC 9113 §6.1, §6.2).
 fn content(flags: u8, payload: &[u8]) -> Result<&[u8], CallError> {
     let padded = flags & PADDED != 0;
     let skipped = usize::from(padded) + if flags & PRIORITY != 0 { 5 } else { 0 };
@@ -366,10 +368,11 @@ fn content(flags: u8, payload: &[u8]) -> Result<&[u8], CallError> {
         .ok_or(CallError::Protocol("padding that is too long"))
 }
 
-/// `grpc-status` in a header block; `None` when it is not there or the block is not understood.
+/// The value of `grpc-status` in a header block. `None` when it is missing, or the block cannot be
+/// parsed.
 ///
-/// Strings are compared as they are encoded: plain, or the one Huffman code of the name. The status
-/// itself has one or two digits, for which a Huffman code is no shorter.
+/// Strings are compared as they are encoded: the name is either plain or in its only Huffman code.
+/// The status itself has one or two digits, and a Huffman code would not make it shorter.
 fn status(mut block: &[u8]) -> Option<u8> {
     const CODED_NAME: &[u8] = &[0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f];
     while let Some(&first) = block.first() {
@@ -397,7 +400,7 @@ fn status(mut block: &[u8]) -> Option<u8> {
     None
 }
 
-/// An integer with a prefix of `bits` bits (RFC 7541 §5.1) and at most 28 more bits.
+/// An integer with a prefix of `bits` bits (RFC 7541 §5.1), and at most 28 more bits.
 fn integer(block: &[u8], bits: u8) -> Option<(usize, &[u8])> {
     let (first, mut rest) = block.split_first()?;
     let most = (1_usize << bits) - 1;
@@ -416,7 +419,7 @@ fn integer(block: &[u8], bits: u8) -> Option<(usize, &[u8])> {
     None
 }
 
-/// A string and whether it is in Huffman code.
+/// A string, and whether it is in Huffman code.
 fn string<'a>(block: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
     let is_coded = block.first()? & 128 != 0;
     let (length, rest) = integer(block, 7)?;
@@ -425,10 +428,10 @@ fn string<'a>(block: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
     Some((is_coded, text))
 }
 
-/// What a recorded answer says: the frames of one stream, as they come from the socket.
+/// The message in a recorded answer: the frames of one stream, as they were read from the socket.
 ///
 /// # Errors
-/// [`CallError`] as in [`Connection::call`].
+/// [`CallError`], as in [`Connection::call`].
 pub fn parse_answer(stream: u32, mut bytes: &[u8]) -> Result<Vec<u8>, CallError> {
     let mut answer = GrpcResponse::default();
     while !answer.is_whole {

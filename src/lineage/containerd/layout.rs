@@ -1,10 +1,10 @@
 //! Reads in which directories a snapshotter keeps the layers of a snapshot.
 //!
 //! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket
-//! `v1/snapshots/<name>`, used alike by overlayfs, native, btrfs, devmapper, blockfile, erofs and
-//! zfs), through [`bolt`](crate::lineage::bolt); hostile as far as a power cut can make it so. Out:
-//! a [`Layout`]: the directory numbers of a snapshot and of all below it, with their names. A name
-//! is `<namespace>/<number>/<key>`, and a directory is named by its number.
+//! `v1/snapshots/<name>`, which overlayfs, native, btrfs, devmapper, blockfile, erofs and zfs all
+//! use), read by [`bolt`](crate::lineage::bolt). A power cut may have damaged it in any way. Out: a
+//! [`Layout`], with the directory numbers and names of a snapshot and of all snapshots below it. A
+//! name has the form `<namespace>/<number>/<key>`. The name of a directory on disk is its number.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -17,19 +17,19 @@ use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The directories of one snapshot.
+/// The directories of one snapshot and of the snapshots below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The snapshot's own directory.
     pub own: SnapshotDirectory,
-    /// What it is for.
+    /// What the snapshot is for.
     pub kind: SnapshotKind,
-    /// Those below, topmost first.
+    /// The directories of the snapshots below, topmost first.
     pub parents: Vec<SnapshotDirectory>,
 }
 
 impl Layout {
-    /// Whether any of the directories was never unpacked here.
+    /// Whether any of the directories was never unpacked on this machine.
     #[must_use]
     pub fn has_remote(&self) -> bool {
         self.own.is_remote || self.parents.iter().any(|directory| directory.is_remote)
@@ -39,28 +39,28 @@ impl Layout {
 /// What a snapshot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotKind {
-    /// To be read: it shows those below and has no directory of its own.
+    /// For reading: it shows the snapshots below it, and has no directory of its own.
     View,
-    /// To be written.
+    /// For writing.
     Active,
-    /// To be the parent of others.
+    /// As the parent of other snapshots.
     Committed,
 }
 
-/// One directory.
+/// The directory of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotDirectory {
-    /// Its number, which is its name on disk.
+    /// The number of the directory, which is its name on disk.
     pub number: u64,
     /// The snapshot's key, without the namespace.
     pub key: String,
-    /// The namespace it was made in.
+    /// The namespace in which the snapshot was made.
     pub namespace: String,
-    /// Whether it is labelled as not unpacked here.
+    /// Whether a label says that the snapshot was not unpacked on this machine.
     pub is_remote: bool,
 }
 
-/// A snapshotter's own database.
+/// The database of a snapshotter.
 #[derive(Debug)]
 pub struct Snapshotter {
     database: Database<File>,
@@ -81,26 +81,26 @@ impl Snapshotter {
         })
     }
 
-    /// The file.
+    /// The path of the database.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The directories of the snapshot with this full name; `None` when it is not there, or one
-    /// below it.
+    /// The directories of the snapshot with this full name. `None` when this snapshot, or one below
+    /// it, does not exist.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn layout(&self, name: &str, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
         self.view(deadline, |view| layout(view, name))
     }
 
-    /// The directories of the snapshot with the number `own` that is directly above the number
-    /// `parent`.
+    /// The directories of the snapshot with the number `own`, which must be directly above the
+    /// snapshot with the number `parent`.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn layout_of(
         &self,
         own: u64,
@@ -110,11 +110,11 @@ impl Snapshotter {
         self.view(deadline, |view| layout_above(view, own, parent))
     }
 
-    /// The directories of the snapshot with the number `own`, searched among all: for roots without
-    /// a link from above.
+    /// The directories of the snapshot with the number `own`. All snapshots are searched, for roots
+    /// where no parent is known.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn layout_numbered(
         &self,
         own: u64,
@@ -165,7 +165,8 @@ fn layout_numbered(view: &View<'_>, own: u64) -> Result<Option<Layout>, BoltErro
     }
 }
 
-/// The key of the link from a parent to a child: both numbers as varints, a zero byte between them.
+/// The key of the link from a parent to a child: both numbers as varints, with a zero byte between
+/// them.
 fn link(parent: u64, child: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(21);
     put_varint(&mut key, parent);
@@ -222,7 +223,7 @@ pub fn layout(view: &View<'_>, name: &str) -> Result<Option<Layout>, BoltError> 
     Ok(Some(found))
 }
 
-/// A snapshot's directory, its kind and the full name of the one below.
+/// The directory of a snapshot, its kind, and the full name of the snapshot below.
 fn directory(
     snapshots: &Bucket<'_>,
     name: &str,
@@ -257,7 +258,7 @@ fn directory(
     )))
 }
 
-/// `<namespace>/<number>/<key>`, in which only the key may have further slashes (containerd
+/// Divides a name `<namespace>/<number>/<key>`. Only the key may contain more slashes (containerd
 /// core/metadata/snapshot.go, `createKey`).
 fn split_name(name: &str) -> (&str, &str) {
     let mut parts = name.splitn(3, '/');

@@ -1,20 +1,20 @@
-//! Determines what a container that containerd runs is made of.
+//! Determines the layers of a container that containerd runs.
 //!
-//! It is for CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's
-//! image store; for BuildKit's `RUN` on either. In: the bundle, and containerd's own records, which
-//! say on which snapshot the container runs; a snapshot is named after the chain ID of the layers
-//! in it. Out: an [`Origin`], compared with what is mounted. The container's image name, which may
-//! mean another image by now, and annotations decide nothing.
+//! This is for CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's
+//! image store; and for BuildKit's `RUN` steps with either kind of store. In: the bundle, and
+//! containerd's own records, which say on which snapshot the container runs. The name of a snapshot
+//! is the chain ID of the layers in it. Out: an [`Origin`], compared with what is mounted. The name
+//! of the container's image, which may mean another image by now, and annotations decide nothing.
 //!
 //! ```text
 //! bundle ─▶ records or services ─▶ expand ─▶ layout ────▶ mounted
 //!           container, snapshots   diff IDs  directories  the same as the mount?
 //! ```
 //!
-//! Three ways to the records were measured, each as the first thing that a new process does, taking
-//! turns, 300 times each: the container's record and the chain ID below its snapshot, from
-//! containerd 1.6.20 on two busy virtual processors (microseconds; the library is tonic 0.14 on
-//! tokio, one thread):
+//! Three ways to read the records were measured. Each was the first thing that a new process did;
+//! the ways took turns, 300 times each. Each read the container's record and the chain ID below its
+//! snapshot from containerd 1.6.20 on two busy virtual processors. The times are in microseconds;
+//! the library is tonic 0.14 on tokio with one thread:
 //!
 //! | way | median | 90 % | 99 % | cost in code |
 //! |---|---|---|---|---|
@@ -22,12 +22,12 @@
 //! | a blocking client of its own (`grpc`) | 793 | 1 231 | 9 359 | 600 lines |
 //! | a gRPC library | 1 114 | 1 603 | 7 828 | 76 crates, an async runtime |
 //!
-//! Most of a call is containerd waking up, which no client can avoid, and 0.4 ms a call does not
-//! fit into 0.8 ms for the whole gate. So the database is read first, and the client asks
-//! containerd when the database cannot be read, has another format, or has no such record. While
-//! two writers made and deleted containers and snapshots 2 918 times, 687 088 looks into both kinds
-//! of databases gave no wrong answer. Of the 171 772 looks for a container's record 708 were
-//! repeated because the version had changed meanwhile, and 23 of these would have been wrong.
+//! Most of the time of a call goes into waking containerd, which no client can avoid. 0.4 ms for
+//! each call does not fit into 0.8 ms for the whole gate. So the database is read first. The client
+//! asks containerd if the database cannot be read, has another format, or has no such record. While
+//! two writers made and deleted containers and snapshots 2 918 times, 687 088 looks at both kinds
+//! of databases gave no wrong answer. Of the 171 772 looks for a container's record, 708 were
+//! repeated because the version had changed meanwhile; 23 of these would have been wrong.
 
 pub mod address;
 pub mod build_record;
@@ -67,9 +67,10 @@ use crate::container::mount::{self, RootMount};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// One containerd, and the limits of one call.
+/// One containerd, and the limits of one call of Embargo.
 struct Site<'a> {
-    /// The place of its records: the state directory, until the root directory is known.
+    /// The directory to name in messages: the state directory, as long as the root directory is not
+    /// known.
     place: PathBuf,
     root: Option<PathBuf>,
     namespace: &'a str,
@@ -77,17 +78,18 @@ struct Site<'a> {
     deadline: &'a Deadline,
 }
 
-/// The source of the facts, which can be asked for more.
+/// Where the facts came from. It can be asked for more.
 enum FactsSource<'a> {
     Database(MetadataDb),
     Service(Client<'a>),
 }
 
-/// The origin of a container in containerd's directory of tasks. `state` and `namespace` are those
-/// of its place.
+/// The origin of a container in containerd's directory of tasks. `state` and `namespace` come from
+/// the place of its bundle.
 ///
 /// # Errors
-/// [`LineageError`]: no record, no answer in time, a damaged database, or a mount that is not what is recorded.
+/// [`LineageError`]: no record, no answer in time, a damaged database, or a mount that is not the
+/// recorded one.
 pub fn resolve(
     bundle: &Bundle,
     state: &Path,
@@ -119,8 +121,9 @@ pub fn resolve(
     }
 }
 
-/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or its own; `None` when
-/// its root is not an overlay of a snapshotter's directories.
+/// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or BuildKit's own.
+/// `None` when what is mounted at its root is neither a directory of a snapshotter nor an overlay
+/// of such directories.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -132,16 +135,16 @@ pub fn resolve_build(
     by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)
 }
 
-/// Whether the root is the one that containerd makes for every task.
+/// Whether the container's root is the directory that containerd makes for every task.
 fn is_own_root(bundle: &Bundle) -> bool {
     let own = bundle.path.join("rootfs");
     bundle.root == own
         || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
 }
 
-/// The origin of a container that containerd records without a snapshot (`ctr run --rootfs`). It is
-/// an image after all when a snapshot is mounted there. There is none when the root is not part of
-/// any engine's store and the container is not Docker's.
+/// The origin of a container that has no snapshot in containerd's record (`ctr run --rootfs`). If a
+/// snapshot is mounted there all the same, it is the origin. There is no image if the root is not
+/// part of any engine's store, and the container is not Docker's.
 fn without_snapshot(
     bundle: &Bundle,
     namespace: &str,
@@ -168,8 +171,8 @@ fn without_snapshot(
     }
 }
 
-/// Whether Docker made this container, and so made it from an image, wherever it keeps that (aufs,
-/// devicemapper, a graph driver's plugin).
+/// Whether Docker made this container. If so, it is made from an image, wherever Docker keeps the
+/// image (aufs, devicemapper, a plugin for graph drivers).
 fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
     let may_be_there = |path: PathBuf| match path.symlink_metadata() {
         Ok(_) => true,
@@ -179,8 +182,8 @@ fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
 }
 
 impl<'a> Site<'a> {
-    /// The facts from the database; from containerd itself when the database cannot be read or does
-    /// not have them.
+    /// The facts from the database. If the database cannot be read or does not have them, the facts
+    /// from containerd itself.
     fn gather(&self, query: FactsQuery<'_>) -> Result<(Facts, FactsSource<'a>), LineageError> {
         let refused = match self.read_database(query) {
             Ok(answer) => return Ok(answer),
@@ -206,7 +209,7 @@ impl<'a> Site<'a> {
             |place: &Path| Unknown::NoRecord("the container's record", place.to_owned());
         let metadata =
             MetadataDb::open(self.root.as_deref().ok_or_else(|| no_record(&self.place))?)?;
-        // Half of the time is left for asking containerd.
+        // Half of the time is kept for asking containerd.
         let facts = metadata
             .facts(self.namespace, query, &self.deadline.part(2))?
             .ok_or_else(|| no_record(metadata.path()))?;
@@ -267,7 +270,7 @@ impl<'a> Site<'a> {
         }))
     }
 
-    /// Compares the records with the mount, and says how much is known.
+    /// Compares the records with the mount, and says how certain the layers are.
     fn evidence(
         &self,
         bundle: &Bundle,
@@ -293,9 +296,10 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// The mount that the snapshotter's own database leads to, and whether any directory in it was
-    /// never unpacked here. The mounted directories show where the snapshotter is: its `root_path`
-    /// may be set elsewhere, and an old one may be left behind at the usual place.
+    /// The mount that the snapshotter's own database asks for, and whether any directory in it was
+    /// never unpacked on this machine. The mounted directories show where the snapshotter is: its
+    /// `root_path` may be set to another directory, and an old snapshotter may have been left
+    /// behind at the usual place.
     fn recorded_mount(
         &self,
         bundle: &Bundle,

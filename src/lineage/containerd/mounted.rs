@@ -1,10 +1,11 @@
-//! Compares what is mounted with what the records say.
+//! Compares what is mounted with what the engine's records say.
 //!
-//! In: the directories that a snapshot's mount must have, from the snapshotter's database or from
-//! containerd's answer, and the mount at the container's root, from the kernel. Out:
-//! [`Evidence::Mount`] when they are the same, [`Evidence::Metadata`] when the mount is of a form
-//! that cannot be compared, an error when they contradict each other. A client of containerd may
-//! give a task any list of mounts; this check notices. Not checked: what is in the directories.
+//! In: the directories that the mount of a snapshot must have, from the snapshotter's database or
+//! from containerd's answer; and the mount at the container's root, from the kernel. Out:
+//! [`Evidence::Mount`] when they are the same; [`Evidence::Metadata`] when the mount has a form
+//! that cannot be compared; an error when they contradict each other. A client of containerd may
+//! give a task any list of mounts; this check finds out. Not checked: the contents of the
+//! directories.
 
 use std::path::{Path, PathBuf};
 
@@ -14,32 +15,31 @@ use crate::lineage::error::Corrupt;
 use crate::lineage::origin::Evidence;
 use crate::sys::file;
 
-/// The mount that a snapshot's root must be.
+/// What must be mounted at the root of a container with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// An overlay of these directories; the lower ones topmost first, no upper one for a read-only
-    /// view.
+    /// An overlay of these directories.
     Overlay {
-        /// The lower directories.
+        /// The lower directories, topmost first.
         lower: Vec<PathBuf>,
-        /// The upper directory.
+        /// The upper directory; `None` for a read-only view.
         upper: Option<PathBuf>,
     },
-    /// This directory, mounted itself.
+    /// A bind mount of this directory.
     Bind(PathBuf),
-    /// Something that cannot be compared: block devices, subvolumes, a mount manager's mounts.
+    /// A mount that cannot be compared: a block device, a subvolume, or a mount that a mount
+    /// manager made.
     Opaque,
 }
 
-/// Whether the mounts of the snapshotter with this name are of a form that can be compared with its
-/// records.
+/// Whether the mounts of the snapshotter with this name can be compared with its records.
 #[must_use]
 pub fn is_compared(snapshotter: &str) -> bool {
     matches!(snapshotter, "overlayfs" | "native")
 }
 
-/// The mount of the snapshot with this layout, in the snapshotter with this name and root directory
-/// (containerd plugins/snapshots/{overlay,native}, `mounts`).
+/// The mount of the snapshot with this layout. `name` and `root` are the name and root directory of
+/// the snapshotter (containerd plugins/snapshots/{overlay,native}, `mounts`).
 #[must_use]
 pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
     let directory = |number: u64| root.join("snapshots").join(number.to_string());
@@ -64,7 +64,7 @@ pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
     }
 }
 
-/// Compares the mount at `root` with what it must be.
+/// Compares the mount at `root` with the mount that is expected.
 ///
 /// # Errors
 /// [`Corrupt::Mount`], which names the first difference.
@@ -97,7 +97,7 @@ pub fn compare(
     }
 }
 
-/// Compares an overlay's directories; the error is the first difference.
+/// Compares the directories of an overlay. The error is the first difference.
 fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result<Evidence, String> {
     match (upper, mount.upperdir.as_deref()) {
         (None, None) => {}
@@ -108,8 +108,8 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
             ));
         }
     }
-    // With a user namespace, containerd 2 mounts an overlay on mapped copies of the directories'
-    // mounts, which are gone afterwards: core/mount/mount_linux.go.
+    // With a user namespace, containerd 2 mounts the overlay on ID-mapped copies of the
+    // directories' mounts, which no longer exist afterwards: core/mount/mount_linux.go.
     if mount.lowerdirs.iter().any(|directory| {
         directory
             .iter()
@@ -137,9 +137,9 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
     }
 }
 
-/// Whether `found` is the directory `expected`: the same path, its end (containerd shortens a long
-/// list of lower directories, and works in the directory above them, `compactLowerdirOption`), or
-/// the same directory under another path.
+/// Whether `found` is the directory `expected`. Three forms are accepted: the same path; the end of
+/// that path (containerd shortens a long list of lower directories, and mounts from the directory
+/// above them, `compactLowerdirOption`); or another path to the same directory.
 pub(super) fn is_same(expected: &Path, found: &Path) -> bool {
     if found.is_relative() {
         return found.components().count() >= 2 && expected.ends_with(found);

@@ -1,15 +1,15 @@
-//! Reads and writes the few protobuf messages that are exchanged with containerd.
+//! Reads and writes the few protobuf messages that Embargo exchanges with containerd.
 //!
-//! In: bytes from a socket or a database (hostile). Out: the fields, unknown ones skipped
-//! (protobuf.dev, "Encoding"). Nothing is copied or allocated. A message that is cut short ends
-//! early; so does one with groups, which nobody writes any more.
+//! In: bytes from a socket or a database (hostile). Out: the fields; unknown fields are skipped
+//! (protobuf.dev, "Encoding"). Nothing is copied or allocated. If a message is truncated, its
+//! fields end early; the same happens if it contains groups, which nobody uses any more.
 
-/// A field's value.
+/// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValue<'a> {
-    /// A number: varint, or fixed in 4 or 8 bytes.
+    /// A number: a varint, or 4 or 8 bytes of fixed size.
     Number(u64),
-    /// Text, bytes or a message.
+    /// Text, bytes or another message.
     Bytes(&'a [u8]),
 }
 
@@ -48,13 +48,13 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The last value of field `number`, as protobuf requires, if it is text, bytes or a message.
+/// The last value of the field `number`, as protobuf requires, if it is text, bytes or a message.
 #[must_use]
 pub fn bytes_field(message: &[u8], number: u64) -> Option<&[u8]> {
     repeated(message, number).last()
 }
 
-/// All values of field `number` that are text, bytes or messages.
+/// All values of the field `number` that are text, bytes or messages.
 pub fn repeated(message: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(found, value)| match value {
         FieldValue::Bytes(bytes) if found == number => Some(bytes),
@@ -62,7 +62,7 @@ pub fn repeated(message: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The text of field `number`, empty when it is missing. Bytes that are not UTF-8 are replaced.
+/// The text of the field `number`; empty when it is missing. Bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn text_field(message: &[u8], number: u64) -> String {
     bytes_field(message, number)
@@ -70,7 +70,7 @@ pub fn text_field(message: &[u8], number: u64) -> String {
         .unwrap_or_default()
 }
 
-/// A message of text fields.
+/// Writes a message that consists of text fields.
 #[must_use]
 pub fn message(texts: &[(u8, &str)]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -1,11 +1,11 @@
 //! Reads containerd's metadata database.
 //!
 //! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd
-//! core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), through [`bolt`](crate::lineage::bolt).
-//! Hostile as far as a power cut can make it so. Out: [`Facts`]: the container's record and the
-//! snapshots it runs on, down to the first that is named after a chain ID, all from one committed
-//! version of the database. Not checked: whether the names are true; `content` hashes them,
-//! `mounted` compares them with what is mounted.
+//! core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), read by [`bolt`](crate::lineage::bolt).
+//! A power cut may have damaged it in any way. Out: [`Facts`]: the record of the container, and the
+//! snapshots on which it runs, down to the first whose name is a chain ID. All of this comes from
+//! one committed version of the database. Not checked: whether the names are true; `content` hashes
+//! them, and `mounted` compares them with what is mounted.
 
 mod facts;
 
@@ -26,7 +26,7 @@ use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The most image configs of one namespace that are searched.
+/// How many image configs of one namespace are searched.
 const MAX_CONFIGS: usize = 4_096;
 
 /// containerd's metadata database.
@@ -45,7 +45,8 @@ impl MetadataDb {
         Self::open_file(root.join("io.containerd.metadata.v1.bolt/meta.db"))
     }
 
-    /// The database in this file, which has containerd's schema (BuildKit keeps one too).
+    /// Opens the database in this file. It must have containerd's schema (a BuildKit that runs
+    /// without containerd has such a file too).
     ///
     /// # Errors
     /// [`Unknown::File`].
@@ -57,16 +58,16 @@ impl MetadataDb {
         })
     }
 
-    /// The file.
+    /// The path of the database.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What one committed version says about `query`; `None` when there is no such record.
+    /// What one committed version says about `query`. `None` when there is no such record.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn facts(
         &self,
         namespace: &str,
@@ -76,11 +77,11 @@ impl MetadataDb {
         self.view(deadline, |view| facts(view, namespace, query))
     }
 
-    /// The snapshots from `top` down, topmost first; `None` when one is missing, or there are too
+    /// The snapshots from `top` down, topmost first. `None` when one is missing, or there are too
     /// many.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn below(
         &self,
         namespace: &str,
@@ -111,12 +112,12 @@ impl MetadataDb {
         })
     }
 
-    /// The image configs whose layers were unpacked up to `top`: the blobs labelled
-    /// `containerd.io/gc.ref.snapshot.<snapshotter>=<top>` (containerd client/image.go `Unpack`,
-    /// core/unpack). At most 16.
+    /// The image configs whose layers were unpacked to `top`, at most 16. Their blobs have the
+    /// label `containerd.io/gc.ref.snapshot.<snapshotter>=<top>` (containerd client/image.go
+    /// `Unpack`, core/unpack).
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn configs_of(
         &self,
         namespace: &str,
@@ -130,11 +131,10 @@ impl MetadataDb {
         })
     }
 
-    /// All image configs whose layers were unpacked, each up to some chain ID. At most
-    /// [`MAX_CONFIGS`].
+    /// All image configs whose layers were unpacked, to whatever chain ID. At most [`MAX_CONFIGS`].
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn unpacked_configs(
         &self,
         namespace: &str,
@@ -178,11 +178,11 @@ impl MetadataDb {
         })
     }
 
-    /// The keys below `path`, in order, from one committed version: namespaces below `v1`,
-    /// containers and images below a namespace.
+    /// The keys below `path`, in order, from one committed version. Below `v1`, the keys are
+    /// namespaces; below a namespace, they are containers or images.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn keys(&self, path: &[&[u8]], deadline: &Deadline) -> Result<Vec<String>, LineageError> {
         self.view(deadline, |view| {
             let mut keys = Vec::new();
@@ -198,10 +198,10 @@ impl MetadataDb {
         })
     }
 
-    /// What an image's name means.
+    /// The digest to which the name of an image leads.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn target(
         &self,
         namespace: &str,
@@ -211,10 +211,10 @@ impl MetadataDb {
         self.view(deadline, |view| target(view, namespace, name))
     }
 
-    /// A container's runtime spec as recorded; `None` when there is none.
+    /// The runtime spec that containerd recorded for a container; `None` when there is none.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn spec(
         &self,
         namespace: &str,
@@ -235,7 +235,7 @@ impl MetadataDb {
     /// The record of a snapshot; `None` when there is none.
     ///
     /// # Errors
-    /// As [`fault`].
+    /// The errors of [`fault`].
     pub fn snapshot(
         &self,
         namespace: &str,

@@ -1,13 +1,13 @@
-//! Recognises a snapshot that is a copy of all layers for a user namespace, and no layer.
+//! Recognises a snapshot that is no layer, but a copy of all layers for a user namespace.
 //!
-//! Where a snapshotter cannot map owners, containerd copies the image's top snapshot with changed
-//! owners and puts the copy below the container's own. Before 2.1 its name is the chain ID followed
-//! by the owners, which is no chain ID. Since then it is the SHA-256 of a few words of JSON and
-//! looks like a chain ID (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9).
-//! In: the container's runtime spec, from containerd's own record (it holds users' text, but the
-//! maps are the engine's). Out: the snapshot below, when the name is exactly the hash of that
-//! snapshot's name and of the container's maps. A layer cannot be taken for a copy: its chain ID is
-//! the hash of something else.
+//! If a snapshotter cannot map owners, containerd copies the top snapshot of the image, changes the
+//! owners in the copy, and puts the copy below the container's own snapshot. Before 2.1, the name
+//! of the copy is the chain ID followed by the owners, which is no chain ID. Since 2.1, the name is
+//! the SHA-256 of a few words of JSON and looks like a chain ID (client/snapshotter_opts_unix.go,
+//! `remappedSnapshot.ID`; seen with 2.1.9). In: the container's runtime spec, from containerd's own
+//! record; users write parts of it, but the engine writes the maps. Out: the snapshot below, if the
+//! name is exactly the hash of that snapshot's name and of the container's maps. A layer is never
+//! mistaken for a copy, because its chain ID is the hash of something else.
 
 use serde::Deserialize;
 
@@ -40,10 +40,11 @@ struct Map {
     size: u32,
 }
 
-/// The snapshot below `snapshot`, if that is a copy for the user namespace of the container `id`.
+/// The snapshot below `snapshot`, if `snapshot` is a copy for the user namespace of the container
+/// `id`.
 ///
 /// # Errors
-/// As [`fault`](crate::lineage::bolt::fault).
+/// The errors of [`fault`](crate::lineage::bolt::fault).
 pub fn original(
     metadata: &MetadataDb,
     namespace: &str,
@@ -55,7 +56,7 @@ pub fn original(
     let Some(spec) = metadata.spec(namespace, id, deadline)? else {
         return Ok(None);
     };
-    // The record keeps the spec as protobuf's `Any`: its type, then its JSON.
+    // The record contains the spec as a protobuf `Any`: its type, then its JSON.
     let linux = protobuf::bytes_field(&spec, 2)
         .and_then(|json| serde_json::from_slice::<SpecText>(json).ok()?.linux);
     match linux {
@@ -66,7 +67,7 @@ pub fn original(
     }
 }
 
-/// containerd's name for the copy of the snapshot `parent` with these maps.
+/// The name that containerd gives the copy of the snapshot `parent` with these maps.
 fn name(parent: &str, uids: &[Map], gids: &[Map]) -> String {
     let list = |maps: &[Map]| {
         let mut maps = maps.to_vec();
@@ -117,7 +118,7 @@ mod tests {
                 copied.then_some(APP),
                 "{id}"
             );
-            // With another container's maps it is not a copy.
+            // With the maps of another container, this is no copy.
             assert_eq!(
                 original(&metadata, "default", "c1", "overlayfs", last, soon).unwrap(),
                 None

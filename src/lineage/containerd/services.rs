@@ -1,11 +1,11 @@
 //! Asks a running containerd for its records.
 //!
-//! In: a connection to containerd. Out: the same [`Facts`] that the metadata database gives, one
+//! In: a connection to containerd. Out: the same [`Facts`] as from the metadata database, one
 //! question at a time (containerd api/services/{containers,snapshots,images}/v1), and the mounts
-//! that a snapshot must have. The messages are hostile as far as the peer is, which must be root.
-//! None of these calls waits for the lock under which a container is created: they are read
-//! transactions (containerd core/metadata, `View`). containerd in turn asks a snapshotter that runs
-//! as a process of its own, which can hang; the deadline ends that.
+//! that a snapshot must have. The peer must be root or the caller; its messages are treated as
+//! hostile. None of these calls waits for the lock under which a container is created, because they
+//! are read transactions (containerd core/metadata, `View`). A snapshotter may run as a process of
+//! its own. containerd then asks that process, which can hang; the deadline limits this.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 
 const STAT: &str = "/containerd.services.snapshots.v1.Snapshots/Stat";
-/// The gRPC status for what is not there.
+/// The gRPC status for "not found".
 const NOT_FOUND: u8 = 5;
 
-/// containerd, listening.
+/// A client of a running containerd.
 #[derive(Debug)]
 pub struct Client<'a> {
     address: PathBuf,
@@ -52,7 +52,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// What containerd says about `query`; `None` when it has no such record.
+    /// What containerd says about `query`; `None` when there is no such record.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
@@ -96,8 +96,8 @@ impl<'a> Client<'a> {
         Ok(Some(found))
     }
 
-    /// The snapshots from `top` down, topmost first; `None` when one is missing, or there are too
-    /// many. One call each.
+    /// The snapshots from `top` down, topmost first. `None` when one is missing, or there are too
+    /// many. This takes one call for each snapshot.
     ///
     /// # Errors
     /// [`Unknown::NoAnswer`].
@@ -144,7 +144,7 @@ impl<'a> Client<'a> {
         Ok(answer.map(|answer| mount(&answer)))
     }
 
-    /// Where it listens.
+    /// The address of containerd's socket.
     #[must_use]
     pub fn address(&self) -> &Path {
         &self.address
@@ -158,7 +158,7 @@ impl<'a> Client<'a> {
         .into()
     }
 
-    /// One call; `None` for what is not there.
+    /// Makes one call; `None` when containerd answers "not found".
     fn ask(
         &mut self,
         method: &str,
@@ -175,8 +175,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Whether an answer names what was asked for. An omitted field means the same as an empty one, so
-/// only such an answer can say that something has no snapshot, or none below.
+/// Whether an answer is about what was asked for. An empty field is left out of the message. So an
+/// answer may only be read as "no snapshot" or "no parent" if it names what was asked for.
 fn names(record: &[u8], asked: &str) -> bool {
     bytes_field(record, 1) == Some(asked.as_bytes())
 }
@@ -185,8 +185,8 @@ fn no_answer(address: &Path, error: CallError) -> LineageError {
     Unknown::NoAnswer(address.to_owned(), error.into()).into()
 }
 
-/// `GetContainerResponse`: container = 1 { id = 1, image = 3, snapshotter = 6, snapshot_key = 7,
-/// extensions = 10 (a map to `Any`) }; `None` when it is not about `id`.
+/// Reads `GetContainerResponse`: container = 1 { id = 1, image = 3, snapshotter = 6, snapshot_key =
+/// 7, extensions = 10 (a map to `Any`) }. `None` when it is not about `id`.
 #[must_use]
 pub fn container(id: &str, answer: &[u8]) -> Option<ContainerdRecord> {
     let record = bytes_field(answer, 1).filter(|record| names(record, id))?;
@@ -200,8 +200,8 @@ pub fn container(id: &str, answer: &[u8]) -> Option<ContainerdRecord> {
     })
 }
 
-/// `StatSnapshotResponse`: info = 1 { name = 1, parent = 2, labels = 6 }; `None` when it is not
-/// about `key`.
+/// Reads `StatSnapshotResponse`: info = 1 { name = 1, parent = 2, labels = 6 }. `None` when it is
+/// not about `key`.
 #[must_use]
 pub fn snapshot(key: &str, answer: &[u8]) -> Option<Snapshot> {
     let info = bytes_field(answer, 1).filter(|info| names(info, key))?;
@@ -214,13 +214,13 @@ pub fn snapshot(key: &str, answer: &[u8]) -> Option<Snapshot> {
     })
 }
 
-/// `GetImageResponse`: image = 1 { target = 3 { digest = 2 } }.
+/// Reads `GetImageResponse`: image = 1 { target = 3 { digest = 2 } }.
 fn target(answer: &[u8]) -> Option<Digest> {
     let digest = bytes_field(bytes_field(bytes_field(answer, 1)?, 3)?, 2)?;
     Digest::parse(std::str::from_utf8(digest).ok()?).ok()
 }
 
-/// `MountsResponse`: mounts = 1 { type = 1, source = 2, options = 4 }.
+/// Reads `MountsResponse`: mounts = 1 { type = 1, source = 2, options = 4 }.
 #[must_use]
 pub fn mount(answer: &[u8]) -> Expected {
     let mut mounts = repeated(answer, 1);
@@ -245,7 +245,7 @@ pub fn mount(answer: &[u8]) -> Expected {
     }
 }
 
-/// The value of a mount's option.
+/// The value of an option of a mount.
 fn option<'a>(mount: &'a [u8], name: &str) -> Option<&'a str> {
     repeated(mount, 4).find_map(|option| std::str::from_utf8(option).ok()?.strip_prefix(name))
 }

@@ -1,4 +1,4 @@
-//! Finds the image's layers in the snapshots of a container.
+//! Finds the layers of the image among the snapshots of a container.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use crate::lineage::digest::ChainId;
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::origin::{Evidence, ImageFacts, Origin};
 
-/// The chain that the last of these snapshots is named after. A name that no image leads to may
-/// belong to a copy of the image's snapshot for the user namespace of the container `id`. Otherwise
-/// only the names below it are known, from the database or from `client`.
+/// The chain whose top is the name of the last snapshot. If no document has such a chain, the
+/// snapshot may be a copy of the image's snapshot for the user namespace of the container `id`. If
+/// it is none, only the chain IDs below it are known, from the database or from `client`.
 pub(super) fn lineage(
     facts: &Facts,
     id: Option<&str>,
@@ -64,8 +64,8 @@ fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
     snapshots.and_then(|snapshots| chain_names(&snapshots))
 }
 
-/// The mount that containerd requires for the container, and whether any snapshot below was never
-/// unpacked here.
+/// The mount that containerd asks for the container, and whether any snapshot below was never
+/// unpacked on this machine.
 pub(super) fn served_mount(
     client: &mut Client<'_>,
     facts: &Facts,
@@ -95,9 +95,9 @@ pub(super) fn served_mount(
     Ok((mount, below.iter().any(|snapshot| snapshot.is_remote)))
 }
 
-/// The lowest of these snapshots, which `place` reports topmost first, must be those of the chain's
-/// layers, each under its own name, with none between except Docker's own. Those above them are the
-/// container's own.
+/// Checks that the lowest of these snapshots are the layers of the chain, each under its own name,
+/// with nothing in between except Docker's own snapshots. `place` reports the snapshots topmost
+/// first. The snapshots above the layers are the container's own.
 pub(super) fn tie<'a>(
     keys: impl DoubleEndedIterator<Item = &'a str>,
     chain: &Chain,
@@ -115,9 +115,10 @@ pub(super) fn tie<'a>(
     Ok(())
 }
 
-/// The origin of a container below which no snapshot is named after a chain ID. It may have only
-/// snapshots of its own: what is in any other is not known. An image that is recorded and not found
-/// is one without a layer only when the mount shows that.
+/// The origin of a container for which no snapshot has the name of a chain ID. All its snapshots
+/// must be the container's own, because the contents of any other snapshot are not known. If an
+/// image is recorded and cannot be found, it counts as an image without layers only if the mount
+/// shows that.
 pub(super) fn without_chain(
     facts: &Facts,
     hints: &Hints,

@@ -1,9 +1,9 @@
-//! Lists what is in containerd's store, for people.
+//! Lists what is in containerd's store, for `embargo check` and `embargoctl lineage`.
 //!
-//! In: containerd's root directory, without any bundle. Out: its namespaces, containers and images,
-//! and the [`Origin`] of each, for `embargo check` and `embargoctl lineage`. It uses the same
-//! records and the same hashing as for a container that starts. Only the mount is not looked at, so
-//! that nothing here is surer than [`Evidence::MetadataDb`]. Not for: the gate.
+//! In: containerd's root directory, without a bundle. Out: its namespaces, containers and images,
+//! and the [`Origin`] of each. The records and the hashing are the same as for a container that
+//! starts. Only the mount is not compared, so no answer is more certain than
+//! [`Evidence::Metadata`]. Not for the gate.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// How long one question may take. People wait longer than engines.
+/// How long one question may take. Users wait longer than engines.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// containerd's store.
+/// The store of one containerd.
 #[derive(Debug)]
 pub struct ContainerdStore {
     metadata: MetadataDb,
@@ -32,26 +32,27 @@ pub struct ContainerdStore {
     paths: Paths,
 }
 
-/// A container that containerd has a record of.
+/// A container of which containerd has a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedContainer {
-    /// Its ID.
+    /// The container's ID.
     pub id: String,
-    /// Its namespace.
+    /// The container's namespace.
     pub namespace: String,
-    /// The name of its image, empty when it has none.
+    /// The name of the container's image; empty when it has none.
     pub image: String,
-    /// Whether it has a snapshot. Docker's do, although containerd does not record it.
+    /// Whether containerd records a snapshot for the container. Docker's containers have a snapshot
+    /// that containerd does not record.
     pub has_snapshot: bool,
 }
 
 impl ContainerdStore {
-    /// The store of the containerd with this root directory. `address` is its socket, which is
-    /// asked when the database keeps changing or cannot be read. `paths` says where resolved chains
-    /// are kept.
+    /// Opens the store of the containerd with this root directory. `address` is its socket, which
+    /// is asked when the database keeps changing or cannot be read. `paths` says where resolved
+    /// chains are kept.
     ///
     /// # Errors
-    /// [`Unknown::File`]: no database there, or not for this user.
+    /// [`Unknown::File`]: there is no database, or this user may not read it.
     pub fn open(root: &Path, address: Option<&Path>, paths: &Paths) -> Result<Self, LineageError> {
         let metadata = MetadataDb::open(root)?;
         Ok(Self {
@@ -65,7 +66,7 @@ impl ContainerdStore {
     /// The namespaces, in order.
     ///
     /// # Errors
-    /// As [`fault`](crate::lineage::bolt::fault).
+    /// The errors of [`fault`](crate::lineage::bolt::fault).
     pub fn namespaces(&self) -> Result<Vec<String>, LineageError> {
         self.metadata.keys(&[b"v1"], &deadline())
     }
@@ -73,14 +74,14 @@ impl ContainerdStore {
     /// The containers of a namespace, in the order of their IDs.
     ///
     /// # Errors
-    /// As [`fault`](crate::lineage::bolt::fault).
+    /// The errors of [`fault`](crate::lineage::bolt::fault).
     pub fn containers(&self, namespace: &str) -> Result<Vec<RecordedContainer>, LineageError> {
         let mut containers = Vec::new();
         for id in self
             .metadata
             .keys(&[b"v1", namespace.as_bytes(), b"containers"], &deadline())?
         {
-            // One that has been removed meanwhile is left out.
+            // A container that has been removed meanwhile is left out.
             let Some(facts) =
                 self.metadata
                     .facts(namespace, FactsQuery::Container(&id), &deadline())?
@@ -98,10 +99,11 @@ impl ContainerdStore {
         Ok(containers)
     }
 
-    /// The origin of a container with a snapshot of its own; [`Origin::NoImage`] for one without.
+    /// The origin of a container; [`Origin::NoImage`] for a container without a snapshot of its
+    /// own.
     ///
     /// # Errors
-    /// [`LineageError`], [`Unknown::NoRecord`] when there is no such container.
+    /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such container.
     pub fn container(&self, namespace: &str, id: &str) -> Result<Origin, LineageError> {
         let facts = self.facts(namespace, FactsQuery::Container(id))?;
         if facts.container.snapshot_key.is_empty() {
@@ -111,12 +113,12 @@ impl ContainerdStore {
         }
     }
 
-    /// The origin of a snapshot, with the digests that its container's record names: for a
-    /// container whose engine keeps the record itself, as Docker does (the container's ID is the
-    /// key).
+    /// The origin of a snapshot. `targets` are the digests in its container's record. This is for
+    /// engines that keep the records of containers themselves, as Docker does; the key of the
+    /// snapshot is the container's ID.
     ///
     /// # Errors
-    /// [`LineageError`], [`Unknown::NoRecord`] when there is no such snapshot.
+    /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such snapshot.
     pub fn snapshot(
         &self,
         namespace: &str,
@@ -136,22 +138,22 @@ impl ContainerdStore {
         )
     }
 
-    /// The names of a namespace's images, in order.
+    /// The names of the images in a namespace, in order.
     ///
     /// # Errors
-    /// As [`fault`](crate::lineage::bolt::fault).
+    /// The errors of [`fault`](crate::lineage::bolt::fault).
     pub fn images(&self, namespace: &str) -> Result<Vec<String>, LineageError> {
         self.metadata
             .keys(&[b"v1", namespace.as_bytes(), b"images"], &deadline())
     }
 
-    /// The origin of an image, by its full name, its short name (`debian` for
-    /// `docker.io/library/debian:latest`), the digest of its index, manifest or config, or the
-    /// start of one of these digests, at least four digits, when only one image has it. Of several
-    /// platforms, the one of this machine, else the first that is here.
+    /// The origin of an image. The reference may be its full name, its short name (`debian` for
+    /// `docker.io/library/debian:latest`), the digest of its index, manifest or config, or at least
+    /// the first four digits of such a digest, if only one image has it. Of several platforms, the
+    /// one of this machine is used, or else the first that exists here.
     ///
     /// # Errors
-    /// [`LineageError`], [`Unknown::NoRecord`] when there is no such image, or several.
+    /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such image, or more than one.
     pub fn image(&self, namespace: &str, reference: &str) -> Result<Origin, LineageError> {
         let mut found: Option<(String, ContentImage)> = None;
         for name in self.images(namespace)? {
@@ -263,7 +265,7 @@ fn deadline() -> Deadline {
     PATIENCE.into()
 }
 
-/// The names that a short one may mean (distribution/reference, "familiar names").
+/// The full names that a short name may mean (distribution/reference, "familiar names").
 fn names_of(reference: &str) -> Vec<String> {
     let tagged = match reference.rsplit('/').next() {
         Some(last) if !last.contains([':', '@']) => format!("{reference}:latest"),
@@ -278,8 +280,8 @@ fn names_of(reference: &str) -> Vec<String> {
     names
 }
 
-/// Whether `digest` is `reference`, or starts with it: with or without `sha256:`, at least four
-/// digits.
+/// Whether `digest` is `reference` or begins with it. `reference` may lack `sha256:`, and must have
+/// at least four digits.
 fn starts(digest: Digest, reference: &str) -> bool {
     let digits = reference.rsplit('@').next().unwrap_or(reference);
     let digits = digits.strip_prefix("sha256:").unwrap_or(digits);

@@ -1,4 +1,5 @@
-//! Tests a containerd container from bundle to origin: what counts, and what does not.
+//! Tests a container of containerd, from its bundle to its origin: which facts count, and which do
+//! not.
 
 use std::os::unix::fs::symlink;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use super::records::Snapshot;
 use super::*;
 use crate::container::ContainerId;
 
-/// A bundle of `id` in a state directory, whose containerd's root is the fixture, with this
-/// `root.path`.
+/// A bundle of `id` in a state directory, with this `root.path`. The fixture is the root of its
+/// containerd.
 fn bundle(directory: &Path, id: &str, root: &Path) -> Bundle {
     let path = directory
         .join("io.containerd.runtime.v2.task/default")
@@ -143,8 +144,8 @@ fn the_directories_below_a_snapshot_must_be_those_of_the_layers() {
     for (parents, is_tied) in [
         (vec![&high, &low], true),
         (vec![&"c1-init".to_owned(), &high, &low], true),
-        // Docker's own snapshot below a container that was committed, or was a step of the classic
-        // builder.
+        // Docker's own snapshot lies below a container that was committed, or that was a step of
+        // the classic builder.
         (vec![&own_init, &high, &committed_init, &low], true),
         (vec![&high, &low, &committed_init], true),
         (vec![&own_init, &low, &committed_init, &high], false),
@@ -299,7 +300,7 @@ fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded(
     }
 }
 
-/// Frames that answer calls in this order: each a message, or "not found".
+/// Frames that answer calls in this order. Each answer is a message, or "not found".
 fn answers(messages: &[Option<Vec<u8>>]) -> Vec<u8> {
     let mut frames = Vec::new();
     for (message, stream) in messages.iter().zip((1_u32..).step_by(2)) {

@@ -1,18 +1,18 @@
-//! Determines what a `RUN` step of BuildKit in Docker is made of, with layers in a graph driver's
-//! store.
+//! Determines the layers of a `RUN` step of BuildKit in Docker, when layers are in the store of a
+//! graph driver.
 //!
 //! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots.
-//! Neither dockerd nor containerd knows the step's ID, so the mount shows which snapshot it is.
-//! Out: the chain of the image that the build started from; no image for one that started from
-//! nothing.
+//! Neither dockerd nor containerd knows the ID of the step, so the mount has to show which snapshot
+//! it is. Out: the chain of the image from which the build started; no image for a build that
+//! started from nothing.
 //!
-//! The directories of an overlay below the step's own are, topmost first, the results of earlier
+//! In an overlay, the directories below the step's own are, topmost first, the results of earlier
 //! steps and the layers of the base. Earlier steps become image layers only when the build is
-//! exported (moby: daemon/internal/builder-next/adapters/snapshot), and a step whose result was
-//! exported before may have a directory that no layer refers to. So the topmost directory that is
-//! an image layer gives the chain, and the directories below it must agree where they are layers at
-//! all. Drivers that copy show no directories, nor does an overlay of FUSE; there only BuildKit's
-//! record says what it was made from.
+//! exported (moby: daemon/internal/builder-next/adapters/snapshot). If a step's result was exported
+//! before, its directory may belong to no layer. So the topmost directory that is an image layer
+//! gives the chain, and every directory below it that is a layer must agree with that chain.
+//! Drivers that copy layers show no directories, and neither does a FUSE overlay. For these, only
+//! BuildKit's record says from what the step was made.
 
 use std::path::{Path, PathBuf};
 
@@ -28,12 +28,12 @@ use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::deadline::Deadline;
 use crate::sys::file;
 
-/// Resolves a `RUN` step whose bundle is below `root`, BuildKit's directory. `None` when nothing of
-/// a graph driver is mounted at the step's root.
+/// Resolves a `RUN` step whose bundle is below `root`, BuildKit's directory. `None` when what is
+/// mounted at the step's root does not belong to a graph driver.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or cannot be read, or the deadline has passed; [`Corrupt`]
-/// when one is broken or disagrees with the mount.
+/// when a record is damaged or contradicts the mount.
 pub fn resolve(
     bundle: &Bundle,
     root: &Path,
@@ -49,7 +49,7 @@ pub fn resolve(
     }
 }
 
-/// A step on an overlay.
+/// Resolves a step whose root is an overlay.
 pub(super) fn overlay_step(
     step: &Path,
     mount: &RootMount,
@@ -71,7 +71,7 @@ pub(super) fn overlay_step(
         .iter()
         .map(|lower| layer_behind(&home, lower))
         .collect();
-    // Directories of another form belong to another store.
+    // Directories of any other form belong to another store.
     let Some(directories) = directories else {
         return Ok(None);
     };
@@ -96,8 +96,8 @@ pub(super) fn overlay_step(
     }
 }
 
-/// A step on a directory of the driver itself: of a driver that copies, or the first step on
-/// nothing.
+/// Resolves a step whose root is a directory of the driver itself: with a driver that copies
+/// layers, or in the first step of a build that started from nothing.
 fn copied_step(
     step: &Path,
     mount: &RootMount,
@@ -125,8 +125,8 @@ fn copied_step(
     .map(Some)
 }
 
-/// A step on an overlay of FUSE, whose options the kernel does not know: the mount point that the
-/// driver chose names its directory.
+/// Resolves a step whose root is a FUSE overlay. The kernel does not know its options, but the
+/// driver's mount point contains the name of its directory.
 fn fuse_step(
     step: &Path,
     root: &Path,
@@ -148,7 +148,7 @@ fn fuse_step(
     recorded_step(&layer, root, deadline).map(Some)
 }
 
-/// A step on this layer, as only BuildKit's record describes it.
+/// Resolves a step on this layer, from BuildKit's record alone.
 fn recorded_step(
     layer: &LayerRoot,
     root: &Path,
@@ -171,8 +171,8 @@ fn image(chain: Chain, evidence: Evidence) -> Origin {
     })
 }
 
-/// The driver and the layer's name in the path of a mounted directory, from its file system's root,
-/// and its path in the data root.
+/// The driver and the layer's name in the path of a mounted directory inside its file system; and
+/// the directory's path in the data root.
 fn mounted_directory(directory: &Path) -> Option<(Driver, String, PathBuf)> {
     let names: Vec<_> = directory.iter().rev().take(3).collect();
     let [last, middle, first] = names[..] else {
@@ -188,9 +188,10 @@ fn mounted_directory(directory: &Path) -> Option<(Driver, String, PathBuf)> {
     Some((driver, layer, [first, middle, last].iter().collect()))
 }
 
-/// The driver's directory that contains the mount's directories; relative ones belong to the data
-/// root that contains BuildKit's directory. The step's own directory decides: containerd's
-/// snapshotter writes it in full while the lower ones are relative (`3/fs`).
+/// The driver's directory that contains the directories of the mount. Relative paths belong to the
+/// data root that contains BuildKit's directory. The step's own directory decides, because the
+/// snapshotter of containerd writes it as an absolute path even if the lower directories are
+/// relative (`3/fs`).
 fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let directory = mount.upperdir.as_ref().or(mount.lowerdirs.first())?;
     if directory.is_absolute() {
@@ -200,7 +201,8 @@ fn home(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The chain of the topmost of these directories (topmost first) that is an image layer.
+/// The chain of the topmost directory that is an image layer. The directories are given topmost
+/// first.
 fn chain_under(
     step: &Path,
     directories: &[String],

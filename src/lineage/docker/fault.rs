@@ -1,14 +1,14 @@
-//! Decides what follows when a file of Docker's store cannot be read.
+//! Decides what it means when a file of Docker's store cannot be read.
 //!
-//! When the operating system does not return a file, the lineage is unknown. When a file is missing
-//! although another one refers to it, or is something that the engine never writes, the store is
-//! broken or forged.
+//! If the operating system does not return the file, the lineage is unknown. If a file is missing
+//! although another file refers to it, or contains something that the engine never writes, the
+//! store is damaged or forged.
 
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
-/// What follows when a file that should be there cannot be read.
+/// The error for a file that should be there and cannot be read.
 pub(super) fn broken(error: FileError) -> LineageError {
     let fault = match &error {
         FileError::Io(_, cause) if cause.raw_os_error() == Some(libc::ELOOP) => {
@@ -24,7 +24,7 @@ pub(super) fn broken(error: FileError) -> LineageError {
     Corrupt::File(error.path().to_owned(), fault).into()
 }
 
-/// Whether there is time left.
+/// Checks that there is time left.
 pub(super) fn on_time(deadline: &Deadline) -> Result<(), Unknown> {
     if deadline.is_over() {
         Err(Unknown::Deadline)

@@ -1,10 +1,10 @@
 //! Reads Docker's layer store.
 //!
-//! In: `<data root>/image/<driver>/layerdb` (moby: daemon/internal/layer/filestore.go), one small
-//! file for each fact, written without fsync(2): after a power cut any of them may be empty or
-//! missing. Out: a container's layer and top chain ID; a chain, whose hash is computed again; the
-//! directory of each layer in the driver. Not checked: what the directories hold, which the engine
-//! verified when it unpacked them.
+//! In: `<data root>/image/<driver>/layerdb` (moby: daemon/internal/layer/filestore.go). Each fact
+//! is in a small file of its own, which is written without fsync(2). So after a power cut, any of
+//! these files may be empty or missing. Out: the layer and the top chain ID of a container; a
+//! chain, whose hash is computed again; and the directory of each layer in the driver. Not checked:
+//! the contents of the directories, which the engine verified when it unpacked them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,20 +19,21 @@ use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The largest file of a fact, in bytes: a digest has 71, a directory's name 64.
+/// The size, in bytes, of the largest file of a fact. A digest has 71 bytes, the name of a
+/// directory 64.
 const LARGEST_FACT: u64 = 256;
 
-/// What is recorded of a container's own layer.
+/// What the layer store records about a container's own layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MountRecord {
-    /// Its directory in the driver.
+    /// The directory of the layer in the driver.
     pub(super) layer: String,
-    /// The chain ID of the image below it; `None` when the record names none, as for an image
-    /// without layers.
+    /// The chain ID of the image below; `None` when the record names none, as for an image without
+    /// layers.
     pub(super) top: Option<ChainId>,
 }
 
-/// The layer store of one driver.
+/// The layer store of one graph driver.
 #[derive(Clone, Debug)]
 pub(super) struct LayerStore {
     directory: PathBuf,
@@ -46,13 +47,13 @@ impl LayerStore {
         }
     }
 
-    /// Its directory.
+    /// The directory of the layer store.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The record of a container's layer; `None` when there is none. `guard` is for the file that
-    /// ties the container to the store.
+    /// The record of a container's layer; `None` when there is none. `guard` applies to the file
+    /// that ties the container to the store.
     pub(super) fn mount_of(
         &self,
         container: &ContainerId,
@@ -70,7 +71,7 @@ impl LayerStore {
         Ok(Some(MountRecord { layer, top }))
     }
 
-    /// The file of a container's record that names the chain ID of its image.
+    /// The file in a container's record that contains the chain ID of its image.
     pub(super) fn parent_file(&self, container: &ContainerId) -> PathBuf {
         self.directory
             .join("mounts")
@@ -78,7 +79,7 @@ impl LayerStore {
             .join("parent")
     }
 
-    /// The chain of `top` and everything below it, walked from layer to layer and hashed again.
+    /// The chain whose top is `top`. It is read from layer to layer, and hashed again.
     pub(super) fn chain(&self, top: ChainId, deadline: &Deadline) -> Result<Chain, LineageError> {
         let mut diff_ids = Vec::new();
         let mut visited = Vec::new();
@@ -110,13 +111,13 @@ impl LayerStore {
         Ok(chain)
     }
 
-    /// The directory of a layer in the driver.
+    /// The name of a layer's directory in the driver.
     pub(super) fn cache_id(&self, layer: ChainId) -> Result<String, LineageError> {
         self.layer_fact(layer, "cache-id", parse_directory_name)
     }
 
-    /// The chain IDs of those of the driver's `directories` that are image layers. Looks at every
-    /// layer, because nothing leads from a directory to its layer.
+    /// The chain IDs of those of the driver's `directories` that are image layers. Every layer has
+    /// to be read, because nothing leads from a directory to its layer.
     pub(super) fn layers_in(
         &self,
         directories: &[String],
@@ -177,22 +178,22 @@ fn fact<T>(
     parse(&bytes).map_err(|fault| Corrupt::File(path, fault).into())
 }
 
-/// Reads the content of `diff` and `parent`: a digest, apart from white space around it, as moby
-/// reads it.
+/// Reads the contents of the files `diff` and `parent`: a digest. White space around it is ignored,
+/// as moby does.
 ///
 /// # Errors
-/// What is wrong with it, to follow the file's name.
+/// What is wrong, as text to be put after the file's name.
 pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
     let text = text_of(content)?;
     Digest::parse(text).map_err(|_| format!("{text:?} is not a sha256 digest"))
 }
 
-/// Reads the content of `mount-id` and `cache-id`: the name of a directory, made of letters,
-/// digits, `.`, `_` and `-`. BuildKit's have 25 letters and digits, all others are 64 hexadecimal
-/// digits.
+/// Reads the contents of the files `mount-id` and `cache-id`: the name of a directory, which
+/// consists of letters, digits, `.`, `_` and `-`. BuildKit's names have 25 letters and digits, all
+/// others 64 hexadecimal digits.
 ///
 /// # Errors
-/// What is wrong with it, to follow the file's name.
+/// What is wrong, as text to be put after the file's name.
 pub fn parse_directory_name(content: &[u8]) -> Result<String, String> {
     let text = text_of(content)?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

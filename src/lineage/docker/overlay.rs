@@ -1,11 +1,11 @@
 //! Compares what is mounted at a container's root with what Docker's layer store records.
 //!
-//! In: an overlay's directories as the kernel reports them, and the links
-//! `<home>/l/<26 characters>` that Docker makes because mount options are limited to a page. Out:
-//! the layers' directories, topmost first, or the first difference. Paths are compared as text:
-//! Docker wrote `root.path` and the mount's options from the same data root. With many layers
-//! Docker mounts from within its directory, so that the paths are relative to it (moby:
-//! daemon/graphdriver/overlay2, `mountFrom`).
+//! In: the directories of an overlay, as the kernel reports them, and the links `<home>/l/<26
+//! characters>`, which Docker makes because mount options must fit into a page. Out: the
+//! directories of the layers, topmost first, or the first difference. Paths are compared as text,
+//! because Docker made both `root.path` and the mount options from the same data root. If there are
+//! many layers, Docker mounts from inside its directory, and the paths are relative to that
+//! directory (moby: daemon/graphdriver/overlay2, `mountFrom`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::lineage::chain::Chain;
 use crate::lineage::error::{Corrupt, LineageError};
 use crate::sys::deadline::Deadline;
 
-/// Compares the overlay mounted at a container's root with the container's layer and its chain.
+/// Compares the overlay at a container's root with the container's own layer and its chain.
 pub(super) fn compare(
     mount: &RootMount,
     root: &LayerRoot,
@@ -61,7 +61,7 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// The layer whose directory is mounted as `directory`, in the driver's directory `home`.
+/// The layer whose directory is mounted as `directory`. `home` is the directory of the driver.
 pub(super) fn layer_behind(home: &Path, directory: &Path) -> Option<String> {
     let inside = if directory.is_absolute() {
         directory.strip_prefix(home).ok()?
@@ -82,7 +82,7 @@ pub(super) fn layer_behind(home: &Path, directory: &Path) -> Option<String> {
     }
 }
 
-/// The driver's directory that contains a lower or upper directory with an absolute path.
+/// The directory of the driver, from the absolute path of a lower or upper directory.
 pub(super) fn home_of(directory: &Path) -> Option<PathBuf> {
     directory
         .is_absolute()
@@ -90,7 +90,7 @@ pub(super) fn home_of(directory: &Path) -> Option<PathBuf> {
         .flatten()
 }
 
-/// The names of a path that has exactly two, safe to put into another path.
+/// The two names of a path that has exactly two. Both are safe as parts of another path.
 fn two_names(path: &Path) -> Option<(&str, &str)> {
     let mut names = path.components().map(|name| {
         name.as_os_str()

@@ -1,12 +1,12 @@
-//! Determines what a managed plugin of Docker (`docker plugin`) is made of.
+//! Determines the layers of a managed plugin of Docker (`docker plugin`).
 //!
-//! Docker unpacks a plugin's layers into one directory and runs it through containerd, in a
-//! namespace of its own and without a snapshot. In: a bundle, and Docker's record of the plugin,
-//! which ties the container's ID to the plugin's config. Out: the [`Origin`]; the plugin's config
-//! takes the place of the image config, and its digest that of the image ID. The layers are those
-//! that the config names. Docker records them and compares them with nothing, and names the layer
-//! of a plugin that was made locally (`docker plugin create`) by the digest of its compressed
-//! archive.
+//! Docker unpacks the layers of a plugin into one directory, and runs it by containerd in a
+//! namespace of its own, without a snapshot. In: a bundle, and Docker's record of the plugin, which
+//! ties the container's ID to the plugin's config. Out: the [`Origin`]. The plugin's config takes
+//! the place of the image config, and the digest of that config takes the place of the image ID.
+//! The layers are the ones in the config. Docker only records them and does not verify them. In the
+//! config of a plugin that was made on this machine (`docker plugin create`), the layer is named by
+//! the digest of its compressed archive.
 //!
 //! ```text
 //! <data root>/plugins/<container>/rootfs                         root.path
@@ -14,8 +14,8 @@
 //! <data root>/plugins/storage/blobs/sha256/<digest>              the config: its diff IDs
 //! ```
 //!
-//! Seen with Docker 20.10 and 28.5. Not checked: whether the directory still holds what was
-//! unpacked there.
+//! Seen with Docker 20.10 and 28.5. Not checked: whether the directory still contains what was
+//! unpacked into it.
 
 use std::path::{Path, PathBuf};
 
@@ -29,17 +29,17 @@ use crate::lineage::image::ImageConfig;
 use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::file::{self, Guard};
 
-/// The largest record that is read, in bytes.
+/// The size, in bytes, of the largest record that is read.
 const LARGEST_RECORD: u64 = 1 << 20;
 
-/// What Docker records of a plugin.
+/// What Docker records about a plugin.
 #[derive(Debug, PartialEq, Eq)]
 struct PluginRecord {
-    /// The digest of its config.
+    /// The digest of the plugin's config.
     config: Digest,
-    /// The digest of its manifest.
+    /// The digest of the plugin's manifest.
     manifest: Option<Digest>,
-    /// Its name for people.
+    /// The plugin's name, which is only shown.
     name: Option<String>,
 }
 
@@ -75,8 +75,8 @@ impl PluginRecord {
         })
     }
 
-    /// The record of the plugin that runs as this container; `None` when there is none, or the root
-    /// is not a plugin's.
+    /// The record of the plugin that runs as this container. `None` when there is none, or the
+    /// container's root does not belong to a plugin.
     fn load(bundle: &Bundle, guard: Guard) -> Result<Option<Self>, LineageError> {
         let Some(plugins) = plugins(bundle) else {
             return Ok(None);
@@ -92,16 +92,16 @@ impl PluginRecord {
     }
 }
 
-/// Docker's name for the plugin that runs as this container.
+/// The name of the plugin that runs as this container.
 pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     Ok(PluginRecord::load(bundle, Guard::NoLink)?.and_then(|record| record.name))
 }
 
-/// What the plugin is made of; `None` when the container is not a plugin.
+/// The layers of the plugin; `None` when the container is no plugin.
 ///
 /// # Errors
-/// [`Corrupt`] when the record or the config is broken, or the config is not what the record says;
-/// [`Unknown`](crate::lineage::error::Unknown) when one of them cannot be read.
+/// [`Corrupt`] when the record or the config is damaged, or the config does not match the record;
+/// [`Unknown`](crate::lineage::error::Unknown) when one of the two cannot be read.
 pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
     let (Some(plugins), Some(record)) =
         (plugins(bundle), PluginRecord::load(bundle, Guard::Owned)?)
@@ -135,7 +135,7 @@ pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
     ))
 }
 
-/// The directory of all plugins, when the container's root has the path of a plugin's.
+/// The directory of all plugins, if the path of the container's root is that of a plugin.
 fn plugins(bundle: &Bundle) -> Option<PathBuf> {
     let own = bundle.root.parent()?;
     let plugins = own.parent()?;
@@ -159,7 +159,7 @@ mod tests {
     const MANIFEST: &str = "9ac2da3297949199d22ac1ce179e322ad179d5021e2eefa222d15b7eb377d4a1";
     const LAYER: &str = "1662cd65ee8e13ad31e15e49eb06d9f571aecd04ec110e108c82a4ae434837a3";
 
-    /// A copy of a plugin's files, as Docker 20.10 wrote them.
+    /// A copy of the files of a plugin, as Docker 20.10 wrote them.
     fn files() -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,11 +1,11 @@
 //! Reads which image Docker records for a container, and under which names the image is known.
 //!
-//! In: the container's `config.v2.json` and the store's `repositories.json` (both replaced by
-//! rename, so never half-written by Docker itself) and the image config. The first is full of
-//! users' text; only the image ID, the driver and what the user asked for are read. Out: the image
-//! ID, the image config when it is still there and hashes to that ID, and the digests it was pulled
-//! by. Names decide nothing else: no container is refused because a file of names is too large or
-//! broken.
+//! In: the container's `config.v2.json` and the store's `repositories.json` (Docker replaces both
+//! by rename, so it never leaves them half-written), and the image config. `config.v2.json` is full
+//! of text that users chose; only the image ID, the driver and the image name that the user asked
+//! for are read. Out: the image ID; the image config, if it still exists and hashes to that ID; and
+//! the digests by which the image was pulled. Names decide nothing else: no container is refused
+//! because a file of names is too large or damaged.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,23 +24,24 @@ use crate::lineage::image::{ImageConfig, MAX_CONFIG};
 use crate::lineage::origin::ImageFacts;
 use crate::sys::file::{self, Guard};
 
-/// The largest record of a container that is read, in bytes: it repeats the labels of the image's
-/// config.
+/// The size, in bytes, of the largest container record that is read. A record repeats the labels of
+/// the image's config.
 pub const LARGEST_RECORD: u64 = MAX_CONFIG;
 
-/// The largest file of names that is read, in bytes: some 600 000 tags.
+/// The size, in bytes, of the largest file of names that is read. It has room for some 600 000
+/// tags.
 const LARGEST_NAMES: u64 = 64 << 20;
 
-/// What Docker records of a container.
+/// What Docker records about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerRecord {
-    /// The image it was made from.
+    /// The image from which the container was made.
     pub image_id: ImageId,
-    /// Its name, without the `/` that Docker puts in front.
+    /// The container's name, without the `/` that Docker puts before it.
     pub name: Option<String>,
-    /// What its creator asked for.
+    /// The image name for which the user asked.
     pub asked: Option<String>,
-    /// The graph driver its layer is in.
+    /// The graph driver that has the container's layer.
     pub driver: Option<String>,
 }
 
@@ -63,10 +64,10 @@ struct AskedText {
 }
 
 impl DockerRecord {
-    /// Reads a container's `config.v2.json`.
+    /// Reads the contents of a container's `config.v2.json`.
     ///
     /// # Errors
-    /// What is wrong with it, to follow the file's name.
+    /// What is wrong, as text to be put after the file's name.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let text: ContainerText =
             serde_json::from_slice(json).map_err(|error| error.to_string())?;
@@ -92,12 +93,12 @@ impl DockerRecord {
     /// called (moby: daemon/create.go).
     ///
     /// # Errors
-    /// [`Unknown`] when there is none, or it cannot be read; [`Corrupt`] when it is broken.
+    /// [`Unknown`] when there is no record, or it cannot be read; [`Corrupt`] when it is damaged.
     pub fn load(data_root: &Path, container: &ContainerId) -> Result<Self, LineageError> {
         Self::load_of(data_root, container, LARGEST_RECORD)
     }
 
-    /// The same for a record of at most `limit` bytes.
+    /// The same, for a record of at most `limit` bytes.
     pub(super) fn load_of(
         data_root: &Path,
         container: &ContainerId,
@@ -117,8 +118,8 @@ impl DockerRecord {
     }
 }
 
-/// The image with this ID, as far as the driver's image store still knows it: facts, and its config
-/// when that is there and hashes to the ID.
+/// What the driver's image store still knows about the image with this ID: facts, and its config,
+/// if the config exists and hashes to the ID.
 pub(super) fn image(
     data_root: &Path,
     driver: Driver,
@@ -128,8 +129,8 @@ pub(super) fn image(
     let config = match ImageConfig::load(&path, image_id) {
         Ok(config) => Some(config),
         Err(error @ LineageError::Corrupt(Corrupt::Hash(..))) => return Err(error),
-        // The layers' own records say as much: the image was removed by force, or its config is too
-        // large or too strange to be read.
+        // The image was removed by force, or its config is too large or too unusual to be read. The
+        // records of the layers are enough.
         Err(
             LineageError::Unknown(_)
             | LineageError::Corrupt(Corrupt::File(..) | Corrupt::Mount(..)),
@@ -143,7 +144,7 @@ pub(super) fn image(
     Ok((facts, config))
 }
 
-/// The digests of the manifests and indexes that an image was pulled by (moby:
+/// The digests of the manifests and indexes by which an image was pulled (moby:
 /// daemon/internal/refstore).
 pub(super) fn pulled_digests(
     data_root: &Path,
@@ -165,24 +166,25 @@ pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -
         .join(image_id.0.hex())
 }
 
-/// A name that leads to an image.
+/// A name and the image to which it leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName<'a> {
-    /// `repository:tag` or `repository@digest`, without `docker.io/` and `docker.io/library/`.
+    /// `repository:tag` or `repository@digest`, without the prefixes `docker.io/` and
+    /// `docker.io/library/`.
     pub reference: Cow<'a, str>,
-    /// The text of the image ID.
+    /// The image ID, as text.
     pub image_id: Cow<'a, str>,
 }
 
 impl ImageName<'_> {
-    /// The digest in the reference, of the manifest or index by which the image was pulled.
+    /// The digest in the name: that of the manifest or index by which the image was pulled.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         Digest::parse(self.reference.split_once('@')?.1).ok()
     }
 }
 
-/// The file that holds all names of a driver's images,
+/// The contents of the file that contains all names of a driver's images,
 /// `{"Repositories":{"app":{"app:1":"sha256:…","app@sha256:…":"sha256:…"}}}`.
 pub(super) struct Repositories {
     path: PathBuf,
@@ -190,7 +192,8 @@ pub(super) struct Repositories {
 }
 
 impl Repositories {
-    /// Reads the file; it does not exist before the first image gets a name.
+    /// Reads the file. It does not exist before the first image gets a name; then there are no
+    /// names.
     pub(super) fn load(data_root: &Path, driver: Driver) -> Result<Self, LineageError> {
         let path = data_root
             .join("image")
@@ -205,17 +208,17 @@ impl Repositories {
         }
     }
 
-    /// All names in it.
+    /// All names in the file.
     pub(super) fn names(&self) -> Result<Vec<ImageName<'_>>, LineageError> {
         let names = self.json.as_deref().map_or(Ok(Vec::new()), parse_names);
         names.map_err(|fault| Corrupt::File(self.path.clone(), fault).into())
     }
 }
 
-/// Reads the content of `repositories.json`.
+/// Reads the contents of `repositories.json`.
 ///
 /// # Errors
-/// What is wrong with it, to follow the file's name.
+/// What is wrong, as text to be put after the file's name.
 pub fn parse_names(json: &[u8]) -> Result<Vec<ImageName<'_>>, String> {
     let file: NamesText<'_> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     let names = file
@@ -238,11 +241,11 @@ struct NamesText<'a> {
     repositories: Option<Pairs<JsonText<'a>, Option<Pairs<JsonText<'a>, JsonText<'a>>>>>,
 }
 
-/// Text that is copied only where JSON escapes something in it.
+/// Text that is copied only if JSON escapes something in it.
 #[derive(Deserialize)]
 struct JsonText<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A JSON object as a list: nothing is looked up in it, and a map would take time to build.
+/// A JSON object as a list of pairs. No key is looked up in it, and building a map would take time.
 struct Pairs<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for Pairs<K, V> {

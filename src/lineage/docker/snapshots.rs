@@ -1,11 +1,11 @@
-//! Reads what BuildKit in Docker records of the snapshot that a `RUN` step runs on.
+//! Reads what BuildKit in Docker records about the snapshot on which a `RUN` step runs.
 //!
 //! In: `<data root>/buildkit/snapshots.db`, a bbolt database that dockerd holds locked (moby:
-//! daemon/internal/builder-next/adapters/snapshot). A bucket named after a directory of the graph
-//! driver says in `parent` what it was made from: nothing, an image's chain ID, or a finished
-//! snapshot. A finished snapshot's bucket names its directory in `committed`, and in `chainid` the
-//! layer it has become, if it has. Out: the image at the bottom. Not checked: what the directories
-//! hold.
+//! daemon/internal/builder-next/adapters/snapshot). A bucket whose name is a directory of the graph
+//! driver says in `parent` from what the directory was made: nothing, the chain ID of an image, or
+//! a finished snapshot. The bucket of a finished snapshot names its directory in `committed`. If
+//! the snapshot has become a layer, `chainid` names that layer. Out: the image at the bottom. Not
+//! checked: the contents of the directories.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(super) enum SnapshotBase {
     Chain(ChainId),
 }
 
-/// What the snapshot in this directory of the graph driver was made from. `root` is BuildKit's
+/// From what the snapshot in this directory of the graph driver was made. `root` is BuildKit's
 /// directory.
 pub(super) fn base_of(
     root: &Path,
@@ -65,7 +65,7 @@ fn walk(view: &View<'_>, directory: &str) -> Result<Option<SnapshotBase>, BoltEr
     Ok(None)
 }
 
-/// A value as text; one that is not UTF-8 is converted, and then names nothing.
+/// A value as text. If it is not UTF-8, it is converted, and then names nothing.
 fn text(bucket: Option<Bucket<'_>>, key: &[u8]) -> Result<Option<String>, BoltError> {
     let value = bucket.map_or(Ok(None), |bucket| bucket.get(key))?;
     Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))

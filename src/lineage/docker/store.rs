@@ -1,9 +1,9 @@
-//! Lists the containers and images of a Docker data root, and what they are made of.
+//! Lists the containers and images in a data root of Docker, and finds the layers of each.
 //!
-//! This is for people, who name things by ID, by a part of it or by reference, and without a
-//! bundle. In: a data root with graph drivers' stores, and such a name. Out: lists, and the same
-//! [`Origin`] as the gate's. A running container's mount is compared when it can be seen from here.
-//! Not checked: who owns the store.
+//! This is for commands in which a user names a container or image by its ID, by a part of the ID
+//! or by a reference, and where there is no bundle. In: a data root with stores of graph drivers,
+//! and such a name. Out: lists, and the same [`Origin`] as at the gate. The mount of a running
+//! container is compared if this process can see it. Not checked: who owns the store.
 
 use std::ffi::OsString;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::lineage::origin::{
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{FileError, Guard};
 
-/// A Docker data root with at least one graph driver's image store.
+/// A data root of Docker that has the image store of at least one graph driver.
 #[derive(Clone, Debug)]
 pub struct GraphStore {
     data_root: PathBuf,
@@ -31,7 +31,8 @@ pub struct GraphStore {
 }
 
 impl GraphStore {
-    /// The stores in a data root; with user-namespace remapping, in its directory `<uid>.<gid>`.
+    /// Opens the stores in a data root. With user-namespace remapping, this is the directory
+    /// `<uid>.<gid>` in it.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no graph driver's store.
@@ -51,10 +52,10 @@ impl GraphStore {
         })
     }
 
-    /// What a container is made of.
+    /// The layers of a container.
     ///
     /// # Errors
-    /// As [`super::resolve`]; [`Unknown::NoRecord`] when there is no such container.
+    /// The errors of [`super::resolve`]; [`Unknown::NoRecord`] when there is no such container.
     pub fn container(
         &self,
         id: &ContainerId,
@@ -94,12 +95,12 @@ impl GraphStore {
         Err(Unknown::NoRecord("the layer of the container", self.data_root.clone()).into())
     }
 
-    /// All images, in no order; also those without a name, such as the steps of a build by the
+    /// All images, in no particular order, including those without a name, such as the steps of the
     /// classic builder.
     ///
     /// # Errors
     /// [`Unknown::File`] when a directory cannot be read; [`Corrupt::File`] when the file of names
-    /// is broken.
+    /// is damaged.
     pub fn images(&self) -> Result<Vec<StoredImage>, LineageError> {
         let mut images = Vec::new();
         for driver in &self.drivers {
@@ -120,12 +121,12 @@ impl GraphStore {
         Ok(images)
     }
 
-    /// What an image is made of, by `name[:tag]`, `name@digest`, image ID with or without
-    /// `sha256:`, or a part of the ID that no other image has.
+    /// The layers of an image. The reference may be `name[:tag]`, `name@digest`, the image ID with
+    /// or without `sha256:`, or a beginning of the ID that no other image has.
     ///
     /// # Errors
-    /// [`Unknown::NoRecord`] when it leads to no image, or a part of an ID to several; [`Corrupt`]
-    /// when the image config is not what its ID says.
+    /// [`Unknown::NoRecord`] when the reference leads to no image, or to more than one; [`Corrupt`]
+    /// when the image config does not match its ID.
     pub fn image(&self, reference: &str) -> Result<Origin, LineageError> {
         for driver in &self.drivers {
             let repositories = Repositories::load(&self.data_root, *driver)?;
@@ -175,7 +176,7 @@ impl GraphStore {
         )
     }
 
-    /// The one image whose ID is this text or starts with it.
+    /// The single image whose ID is this text, or begins with it.
     fn by_id(&self, driver: Driver, text: &str) -> Result<Option<ImageId>, LineageError> {
         let beginning = text.strip_prefix("sha256:").unwrap_or(text);
         let hexadecimal = beginning
@@ -209,7 +210,7 @@ impl GraphStore {
     }
 }
 
-/// The origin with the digests that its image was pulled by.
+/// Adds the digests by which the image was pulled.
 fn with_pulled_digests(mut origin: Origin, data_root: &Path, driver: Driver) -> Origin {
     let facts = match &mut origin {
         Origin::Image(image) => Some(&mut image.facts),
@@ -224,8 +225,8 @@ fn with_pulled_digests(mut origin: Origin, data_root: &Path, driver: Driver) -> 
     origin
 }
 
-/// A reference as Docker stores it: without the default registry and its `library/`, with a tag or
-/// a digest (distribution/reference, "familiar name").
+/// A reference as Docker stores it: without the default registry and its `library/`, and with a tag
+/// or a digest (distribution/reference, "familiar name").
 fn familiar(reference: &str) -> String {
     let registry = ["docker.io/", "index.docker.io/"]
         .into_iter()
@@ -242,7 +243,7 @@ fn familiar(reference: &str) -> String {
     }
 }
 
-/// A name without its tag; a colon before the last `/` is a registry's port.
+/// A name without its tag. A colon before the last `/` belongs to the port of a registry.
 fn without_tag(name: &str) -> &str {
     match name.rsplit_once(':') {
         Some((rest, tag)) if !tag.contains('/') => rest,
@@ -250,9 +251,9 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
-/// All containers of the Docker with this data root, in no order. One whose record is broken, or
-/// has more than `limit` bytes, is listed by its ID alone; where there are more than `most`, none
-/// is listed.
+/// All containers in a data root of Docker, in no particular order. A container whose record is
+/// damaged, or is larger than `limit` bytes, is listed with its ID only. If there are more than
+/// `most` containers, none is listed.
 ///
 /// # Errors
 /// [`Unknown::File`] when the directory of containers cannot be read.
@@ -292,7 +293,7 @@ fn stored(data_root: &Path, id: ContainerId, limit: u64) -> StoredContainer {
     }
 }
 
-/// The names in a directory; none when it does not exist.
+/// The names in a directory; empty when the directory does not exist.
 fn names_in(directory: &Path) -> Result<Vec<OsString>, LineageError> {
     let unreadable =
         |error| LineageError::from(Unknown::File(FileError::Io(directory.to_owned(), error)));

@@ -1,8 +1,8 @@
-//! Tests Docker's own files, as 20.10 wrote them, and as a power cut or a forger leaves them.
+//! Tests Docker's own files: as Docker 20.10 wrote them, after a power cut, and forged.
 //!
-//! `web-1` is made of an image of three layers, `gone-1` of one of four that was removed by force,
-//! `empty-1` of one without layers, `pulled-1` of one of three that was pulled by the digest of its
-//! index.
+//! `web-1` has an image of three layers. `gone-1` has an image of four layers that was removed by
+//! force. `empty-1` has an image without layers. `pulled-1` has an image of three layers that was
+//! pulled by the digest of its index.
 
 use std::error::Error as _;
 use std::fs;
@@ -33,10 +33,10 @@ const PULLED_1: &str = "a3ff6144f700278b53aeb42ed0b7e1276a3dcb191a289c955faaea04
 /// Changes a mount.
 type Change<'a> = &'a dyn Fn(&mut RootMount);
 
-/// Replaces a file by something else.
+/// Puts something else in the place of a file.
 type Make = fn(&Path);
 
-/// A copy of a fixture, for a test to break.
+/// A copy of a fixture, which a test may damage.
 struct DockerCopy(tempfile::TempDir);
 
 impl DockerCopy {
@@ -73,8 +73,8 @@ impl DockerCopy {
         crate::sys::file::read(&self.path(relative), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// The mount whose line in the fixture's mountinfo ends in these names, with its directories
-    /// moved into this copy.
+    /// The mount whose line in the fixture's mountinfo ends with these names. Its directories are
+    /// changed to those of this copy.
     fn mount(&self, point: &str) -> RootMount {
         let table = String::from_utf8(self.read("mountinfo")).unwrap();
         let moved = table.replace("/var/lib/docker", self.0.path().to_str().unwrap());
@@ -104,8 +104,8 @@ fn soon() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(30).into()))
 }
 
-/// Resolves a container of the overlay2 fixture at its start, as the gate does, with its own mount
-/// at the start or none.
+/// Resolves a container of the overlay2 fixture at its start, as the gate does. Its mount is the
+/// one recorded at its start, or none.
 fn start(
     copy: &DockerCopy,
     container: &str,

@@ -127,7 +127,7 @@ fn a_manifest_gives_the_image_id_and_the_stored_layers() {
         .is_image()
     );
     assert_eq!(read, ImageDocument::Manifest(manifest.clone()));
-    // An attestation has an image's config: only the kind of its layers shows the difference.
+    // An attestation has the config of an image. Only the type of its layers shows the difference.
     for (kind, holds_documents) in [
         ("application/vnd.in-toto+json", true),
         ("application/vnd.dsse.envelope.v1+json", true),

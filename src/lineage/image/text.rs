@@ -1,4 +1,4 @@
-//! Reads the JSON of image documents: the keys that count, and no other.
+//! Reads the JSON of image documents: the keys that Embargo needs, and no others.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -92,7 +92,7 @@ pub(super) struct LabelsText<'a> {
     pub(super) revision: Option<Cow<'a, str>>,
 }
 
-/// A SHA-256 digest in a JSON string.
+/// A SHA-256 digest, read from a JSON string.
 pub(super) struct DigestText(pub(super) Digest);
 
 impl<'de> Deserialize<'de> for DigestText {

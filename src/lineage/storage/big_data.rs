@@ -1,9 +1,10 @@
-//! Converts between the keys of an image's items and their file names in the store.
+//! Converts the keys of an image's items to the names of their files in the store, and back.
 //!
-//! In: the key of an item, such as `manifest-sha256:<hex>`, or the name of a file (the engine's,
-//! hostile after a power cut). Out: the other one. Rule: containers/storage, store.go,
-//! `makeBigDataBaseName`: a key of `[0-9a-z.]` alone is the file's name; any other key gives `=`
-//! and its base64 (RFC 4648, section 4).
+//! In: the key of an item, such as `manifest-sha256:<hex>`, or the name of a file (the engine
+//! writes it, but a power cut may have damaged it). Out: the name or the key. Rule:
+//! containers/storage, store.go, `makeBigDataBaseName`: a key that consists of `[0-9a-z.]` is
+//! itself the name of the file; for any other key the name is `=` and the key in base64 (RFC 4648,
+//! section 4).
 
 use crate::lineage::digest::Digest;
 
@@ -37,7 +38,7 @@ pub fn file_name(key: &str) -> String {
     name
 }
 
-/// The key of the item in a file of this name; `None` when no key gives such a name.
+/// The key of the item in a file of this name; `None` when no key has such a file name.
 #[must_use]
 pub fn key(file_name: &str) -> Option<String> {
     let Some(encoded) = file_name.strip_prefix('=') else {
@@ -59,8 +60,8 @@ pub fn key(file_name: &str) -> Option<String> {
         .filter(|key| self::file_name(key) == file_name)
 }
 
-/// The digest of the manifest (of one platform, or an index) in a file of this name; `None` when
-/// the file holds something else.
+/// The digest of the manifest in a file of this name, for one platform or as an index. `None` when
+/// the file contains something else.
 #[must_use]
 pub fn manifest(file_name: &str) -> Option<Digest> {
     Digest::parse(key(file_name)?.strip_prefix("manifest-")?).ok()

@@ -1,8 +1,8 @@
-//! Finds the store that a `RUN` step of Buildah runs on.
+//! Finds the store on which a `RUN` step of Buildah runs.
 //!
-//! In: the mount at the root of a bundle that names no store. Out: the graph root, its driver and
-//! the container's own layer. The kernel is trusted; a directory counts only when it is the very
-//! one that the step gets as its root.
+//! In: the mount at the root of a bundle whose path names no store. Out: the graph root, its driver
+//! and the container's own layer. The kernel is trusted. A directory counts only if it is the very
+//! directory that the step gets as its root.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use super::stores;
 use crate::container::mount::{self, RootMount};
 use crate::sys::file;
 
-/// The graph root where no setting names another.
+/// The graph root if no settings name another.
 const GRAPH_ROOT: &str = "/var/lib/containers/storage";
 
-/// Where a build's container is.
+/// Where the container of a build step is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildPlace {
     /// The graph root.
@@ -27,9 +27,9 @@ pub struct BuildPlace {
     pub own: LayerId,
 }
 
-/// The place that the mount at `root` shows. An overlay is found by its upper directory; failing
-/// that, and for an overlay of FUSE, by the other end of the bind mount; other drivers by the
-/// directory that is bound to the root.
+/// The place that the mount at `root` shows. For an overlay, the path of its upper directory shows
+/// it. If that path does not show it, or if the mount is a FUSE overlay, the source of the bind
+/// mount does. For other drivers, the directory that is bind-mounted at the root does.
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {
@@ -39,8 +39,9 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
     }
 }
 
-/// Also `None` when the upper directory is given relative to the driver's: when the layers do not
-/// fit into a page of options, containers/storage mounts from there.
+/// The place that the upper directory of an overlay shows. `None` also when the path of that
+/// directory is relative: containers/storage mounts from the driver's directory if the paths of the
+/// layers do not fit into a page of options.
 fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
     let driver = mount
         .upperdir
@@ -56,7 +57,7 @@ fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
     })
 }
 
-/// The layer of a store that is also mounted in the store and shows the very directory that is at
+/// The layer that is also mounted inside its store, if that mount shows the very same directory as
 /// `root`.
 #[must_use]
 pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
@@ -72,7 +73,7 @@ pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
     })
 }
 
-/// The layer that an overlay, the kernel's or FUSE's, at this path in a store shows.
+/// The layer that is shown by an overlay, made by the kernel or by FUSE, at this path in a store.
 fn shown_layer(point: &Path) -> Option<BuildPlace> {
     let (graph_root, own) = stores::shown_in(point, "overlay")?;
     Some(BuildPlace {
@@ -82,8 +83,8 @@ fn shown_layer(point: &Path) -> Option<BuildPlace> {
     })
 }
 
-/// The kernel names the directory that is bound to the root from the root of its file system, which
-/// need not be mounted at `/`.
+/// The place of the directory that is bind-mounted at the root. The kernel reports its path inside
+/// its file system only, and that file system need not be mounted at `/`.
 fn bound_directory(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     let (driver, (prefix, own)) = ["vfs", "btrfs"]
         .into_iter()

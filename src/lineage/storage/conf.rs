@@ -1,14 +1,15 @@
-//! Reads the settings of containers/storage.
+//! Reads the settings of containers/storage: where stores are.
 //!
-//! In: where `storage.conf` may be (root's files). Out: the graph roots and the image stores that
-//! the file in force and its drop-ins name. Which of these count differs between versions. Up to
-//! containers/storage 1.60, the first `storage.conf` that exists is all. Later versions read
-//! drop-ins after it, by name, and a later one replaces an earlier one unless a list says
-//! `{append=true}`. So whatever any of them names is taken: one store more costs a look, and what
-//! is found there must still fit the container. Not read: the files of single users.
+//! In: the paths at which `storage.conf` may be (root's files). Out: the graph roots and the image
+//! stores that the file in force and its drop-ins name. Which files count depends on the version.
+//! Up to containers/storage 1.60, only the first `storage.conf` that exists counts. Later versions
+//! also read drop-ins after it, in the order of their names; a later value replaces an earlier one,
+//! unless a list says `{append=true}`. To be safe, everything that any of these files names is
+//! used. One store too many costs only a look, and what is found there must still fit the
+//! container. Not read: the files of single users.
 //!
-//! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`); containers-config(5)
-//! for the drop-ins, which no engine here has yet.
+//! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`). For the drop-ins:
+//! containers-config(5); no engine that was tested has them yet.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,37 +19,39 @@ use toml::{Table, Value};
 
 use crate::sys::file::{self, Guard};
 
-/// The files that may be the one in force, the one with precedence first. The per-user file is not
-/// read: its place is the user's choice, and the mount shows what it names.
+/// The files that may be in force, in order of precedence. The file of a user is not read: the user
+/// chooses where it is, and the mount shows the store that it names.
 pub const SETTINGS: [&str; 2] = [
     "/etc/containers/storage.conf",
     "/usr/share/containers/storage.conf",
 ];
 
-/// The suffixes of the directories of drop-ins: for everybody, for root's engines, for users'.
+/// The suffixes of the directories of drop-ins: for all engines, for root's engines, for users'
+/// engines.
 const DROP_INS: [&str; 3] = ["conf.d", "rootful.conf.d", "rootless.conf.d"];
 
-/// The largest file that is read, in bytes.
+/// The size, in bytes, of the largest settings file that is read.
 const LARGEST: u64 = 1 << 20;
 
-/// The most drop-ins that are read of one directory.
+/// How many drop-ins are read from one directory.
 const MOST_DROP_INS: usize = 256;
 
-/// The part of `storage.conf` that is read. A value that is not absolute, or not of the right type,
-/// counts as missing.
+/// The part of `storage.conf` that is read. A value that is no absolute path, or has the wrong
+/// type, counts as missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageSettings {
-    /// Every `storage.graphroot`, that of the last file first.
+    /// The value of `storage.graphroot` in every file, that of the last file first.
     pub graph_roots: Vec<PathBuf>,
-    /// The `storage.runroot` of the last file that has one.
+    /// The value of `storage.runroot` in the last file that has one.
     pub run_root: Option<PathBuf>,
-    /// Every `storage.imagestore` and `storage.options.additionalimagestores`, in their order.
+    /// The values of `storage.imagestore` and `storage.options.additionalimagestores` in every
+    /// file, in order.
     pub image_stores: Vec<PathBuf>,
 }
 
 impl StorageSettings {
-    /// Reads the first of `files` that exists, which hides the others, and the drop-ins beside all
-    /// of them. A file that cannot be read names nothing.
+    /// Reads the first of `files` that exists, and the drop-ins beside all of them. The first file
+    /// hides the other files. A file that cannot be read names nothing.
     #[must_use]
     pub fn load(files: &[PathBuf]) -> Self {
         let mut settings = Self::default();
@@ -60,7 +63,7 @@ impl StorageSettings {
         settings
     }
 
-    /// Adds the settings in the text of one file; text that is not TOML has none.
+    /// Adds the settings in the text of one file. If the text is not TOML, nothing is added.
     pub fn add(&mut self, text: &str) {
         let Ok(file) = text.parse::<Table>() else {
             return;
@@ -87,13 +90,14 @@ fn text_of(path: &Path) -> Option<String> {
     file::read_text(path, LARGEST, Guard::Any).ok()
 }
 
-/// The absolute path in a value.
+/// The absolute path in a value, if there is one.
 fn path_in(value: &Value) -> Option<PathBuf> {
     let path = Path::new(value.as_str()?);
     path.is_absolute().then(|| path.to_owned())
 }
 
-/// The drop-ins beside these files, by name, and of one name the one beside the lesser file first.
+/// The drop-ins beside these files, in the order of their names. Of two drop-ins with the same
+/// name, the one beside the file of lower precedence comes first.
 fn drop_ins(files: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for main in files.iter().rev() {
@@ -160,8 +164,8 @@ mod tests {
             ..only_roots.clone()
         };
         assert_eq!(parsed(text), all);
-        // The form in which a later file adds to the list of an earlier one, and elements of other
-        // kinds.
+        // A list in the form with which a later file adds to the list of an earlier file, and lists
+        // with elements of other types.
         for list in [
             "[\"/srv/a\", \"/srv/b\", {append=true}]",
             "[{append=true}, \"/srv/a\", \"/srv/b\"]",

@@ -1,10 +1,10 @@
-//! Finds the store's record of one container.
+//! Finds the record of one container in a containers/storage store.
 //!
-//! In: a container's ID or the ID of its own layer, and the directories that may hold the store's
-//! lists. Out: its record, and the list that has it. The engine writes the lists; which of them has
-//! the record depends on how the container was started. `podman run --rm` and CRI-O write the
-//! volatile one, which in transient mode is in the run root, and so is the bundle (Podman 5.8). Not
-//! checked: whether the record fits what is mounted.
+//! In: the ID of a container or of its own layer, and the directories that may contain the store's
+//! lists. Out: the container's record, and the list that has it. The engine writes the lists. Which
+//! list has the record depends on how the container was started: `podman run --rm` and CRI-O write
+//! it to the volatile list. In transient mode, this list and the bundle are in the run root (Podman
+//! 5.8). Not checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +13,15 @@ use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The largest list that is read, in bytes: some 80 000 containers.
+/// The size, in bytes, of the largest list that is read. It has room for some 80 000 containers.
 pub const LARGEST_LIST: u64 = 64 << 20;
 
-/// The record of the container `id` and the list that has it, of the stores at `roots`.
+/// The record of the container `id`, and the list that has it, in the stores at `roots`.
 ///
 /// # Errors
-/// [`Unknown::Deadline`] when the time is over after a list, [`Unknown::NoRecord`] when no list has
-/// it, [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when a list or the record is
-/// broken.
+/// [`Unknown::Deadline`] when the time has run out after a list was read; [`Unknown::NoRecord`]
+/// when no list has the record; [`Unknown::File`] when a list cannot be read; [`Corrupt::File`]
+/// when a list or the record is damaged.
 pub fn find(
     id: &str,
     driver: &str,
@@ -39,8 +39,8 @@ pub fn find(
     if let Some(found) = seek(id, paths, &mut lists, deadline)? {
         return Ok(found);
     }
-    // No record starts as the engines write it. Only reading all lists shows whether it is missing
-    // or a list is broken.
+    // No record begins in the way in which engines write it. Now all lists have to be parsed, to
+    // find out whether the record is missing or a list is damaged.
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
         in_time(deadline)?;
@@ -57,7 +57,7 @@ pub fn find(
     .into())
 }
 
-/// Looks for the record in one list after the other, and keeps those that do not have it.
+/// Searches the record in one list after the other. Lists that do not have it are kept.
 fn seek(
     id: &str,
     paths: impl Iterator<Item = PathBuf>,
@@ -82,11 +82,11 @@ fn seek(
     Ok(None)
 }
 
-/// The record of the container whose own layer this is, in the store at `root`, and the list that
-/// has it; `None` when there is none.
+/// The record of the container that has this layer as its own, and the list that has the record, in
+/// the store at `root`. `None` when there is none.
 ///
 /// # Errors
-/// As [`find`], except for a missing record.
+/// The errors of [`find`], except that a missing record is no error.
 pub fn of_layer(
     layer: &str,
     driver: &str,
@@ -100,10 +100,10 @@ pub fn of_layer(
         .find(|(record, _)| record.layer == layer))
 }
 
-/// All containers of the stores at `roots`, each once, with the list that has it.
+/// All containers of the stores at `roots`, each once, with the list that has its record.
 ///
 /// # Errors
-/// As [`find`], except for a missing record.
+/// The errors of [`find`], except that a missing record is no error.
 pub fn every(
     driver: &str,
     roots: &[&Path],
@@ -125,10 +125,10 @@ pub fn every(
     Ok(containers)
 }
 
-/// Whether there is time left.
+/// Checks that there is time left.
 ///
 /// # Errors
-/// [`Unknown::Deadline`] when there is none.
+/// [`Unknown::Deadline`] when there is no time left.
 pub fn in_time(deadline: &Deadline) -> Result<(), LineageError> {
     if deadline.is_over() {
         Err(Unknown::Deadline.into())
@@ -137,10 +137,10 @@ pub fn in_time(deadline: &Deadline) -> Result<(), LineageError> {
     }
 }
 
-/// The bytes of a list; `None` when it is not there.
+/// The bytes of a list; `None` when the list does not exist.
 ///
 /// # Errors
-/// [`Unknown::File`] when it cannot be read.
+/// [`Unknown::File`] when the list cannot be read.
 pub fn read_list(path: &Path) -> Result<Option<Vec<u8>>, LineageError> {
     match file::read(path, LARGEST_LIST, Guard::Any) {
         Ok(list) => Ok(Some(list)),
@@ -152,7 +152,7 @@ pub fn read_list(path: &Path) -> Result<Option<Vec<u8>>, LineageError> {
 /// All records of a list.
 ///
 /// # Errors
-/// [`Corrupt::File`] when it is not a list of such records.
+/// [`Corrupt::File`] when the bytes are not a list of such records.
 pub fn all<R: serde::de::DeserializeOwned>(
     path: &Path,
     list: &[u8],

@@ -1,8 +1,8 @@
-//! Reads what the store keeps of a container's image.
+//! Reads what a containers/storage store keeps about the image of a container.
 //!
-//! In: an image ID. Out: the image config, when a store has it, and digests known beside it. The
-//! config's bytes must hash to the digest that names them. Not checked: whether the container runs
-//! on the layers that the config names.
+//! In: an image ID. Out: the image config, if a store has it, and digests that are known besides
+//! it. The bytes of the config must hash to the digest in its name. Not checked: whether the
+//! container runs on the layers that the config names.
 
 use std::path::Path;
 
@@ -16,23 +16,23 @@ use crate::lineage::image::ImageConfig;
 use crate::lineage::origin::ImageFacts;
 use crate::sys::file::FileError;
 
-/// The most items of one image that are read.
+/// How many items of one image are read.
 const MAX_ITEMS: usize = 256;
 
-/// What the stores keep of an image.
+/// What the stores keep about an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreImage {
-    /// Its digests.
+    /// The digests of the image.
     pub facts: ImageFacts,
-    /// The diff IDs that its config names, lowest first; `None` when no store has the config.
+    /// The diff IDs in the image's config, lowest first; `None` when no store has the config.
     pub diff_ids: Option<Vec<DiffId>>,
 }
 
-/// The image with this ID, in the stores known or named by the settings.
+/// The image with this ID, in the stores that are known or named by the settings.
 ///
 /// # Errors
-/// [`Unknown::File`] when something that is there cannot be read, [`Corrupt`] when it is not as it
-/// should be. A config that is in no store is no error.
+/// [`Unknown::File`] when a file that exists cannot be read; [`Corrupt`] when a file is not what it
+/// should be. It is no error if no store has the config.
 pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, LineageError> {
     let named = stores
         .find(|stores, root| config(stores, root, image, ImageId(image)).transpose())
@@ -40,8 +40,8 @@ pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, Line
     if let Some(found) = named {
         return Ok(found);
     }
-    // An image whose layers are known by their tables of contents has an ID of its own, and its
-    // config another digest (containers/image, storage/storage_dest.go, `computeID`).
+    // If the layers of an image are known only by their tables of contents, its ID is not the
+    // digest of its config (containers/image, storage/storage_dest.go, `computeID`).
     let other = stores
         .find(|stores, root| listed_config(stores, root, image).transpose())
         .transpose()?;
@@ -54,7 +54,7 @@ pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, Line
     }))
 }
 
-/// The config with this digest among the items of an image, in the store at `root`.
+/// The config with this digest, from the items of an image in the store at `root`.
 fn config(
     stores: &DriverStores,
     root: &Path,
@@ -64,7 +64,7 @@ fn config(
     let directory = stores.file(root, "images", &image.hex());
     let path = directory.join(big_data::file_name(&image_id.to_string()));
     let config = match ImageConfig::load(&path, image_id) {
-        // Without the config, the store's list of layers says as much.
+        // If the config cannot be read, the store's list of layers is enough.
         Err(LineageError::Unknown(Unknown::File(FileError::TooLarge(..)))) => return Ok(None),
         Err(LineageError::Unknown(Unknown::File(error))) if error.is_absent() => return Ok(None),
         config => config?,
@@ -81,7 +81,7 @@ fn config(
     }))
 }
 
-/// The config that the store's list of images names for an image.
+/// The config of an image, as the store's list of images names it.
 fn listed_config(
     stores: &DriverStores,
     root: &Path,
@@ -105,9 +105,9 @@ fn listed_config(
     Ok(None)
 }
 
-/// The digests of an image's manifests, by the names of its items: of its platform's and of the
-/// index through which it was pulled (seen with skopeo 1.9). An image whose items cannot be listed
-/// has none: they only add to what is known.
+/// The digests of an image's manifests, by the names of its items: of the manifest for its
+/// platform, and of the index through which it was pulled (seen with skopeo 1.9). Empty if the
+/// items of the image cannot be listed, because these digests are not required.
 fn manifests(directory: &Path) -> Vec<Digest> {
     let Ok(items) = std::fs::read_dir(directory) else {
         return Vec::new();

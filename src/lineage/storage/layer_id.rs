@@ -1,13 +1,13 @@
-//! Computes the IDs that the store gives to an image's layers.
+//! Computes the IDs that containers/storage gives to the layers of an image.
 //!
-//! In: diff IDs, lowest first, or the text of an ID (from the store: hostile after a power cut).
-//! Out: the IDs under which containers/storage keeps the layers of such an image. They are hashes
-//! of the diff IDs, so the directories of a mount can be compared with an image config without
-//! reading the store's list of layers. Rule: containers/image, storage/storage_dest.go, `layerID`:
-//! the lowest layer's ID is the hex of its diff ID, every other is
-//! `SHA256(hex of the ID below + "+" + hex of the diff ID)`; seen with Podman 4.3 and 5.8, Buildah
-//! 1.28 and CRI-O 1.37. Layers that are known only by their table of contents, and copies made for
-//! another user namespace, have other IDs: nothing here matches them.
+//! In: diff IDs, lowest first, or the text of an ID (from the store, where a power cut may have
+//! damaged it). Out: the IDs under which the store keeps the layers of such an image. The IDs are
+//! hashes of the diff IDs. So the directories of a mount can be compared with an image config
+//! without reading the store's list of layers. Rule: containers/image, storage/storage_dest.go,
+//! `layerID`: the ID of the lowest layer is the hex of its diff ID; the ID of every other layer is
+//! `SHA256(hex of the ID below + "+" + hex of the diff ID)`. Seen with Podman 4.3 and 5.8, Buildah
+//! 1.28 and CRI-O 1.37. Two kinds of layers have other IDs, which nothing here matches: layers that
+//! are known only by their table of contents, and copies made for another user namespace.
 
 use std::fmt;
 
@@ -15,14 +15,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::lineage::digest::{DiffId, Digest};
 
-/// The ID of a layer in a containers/storage store: 64 hexadecimal digits, the name of its
-/// directory.
+/// The ID of a layer in a containers/storage store. It has 64 hexadecimal digits, and is the name
+/// of the layer's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayerId(Digest);
 
 impl LayerId {
-    /// Reads 64 lower-case hexadecimal digits; `None` for anything else. No accepted text can lead
-    /// out of a directory.
+    /// Reads 64 lower-case hexadecimal digits; `None` for any other text. So an ID is always safe
+    /// as a part of a path.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
         Digest::from_hex(hex).map(Self)
@@ -35,7 +35,7 @@ impl fmt::Display for LayerId {
     }
 }
 
-/// The IDs of the layers with these diff IDs, both lowest first.
+/// The IDs of the layers with these diff IDs. Both are in order, lowest first.
 #[must_use]
 pub fn of_diff_ids(diff_ids: &[DiffId]) -> Vec<LayerId> {
     let mut below = None;
@@ -49,7 +49,7 @@ pub fn of_diff_ids(diff_ids: &[DiffId]) -> Vec<LayerId> {
         .collect()
 }
 
-/// The ID of the layer with this diff ID on the layer `below`, or on nothing.
+/// The ID of the layer with this diff ID, which lies on the layer `below`, or on nothing.
 #[must_use]
 pub fn above(below: Option<LayerId>, diff_id: DiffId) -> LayerId {
     let Some(below) = below else {
@@ -66,8 +66,8 @@ pub fn above(below: Option<LayerId>, diff_id: DiffId) -> LayerId {
 mod tests {
     use super::*;
 
-    /// The layers of an image that Podman 4.3.1 built in three steps, as its layers.json has them:
-    /// ID, diff ID.
+    /// The layers of an image that Podman 4.3.1 built in three steps, as they are in its
+    /// layers.json: ID, diff ID.
     const SEEN: [(&str, &str); 3] = [
         (
             "0ea6416463a9d3f742e186522357c1f497d0d6bdf1c1d85b890f810fe5b2f0e5",

@@ -1,10 +1,11 @@
-//! Reads which layers the store's own list puts below a container.
+//! Reads which layers lie below a container, from the list of layers in the store.
 //!
-//! In: `layers.json` and `volatile-layers.json` of every store concerned, and a layer to start
-//! from. Out: the layers from the lowest up to it, with their diff IDs. Used where an image config
-//! alone cannot settle it: copies of a layer for another user namespace, layers known by their
-//! table of contents, drivers without an overlay mount, builds. Not checked: whether the layers'
-//! contents hash to their diff IDs; the engine checked that when it unpacked them.
+//! In: `layers.json` and `volatile-layers.json` of every store that may have the layers, and the
+//! layer to start from. Out: the layers from the lowest up to that layer, with their diff IDs. The
+//! list is read when an image config alone is not enough: for copies of a layer for another user
+//! namespace, layers known only by their table of contents, drivers without an overlay mount, and
+//! builds. Not checked: whether the contents of the layers hash to their diff IDs; the engine
+//! checked that when it unpacked them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,15 +19,15 @@ use crate::lineage::digest::DiffId;
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::sys::deadline::Deadline;
 
-/// A layer of the store's list.
+/// A layer in the store's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreLayer {
-    /// Its ID.
+    /// The ID of the layer.
     pub id: LayerId,
-    /// The layer below it; `None` at the bottom.
+    /// The layer below; `None` for the lowest layer.
     pub parent: Option<LayerId>,
-    /// Its diff ID; `None` when the engine never saw the whole of it (known by its table of
-    /// contents).
+    /// The diff ID of the layer; `None` when the engine never had the whole layer (it is known only
+    /// by its table of contents).
     pub diff_id: Option<DiffId>,
 }
 
@@ -40,18 +41,18 @@ pub struct Layers {
 #[derive(Debug)]
 struct LayerEntry {
     record: LayerRecord,
-    /// Index of its file.
+    /// The index of the file that has the record.
     file: usize,
-    /// Whether another record of the same layer says something else.
+    /// Whether another record of the same layer contradicts this record.
     contradicted: bool,
 }
 
 impl Layers {
-    /// Reads the lists of these stores, in order of precedence.
+    /// Reads the lists of these stores, in order of precedence. A missing list counts as empty.
     ///
     /// # Errors
-    /// [`Unknown::File`] when one cannot be read, [`Corrupt::File`] when it is not a list of
-    /// layers, [`Unknown::Deadline`] when the time is over after one. A missing list is empty.
+    /// [`Unknown::File`] when a list cannot be read; [`Corrupt::File`] when a file is not a list of
+    /// layers; [`Unknown::Deadline`] when the time has run out after a list was read.
     pub fn load(
         driver: &str,
         roots: &[PathBuf],
@@ -95,8 +96,8 @@ impl Layers {
     /// The layer with this ID.
     ///
     /// # Errors
-    /// [`Unknown::NoRecord`] when no list has it, [`Corrupt::File`] when its record is
-    /// contradicted, or its parent or diff ID is malformed.
+    /// [`Unknown::NoRecord`] when no list has the layer; [`Corrupt::File`] when another record
+    /// contradicts its record, or its parent or diff ID is malformed.
     pub fn layer(&self, id: LayerId) -> Result<StoreLayer, LineageError> {
         let Some(entry) = self.known.get(&id) else {
             return Err(Unknown::NoRecord(
@@ -120,11 +121,11 @@ impl Layers {
         })
     }
 
-    /// The layers from the bottom up to `top`, which comes last.
+    /// The layers from the lowest up to `top`, which comes last.
     ///
     /// # Errors
-    /// As [`Layers::layer`]; [`Corrupt::File`] when the parents go in a circle or number more than
-    /// [`MAX_LAYERS`].
+    /// The errors of [`Layers::layer`]; [`Corrupt::File`] when the parents form a circle, or there
+    /// are more than [`MAX_LAYERS`].
     pub fn up_to(&self, top: LayerId) -> Result<Vec<StoreLayer>, LineageError> {
         let mut layers = Vec::new();
         let mut next = Some(top);
@@ -149,11 +150,10 @@ impl Layers {
         Ok(layers)
     }
 
-    /// The difference between the directories of a mount, lowest first, and what the list puts
-    /// below the topmost of them; `None` when there is none. An extra directory is no difference
-    /// when it belongs to a copy of one of the layers: containers/storage copies the topmost for
-    /// other owners (store.go, `imageTopLayerForMapping`) and mounts both, seen with Podman 4.3
-    /// `--uidmap`.
+    /// The first difference between the layers of a mount and those in the list, both lowest first;
+    /// `None` when there is none. An additional layer in the mount is no difference if it is a copy
+    /// of a layer in the list: for other owners, containers/storage copies the topmost layer
+    /// (store.go, `imageTopLayerForMapping`) and mounts both (seen with Podman 4.3 `--uidmap`).
     #[must_use]
     pub fn difference(&self, listed: &[StoreLayer], mounted: &[LayerId]) -> Option<String> {
         let copied = |id: LayerId| {
@@ -187,11 +187,11 @@ impl Layers {
     }
 }
 
-/// Asks the lists of the known stores, and, when a record is missing there, those of all stores
-/// that the settings name too.
+/// Asks the lists of the known stores. If a record is missing there, also asks the lists of all
+/// stores that the settings name.
 ///
 /// # Errors
-/// As [`Layers::up_to`].
+/// The errors of [`Layers::up_to`].
 pub fn ask<T>(
     stores: &mut DriverStores,
     deadline: &Deadline,
@@ -205,7 +205,7 @@ pub fn ask<T>(
     answer
 }
 
-/// The value of a field, or else the start of what it holds instead.
+/// The value of a field. If it is malformed, the beginning of what the field contains.
 fn good<T: Copy>(field: &Field<T>) -> Result<Option<T>, &str> {
     match field {
         Field::Absent => Ok(None),

@@ -1,19 +1,20 @@
-//! Reads which layers an overlay mount consists of.
+//! Reads of which layers an overlay mount consists.
 //!
-//! In: the lower directories of a mount as the kernel names them, or the file `lower` of a layer.
-//! Out: the IDs of the layers, lowest first, and the stores that hold them. A directory of a form
-//! that no version of containers/storage makes is kept apart from one whose form hides its layer.
-//! [`parse`] is pure; the short names `l/<link>` are followed with readlink(2). Not checked:
-//! whether these are the layers that the records name.
+//! In: the lower directories of a mount, as the kernel names them, or the contents of a layer's
+//! file `lower`. Out: the IDs of the layers, lowest first, and the stores that have them. Some
+//! directories have a form that hides the layer; others have a form that no version of
+//! containers/storage makes. The two are distinguished. [`parse`] is pure; the short names
+//! `l/<link>` are followed by readlink(2). Not checked: whether these are the layers that the
+//! records name.
 //!
 //! | form, after the driver's directory | made by |
 //! |---|---|
 //! | `l/<26 characters>`, `l/<…>/../diff1` | Podman 4.3, Buildah 1.28, CRI-O 1.37: a link to `../<layer>/diff` |
 //! | `<layer>/diff`, `<layer>/diff1` | Podman 5.8 |
-//! | `<layer>/empty` | the bottom of a container without layers |
-//! | `<own layer>/mapped/<n>/l/<…>` | Podman 4.3 with `--uidmap` where overlay takes ID-mapped lower directories; gone once it is mounted |
+//! | `<layer>/empty` | the lowest directory of a container without layers |
+//! | `<own layer>/mapped/<n>/l/<…>` | Podman 4.3 with `--uidmap`, if overlay accepts ID-mapped lower directories; no longer exists once it is mounted |
 //! | `<own layer>/mapped/<n>/diff…`, `<own layer>/composefs-layers/<n>` | the same for directories without a link, and composefs: the layer is not known |
-//! | `<n>` | Podman 5.8 where the options would fill a page (37 layers): a descriptor of the process that mounted them, gone by now; the layer is not known |
+//! | `<n>` | Podman 5.8, if the options would fill a page (37 layers): a descriptor of the process that mounted the overlay, which no longer exists; the layer is not known |
 //!
 //! Source: containers/storage, drivers/overlay/overlay.go, `get`, `getMappedMountRoot`; mount.go,
 //! `mountOverlayFromMain`.
@@ -24,25 +25,25 @@ use super::layer_id::LayerId;
 use super::stores::DriverStores;
 use crate::sys::digits::is_number;
 
-/// What the name of a lower directory says.
+/// What the path of a lower directory says about its layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lower {
-    /// A layer, in this directory of the driver.
+    /// The layer with this ID, in this directory of the driver.
     Layer(PathBuf, LayerId),
     /// A link to a layer, in this directory of the driver.
     Link(PathBuf, String),
-    /// The directory that means no layer.
+    /// The directory that stands for "no layers".
     Empty,
-    /// A layer, but it is not known which.
+    /// A layer, but its ID is not known.
     Hidden,
-    /// Something that containers/storage does not make.
+    /// A directory that containers/storage does not make.
     Foreign,
 }
 
-/// Reads the name of a lower directory.
+/// Reads the path of a lower directory.
 #[must_use]
 pub fn parse(directory: &Path) -> Lower {
-    // A copy for other owners is followed by its original: `<copy>/../diff1`.
+    // After a copy for other owners comes its original: `<copy>/../diff1`.
     let copied = directory.parent().filter(|above| {
         above.ends_with("..")
             && directory
@@ -97,18 +98,19 @@ fn is_diff(name: &str) -> bool {
         .is_some_and(|number| number.is_empty() || is_number(number))
 }
 
-/// The layers under a mount.
+/// The layers of which a mount consists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// Their IDs, lowest first, each once although it may have several directories.
+    /// The IDs of the layers, lowest first. Each is there once, even if the layer has several
+    /// directories.
     pub layers: Vec<LayerId>,
     /// Whether there are directories whose layer is not known.
     pub hidden: bool,
 }
 
 impl Stack {
-    /// Reads lower directories, topmost first; relative ones are taken from the driver's directory
-    /// in the first store. Stores that they show are added to the known ones.
+    /// Reads lower directories, topmost first. Relative paths start at the driver's directory in
+    /// the first store. Stores that the paths show are added to the known stores.
     ///
     /// # Errors
     /// The directory that belongs to no layer.
@@ -133,7 +135,8 @@ impl Stack {
             }
         }
         stack.layers.reverse();
-        // Only the directory that means no layer says that there is none.
+        // That there are no layers is only known if the directory that stands for "no layers" is
+        // there.
         stack.hidden |= stack.layers.is_empty() && !empty;
         Ok(stack)
     }
@@ -150,7 +153,7 @@ impl Stack {
     }
 }
 
-/// The layer that a link leads to, and the driver's directory that holds both.
+/// The layer to which a link leads, and the driver's directory in which both are.
 fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf, LayerId)> {
     if !is_elsewhere(home) {
         return read_link(home, link).map(|layer| (home.to_owned(), layer));
@@ -161,8 +164,8 @@ fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf
     })
 }
 
-/// Whether a directory of links may be the driver's own or that of another store, which nothing
-/// says: a relative one, and one that was mapped only for the mounting.
+/// Whether it is not known to which store a directory of links belongs. This is so if its path is
+/// relative, or if it was ID-mapped only for making the mount.
 fn is_elsewhere(home: &Path) -> bool {
     home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))
 }

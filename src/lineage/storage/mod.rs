@@ -1,9 +1,9 @@
-//! Determines what a container of Podman, CRI-O or Buildah is made of.
+//! Determines the layers of a container of Podman, CRI-O or Buildah.
 //!
-//! In: a bundle, what is mounted at its root, and the containers/storage store on local disk: the
-//! engine's files, which belong to root or, in a rootless engine, to the user, which makes the
-//! answer advice there. Out: an [`Origin`]. No lock of the store is taken: its lists are replaced
-//! by rename, and the engine may hold the locks while it waits for us. Not checked: the contents of
+//! In: a bundle, what is mounted at its root, and the containers/storage store on local disk. The
+//! files of the store belong to root or, in a rootless engine, to the user; in that case the answer
+//! is only advice. Out: an [`Origin`]. No lock of the store is taken: lists are replaced by rename,
+//! and the engine may hold the locks while it waits for Embargo. Not checked: the contents of
 //! layers, which the engine hashed when it unpacked them.
 //!
 //! ```text
@@ -12,16 +12,16 @@
 //!                                                            └ else: layers.json ─▶ the layers below it, compared with both
 //! ```
 //!
-//! Measured, warm, medians on two processors of a busy virtual machine, Podman 4.3, the mount's
-//! query included: 62 µs for an image of 3 layers, 460 µs for 61 (half of it to follow links and to
-//! see that no layer is lazy), 15 µs for a container made from a directory. Among 500 containers it
-//! takes 180 µs more, to read their list; through `layers.json`, 80 to 130 µs. The first resolve of
-//! a process takes 0.2 ms.
+//! Measured with a warm cache, as medians on two processors of a busy virtual machine, Podman 4.3,
+//! including the query of the mount: 62 µs for an image of 3 layers; 460 µs for an image of 61
+//! layers (half of it to follow links and to check that no layer is lazy); 15 µs for a container
+//! made from a directory. Among 500 containers it takes 180 µs longer, to read their list; with
+//! `layers.json`, 80 to 130 µs longer. The first resolve of a process takes 0.2 ms.
 //!
-//! Run on: Podman 4.3.1 and 5.8.6 with runc and the overlay and vfs drivers, fuse-overlayfs,
-//! `--rm`, `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless,
-//! `podman build`; Buildah 1.28.2 and 1.43.2; CRI-O 1.37, by hand. Podman 4.3.1 with btrfs. From
-//! source alone: zfs, composefs, lazily pulled layers.
+//! Tested with Podman 4.3.1 and 5.8.6: runc, the drivers overlay and vfs, fuse-overlayfs, `--rm`,
+//! `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless, `podman
+//! build`; with Buildah 1.28.2 and 1.43.2; with CRI-O 1.37, by hand; with Podman 4.3.1 on btrfs.
+//! Known only from the source: zfs, composefs, lazily pulled layers.
 
 pub mod layer_id;
 pub mod records;
@@ -61,13 +61,14 @@ use crate::container::engine;
 use crate::container::mount::{self, RootMount};
 use crate::sys::deadline::Deadline;
 
-/// The container of this bundle, which is in `store`: the graph root (Podman) or the run root
-/// (CRI-O, and Podman in transient mode) of a store with this driver.
+/// Resolves the container of this bundle. `store` is the directory that contains the bundle: the
+/// graph root (Podman) or the run root (CRI-O, and Podman in transient mode) of a store with this
+/// driver.
 ///
 /// # Errors
 /// [`LineageError::Unknown`] when a record is missing or cannot be read, or `deadline` has passed;
 /// [`LineageError::Corrupt`] when a file is not what containers/storage writes, or the mount is not
-/// what its records say.
+/// what the records say.
 pub fn resolve(
     bundle: &Bundle,
     store: &Path,
@@ -84,26 +85,26 @@ pub fn resolve(
     .container(store, driver)
 }
 
-/// How long a container's record is looked for when its start does not depend on it.
+/// How long to search for a container's record if no start of a container depends on it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Podman's or CRI-O's name for the container: the first of its names.
+/// The name that Podman or CRI-O gave the container: the first of its names.
 ///
 /// # Errors
-/// [`LineageError`] when its record cannot be read.
+/// [`LineageError`] when the container's record cannot be read.
 pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<String>, LineageError> {
     Ok(record(bundle, store, driver)?.and_then(|record| record.names.into_iter().next()))
 }
 
-/// Which engine made the container, by the record that the engine wrote; `None` when there is none,
-/// or it does not say.
+/// Which engine made the container, by the record that the engine wrote. `None` when there is no
+/// record, or it does not say.
 #[must_use]
 pub fn maker(bundle: &Bundle, store: &Path, driver: &str) -> Option<Maker> {
     record(bundle, store, driver).ok()??.maker()
 }
 
-/// The container's record: in the store that contains its bundle, or in the graph root that its
-/// root file system shows.
+/// The container's record. It is searched in the store that contains the bundle, then in the graph
+/// root that the container's root file system shows.
 fn record(
     bundle: &Bundle,
     store: &Path,
@@ -138,10 +139,11 @@ fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<Pa
         .map(|(graph_root, _)| graph_root)
 }
 
-/// The container of a `RUN` step: Buildah's bundle names no store, so the mount at its root must.
+/// Resolves the container of a `RUN` step. The path of Buildah's bundle names no store, so the
+/// mount at the root must show it.
 ///
 /// # Errors
-/// As [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
+/// The errors of [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
 pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, LineageError> {
     let mount = mount::at(&bundle.root)?;
     MountedContainer {
@@ -153,12 +155,12 @@ pub fn resolve_build(bundle: &Bundle, deadline: &Deadline) -> Result<Origin, Lin
     .build()
 }
 
-/// What is known before a store is opened.
+/// What is known about a container before its store is opened.
 #[derive(Clone, Copy)]
 struct MountedContainer<'a> {
     bundle: &'a Bundle,
     mount: Option<&'a RootMount>,
-    /// The places where `storage.conf` may be.
+    /// The paths at which `storage.conf` may be.
     settings: &'a [PathBuf],
     deadline: &'a Deadline,
 }
@@ -198,7 +200,7 @@ impl MountedContainer<'_> {
             Some((record, list)) if !record.image.is_empty() => {
                 self.settle(&record, &list, seen, own, &mut stores)
             }
-            // `FROM scratch`, or a build whose record is gone: only the mount is known.
+            // The build is `FROM scratch`, or its record is gone: only the mount is known.
             Some(_) | None => SettleInput {
                 place: root,
                 image: None,
@@ -229,13 +231,14 @@ impl MountedContainer<'_> {
         Ok(named(case.settle(stores)?, record.image_name()))
     }
 
-    /// What a container without an image runs on. It is an image all the same when one's layers
-    /// show (`--rootfs` of a mounted image, with or without `:O`). It is none only when nothing of
-    /// what shows has the shape of an engine's store.
+    /// The origin of a container whose record names no image. If layers of an image can be seen at
+    /// its root, that image is the origin (`--rootfs` of a mounted image, with or without `:O`).
+    /// There is no image only if nothing that can be seen has the shape of an engine's store.
     fn without_image(self, stores: &mut DriverStores) -> Result<Origin, LineageError> {
         let real = self.bundle.root.canonicalize().unwrap_or_default();
         if let Some((seen, layer)) = self.layer_of_image(&real, stores) {
-            // It belongs to an image, or is another container's own, which has no diff ID.
+            // The layer belongs to an image; or it is another container's own layer, which has no
+            // diff ID.
             for top in [Top::Is(Some(layer)), Top::Below(layer)] {
                 let case = SettleInput {
                     place: &self.bundle.root,
@@ -263,8 +266,9 @@ impl MountedContainer<'_> {
         Ok(Origin::NoImage)
     }
 
-    /// The topmost layer that shows at the root, which leads to `real`, and what shows of those
-    /// below it. Stores that show are added to the known ones.
+    /// The topmost layer that can be seen at the root, and what can be seen of the layers below it.
+    /// `real` is the root with its links resolved. Stores that can be seen are added to the known
+    /// stores.
     fn layer_of_image(
         self,
         real: &Path,
@@ -294,8 +298,8 @@ impl MountedContainer<'_> {
                 .last()
                 .copied()
                 .map(|top| (SeenLayers::Layers(layers, Evidence::Mount), top)),
-            // When the directories hide the layers, the place where the engine mounted them names
-            // the layer.
+            // The directories hide the layers, but the place where the engine mounted them contains
+            // the name of the layer.
             Ok(Stack { hidden: true, .. }) => build::mounted_at(&self.bundle.root).map(|place| {
                 stores.learn(&place.graph_root);
                 (SeenLayers::Hidden, place.own)
@@ -331,7 +335,7 @@ fn own_layer(record: &ContainerRecord, list: &Path) -> Result<LayerId, LineageEr
     })
 }
 
-/// The origin, with the image's name for people.
+/// The origin, with the image's name, which is only shown.
 fn named(origin: Origin, name: Option<String>) -> Origin {
     match origin {
         Origin::Image(mut image) => {

@@ -1,16 +1,16 @@
-//! Reads the store's lists of containers, images and layers.
+//! Reads the lists of containers, images and layers in a containers/storage store.
 //!
-//! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json`, `layers.json`
-//! (the engine's, replaced by rename, hence whole unless a disk or a person broke them; treated as
-//! hostile). Out: their records, or what is wrong with the list, in one line. Rules:
-//! containers/storage, containers.go, images.go, layers.go; an empty file is a list without records
-//! (`load` in each of them); fields that are not needed may hold anything. Not checked: whether the
-//! records agree with each other.
+//! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json` or `layers.json`.
+//! The engine writes these files and replaces them by rename, so they are complete unless a disk or
+//! a person has damaged them; they are treated as hostile. Out: the records, or what is wrong with
+//! the list, in one line. Rules: containers/storage, containers.go, images.go, layers.go. An empty
+//! file is a list without records (`load` in each of these sources). Fields that are not needed may
+//! contain anything. Not checked: whether the records agree with each other.
 //!
-//! A single record is found by its prefix, `{"id":"<ID>"`, because a list of 500 containers takes
-//! ten times longer to parse than to search. Then the object that starts there is parsed, and
-//! counts only when it has this ID. Quotes are escaped inside a JSON string, so no name, label or
-//! metadata can hold the prefix.
+//! A single record is found by its beginning, `{"id":"<ID>"`, because parsing a list of 500
+//! containers takes ten times longer than searching it. The object that begins there is then
+//! parsed, and counts only if it has this ID. Inside a JSON string, quotes are escaped. So no name,
+//! label or metadata can contain that beginning.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use super::layer_id::LayerId;
 use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 
-/// Bytes that are not the expected list.
+/// An error: the bytes are not the expected list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadList(String);
 
@@ -45,39 +45,42 @@ pub trait StoreRecord: DeserializeOwned {
     fn id(&self) -> &str;
 }
 
-/// A container.
+/// The record of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct ContainerRecord {
-    /// Its ID.
+    /// The container's ID.
     pub id: String,
-    /// Names for people.
+    /// The container's names, which are only shown.
     #[serde(default, deserialize_with = "or_empty")]
     pub names: Vec<String>,
-    /// The ID of its image; empty when it was made from a directory. It is always written
-    /// (containers/storage: containers.go): a record without it has an unknown form.
+    /// The ID of the container's image; empty when the container was made from a directory. The
+    /// engine always writes this field (containers/storage: containers.go), so a record without it
+    /// has an unknown format.
     pub image: String,
-    /// The ID of its own layer.
+    /// The ID of the container's own layer.
     #[serde(default, deserialize_with = "or_empty")]
     pub layer: String,
-    /// The engine's own data; for Podman and CRI-O a JSON object.
+    /// Data of the engine. For Podman and CRI-O, this is a JSON object.
     #[serde(default, deserialize_with = "or_empty")]
     metadata: String,
 }
 
 impl ContainerRecord {
-    /// The image's name as the engine recorded it when it made the container, for people.
+    /// The name of the image, as the engine recorded it when it made the container. It is only
+    /// shown.
     #[must_use]
     pub fn image_name(&self) -> Option<String> {
         self.engines()?.image_name.filter(|name| !name.is_empty())
     }
 
-    /// Which engine made it; `None` when its metadata is not what Podman or CRI-O writes.
+    /// Which engine made the container. `None` when its metadata is not what Podman or CRI-O
+    /// writes.
     ///
-    /// The engine writes the metadata itself when it makes the container. No annotation, label or
-    /// name from a user becomes a key of it, and `pod` says that the container's ID is its pod's
-    /// (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O 1.37, Podman
-    /// 4.3.1 and 5.8.6).
+    /// The engine itself writes the metadata when it makes the container. No annotation, label or
+    /// name from a user can become a key in it. `pod` shows that the container's ID is also the ID
+    /// of its pod (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O
+    /// 1.37, Podman 4.3.1 and 5.8.6).
     #[must_use]
     pub fn maker(&self) -> Option<Maker> {
         let Metadata {
@@ -99,7 +102,7 @@ impl ContainerRecord {
     }
 }
 
-/// What Podman and CRI-O keep of a container.
+/// What Podman and CRI-O write into the metadata of a container.
 #[derive(Deserialize)]
 struct Metadata {
     #[serde(default)]
@@ -112,7 +115,7 @@ struct Metadata {
     pod: bool,
 }
 
-/// The engine that made a container of a containers/storage store.
+/// The engine that made a container in a containers/storage store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
     /// Podman.
@@ -122,7 +125,7 @@ pub enum Maker {
 }
 
 impl Maker {
-    /// The engine, by the name that every command uses.
+    /// The engine, under the name that every command uses.
     #[must_use]
     pub const fn engine(self) -> Engine {
         match self {
@@ -135,39 +138,41 @@ impl Maker {
 /// The role of a CRI-O container in its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InPod {
-    /// The pause container, which owns what the other containers share.
+    /// The pause container, which owns the namespaces that the other containers share.
     Sandbox,
-    /// One of the other containers.
+    /// Any other container of the pod.
     Member,
 }
 
-/// An image.
+/// The record of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct ImageRecord {
-    /// Its ID: the digest of its config, unless layers are known only by their table of contents.
+    /// The image's ID: the digest of its config, unless its layers are known only by their tables
+    /// of contents.
     pub id: String,
-    /// Names with tags or digests, for people.
+    /// The image's names, with tags or digests. They are only shown.
     #[serde(default, deserialize_with = "or_empty")]
     pub names: Vec<String>,
-    /// The ID of its topmost layer; empty when it has none.
+    /// The ID of the image's topmost layer; empty when it has none.
     #[serde(default, deserialize_with = "or_empty")]
     pub layer: String,
-    /// The keys of its items: configs and manifests.
+    /// The keys of the image's items: configs and manifests.
     #[serde(default, rename = "big-data-names", deserialize_with = "or_empty")]
     pub items: Vec<String>,
 }
 
-/// A layer, of an image or a container's own.
+/// The record of a layer: one of an image, or a container's own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct LayerRecord {
-    /// Its ID.
+    /// The layer's ID.
     pub id: Field<LayerId>,
-    /// The layer below it.
+    /// The layer below this one.
     #[serde(default)]
     pub parent: Field<LayerId>,
-    /// The digest of its uncompressed archive, as the engine computed it: its diff ID.
+    /// The digest of the layer's uncompressed archive, as the engine computed it. This is the diff
+    /// ID.
     #[serde(default, rename = "diff-digest")]
     pub diff_id: Field<DiffId>,
 }
@@ -184,16 +189,16 @@ impl StoreRecord for ImageRecord {
     }
 }
 
-/// A field that is read for every record and judged only where the record is needed, so that one
+/// A field that is read in every record, but checked only where the record is needed. So one
 /// malformed layer affects no other container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// It is missing, null or empty.
+    /// The field is missing, null or empty.
     #[default]
     Absent,
-    /// It is as it should be.
+    /// The field has a valid value.
     Good(T),
-    /// It is something else: the start of it.
+    /// The field contains something else: the beginning of it.
     Bad(String),
 }
 
@@ -207,7 +212,7 @@ impl<T> Field<T> {
     }
 }
 
-/// What a [`Field`] holds, read from text.
+/// Reads the value of a [`Field`] from text.
 trait Parse: Sized {
     fn parse(text: &str) -> Option<Self>;
 }
@@ -246,18 +251,18 @@ impl<'de, T: Parse> Deserialize<'de> for Field<T> {
     }
 }
 
-/// Go writes an empty list or text as `null` in places.
+/// In some places, Go writes an empty list or text as `null`.
 fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Finds the record with this ID by its prefix; `None` when none starts so.
+/// Finds the record with this ID by its beginning. `None` when no record begins so.
 ///
 /// # Errors
-/// [`BadList`] when the bytes are not a list in UTF-8, as far as that shows without reading it all,
-/// when the record is broken, and when there are two.
+/// [`BadList`] when the bytes are visibly not a list in UTF-8 (not everything is parsed), when the
+/// record is damaged, and when there are two.
 pub fn seek<R: StoreRecord>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     let text = text_of(list)?;
     let Some((start, rest)) = cut(text, id) else {
@@ -276,9 +281,9 @@ pub fn seek<R: StoreRecord>(list: &[u8], id: &str) -> Result<Option<R>, BadList>
     }
 }
 
-/// The text from a record's prefix on, and the text after that prefix. Looking at every brace is
-/// four times faster than looking for the whole prefix with [`str::find`], which cannot skip
-/// because of the hexadecimal digits.
+/// The text from the beginning of a record on, and the text after that beginning. Looking at every
+/// brace is four times faster than searching for the whole beginning with [`str::find`], which
+/// cannot skip ahead in hexadecimal digits.
 fn cut<'a>(text: &'a str, id: &str) -> Option<(&'a str, &'a str)> {
     let beginning = format!("{{\"id\":\"{id}\"");
     let start = text
@@ -301,7 +306,7 @@ pub fn all<R: DeserializeOwned>(list: &[u8]) -> Result<Vec<R>, BadList> {
     }
 }
 
-/// The text of a list, which must at least start and end like one.
+/// The text of a list. It must at least begin and end like one.
 fn text_of(list: &[u8]) -> Result<&str, BadList> {
     let text = std::str::from_utf8(list)
         .map_err(|_| BadList::new("it is not UTF-8"))?

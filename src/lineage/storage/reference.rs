@@ -1,27 +1,28 @@
-//! Finds the image that a person means.
+//! Finds the image that a user names.
 //!
-//! In: what was typed, such as `debian:12`, `docker.io/library/debian@sha256:…`, an image ID or the
-//! start of one; and the store's images. Out: the image that is meant. Names are completed as
-//! Podman does for local images (containers/common, libimage; pkg/shortnames, `ResolveLocally`):
-//! `localhost/` first, then `docker.io/` with `library/` for names of one part. Other registries
-//! for short names are settings of the engine and are not read.
+//! In: what the user typed, such as `debian:12`, `docker.io/library/debian@sha256:…`, an image ID
+//! or the beginning of one; and the store's images. Out: the image that is meant. Names are
+//! completed as Podman does for local images (containers/common, libimage; pkg/shortnames,
+//! `ResolveLocally`): first with `localhost/`, then with `docker.io/`, and with `library/` for
+//! names of one part. Engines can be configured with other registries for short names; these
+//! settings are not read.
 
 use super::records::ImageRecord;
 use crate::lineage::digest::Digest;
 
-/// The shortest start of an image ID that counts as one.
+/// How many digits of an image ID must be typed.
 const SHORTEST_ID: usize = 3;
 
-/// What was typed leads to no image, or to several.
+/// Why a reference does not lead to exactly one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotOne {
     /// No image has this name, digest or ID.
     None,
-    /// Several IDs start so.
+    /// Several IDs begin with this text.
     Several,
 }
 
-/// The image that is meant: by name, else by digest, else by ID.
+/// The image that the reference means: by its name, else by its digest, else by its ID.
 ///
 /// # Errors
 /// [`NotOne`].
@@ -51,8 +52,8 @@ pub fn find<'a>(reference: &str, images: &'a [ImageRecord]) -> Result<&'a ImageR
     }
 }
 
-/// An image that has a manifest with the digest after `@` and a name of the repository before it;
-/// for a bare digest, any image that has the manifest.
+/// An image whose manifest has the digest after `@`, and that has a name with the repository before
+/// `@`. Without a repository: any image whose manifest has the digest.
 fn by_digest<'a>(reference: &str, images: &'a [ImageRecord]) -> Option<&'a ImageRecord> {
     let (name, digest) = reference.split_once('@').unwrap_or(("", reference));
     let item = format!("manifest-{}", Digest::parse(digest).ok()?);
@@ -75,7 +76,7 @@ fn repository(name: &str) -> String {
     without_tag(name.split('@').next().unwrap_or_default()).to_owned()
 }
 
-/// The names that may be meant, the likeliest first.
+/// The names that may be meant, the most likely first.
 fn names(reference: &str) -> Vec<String> {
     let (name, digest) = match reference.find('@') {
         Some(at) => reference.split_at(at),
@@ -94,7 +95,8 @@ fn names(reference: &str) -> Vec<String> {
     names
 }
 
-/// A name without its tag: the colon after the last slash starts it, a colon before is a port's.
+/// A name without its tag. The tag begins with the colon after the last slash; a colon before that
+/// slash belongs to a port.
 fn without_tag(name: &str) -> &str {
     let path = name.rfind('/').map_or(0, |slash| slash + 1);
     match name[path..].find(':') {
@@ -103,7 +105,7 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
-/// The repositories that a name without tag may mean.
+/// The repositories that a name without a tag may mean.
 fn repositories(name: &str) -> Vec<String> {
     let (registry, path) = match name.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {

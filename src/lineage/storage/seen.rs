@@ -1,8 +1,9 @@
-//! Finds out which layers show at a container's root.
+//! Finds out which layers can be seen at the root of a container.
 //!
-//! In: the mount there and the container's own layer, as its record names it. Out: the layers below
-//! it, from the mount, else from what the driver noted; or that they do not show (drivers that copy
-//! or clone their layers). A mount that is not of the container's own layer is a contradiction.
+//! In: the mount at the root, and the container's own layer, as its record names it. Out: the
+//! layers below it, from the mount or else from what the driver noted; or that they cannot be seen
+//! (some drivers copy or clone their layers). If the mount does not belong to the container's own
+//! layer, this is a contradiction.
 
 use std::path::{Path, PathBuf};
 
@@ -15,21 +16,21 @@ use crate::lineage::error::{Corrupt, LineageError};
 use crate::lineage::origin::Evidence;
 use crate::sys::file;
 
-/// What a container's root file system is based on, as far as that shows.
+/// The layers of a container's root file system, as far as they can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeenLayers {
     /// These layers, lowest first.
     Layers(Vec<LayerId>, Evidence),
-    /// It does not show.
+    /// The layers cannot be seen.
     Hidden,
 }
 
 impl SeenLayers {
-    /// Looks at the mount at `root`, which must be of the container's `own` layer.
+    /// Looks at the mount at `root`, which must belong to the container's `own` layer.
     ///
     /// # Errors
-    /// [`Corrupt::Mount`] when it is of another layer, of something else than layers, or missing
-    /// where the driver mounts an overlay.
+    /// [`Corrupt::Mount`] when the mount belongs to another layer, contains something else than
+    /// layers, or is missing although the driver mounts an overlay.
     pub fn at(
         root: &Path,
         mount: Option<&RootMount>,
@@ -58,9 +59,10 @@ impl SeenLayers {
     }
 }
 
-/// Why what is at `root` is not the layer `own`; `None` when it is. The path shows it, or the
-/// mount's upper directory, or else the directory itself: Podman shows a container of another user
-/// namespace through a bind mount (`intermediate-mountpoint-…`).
+/// Why what is at `root` is not the layer `own`; `None` when it is. The path of the root or the
+/// mount's upper directory shows the layer. If neither does, the directory itself is compared:
+/// Podman shows the root of a container in another user namespace through a bind mount
+/// (`intermediate-mountpoint-…`).
 fn not_of(
     own: LayerId,
     root: &Path,
@@ -83,7 +85,7 @@ fn not_of(
     (!shown).then(|| format!("it is not the layer {own} of the container's record"))
 }
 
-/// The store and the layer that an overlay's upper directory names.
+/// The store and the layer in the path of an overlay's upper directory.
 pub fn upper_layer(mount: &RootMount) -> Option<(PathBuf, LayerId)> {
     match lower::parse(mount.upperdir.as_deref()?) {
         Lower::Layer(home, layer) => {
@@ -93,7 +95,7 @@ pub fn upper_layer(mount: &RootMount) -> Option<(PathBuf, LayerId)> {
     }
 }
 
-/// The layers of an overlay; `None` when its directories hide some of them.
+/// The layers of an overlay; `None` when some of its directories hide their layer.
 fn in_overlay(
     mount: &RootMount,
     own: LayerId,
@@ -106,7 +108,8 @@ fn in_overlay(
     if stack.hidden {
         return Ok(None);
     }
-    // When mounted read-only, the container's own layer is the topmost of the lower ones.
+    // If it is mounted read-only, the container's own layer is the topmost of the lower
+    // directories.
     if mount.upperdir.is_none() && stack.layers.pop() != Some(own) {
         return Err(format!(
             "it is not the layer {own} of the container's record"
@@ -115,8 +118,8 @@ fn in_overlay(
     Ok(Some(SeenLayers::Layers(stack.layers, Evidence::Mount)))
 }
 
-/// Why a mount through descriptors cannot be of these layers; `None` when it can. Each layer has
-/// its own directory; copies for other owners add more.
+/// Why a mount made through descriptors cannot consist of these layers; `None` when it can. Each
+/// layer has a directory of its own; copies for other owners add more.
 fn too_few(mount: &RootMount, seen: &SeenLayers) -> Option<String> {
     let is_descriptor = |directory: &PathBuf| directory.components().count() == 1;
     match seen {
@@ -137,7 +140,7 @@ fn too_few(mount: &RootMount, seen: &SeenLayers) -> Option<String> {
 /// What the overlay driver noted when it made the container's layer.
 ///
 /// # Errors
-/// [`Corrupt::File`] when that is not a list of layer names.
+/// [`Corrupt::File`] when the note is not a list of layers.
 pub fn noted(own: LayerId, stores: &mut DriverStores) -> Result<SeenLayers, LineageError> {
     let path = stores
         .first()

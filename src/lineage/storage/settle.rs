@@ -1,9 +1,9 @@
 //! Determines the layers on which a container's record, its image and its root agree.
 //!
-//! In: the image that a record names, and the layers that show. Out: an [`Origin`]. The image
-//! config alone settles it when the layers that it names are those that show; else the store's list
-//! of layers is read and compared with both. Not checked: whether the mount is this container's;
-//! [`super::seen`] did.
+//! In: the image that the record names, and the layers that can be seen at the root. Out: an
+//! [`Origin`]. If the image config names the same layers as can be seen, that is enough. Otherwise
+//! the store's list of layers is read and compared with both. Not checked: whether the mount
+//! belongs to this container; [`super::seen`] checks that.
 
 use std::path::Path;
 
@@ -19,36 +19,35 @@ use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::deadline::Deadline;
 
-/// What is to be settled.
+/// What is compared.
 #[derive(Clone, Debug)]
 pub struct SettleInput<'a> {
-    /// The place where the layers show, for messages: the container's root, or the list that has
-    /// the record.
+    /// The place to name in messages: the container's root, or the list that has the record.
     pub place: &'a Path,
     /// The image that the record names; `None` when there is no record.
     pub image: Option<Digest>,
-    /// The layers that show.
+    /// The layers that can be seen at the root.
     pub seen: SeenLayers,
-    /// Where to start in the store's list when no layer shows.
+    /// With which layer to start in the store's list, if no layer can be seen.
     pub top: Top,
-    /// When to give up.
+    /// When to stop.
     pub deadline: &'a Deadline,
 }
 
-/// A layer of the store's list.
+/// A layer in the store's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Top {
-    /// The one below this: the container's own.
+    /// The layer below this one, which is the container's own.
     Below(LayerId),
-    /// This one: an image's topmost, if it has any.
+    /// This layer, which is an image's topmost. `None` if the image has no layers.
     Is(Option<LayerId>),
 }
 
 impl SettleInput<'_> {
-    /// The layers on which all agree.
+    /// The layers on which record, image and root agree.
     ///
     /// # Errors
-    /// [`Corrupt`] when they do not, [`Unknown`] when too little is known.
+    /// [`Corrupt`] when they do not agree; [`Unknown`] when too little is known.
     pub fn settle(&self, stores: &mut DriverStores) -> Result<Origin, LineageError> {
         in_time(self.deadline)?;
         let image = self.image.map_or_else(
@@ -75,8 +74,8 @@ impl SettleInput<'_> {
         self.origin(diff_ids, image.facts, evidence, stores)
     }
 
-    /// How surely the layers of these diff IDs are those of the container; `None` when others show,
-    /// or none.
+    /// How certain it is that the layers with these diff IDs are those of the container. `None`
+    /// when other layers, or none, can be seen.
     fn shows(&self, diff_ids: Option<&[DiffId]>) -> Option<Evidence> {
         let named = layer_id::of_diff_ids(diff_ids?);
         match (&self.seen, self.top) {
@@ -88,7 +87,8 @@ impl SettleInput<'_> {
         }
     }
 
-    /// The layers in the store's list that correspond to those that show; they must be the same.
+    /// The layers in the store's list that lie below the container. They must be the layers that
+    /// can be seen.
     fn listed(&self, stores: &mut DriverStores) -> Result<Vec<StoreLayer>, LineageError> {
         layers::ask(stores, self.deadline, |layers| {
             let top = match (&self.seen, self.top) {
@@ -109,8 +109,8 @@ impl SettleInput<'_> {
         })
     }
 
-    /// The diff IDs of the listed layers, which must be those that the image config names, where
-    /// both are known.
+    /// The diff IDs of the listed layers. Where both are known, they must be the same as in the
+    /// image config.
     fn agreed(
         &self,
         listed: &[StoreLayer],

@@ -1,8 +1,9 @@
-//! Lists what is in a store, for people and for callers without a bundle.
+//! Lists what is in a containers/storage store, for commands in which a user names a container or
+//! image and there is no bundle.
 //!
-//! In: a graph root, a run root, and a container's ID or what somebody typed for an image. Out:
-//! lists, and the same [`Origin`]s that the gate determines. Of a container that is not mounted
-//! only the store's records are known. Not checked: who owns the store.
+//! In: a graph root, a run root, and the ID of a container or the name that a user typed for an
+//! image. Out: lists, and the same [`Origin`]s that the gate determines. For a container that is
+//! not mounted, only the store's records are known. Not checked: who owns the store.
 
 use std::path::{Path, PathBuf};
 
@@ -34,8 +35,8 @@ pub struct ContainersStore {
 }
 
 impl ContainersStore {
-    /// The store with this graph root. In transient mode the run root holds the records of
-    /// containers.
+    /// Opens the store with this graph root. In transient mode, the records of containers are in
+    /// the run root.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no store.
@@ -43,7 +44,7 @@ impl ContainersStore {
         Self::open_with(graph_root, run_root, SETTINGS.map(PathBuf::from).to_vec())
     }
 
-    /// The same, with these files instead of the node's `storage.conf`.
+    /// The same, with these settings files instead of the node's `storage.conf`.
     pub(super) fn open_with(
         graph_root: &Path,
         run_root: &Path,
@@ -70,7 +71,7 @@ impl ContainersStore {
     /// All containers.
     ///
     /// # Errors
-    /// As [`container::every`].
+    /// The errors of [`container::every`].
     pub fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
         let mut containers = Vec::new();
         for driver in &self.drivers {
@@ -89,10 +90,10 @@ impl ContainersStore {
         Ok(containers)
     }
 
-    /// What the container with this ID is made of, compared with its mount if it is mounted.
+    /// The layers of the container with this ID, compared with its mount if it is mounted.
     ///
     /// # Errors
-    /// As [`super::resolve`].
+    /// The errors of [`super::resolve`].
     pub fn container(
         &self,
         id: &ContainerId,
@@ -147,10 +148,10 @@ impl ContainersStore {
         Ok(named(case.settle(&mut stores)?, record.image_name()))
     }
 
-    /// All images, those of additional stores included.
+    /// All images, including those in additional stores.
     ///
     /// # Errors
-    /// [`Unknown::File`] when a list cannot be read, [`Corrupt::File`] when it is broken.
+    /// [`Unknown::File`] when a list cannot be read; [`Corrupt::File`] when it is damaged.
     pub fn images(&self) -> Result<Vec<StoredImage>, LineageError> {
         let mut images = Vec::new();
         for driver in &self.drivers {
@@ -187,11 +188,12 @@ impl ContainersStore {
         Ok((stores, images))
     }
 
-    /// What an image is made of: `name[:tag][@digest]`, a digest of its manifest or config, or the
-    /// start of its ID if no other image has it.
+    /// The layers of an image. The reference may be `name[:tag][@digest]`, a digest of its manifest
+    /// or config, or a beginning of its ID that no other image has.
     ///
     /// # Errors
-    /// [`Unknown::NoRecord`] when no image or more than one is meant; else as [`super::resolve`].
+    /// [`Unknown::NoRecord`] when the reference means no image, or more than one; otherwise the
+    /// errors of [`super::resolve`].
     pub fn image(
         &self,
         reference: &str,

@@ -1,9 +1,9 @@
-//! Finds the stores in which a container's record, layers and image can be.
+//! Finds the stores in which the record, layers and image of a container can be.
 //!
-//! In: the graph root, what a mount shows of others, and `storage.conf` (root's files). Out: paths
-//! to look at, nearest first. A wrong one costs a look: what is found there must still fit the
-//! container's record and the mount. Not checked: who owns the stores; in a rootless engine they
-//! belong to the user, and the result is advice.
+//! In: the graph root, other stores that the mount shows, and `storage.conf` (root's files). Out:
+//! paths to look at, the nearest first. A wrong path costs only a look: what is found there must
+//! still fit the container's record and the mount. Not checked: who owns the stores. In a rootless
+//! engine they belong to the user, and the result is only advice.
 //!
 //! ```text
 //! <graph root>/<driver>-containers/{containers,volatile-containers}.json      <run root>/<driver>-containers/volatile-containers.json (transient)
@@ -19,21 +19,21 @@ use super::conf::StorageSettings;
 use super::layer_id::LayerId;
 use crate::sys::file::{self, Guard};
 
-/// The largest command line that is read, in bytes.
+/// The size, in bytes, of the largest command line that is read.
 const LARGEST_TEXT: u64 = 1 << 20;
 
-/// The stores that may hold one driver's layers and images.
+/// The stores that may have the layers and images of one driver.
 #[derive(Clone, Debug)]
 pub struct DriverStores {
     driver: String,
     roots: Vec<PathBuf>,
-    /// The settings files, until they are read.
+    /// The settings files; `None` once they have been read.
     settings: Option<Vec<PathBuf>>,
 }
 
 impl DriverStores {
-    /// Only the store at `root`, until more are known. The additional stores in `settings` are
-    /// searched when nothing else helps.
+    /// Only the store at `root`, until others are found. The additional stores in `settings` are
+    /// searched last.
     #[must_use]
     pub fn new(driver: &str, root: &Path, settings: &[PathBuf]) -> Self {
         Self {
@@ -49,32 +49,33 @@ impl DriverStores {
         &self.driver
     }
 
-    /// The first store: the one that holds the container.
+    /// The first store, which has the container.
     #[must_use]
     pub fn first(&self) -> &Path {
         self.roots.first().map_or(Path::new("/"), PathBuf::as_path)
     }
 
-    /// All stores known by now.
+    /// All stores that are known so far.
     #[must_use]
     pub fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
 
-    /// Adds the store at `root`, unless it is known already.
+    /// Adds the store at `root`, unless it is already known.
     pub fn learn(&mut self, root: &Path) {
         if !self.roots.iter().any(|known| known == root) {
             self.roots.push(root.to_owned());
         }
     }
 
-    /// `<root>/<driver>-<kind>/<name>`.
+    /// The path `<root>/<driver>-<kind>/<name>`.
     #[must_use]
     pub fn file(&self, root: &Path, kind: &str, name: &str) -> PathBuf {
         root.join(format!("{}-{kind}", self.driver)).join(name)
     }
 
-    /// Asks each store in turn until one has an answer; those in the settings come last.
+    /// Asks one store after the other until one has an answer. The stores in the settings come
+    /// last.
     pub fn find<T>(&mut self, ask: impl Fn(&Self, &Path) -> Option<T>) -> Option<T> {
         let mut asked = 0;
         loop {
@@ -90,9 +91,9 @@ impl DriverStores {
         }
     }
 
-    /// Whether a layer was never unpacked but comes from a store of lazily pulled layers, which
-    /// takes its diff ID from the image's author: its directory is a link then (containers/storage,
-    /// drivers/overlay/overlay.go, `CreateAs`).
+    /// Whether a layer was never unpacked, but comes from a store of lazily pulled layers. Such a
+    /// store takes the diff ID from the image's author. The layer's directory is a link then
+    /// (containers/storage, drivers/overlay/overlay.go, `CreateAs`).
     #[must_use]
     pub fn is_lazy(&self, layer: LayerId) -> bool {
         let contents = Path::new(&self.driver).join(layer.to_string()).join("diff");
@@ -103,8 +104,8 @@ impl DriverStores {
         facts.is_some_and(|facts| facts.is_symlink())
     }
 
-    /// Adds the stores in the settings, and those that the engine was started with; `false` when
-    /// that was done before. A file that cannot be read names none.
+    /// Adds the stores in the settings, and those with which the engine was started. `false` when
+    /// this has been done before. A file that cannot be read names no stores.
     pub fn read_settings(&mut self) -> bool {
         let Some(files) = self.settings.take() else {
             return false;
@@ -119,13 +120,13 @@ impl DriverStores {
     }
 }
 
-/// A process's command line; nothing when it cannot be read.
+/// The command line of a process; empty when it cannot be read.
 fn arguments_of(path: &str) -> Vec<u8> {
     file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
 }
 
-/// The additional image stores in a command line, whose arguments end in zero bytes: conmon carries
-/// Podman's `--storage-opt <driver>.imagestore=<root>`, which no other file names.
+/// The additional image stores in a command line, whose arguments end with zero bytes. conmon's
+/// command line has Podman's `--storage-opt <driver>.imagestore=<root>`, which is in no file.
 pub fn image_stores_in(arguments: &[u8]) -> impl Iterator<Item = PathBuf> {
     arguments.split(|byte| *byte == 0).filter_map(|argument| {
         let (option, root) = std::str::from_utf8(argument).ok()?.split_once('=')?;
@@ -135,7 +136,7 @@ pub fn image_stores_in(arguments: &[u8]) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// The directory in which a driver shows a container's layer.
+/// The directory at which a driver shows the layer of a container.
 #[must_use]
 pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
     let layer = layer.to_string();
@@ -147,7 +148,7 @@ pub fn shown_at(root: &Path, driver: &str, layer: LayerId) -> PathBuf {
     }
 }
 
-/// The store and the layer in a path of the form of [`shown_at`]; `None` for any other path.
+/// The store and the layer in a path that [`shown_at`] would return; `None` for any other path.
 #[must_use]
 pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
     let layer_directory = match driver {

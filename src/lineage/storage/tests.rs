@@ -1,9 +1,10 @@
-//! Tests stores under `tests/fixtures/podman-*`, which are Podman's own files (4.3.1 with Buildah
-//! 1.28.2, and 5.8.6), taken while a container was being created.
+//! Tests the stores in `tests/fixtures/podman-*`. They are Podman's own files (4.3.1 with Buildah
+//! 1.28.2, and 5.8.6), copied while a container was being created.
 //!
-//! `calls/` has for each the runtime's arguments, `root.path` and the root's line of mountinfo.
-//! There `/srv/store` is the graph root, and `/srv/other` a graph root whose images are in
-//! `/srv/store`. The contents of layers are left out: nothing reads them.
+//! For each container, `calls/` has the runtime's arguments, `root.path`, and the line of mountinfo
+//! for the root. In these, `/srv/store` is the graph root, and `/srv/other` is another graph root
+//! whose images are in `/srv/store`. The contents of layers are left out, because nothing reads
+//! them.
 
 use std::fs;
 use std::io::Write;
@@ -32,13 +33,13 @@ const APP_ID: &str = "ba15c58b75d2187bbd1714953c611968f2b2b97237428347bf4d05a6c1
 const APP_TOP: &str = "efcf4b113164cc7094bbaec5ee72350ef13e568d0e9cf31cf056fd3147234992";
 const RUN_OWN: &str = "114de169f3f0e3355eaed0ac66229ca9042301468a37f1ab12c5fb683af85f74";
 
-/// A store for a test to read and to break: `<directory>/store` is a copy of the fixture's.
+/// A store that a test may read and damage: `<directory>/store` is a copy of the fixture's.
 struct StoreCopy {
     directory: tempfile::TempDir,
     fixture: PathBuf,
 }
 
-/// One call of the runtime, with the copy's paths instead of the fixture's.
+/// One call of the runtime, with the paths of the copy instead of the fixture's.
 struct RecordedCall {
     bundle: Bundle,
     mount: Option<RootMount>,
@@ -67,7 +68,7 @@ impl StoreCopy {
         self.store().join(name)
     }
 
-    /// Replaces a part of a file's text, which must be there.
+    /// Replaces a part of the text of a file. The part must be there.
     fn edit(&self, name: &str, from: &str, to: &str) {
         let text = text_of(&self.file(name));
         assert!(text.contains(from), "{name} has no {from}");
@@ -82,7 +83,7 @@ impl StoreCopy {
         self.call_beside(name, &self.store())
     }
 
-    /// A call with the copy's graph root instead of the fixture's own, and `images` instead of the
+    /// A call with the graph root of the copy instead of the fixture's, and `images` instead of the
     /// additional store.
     fn call_beside(&self, name: &str, images: &Path) -> RecordedCall {
         let mut text = text_of(&self.fixture.join("calls").join(name));
@@ -280,7 +281,7 @@ fn a_build_step_is_resolved_by_its_mount() {
         );
         assert!(found.facts.image_id.is_some());
     }
-    // Without its record, the layers are known all the same.
+    // Without the container's record, the layers are still known.
     fs::remove_file(copy.file("overlay-containers/containers.json")).unwrap();
     let found = image(copy.call("build").mounted(&[]).build().unwrap());
     assert_eq!(
@@ -300,7 +301,7 @@ fn the_record_of_a_volatile_container_is_elsewhere() {
     fs::rename(copy.file("overlay-containers/containers.json"), &volatile).unwrap();
     copy.put("overlay-containers/containers.json", b"[]");
     assert!(copy.call("rm").container(&copy.store(), "overlay").is_ok());
-    // CRI-O's bundle is in the run root; only root.path shows its graph root.
+    // CRI-O's bundle is in the run root. Only root.path shows the graph root.
     assert!(
         copy.call("rm")
             .container(Path::new("/run/nowhere"), "overlay")

@@ -1,4 +1,4 @@
-//! Tests members that occur twice, and names in several forms.
+//! Tests members that occur twice, and names that are written in several ways.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
         assert_eq!(described(&archive), once, "{twice} {dots}");
         archive.verify_layers().unwrap();
     }
-    // The second of two layers of one name is read as well.
+    // If two layers have the same name, the second is read as well.
     let mut other = members.clone();
     other.extend(
         members
@@ -42,8 +42,8 @@ fn a_member_that_is_there_twice_with_the_same_bytes_is_one_member() {
     );
 }
 
-/// An archive as `docker save` wrote it: `config.json`, a layer, and links in their order, each
-/// with its target.
+/// An archive as `docker save` wrote it: `config.json`, a layer, then these links in their order,
+/// each with its target.
 fn docker_archive(names: [&str; 2], links: &[(&str, &str)]) -> tempfile::NamedTempFile {
     let text = format!(
         r#"{{"os":"linux","rootfs":{{"diff_ids":["{}"]}}}}"#,
@@ -91,7 +91,7 @@ fn the_names_in_a_docker_archive_may_start_with_a_dot_or_lead_through_links() {
             .verify_layers()
             .unwrap_or_else(|error| panic!("{names:?}: {error}"));
     }
-    // Links in a circle, a link that leads nowhere, and one in the place of a file.
+    // Links in a circle, a link that leads nowhere, and a link in the place of a file.
     let round = docker_archive(["x", "a/layer.tar"], &[("x", "y"), ("y", "x")]);
     assert!(matches!(
         Archive::open(ArchiveForm::DockerArchive, round.path(), None),
@@ -164,7 +164,8 @@ fn an_attestation_without_its_annotation_is_no_image_either() {
                 Archive::open(ArchiveForm::OciArchive, tar_of(members).path(), None).unwrap();
             (archive.images.len(), archive.absent.len())
         };
-        // The subject of an attestation need not be there, nor the attestation of what is.
+        // The image that an attestation describes may be missing, and so may the attestation of an
+        // image.
         members.push((
             source::blob_name(Digest::of(image_config)),
             image_config.to_vec(),

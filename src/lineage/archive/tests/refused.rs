@@ -1,4 +1,4 @@
-//! Tests files that are no archive of images, or a damaged one.
+//! Tests files that are no archive of images, and damaged archives.
 
 use super::*;
 

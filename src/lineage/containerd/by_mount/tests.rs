@@ -1,4 +1,4 @@
-//! Tests what a mount shows of a snapshotter.
+//! Tests which snapshots are recognised from a mount.
 
 use super::*;
 
@@ -163,9 +163,9 @@ fn a_directory_that_no_record_calls_a_step_is_not_taken_for_one() {
         (&here, &[EXPORTED, &init, BASE], Some(&[BASE, ABOVE])),
         (&here, &["unheard-of", BASE], None),
         (&here, &["unheard-of"], None),
-        // It was exported, and is on something else.
+        // This snapshot was exported, and lies on something else here.
         (&here, &[EXPORTED], None),
-        // There are layers above a step, and their names would be lost.
+        // There are layers above a step. Their chain IDs would be lost.
         (&here, &[ABOVE, STEP, BASE], None),
         (&absent, &[STEP, BASE], None),
         (&absent, &[STEP], None),

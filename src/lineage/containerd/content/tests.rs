@@ -1,4 +1,4 @@
-//! Tests which image a hint leads to in a real content store, and which blobs are corrupt.
+//! Tests to which image a hint leads in a real content store, and which blobs count as corrupt.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn soon() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(20).into()))
 }
 
-/// A store of these blobs in `directory`.
+/// A content store in `directory` with these blobs.
 fn store(directory: &Path, blobs: &[&[u8]]) -> Content {
     std::fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
     let content = Content::at(directory);
@@ -76,7 +76,7 @@ fn a_hint_counts_only_when_its_layers_hash_to_the_recorded_chain_id() {
         (by_manifest.chain, by_manifest.facts.manifests),
         (Some(chain.clone()), vec![digest(APP_MANIFEST)])
     );
-    // A tag that was moved, a config of another image, and a blob that is not there.
+    // A tag that was moved, the config of another image, and a blob that is missing.
     assert_eq!(
         content
             .by_target(digest(BASE_MANIFEST), None, ImageQuery::Top(top), soon())

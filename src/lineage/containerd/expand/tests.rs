@@ -1,4 +1,4 @@
-//! Tests which faults on the way to an image refuse its container, and which do not.
+//! Tests which errors in the search for an image refuse its container, and which do not.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::lineage::digest::DiffId;
 
-/// A content store in `directory` with one blob called `digest`.
+/// A content store in `directory` with one blob, whose name is `digest`.
 fn store(directory: &Path, digest: Digest, bytes: &[u8]) -> Content {
     std::fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
     let content = Content::at(directory);

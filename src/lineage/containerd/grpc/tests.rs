@@ -1,4 +1,4 @@
-//! Tests answers that containerd gave, whole, in pieces, cut and with flipped bits.
+//! Tests real answers of containerd: complete, in pieces, truncated, and with flipped bits.
 
 use std::os::unix::net::UnixListener;
 use std::time::Instant;
@@ -62,7 +62,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A trailer with this plain status.
+/// A trailer with this status, not in Huffman code.
 fn trailer(status: &str) -> Vec<u8> {
     let field = [
         &[0, 11][..],
@@ -144,7 +144,7 @@ fn what_the_protocol_does_not_allow_is_an_error() {
             "{found:?} instead of {fault}"
         );
     }
-    // A stream that ends without a status has not succeeded.
+    // A stream that ends without a status counts as failed.
     assert!(matches!(
         parse_answer(1, &frame(DATA, END_STREAM, 1, b"\0\0\0\0\x01a")),
         Err(CallError::Status(None))
@@ -172,7 +172,7 @@ fn lengths_are_written_as_hpack_wants_them() {
     assert_eq!(integer(&[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff], 7), None);
 }
 
-/// A peer that says `reply` and nothing more, and keeps the connection open.
+/// A peer that sends `reply` and nothing else, and keeps the connection open.
 fn peer(
     directory: &Path,
     reply: &'static [u8],

@@ -1,4 +1,4 @@
-//! Tests from which directories a snapshot of a real store is mounted.
+//! Tests from which directories a snapshot in a real store is mounted.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn numbers(layout: &Layout) -> (u64, Vec<u64>) {
     )
 }
 
-/// The full name of a container's snapshot, as containerd's own database has it.
+/// The full name of a container's snapshot, as it is in containerd's own database.
 fn name_of(id: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
     let metadata = crate::lineage::containerd::records::MetadataDb::open(&root).unwrap();
@@ -43,7 +43,7 @@ fn name_of(id: &str) -> String {
 
 #[test]
 fn a_snapshot_has_just_the_directories_that_the_engine_mounted() {
-    // From the table of mounts while these containers ran.
+    // The numbers come from the table of mounts while these containers ran.
     for (snapshotter_name, id, own, parents) in [
         ("overlayfs", "c1", 17, vec![3, 2, 1]),
         ("overlayfs", "d1", 18, vec![7, 6, 5, 4, 1]),

@@ -1,4 +1,4 @@
-//! Reads what containerd records of one container, within one version of the database.
+//! Reads what containerd records about one container, from one version of the database.
 
 use serde::Deserialize;
 
@@ -8,61 +8,63 @@ use crate::lineage::bolt::{BoltError, Bucket, View};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
 
-/// The label of a snapshot whose content was never unpacked here, only claimed (containerd
-/// core/unpack, stargz-snapshotter, nydus-snapshotter).
+/// The label of a snapshot whose contents were never unpacked on this machine, and are only claimed
+/// (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
 pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
 /// The extension in which the CRI plugin keeps its record of a container.
 pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 
-/// What a container is made of, as containerd records it.
+/// What containerd records about a container and its snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The record of the container, when one was asked for.
+    /// The record of the container, if the query was for a container.
     pub container: ContainerdRecord,
-    /// The snapshots it runs on: its own first, and last the first one that is named after a chain
-    /// ID, if there is one.
+    /// The snapshots on which the container runs. The first is its own; the last is the first whose
+    /// name is a chain ID, if there is one.
     pub snapshots: Vec<Snapshot>,
-    /// What the name in [`ContainerdRecord::image`] means now. A hint.
+    /// To which digest the name in [`ContainerdRecord::image`] leads now. This is only a hint.
     pub target: Option<Digest>,
 }
 
 /// The record of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerdRecord {
-    /// The name of its image, which may mean another image by now.
+    /// The name of the container's image. It may mean another image by now.
     pub image: String,
-    /// The snapshotter that keeps its root.
+    /// The snapshotter that keeps the container's root.
     pub snapshotter: String,
-    /// Its own snapshot; empty when it was made without one.
+    /// The container's own snapshot; empty when it was made without a snapshot.
     pub snapshot_key: String,
-    /// The image ID that the CRI plugin resolved.
+    /// The image ID that the CRI plugin found for the image's name.
     pub image_id: Option<ImageId>,
 }
 
 /// The record of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Its name in the namespace.
+    /// The snapshot's name in the namespace.
     pub key: String,
-    /// Its name in the snapshotter: `<namespace>/<number>/<key>`; empty when it is not known.
+    /// The snapshot's name in the snapshotter, `<namespace>/<number>/<key>`; empty when it is not
+    /// known.
     pub name: String,
-    /// The key of the snapshot below; empty at the bottom.
+    /// The key of the snapshot below; empty for the lowest snapshot.
     pub parent: String,
-    /// Whether it is labelled as not unpacked here.
+    /// Whether a label says that the snapshot was not unpacked on this machine.
     pub is_remote: bool,
 }
 
-/// Where to start.
+/// With which record to start.
 #[derive(Clone, Copy, Debug)]
 pub enum FactsQuery<'a> {
-    /// A container's record, which names its snapshot.
+    /// With the record of a container, which names its snapshot.
     Container(&'a str),
-    /// A snapshot, for engines that keep the container's record themselves: snapshotter and key.
+    /// With a snapshot, when the engine keeps the records of containers itself: snapshotter and
+    /// key.
     Snapshot(&'a str, &'a str),
 }
 
 impl Facts {
-    /// The chain ID of the image's layers: the name of the last snapshot, if it is one.
+    /// The chain ID of the image's layers: the name of the last snapshot, if that is a chain ID.
     #[must_use]
     pub fn top(&self) -> Option<ChainId> {
         self.snapshots
@@ -70,8 +72,8 @@ impl Facts {
             .and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
     }
 
-    /// Whether all snapshots down to the bottom are the container's own: the one it writes to, and
-    /// the one that Docker puts below it.
+    /// Whether all snapshots belong to the container alone: the snapshot to which it writes, and
+    /// the one that Docker puts below that.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();
@@ -83,15 +85,15 @@ impl Facts {
         ends && self.snapshots.iter().all(|snapshot| is_own(&snapshot.key))
     }
 
-    /// Whether any of the snapshots was never unpacked here.
+    /// Whether any of the snapshots was never unpacked on this machine.
     #[must_use]
     pub fn has_remote(&self) -> bool {
         self.snapshots.iter().any(|snapshot| snapshot.is_remote)
     }
 }
 
-/// The chain IDs after which these snapshots, topmost first, are named, lowest first; `None` when
-/// one has another name.
+/// The chain IDs that are the names of these snapshots. The snapshots are given topmost first, the
+/// chain IDs are returned lowest first. `None` when a snapshot has another name.
 #[must_use]
 pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
     let layers = snapshots
@@ -160,8 +162,8 @@ fn container(
     else {
         return Ok(None);
     };
-    // containerd always writes it, empty when there is no snapshot (core/metadata/containers.go,
-    // `writeContainer`).
+    // containerd always writes this key; its value is empty when there is no snapshot
+    // (core/metadata/containers.go, `writeContainer`).
     if record.get(b"snapshotKey")?.is_none() {
         return Err(record.fault("holds a container without a snapshot key"));
     }
@@ -190,7 +192,7 @@ pub(super) fn snapshot(bucket: &Bucket<'_>, key: &str) -> Result<Option<Snapshot
     }))
 }
 
-/// Whether the record of a snapshot is labelled as never unpacked here.
+/// Whether the record of a snapshot has the label [`REMOTE_LABEL`].
 ///
 /// # Errors
 /// [`BoltError`].
@@ -219,7 +221,7 @@ pub(super) fn target(
     Ok(Digest::parse(&text(&target, b"digest")?).ok())
 }
 
-/// A value as text. Keys and names that are not UTF-8 are converted, and then match nothing.
+/// A value as text. If a key or name is not UTF-8, it is converted, and then matches nothing.
 fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
     Ok(bucket
         .get(key)?
@@ -227,7 +229,7 @@ fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
         .unwrap_or_default())
 }
 
-/// The image ID in the CRI plugin's own record of a container, JSON (containerd
+/// The image ID in the CRI plugin's own record of a container, which is JSON (containerd
 /// internal/cri/store/container/metadata.go).
 #[must_use]
 pub fn cri_image_id(json: &[u8]) -> Option<ImageId> {

@@ -1,4 +1,4 @@
-//! Tests what the records of a real database say about containers, snapshots and images.
+//! Tests what a real database says about containers, snapshots and images.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tests what people see of a real store: containers and images, by every name.
+//! Tests what users see of a real store: containers and images, by every kind of name.
 
 use super::*;
 use crate::lineage::digest::ChainId;
@@ -15,7 +15,8 @@ fn store(cache: &Path) -> ContainerdStore {
     ContainerdStore::open(&root, None, &Paths::below(cache)).unwrap()
 }
 
-/// Top chain ID, image ID, number of manifests, evidence; or another kind of origin.
+/// Top chain ID, image ID, number of manifests, and evidence; or the kind of origin without an
+/// image.
 fn summary(origin: &Origin) -> (String, Option<String>, usize, &'static str) {
     match origin {
         Origin::Image(image) => {
@@ -50,11 +51,11 @@ fn every_container_is_reported_whatever_became_of_its_image() {
             CRI_CONTAINER_ID,
             (APP, Some(APP_IMAGE), 1, "metadata"),
         ),
-        // The tag leads to another image now; the layers, and the config that was unpacked to them,
+        // The tag leads to another image now. The layers, and the config that was unpacked to them,
         // are still the container's.
         ("default", "t1", (APP, Some(APP_IMAGE), 0, "metadata")),
-        // Its image is gone, and these layers were never seen before: only the engine's names are
-        // known.
+        // The container's image is gone, and its layers were never seen before. Only the chain IDs
+        // that the engine recorded are known.
         ("default", "x1", (OTHER, None, 0, "claimed")),
         ("default", "e1", ("no layers", Some(empty), 1, "")),
         ("default", "r1", ("no image", None, 0, "")),
@@ -79,8 +80,8 @@ fn every_container_is_reported_whatever_became_of_its_image() {
         )
         .unwrap();
     assert_eq!(summary(&known).0, OTHER);
-    // Once these layers have been seen with their config, in another namespace, they are known
-    // without it.
+    // These layers have now been seen with their config, in another namespace. From then on they
+    // are known without it.
     assert_eq!(
         summary(&store(cache.path()).container("default", "x1").unwrap()),
         (OTHER.to_owned(), None, 0, "metadata")

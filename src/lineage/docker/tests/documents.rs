@@ -89,7 +89,7 @@ fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
         lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain,
         expected
     );
-    // A record of layers below a container that has none.
+    // This container has no layers below it; a record of such layers is added.
     copy.write(&mount_file(EMPTY_1, "parent"), BASE.as_bytes());
     let error = start(&copy, EMPTY_1, |_| ()).unwrap_err();
     assert!(

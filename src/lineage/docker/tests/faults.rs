@@ -1,8 +1,8 @@
-//! Tests files of Docker's that are broken, missing or another's.
+//! Tests files of Docker that are damaged, are missing, or belong to something else.
 
 use super::*;
 
-/// The files of the fixture, for the table of broken ones.
+/// The files of the fixture, for the table of damaged files.
 fn layer_file(chain: &str, name: &str) -> String {
     format!(
         "image/overlay2/layerdb/sha256/{}/{name}",
@@ -159,7 +159,7 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
             (known.chain, known.facts.image_id, &[][..]),
             "{fault}"
         );
-        // No file is no fault: it does not exist before the first image gets a name.
+        // A missing file is no error: it does not exist before the first image gets a name.
         assert_eq!(
             found.facts.pull_fault.is_some(),
             fault != "none",
@@ -276,8 +276,8 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
     );
 }
 
-/// Found in review: a user's runtime spec of 16 MiB had room for eight million directories above
-/// its root, and each was examined.
+/// A runtime spec of 16 MiB, which a user may write, has room for eight million directories above
+/// its root. Once, every one of them was examined.
 #[test]
 fn no_record_is_looked_for_above_a_root_that_no_kernel_takes() {
     let bundle = |times: usize| Bundle {

@@ -1,4 +1,4 @@
-//! Tests other ways to a container: copies, build steps, other drivers, names.
+//! Tests containers that are found in other ways: copies, build steps, other drivers, names.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn whole_copies_are_resolved_without_a_mount() {
         ..bundle(web)
     };
     assert_eq!(resolve(&unknown, soon()).unwrap(), None);
-    // The record of the layers below is lost in a power cut, and the image was removed by force.
+    // A power cut has removed the record of the layers below, and the image was removed by force.
     let parent = format!("image/vfs/layerdb/mounts/{web}/parent");
     fs::remove_file(copy.path(&parent)).unwrap();
     fs::remove_dir_all(copy.path("image/vfs/imagedb")).unwrap();
@@ -78,8 +78,8 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
         (step.evidence, step.facts),
         (Evidence::Mount, ImageFacts::default())
     );
-    // BuildKit's own record knows of a base that no directory shows: for example, a layer whose
-    // cache-id is lost.
+    // BuildKit's own record names a base that no directory shows: for example, because the
+    // `cache-id` of a layer is lost.
     let lost = resolve(&|mount| drop(mount.lowerdirs.pop())).unwrap_err();
     assert_eq!(
         lost.to_string(),
@@ -97,7 +97,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
             .to_string()
             .starts_with("cannot find the snapshot of the build step in ")
     );
-    // containerd's snapshotter, while the layers of the graph driver are still there.
+    // The snapshotter of containerd is used, while layers of the graph driver still exist.
     let moved = resolve(&|mount| {
         mount.upperdir = Some(
             copy.path("containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"),
@@ -108,7 +108,7 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     let relative =
         resolve(&|mount| mount.lowerdirs = vec!["l/5L5BEC7W72S2YPCVK3BHJVHPJ7".into()]).unwrap();
     assert_eq!(lineage(relative.unwrap()).chain.top().to_string(), BASE);
-    // The middle layer of an image takes the place of the base: its own base is missing below it.
+    // The middle layer of an image is in the place of the base. The layer below it is missing.
     let torn =
         resolve(&|mount| mount.lowerdirs[1] = copy.path("overlay2/l/VN4WO745KHSRD56OPZDCBGWX2Z"))
             .unwrap_err();

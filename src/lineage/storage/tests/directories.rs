@@ -1,4 +1,4 @@
-//! Tests containers that were made from a directory.
+//! Tests containers that were made from a directory instead of an image.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Tests that whatever is broken or false is reported in one line that names the file, and that none
-//! of it lets a container pass.
+//! Tests that everything damaged or false is reported in one line that names the file, and that
+//! none of it lets a container start.
 
 use super::*;
 
@@ -11,7 +11,7 @@ const OTHER: &str = "c2e114254bda0520ad77cd6473b39fd89a49f0295e60f29c2fa491e9dad
 /// The second layer of the image.
 const DAD: &str = "dad8b5f279e95a7fca32bcafd3c63e751f808507ac66aa4a09e12b4fc02d439f";
 
-/// The settings that decide about a fault.
+/// How the container is judged: by which setting, or refused in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Unknown,
@@ -26,8 +26,8 @@ fn kind(error: &LineageError) -> Kind {
     }
 }
 
-/// Breaks a store with `fault`, resolves the call `run` in it and compares the message; `{store}`
-/// is the store.
+/// Damages a store with `fault`, resolves the call `run` in it, and compares the message. `{store}`
+/// stands for the store.
 fn expect(fault: impl Fn(&StoreCopy), kind_of: Kind, message: &str) {
     let copy = StoreCopy::of("podman-4.3-overlay");
     fault(&copy);
@@ -197,7 +197,7 @@ fn an_image_config_is_believed_only_with_its_hash() {
             &format!("cannot read \"{{store}}/{name}\"{fault}"),
         );
     }
-    // A config that is too large to be read is not needed: the list of layers says as much.
+    // A config that is too large to be read is not needed: the list of layers is enough.
     let copy = StoreCopy::of("podman-4.3-overlay");
     replace_by(&copy, &name, "65 MiB");
     let found = image(
@@ -209,8 +209,8 @@ fn an_image_config_is_believed_only_with_its_hash() {
         (found.chain, found.evidence),
         (chain(&APP), Evidence::Mount)
     );
-    // The record names another container's image: its config is authentic, but it is not what is
-    // mounted.
+    // The record names the image of another container. Its config is authentic, but other layers
+    // are mounted.
     let root = format!("\"{{store}}/overlay/{RUN_OWN}/merged\"");
     let message = format!(
         "cannot trust the mount at {root}: it has 3 layers below it, its image config names 1"
@@ -272,7 +272,7 @@ fn a_broken_list_of_layers_is_named_where_it_is_needed() {
             copy.edit(LAYERS, &from, &to);
         };
         expect(fault_of, C, &format!("{cannot}{fault}"));
-        // It is not needed while the image config settles the matter.
+        // The list of layers is not needed if the image config is enough.
         let copy = StoreCopy::of("podman-4.3-overlay");
         copy.edit(LAYERS, &from, &to);
         assert!(copy.call("run").container(&copy.store(), "overlay").is_ok());
@@ -412,7 +412,7 @@ fn a_form_of_mount_that_hides_its_layers_is_known_by_what_the_driver_noted() {
             format!("cannot trust {:?}: {fault}", copy.file(&noted))
         );
     }
-    // The note differs from the record's image.
+    // What the driver noted differs from the image in the record.
     copy.put(&noted, b"l/TGUKR7TBT773K5JRNVQWINRU4S");
     let error = call.container(&copy.store(), "overlay").unwrap_err();
     let fault = "it has 1 layers below it, its image config names 3";

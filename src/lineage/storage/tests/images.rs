@@ -1,11 +1,12 @@
-//! Tests images that their records only half describe, and how people find them.
+//! Tests images whose records are incomplete, and how users can name images.
 
 use super::*;
 
 #[test]
 fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
-    // Known by its table of contents: another ID, no diff ID (containers/image before 5.34, or with
-    // unpredictable contents allowed).
+    // The layers are known only by their tables of contents: the image has another ID, and the
+    // layers have no diff ID (containers/image before 5.34, or with unpredictable contents
+    // allowed).
     let copy = StoreCopy::of("podman-4.3-overlay");
     let other = "0".repeat(64);
     copy.edit(
@@ -35,7 +36,7 @@ fn a_layer_that_its_engine_never_saw_whole_is_only_claimed() {
         (found.chain, found.evidence),
         (chain(&APP), Evidence::Claimed)
     );
-    // Pulled lazily: the layer's directory is a link into the store that holds it.
+    // The image was pulled lazily: the directory of a layer is a link into the store that has it.
     let copy = StoreCopy::of("podman-4.3-overlay");
     symlink(
         "/var/lib/stargz-store/store/x/diff",

@@ -1,4 +1,4 @@
-//! Tests what Podman 5 and other stores and drivers write.
+//! Tests what Podman 5 writes, and other stores and drivers.
 
 use super::*;
 
@@ -10,8 +10,8 @@ fn a_container_is_resolved_however_podman_5_started_it() {
         "sha256:c0e9fd54cb4fb47900188ed1e8f54fab3d70c8ad20972e487cd1b7b74b848fae",
         "sha256:6ba5b93f91ad15345f0b7dccb5ecca2362d96b2331ac4fe41d75f82e6d9092c0",
     ];
-    // `--rm` is in the volatile list. `--uidmap` hides the layers behind directories that were
-    // mapped, and is at an intermediate mount point.
+    // With `--rm`, the record is in the volatile list. With `--uidmap`, ID-mapped directories hide
+    // the layers, and the root is at an intermediate mount point.
     for (call, evidence) in [
         ("run", Evidence::Mount),
         ("rm", Evidence::Mount),
@@ -30,7 +30,7 @@ fn a_container_is_resolved_however_podman_5_started_it() {
             .unwrap(),
         Origin::NoImage
     );
-    // In transient mode both the bundle and the record are in the run root.
+    // In transient mode, both the bundle and the record are in the run root.
     let call = copy.call("transient");
     let run_root = call.bundle.path.ancestors().nth(3).unwrap();
     assert_eq!(run_root, copy.directory.path().join("run"));
@@ -59,8 +59,8 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         (found.chain, found.evidence),
         (chain(&app), Evidence::Metadata)
     );
-    // Fewer directories than layers, another layer's mount, and a note of other layers are
-    // contradictions.
+    // These are contradictions: fewer directories than layers, the mount of another layer, and a
+    // note that names other layers.
     let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
     let at = |call: &RecordedCall, fault: &str| {
         format!("cannot trust the mount at {:?}: {fault}", call.bundle.root)
@@ -98,7 +98,8 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         matches!(error, LineageError::Corrupt(Corrupt::Mount(..))),
         "{error}"
     );
-    // Without the note the list of layers is used; without an image's record nothing is known.
+    // Without the note, the list of layers is used. Without the record of an image, nothing is
+    // known.
     fs::remove_file(copy.file(&format!("overlay/{own}/lower"))).unwrap();
     let found = image(
         by_descriptors(&copy, &["3", "6", "7"])
@@ -132,7 +133,7 @@ fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
             evidence: Evidence::Mount
         }
     );
-    // Mapped for another user namespace, the directories do not show the store; the settings do.
+    // ID-mapped for another user namespace, the directories do not show the store. The settings do.
     let settings = [copy.settings(&format!(
         "[storage.options]\nadditionalimagestores = [{:?}]\n",
         images.store()
@@ -176,7 +177,8 @@ fn drivers_without_an_overlay_mount_are_known_by_the_records() {
         (found.chain, found.evidence),
         (chain(&app), Evidence::Metadata)
     );
-    // The second step of a build: the kernel names the directory that is bound to the root.
+    // In the second step of a build, the kernel names the directory that is bind-mounted at the
+    // root.
     let mut call = copy.call("build");
     let layer = call.mount.as_ref().unwrap().root.clone();
     fs::create_dir_all(&layer).unwrap();
