@@ -52,7 +52,7 @@ pub struct Container {
     pub started: u64,
 }
 
-/// How many characters of a container ID are shown, as engines do.
+/// How many characters of a container ID are shown; engines show as many.
 const SHORT: usize = 12;
 
 /// The container's name for messages: its name and the beginning of its ID.

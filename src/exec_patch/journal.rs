@@ -6,7 +6,7 @@
 //! ├── .draft/                          a run that is being created
 //! └── 20261120-221500-a1b2/            a run
 //!     ├── journal.jsonl                one line for each step: see `line`
-//!         ├── program                      the file carried with the request, for a later resume
+//!     ├── program                      the file carried with the request, for a later resume
 //!     ├── resumed-…                    the run was resumed in that boot of the machine
 //!     └── output/3-4c1f09a2b7d3        what was printed in the run's third container
 //! ```
@@ -78,7 +78,7 @@ const MUCH: usize = 1 << 20;
 /// What is recorded when a run starts.
 #[derive(Debug)]
 pub struct NewRun<'a> {
-    /// Who starts it.
+    /// Who starts the run.
     pub by: Who,
     /// What caused the run.
     pub trigger: Trigger,
@@ -241,7 +241,7 @@ impl Journal {
     /// Opens the journal of the run in this directory, for a worker.
     ///
     /// # Errors
-    /// [`JournalError`] when it cannot be read or written.
+    /// [`JournalError`] when the journal cannot be read or written.
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
         let header = reading::header(directory)?;
         let file = Appender::open(&directory.join(JOURNAL), false)?;

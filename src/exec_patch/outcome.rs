@@ -182,7 +182,7 @@ impl OutcomeKind {
         }
     }
 
-    /// Whether a container with this outcome is ok.
+    /// Whether the container is ok: it is patched, now or before, or was already fine.
     #[must_use]
     pub const fn is_ok(self) -> bool {
         match self {

@@ -24,9 +24,9 @@ use std::process::ExitCode;
 /// The exit statuses of our programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: done; for `check`: nothing banned.
+    /// 0: success. For `check`: nothing is banned.
     Clear,
-    /// 1: failed; for the runtime: refused.
+    /// 1: failure. For the runtime: the container is refused.
     Failed,
     /// 2: `check` found a ban in effect.
     Banned,

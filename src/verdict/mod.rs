@@ -55,7 +55,7 @@ pub struct Case<'a> {
     /// The labels of the container's image. They change no decision, and reading them takes time.
     /// So judge without them first, and again with them if there are events.
     pub labels: Labels<'a>,
-    /// What the list answered to [`queries`] of the origin.
+    /// The list's answer to the origin's [`queries`].
     pub bans: &'a Bans,
     /// The operator's decisions.
     pub settings: &'a Settings,

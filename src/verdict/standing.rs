@@ -26,16 +26,16 @@ pub struct Finding {
 /// Whether a ban applies to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It applies: the container is refused.
+    /// The ban applies: the container is refused.
     InEffect,
-    /// It takes effect later.
+    /// The ban takes effect later.
     Ahead {
         /// Days until the ban takes effect; part of a day counts as a day.
         days: u64,
     },
-    /// It applied once, and has lapsed.
+    /// The ban applied once, and has lapsed.
     Lapsed,
-    /// It only warns.
+    /// The ban only warns.
     Warns,
     /// A signed exception covers the container.
     Excepted(Exception),

@@ -168,8 +168,8 @@ impl Room {
         }
     }
 
-    /// Gives the directory of the list and the floor to the user who runs the tests, with this mode.
-    /// On a real node, the directory belongs to root.
+    /// Gives the directory of the list and the floor to the user who runs the tests, with this
+    /// mode. On a real node, the directory belongs to root.
     pub(crate) fn keep(&self, mode: u32) {
         let state = self.path("node/var/lib/embargo");
         self.take(&state);

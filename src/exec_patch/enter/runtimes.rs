@@ -40,7 +40,7 @@ impl Runtimes {
     /// The program for a container of this kind.
     ///
     /// # Errors
-    /// The container's outcome if there is none.
+    /// The container's outcome if there is no such program.
     pub fn of(&self, kind: RuntimeKind) -> Result<&Path, Outcome> {
         let found = match kind {
             RuntimeKind::Runc => &self.runc,

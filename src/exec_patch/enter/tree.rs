@@ -72,7 +72,7 @@ const DYES: u64 = 9_999;
 pub struct PatchProcess {
     /// Its process ID in the host's PID namespace.
     pub pid: u32,
-    /// When it was started, in clock ticks since boot.
+    /// When the process was started, in clock ticks since boot.
     pub started: u64,
     /// The name that the process gave itself: hostile.
     pub name: String,

@@ -47,7 +47,7 @@ impl RunId {
         Some(Self(format!("{second}{salt:04x}")))
     }
 
-    /// Whether both are from the same second.
+    /// Whether both IDs are from the same second.
     #[must_use]
     pub fn is_of_second(&self, other: &Self) -> bool {
         self.0[..SALT] == other.0[..SALT]

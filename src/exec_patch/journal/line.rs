@@ -78,7 +78,7 @@ pub struct RunHeader {
     pub started: Timestamp,
     /// The boot ID of the machine when the run started (`/proc/sys/kernel/random/boot_id`).
     pub boot: String,
-    /// Who started it.
+    /// Who started the run.
     pub by: Who,
     /// What caused the run.
     pub trigger: Trigger,

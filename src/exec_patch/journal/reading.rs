@@ -124,7 +124,7 @@ impl JournalLines {
 enum Fault {
     /// The line is of another version.
     Version(u32),
-    /// Anything else, as text.
+    /// Another fault, as text.
     Text(String),
 }
 

@@ -36,7 +36,7 @@ enum PruneLine {
         run: RunId,
         ended: Timestamp,
         bytes: u64,
-        /// Whether it was removed; `false` in a dry run.
+        /// Whether the run was removed; `false` in a dry run.
         removed: bool,
     },
     /// The run is old enough, but stays because of its state.

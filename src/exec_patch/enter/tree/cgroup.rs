@@ -41,7 +41,7 @@ const CONTROLLERS: [&str; 6] = [
 /// A container's cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cgroup {
-    /// Its directory.
+    /// The cgroup's directory.
     directory: PathBuf,
     /// Whether the cgroup holds no other processes than the container's.
     pub(super) is_own: bool,

@@ -16,9 +16,9 @@ pub(super) type ProcessKey = (u32, u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) pid: u32,
-    /// When it was started, in clock ticks since boot.
+    /// When the process was started, in clock ticks since boot.
     pub(super) started: u64,
-    /// Its parent's ID.
+    /// The process ID of its parent.
     pub(super) parent: u32,
     /// Whether the process is in the container, according to the cgroup, or to the namespaces if
     /// the cgroup is not the container's own.
@@ -36,7 +36,7 @@ pub(super) enum Trace {
     Patch,
     /// Something that no process of the patch can show.
     Other,
-    /// Neither.
+    /// No trace at all.
     Nothing,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Ownership {
     Others,
 }
 
-/// What is known before the processes are judged.
+/// Facts that are known before the processes are judged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Baseline {
     /// When the first of the runtime's processes was started. No process of the patch is older.
@@ -60,7 +60,7 @@ pub(super) struct Baseline {
     pub(super) ours: BTreeSet<ProcessKey>,
 }
 
-/// Judges each of `seen`, in the same order.
+/// Decides to whom each process in `seen` belongs. The results have the same order.
 pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
     let places: BTreeMap<u32, usize> = seen
         .iter()

@@ -353,7 +353,7 @@ fn in_a_users_container_only_what_is_in_that_users_power_is_signalled() {
     assert!(pidfd::owners(std::process::id()).unwrap().is_empty());
     let mut tree = Tree::new(&room.container, "EMBARGO_PATCH=test.8");
     assert!(!tree.place.protects(room.container.pid) && !tree.place.protects(std::process::id()));
-    // The kernel says the same to a caller that is not root.
+    // For another owner, the result depends on whether this test runs as root.
     tree.place.owner = 4_000_000;
     assert_eq!(
         tree.place.protects(room.container.pid),
