@@ -114,8 +114,9 @@ impl RealRuntime {
 
 /// The real runtime: the `configured` one, or else the one whose path Embargo has taken. If Embargo
 /// has taken no runtime's path, it is the first of `runc` and `crun` in `PATH` and the usual
-/// directories that is not Embargo itself. A runtime of another family does not replace a diverted
-/// one, or crun.
+/// directories that is not Embargo itself. If the configured runtime is of another family than the
+/// path that Embargo has taken, the diverted runtime counts instead. If there is no diverted
+/// runtime, the configured one counts only for runc's path.
 ///
 /// # Errors
 /// [`DelegateError`]. Whether a configured runtime can be executed is only found out by executing

@@ -36,7 +36,7 @@ pub(super) fn events() -> [(&'static str, &'static str); 2] {
 pub struct Step {
     /// Whether the node took the keyset.
     pub ending: Ending,
-    /// The version of the keyset that the node trusts after this step.
+    /// The number of the keyset that the node trusts after this step.
     pub keyset: u64,
     /// The names of the root keys that signed the new keyset; empty if the keyset was refused.
     pub signers: Vec<String>,

@@ -267,7 +267,7 @@ impl Journal {
         &self.directory
     }
 
-    /// This boot of the machine, for [`past::InstanceId::of`].
+    /// The ID of this boot of the machine, for [`past::InstanceId::of`].
     #[must_use]
     pub fn boot(&self) -> &str {
         &self.boot

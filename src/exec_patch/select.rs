@@ -41,7 +41,8 @@ use named::{BaseImage, NamedImage};
 /// The wanted containers, and other containers that must be reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The containers that match: root's before other users', then by engine, then by ID.
+    /// The containers that match. Those of root and of the caller come first, then those of other
+    /// users; within each group, they are sorted by engine and ID.
     pub matches: Vec<Match>,
     /// The containers that run, or may run, and cannot be identified.
     pub unidentified: Vec<Unaccounted>,

@@ -84,8 +84,8 @@ pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
     }
 }
 
-/// Ends the processes that killed workers left in containers, so that no patch runs twice at once
-/// or for ever. The caller must hold the run's lock. Returns one sentence for each container: what
+/// Ends the processes that killed workers left in containers. Otherwise a patch could run twice at
+/// the same time, or for ever. The caller must hold the run's lock. Returns one sentence for each container: what
 /// was ended and what still runs.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {

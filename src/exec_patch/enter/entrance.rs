@@ -178,7 +178,7 @@ impl<'a> Entrance<'a> {
         .is_alive()
     }
 
-    /// Runs a command in the container and returns its exit status; If `program` is set, the
+    /// Runs a command in the container and returns its exit status. If `program` is set, the
     /// command inherits the file carried with the request.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ const EXIT_TIME: Duration = Duration::from_millis(250);
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
 const USUAL_SLACK: u64 = 50_000;
 
-/// How many different dyes there are. The largest adds ten microseconds to the usual timer slack.
+/// How many different dyes there are. Each adds at most ten microseconds to the usual timer slack.
 const DYES: u64 = 9_999;
 
 /// A process that belongs to a patch, or may belong to it.

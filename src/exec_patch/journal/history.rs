@@ -34,7 +34,8 @@ const SHORT: usize = 12;
 /// All runs as a table, newest first, and the exit status.
 ///
 /// # Errors
-/// [`JournalError`] if the lock's file, which says whether a run is under way, cannot be read.
+/// [`JournalError`] if the lock's file, which names the run under way, cannot be read, or the boot
+/// ID.
 pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let mut rows = vec![
         [

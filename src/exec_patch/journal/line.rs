@@ -166,7 +166,7 @@ impl Carried {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgramCopy {
-    /// The file's name, as typed or as the ban gives it.
+    /// The file's name on this machine.
     pub name: String,
     /// The SHA-256 of the file's bytes.
     pub digest: Digest,
@@ -266,7 +266,7 @@ pub struct Started {
 /// A patch of a container is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// The number of the line that recorded the start; `None` if nothing entered the container.
+    /// The number that the start has in the run; `None` if nothing entered the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<usize>,
     /// When the patch was over.

@@ -229,7 +229,7 @@ fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> Comparison 
         };
     }
     match origin {
-        // Bans of layers, and bans of bases below those that the image names, may have been missed.
+        // Only the image's author says what the layers are, so a ban may have been missed.
         Origin::Image(image) if image.evidence == Evidence::Claimed => Comparison::claimed(),
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
             Comparison::Nothing

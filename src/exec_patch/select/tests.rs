@@ -316,8 +316,8 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
         ),
         (web(), none())
     );
-    // A Podman user may have made a record with the same ID. The container still counts as
-    // containerd's.
+    // If a user may have written Docker's record, the record does not count: the container belongs
+    // to containerd.
     if nix::unistd::geteuid().is_root() {
         let record = node
             .at("var/lib/docker/containers")

@@ -34,7 +34,7 @@ pub(super) struct Candidate {
 pub(super) enum Trace {
     /// The patch's dye or marker, or one of the patch's pipes.
     Patch,
-    /// Something that no process of the patch can show.
+    /// Something that no process of the patch can show, such as another audit session.
     Other,
     /// No trace at all.
     Nothing,
