@@ -41,9 +41,10 @@ pub struct Change {
     pub added: Vec<BanChange>,
     /// Other bans that differ or were removed, in the order of the old list.
     pub changed: Vec<BanChange>,
-    /// The number of digests of which something is lifted.
+    /// The number of digests that are lifted, as at least one kind.
     pub digests_lifted: u64,
-    /// The number of digests that are banned as a kind as which the old list did not ban them.
+    /// The number of digests that the new list bans as a kind that the old list did not ban them
+    /// as.
     pub digests_added: u64,
     /// All bans of the new list.
     pub bans: Vec<CountedBan>,

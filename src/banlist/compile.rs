@@ -395,7 +395,7 @@ impl<'a> RecordsBuilder<'a> {
         )
     }
 
-    /// The ID of the ban to which a reason belongs.
+    /// The ID of the ban that a reason belongs to.
     fn ban_id(&self, reason: u32) -> &'a str {
         let first = self.reasons.iter().position(|known| *known == reason);
         first.map_or("", |at| &self.source.bans[self.source.matches[at].ban].id)

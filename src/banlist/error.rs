@@ -34,8 +34,8 @@ pub enum ListError {
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed the list.
     Signatures(PathBuf, SignatureTally),
-    /// The list was not installed by an installation, and fewer trusted keys signed it than the
-    /// lift threshold asks for. Only lists that may lift bans need so many.
+    /// `embargoctl install` did not install the list, and fewer trusted keys signed it than the
+    /// lift threshold asks for.
     NotInstalled(PathBuf, SignatureTally),
     /// The file is not as long as its head says: found, expected, in bytes.
     Size(PathBuf, u64, u64),

@@ -3,8 +3,8 @@
 //! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in
 //! place, never before. Out: [`Floor`]. A list below the floor is a rollback; another list with the
 //! same edition as the floor is an equivocation. During an installation, the floor also names the
-//! list that is about to be put in place. A list that the floor names in neither way was not
-//! installed by an installation.
+//! list that is about to be put in place. A list that the floor names in neither way was not put
+//! there by `embargoctl install`.
 //!
 //! ```text
 //! keyset 1
@@ -36,7 +36,7 @@ pub const MAX_JUMP: u64 = 1 << 20;
 /// The position of a list in the sequence of lists: the keyset's number, then the list's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edition {
-    /// The number of the keyset for which the list was made.
+    /// The number of the keyset that the list was made for.
     pub keyset: u64,
     /// The version of the list.
     pub version: u64,
@@ -99,7 +99,7 @@ impl Floor {
         })
     }
 
-    /// Whether the list with this head was installed by an installation, or is being installed now.
+    /// Whether `embargoctl install` has installed the list with this head, or is installing it now.
     #[must_use]
     pub fn knows(&self, head: Digest) -> bool {
         self.head == head || self.next == Some(head)

@@ -69,7 +69,7 @@ pub fn hits<R: ReadAt + ?Sized>(
         .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// Whether the tree has a digest of a kind for which the head says that there is none.
+/// Whether the tree has a digest of a kind of which, by the head's numbers, there is none.
 fn is_denied(leaf: &Leaf, head: &Head) -> bool {
     [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
         .into_iter()

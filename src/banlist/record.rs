@@ -25,7 +25,7 @@ use crate::sys::clock::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {
-    /// The ban's ID, by which people refer to it: `BAN-2026-0007`.
+    /// The ban's ID, as people write it: `BAN-2026-0007`.
     pub id: String,
     /// Why the ban exists, in a few words.
     pub reason: String,
@@ -289,7 +289,7 @@ pub const MAX_WEIGHT: u64 = 128 << 10;
 /// container start waits for that.
 pub const MAX_MATCHES: usize = 64;
 
-/// Everything for which a digest is banned: kinds and bans.
+/// Why a digest is banned: its kinds and bans.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListEntry {

@@ -36,7 +36,7 @@ pub enum Bans {
 /// What an authentic list answered.
 #[derive(Debug)]
 pub struct ListAnswer {
-    /// The number of the keyset for which the list was made.
+    /// The number of the keyset that the list was made for.
     pub keyset: u64,
     /// The version of the list.
     pub version: u64,

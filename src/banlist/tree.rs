@@ -18,8 +18,8 @@
 //!
 //! A look-up of many digests goes level by level; each node is read and hashed once. The nodes of a
 //! level that are in the page cache are read first. The kernel is told about the others meanwhile
-//! (`POSIX_FADV_WILLNEED`), and they are read afterwards. In a list of ten million digests of which
-//! nothing was cached, a look-up of 32 digests took 6.1 ms without this advice and 2.0 ms with it.
+//! (`POSIX_FADV_WILLNEED`), and they are read afterwards. In a list of ten million digests, with
+//! nothing cached, a look-up of 32 digests took 6.1 ms without this advice and 2.0 ms with it.
 //! Giving the advice for nodes that were cached already took a tenth of the gate's time.
 
 #[cfg(feature = "ctl")]
@@ -123,7 +123,7 @@ impl<'a> TreeNode<'a> {
     }
 }
 
-/// A value by which keys are sorted. Random digests differ in their first eight bytes, and
+/// The value that keys are sorted by. Random digests differ in their first eight bytes, and
 /// comparing these bytes needs no function call.
 fn rank(key: &[u8]) -> (Option<u64>, &[u8]) {
     (

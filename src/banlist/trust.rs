@@ -88,11 +88,12 @@ impl Trust {
         })
     }
 
-    /// Checks the head of a list of `size` bytes: its format, its origin and keyset, the signatures
-    /// (at least the list threshold), its length, that it is neither older nor much newer than this
-    /// node allows, and that the list was installed by an installation.
+    /// Checks the head of a list of `size` bytes: its format, its origin and keyset, its signatures
+    /// (at least the list threshold), and the length of the list. Also checks that the list is
+    /// neither older nor much newer than this node allows, and that `embargoctl install` installed
+    /// it.
     ///
-    /// A list in force that was not installed by an installation was never compared with the list
+    /// A list in force that `embargoctl install` did not install was never compared with the list
     /// before it. Whoever can write that file and has stolen one list key could lift a ban with it.
     /// So such a list needs the signatures of the lift threshold. A node without a floor has never
     /// had a list to compare with.

@@ -66,8 +66,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Reads the images at `path`. If `reference` is given, only the images to which the archive
-    /// gives that name.
+    /// Reads the images at `path`. If `reference` is given, only images with that name in the
+    /// archive.
     ///
     /// # Errors
     /// [`ArchiveError`], also when there is no such image.
@@ -114,7 +114,7 @@ fn there(directory: &Path) -> Result<&Path, ArchiveError> {
     }
 }
 
-/// The images to which a manifest or an index leads, and the platforms that it names but that are
+/// The images that a manifest or an index leads to, and the platforms that it names but that are
 /// missing. The blobs of the directory must be laid out as in an OCI image layout; containerd's
 /// content store is laid out so.
 ///

@@ -43,8 +43,8 @@ impl Chain {
         })
     }
 
-    /// The chain of these chain IDs, lowest first, when an engine kept only them. `None` when there
-    /// are none, or more than [`MAX_LAYERS`].
+    /// A chain of which an engine kept only these chain IDs, lowest first. `None` when there are
+    /// none, or more than [`MAX_LAYERS`].
     #[must_use]
     pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
         (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self {
@@ -98,7 +98,7 @@ impl Chain {
     }
 }
 
-/// The chain ID of a stack to which one more layer is added.
+/// The chain ID of this stack with one more layer on top.
 #[must_use]
 pub fn extend(below: ChainId, diff_id: DiffId) -> ChainId {
     let mut hasher = Sha256::new();

@@ -4,7 +4,8 @@
 //! In: the container's bundle, and Docker's data root on local disk. Only root writes the data
 //! root, or the user in rootless Docker. A power cut may have truncated or emptied its files, and
 //! the authors of images wrote the image configs. Out: the [`Origin`]. Three facts tie it to the
-//! container: the container's ID, the layer in which its root is, and what is mounted there.
+//! container: the container's ID, the layer of the container's root, and what is mounted at that
+//! root.
 //!
 //! ```text
 //! <data root>/<driver>/<layer>/merged                               root.path (each driver's form: Driver::layer_in)
@@ -22,7 +23,7 @@
 //! are needed.
 //!
 //! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A
-//! container is built on the image from which it is made; what it mounts is data.
+//! container is built on the image that it is made from; other images that it mounts are data.
 
 mod build_step;
 mod fault;
@@ -334,8 +335,8 @@ fn chain(
     .into())
 }
 
-/// Compares what is mounted at a layer's root with the layer's chain, as far as the driver shows
-/// it.
+/// Compares what is mounted at a layer's root with the layer's chain, if the driver shows what is
+/// mounted.
 fn compare(
     found: &StoredLayer<'_>,
     layers: &LayerStore,

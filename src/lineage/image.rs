@@ -68,7 +68,7 @@ impl fmt::Display for BadImage {
 
 impl std::error::Error for BadImage {}
 
-/// The platform on which an image runs.
+/// The platform that an image runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {
     /// The operating system: `linux`.
@@ -111,7 +111,7 @@ pub fn is_name(text: &str) -> bool {
 pub struct ImageConfig {
     /// The diff IDs of the layers, lowest first; empty for an image without layers.
     pub diff_ids: Vec<DiffId>,
-    /// The platform for which the image was built. Fields that the config does not have are empty.
+    /// The platform that the image was built for. Fields that the config does not have are empty.
     pub platform: Platform,
 }
 
@@ -165,7 +165,7 @@ impl ImageConfig {
     }
 }
 
-/// A document to which a digest in a registry or in an engine's content store may lead.
+/// A document that a digest in a registry or in an engine's content store may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageDocument {
     /// A manifest: an image for one platform.
@@ -280,7 +280,8 @@ impl Manifest {
 pub struct SourceLabels {
     /// `org.opencontainers.image.source`: where the source code is.
     pub source: Option<String>,
-    /// `org.opencontainers.image.revision`: from which revision of the source the image was built.
+    /// `org.opencontainers.image.revision`: the revision of the source that the image was built
+    /// from.
     pub revision: Option<String>,
 }
 

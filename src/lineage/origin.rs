@@ -48,9 +48,9 @@ pub struct ImageLineage {
 pub struct ImageFacts {
     /// The digest of the image's config, if the engine's record ties it to this container.
     pub image_id: Option<ImageId>,
-    /// The digests of the image's manifest and of the index by which it was pulled, in any order.
+    /// The digests of the image's manifest and of the index that it was pulled by, in any order.
     pub manifests: Vec<Digest>,
-    /// Why the engine's record of the digests by which the image was pulled cannot be read, on one
+    /// Why the digests that the image was pulled by cannot be read from the engine's store, on one
     /// line. Some digests may be missing from `manifests` then.
     pub pull_fault: Option<String>,
     /// A name from the engine's own record. It is shown, and never compared with a list.
@@ -83,7 +83,7 @@ pub struct StoredContainer {
     pub id: ContainerId,
     /// The container's names; may be empty.
     pub names: Vec<String>,
-    /// The image reference with which the container was made. It may mean another image by now.
+    /// The image reference that the container was made with. It may mean another image by now.
     pub image: Option<String>,
     /// The engine that made the container, if several engines share the store and the record says
     /// which.

@@ -19,7 +19,7 @@ pub struct Judged {
     pub bans: Bans,
     /// The verdict.
     pub judgement: Judgement,
-    /// The labels in which the image's author says where the image was built from.
+    /// The labels in which the image's author says what source the image was built from.
     pub labels: SourceLabels,
 }
 

@@ -1,4 +1,4 @@
-//! Finds which engine made a container, and the name by which users know the container.
+//! Finds which engine made a container, and the name that users know it by.
 //!
 //! In: the container's bundle, and its engine's record of it. Out: the engine, and a name: `web-1`,
 //! or `pod/container` for a container in a CRI pod. Anybody may have chosen the name. It is shown,

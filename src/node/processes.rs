@@ -45,7 +45,7 @@ pub struct Process {
     pub arguments: Vec<OsString>,
 }
 
-/// The processes of a node. Only the machine on which Embargo runs has processes; a node whose file
+/// The processes of a node. Only the machine that Embargo runs on has processes; a node whose file
 /// system is mounted somewhere has none.
 #[must_use]
 pub fn of_node(paths: &Paths) -> Vec<Process> {
@@ -123,10 +123,10 @@ impl Process {
         })
     }
 
-    /// Whether the name of the process's program file contains this name. The directory does not
-    /// count, nor whether the file has been deleted or replaced since. crun runs from a copy in
-    /// memory that bears its name. In k3s, `containerd` is a link to the single program that k3s
-    /// has (k3s: scripts/build).
+    /// Whether the name of the process's program file contains this name. It does not matter which
+    /// directory the file is in, or whether it has been deleted or replaced since. crun runs from a
+    /// copy in memory that bears its name. In k3s, `containerd` is a link to the single program
+    /// that k3s has (k3s: scripts/build).
     fn runs(&self, name: &str) -> bool {
         let Ok(file) = fs::read_link(proc::path(self.pid, "exe")) else {
             return false;

@@ -34,8 +34,8 @@ pub struct Store {
     pub place: PathBuf,
     /// The namespace that the store serves, if the engine has namespaces.
     pub namespace: Option<String>,
-    /// The user who controls the store: the owner of the home in which it lies, or root if it lies
-    /// in no home.
+    /// The user who controls the store: the owner of the home that contains it, or root if no home
+    /// does.
     pub owner: u32,
     /// The engine's records in the store.
     pub records: Box<dyn Records>,
@@ -273,7 +273,7 @@ fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace>
 }
 
 /// The user who controls a store. A rootless engine's store lies in a home; the home's owner
-/// controls it. Any other store is root's, whoever owns the disk on which root put it.
+/// controls it. Any other store is root's, even if root put it on a disk that a user owns.
 fn owner(place: &Path) -> Result<u32, FileError> {
     let is_in_a_home = place
         .ancestors()

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// The whole work may take this many times as long as the work may make no progress.
+/// The whole work may take this many times as long as a single step may.
 pub const LONGEST: u32 = 10;
 
 /// When to stop waiting for a piece of work.

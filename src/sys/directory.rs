@@ -34,7 +34,7 @@ pub struct Directory {
     owner: u32,
     /// The first directory on the way that does not belong to root.
     handed_over_at: Option<PathBuf>,
-    /// The first directory on the way that others than its owner may change.
+    /// The first directory on the way that somebody besides its owner may change.
     shared_at: Option<PathBuf>,
 }
 
@@ -248,7 +248,8 @@ impl Directory {
     }
 }
 
-/// Whether others than the owner may write to the file or directory. Root's group counts as root.
+/// Whether somebody besides the owner may write to the file or directory. Root's group counts as
+/// root.
 fn others_write(facts: &Metadata) -> bool {
     let group = if facts.gid() == 0 { 0 } else { 0o020 };
     facts.mode() & (0o002 | group) != 0

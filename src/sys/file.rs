@@ -102,7 +102,7 @@ impl std::error::Error for FileError {
 const UNMAPPED: u32 = 65_534;
 
 /// Whether this process runs in a user namespace other than the host's, as the runtimes of rootless
-/// engines do. It does if its map is not the identity of all IDs.
+/// engines do. This is the case if its map is not the identity of all IDs.
 fn in_user_namespace() -> bool {
     let mut map = String::new();
     let read =

@@ -24,7 +24,7 @@ const LARGEST_CGROUPS: u64 = 64 << 10;
 /// How many bytes of a process's table of mounts are read. Engines make a few hundred mounts.
 const LARGEST_MOUNTS: u64 = 16 << 20;
 
-/// How many descriptors of a process are checked. The pipes with which a process was started have
+/// How many descriptors of a process are checked. The pipes that a process was started with have
 /// the lowest numbers.
 const MOST_DESCRIPTORS: usize = 1_024;
 

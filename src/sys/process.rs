@@ -98,7 +98,7 @@ fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
     }
 }
 
-/// Identifies the file to which a path leads. Links are followed.
+/// Identifies the file that a path leads to. Links are followed.
 ///
 /// # Errors
 /// What the operating system says.

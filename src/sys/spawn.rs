@@ -48,7 +48,7 @@ pub struct Program<'a> {
     pub prints: Option<(OwnedFd, OwnedFd)>,
     /// A descriptor of this process that the program gets under the same number.
     pub keeps: Option<i32>,
-    /// The user as whom the program runs. If `None`, the user of this process. Needs root.
+    /// The user that the program runs as. If `None`, the user of this process. Needs root.
     pub person: Option<Person>,
     /// The user namespace that the program joins, as that user.
     pub namespace: Option<BorrowedFd<'a>>,
@@ -312,8 +312,8 @@ pub fn read_as(
 }
 
 /// Prepares this process to start and monitor other processes. Their orphans become its children.
-/// They do not inherit its umask, nor any descriptor except the standard streams. SIGHUP and SIGINT
-/// are ignored. SIGCHLD and SIGTERM are read from the descriptor that is returned.
+/// They inherit neither its umask nor its descriptors, except for the standard streams. SIGHUP and
+/// SIGINT are ignored. SIGCHLD and SIGTERM are read from the descriptor that is returned.
 ///
 /// # Errors
 /// What the operating system says.
@@ -397,7 +397,7 @@ pub fn kill_child(pid: u32) {
     }
 }
 
-/// The user namespace in which this user namespace was made (ioctl_ns(2), `NS_GET_PARENT`).
+/// The parent of this user namespace: the one that it was made in (ioctl_ns(2), `NS_GET_PARENT`).
 ///
 /// # Errors
 /// `EPERM` if the parent is above this process's own user namespace.

@@ -45,7 +45,7 @@ pub(super) fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
         })
 }
 
-/// The times on which a comparison depends.
+/// The times that a comparison depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     /// The earliest time that the gates may assume.

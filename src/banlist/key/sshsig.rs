@@ -16,8 +16,8 @@
 //! ```
 //!
 //! The namespace keeps signatures for other purposes, such as a login or a commit, from being valid
-//! here. The token must have been touched. As in OpenSSH, the token's counter is not checked, nor
-//! whether it asked for a PIN.
+//! here. The token must have been touched. As in OpenSSH, two things are not checked: the token's
+//! counter, and whether it asked for a PIN.
 
 use ring::digest::{SHA512, digest};
 

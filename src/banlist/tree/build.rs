@@ -15,7 +15,7 @@ use super::{HEADER, INNER_RECORD, LEAF_RECORD, Leaf, header};
 use crate::lineage::digest::Digest;
 use crate::sys::threads;
 
-/// Something to which several threads can write at any offset: a file, bytes in memory, or nothing
+/// Something that several threads can write to, at any offset: a file, bytes in memory, or nothing
 /// if only hashes are needed.
 pub trait WriteAt: Sync {
     /// Writes all of `bytes` from `offset` on.

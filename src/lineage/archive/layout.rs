@@ -42,7 +42,7 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
     Ok(walk.found)
 }
 
-/// The images to which one document leads, in a directory whose blobs are laid out as in a layout.
+/// The images that one document leads to, in a directory whose blobs are laid out as in a layout.
 pub(super) fn below(source: &MemberSource, digest: Digest) -> Result<FoundImages, ArchiveError> {
     let mut walk = Walk {
         source,

@@ -25,7 +25,7 @@ const MOST_LINKS: usize = 40;
 /// How many members one archive may have.
 const MAX_MEMBERS: usize = 100_000;
 
-/// A directory or a tar archive from which members are read.
+/// A directory or a tar archive, whose members can be read.
 #[derive(Debug)]
 pub(super) struct MemberSource {
     path: PathBuf,
@@ -44,7 +44,7 @@ struct Tar {
     documents: BTreeMap<String, Vec<u8>>,
     /// The names of all members that are not small JSON documents.
     others: BTreeSet<String>,
-    /// Symbolic and hard links, each with the name of the member to which it leads.
+    /// Symbolic and hard links, each with the name of the member that it leads to.
     links: BTreeMap<String, String>,
 }
 
@@ -82,7 +82,7 @@ impl Tar {
         Added::Fits
     }
 
-    /// The member to which `name` leads after all links.
+    /// The member that `name` leads to after all links.
     fn resolve(&self, name: &str) -> String {
         let mut here = plain(name);
         for _ in 0..MOST_LINKS {
@@ -187,7 +187,7 @@ impl MemberSource {
         Ok(bytes)
     }
 
-    /// The member to which `name` leads, after any links.
+    /// The member that `name` leads to after all links.
     pub(super) fn resolve(&self, name: &str) -> String {
         match &self.members {
             Members::Directory => name.to_owned(),
@@ -331,7 +331,7 @@ fn document(entry: &mut TarEntry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The member to which a link leads; `None` for a member that is no link. In old archives, a layer
+/// The member that a link leads to; `None` for a member that is no link. In old archives, a layer
 /// that two images share occurs once, and a link leads to it.
 fn link_target(name: &str, entry: &TarEntry<'_>) -> Option<String> {
     let kind = entry.header().entry_type();

@@ -41,7 +41,7 @@ pub struct BoltValue {
 }
 
 impl BoltValue {
-    /// The page in which the value is.
+    /// The page that contains the value.
     pub(super) fn page(&self) -> u64 {
         self.node.id
     }

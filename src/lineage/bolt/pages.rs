@@ -1,4 +1,4 @@
-//! Defines from where the pages of a database are read, and why reading them fails.
+//! Defines where the pages of a database are read from, and why reading them fails.
 
 use std::fs::File;
 use std::io;

@@ -115,8 +115,8 @@ fn facts_of(
     Ok(found.map(|found| found.facts).unwrap_or_default())
 }
 
-/// The chain of these chain IDs, lowest first, which must end with `top`. This is used when the
-/// engine has kept nothing else.
+/// The chain with the chain IDs `names`, lowest first. The last one must be `top`. This is used
+/// when the engine has kept nothing else.
 ///
 /// # Errors
 /// [`Unknown::NoRecord`] when the engine has not kept the chain IDs either.
@@ -135,7 +135,7 @@ pub fn by_names(
         })
 }
 
-/// The image without layers to which the hints lead.
+/// The image without layers that the hints lead to.
 ///
 /// # Errors
 /// The errors of [`by_documents`].
@@ -165,8 +165,8 @@ fn by_hints(
         .map_or(Ok(None), |image_id| content.by_config(image_id, query))
 }
 
-/// The image that was unpacked to `top`. If several images have the same layers, it is not known
-/// from which of them the container was made, so only the layers are returned.
+/// The image that was unpacked to `top`. If several images have the same layers, nothing shows
+/// which of them the container was made from, so only the layers are returned.
 fn by_label(
     top: ChainId,
     stores: &ImageSources<'_>,

@@ -1,4 +1,4 @@
-//! Reads in which directories a snapshotter keeps the layers of a snapshot.
+//! Finds the directories in which a snapshotter keeps the layers of a snapshot.
 //!
 //! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket
 //! `v1/snapshots/<name>`, which overlayfs, native, btrfs, devmapper, blockfile, erofs and zfs all
@@ -54,7 +54,7 @@ pub struct SnapshotDirectory {
     pub number: u64,
     /// The snapshot's key, without the namespace.
     pub key: String,
-    /// The namespace in which the snapshot was made.
+    /// The namespace that the snapshot was made in.
     pub namespace: String,
     /// Whether a label says that the snapshot was not unpacked on this machine.
     pub is_remote: bool,

@@ -296,7 +296,7 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// The mount that the snapshotter's own database asks for, and whether any directory in it was
+    /// The mount that the snapshotter's own database requires, and whether any directory in it was
     /// never unpacked on this machine. The mounted directories show where the snapshotter is: its
     /// `root_path` may be set to another directory, and an old snapshotter may have been left
     /// behind at the usual place.

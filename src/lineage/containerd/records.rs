@@ -198,7 +198,7 @@ impl MetadataDb {
         })
     }
 
-    /// The digest to which the name of an image leads.
+    /// The digest that the name of an image stands for now.
     ///
     /// # Errors
     /// The errors of [`fault`].

@@ -64,7 +64,7 @@ fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
     snapshots.and_then(|snapshots| chain_names(&snapshots))
 }
 
-/// The mount that containerd asks for the container, and whether any snapshot below was never
+/// The mount that containerd requires for the container, and whether any snapshot below was never
 /// unpacked on this machine.
 pub(super) fn served_mount(
     client: &mut Client<'_>,

@@ -32,7 +32,7 @@ pub struct ContainerdStore {
     paths: Paths,
 }
 
-/// A container of which containerd has a record.
+/// A container that containerd has a record of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedContainer {
     /// The container's ID.

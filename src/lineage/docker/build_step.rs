@@ -3,7 +3,7 @@
 //!
 //! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots.
 //! Neither dockerd nor containerd knows the ID of the step, so the mount has to show which snapshot
-//! it is. Out: the chain of the image from which the build started; no image for a build that
+//! it is. Out: the chain of the image that the build started from; no image for a build that
 //! started from nothing.
 //!
 //! In an overlay, the directories below the step's own are, topmost first, the results of earlier
@@ -12,7 +12,7 @@
 //! before, its directory may belong to no layer. So the topmost directory that is an image layer
 //! gives the chain, and every directory below it that is a layer must agree with that chain.
 //! Drivers that copy layers show no directories, and neither does a FUSE overlay. For these, only
-//! BuildKit's record says from what the step was made.
+//! BuildKit's record says what the step was made from.
 
 use std::path::{Path, PathBuf};
 

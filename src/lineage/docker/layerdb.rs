@@ -116,8 +116,8 @@ impl LayerStore {
         self.layer_fact(layer, "cache-id", parse_directory_name)
     }
 
-    /// The chain IDs of those of the driver's `directories` that are image layers. Every layer has
-    /// to be read, because nothing leads from a directory to its layer.
+    /// The chain IDs of the driver's `directories`, as far as these are image layers. Every layer
+    /// has to be read, because nothing leads from a directory to its layer.
     pub(super) fn layers_in(
         &self,
         directories: &[String],

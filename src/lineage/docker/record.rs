@@ -35,11 +35,11 @@ const LARGEST_NAMES: u64 = 64 << 20;
 /// What Docker records about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerRecord {
-    /// The image from which the container was made.
+    /// The image that the container was made from.
     pub image_id: ImageId,
     /// The container's name, without the `/` that Docker puts before it.
     pub name: Option<String>,
-    /// The image name for which the user asked.
+    /// The image name that the user asked for.
     pub asked: Option<String>,
     /// The graph driver that has the container's layer.
     pub driver: Option<String>,
@@ -166,7 +166,7 @@ pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -
         .join(image_id.0.hex())
 }
 
-/// A name and the image to which it leads.
+/// A name, and the image that it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName<'a> {
     /// `repository:tag` or `repository@digest`, without the prefixes `docker.io/` and

@@ -2,7 +2,7 @@
 //!
 //! In: `<data root>/buildkit/snapshots.db`, a bbolt database that dockerd holds locked (moby:
 //! daemon/internal/builder-next/adapters/snapshot). A bucket whose name is a directory of the graph
-//! driver says in `parent` from what the directory was made: nothing, the chain ID of an image, or
+//! driver says in `parent` what the directory was made from: nothing, the chain ID of an image, or
 //! a finished snapshot. The bucket of a finished snapshot names its directory in `committed`. If
 //! the snapshot has become a layer, `chainid` names that layer. Out: the image at the bottom. Not
 //! checked: the contents of the directories.
@@ -25,7 +25,7 @@ pub(super) enum SnapshotBase {
     Chain(ChainId),
 }
 
-/// From what the snapshot in this directory of the graph driver was made. `root` is BuildKit's
+/// What the snapshot in this directory of the graph driver was made from. `root` is BuildKit's
 /// directory.
 pub(super) fn base_of(
     root: &Path,

@@ -1,9 +1,9 @@
 //! Lists the containers and images in a data root of Docker, and finds the layers of each.
 //!
-//! This is for commands in which a user names a container or image by its ID, by a part of the ID
-//! or by a reference, and where there is no bundle. In: a data root with stores of graph drivers,
-//! and such a name. Out: lists, and the same [`Origin`] as at the gate. The mount of a running
-//! container is compared if this process can see it. Not checked: who owns the store.
+//! For commands that have no bundle, only a name that a user typed: an ID, a part of an ID, or a
+//! reference. In: a data root with stores of graph drivers, and that name. Out: lists, and the same
+//! [`Origin`] as at the gate. The mount of a running container is compared if this process can see
+//! it. Not checked: who owns the store.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Finds the store on which a `RUN` step of Buildah runs.
+//! Finds the store that a `RUN` step of Buildah runs on.
 //!
 //! In: the mount at the root of a bundle whose path names no store. Out: the graph root, its driver
 //! and the container's own layer. The kernel is trusted. A directory counts only if it is the very

@@ -164,8 +164,7 @@ mod tests {
             ..only_roots.clone()
         };
         assert_eq!(parsed(text), all);
-        // A list in the form with which a later file adds to the list of an earlier file, and lists
-        // with elements of other types.
+        // A list that adds to the list of an earlier file, and lists with elements of other types.
         for list in [
             "[\"/srv/a\", \"/srv/b\", {append=true}]",
             "[{append=true}, \"/srv/a\", \"/srv/b\"]",

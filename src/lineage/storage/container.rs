@@ -39,8 +39,8 @@ pub fn find(
     if let Some(found) = seek(id, paths, &mut lists, deadline)? {
         return Ok(found);
     }
-    // No record begins in the way in which engines write it. Now all lists have to be parsed, to
-    // find out whether the record is missing or a list is damaged.
+    // No record begins as engines write it. Now all lists have to be parsed, to find out whether
+    // the record is missing or a list is damaged.
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
         in_time(deadline)?;

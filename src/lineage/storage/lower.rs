@@ -1,4 +1,4 @@
-//! Reads of which layers an overlay mount consists.
+//! Reads which layers an overlay mount consists of.
 //!
 //! In: the lower directories of a mount, as the kernel names them, or the contents of a layer's
 //! file `lower`. Out: the IDs of the layers, lowest first, and the stores that have them. Some
@@ -98,7 +98,7 @@ fn is_diff(name: &str) -> bool {
         .is_some_and(|number| number.is_empty() || is_number(number))
 }
 
-/// The layers of which a mount consists.
+/// The layers that a mount consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
     /// The IDs of the layers, lowest first. Each is there once, even if the layer has several
@@ -153,7 +153,7 @@ impl Stack {
     }
 }
 
-/// The layer to which a link leads, and the driver's directory in which both are.
+/// The layer that a link leads to, and the driver's directory that has both.
 fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf, LayerId)> {
     if !is_elsewhere(home) {
         return read_link(home, link).map(|layer| (home.to_owned(), layer));
@@ -164,7 +164,7 @@ fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf
     })
 }
 
-/// Whether it is not known to which store a directory of links belongs. This is so if its path is
+/// Whether it is not known which store a directory of links belongs to. This is so if its path is
 /// relative, or if it was ID-mapped only for making the mount.
 fn is_elsewhere(home: &Path) -> bool {
     home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))

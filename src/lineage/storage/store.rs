@@ -1,5 +1,4 @@
-//! Lists what is in a containers/storage store, for commands in which a user names a container or
-//! image and there is no bundle.
+//! Lists what is in a containers/storage store, for commands that have a name and no bundle.
 //!
 //! In: a graph root, a run root, and the ID of a container or the name that a user typed for an
 //! image. Out: lists, and the same [`Origin`]s that the gate determines. For a container that is

@@ -104,7 +104,7 @@ impl DriverStores {
         facts.is_some_and(|facts| facts.is_symlink())
     }
 
-    /// Adds the stores in the settings, and those with which the engine was started. `false` when
+    /// Adds the stores in the settings, and the stores in the engine's command line. `false` when
     /// this has been done before. A file that cannot be read names no stores.
     pub fn read_settings(&mut self) -> bool {
         let Some(files) = self.settings.take() else {

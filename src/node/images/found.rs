@@ -78,7 +78,7 @@ impl Sureness {
 pub struct Images {
     /// The image, once for each platform.
     pub images: Vec<FoundImage>,
-    /// Platforms that the image's index names, and for which no image is here.
+    /// Platforms that the image's index names, but whose images are not on this machine.
     pub absent: Vec<String>,
 }
 

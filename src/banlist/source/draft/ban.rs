@@ -6,7 +6,7 @@ use crate::banlist::record::{Action, MatchKind, Patch, Severity};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-/// A value, and the line on which it is written.
+/// A value, and its line in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed<T> {
     /// The value.
@@ -29,7 +29,7 @@ pub struct Mistake {
 /// One ban of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftBan {
-    /// The line on which the ban's table begins.
+    /// The first line of the ban's table.
     pub line: usize,
     /// The ban's ID.
     pub id: Option<Placed<String>>,
@@ -92,7 +92,7 @@ pub struct DraftException {
 /// The patch of a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftPatch {
-    /// The line on which the patch's table begins.
+    /// The first line of the patch's table.
     pub line: usize,
     /// The line of the timeout; without a timeout, the line of the table.
     pub timeout_line: usize,

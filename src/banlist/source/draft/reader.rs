@@ -189,7 +189,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
                 });
             }
         }
-        // A file of which no line can be read is not the same as a file without digests.
+        // A file with unreadable lines only is not the same as a file without digests.
         (bad == 0 || !digests.is_empty()).then_some((Some(file), digests))
     }
 

@@ -1,4 +1,4 @@
-//! Tests to which image a hint leads in a real content store, and which blobs count as corrupt.
+//! Tests which image a hint leads to in a real content store, and which blobs count as corrupt.
 
 use std::time::Duration;
 

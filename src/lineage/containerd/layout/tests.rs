@@ -1,4 +1,4 @@
-//! Tests from which directories a snapshot in a real store is mounted.
+//! Tests which directories a snapshot in a real store is mounted from.
 
 use std::time::Duration;
 

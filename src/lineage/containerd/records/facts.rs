@@ -19,10 +19,10 @@ pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 pub struct Facts {
     /// The record of the container, if the query was for a container.
     pub container: ContainerdRecord,
-    /// The snapshots on which the container runs. The first is its own; the last is the first whose
+    /// The snapshots that the container runs on. The first is its own; the last is the first whose
     /// name is a chain ID, if there is one.
     pub snapshots: Vec<Snapshot>,
-    /// To which digest the name in [`ContainerdRecord::image`] leads now. This is only a hint.
+    /// The digest that the name in [`ContainerdRecord::image`] stands for now. This is only a hint.
     pub target: Option<Digest>,
 }
 
@@ -72,8 +72,8 @@ impl Facts {
             .and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
     }
 
-    /// Whether all snapshots belong to the container alone: the snapshot to which it writes, and
-    /// the one that Docker puts below that.
+    /// Whether all snapshots belong to the container alone: the snapshot that it writes to, and the
+    /// snapshot that Docker puts below that.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();

@@ -1,4 +1,4 @@
-//! Compares the answers of containerd's services with what its database says.
+//! Compares the answers of containerd's services with what containerd's database says.
 
 use super::*;
 use crate::lineage::containerd::grpc::parse_answer;

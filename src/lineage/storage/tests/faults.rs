@@ -11,7 +11,7 @@ const OTHER: &str = "c2e114254bda0520ad77cd6473b39fd89a49f0295e60f29c2fa491e9dad
 /// The second layer of the image.
 const DAD: &str = "dad8b5f279e95a7fca32bcafd3c63e751f808507ac66aa4a09e12b4fc02d439f";
 
-/// How the container is judged: by which setting, or refused in any case.
+/// What happens to the container: a setting decides, or it is always refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Unknown,
