@@ -24,7 +24,7 @@ pub enum ListError {
     Keyset(PathBuf, Malformed),
     /// The floor does not have the right format.
     Floor(PathBuf, Malformed),
-    /// The file is no list: it has no head.
+    /// The file is not a list: it has no head.
     NoHead(PathBuf),
     /// The head does not have the right format.
     Head(PathBuf, Malformed),

@@ -69,7 +69,8 @@ pub fn hits<R: ReadAt + ?Sized>(
         .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// Whether the tree has a digest of a kind of which, by the head's numbers, there is none.
+/// Whether the tree has a digest of some kind although the head says that there is none of that
+/// kind.
 fn is_denied(leaf: &Leaf, head: &Head) -> bool {
     [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
         .into_iter()

@@ -15,9 +15,9 @@
 //!
 //! `ring` rejects signatures whose scalar is out of range. When a key is read, this file rejects
 //! keys of small order, under which anybody can sign; keys that are written in a second way; and
-//! bytes that are no point of the curve. The formats of SSH and minisign are parsed here, and their
-//! signatures are verified by `ring` as well. Both formats together take 16 KB of the program, half
-//! of that for BLAKE2b; the `ssh-key` crate alone depends on 42 other crates.
+//! bytes that are not a point of the curve. The formats of SSH and minisign are parsed here, and
+//! their signatures are verified by `ring` as well. Both formats together take 16 KB of the
+//! program, half of that for BLAKE2b; the `ssh-key` crate alone depends on 42 other crates.
 
 mod curve;
 pub mod minisign;

@@ -2,8 +2,8 @@
 //!
 //! In: JSON lines from the list's records section. Their bytes were hashed before they are parsed.
 //! Out: [`Ban`] and [`ListEntry`]. A line with an unknown field is refused, because the field may
-//! narrow the ban or widen it. Not checked here: whether a ban makes sense; the source and `list
-//! lint` check that.
+//! narrow the ban or widen it. Not checked here: whether a ban makes sense; the source and
+//! `list lint` check that.
 //!
 //! ```text
 //! {"id":"BAN-2026-0007","reason":"…","severity":"critical","action":"refuse","effective":"2026-11-20T00:00:00Z",…}      a ban
@@ -298,7 +298,8 @@ pub struct ListEntry {
 }
 
 impl ListEntry {
-    /// Reads an entry line; `None` when the line is no entry line, or has no matches or too many.
+    /// Reads an entry line; `None` when the line is not an entry line, or has no matches or too
+    /// many.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         parse(line).filter(|entry: &Self| (1..=MAX_MATCHES).contains(&entry.matches.len()))

@@ -213,8 +213,8 @@ pub fn place_of(path: &Path, id: &ContainerId) -> BundlePlace {
 }
 
 /// containerd's own snapshotters. Each of them unpacks every layer before use and compares it with
-/// its diff ID. Docker keeps root file systems below the same names: `<data
-/// root>/rootfs/<snapshotter>/<container>`.
+/// its diff ID. Docker keeps root file systems below the same names:
+/// `<data root>/rootfs/<snapshotter>/<container>`.
 pub const SNAPSHOTTERS: [&str; 8] = [
     "overlayfs",
     "native",

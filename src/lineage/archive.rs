@@ -116,7 +116,7 @@ fn there(directory: &Path) -> Result<&Path, ArchiveError> {
 
 /// The images that a manifest or an index leads to, and the platforms that it names but that are
 /// missing. The blobs of the directory must be laid out as in an OCI image layout; containerd's
-/// content store is laid out so.
+/// content store is laid out like that.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -131,7 +131,7 @@ pub fn below(
 /// The image described by the bytes of an image config.
 ///
 /// # Errors
-/// [`ArchiveError::Input`] when the bytes are no image config.
+/// [`ArchiveError::Input`] when the bytes are not an image config.
 pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
     if let Ok(ImageDocument::Manifest(_) | ImageDocument::Index(_)) = ImageDocument::parse(bytes) {
         return Err(ArchiveError::Input(
@@ -232,7 +232,7 @@ fn choose(
 pub enum ArchiveError {
     /// A file could not be read.
     File(FileError),
-    /// The file is no tar archive, or a damaged one.
+    /// The file is not a tar archive, or is a damaged one.
     Tar(PathBuf, io::Error),
     /// The whole archive is compressed in a way that cannot be read here.
     Compressed(PathBuf, &'static str),

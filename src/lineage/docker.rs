@@ -3,9 +3,9 @@
 //!
 //! In: the container's bundle, and Docker's data root on local disk. Only root writes the data
 //! root, or the user in rootless Docker. A power cut may have truncated or emptied its files, and
-//! the authors of images wrote the image configs. Out: the [`Origin`]. Three facts tie it to the
-//! container: the container's ID, the layer of the container's root, and what is mounted at that
-//! root.
+//! the authors of images wrote the image configs. Out: the [`Origin`]. Three facts tie the origin
+//! to the container: the container's ID, the layer of the container's root, and what is mounted at
+//! that root.
 //!
 //! ```text
 //! <data root>/<driver>/<layer>/merged                               root.path (each driver's form: Driver::layer_in)
@@ -179,8 +179,8 @@ pub fn has_record(bundle: &Bundle) -> bool {
 }
 
 /// The name of the container in Docker, chosen by the user or generated. Both kinds of image store
-/// keep the record at the same place below the data root. The roots are `<data root>/<driver>/…`
-/// and `<data root>/rootfs/<snapshotter>/<container>`.
+/// keep the record at the same place below the data root. Container roots are at
+/// `<data root>/<driver>/…` or at `<data root>/rootfs/<snapshotter>/<container>`.
 ///
 /// # Errors
 /// [`LineageError`] when the container's record cannot be read.

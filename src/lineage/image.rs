@@ -144,7 +144,7 @@ impl ImageConfig {
     /// Reads the image config at `path`. It must hash to `image_id`.
     ///
     /// # Errors
-    /// The errors of [`load_config`]; [`Corrupt::File`] when the file is no image config.
+    /// The errors of [`load_config`]; [`Corrupt::File`] when the file is not an image config.
     pub fn load(path: &Path, image_id: ImageId) -> Result<Self, LineageError> {
         Self::parse(&load_config(path, image_id)?)
             .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())

@@ -409,7 +409,7 @@ fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     images
 }
 
-/// The image that an engine's store answered; `None` if the answer is no image.
+/// The image that an engine's store answered; `None` if the answer is not an image.
 #[must_use]
 pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundImage> {
     let (chain, facts, evidence) = match origin {

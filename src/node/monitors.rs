@@ -42,7 +42,7 @@ pub enum Kind {
 }
 
 impl Monitor {
-    /// The monitor that this process is; `None` if it is no monitor.
+    /// The monitor that this process is; `None` if it is not a monitor.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
         let first = |flag| process.values(flag).next();

@@ -196,8 +196,8 @@ impl Directory {
 }
 
 /// The user who controls what is in a directory. Below `/run/user/<uid>` this is that user,
-/// whatever owners his own file systems show there. `u32::MAX`, which is no user, if the owner is
-/// not known or a link of a user leads there.
+/// whatever owners his own file systems show there. `u32::MAX` if the owner is not known or a
+/// user's link leads there; no user has this ID.
 pub(super) fn owner(directory: &Path) -> u32 {
     let opened =
         || directory::Directory::open(directory).map_or(u32::MAX, |directory| directory.owner());

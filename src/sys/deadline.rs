@@ -1,9 +1,9 @@
 //! Limits how long a caller waits for work that makes no progress.
 //!
-//! In: how long the work may make no progress. Out: whether that time is over, and how much of it
-//! is left. Every step of progress starts the time again, however slow a busy machine is. The whole
-//! work may take at most [`LONGEST`] times as long. Not done: interrupting a system call. A caller
-//! that waits for a socket passes it the time that is left.
+//! In: how long the work may go without progress. Out: whether that time is over, and how much of
+//! it is left. Every step of progress starts the time again, however slow a busy machine is. The
+//! whole work may take at most [`LONGEST`] times as long. Not done: interrupting a system call. A
+//! caller that waits for a socket passes it the time that is left.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Enough room for most files of /proc, in bytes.
 const PAGE: u64 = 4_096;
 
-/// What a file must fulfil besides the size limit.
+/// The conditions that a file must meet besides the size limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
     /// Any regular file that can be opened is accepted.

@@ -72,7 +72,7 @@ fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
 #[allow(unsafe_code)]
 pub fn hear() -> io::Result<SignalFd> {
     // The parent may have set SIGCHLD to be ignored. An ignored SIGCHLD discards the exit statuses
-    // of children. SAFETY: SIG_DFL is no handler of Embargo.
+    // of children. SAFETY: SIG_DFL runs no code of Embargo.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     let mut heard = SigSet::empty();
     for signal in [

@@ -256,7 +256,7 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
 /// hold the lock that all writers of `path` take.
 ///
 /// # Errors
-/// [`WriteError`]. A missing directory is no error: there are no drafts in it.
+/// [`WriteError`]. A missing directory is not an error: there are no drafts in it.
 pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     let fault = |cause| WriteError::new(path, cause);
     let prefix = prefix(path);

@@ -1,8 +1,8 @@
 //! Checks whether a public key is a point of its curve.
 //!
 //! In: the bytes of a key from a keyset. Out: yes or no. No signature is ever valid under a key
-//! that is no point, so a keyset would count a signer who cannot sign. Nothing here is secret, so
-//! nothing runs in constant time. Numbers have 256 bits, the lowest 64 bits first.
+//! that is not a point, so a keyset would count a signer who cannot sign. Nothing here is secret,
+//! so nothing runs in constant time. Numbers have 256 bits, the lowest 64 bits first.
 
 type Number = [u64; 4];
 
@@ -205,7 +205,7 @@ mod tests {
                 "{at}"
             );
         }
-        // A coordinate has only one spelling, and an empty coordinate is no point.
+        // A coordinate has only one spelling, and an empty coordinate is not a point.
         assert!(
             !is_on_p256(&[0; 32], &[0; 32])
                 && !is_on_p256(&[0xff; 32], &bytes(y))

@@ -24,8 +24,8 @@ use ring::digest::{SHA512, digest};
 use super::{Curve, Mismatch};
 use crate::lineage::digest::Digest;
 
-/// The namespace of signatures over lists and keysets. It is given to `ssh-keygen -Y sign -n
-/// banlist.v1`.
+/// The namespace of signatures over lists and keysets. It is given to
+/// `ssh-keygen -Y sign -n banlist.v1`.
 pub const NAMESPACE: &str = "banlist.v1";
 
 const MAGIC: &[u8] = b"SSHSIG";

@@ -2,8 +2,8 @@
 //!
 //! In: the members of a layout (hostile). Out: its images, found by following digests from
 //! `index.json`. Every document is hashed before it is parsed. Attestations and other artifacts are
-//! skipped. An index may name platforms whose images were never downloaded; these are reported, and
-//! are no error.
+//! skipped. An index may name platforms whose images were never downloaded; these are reported, but
+//! are not errors.
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
 

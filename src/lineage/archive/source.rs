@@ -331,8 +331,8 @@ fn document(entry: &mut TarEntry<'_>) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The member that a link leads to; `None` for a member that is no link. In old archives, a layer
-/// that two images share occurs once, and a link leads to it.
+/// The member that a link leads to; `None` for a member that is not a link. In old archives, a
+/// layer that two images share occurs once, and a link leads to it.
 fn link_target(name: &str, entry: &TarEntry<'_>) -> Option<String> {
     let kind = entry.header().entry_type();
     let target = String::from_utf8(entry.link_name_bytes()?.into_owned()).ok()?;

@@ -37,7 +37,7 @@ impl Pages for &[u8] {
 pub enum BoltError {
     /// A page could not be read.
     Io(io::Error),
-    /// The file is no bbolt database, or one of another version.
+    /// The file is not a bbolt database, or is one of another version.
     Foreign,
     /// A page is not what the format allows: the page's number, and what is wrong.
     Damaged(u64, &'static str),

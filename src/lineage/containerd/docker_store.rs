@@ -1,7 +1,7 @@
 //! Reads Docker's record of a container whose image is in containerd's image store.
 //!
-//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root, `<data
-//! root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
+//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root,
+//! `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
 //! containerd's own record of such a container is not used: it names no snapshot, and its image
 //! name is looked up again at every start. Out: the snapshotter, and digests at which to search for
 //! the image. The digests prove nothing by themselves.
@@ -60,8 +60,8 @@ struct RequestText {
 /// Docker uses with containerd's image store, or Docker has no record of the container.
 ///
 /// # Errors
-/// [`Unknown::File`] when the record cannot be read; [`Corrupt::File`] when it is no record, or the
-/// record of another container.
+/// [`Unknown::File`] when the record cannot be read; [`Corrupt::File`] when it is not a record, or
+/// is the record of another container.
 pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> {
     let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else {
         return Ok(None);
@@ -96,8 +96,8 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
 }
 
 /// Whether a snapshot is `<container ID>-init`, which Docker puts below the snapshot of each
-/// container. Such a snapshot is no layer. It is also found between layers, because the results of
-/// `docker commit` and of Docker's classic builder are based on it (seen with 28.5.2).
+/// container. Such a snapshot is not a layer. It is also found between layers, because the results
+/// of `docker commit` and of Docker's classic builder are based on it (seen with 28.5.2).
 #[must_use]
 pub fn is_init(key: &str) -> bool {
     let id = key.strip_suffix("-init").unwrap_or_default();

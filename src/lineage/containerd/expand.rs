@@ -5,7 +5,7 @@
 //! resolved before; the hints; the configs that the engine unpacked to this chain ID, or to a
 //! longer chain that contains it; and the names of the snapshots below. For all but the last, the
 //! diff IDs are hashed and must give this chain ID. The last source gives only chain IDs, as the
-//! engine records them. It is no error if a source has nothing: tags are moved, and blobs are
+//! engine records them. It is not an error if a source has nothing: tags are moved, and blobs are
 //! removed.
 
 use std::path::PathBuf;

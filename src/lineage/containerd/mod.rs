@@ -143,7 +143,7 @@ fn is_own_root(bundle: &Bundle) -> bool {
 }
 
 /// The origin of a container that has no snapshot in containerd's record (`ctr run --rootfs`). If a
-/// snapshot is mounted there all the same, it is the origin. There is no image if the root is not
+/// snapshot is mounted there nevertheless, it is the origin. There is no image if the root is not
 /// part of any engine's store, and the container is not Docker's.
 fn without_snapshot(
     bundle: &Bundle,

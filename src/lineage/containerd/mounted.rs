@@ -4,7 +4,7 @@
 //! from containerd's answer; and the mount at the container's root, from the kernel. Out:
 //! [`Evidence::Mount`] when they are the same; [`Evidence::Metadata`] when the mount has a form
 //! that cannot be compared; an error when they contradict each other. A client of containerd may
-//! give a task any list of mounts; this check finds out. Not checked: the contents of the
+//! give a task any list of mounts; this check notices it. Not checked: the contents of the
 //! directories.
 
 use std::path::{Path, PathBuf};

@@ -1,13 +1,14 @@
-//! Recognises a snapshot that is no layer, but a copy of all layers for a user namespace.
+//! Recognises a snapshot that is not a layer, but a copy of all layers for a user namespace.
 //!
 //! If a snapshotter cannot map owners, containerd copies the top snapshot of the image, changes the
 //! owners in the copy, and puts the copy below the container's own snapshot. Before 2.1, the name
-//! of the copy is the chain ID followed by the owners, which is no chain ID. Since 2.1, the name is
-//! the SHA-256 of a few words of JSON and looks like a chain ID (client/snapshotter_opts_unix.go,
-//! `remappedSnapshot.ID`; seen with 2.1.9). In: the container's runtime spec, from containerd's own
-//! record; users write parts of it, but the engine writes the maps. Out: the snapshot below, if the
-//! name is exactly the hash of that snapshot's name and of the container's maps. A layer is never
-//! mistaken for a copy, because its chain ID is the hash of something else.
+//! of the copy is the chain ID followed by the owners, which does not look like a chain ID. Since
+//! 2.1, the name is the SHA-256 of a few words of JSON and looks like a chain ID
+//! (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9). In: the container's
+//! runtime spec, from containerd's own record; users write parts of it, but the engine writes the
+//! maps. Out: the snapshot below, if the name is exactly the hash of that snapshot's name and of
+//! the container's maps. A layer is never mistaken for a copy, because its chain ID is the hash of
+//! something else.
 
 use serde::Deserialize;
 
@@ -118,7 +119,7 @@ mod tests {
                 copied.then_some(APP),
                 "{id}"
             );
-            // With the maps of another container, this is no copy.
+            // With the maps of another container, this is not a copy.
             assert_eq!(
                 original(&metadata, "default", "c1", "overlayfs", last, soon).unwrap(),
                 None

@@ -15,7 +15,7 @@ use crate::lineage::origin::{Evidence, ImageFacts, Origin};
 
 /// The chain whose top is the name of the last snapshot. If no document has such a chain, the
 /// snapshot may be a copy of the image's snapshot for the user namespace of the container `id`. If
-/// it is none, only the chain IDs below it are known, from the database or from `client`.
+/// it is not a copy, only the chain IDs below it are known, from the database or from `client`.
 pub(super) fn lineage(
     facts: &Facts,
     id: Option<&str>,

@@ -1,11 +1,11 @@
 //! Compares what is mounted at a container's root with what Docker's layer store records.
 //!
-//! In: the directories of an overlay, as the kernel reports them, and the links `<home>/l/<26
-//! characters>`, which Docker makes because mount options must fit into a page. Out: the
-//! directories of the layers, topmost first, or the first difference. Paths are compared as text,
-//! because Docker made both `root.path` and the mount options from the same data root. If there are
-//! many layers, Docker mounts from inside its directory, and the paths are relative to that
-//! directory (moby: daemon/graphdriver/overlay2, `mountFrom`).
+//! In: the directories of an overlay, as the kernel reports them, and the links
+//! `<home>/l/<26 characters>`, which Docker makes because mount options must fit into a page. Out:
+//! the directories of the layers, topmost first, or the first difference. Paths are compared as
+//! text, because Docker made both `root.path` and the mount options from the same data root. If
+//! there are many layers, Docker mounts from inside its directory, and the paths are relative to
+//! that directory (moby: daemon/graphdriver/overlay2, `mountFrom`).
 
 use std::fs;
 use std::path::{Path, PathBuf};

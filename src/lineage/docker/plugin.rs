@@ -1,6 +1,6 @@
 //! Determines the layers of a managed plugin of Docker (`docker plugin`).
 //!
-//! Docker unpacks the layers of a plugin into one directory, and runs it by containerd in a
+//! Docker unpacks the layers of a plugin into one directory, and runs it through containerd in a
 //! namespace of its own, without a snapshot. In: a bundle, and Docker's record of the plugin, which
 //! ties the container's ID to the plugin's config. Out: the [`Origin`]. The plugin's config takes
 //! the place of the image config, and the digest of that config takes the place of the image ID.
@@ -97,7 +97,7 @@ pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     Ok(PluginRecord::load(bundle, Guard::NoLink)?.and_then(|record| record.name))
 }
 
-/// The layers of the plugin; `None` when the container is no plugin.
+/// The layers of the plugin; `None` when the container is not a plugin.
 ///
 /// # Errors
 /// [`Corrupt`] when the record or the config is damaged, or the config does not match the record;

@@ -1,4 +1,4 @@
-//! Reads the settings of containers/storage: where stores are.
+//! Reads where the stores of containers/storage are from its settings.
 //!
 //! In: the paths at which `storage.conf` may be (root's files). Out: the graph roots and the image
 //! stores that the file in force and its drop-ins name. Which files count depends on the version.
@@ -36,7 +36,7 @@ const LARGEST: u64 = 1 << 20;
 /// How many drop-ins are read from one directory.
 const MOST_DROP_INS: usize = 256;
 
-/// The part of `storage.conf` that is read. A value that is no absolute path, or has the wrong
+/// The part of `storage.conf` that is read. A value that is not an absolute path, or has the wrong
 /// type, counts as missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageSettings {

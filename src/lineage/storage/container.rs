@@ -57,7 +57,7 @@ pub fn find(
     .into())
 }
 
-/// Searches the record in one list after the other. Lists that do not have it are kept.
+/// Searches for the record in one list after the other. Lists that do not have it are kept.
 fn seek(
     id: &str,
     paths: impl Iterator<Item = PathBuf>,

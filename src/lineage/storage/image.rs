@@ -32,7 +32,7 @@ pub struct StoreImage {
 ///
 /// # Errors
 /// [`Unknown::File`] when a file that exists cannot be read; [`Corrupt`] when a file is not what it
-/// should be. It is no error if no store has the config.
+/// should be. It is not an error if no store has the config.
 pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, LineageError> {
     let named = stores
         .find(|stores, root| config(stores, root, image, ImageId(image)).transpose())

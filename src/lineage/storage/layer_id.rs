@@ -4,10 +4,10 @@
 //! damaged it). Out: the IDs that the layers of such an image have in the store. The IDs are hashes
 //! of the diff IDs. So the directories of a mount can be compared with an image config without
 //! reading the store's list of layers. Rule: containers/image, storage/storage_dest.go, `layerID`:
-//! the ID of the lowest layer is the hex of its diff ID; the ID of every other layer is `SHA256(hex
-//! of the ID below + "+" + hex of the diff ID)`. Seen with Podman 4.3 and 5.8, Buildah 1.28 and
-//! CRI-O 1.37. Two kinds of layers have other IDs, which nothing here matches: layers that are
-//! known only by their table of contents, and copies made for another user namespace.
+//! the ID of the lowest layer is the hex of its diff ID; the ID of every other layer is
+//! `SHA256(hex of the ID below + "+" + hex of the diff ID)`. Seen with Podman 4.3 and 5.8, Buildah
+//! 1.28 and CRI-O 1.37. Two kinds of layers have other IDs, which nothing here matches: layers that
+//! are known only by their table of contents, and copies made for another user namespace.
 
 use std::fmt;
 

@@ -151,9 +151,10 @@ impl Layers {
     }
 
     /// The first difference between the layers of a mount and those in the list, both lowest first;
-    /// `None` when there is none. An additional layer in the mount is no difference if it is a copy
-    /// of a layer in the list: for other owners, containers/storage copies the topmost layer
-    /// (store.go, `imageTopLayerForMapping`) and mounts both (seen with Podman 4.3 `--uidmap`).
+    /// `None` when there is none. An additional layer in the mount does not count as a difference
+    /// if it is a copy of a layer in the list: for other owners, containers/storage copies the
+    /// topmost layer (store.go, `imageTopLayerForMapping`) and mounts both (seen with Podman 4.3
+    /// `--uidmap`).
     #[must_use]
     pub fn difference(&self, listed: &[StoreLayer], mounted: &[LayerId]) -> Option<String> {
         let copied = |id: LayerId| {

@@ -4,8 +4,8 @@
 //! file `lower`. Out: the IDs of the layers, lowest first, and the stores that have them. Some
 //! directories have a form that hides the layer; others have a form that no version of
 //! containers/storage makes. The two are distinguished. [`parse`] is pure; the short names
-//! `l/<link>` are followed by readlink(2). Not checked: whether these are the layers that the
-//! records name.
+//! `l/<link>` are links, which readlink(2) reads. Not checked: whether these are the layers that
+//! the records name.
 //!
 //! | form, after the driver's directory | made by |
 //! |---|---|
@@ -135,8 +135,7 @@ impl Stack {
             }
         }
         stack.layers.reverse();
-        // That there are no layers is only known if the directory that stands for "no layers" is
-        // there.
+        // Only the directory that stands for "no layers" proves that there are none.
         stack.hidden |= stack.layers.is_empty() && !empty;
         Ok(stack)
     }
@@ -164,8 +163,8 @@ fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf
     })
 }
 
-/// Whether it is not known which store a directory of links belongs to. This is so if its path is
-/// relative, or if it was ID-mapped only for making the mount.
+/// Whether it is not known which store a directory of links belongs to. This is the case if its
+/// path is relative, or if it was ID-mapped only for making the mount.
 fn is_elsewhere(home: &Path) -> bool {
     home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))
 }

@@ -15,13 +15,13 @@
 //! Measured with a warm cache, as medians on two processors of a busy virtual machine, Podman 4.3,
 //! including the query of the mount: 62 µs for an image of 3 layers; 460 µs for an image of 61
 //! layers (half of it to follow links and to check that no layer is lazy); 15 µs for a container
-//! made from a directory. Among 500 containers it takes 180 µs longer, to read their list; with
-//! `layers.json`, 80 to 130 µs longer. The first resolve of a process takes 0.2 ms.
+//! made from a directory. Among 500 containers it takes 180 µs longer, to read their list; through
+//! `layers.json`, 80 to 130 µs. The first resolve of a process takes 0.2 ms.
 //!
 //! Tested with Podman 4.3.1 and 5.8.6: runc, the drivers overlay and vfs, fuse-overlayfs, `--rm`,
-//! `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless, `podman
-//! build`; with Buildah 1.28.2 and 1.43.2; with CRI-O 1.37, by hand; with Podman 4.3.1 on btrfs.
-//! Known only from the source: zfs, composefs, lazily pulled layers.
+//! `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless,
+//! `podman build`; with Buildah 1.28.2 and 1.43.2; with CRI-O 1.37, by hand; with Podman 4.3.1 on
+//! btrfs. Known only from the source: zfs, composefs, lazily pulled layers.
 
 pub mod layer_id;
 pub mod records;
@@ -103,8 +103,8 @@ pub fn maker(bundle: &Bundle, store: &Path, driver: &str) -> Option<Maker> {
     record(bundle, store, driver).ok()??.maker()
 }
 
-/// The container's record. It is searched in the store that contains the bundle, then in the graph
-/// root that the container's root file system shows.
+/// The container's record. This searches the store that contains the bundle, then the graph root
+/// that the container's root file system shows.
 fn record(
     bundle: &Bundle,
     store: &Path,

@@ -258,7 +258,7 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Finds the record with this ID by its beginning. `None` when no record begins so.
+/// Finds the record with this ID by its beginning. `None` when no record begins like that.
 ///
 /// # Errors
 /// [`BadList`] when the bytes are visibly not a list in UTF-8 (not everything is parsed), when the

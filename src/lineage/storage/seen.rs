@@ -29,7 +29,7 @@ impl SeenLayers {
     /// Looks at the mount at `root`, which must belong to the container's `own` layer.
     ///
     /// # Errors
-    /// [`Corrupt::Mount`] when the mount belongs to another layer, contains something else than
+    /// [`Corrupt::Mount`] when the mount belongs to another layer, contains something other than
     /// layers, or is missing although the driver mounts an overlay.
     pub fn at(
         root: &Path,

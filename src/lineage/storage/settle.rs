@@ -1,9 +1,9 @@
 //! Determines the layers on which a container's record, its image and its root agree.
 //!
 //! In: the image that the record names, and the layers that can be seen at the root. Out: an
-//! [`Origin`]. If the image config names the same layers as can be seen, that is enough. Otherwise
-//! the store's list of layers is read and compared with both. Not checked: whether the mount
-//! belongs to this container; [`super::seen`] checks that.
+//! [`Origin`]. If the image config names exactly the layers that can be seen, that is enough.
+//! Otherwise the store's list of layers is read and compared with both. Not checked: whether the
+//! mount belongs to this container; [`super::seen`] checks that.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub struct SettleInput<'a> {
     pub image: Option<Digest>,
     /// The layers that can be seen at the root.
     pub seen: SeenLayers,
-    /// With which layer to start in the store's list, if no layer can be seen.
+    /// The layer to start with in the store's list, if no layer can be seen.
     pub top: Top,
     /// When to stop.
     pub deadline: &'a Deadline,

@@ -98,7 +98,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
         node.put(&node.paths.copy, &newer);
     }
     // The list that the floor names is in force until another list has been installed completely. A
-    // copy that is not newer, or is no list, changes nothing.
+    // copy that is not newer, or is not a list, changes nothing.
     for next in [None, Some(newer.as_slice())] {
         floor(411, &older, next);
         let found = known(node.ask(1));

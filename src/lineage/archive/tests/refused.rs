@@ -1,4 +1,4 @@
-//! Tests files that are no archive of images, and damaged archives.
+//! Tests files that are not archives of images, and damaged archives.
 
 use super::*;
 

@@ -53,13 +53,12 @@ pub struct Snapshot {
     pub is_remote: bool,
 }
 
-/// With which record to start.
+/// The record to start with.
 #[derive(Clone, Copy, Debug)]
 pub enum FactsQuery<'a> {
-    /// With the record of a container, which names its snapshot.
+    /// The record of a container, which names its snapshot.
     Container(&'a str),
-    /// With a snapshot, when the engine keeps the records of containers itself: snapshotter and
-    /// key.
+    /// A snapshot, when the engine keeps the records of containers itself: snapshotter and key.
     Snapshot(&'a str, &'a str),
 }
 

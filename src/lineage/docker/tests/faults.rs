@@ -159,7 +159,7 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
             (known.chain, known.facts.image_id, &[][..]),
             "{fault}"
         );
-        // A missing file is no error: it does not exist before the first image gets a name.
+        // A missing file is not an error: it does not exist before the first image gets a name.
         assert_eq!(
             found.facts.pull_fault.is_some(),
             fault != "none",
