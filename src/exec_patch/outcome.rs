@@ -49,7 +49,7 @@ pub enum Outcome {
     },
     /// The container ended, or was restarted as another instance, before the command could end.
     Vanished,
-    /// The container restarts again and again: more often than the run enters it anew.
+    /// The container restarts again and again, so the run no longer enters it.
     Restarting {
         /// How many instances of the container the run entered.
         starts: usize,

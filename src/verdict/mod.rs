@@ -382,7 +382,7 @@ fn doubt(case: &Case<'_>) -> Option<String> {
 }
 
 /// Why a ban of the container's image may have been missed: the list bans images by digest, and not
-/// every digest of this image is known. `None` if no such ban was missed. A container is not
+/// every digest of this image is known. `None` if there is no such doubt. A container is not
 /// refused for that: bans by base, by layer and by image ID are still found.
 #[must_use]
 pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {

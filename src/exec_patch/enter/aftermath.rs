@@ -85,8 +85,8 @@ pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
 }
 
 /// Ends the processes that killed workers left in containers. Otherwise a patch could run twice at
-/// the same time, or for ever. The caller must hold the run's lock. Returns one sentence for each container: what
-/// was ended and what still runs.
+/// the same time, or for ever. The caller must hold the run's lock. Returns one sentence for each
+/// container: what was ended and what still runs.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
     let names = |processes: &[tree::PatchProcess]| {

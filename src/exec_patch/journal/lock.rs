@@ -98,7 +98,8 @@ impl Lock {
     ///
     /// # Errors
     /// [`JournalError::Busy`] if another run, or `past` itself, is under way for longer;
-    /// [`JournalError::Impatient`].
+    /// [`JournalError::Impatient`] if the workers take longer, or if `tell` stops the wait for
+    /// them.
     pub fn wait(
         paths: &Paths,
         past: &RunLog,

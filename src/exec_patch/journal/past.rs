@@ -1,9 +1,10 @@
 //! Describes what a run did, according to its journal.
 //!
-//! In: a run's directory, which only root writes; names in it are hostile. Out: [`RunLog`]: the
-//! run's header, and the outcome of each container that the run entered or settled. From these it
-//! answers which containers failed, which were interrupted, and what was carried with the request.
-//! The last lines of output are not kept here: the files in `output` have more.
+//! In: a run's directory, which only root writes; names in it are hostile. Out: a [`RunLog`], which
+//! has the run's header, and the outcome of each container that the run entered or *settled* (found
+//! the outcome without entering). It also tells which containers failed, which patches were
+//! interrupted, and what was carried with the request. The last lines of output are not kept here:
+//! the files in `output` have more.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

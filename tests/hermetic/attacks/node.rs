@@ -398,7 +398,7 @@ impl Node {
     /// Starts this many containers that are like the node's own. Each has a process, and the state
     /// that crun would keep.
     pub(crate) fn running(&self, containers: usize) -> Running {
-        // The owner of a directory controls its contents, so the room must belong to the tests' user.
+        // The owner of a directory controls its contents, so the tests' user must own the room.
         self.room.take(&self.room.path(""));
         let docker = self.room.path("docker");
         let start = |number: usize| {

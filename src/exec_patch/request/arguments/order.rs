@@ -63,7 +63,7 @@ pub struct ProgramCall {
 }
 
 impl Order {
-    /// The order of `--auto`: the own patches of all bans.
+    /// The order of `--auto`: every ban's own patch.
     #[must_use]
     pub const fn automatic() -> Self {
         let target = Target {
