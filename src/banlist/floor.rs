@@ -57,7 +57,7 @@ pub struct Floor {
     pub head: Digest,
     /// When the list was issued. The present time cannot be earlier.
     pub issued: Timestamp,
-    /// SHA-256 of the head's text of the list that an installation is about to put in place.
+    /// SHA-256 of the text of the head of a list that is just being installed.
     pub next: Option<Digest>,
 }
 

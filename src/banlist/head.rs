@@ -89,9 +89,9 @@ pub struct Head {
 /// What an installer does if the list would refuse running containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Impact {
-    /// It stops if there are more of them than the node's limit.
+    /// It stops if the list would refuse more containers than the node's limit.
     Guarded,
-    /// It continues, because the signers know the number.
+    /// It continues, because the signers know how many containers the list refuses.
     Acknowledged,
 }
 

@@ -108,9 +108,9 @@ fn thresholds(fields: &str) -> Option<[usize; 3]> {
 /// What a key may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It may sign the next keyset.
+    /// A root key, which may sign the next keyset.
     Root,
-    /// It may sign lists.
+    /// A list key, which may sign lists.
     List,
 }
 

@@ -41,9 +41,9 @@ pub struct Signature {
 /// are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureForm {
-    /// 64 bytes.
+    /// Ed25519: 64 bytes.
     Ed25519,
-    /// A DER sequence of two integers.
+    /// ECDSA: a DER sequence of two integers.
     EcdsaDer,
     /// An SSHSIG blob (OpenSSH: PROTOCOL.sshsig).
     Sshsig,

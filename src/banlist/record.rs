@@ -60,13 +60,13 @@ pub struct Ban {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// No action is needed.
+    /// Good to know; there is no hurry.
     Low,
-    /// The fix should be planned.
+    /// The fix is worth planning.
     Medium,
-    /// The fix should take no more than a day.
+    /// The fix is worth a day of work.
     High,
-    /// The fix comes before all other work.
+    /// The fix goes before all other work.
     Critical,
 }
 

@@ -4,7 +4,8 @@
 //! with their own format of state. In: the directories in which containerd's shims and conmon keep
 //! one directory for each container. Out: the running containers in these directories for which
 //! neither runc nor crun has state. The directories are listed before any state is read. So a
-//! container that starts in between has state by then, or the next scan finds it.
+//! container of runc or crun that is found in a directory has its state by then; a container that
+//! starts later is found by the next scan.
 //!
 //! | directory | the container runs when |
 //! |---|---|

@@ -310,7 +310,7 @@ pub fn open_owned(root: &Path, path: &Path) -> Result<(File, u64), FileError> {
     file::open(path, Guard::Owned)
 }
 
-/// Reads such a file, of at most `limit` bytes.
+/// Reads a file as [`open_owned`] opens it, of at most `limit` bytes.
 ///
 /// # Errors
 /// [`FileError`].

@@ -239,8 +239,8 @@ fn settle(
     }
     let anonymous: *const libc::c_char = std::ptr::null();
     // A process may use what is in its session keyring even after it has become another user
-    // (keyrings(7)), so the process leaves the keyring. A kernel without keys has no keyring to
-    // leave, and a filter that refuses this call refuses it to the program as well. SAFETY: takes
+    // (keyrings(7)), so the process joins a new, empty one. A kernel without keys has no keyring to
+    // protect, and a filter that refuses this call refuses it to the program as well. SAFETY: takes
     // numbers and no name.
     let joined = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
     match Errno::result(joined) {

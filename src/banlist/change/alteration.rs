@@ -33,11 +33,11 @@ pub enum How {
     Added,
     /// Only the old record has it.
     Dropped,
-    /// It had the first value and now has the second.
+    /// It has another value: the old one, the new one.
     Moved(String, String),
     /// It differs, and is too long to be shown.
     Rewritten,
-    /// It now happens when the new list is issued, which is after its own time.
+    /// The ban ends when the new list is issued, before a gate's clock would end it.
     Early,
 }
 

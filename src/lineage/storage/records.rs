@@ -262,7 +262,7 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 ///
 /// # Errors
 /// [`BadList`] when the bytes are visibly not a list in UTF-8 (not everything is parsed), when the
-/// record is damaged, and when there are two.
+/// record is damaged, and when there are two records with this ID.
 pub fn seek<R: StoreRecord>(list: &[u8], id: &str) -> Result<Option<R>, BadList> {
     let text = text_of(list)?;
     let Some((start, rest)) = cut(text, id) else {

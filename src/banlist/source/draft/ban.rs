@@ -1,4 +1,4 @@
-//! Defines a ban of a draft, as far as it can be read, and the mistakes that cannot be read.
+//! Defines a ban of a draft, as far as it can be read, and the parts that cannot be read.
 
 use std::path::PathBuf;
 
