@@ -70,27 +70,27 @@ Exit status:
   64  the command line makes no sense
   75  another run is under way: try again later, or see --wait";
 
-/// Run a command in every running container that is built on a banned base, and report for each how
-/// it ended.
+/// Run a command in every running container that is built on a banned base, and report the outcome
+/// for each container.
 ///
-/// Each container is entered through its own runtime, with its own confinement, whatever state its
-/// engine is in. With --ban and --all-banned, and no command, the ban's own signed patch is what
-/// runs. What was done is kept in /var/lib/embargo/patches.
+/// Each container is entered through its own runtime and with its own confinement, whether or not
+/// its engine is running. With --ban or --all-banned and without a command, the ban's own signed
+/// patch runs. The outcomes are kept in /var/lib/embargo/patches.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, bin_name = PROGRAM, version, max_term_width = 100, override_usage = USAGE, after_long_help = MORE)]
 #[command(group = ArgGroup::new("subject").required(true))]
 #[command(group = ArgGroup::new("order").multiple(true))]
 #[command(group = ArgGroup::new("work").multiple(true))]
 struct ExecPatchArgs {
-    /// Containers to which this ban applies, in effect or still to come; those that are cured or
+    /// Containers to which this ban applies, now or at a later time. Containers that are cured or
     /// excepted are left out. May be given more than once.
     #[arg(long, value_name = "ID", group = "subject", value_parser = values::ban, help_heading = "Which containers")]
     ban: Vec<String>,
-    /// Containers to which any ban applies that is in effect, one that only warns included.
+    /// Containers to which any ban in effect applies, including bans that only warn.
     #[arg(long, group = "subject", help_heading = "Which containers")]
     all_banned: bool,
-    /// Containers built on this image: a chain ID, or an image in any local engine, an OCI layout
-    /// or an archive, as `embargoctl lineage` takes it.
+    /// Containers built on this image: a chain ID, or an image in any local engine, in an OCI
+    /// layout or in an archive, as for `embargoctl lineage`.
     #[arg(
         long,
         value_name = "IMAGE",
@@ -98,7 +98,8 @@ struct ExecPatchArgs {
         help_heading = "Which containers"
     )]
     base: Option<String>,
-    /// Containers of this image itself: its name or ID, or the digest of its manifest or index.
+    /// Containers made from this image itself: its name or ID, or the digest of its manifest or
+    /// index.
     #[arg(
         long,
         value_name = "IMAGE",
@@ -106,7 +107,7 @@ struct ExecPatchArgs {
         help_heading = "Which containers"
     )]
     image: Option<String>,
-    /// Only those of this engine; may be given more than once.
+    /// Only containers of this engine. May be given more than once.
     #[arg(
         long,
         value_name = "NAME",
@@ -115,104 +116,109 @@ struct ExecPatchArgs {
         help_heading = "Which containers"
     )]
     engine: Vec<Engine>,
-    /// Only those in this namespace of containerd; may be given more than once.
+    /// Only containers in this containerd namespace. May be given more than once.
     #[arg(long, value_name = "NAME", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
     namespace: Vec<String>,
-    /// Only this one, by its ID, the beginning of its ID, or its name; may be given more than once.
+    /// Only this container, given by its ID, the beginning of its ID, or its name. May be given
+    /// more than once.
     #[arg(long, value_name = "CONTAINER", group = "order", value_parser = values::not_empty, help_heading = "Which containers")]
     container: Vec<String>,
 
-    /// The command and its arguments, as they are: no shell reads them. Behind --script or
-    /// --program, the arguments for it.
+    /// The command and its arguments, exactly as typed: no shell reads them. With --script or
+    /// --program, these are the arguments for the script or program.
     #[arg(last = true, value_name = "COMMAND", groups = ["order", "work"])]
     command: Vec<String>,
-    /// Run this script: by what its first line names, else by /bin/sh. One that a ban signs runs in
-    /// that ban's containers alone, and the others get their own ban's patch, as without --script.
-    /// One that no ban signs runs in all, in place of their bans' commands, and the plan says so; a
-    /// ban that signs another script refuses it.
+    /// Run this script with the interpreter that its first line names, else with /bin/sh. If a ban
+    /// signs this script, it runs only in that ban's containers; other containers get their own
+    /// ban's patch, as without --script. If no ban signs it, it runs in all containers in place of
+    /// their bans' commands, and the plan says so. It never runs where a ban signs another script.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "program", help_heading = "What runs")]
     script: Option<PathBuf>,
-    /// Run this program of the host, for images without a shell: statically linked, for this machine.
+    /// Run this program from the host, for images without a shell. It must be linked statically,
+    /// for this machine.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], help_heading = "What runs")]
     program: Option<PathBuf>,
-    /// A shell command that exits 0 where nothing needs to be done. Before the command: the
-    /// container is skipped. After it: otherwise it has failed.
+    /// A shell command that exits 0 if nothing needs to be done. If it exits 0 before the command,
+    /// the container is skipped. If it does not exit 0 after the command, the container has failed.
     #[arg(long, value_name = "COMMAND", group = "order", value_parser = values::not_empty, help_heading = "What runs")]
     check: Option<String>,
-    /// As whom: numbers, as the container sees them. Without GID, the group has the same number.
-    /// 0:0 by default, or as the ban's patch says.
+    /// The user and group of the command, as numbers in the container. Without GID, the group has
+    /// the user's number. 0:0 by default, or the value in the ban's patch.
     #[arg(long, value_name = "UID[:GID]", group = "order", value_parser = values::user, help_heading = "What runs")]
     user: Option<(u32, u32)>,
-    /// A variable beside the container's own; may be given more than once.
+    /// A variable to add to the container's own. May be given more than once.
     #[arg(long, value_name = "NAME=VALUE", group = "order", value_parser = values::variable, help_heading = "What runs")]
     env: Vec<String>,
-    /// In which directory of the container, in place of its own.
+    /// The working directory in the container, in place of the container's own.
     #[arg(long, value_name = "DIR", group = "order", value_parser = values::directory, help_heading = "What runs")]
     workdir: Option<String>,
-    /// How long it may take in one container, checks included. Then nothing of it is left running
-    /// there, or the outcome says what is. 10m by default, or as the ban's patch says.
+    /// The time limit for one container, including the checks. After it, nothing of the patch still
+    /// runs there, or the outcome names what does. 10m by default, or the value in the ban's patch.
     #[arg(long, value_name = "SPAN", group = "order", value_parser = values::timeout, help_heading = "What runs")]
     timeout: Option<u64>,
-    /// Resume a paused container for it, and pause it again. Otherwise it is reported, and nothing
-    /// runs in it.
+    /// Resume paused containers for the patch, and pause them again. Without this option, a paused
+    /// container is reported, and nothing runs in it.
     #[arg(long, group = "order", help_heading = "What runs")]
     unpause: bool,
-    /// Also where the same was done already, and the container has not been started anew since.
+    /// Run the patch again in containers where an earlier run already succeeded with it and that
+    /// have not been restarted since.
     #[arg(long, group = "order", help_heading = "What runs")]
     again: bool,
 
-    /// How many go first, one by one; when one of them fails after its command ran, nothing else is
-    /// started. 1 by default; 0 for none.
+    /// How many containers go first, one by one. If the command runs in one of them and fails, no
+    /// other container is started. 1 by default; 0 for none.
     #[arg(long, value_name = "N", value_parser = values::number, allow_negative_numbers = true, help_heading = "How fast")]
     canary: Option<usize>,
-    /// How many at a time: a number, or a share of the matches of the first plan, rounded up. 4
-    /// by default.
+    /// How many containers are patched at a time: a number, or a percentage of the matches of the
+    /// first plan, rounded up. 4 by default.
     #[arg(long, value_name = "N|P%", value_parser = values::parallel, allow_negative_numbers = true, help_heading = "How fast")]
     parallel: Option<Quota>,
-    /// Start no further container once more than this many have failed: a number, or a share of all
-    /// that match, rounded down. 100% by default, so never; 0 stops at the first failure. What is
-    /// under way is finished.
+    /// Start no further container once more than this many have failed: a number, or a percentage
+    /// of all matches, rounded down. The patches under way are finished. 100% by default, which
+    /// never stops a run; 0 stops it at the first failure.
     #[arg(long, value_name = "N|P%", value_parser = values::share, allow_negative_numbers = true, help_heading = "How fast")]
     max_failures: Option<Quota>,
 
-    /// Print what would run where, and why, and run nothing.
+    /// Print what would run, where and why, and run nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Wait so long for another run to end, in place of giving up at once. 0s by default.
+    /// How long to wait for another run to end, instead of giving up at once. 0s by default.
     #[arg(long, value_name = "DURATION", value_parser = values::wait, conflicts_with_all = ["history", "dry_run"])]
     wait: Option<u64>,
-    /// Exit with 0, not 2, where nothing matches.
+    /// Exit with 0 instead of 2 if nothing matches.
     #[arg(long, conflicts_with_all = ["history", "prune"])]
     none_ok: bool,
-    /// Print JSON, one object a line.
+    /// Print JSON, one object in each line.
     #[arg(long)]
     json: bool,
-    /// How much of each container's output is kept: bytes, or with K, M or G. 1M by default, or as
-    /// the earlier run had it.
+    /// How much of each container's output is kept: a number of bytes, optionally with K, M or G.
+    /// 1M by default, or the value of the earlier run.
     #[arg(long, value_name = "SIZE", value_parser = values::size, conflicts_with_all = ["resume", "history"])]
     output_limit: Option<u64>,
 
-    /// Resume a run that was killed or asked to stop: the same order, and no container twice. RUN is
-    /// its ID, the beginning of its ID, or `last`. One that its canary or --max-failures stopped is
-    /// resumed with another of these only, and one that has ended is not: see --only-failed.
+    /// Resume a run that was killed or asked to stop. The order is the same, and no container is
+    /// patched twice. RUN is the run's ID, the beginning of the ID, or `last`. A run that was
+    /// stopped by its canary or by --max-failures can only be resumed with another value for that
+    /// option. A run that has ended cannot be resumed: see --only-failed.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     resume: Option<String>,
-    /// A new run of the same order, in those containers only that were not ok at the end of that
-    /// one.
+    /// Start a new run with the order of this run, only for the containers that were not ok at its
+    /// end.
     #[arg(long, value_name = "RUN", group = "subject", conflicts_with = "order", value_parser = values::run, help_heading = "Earlier runs")]
     only_failed: Option<String>,
-    /// Show the runs of this node, or one of them with its containers.
+    /// Show all runs of this node, or one run with its containers.
     #[arg(long, value_name = "RUN", group = "subject", num_args = 0..=1, value_parser = values::run, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "dry_run"])]
     history: Option<Option<String>>,
-    /// Remove what the runs left that ended at least so long ago, such as 90d, and report it. One
-    /// under way stays, and one that was killed since the machine was started. What a removed run
-    /// patched counts as not patched; --dry-run shows what would be removed.
+    /// Remove the runs that ended at least this long ago, such as 90d, and report them. Runs that
+    /// are under way stay, and so do runs that were killed since the machine was booted. What a
+    /// removed run patched counts as not patched. With --dry-run, only report what would be
+    /// removed.
     #[arg(long, value_name = "AGE", group = "subject", value_parser = values::age, help_heading = "Earlier runs",
         conflicts_with_all = ["order", "canary", "parallel", "max_failures", "output_limit"])]
     prune: Option<u64>,
-    /// For the unit that runs after `install`: the signed patches of all bans in effect, if the
-    /// settings say auto_patch = "on-install", else nothing.
+    /// For the unit that runs after `install`: run the signed patches of all bans in effect, if the
+    /// settings say auto_patch = "on-install". Otherwise do nothing.
     #[arg(long, group = "subject", conflicts_with = "order")]
     auto: bool,
 }
