@@ -45,7 +45,7 @@ impl<'a> PassOn<'a> {
 /// The ways in which a call may start a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Starts<'a> {
-    /// All different readings; nearly always there is one. There is none only if the arguments
+    /// All different readings; nearly always there is one. The list is empty only if the arguments
     /// could not be read to their end.
     pub readings: Vec<Reading<'a>>,
     /// Whether readings may be missing, because there are too many unknown flags to guess. Then it

@@ -43,8 +43,8 @@ use crate::verdict::Admission;
 /// The environment variable that counts how often Embargo has become Embargo again.
 const DEPTH: &str = "EMBARGO_DEPTH";
 
-/// A count that is no accident. Engines may nest containers, but each container starts counting at
-/// zero.
+/// A count that cannot be an accident. Engines may nest containers, but each container starts
+/// counting at zero.
 const DEEPEST: u32 = 8;
 
 /// Where a runtime is, compared with Embargo.

@@ -315,8 +315,8 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
 }
 
 /// Whether the spec file exists, which says what to start. If it does not, the runtime starts
-/// nothing and reports that itself. A file that appears after this check is no bypass: whoever can
-/// write to the bundle can also call the real runtime directly.
+/// nothing and reports that itself. A file that appears after this check is not a bypass: whoever
+/// can write to the bundle can also call the real runtime directly.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
     let spec_file = reading

@@ -34,8 +34,8 @@ pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Pars
     } else {
         positional.len()
     };
-    // crun treats exactly this value as no file name, and reads the bundle's own `config.json`
-    // (src/create.c, src/run.c).
+    // crun does not treat exactly this value as a file name; it reads the bundle's own
+    // `config.json` (src/create.c, src/run.c).
     found.spec_file = found.spec_file.filter(|file| *file != "config.json");
     found.reading(command, &positional[..most], Grammar::Crun)
 }

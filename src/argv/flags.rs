@@ -255,7 +255,7 @@ pub(super) fn letter<'a>(
     if let Some(flag) = all(table).find(|flag| name.first() == Some(&flag.short)) {
         return Ok(flag);
     }
-    // A `=` separates a flag from its value, and is no letter.
+    // A `=` separates a flag from its value, and is not a letter.
     if at > 0 && name.starts_with(b"=") {
         return Err(Stop::Rejected);
     }

@@ -16,7 +16,7 @@ pub(super) struct FlagValues<'a> {
 }
 
 impl<'a> FlagValues<'a> {
-    /// Records a flag and its value. A request for help ends the scan; `--help=false` is no such
+    /// Records a flag and its value. A request for help ends the scan; `--help=false` is not such a
     /// request.
     pub(super) fn note(
         &mut self,

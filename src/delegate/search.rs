@@ -132,7 +132,7 @@ fn directories(path: &OsStr) -> impl Iterator<Item = &Path> {
 /// The program of the runtime that made containers of this kind, for a caller that runs it as a
 /// child process. The order is: the settings' runtime and former runtimes, if their kind matches;
 /// then `PATH` and the usual directories, where a diverted program comes before an undiverted one.
-/// The result is none of the files `embargo`, which are Embargo's own.
+/// The result is never one of the files in `embargo`, which are Embargo's own.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn of_kind(
@@ -158,7 +158,7 @@ pub fn of_kind(
     None
 }
 
-/// Whether this path is absolute and has a program that is none of the files `embargo`.
+/// Whether this path is absolute and has a program that is not one of the files in `embargo`.
 #[cfg(feature = "ctl")]
 fn is_other(path: &Path, embargo: &[Identity]) -> bool {
     path.is_absolute()

@@ -84,7 +84,7 @@ impl std::error::Error for WorkerError {
 pub fn main(words: &[OsString]) -> Exit {
     match work(words) {
         Ok(done) => {
-            // The main process may be gone. That is no loss: the journal has the outcome too.
+            // The main process may be gone. Nothing is lost: the journal has the outcome too.
             let said = serde_json::to_string(&done)
                 .map_err(io::Error::from)
                 .and_then(|done| report::result(&done));

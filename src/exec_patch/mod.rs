@@ -115,8 +115,8 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
     } else {
         runner.begin(&mut request)?
     };
-    // After the installation of a list (`--auto`) there is often nothing to patch. That is no
-    // failure of the unit that runs then.
+    // After the installation of a list (`--auto`) there is often nothing to patch. That does not
+    // count as a failure of the unit that runs then.
     let may_match_none = none_ok || request.list.is_some();
     Ok(if may_match_none && exit == Exit::NothingMatched {
         Exit::Clear

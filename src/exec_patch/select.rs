@@ -147,7 +147,7 @@ pub struct Scanner<'a> {
     settings: Settings,
     resolved: Resolved,
     /// Whether a scan has found the named bans in the list. If a ban is lifted after that, it has
-    /// no more matches, which is no error.
+    /// no more matches, which is not an error.
     has_bans: bool,
     /// The named containers that no scan has found yet; `None` before the first scan.
     unfound: Option<BTreeSet<String>>,

@@ -72,7 +72,7 @@ impl From<Exit> for ExitCode {
 /// Writes `text` and a line end to standard output. Names in the text must already be escaped.
 ///
 /// # Errors
-/// The operating system's error. A reader that stopped reading is none.
+/// The operating system's error. It is not an error if the reader stops reading.
 pub fn result(text: &str) -> io::Result<()> {
     write_result(&mut io::stdout().lock(), text.as_bytes(), b"\n")
 }
@@ -80,7 +80,7 @@ pub fn result(text: &str) -> io::Result<()> {
 /// Writes bytes unchanged to standard output: a document, a list, a key.
 ///
 /// # Errors
-/// The operating system's error. A reader that stopped reading is none.
+/// The operating system's error. It is not an error if the reader stops reading.
 pub fn document(bytes: &[u8]) -> io::Result<()> {
     write_result(&mut io::stdout().lock(), bytes, b"")
 }

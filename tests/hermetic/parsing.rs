@@ -271,7 +271,7 @@ fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the
             (hint, Some(0)),
             "{typed:?}"
         );
-        // Where standard error is no terminal, no hint is printed.
+        // Where standard error is not a terminal, no hint is printed.
         room.passes(words(typed));
     }
 }

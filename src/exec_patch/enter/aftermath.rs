@@ -159,8 +159,8 @@ pub fn sweep(entered: &Path) -> Vec<String> {
     said
 }
 
-/// Ends each runtime whose `--root` is in one of these workers' directories. A process that is no
-/// runtime but has such a `--root` is ended as well.
+/// Ends each runtime whose `--root` is in one of these workers' directories. A process that is not
+/// a runtime but has such a `--root` is ended as well.
 fn end_runtimes(directories: &[PathBuf]) -> Vec<String> {
     let roots: Vec<PathBuf> = directories
         .iter()

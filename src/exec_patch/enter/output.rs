@@ -134,7 +134,7 @@ impl Collector {
     }
 
     /// The inodes of the open pipes, which identify a process that holds them. A closed pipe counts
-    /// as 0, which is no pipe's inode.
+    /// as 0, which is not the inode of any pipe.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
         [0, 1].map(|number: usize| {

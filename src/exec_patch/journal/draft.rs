@@ -82,8 +82,8 @@ impl DraftDirectory {
 
 impl Drop for DraftDirectory {
     fn drop(&mut self) {
-        // After the rename the draft no longer exists, which is no error. Other errors cannot be
-        // reported here.
+        // After the rename the draft no longer exists, which is not an error. Other errors cannot
+        // be reported here.
         drop(fs::remove_dir_all(&self.directory));
     }
 }

@@ -238,7 +238,7 @@ pub struct Options {
     pub output_limit: Option<u64>,
     /// How long to wait for another run to end.
     pub wait: Duration,
-    /// Whether it is no failure that nothing matches.
+    /// Whether a run in which nothing matches counts as a success.
     pub none_ok: bool,
 }
 
@@ -296,7 +296,7 @@ fn advised(mut refusal: clap::Error) -> clap::Error {
 /// Prints clap's message, and returns the exit status.
 #[must_use]
 pub fn refused(refusal: &clap::Error) -> Exit {
-    // If nobody reads the help to its end, that is no failure.
+    // If nobody reads the help to its end, that is not a failure.
     drop(refusal.print());
     if refusal.use_stderr() {
         Exit::Usage

@@ -149,8 +149,9 @@ fn a_lost_list_does_not_make_lifting_cheaper() {
     }
 }
 
-/// An attacker may also remove only the newest list. The list before it is no replacement: it lacks
-/// the latest ban, so it would not show that the next list lifts that ban.
+/// An attacker may also remove only the newest list. The previous list cannot take its place: the
+/// previous list lacks the latest ban, so a comparison would not show that the next list lifts that
+/// ban.
 #[test]
 fn a_list_before_the_lost_one_is_no_measure() {
     let fault = "cannot install \"staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";

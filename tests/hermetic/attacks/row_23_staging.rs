@@ -13,7 +13,7 @@ use nix::unistd::mkfifo;
 use super::node::{Answer, Node, keyset, text};
 use super::signer::signer;
 
-/// Creates something that is no regular file; `false` if this user may not create it.
+/// Creates something that is not a regular file; `false` if this user may not create it.
 type Make = fn(&Path, &Path) -> bool;
 
 /// Each kind, with a function that creates it at the first path. The second path is a real file

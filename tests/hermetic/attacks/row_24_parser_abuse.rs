@@ -125,7 +125,7 @@ fn heads() {
     }
 }
 
-/// Bytes that are no text at all, and bytes after the head.
+/// Bytes that are not text at all, and bytes after the head.
 #[test]
 fn nul_and_bytes_that_are_no_text() {
     let node = Node::trusting(&keyset(&[1], 1));

@@ -303,7 +303,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// A bar with this many steps; hidden if standard error is no terminal.
+    /// A bar with this many steps; hidden if standard error is not a terminal.
     pub(super) fn new(total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(
             Some(total as u64),
