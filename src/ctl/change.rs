@@ -44,8 +44,8 @@ impl Needed {
     }
 }
 
-/// Says how many signatures the change needs, for instance `lifts 2 bans: 2 signatures of keyset 3
-/// needed, 1 there`. `None` without a list to compare with.
+/// Says how many signatures the change needs, for instance
+/// `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`. `None` without a list to compare with.
 pub fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) -> String {
     let is_lift = change.is_some_and(Change::is_lift);
     let lifts = match change {

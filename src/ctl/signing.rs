@@ -240,8 +240,8 @@ fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signat
     (key, (!has_signed).then_some(signature))
 }
 
-/// The text to print after a signature was added. `on` names what was signed, such as `version
-/// 412`.
+/// The text to print after a signature was added. `on` names what was signed, such as
+/// `version 412`.
 #[must_use]
 pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
     let (file, count) = (

@@ -154,8 +154,8 @@ fn commented(text: &str) -> Result<Outside, NoSignature> {
     }
 }
 
-/// Where the signature is in the JSON of each tool: sigstore's bundle, cosign's older bundle, `aws
-/// kms sign`, `az keyvault key sign`, Azure's API and Google's API.
+/// Where the signature is in the JSON of each tool: sigstore's bundle, cosign's older bundle,
+/// `aws kms sign`, `az keyvault key sign`, Azure's API and Google's API.
 const FIELDS: [&str; 6] = [
     "/messageSignature/signature",
     "/base64Signature",

@@ -145,8 +145,8 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
             ssh(line)
         };
     }
-    // The text has no header. It may be what minisign prints on the terminal, or what `aws kms
-    // get-public-key` prints.
+    // The text has no header. It may be what minisign prints on the terminal, or what
+    // `aws kms get-public-key` prints.
     let decoded =
         base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
     match PublicKey::new(Algorithm::Minisign, decoded.clone()) {

@@ -32,8 +32,8 @@ pub struct SignArgs {
 
 /// Write the exact bytes of a keyset to sign, for a key that is not in a file.
 ///
-/// Sign these bytes like those of `list head`, then add the signature to the keyset with `keyset
-/// attach`.
+/// Sign these bytes like those of `list head`, then add the signature to the keyset with
+/// `keyset attach`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -57,9 +57,9 @@ pub struct HeadArgs {
 /// Add a signature that was made elsewhere over the bytes of `list head`.
 ///
 /// The signature may have the form in which the tool wrote it: 64 bytes for Ed25519, DER or 64
-/// bytes for P-256, each as bytes or in Base 64; the output of `aws kms sign`, `az keyvault key
-/// sign` and cosign; the head.sig of ssh-keygen -Y sign -n banlist.v1; the files of minisign and
-/// signify. embargo-signing(7) has the commands of each tool.
+/// bytes for P-256, each as bytes or in Base 64; the output of `aws kms sign`,
+/// `az keyvault key sign` and cosign; the head.sig of ssh-keygen -Y sign -n banlist.v1; the files
+/// of minisign and signify. embargo-signing(7) has the commands of each tool.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
