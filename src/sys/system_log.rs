@@ -7,15 +7,16 @@
 //! could do only the second half, would block, and would add ten crates to every container start.
 
 use std::fmt::Write as _;
-use std::os::fd::{AsFd, AsRawFd};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket,
-};
 
 /// How long to wait while the queue of the system log is full. A container's start must not hang
 /// because of the log.
@@ -92,7 +93,7 @@ pub fn journal(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<
     for (name, value) in &record.fields {
         field(&mut bytes, name, value);
     }
-    deliver(path, SockType::Datagram, &bytes, until)
+    deliver(datagrams(path), &bytes, until)
 }
 
 /// Appends a field: `NAME=value`. If the value contains a line feed: `NAME`, a line feed, the
@@ -116,10 +117,10 @@ fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
 /// What the operating system says.
 pub fn syslog(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<()> {
     let mut text = syslog_text(record, std::process::id());
-    match deliver(path, SockType::Datagram, text.as_bytes(), until) {
+    match deliver(datagrams(path), text.as_bytes(), until) {
         Err(Errno::EPROTOTYPE) => {
             text.push('\0');
-            deliver(path, SockType::Stream, text.as_bytes(), until)
+            deliver(stream(path), text.as_bytes(), until)
         }
         result @ (Ok(()) | Err(_)) => result,
     }
@@ -156,35 +157,70 @@ fn syslog_text(record: &Record<'_>, process: u32) -> String {
     text
 }
 
-fn deliver(path: &Path, kind: SockType, bytes: &[u8], until: Instant) -> nix::Result<()> {
-    let socket = socket(
-        AddressFamily::Unix,
-        kind,
-        SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    let sent = match send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
-        Err(Errno::EAGAIN) => {
+/// A socket that sends datagrams to `path` and never waits.
+fn datagrams(path: &Path) -> io::Result<File> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect(path)?;
+    Ok(File::from(OwnedFd::from(socket)))
+}
+
+/// A stream to `path` that never waits. `std`'s own waits while the daemon accepts nobody.
+#[allow(unsafe_code)]
+fn stream(path: &Path) -> io::Result<File> {
+    let mut address = libc::sockaddr_un {
+        sun_family: libc::AF_UNIX as libc::sa_family_t,
+        sun_path: [0; 108],
+    };
+    let path = path.as_os_str().as_bytes();
+    if path.len() >= address.sun_path.len() {
+        return Err(Errno::ENAMETOOLONG.into());
+    }
+    for (place, byte) in address.sun_path.iter_mut().zip(path) {
+        *place = *byte as libc::c_char;
+    }
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers and returns a new descriptor, or -1.
+    let socket = Errno::result(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
+    // SAFETY: the kernel has just made it for us, and nobody else has it.
+    let socket = unsafe { File::from_raw_fd(socket) };
+    let size = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: reads `size` bytes, which is all of the address.
+    Errno::result(unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), size) })?;
+    Ok(socket)
+}
+
+/// Sends everything at once, or nothing that a reader would take for a record.
+fn deliver(socket: io::Result<File>, bytes: &[u8], until: Instant) -> nix::Result<()> {
+    let mut socket = socket.map_err(errno)?;
+    let sent = match socket.write(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let left = u8::try_from(until.saturating_duration_since(Instant::now()).as_millis())
                 .unwrap_or(u8::MAX);
             poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)], left)?;
-            send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)
+            socket.write(bytes)
         }
-        result @ (Ok(_) | Err(_)) => result,
-    }?;
-    if sent == bytes.len() {
+        sent => sent,
+    };
+    if sent.map_err(errno)? == bytes.len() {
         Ok(())
     } else {
         Err(Errno::EMSGSIZE)
     }
 }
 
+/// The number of an error. The only one without a number is about a path that fits no address.
+fn errno(error: io::Error) -> Errno {
+    error
+        .raw_os_error()
+        .map_or(Errno::ENAMETOOLONG, Errno::from_raw)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::os::unix::net::{UnixDatagram, UnixListener};
+    use std::os::unix::net::UnixListener;
 
     fn sample() -> Record<'static> {
         let fields = vec![
