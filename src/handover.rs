@@ -8,11 +8,11 @@
 //! patches containers as root. Not checked: whether `embargoctl` has the same version.
 
 use std::ffi::CString;
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use thiserror::Error;
 
 use crate::delegate::{self, USUAL_DIRECTORIES};
 use crate::sys::process::{self, Given, Identity};
@@ -20,41 +20,21 @@ use crate::sys::process::{self, Given, Identity};
 /// The program that does the other commands.
 const PROGRAM: &str = "embargoctl";
 
-/// Why the process cannot become `embargoctl`.
-#[derive(Debug, PartialEq, Eq)]
+/// Why the handover fails.
+#[derive(Debug, PartialEq, Eq, Error)]
 pub enum HandoverError {
-    /// There is no `embargoctl`; with the directory where it should be, if known.
-    Missing(Option<PathBuf>),
-    /// Embargo has started itself this often: what was found as `embargoctl` is `embargo` again.
+    /// There is no such program, neither in this directory nor in the usual ones.
+    #[error("cannot find {PROGRAM}, neither in {0:?} nor in the usual directories")]
+    Missing(PathBuf),
+    /// There is no such program in the usual directories, and where it should be is not known.
+    #[error("cannot find {PROGRAM} in the usual directories")]
+    Nowhere,
+    /// The program keeps turning out to be this one.
+    #[error("cannot run {PROGRAM}: embargo has started itself {0} times in a row")]
     Loop(u32),
-    /// The file cannot be executed.
-    Exec(PathBuf, Errno),
-}
-
-impl fmt::Display for HandoverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(Some(directory)) => write!(
-                f,
-                "cannot find {PROGRAM}, neither in {directory:?} nor in the usual directories"
-            ),
-            Self::Missing(None) => write!(f, "cannot find {PROGRAM} in the usual directories"),
-            Self::Loop(depth) => write!(
-                f,
-                "cannot run {PROGRAM}: embargo has started itself {depth} times in a row"
-            ),
-            Self::Exec(path, _) => write!(f, "cannot run {path:?}"),
-        }
-    }
-}
-
-impl std::error::Error for HandoverError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Exec(_, errno) => Some(errno),
-            Self::Missing(_) | Self::Loop(_) => None,
-        }
-    }
+    /// It cannot be executed.
+    #[error("cannot run {0:?}")]
+    Exec(PathBuf, #[source] Errno),
 }
 
 impl HandoverError {
@@ -62,7 +42,7 @@ impl HandoverError {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Missing(_) => "embargoctl does this: install it beside embargo",
+            Self::Missing(_) | Self::Nowhere => "embargoctl does this: install it beside embargo",
             Self::Loop(_) | Self::Exec(..) => {
                 "install embargo and embargoctl again, both of one version"
             }
@@ -86,7 +66,7 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
         .chain(usual)
         .map(|directory| directory.join(PROGRAM));
     let Some(path) = first(candidates, itself.as_ref()) else {
-        return HandoverError::Missing(directory);
+        return directory.map_or(HandoverError::Nowhere, HandoverError::Missing);
     };
     match CString::new(path.as_os_str().as_bytes()) {
         Ok(program) => HandoverError::Exec(
@@ -145,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_reported_with_what_to_do() {
-        let missing = HandoverError::Missing(Some("/opt".into()));
+        let missing = HandoverError::Missing("/opt".into());
         assert_eq!(
             missing.to_string(),
             "cannot find embargoctl, neither in \"/opt\" nor in the usual directories"

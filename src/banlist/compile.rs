@@ -6,8 +6,9 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::io;
+
+use thiserror::Error;
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -37,78 +38,37 @@ pub struct HeadTerms {
     pub impact: Impact,
 }
 
-/// Why no list can be made from a source.
-#[derive(Debug)]
+/// Why a source makes no list.
+#[derive(Debug, Error)]
 pub enum CompileError {
-    /// A ban has a digest twice, as the same kind and under the same name: the digest, the ban.
+    /// A digest is twice in one ban, as the same kind and under the same name: the digest, the ban.
+    #[error("cannot compile {1}: {0} is in it twice")]
     Twice(Digest, String),
-    /// The source has a digest more often than an entry line can hold: the digest, the first ban
-    /// that names it.
+    /// A digest is in the source more often than an entry can say: the digest, the ban that names
+    /// it first.
+    #[error(
+        "cannot compile {1}: {0} is in it and in other bans under more than {MAX_MATCHES} names"
+    )]
     TooOften(Digest, String),
-    /// The line of a ban, or of one of the ban's entries, is longer than a list can hold: the ban.
+    /// The line of a ban, or of one of its entries, is longer than a list can hold: the ban.
+    #[error("cannot compile {0}: its record has more than {MAX_LINE} bytes")]
     TooLong(String),
-    /// The list would say more about a digest than a container start may read: the digest, the
-    /// first ban that names it.
+    /// The list would say more about a digest than a start may read: the digest, the ban that names
+    /// it first.
+    #[error(
+        "cannot compile {1}: what it and other bans say about {0} has more than {MAX_WEIGHT} \
+         bytes, a comma counted as 48"
+    )]
     TooHeavy(Digest, String),
     /// There are more records than a list can hold.
+    #[error("cannot compile the source: its records have more than {MAX_RECORDS} bytes")]
     TooManyRecords,
     /// There are more digests than a list can hold.
+    #[error("cannot compile the source: it has more than {MAX_ENTRIES} digests")]
     TooManyEntries,
-    /// The list could not be written.
-    Write(io::Error),
-}
-
-impl fmt::Display for CompileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Twice(digest, ban) => {
-                write!(f, "cannot compile {ban}: {digest} is in it twice")
-            }
-            Self::TooOften(digest, ban) => {
-                write!(
-                    f,
-                    "cannot compile {ban}: {digest} is in it and in other bans under more than {MAX_MATCHES} names"
-                )
-            }
-            Self::TooLong(ban) => write!(
-                f,
-                "cannot compile {ban}: its record has more than {MAX_LINE} bytes"
-            ),
-            Self::TooHeavy(digest, ban) => write!(
-                f,
-                "cannot compile {ban}: what it and other bans say about {digest} has more than {MAX_WEIGHT} bytes, a comma counted as 48"
-            ),
-            Self::TooManyRecords => write!(
-                f,
-                "cannot compile the source: its records have more than {MAX_RECORDS} bytes"
-            ),
-            Self::TooManyEntries => write!(
-                f,
-                "cannot compile the source: it has more than {MAX_ENTRIES} digests"
-            ),
-            Self::Write(_) => f.write_str("cannot write the list"),
-        }
-    }
-}
-
-impl std::error::Error for CompileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Write(error) => Some(error),
-            Self::Twice(..)
-            | Self::TooOften(..)
-            | Self::TooLong(_)
-            | Self::TooHeavy(..)
-            | Self::TooManyRecords
-            | Self::TooManyEntries => None,
-        }
-    }
-}
-
-impl From<io::Error> for CompileError {
-    fn from(error: io::Error) -> Self {
-        Self::Write(error)
-    }
+    /// It could not be written.
+    #[error("cannot write the list")]
+    Write(#[from] io::Error),
 }
 
 /// A compiled source. The head terms are added when the list is written.

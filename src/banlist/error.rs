@@ -1,10 +1,12 @@
 //! Defines the reasons why a list, a keyset or a floor cannot be used.
 //!
-//! Every error names its file, fits on one line and is stated once. An error of the operating
-//! system is its `source()`.
+//! Every fault names its file, fits on one line and is stated once. Causes from the operating
+//! system, and the fault that hides a ban, are its `source()`.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
+
+use thiserror::Error;
 
 use crate::lineage::digest::Digest;
 use crate::sys::file::FileError;
@@ -13,60 +15,88 @@ use super::floor::{Edition, MAX_JUMP};
 use super::record::MAX_WEIGHT;
 use super::text::Malformed;
 
-/// Why a list, a keyset or a floor cannot be used. The path is that of the file with the error.
-#[derive(Debug)]
+/// Why a list, a keyset or a floor cannot be used. The path is that of the file at fault.
+#[derive(Debug, Error)]
 pub enum ListError {
     /// A file cannot be opened or read as a whole.
-    File(FileError),
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A part of the list cannot be read.
-    Read(PathBuf, io::Error),
-    /// The keyset does not have the right format.
+    #[error("cannot read {0:?}")]
+    Read(PathBuf, #[source] io::Error),
+    /// The keyset is not in its grammar.
+    #[error("cannot use keyset {0:?}: {1}")]
     Keyset(PathBuf, Malformed),
-    /// The floor does not have the right format.
+    /// The floor is not in its grammar.
+    #[error("cannot use floor {0:?}: {1}")]
     Floor(PathBuf, Malformed),
-    /// The file is not a list: it has no head.
+    /// It is not a list at all: it has no head.
+    #[error("cannot use {0:?}: not a ban list: it has no head")]
     NoHead(PathBuf),
-    /// The head does not have the right format.
+    /// The head is not in its grammar.
+    #[error("cannot use list {0:?}: head {1}")]
     Head(PathBuf, Malformed),
     /// The list is for another origin: found, expected.
+    #[error("cannot use list {0:?}: it is for {1:?}, not for {2:?}")]
     Origin(PathBuf, String, String),
     /// The list was made for a keyset newer than the node's: needed, the node's.
+    #[error("cannot use list {0:?}: it needs keyset {1}, this node has keyset {2}")]
     NewerKeyset(PathBuf, u64, u64),
-    /// Too few trusted keys signed the list.
+    /// Too few trusted keys signed it.
+    #[error("cannot trust list {0:?}: {1}")]
     Signatures(PathBuf, SignatureTally),
-    /// `embargoctl install` did not install the list, and fewer trusted keys signed it than the
-    /// lift threshold asks for.
+    /// It did not come through an installation, and fewer trusted keys signed it than a list that
+    /// may lift bans needs.
+    #[error(
+        "cannot trust list {0:?}: it was not installed, so it must be signed like one that lifts \
+         bans: {1}"
+    )]
     NotInstalled(PathBuf, SignatureTally),
     /// The file is not as long as its head says: found, expected, in bytes.
+    #[error("cannot use list {0:?}: it has {1} bytes, its head says {2}")]
     Size(PathBuf, u64, u64),
-    /// The list is older than a list that this node has had: found, the floor.
+    /// The list is older than one that this node already had: found, the floor.
+    #[error("cannot go back to {1} of the list, in {0:?}: this node had {2}")]
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version is higher than the floor's by more than a single step may be: found, the
-    /// floor.
+    /// The list's version exceeds the floor's by more than is allowed at once: found, the floor.
+    #[error(
+        "cannot go to {1} of the list, in {0:?}: more than {MAX_JUMP} above {2}, the highest that \
+         this node had"
+    )]
     Jump(PathBuf, Edition, Edition),
-    /// The list has the same version as the floor but other contents.
+    /// The list has the version of the floor but other content.
+    #[error("cannot trust list {0:?}: {1} was installed with other content")]
     Equivocation(PathBuf, Edition),
     /// The list is older than the settings' `min_version`: found, required.
+    #[error("cannot use list {0:?}: version {1} is below min_version {2}")]
     TooOld(PathBuf, u64, u64),
-    /// A node of the tree is not the one that its parent, or the head, names: level (0 = leaves),
-    /// index.
+    /// A node of the tree is not what its parent, or the head, says: level (0 = leaves), index.
+    #[error("cannot trust list {0:?}: node {1}/{2} of its tree is corrupt")]
     Node(PathBuf, u8, u64),
-    /// The hash of the table of the records' blocks is not the one in the head.
+    /// The table of the records' blocks does not hash to what the head says.
+    #[error("cannot trust list {0:?}: its block table is corrupt")]
     Table(PathBuf),
-    /// The hash of a block of the records is not the one in the table: the number of the block.
+    /// A block of the records does not hash to what the table says.
+    #[error("cannot trust list {0:?}: block {1} of its records is corrupt")]
     Block(PathBuf, u64),
-    /// A record does not have the right format: its offset.
+    /// A record is not well formed: its offset.
+    #[error("cannot trust list {0:?}: the record at {1} is malformed")]
     Record(PathBuf, u64),
     /// The entry counts of the head and the tree differ.
+    #[error("cannot trust list {0:?}: its head counts other entries than it has")]
     Counts(PathBuf),
-    /// A digest's entry line at this offset and its bans say more than a list may say about one
-    /// digest.
+    /// A digest's entry at this offset and its bans say more than a list may say about one digest.
+    #[error(
+        "cannot use list {0:?}: the entry at {1} and its bans say more than {MAX_WEIGHT} bytes"
+    )]
     Heavy(PathBuf, u64),
-    /// The list says more about one container than the start of the container may read.
+    /// The list says more about one container than its start may read.
+    #[error("cannot use list {0:?}: it says more about one container than its start may read")]
     Excess(PathBuf),
-    /// The list bans a digest of the query, but what it says about this digest, or about the
-    /// others, cannot be read: the digest, and why.
-    Unread(Digest, Box<ListError>),
+    /// The list bans a digest that was asked for, but what it says about it, or about the others,
+    /// cannot be read: the digest, and why.
+    #[error("cannot read the ban of {0}")]
+    Unread(Digest, #[source] Box<ListError>),
 }
 
 /// How many signatures a note has, by the result of checking them.
@@ -182,124 +212,6 @@ impl ListError {
             | Self::Heavy(..)
             | Self::Excess(_)
             | Self::Unread(..) => false,
-        }
-    }
-}
-
-impl From<FileError> for ListError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl fmt::Display for ListError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Read(path, _) => write!(f, "cannot read {path:?}"),
-            Self::Keyset(path, fault) => write!(f, "cannot use keyset {path:?}: {fault}"),
-            Self::Floor(path, fault) => write!(f, "cannot use floor {path:?}: {fault}"),
-            Self::NoHead(path) => write!(f, "cannot use {path:?}: not a ban list: it has no head"),
-            Self::Head(path, fault) => write!(f, "cannot use list {path:?}: head {fault}"),
-            Self::Origin(path, found, expected) => write!(
-                f,
-                "cannot use list {path:?}: it is for {found:?}, not for {expected:?}"
-            ),
-            Self::NewerKeyset(path, expected, ours) => {
-                write!(
-                    f,
-                    "cannot use list {path:?}: it needs keyset {expected}, this node has keyset {ours}"
-                )
-            }
-            Self::Signatures(path, tally) => write!(f, "cannot trust list {path:?}: {tally}"),
-            Self::NotInstalled(path, tally) => {
-                write!(
-                    f,
-                    "cannot trust list {path:?}: it was not installed, so it must be signed like one that lifts bans: {tally}"
-                )
-            }
-            Self::Size(path, found, expected) => write!(
-                f,
-                "cannot use list {path:?}: it has {found} bytes, its head says {expected}"
-            ),
-            Self::Rollback(path, found, floor) => write!(
-                f,
-                "cannot go back to {found} of the list, in {path:?}: this node had {floor}"
-            ),
-            Self::Jump(path, found, floor) => {
-                write!(
-                    f,
-                    "cannot go to {found} of the list, in {path:?}: more than {MAX_JUMP} above {floor}, the highest that this node had"
-                )
-            }
-            Self::Equivocation(path, edition) => write!(
-                f,
-                "cannot trust list {path:?}: {edition} was installed with other content"
-            ),
-            Self::TooOld(path, found, expected) => write!(
-                f,
-                "cannot use list {path:?}: version {found} is below min_version {expected}"
-            ),
-            Self::Node(path, level, index) => write!(
-                f,
-                "cannot trust list {path:?}: node {level}/{index} of its tree is corrupt"
-            ),
-            Self::Table(path) => {
-                write!(f, "cannot trust list {path:?}: its block table is corrupt")
-            }
-            Self::Block(path, block) => write!(
-                f,
-                "cannot trust list {path:?}: block {block} of its records is corrupt"
-            ),
-            Self::Record(path, offset) => write!(
-                f,
-                "cannot trust list {path:?}: the record at {offset} is malformed"
-            ),
-            Self::Counts(path) => write!(
-                f,
-                "cannot trust list {path:?}: its head counts other entries than it has"
-            ),
-            Self::Heavy(path, offset) => {
-                write!(
-                    f,
-                    "cannot use list {path:?}: the entry at {offset} and its bans say more than {MAX_WEIGHT} bytes"
-                )
-            }
-            Self::Excess(path) => write!(
-                f,
-                "cannot use list {path:?}: it says more about one container than its start may read"
-            ),
-            Self::Unread(digest, fault) => write!(f, "cannot read the ban of {digest}: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for ListError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(error) => error.source(),
-            Self::Read(_, error) => Some(error),
-            Self::Unread(_, fault) => fault.source(),
-            Self::Keyset(..)
-            | Self::Floor(..)
-            | Self::NoHead(_)
-            | Self::Head(..)
-            | Self::Origin(..)
-            | Self::NewerKeyset(..)
-            | Self::Signatures(..)
-            | Self::NotInstalled(..)
-            | Self::Size(..)
-            | Self::Rollback(..)
-            | Self::Jump(..)
-            | Self::Equivocation(..)
-            | Self::TooOld(..)
-            | Self::Node(..)
-            | Self::Table(_)
-            | Self::Block(..)
-            | Self::Record(..)
-            | Self::Counts(_)
-            | Self::Heavy(..)
-            | Self::Excess(_) => None,
         }
     }
 }

@@ -8,51 +8,37 @@
 //! once, by its identity. Not checked: the time. A rotation from an expired keyset is allowed;
 //! otherwise a node that was away too long could never come back (TUF, `test_expiration`).
 
-use std::fmt;
+use thiserror::Error;
 
 use super::error::SignatureTally;
 use super::keyset::{Keyset, Role, SignedKeyset};
 use super::note::{self, Enough, Signature};
 use super::text::Malformed;
 
-/// Why a keyset may not replace another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a keyset does not follow another.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RotationError {
-    /// The new keyset does not have the right format.
+    /// It is not in a keyset's grammar.
+    #[error("{0}")]
     Malformed(Malformed),
-    /// The new keyset is for another origin: found, expected.
+    /// It is for another origin: found, expected.
+    #[error("it is for {0:?}, not for {1:?}")]
     Origin(String, String),
-    /// The old keyset has no root key that could sign the next one: its number.
+    /// The old keyset, of this number, names no root key that could sign it.
+    #[error("keyset {0} has no root keys, so it can only be replaced by hand")]
     ByHand(u64),
-    /// The number of the new keyset is not the next one: found, the old one.
+    /// Its number is not the next one: found, the old one.
+    #[error("keyset {0} does not follow keyset {1}")]
     Number(u64, u64),
-    /// Too few root keys of the old keyset signed the new one: the number of the old keyset.
+    /// Too few root keys of the old keyset, of this number, signed it.
+    #[error("by root keys of keyset {0}: {1}")]
     Old(u64, SignatureTally),
-    /// Too few of the new keyset's own root keys signed it: its number.
+    /// Too few root keys of its own, of this number, signed it.
+    #[error("by its own root keys, those of keyset {0}: {1}")]
     New(u64, SignatureTally),
 }
 
-impl fmt::Display for RotationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(fault) => fault.fmt(f),
-            Self::Origin(found, expected) => write!(f, "it is for {found:?}, not for {expected:?}"),
-            Self::ByHand(old) => write!(
-                f,
-                "keyset {old} has no root keys, so it can only be replaced by hand"
-            ),
-            Self::Number(found, old) => write!(f, "keyset {found} does not follow keyset {old}"),
-            Self::Old(old, tally) => write!(f, "by root keys of keyset {old}: {tally}"),
-            Self::New(new, tally) => {
-                write!(f, "by its own root keys, those of keyset {new}: {tally}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for RotationError {}
-
-/// How many root keys signed a keyset.
+/// Who signed a keyset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signers {
     /// Root keys of the old keyset.

@@ -48,11 +48,11 @@ pub mod draft;
 mod tests;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use thiserror::Error;
 
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
@@ -104,30 +104,14 @@ pub struct Banned {
 }
 
 /// Why a source cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum SourceError {
     /// A file cannot be read.
-    File(FileError),
-    /// A line is wrong: the file, the line, what is wrong.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A line is not what it should be: the file, the line, what is wrong.
+    #[error("cannot use {0:?}: line {1}: {2}")]
     Line(PathBuf, usize, String),
-}
-
-impl fmt::Display for SourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Line(path, line, fault) => write!(f, "cannot use {path:?}: line {line}: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for SourceError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(error) => error.source(),
-            Self::Line(..) => None,
-        }
-    }
 }
 
 impl SourceError {
@@ -140,12 +124,6 @@ impl SourceError {
             }
             DigestsError::Line(line, fault) => Self::Line(file.to_owned(), line, fault),
         }
-    }
-}
-
-impl From<FileError> for SourceError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
     }
 }
 

@@ -1,96 +1,61 @@
 //! Defines why Embargo cannot become the real runtime, and what the operator can do about it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use thiserror::Error;
 
 use super::family::DIVERTED;
 use crate::sys::process;
 
-/// Why Embargo cannot become the real runtime.
-#[derive(Debug, PartialEq, Eq)]
+/// Why there is no real runtime to become.
+#[derive(Debug, PartialEq, Eq, Error)]
 pub enum DelegateError {
-    /// The setting `runtime` names Embargo itself.
+    /// The setting names Embargo itself.
+    #[error("cannot use {0:?} as the real runtime: it is embargo itself")]
     Itself(PathBuf),
-    /// The setting `runtime` is not an absolute path.
+    /// The setting is not an absolute path.
+    #[error("cannot use {0:?} as the real runtime: the path must be absolute")]
     Relative(PathBuf),
-    /// There is no runtime in `PATH` and the usual directories.
+    /// Neither `PATH` nor the usual directories hold one.
+    #[error(
+        "cannot find a real runtime: neither runc nor crun is in PATH or the usual directories"
+    )]
     None,
-    /// Embargo has taken this path of a runtime, and the runtime is not beside it.
+    /// Embargo is at this path, where a runtime was, and the runtime is not beside it.
+    #[error(
+        "cannot find the real runtime: embargo is in its place, {0:?}, and no program beside it \
+         has {first} or {second} added",
+        first = DIVERTED[0],
+        second = DIVERTED[1]
+    )]
     Gone(PathBuf),
-    /// Embargo became Embargo again and again, this often.
+    /// Embargo became Embargo again and again.
+    #[error("cannot become the real runtime: embargo has started itself {0} times in a row")]
     Loop(u32),
     /// The runtime at this path cannot be executed.
-    Exec(PathBuf, ExecFault),
+    #[error("cannot become the real runtime {0:?}")]
+    Exec(PathBuf, #[source] ExecFault),
 }
 
 /// What is wrong with a runtime that cannot be executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ExecFault {
     /// There is no such file.
+    #[error("the file is missing")]
     Missing,
     /// The file exists, but the interpreter that it names does not.
+    #[error("the interpreter or loader that it names is missing")]
     Interpreter,
-    /// The file may not be executed by this user.
+    /// It is not a file that this user may execute.
+    #[error("it is not a program that this user may run")]
     Forbidden,
-    /// The file is neither a program for this machine nor a script that names its interpreter.
+    /// It is neither a program for this machine nor a script that names its interpreter.
+    #[error("it is neither a program for this machine nor a script that names its interpreter")]
     Format,
-    /// Another error of the operating system.
+    /// Anything else.
+    #[error(transparent)]
     Other(Errno),
-}
-
-impl fmt::Display for DelegateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Itself(path) => write!(
-                f,
-                "cannot use {path:?} as the real runtime: it is embargo itself"
-            ),
-            Self::Relative(path) => write!(
-                f,
-                "cannot use {path:?} as the real runtime: the path must be absolute"
-            ),
-            Self::None => f.write_str(
-                "cannot find a real runtime: neither runc nor crun is in PATH or the usual directories",
-            ),
-            Self::Gone(place) => {
-                let [first, second] = DIVERTED;
-                write!(
-                    f,
-                    "cannot find the real runtime: embargo is in its place, {place:?}, and no program beside it has {first} or {second} added"
-                )
-            }
-            Self::Loop(depth) => write!(
-                f,
-                "cannot become the real runtime: embargo has started itself {depth} times in a row"
-            ),
-            Self::Exec(path, fault) => {
-                write!(f, "cannot become the real runtime {path:?}")?;
-                match fault {
-                    ExecFault::Missing => f.write_str(": the file is missing"),
-                    ExecFault::Interpreter => f.write_str(": the interpreter or loader that it names is missing"),
-                    ExecFault::Forbidden => f.write_str(": it is not a program that this user may run"),
-                    ExecFault::Format => f.write_str(": it is neither a program for this machine nor a script that names its interpreter"),
-                    ExecFault::Other(_) => Ok(()),
-                }
-            }
-        }
-    }
-}
-
-impl std::error::Error for DelegateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Exec(_, ExecFault::Other(errno)) => Some(errno),
-            Self::Itself(_)
-            | Self::Relative(_)
-            | Self::None
-            | Self::Gone(_)
-            | Self::Loop(_)
-            | Self::Exec(..) => None,
-        }
-    }
 }
 
 impl DelegateError {

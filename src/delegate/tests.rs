@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 use crate::call::{self, Call};
+use crate::report::line;
 use crate::verdict;
 
 /// A directory with files of these names and modes.
@@ -241,12 +242,8 @@ fn what_is_wrong_with_a_runtime_is_reported() {
     };
     let admission = || verdict::nothing_starts(&call);
     let fault_of = |path: PathBuf| {
-        become_runtime(
-            admission(),
-            &find(Some(path), &with(&[])).unwrap(),
-            &with(&[]),
-        )
-        .to_string()
+        let runtime = find(Some(path), &with(&[])).unwrap();
+        line::causes(&become_runtime(admission(), &runtime, &with(&[])))
     };
     for (path, end) in [
         (place.path().join("none"), ": the file is missing"),

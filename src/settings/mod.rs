@@ -14,12 +14,12 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use thiserror::Error;
 
 use crate::banlist::store::Rules;
 use crate::paths::Paths;
@@ -173,15 +173,19 @@ pub struct StoragePlace {
 }
 
 /// Why the settings cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum SettingsError {
-    /// The file cannot be read, or is not text.
-    File(FileError),
-    /// There is no file, because this symbolic link in its path is broken.
+    /// The file cannot be read, or not as text.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is no file, because this symbolic link on the way to it is broken.
+    #[error("cannot find the settings: the link {0:?} leads nowhere")]
     Link(PathBuf),
-    /// The file exists and is empty, as after a crash while it was written.
+    /// The file exists and is empty, as after a crash during its installation.
+    #[error("cannot use settings {0:?}: the file is empty")]
     Empty(PathBuf),
-    /// A value is invalid: the line on which the value starts (counted from 1), and what is wrong.
+    /// The line (counted from 1) on which an invalid value starts, and what is wrong with it.
+    #[error("cannot use settings {0:?}, line {1}: {2}")]
     Line(PathBuf, usize, String),
 }
 
@@ -192,31 +196,6 @@ impl SettingsError {
         match self {
             Self::File(error) => error.path(),
             Self::Link(path) | Self::Empty(path) | Self::Line(path, ..) => path,
-        }
-    }
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Link(path) => write!(
-                f,
-                "cannot find the settings: the link {path:?} leads nowhere"
-            ),
-            Self::Empty(path) => write!(f, "cannot use settings {path:?}: the file is empty"),
-            Self::Line(path, number, fault) => {
-                write!(f, "cannot use settings {path:?}, line {number}: {fault}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SettingsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(error) => error.source(),
-            Self::Link(_) | Self::Empty(_) | Self::Line(..) => None,
         }
     }
 }

@@ -6,14 +6,15 @@
 //! reads more than the limit. The runtime does not inherit the descriptors. Not checked: who owns
 //! the file, unless the caller asks for that with [`Guard`].
 
-use std::fmt;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Enough room for most files of /proc, in bytes.
+use thiserror::Error;
+
+/// Room for most files of /proc, in bytes.
 const PAGE: u64 = 4_096;
 
 /// The conditions that a file must meet besides the size limit.
@@ -35,17 +36,22 @@ pub enum Guard {
 }
 
 /// Why a file could not be read.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum FileError {
-    /// The operating system reported an error.
-    Io(PathBuf, io::Error),
-    /// The path leads to a directory, a FIFO, a socket or a device.
+    /// The operating system's error.
+    #[error("cannot read {0:?}")]
+    Io(PathBuf, #[source] io::Error),
+    /// It is a directory, a FIFO, a socket or a device.
+    #[error("cannot read {0:?}: not a regular file")]
     NotRegular(PathBuf),
-    /// The file is larger than the limit, which is given in bytes.
+    /// It is larger than the limit, in bytes.
+    #[error("cannot read {0:?}: larger than {1} bytes")]
     TooLarge(PathBuf, u64),
-    /// Others may write to the file, by its owner or its mode.
+    /// Its owner or mode lets others write to it.
+    #[error("cannot trust {0:?}: owned or writable by another user")]
     Unguarded(PathBuf),
-    /// The file is not UTF-8 text.
+    /// It is not UTF-8 text.
+    #[error("cannot read {0:?}: not UTF-8")]
     NotText(PathBuf),
 }
 
@@ -69,35 +75,7 @@ impl FileError {
     }
 }
 
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(path, _) => write!(f, "cannot read {path:?}"),
-            Self::NotRegular(path) => write!(f, "cannot read {path:?}: not a regular file"),
-            Self::TooLarge(path, limit) => {
-                write!(f, "cannot read {path:?}: larger than {limit} bytes")
-            }
-            Self::Unguarded(path) => write!(
-                f,
-                "cannot trust {path:?}: owned or writable by another user"
-            ),
-            Self::NotText(path) => write!(f, "cannot read {path:?}: not UTF-8"),
-        }
-    }
-}
-
-impl std::error::Error for FileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(_, error) => Some(error),
-            Self::NotRegular(_) | Self::TooLarge(..) | Self::Unguarded(_) | Self::NotText(_) => {
-                None
-            }
-        }
-    }
-}
-
-/// The owner that a user namespace shows for every user who is not mapped into it (Linux:
+/// The owner that a user namespace shows if the real one is not mapped into it (Linux:
 /// include/linux/highuid.h, `DEFAULT_OVERFLOWUID`).
 const UNMAPPED: u32 = 65_534;
 

@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, openat};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
+use thiserror::Error;
 
 use super::file::{self, Guard};
 
@@ -69,21 +70,10 @@ pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     }
 }
 
-/// Says that the setting forbids executable memory files, and why a tmpfs could not be made.
-#[derive(Debug)]
+/// Says that the setting forbids executable memory files, and why there was no other way.
+#[derive(Debug, Error)]
+#[error("{SETTING} is {ENFORCED}, and a tmpfs in its place cannot be had: {0}")]
 struct Forbidden(io::Error);
-
-impl std::fmt::Display for Forbidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{SETTING} is {ENFORCED}, and a tmpfs in its place cannot be had: {}",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for Forbidden {}
 
 fn is_forbidden() -> bool {
     file::read_text(Path::new(SETTING_FILE), 16, Guard::Any)

@@ -13,6 +13,7 @@ use super::super::section::{MAX_BLOCKS, MAX_START};
 use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};
 use super::super::whole;
 use super::*;
+use crate::report::line;
 use crate::sys::file::FileError;
 use crate::sys::replace::replace;
 
@@ -75,9 +76,7 @@ impl TestNode {
     }
 
     fn without_directory(&self, fault: &ListError) -> String {
-        fault
-            .to_string()
-            .replace(self.directory.path().to_str().unwrap(), "")
+        line::causes(fault).replace(self.directory.path().to_str().unwrap(), "")
     }
 }
 
