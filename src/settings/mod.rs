@@ -26,7 +26,6 @@ use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::directory;
 use crate::sys::file::{self, FileError};
-use value::{AbsolutePath, Few, OriginName, Share, Span, Wait};
 
 /// The largest settings file that is read, in bytes.
 const LARGEST: u64 = 65_536;
@@ -38,15 +37,22 @@ pub const MAX_IMPACT: u8 = 50;
 /// The default limit on break-glass after its file was written, in seconds: a day.
 pub const BREAK_GLASS_MAX: u64 = 86_400;
 
-/// The operator's decisions, with defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The operator's decisions, with defaults filled in. The keys of the file are its fields.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default = "Settings::unset",
+    expecting = "a table"
+)]
 pub struct Settings {
     /// Whether refusals are carried out. Default: yes (`enforce`).
     pub mode: Mode,
-    /// The absolute path of the real runtime. Default: `runc`, then `crun`, from `PATH` and the
-    /// usual directories.
+    /// The real runtime, absolute. Default: `runc`, then `crun`, from `PATH` and the usual
+    /// directories.
+    #[serde(deserialize_with = "value::some_path")]
     pub runtime: Option<PathBuf>,
-    /// Absolute paths of runtimes that may have made containers that still run.
+    /// Real runtimes that running containers may still belong to, absolute.
+    #[serde(deserialize_with = "value::paths")]
     pub former_runtimes: Vec<PathBuf>,
     /// What happens to a container without an image. Default: admit.
     pub on_no_image: OnNoImage,
@@ -57,22 +63,26 @@ pub struct Settings {
     /// What happens when the list is past its grace period. Default: containers that it does not
     /// ban start.
     pub on_overdue_list: OnOverdueList,
-    /// The grace period: how many seconds after its expiry a list becomes overdue. Default: 30
-    /// days.
+    /// How long after its expiry a list becomes overdue, in seconds. Default: 30 days.
+    #[serde(deserialize_with = "value::span")]
     pub grace: u64,
     /// How many seconds after its file was written break-glass may stay open. Default:
     /// [`BREAK_GLASS_MAX`].
+    #[serde(deserialize_with = "value::span")]
     pub break_glass_max: u64,
     /// The lowest list version that is accepted. Default: 0.
     pub min_version: u64,
     /// The origin that the list must have. Default: the keyset's.
+    #[serde(deserialize_with = "value::some_origin")]
     pub origin: Option<String>,
-    /// The share of running containers, in percent, that a new list may newly refuse. A list that
-    /// would refuse more is not installed. Default: [`MAX_IMPACT`].
+    /// How many of the running containers a list may newly refuse before it is not installed, in
+    /// percent. Default: [`MAX_IMPACT`].
+    #[serde(deserialize_with = "value::share")]
     pub max_impact: u8,
     /// When signed patches run unattended. Default: never.
     pub auto_patch: AutoPatch,
-    /// How long the search for a container's lineage may make no progress. Default: 5 s.
+    /// How long resolving a lineage may stand still. Default: 5 s.
+    #[serde(deserialize_with = "value::wait")]
     pub resolve_timeout: Duration,
     /// Where engines keep their stores, in addition to the usual places.
     pub engines: Engines,
@@ -138,37 +148,49 @@ pub enum OnOverdueList {
     Refuse,
 }
 
-/// Where engines keep their stores and runtimes their state, in addition to the usual places.
-/// Commands such as `embargo check` need these, because they have no bundle that shows the place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where engines keep their stores and runtimes their state, in addition to the usual places: for
+/// `embargo check`, which has no bundle to start from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Engines {
     /// Docker's data roots.
+    #[serde(deserialize_with = "value::paths")]
     pub docker: Vec<PathBuf>,
-    /// Places of containerd.
+    /// containerd's.
+    #[serde(deserialize_with = "value::few")]
     pub containerd: Vec<ContainerdPlace>,
     /// Stores of Podman, Buildah and CRI-O.
+    #[serde(deserialize_with = "value::few")]
     pub storage: Vec<StoragePlace>,
     /// State directories of runtimes (their `--root`).
+    #[serde(deserialize_with = "value::paths")]
     pub runtime_roots: Vec<PathBuf>,
 }
 
-/// The places of one containerd.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One containerd.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct ContainerdPlace {
-    /// containerd's `root`: where its metadata and snapshots are.
+    /// Its `root`: where its metadata and snapshots are.
+    #[serde(deserialize_with = "value::path")]
     pub root: PathBuf,
-    /// containerd's `state`: where its bundles are.
+    /// Its `state`: where its bundles are.
+    #[serde(default, deserialize_with = "value::some_path")]
     pub state: Option<PathBuf>,
-    /// containerd's `grpc.address`: the path of its socket.
+    /// Its `grpc.address`: the socket.
+    #[serde(default, deserialize_with = "value::some_path")]
     pub address: Option<PathBuf>,
 }
 
 /// One containers/storage store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct StoragePlace {
-    /// The store's `graphroot`.
+    /// Its `graphroot`.
+    #[serde(deserialize_with = "value::path")]
     pub root: PathBuf,
-    /// The store's `runroot`.
+    /// Its `runroot`.
+    #[serde(default, deserialize_with = "value::some_path")]
     pub run_root: Option<PathBuf>,
 }
 
@@ -208,26 +230,26 @@ impl SettingsError {
 /// [`SettingsError`]; also for a symbolic link, a FIFO, a file that others may write or replace,
 /// and a file of more than 64 KiB.
 pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
-    match directory::read_owned(&paths.root, &paths.settings, LARGEST)
-        .and_then(|bytes| file::text(bytes, &paths.settings))
-    {
-        Ok(text) => parse(&text, &paths.settings).map(Some),
+    let path = &paths.settings;
+    match directory::read_owned(&paths.root, path, LARGEST) {
+        Ok(bytes) => parse(&file::text(bytes, path)?, path).map(Some),
         Err(FileError::Io(_, error)) if error.raw_os_error() == Some(libc::ENOENT) => {
-            match broken_link(&paths.settings) {
+            match broken_link(path) {
                 Some(link) => Err(SettingsError::Link(link)),
                 None => Ok(None),
             }
         }
-        Err(error) => Err(SettingsError::File(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// The broken symbolic link in the path of a missing file, if that is why the file is missing.
 fn broken_link(missing: &Path) -> Option<PathBuf> {
-    let nearest = missing
+    let mut existing = missing
         .ancestors()
-        .find(|path| path.symlink_metadata().is_ok())?;
-    nearest.metadata().is_err().then(|| nearest.to_owned())
+        .filter(|path| path.symlink_metadata().is_ok());
+    let nearest = existing.next()?;
+    nearest.metadata().is_err().then_some(nearest.to_owned())
 }
 
 /// Parses the settings in `text`; errors name `path`.
@@ -238,23 +260,35 @@ pub fn parse(text: &str, path: &Path) -> Result<Settings, SettingsError> {
     if text.is_empty() {
         return Err(SettingsError::Empty(path.to_owned()));
     }
-    let written = toml::from_str::<Written>(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let number = text.as_bytes()[..start]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().unwrap_or_default().start;
+        let before = text.bytes().take(start);
+        let number = before.filter(|byte| *byte == b'\n').count() + 1;
         SettingsError::Line(path.to_owned(), number, line::one_line(error.message()))
-    })?;
-    Ok(written.filled_in())
+    })
 }
 
 impl Settings {
     /// The settings of a node that has none: every default.
     #[must_use]
     pub fn unset() -> Self {
-        Written::default().filled_in()
+        Self {
+            mode: Mode::Enforce,
+            runtime: None,
+            former_runtimes: Vec::new(),
+            on_no_image: OnNoImage::Admit,
+            on_unknown_image: OnUnknownImage::Refuse,
+            on_missing_list: OnMissingList::Refuse,
+            on_overdue_list: OnOverdueList::Admit,
+            grace: 30 * 86_400,
+            break_glass_max: BREAK_GLASS_MAX,
+            min_version: 0,
+            origin: None,
+            max_impact: MAX_IMPACT,
+            auto_patch: AutoPatch::Off,
+            resolve_timeout: Duration::from_secs(5),
+            engines: Engines::default(),
+        }
     }
 
     /// The rules that the settings contain for the list.
@@ -267,117 +301,10 @@ impl Settings {
     }
 }
 
-/// The fields of the file, as they are written; their names are those in [`Settings`].
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    mode: Option<Mode>,
-    runtime: Option<AbsolutePath>,
-    former_runtimes: Option<Few<AbsolutePath>>,
-    on_no_image: Option<OnNoImage>,
-    on_unknown_image: Option<OnUnknownImage>,
-    on_missing_list: Option<OnMissingList>,
-    on_overdue_list: Option<OnOverdueList>,
-    grace: Option<Span>,
-    break_glass_max: Option<Span>,
-    min_version: Option<u64>,
-    origin: Option<OriginName>,
-    max_impact: Option<Share>,
-    auto_patch: Option<AutoPatch>,
-    resolve_timeout: Option<Wait>,
-    engines: Option<WrittenEngines>,
-}
-
-/// The table `[engines]`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenEngines {
-    docker: Option<Few<AbsolutePath>>,
-    containerd: Option<Few<WrittenContainerd>>,
-    storage: Option<Few<WrittenStorage>>,
-    runtime_roots: Option<Few<AbsolutePath>>,
-}
-
-/// One entry of the list `containerd`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenContainerd {
-    root: AbsolutePath,
-    state: Option<AbsolutePath>,
-    address: Option<AbsolutePath>,
-}
-
-/// One entry of the list `storage`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenStorage {
-    root: AbsolutePath,
-    run_root: Option<AbsolutePath>,
-}
-
-impl Written {
-    /// Fills in the defaults. All defaults are set here.
-    fn filled_in(self) -> Settings {
-        Settings {
-            mode: self.mode.unwrap_or(Mode::Enforce),
-            runtime: self.runtime.map(|path| path.0),
-            former_runtimes: plain(self.former_runtimes),
-            on_no_image: self.on_no_image.unwrap_or(OnNoImage::Admit),
-            on_unknown_image: self.on_unknown_image.unwrap_or(OnUnknownImage::Refuse),
-            on_missing_list: self.on_missing_list.unwrap_or(OnMissingList::Refuse),
-            on_overdue_list: self.on_overdue_list.unwrap_or(OnOverdueList::Admit),
-            grace: self.grace.map_or(30 * 86_400, |grace| grace.0),
-            break_glass_max: self
-                .break_glass_max
-                .map_or(BREAK_GLASS_MAX, |longest| longest.0),
-            min_version: self.min_version.unwrap_or(0),
-            origin: self.origin.map(|origin| origin.0),
-            max_impact: self.max_impact.map_or(MAX_IMPACT, |share| share.0),
-            auto_patch: self.auto_patch.unwrap_or(AutoPatch::Off),
-            resolve_timeout: self
-                .resolve_timeout
-                .map_or(Duration::from_secs(5), |wait| wait.0),
-            engines: self.engines.map(WrittenEngines::plain).unwrap_or_default(),
-        }
-    }
-}
-
-impl WrittenEngines {
-    fn plain(self) -> Engines {
-        let containerd = |place: WrittenContainerd| ContainerdPlace {
-            root: place.root.0,
-            state: place.state.map(|path| path.0),
-            address: place.address.map(|path| path.0),
-        };
-        let storage = |place: WrittenStorage| StoragePlace {
-            root: place.root.0,
-            run_root: place.run_root.map(|path| path.0),
-        };
-        Engines {
-            docker: plain(self.docker),
-            containerd: self
-                .containerd
-                .map(|few| few.0.into_iter().map(containerd).collect())
-                .unwrap_or_default(),
-            storage: self
-                .storage
-                .map(|few| few.0.into_iter().map(storage).collect())
-                .unwrap_or_default(),
-            runtime_roots: plain(self.runtime_roots),
-        }
-    }
-}
-
-fn plain(paths: Option<Few<AbsolutePath>>) -> Vec<PathBuf> {
-    paths
-        .map(|few| few.0.into_iter().map(|path| path.0).collect())
-        .unwrap_or_default()
-}
-
-/// The real runtime that the settings name, for calls that are passed on. There are no errors: a
-/// mistake elsewhere in the file, or a file cut off after this line, must not stop `kill` or
-/// `delete`. `None` if the file cannot be trusted, or if no such line can be parsed. For a file
-/// that [`load`] accepts, the result is the same as there.
+/// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake
+/// elsewhere in the file, or a file cut short after this line, must not stop `kill` or `delete`.
+/// `None` if there is no such line that can be trusted and parsed. For a file that [`load`] accepts
+/// the result is the same.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = directory::open_owned(&paths.root, &paths.settings).ok()?;

@@ -19,11 +19,12 @@ use super::value::AbsolutePath;
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<PathBuf> {
     let text = String::from_utf8_lossy(bytes);
+    let path = find(&text)?;
     // Invalid bytes became replacement characters. A path that contains one is not the path in the
     // file.
-    let is_whole = matches!(text, Cow::Borrowed(_));
-    find(&text)
-        .filter(|path| is_whole || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER))
+    let is_whole = matches!(text, Cow::Borrowed(_))
+        || !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER);
+    is_whole.then_some(path)
 }
 
 /// Reads line by line, as long as each line is complete in itself, as nearly all are. So the lines
@@ -54,29 +55,30 @@ fn find_in_any(rest: &str) -> Option<PathBuf> {
     }
     // An unclosed string or array may contain the wanted line. No answer is certain now; the line
     // read by itself is the best one.
-    let mut lines = rest
-        .lines()
-        .take_while(|line| !line.trim_ascii_start().starts_with('['));
-    lines.find_map(|line| scan(line).0)
+    for line in rest.lines() {
+        if line.trim_ascii_start().starts_with('[') {
+            break;
+        }
+        if let (Some(found), _) = scan(line) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// The path in this text, and how many syntax errors the text has.
 fn scan(text: &str) -> (Option<PathBuf>, usize) {
     let source = Source::new(text);
-    let (mut scan, mut faults) = (
-        Scan {
-            source,
-            place: Place::Start,
-            opened: 0,
-            faults: 0,
-            found: None,
-        },
-        0,
-    );
-    parser::parse_document(&source.lex().into_vec(), &mut scan, &mut |_: ParseError| {
-        faults += 1
-    });
-    (scan.found, faults + scan.faults + scan.opened)
+    let mut scan = Scan {
+        source,
+        place: Place::Start,
+        opened: 0,
+        faults: 0,
+        found: None,
+    };
+    let mut faults = Vec::new();
+    parser::parse_document(&source.lex().into_vec(), &mut scan, &mut faults);
+    (scan.found, faults.len() + scan.faults + scan.opened)
 }
 
 /// Where in the text the scan is.
@@ -111,11 +113,8 @@ impl Scan<'_> {
     }
 
     fn raw(&self, span: Span, encoding: Option<Encoding>) -> Option<Raw<'_>> {
-        Some(Raw::new_unchecked(
-            self.source.get(span)?.as_str(),
-            encoding,
-            span,
-        ))
+        let text = self.source.get(span)?.as_str();
+        Some(Raw::new_unchecked(text, encoding, span))
     }
 
     fn is_runtime(&self, span: Span, encoding: Option<Encoding>) -> bool {
@@ -133,18 +132,16 @@ impl Scan<'_> {
         let kind = self
             .raw(span, encoding)?
             .decode_scalar(&mut value, &mut fault);
-        let path = if kind == ScalarKind::String {
-            AbsolutePath::try_from(value.into_owned()).ok()
-        } else {
-            None
-        };
-        match fault {
-            Some(_) => {
-                self.faults += 1;
-                None
-            }
-            None => path.map(|path| path.0),
+        if fault.is_some() {
+            self.faults += 1;
+            return None;
         }
+        if kind != ScalarKind::String {
+            return None;
+        }
+        AbsolutePath::try_from(value.into_owned())
+            .map(PathBuf::from)
+            .ok()
     }
 }
 

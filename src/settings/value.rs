@@ -6,15 +6,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::banlist::text::is_origin;
 use crate::sys::clock;
+use crate::sys::digits::is_number;
 
 /// At most this many entries are allowed in a list in the settings.
 const MOST_ENTRIES: usize = 64;
-/// The longest time span: ten years, in milliseconds.
-const LONGEST_SPAN: u64 = 3_650 * 86_400_000;
+/// The longest span: ten years, in seconds.
+const LONGEST_SPAN: u64 = 3_650 * 86_400;
 /// The largest percentage.
 const ALL: u8 = 100;
 /// The longest wait for an engine's answer, in milliseconds. kubelet and containerd wait longer
@@ -22,9 +24,92 @@ const ALL: u8 = 100;
 const LONGEST_WAIT: u64 = 10_000;
 
 /// An absolute path.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    AbsolutePath::deserialize(from).map(PathBuf::from)
+}
+
+/// An absolute path for a key that may be missing.
+pub(super) fn some_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    path(from).map(Some)
+}
+
+/// A list of absolute paths.
+pub(super) fn paths<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
+    let paths: Vec<AbsolutePath> = few(from)?;
+    Ok(paths.into_iter().map(PathBuf::from).collect())
+}
+
+/// A list with a bounded number of entries.
+pub(super) fn few<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let entries = Vec::deserialize(from)?;
+    if entries.len() > MOST_ENTRIES {
+        let found = entries.len();
+        return Err(Error::custom(format_args!(
+            "expected at most {MOST_ENTRIES} entries, not {found}"
+        )));
+    }
+    Ok(entries)
+}
+
+/// A time span in whole seconds.
+pub(super) fn span<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(from)?;
+    match clock::duration(&text) {
+        Some(span) if span <= LONGEST_SPAN => Ok(span),
+        Some(_) | None => Err(Error::custom(format_args!(
+            "expected a time such as \"30d\", at most \"3650d\", not {text:?}"
+        ))),
+    }
+}
+
+/// How long the search for a container's lineage may make no progress.
+pub(super) fn wait<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    match clock::milliseconds(&text) {
+        Some(length @ 1..=LONGEST_WAIT) => Ok(Duration::from_millis(length)),
+        Some(_) | None => Err(Error::custom(format_args!(
+            "expected a time such as \"5s\", at least \"1ms\" and at most \"10s\", not {text:?}"
+        ))),
+    }
+}
+
+/// A share of a node's containers, in percent.
+pub(super) fn share<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    let text = String::deserialize(from)?;
+    if let Some(digits) = text.strip_suffix('%')
+        && is_number(digits)
+        && let Ok(share @ 0..=ALL) = digits.parse()
+    {
+        return Ok(share);
+    }
+    Err(Error::custom(format_args!(
+        "expected a share such as \"50%\", at most \"100%\", not {text:?}"
+    )))
+}
+
+/// The name of the list's publisher, as the list's head and the keyset write it.
+pub(super) fn some_origin<'de, D>(from: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(from)?;
+    if is_origin(&text) {
+        Ok(Some(text))
+    } else {
+        Err(Error::custom(format_args!(
+            "expected an origin such as \"bans.example.com/prod\", not {text:?}"
+        )))
+    }
+}
+
+/// A path that starts at the root and that the kernel can be given.
+#[derive(Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct AbsolutePath(pub(super) PathBuf);
+pub(super) struct AbsolutePath(PathBuf);
 
 impl TryFrom<String> for AbsolutePath {
     type Error = String;
@@ -38,150 +123,61 @@ impl TryFrom<String> for AbsolutePath {
     }
 }
 
-/// A time span in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Span(pub(super) u64);
-
-impl TryFrom<String> for Span {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let fits = |length: &u64| *length <= LONGEST_SPAN && length.is_multiple_of(1_000);
-        let length = clock::milliseconds(&text).filter(fits);
-        length.map(|length| Self(length / 1_000)).ok_or_else(|| {
-            format!("expected a time such as \"30d\", at most \"3650d\", not {text:?}")
-        })
-    }
-}
-
-/// How long the search for a container's lineage may make no progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Wait(pub(super) Duration);
-
-impl TryFrom<String> for Wait {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let length =
-            clock::milliseconds(&text).filter(|length| (1..=LONGEST_WAIT).contains(length));
-        let wait = length.map(|length| Self(Duration::from_millis(length)));
-        wait.ok_or_else(|| {
-            format!(
-                "expected a time such as \"5s\", at least \"1ms\" and at most \"10s\", not {text:?}"
-            )
-        })
-    }
-}
-
-/// A share of a node's containers, in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Share(pub(super) u8);
-
-impl TryFrom<String> for Share {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let digits = text
-            .strip_suffix('%')
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-        let share = digits
-            .and_then(|digits| digits.parse().ok())
-            .filter(|share| *share <= ALL);
-        share.map(Self).ok_or_else(|| {
-            format!("expected a share such as \"50%\", at most \"100%\", not {text:?}")
-        })
-    }
-}
-
-/// The name of the list's publisher, as the list's head and the keyset write it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct OriginName(pub(super) String);
-
-impl TryFrom<String> for OriginName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if is_origin(&text) {
-            Ok(Self(text))
-        } else {
-            Err(format!(
-                "expected an origin such as \"bans.example.com/prod\", not {text:?}"
-            ))
-        }
-    }
-}
-
-/// A list with a bounded number of entries.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
-pub(super) struct Few<T>(pub(super) Vec<T>);
-
-impl<T> TryFrom<Vec<T>> for Few<T> {
-    type Error = String;
-
-    fn try_from(entries: Vec<T>) -> Result<Self, String> {
-        if entries.len() > MOST_ENTRIES {
-            return Err(format!(
-                "expected at most {MOST_ENTRIES} entries, not {}",
-                entries.len()
-            ));
-        }
-        Ok(Self(entries))
+impl From<AbsolutePath> for PathBuf {
+    fn from(path: AbsolutePath) -> Self {
+        path.0
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::de::value::{self, SeqDeserializer, StrDeserializer};
+
     use super::*;
+
+    fn text(value: &str) -> StrDeserializer<'_, value::Error> {
+        StrDeserializer::new(value)
+    }
 
     #[test]
     fn values_have_bounds() {
-        assert_eq!(Span::try_from("3650d".to_owned()), Ok(Span(315_360_000)));
+        assert_eq!(span(text("3650d")), Ok(315_360_000));
         assert_eq!(
-            Span::try_from("3651d".to_owned()).unwrap_err(),
+            span(text("3651d")).unwrap_err().to_string(),
             "expected a time such as \"30d\", at most \"3650d\", not \"3651d\""
         );
-        assert!(Span::try_from("10ms".to_owned()).is_err());
-        assert_eq!(Span::try_from("2w".to_owned()), Ok(Span(1_209_600)));
+        assert!(span(text("10ms")).is_err());
+        assert_eq!(span(text("2w")), Ok(1_209_600));
+        assert_eq!(wait(text("250ms")), Ok(Duration::from_millis(250)));
+        assert_eq!(wait(text("10s")), Ok(Duration::from_secs(10)));
+        assert!(wait(text("0ms")).is_err());
+        assert!(wait(text("11s")).is_err());
         assert_eq!(
-            Wait::try_from("250ms".to_owned()),
-            Ok(Wait(Duration::from_millis(250)))
+            ["0%", "50%", "100%"].map(|share_of| share(text(share_of))),
+            [Ok(0), Ok(50), Ok(100)]
         );
-        assert_eq!(
-            Wait::try_from("10s".to_owned()),
-            Ok(Wait(Duration::from_secs(10)))
-        );
-        assert!(Wait::try_from("0ms".to_owned()).is_err());
-        assert!(Wait::try_from("11s".to_owned()).is_err());
-        assert_eq!(
-            ["0%", "50%", "100%"].map(|text| Share::try_from(text.to_owned())),
-            [Ok(Share(0)), Ok(Share(50)), Ok(Share(100))]
-        );
-        for share in ["", "%", "50", "101%", "-1%", "+5%", "50.5%", "50 %", "256%"] {
+        for written in ["", "%", "50", "101%", "-1%", "+5%", "50.5%", "50 %", "256%"] {
             assert_eq!(
-                Share::try_from(share.to_owned()).unwrap_err(),
-                format!("expected a share such as \"50%\", at most \"100%\", not {share:?}")
+                share(text(written)).unwrap_err().to_string(),
+                format!("expected a share such as \"50%\", at most \"100%\", not {written:?}")
             );
         }
-        for path in ["runc", "", "./runc", "/a\0b"] {
+        for written in ["runc", "", "./runc", "/a\0b"] {
             assert_eq!(
-                AbsolutePath::try_from(path.to_owned()).unwrap_err(),
-                format!("expected an absolute path, not {path:?}")
+                path(text(written)).unwrap_err().to_string(),
+                format!("expected an absolute path, not {written:?}")
             );
         }
-        assert!(OriginName::try_from("a b".to_owned()).is_err());
-        assert!(OriginName::try_from(String::new()).is_err());
+        assert!(some_origin(text("a b")).is_err());
+        assert!(some_origin(text("")).is_err());
         // An origin must not be longer than a list's head allows. Otherwise the node would wait for
         // a list that cannot exist.
-        assert!(OriginName::try_from("o".repeat(128)).is_ok());
-        assert!(OriginName::try_from("o".repeat(129)).is_err());
-        assert!(Few::try_from(vec![0; 64]).is_ok());
+        assert!(some_origin(text(&"o".repeat(128))).is_ok());
+        assert!(some_origin(text(&"o".repeat(129))).is_err());
+        let numbers = |count: u8| few::<_, u8>(SeqDeserializer::<_, value::Error>::new(0..count));
+        assert!(numbers(64).is_ok());
         assert_eq!(
-            Few::try_from(vec![0; 65]).unwrap_err(),
+            numbers(65).unwrap_err().to_string(),
             "expected at most 64 entries, not 65"
         );
     }
