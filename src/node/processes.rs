@@ -163,7 +163,7 @@ impl Process {
     /// The process's namespace of this kind, such as `mnt`; `None` if the caller may not read it.
     #[must_use]
     pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
-        fs::read_link(proc::path(self.pid, "ns").join(kind)).ok()
+        proc::namespace(self.pid, kind).map(PathBuf::from)
     }
 
     /// The working directory, as the process sees it.

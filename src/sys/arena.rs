@@ -62,16 +62,18 @@ impl Arena {
         if layout.align() > ALIGNMENT {
             return None;
         }
-        let begin = |used: usize| used.next_multiple_of(layout.align());
-        let take = |used| {
-            begin(used)
-                .checked_add(layout.size())
-                .filter(|end| *end <= SIZE)
-        };
-        self.used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
-            .ok()
-            .map(begin)
+        let mut used = self.used.load(Ordering::Acquire);
+        loop {
+            let begin = used.next_multiple_of(layout.align());
+            let end = begin.checked_add(layout.size())?;
+            if end > SIZE {
+                return None;
+            }
+            if self.move_end(used, end) {
+                return Some(begin);
+            }
+            used = self.used.load(Ordering::Acquire);
+        }
     }
 
     /// Where in the block a piece starts; `None` when the piece came from the C library.

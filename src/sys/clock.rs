@@ -65,7 +65,7 @@ impl Timestamp {
         };
         let (hour, minute, second) = time_of(time)?;
         let days = days_of(date)?;
-        (second < 60).then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+        (second < 60).then_some(Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
     }
 
     /// Reads a time as users and their tools write it: any `date-time` of RFC 3339, section 5.6,
@@ -124,12 +124,13 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| {
-            de::Error::invalid_value(
+        match Self::parse(&text) {
+            Some(time) => Ok(time),
+            None => Err(de::Error::invalid_value(
                 de::Unexpected::Str(&text),
                 &"YYYY-MM-DDThh:mm:ssZ or YYYY-MM-DD",
-            )
-        })
+            )),
+        }
     }
 }
 
@@ -152,20 +153,16 @@ pub fn milliseconds(text: &str) -> Option<u64> {
         "w" => 604_800_000,
         _ => return None,
     };
-    number
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(unit)
-        .filter(|span| *span <= LONGEST)
+    let span = number.parse::<u64>().ok()?.checked_mul(unit)?;
+    (span <= LONGEST).then_some(span)
 }
 
 /// Reads a duration as [`milliseconds`] does, and returns seconds; `None` if it is not a whole
 /// number of seconds.
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
-    milliseconds(text)
-        .filter(|span| span.is_multiple_of(1_000))
-        .map(|span| span / 1_000)
+    let span = milliseconds(text)?;
+    span.is_multiple_of(1_000).then_some(span / 1_000)
 }
 
 /// Reads `hh:mm:ss`. The seconds may be any two digits.
@@ -186,11 +183,11 @@ fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     let Some(fraction) = text.strip_prefix(b".") else {
         return Some(text);
     };
-    let digits = fraction
-        .iter()
-        .take_while(|digit| digit.is_ascii_digit())
-        .count();
-    (digits > 0).then(|| &fraction[digits..])
+    let mut rest = fraction;
+    while let [b'0'..=b'9', after @ ..] = rest {
+        rest = after;
+    }
+    (rest.len() < fraction.len()).then_some(rest)
 }
 
 /// How many days after 1970-01-01 the day `YYYY-MM-DD` is. The year must be 1970 or later.
@@ -235,11 +232,14 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0_u64, |sum, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum * 10 + u64::from(digit - b'0'))
-    })
+    let mut sum = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        sum = sum * 10 + u64::from(digit - b'0');
+    }
+    Some(sum)
 }
 
 #[cfg(test)]

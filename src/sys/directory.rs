@@ -13,9 +13,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
@@ -64,7 +63,7 @@ impl Directory {
     /// Opens the directory at `path`. The directory `first`, with which `path` begins, is not
     /// checked.
     fn walk(first: &Path, path: &Path) -> Result<Self, FileError> {
-        let failed = |error| FileError::Io(path.to_owned(), error);
+        let failed = FileError::io(path);
         let mut here = Self {
             handle: start(first).map_err(failed)?,
             path: first.to_owned(),
@@ -87,8 +86,7 @@ impl Directory {
             if links > MOST_LINKS || !here.may_follow(&next).map_err(failed)? {
                 return Err(failed(io::Error::from_raw_os_error(libc::ELOOP)));
             }
-            let target =
-                PathBuf::from(readlinkat(&next, c"").map_err(|errno| failed(errno.into()))?);
+            let target = PathBuf::from(readlinkat(&next, c"").map_err(FileError::io(path))?);
             if target.is_absolute() {
                 here.path = beginning(&target).into();
                 here.handle = start(&here.path).map_err(failed)?;
@@ -106,8 +104,7 @@ impl Directory {
     /// The errors of [`Directory::open`].
     pub fn directory(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path.join(name);
-        let handle =
-            step(&self.handle, name).map_err(|error| FileError::Io(path.clone(), error))?;
+        let handle = step(&self.handle, name).map_err(FileError::io(&path))?;
         let (handed_over_at, shared_at) = (self.handed_over_at.clone(), self.shared_at.clone());
         let mut inner = Self {
             handle,
@@ -116,9 +113,7 @@ impl Directory {
             handed_over_at,
             shared_at,
         };
-        inner
-            .is_directory()
-            .map_err(|error| FileError::Io(inner.path.clone(), error))?;
+        inner.is_directory().map_err(FileError::io(&inner.path))?;
         inner.inherit()?;
         Ok(inner)
     }
@@ -130,17 +125,14 @@ impl Directory {
     /// it.
     pub fn read(&self, name: &OsStr, limit: u64) -> Result<Text, FileError> {
         let path = self.path.join(name);
-        let failed = |error: io::Error| FileError::Io(path.clone(), error);
         let flags = OFlag::O_RDONLY
             | OFlag::O_NONBLOCK
             | OFlag::O_NOFOLLOW
             | OFlag::O_CLOEXEC
             | OFlag::O_NOCTTY;
-        let opened = File::from(
-            openat(&self.handle, name, flags, Mode::empty())
-                .map_err(|errno| failed(errno.into()))?,
-        );
-        let facts = opened.metadata().map_err(failed)?;
+        let opened = openat(&self.handle, name, flags, Mode::empty());
+        let opened = File::from(opened.map_err(FileError::io(&path))?);
+        let facts = opened.metadata().map_err(FileError::io(&path))?;
         if !facts.is_file() {
             return Err(FileError::NotRegular(path));
         }
@@ -161,10 +153,7 @@ impl Directory {
     /// # Errors
     /// [`FileError::Io`].
     pub fn identity(&self) -> Result<(u64, u64), FileError> {
-        let facts = self
-            .handle
-            .metadata()
-            .map_err(|error| FileError::Io(self.path.clone(), error))?;
+        let facts = self.facts()?;
         Ok((facts.dev(), facts.ino()))
     }
 
@@ -183,7 +172,7 @@ impl Directory {
     pub fn entries(&self) -> Result<impl Iterator<Item = io::Result<DirEntry>>, FileError> {
         // This path leads to the open directory itself (proc(5)).
         let listed = std::fs::read_dir(format!("/proc/self/fd/{}", self.handle.as_raw_fd()));
-        listed.map_err(|error| FileError::Io(self.path.clone(), error))
+        listed.map_err(FileError::io(&self.path))
     }
 
     /// The path of the directory.
@@ -204,19 +193,17 @@ impl Directory {
     /// # Errors
     /// [`FileError::Io`].
     pub fn writer(&self) -> Result<u32, FileError> {
-        self.handle
-            .metadata()
-            .map(|facts| facts.uid())
-            .map_err(|error| FileError::Io(self.path.clone(), error))
+        Ok(self.facts()?.uid())
+    }
+
+    fn facts(&self) -> Result<Metadata, FileError> {
+        self.handle.metadata().map_err(FileError::io(&self.path))
     }
 
     /// Sets the user who controls this directory, from its owner and from the user who controls the
     /// directory above.
     fn inherit(&mut self) -> Result<(), FileError> {
-        let facts = self
-            .handle
-            .metadata()
-            .map_err(|error| FileError::Io(self.path.clone(), error))?;
+        let facts = self.facts()?;
         let owner = heir(self.owner, facts.uid());
         // In a directory with the sticky bit, nobody can remove another user's files, and new files
         // belong to the user who makes them (inode(7)).
@@ -279,10 +266,7 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
         Err(error) if error.is_absent() => return Ok(()),
         Err(error) => return Err(error),
     };
-    let facts = directory
-        .handle
-        .metadata()
-        .map_err(|error| FileError::Io(path.to_owned(), error))?;
+    let facts = directory.facts()?;
     if !rights::is_own(directory.owner) {
         return Err(FileError::Unguarded(
             directory.handed_over_at.unwrap_or(directory.path),
@@ -305,8 +289,9 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError`], except for the size limit.
 pub fn open_owned(root: &Path, path: &Path) -> Result<(File, u64), FileError> {
-    path.parent()
-        .map_or(Ok(()), |directory| owned(root, directory))?;
+    if let Some(directory) = path.parent() {
+        owned(root, directory)?;
+    }
     file::open(path, Guard::Owned)
 }
 
@@ -348,12 +333,15 @@ fn step(directory: &File, name: &OsStr) -> io::Result<File> {
 
 /// The names in a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
-    let names = path.as_os_str().as_bytes().split(|byte| *byte == b'/');
-    let mut names: Vec<_> = names
-        .filter(|name| !name.is_empty() && *name != b".")
-        .map(|name| OsStr::from_bytes(name).to_owned())
-        .collect();
-    names.reverse();
+    let mut names = Vec::new();
+    for component in path.components().rev() {
+        match component {
+            Component::Normal(_) | Component::ParentDir => {
+                names.push(component.as_os_str().to_owned());
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
     names
 }
 

@@ -48,7 +48,7 @@ pub unsafe fn enter(
     environment: *const *const c_char,
     run: fn(&Given<'static>) -> u8,
 ) -> c_int {
-    panic::set_hook(Box::new(tell));
+    panic::set_hook(Box::new(print_panic));
     // SAFETY: as the caller promises.
     let given = unsafe {
         Given {
@@ -69,21 +69,27 @@ unsafe fn strings(vector: *const *const c_char, most: usize) -> Vec<&'static CSt
     if vector.is_null() {
         return Vec::new();
     }
-    // SAFETY: the caller promises this; `map_while` stops at the null pointer, so nothing after it
-    // is read.
-    unsafe {
-        (0..most)
-            .map(|at| *vector.add(at))
-            .map_while(|string| (!string.is_null()).then(|| CStr::from_ptr(string)))
-            .collect()
+    let mut strings = Vec::new();
+    while strings.len() < most {
+        // SAFETY: as the caller promises; the null pointer ends the loop, so nothing after it is
+        // read.
+        unsafe {
+            let string = *vector.add(strings.len());
+            if string.is_null() {
+                break;
+            }
+            strings.push(CStr::from_ptr(string));
+        }
     }
+    strings
 }
 
 /// Prints one line for a panic. The panic's message is left out: it may contain hostile text.
-fn tell(info: &PanicHookInfo<'_>) {
-    let (file, line) = info
-        .location()
-        .map_or(("?", 0), |place| (place.file(), place.line()));
+fn print_panic(info: &PanicHookInfo<'_>) {
+    let (file, line) = match info.location() {
+        Some(place) => (place.file(), place.line()),
+        None => ("?", 0),
+    };
     let text = format!("embargo: cannot go on: internal error at {file}:{line}\n");
     drop(std::io::stderr().write_all(text.as_bytes()));
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Room for most files of /proc, in bytes.
+/// Enough room for most files of /proc, in bytes.
 const PAGE: u64 = 4_096;
 
 /// The conditions that a file must meet besides the size limit.
@@ -38,24 +38,29 @@ pub enum Guard {
 /// Why a file could not be read.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// The operating system's error.
+    /// The operating system reported an error.
     #[error("cannot read {0:?}")]
     Io(PathBuf, #[source] io::Error),
-    /// It is a directory, a FIFO, a socket or a device.
+    /// The path leads to a directory, a FIFO, a socket or a device.
     #[error("cannot read {0:?}: not a regular file")]
     NotRegular(PathBuf),
-    /// It is larger than the limit, in bytes.
+    /// The file is larger than the limit, which is given in bytes.
     #[error("cannot read {0:?}: larger than {1} bytes")]
     TooLarge(PathBuf, u64),
-    /// Its owner or mode lets others write to it.
+    /// Others may write to the file, by its owner or its mode.
     #[error("cannot trust {0:?}: owned or writable by another user")]
     Unguarded(PathBuf),
-    /// It is not UTF-8 text.
+    /// The file is not UTF-8 text.
     #[error("cannot read {0:?}: not UTF-8")]
     NotText(PathBuf),
 }
 
 impl FileError {
+    /// What makes an operating system's error about `path` one of these.
+    pub fn io<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Self + Copy {
+        move |error| Self::Io(path.to_owned(), error.into())
+    }
+
     /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -75,17 +80,18 @@ impl FileError {
     }
 }
 
-/// The owner that a user namespace shows if the real one is not mapped into it (Linux:
+/// The owner that a user namespace shows for every user who is not mapped into it (Linux:
 /// include/linux/highuid.h, `DEFAULT_OVERFLOWUID`).
 const UNMAPPED: u32 = 65_534;
 
 /// Whether this process runs in a user namespace other than the host's, as the runtimes of rootless
 /// engines do. This is the case if its map is not the identity of all IDs.
 fn in_user_namespace() -> bool {
-    let mut map = String::new();
-    let read =
-        File::open("/proc/self/uid_map").and_then(|file| file.take(4_096).read_to_string(&mut map));
-    read.is_ok() && !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+    let Some(map) = super::proc::read("/proc/self/uid_map", PAGE) else {
+        return false;
+    };
+    let map = String::from_utf8_lossy(&map);
+    !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// Whether a user namespace shows this ID for the host's root and every other user who is not
@@ -100,22 +106,25 @@ pub(super) fn is_unmapped(user: u32) -> bool {
 /// # Errors
 /// [`FileError`], except for the size limit.
 pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
-    let io_error = |error| FileError::Io(path.to_owned(), error);
     let mut flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
     let follows = matches!(guard, Guard::Any | Guard::OfUser(_));
     if !follows {
         flags |= libc::O_NOFOLLOW;
     }
     // Opening a device may already have an effect on it, and a link may lead to a device.
-    if follows && !std::fs::metadata(path).map_err(io_error)?.is_file() {
+    if follows
+        && !std::fs::metadata(path)
+            .map_err(FileError::io(path))?
+            .is_file()
+    {
         return Err(FileError::NotRegular(path.to_owned()));
     }
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags)
         .open(path)
-        .map_err(io_error)?;
-    let facts = file.metadata().map_err(io_error)?;
+        .map_err(FileError::io(path))?;
+    let facts = file.metadata().map_err(FileError::io(path))?;
     if !facts.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
     }
@@ -163,7 +172,7 @@ pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec
     let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + 1);
     file.take(limit + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| FileError::Io(path.to_owned(), error))?;
+        .map_err(FileError::io(path))?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
@@ -183,7 +192,10 @@ pub fn read_text(path: &Path, limit: u64, guard: Guard) -> Result<String, FileEr
 /// # Errors
 /// [`FileError::NotText`].
 pub fn text(bytes: Vec<u8>, path: &Path) -> Result<String, FileError> {
-    String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(_) => Err(FileError::NotText(path.to_owned())),
+    }
 }
 
 /// Fills `buffer`, from `offset` in the file on, if the page cache has all of these bytes. Never
@@ -215,36 +227,26 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
 /// Whether two paths lead to the same directory.
 #[must_use]
 pub fn is_same_directory(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| {
-        path.metadata()
-            .ok()
-            .filter(std::fs::Metadata::is_dir)
-            .map(|facts| (facts.dev(), facts.ino()))
+    let (Ok(one), Ok(other)) = (one.metadata(), other.metadata()) else {
+        return false;
     };
-    identity(one).is_some_and(|one| identity(other) == Some(one))
+    one.is_dir() && (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Makes an empty file that records that something was done. Its directory is made if it is
 /// missing. Returns `true` if the file did not exist before, or if it cannot be made.
 #[must_use]
 pub fn mark(path: &Path) -> bool {
-    let make = || {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path)
-    };
-    let made = match (make(), path.parent()) {
-        (Err(error), Some(directory)) if error.kind() == io::ErrorKind::NotFound => {
-            // Nobody else may write to the directory, whatever umask the caller has.
-            DirBuilder::new()
-                .mode(0o755)
-                .create(directory)
-                .and_then(|()| make())
-        }
-        (made, _) => made,
-    };
+    let mut file = OpenOptions::new();
+    file.write(true).create_new(true).mode(0o644);
+    let mut made = file.open(path);
+    if let (Err(error), Some(directory)) = (&made, path.parent())
+        && error.kind() == io::ErrorKind::NotFound
+        // Nobody else may write to the directory, whatever umask the caller has.
+        && DirBuilder::new().mode(0o755).create(directory).is_ok()
+    {
+        made = file.open(path);
+    }
     !matches!(made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists)
 }
 

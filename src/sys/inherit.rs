@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -43,24 +44,18 @@ pub fn start(
 /// be descriptor 3 itself.
 #[allow(unsafe_code)]
 fn hand_down(third: Option<i32>, held: i32) -> io::Result<()> {
-    let done = |result: i32| {
-        if result == -1 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
-    };
     nix::unistd::setsid()?;
     // SAFETY: copies a descriptor; the copy has no close-on-exec flag.
-    done(unsafe { libc::fcntl(held, libc::F_DUPFD, BEYOND) })?;
+    Errno::result(unsafe { libc::fcntl(held, libc::F_DUPFD, BEYOND) })?;
     match third {
         // SAFETY: changes a flag of a descriptor.
-        Some(THIRD) => done(unsafe { libc::fcntl(THIRD, libc::F_SETFD, 0) }),
+        Some(THIRD) => Errno::result(unsafe { libc::fcntl(THIRD, libc::F_SETFD, 0) })?,
         // SAFETY: copies a descriptor over descriptor 3. That descriptor is the caller's and would
         // be closed on exec, or it does not exist.
-        Some(third) => done(unsafe { libc::dup2(third, THIRD) }),
-        None => Ok(()),
-    }
+        Some(third) => Errno::result(unsafe { libc::dup2(third, THIRD) })?,
+        None => 0,
+    };
+    Ok(())
 }
 
 /// From now on, SIGCHLD, SIGHUP, SIGINT and SIGTERM arrive only at the descriptor that is returned.

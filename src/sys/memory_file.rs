@@ -70,7 +70,7 @@ pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     }
 }
 
-/// Says that the setting forbids executable memory files, and why there was no other way.
+/// Says that the setting forbids executable memory files, and why a tmpfs could not be made.
 #[derive(Debug, Error)]
 #[error("{SETTING} is {ENFORCED}, and a tmpfs in its place cannot be had: {0}")]
 struct Forbidden(io::Error);
@@ -150,16 +150,13 @@ fn configure(
     command: u32,
     parameter: Option<(&CStr, &CStr)>,
 ) -> Result<(), Errno> {
-    let (key, value) = parameter.map_or((std::ptr::null(), std::ptr::null()), |(key, value)| {
-        (
-            key.as_ptr(),
-            if command == SET_FLAG {
-                std::ptr::null()
-            } else {
-                value.as_ptr()
-            },
-        )
-    });
+    let (mut key, mut value) = (std::ptr::null(), std::ptr::null());
+    if let Some((name, text)) = parameter {
+        key = name.as_ptr();
+        if command != SET_FLAG {
+            value = text.as_ptr();
+        }
+    }
     // SAFETY: reads terminated strings, or none; the descriptor is open.
     Errno::result(unsafe {
         libc::syscall(

@@ -10,12 +10,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::proc;
+use super::{proc, spawn};
 
 /// A handle on one process.
 #[derive(Debug)]
@@ -103,33 +104,19 @@ const DEEPEST: usize = 33;
 ///
 /// # Errors
 /// `ESRCH` or `ENOENT` if there is no such process, `EACCES` if the caller may not inspect it.
-#[allow(unsafe_code)]
 pub fn owners(pid: u32) -> io::Result<Vec<u32>> {
     let own = identity(&File::open("/proc/self/ns/user")?)?;
     let mut namespace = File::open(proc::path(pid, "ns/user"))?;
     let mut owners = Vec::new();
     while owners.len() < DEEPEST && identity(&namespace)? != own {
-        let mut owner: libc::uid_t = 0;
-        // SAFETY: the kernel writes one user ID to `owner` (ioctl_ns(2)), which outlives the call.
-        Errno::result(unsafe {
-            libc::ioctl(
-                namespace.as_raw_fd(),
-                libc::NS_GET_OWNER_UID,
-                &raw mut owner,
-            )
-        })?;
-        owners.push(owner);
-        // SAFETY: no argument is read.
-        let parent =
-            Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_PARENT) })?;
-        // SAFETY: the kernel has just made the descriptor for this call; nobody else has it.
-        namespace = unsafe { File::from_raw_fd(parent) };
+        owners.push(spawn::namespace_owner(&namespace)?);
+        namespace = spawn::parent_namespace(&namespace)?.into();
     }
     Ok(owners)
 }
 
 /// The device and inode of the namespace, which identify it.
 fn identity(namespace: &File) -> io::Result<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    namespace.metadata().map(|facts| (facts.dev(), facts.ino()))
+    let facts = namespace.metadata()?;
+    Ok((facts.dev(), facts.ino()))
 }

@@ -6,9 +6,8 @@
 //! has ended, or that the caller may not inspect, gives `None`. Not checked: whether the ID still
 //! belongs to the same process after the answer, and whether `/proc` is mounted.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How many bytes of `/proc/PID/stat`, `status` and similar files are read.
@@ -53,27 +52,21 @@ impl Stat {
     /// including brackets and line ends, and ends at the last bracket.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let (open, close) = (
-            line.iter().position(|byte| *byte == b'(')?,
-            line.iter().rposition(|byte| *byte == b')')?,
-        );
-        let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
-        let fields: Vec<&str> = str::from_utf8(&line[close + 1..])
-            .ok()?
-            .split_ascii_whitespace()
-            .collect();
+        let line = String::from_utf8_lossy(line);
+        let (_, rest) = line.split_once('(')?;
+        let (name, rest) = rest.rsplit_once(')')?;
         // Field 3 is the first field after the name.
-        let field = |number: usize| fields.get(number - 3).copied();
-        let threads: u64 = field(20)?.parse().ok()?;
-        let is_alive = match field(3)? {
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let threads: u64 = fields.get(20 - 3)?.parse().ok()?;
+        let is_alive = match *fields.first()? {
             "Z" => threads > 1,
             "X" | "x" => false,
             _ => true,
         };
         Some(Self {
-            name,
-            parent: field(4)?.parse().ok()?,
-            started: field(22)?.parse().ok()?,
+            name: name.to_owned(),
+            parent: fields.get(4 - 3)?.parse().ok()?,
+            started: fields.get(22 - 3)?.parse().ok()?,
             is_alive,
         })
     }
@@ -93,29 +86,22 @@ pub fn stat(pid: u32) -> Option<Stat> {
 /// The IDs of a process: in the PID namespace of the reader first, then in each namespace inside
 /// it, down to the process's own (`NSpid`, Linux 4.1).
 pub fn ids(pid: u32) -> Option<Vec<u32>> {
-    let ids = status_field(pid, "NSpid:")?
-        .split_ascii_whitespace()
-        .filter_map(|id| id.parse().ok())
-        .collect();
-    Some(ids)
+    Some(numbers(status_field(pid, "NSpid:")?.as_bytes()))
 }
 
 /// The user IDs of a process: real, effective, saved and file system user ID.
 pub fn users(pid: u32) -> Option<Vec<u32>> {
-    Some(
-        status_field(pid, "Uid:")?
-            .split_ascii_whitespace()
-            .filter_map(|id| id.parse().ok())
-            .collect(),
-    )
+    Some(numbers(status_field(pid, "Uid:")?.as_bytes()))
 }
 
 /// Whether a process can ever get this capability, by its bounding set (`CapBnd`); `true` if that
 /// is not known.
 pub fn may_have_capability(pid: u32, number: u32) -> bool {
-    let bounding =
-        status_field(pid, "CapBnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    bounding.is_none_or(|set| set >> number & 1 == 1)
+    let set = status_field(pid, "CapBnd:").unwrap_or_default();
+    match u64::from_str_radix(set.trim(), 16) {
+        Ok(set) => set >> number & 1 == 1,
+        Err(_) => true,
+    }
 }
 
 fn status_field(pid: u32, field: &str) -> Option<String> {
@@ -130,22 +116,25 @@ fn status_field(pid: u32, field: &str) -> Option<String> {
 /// The children of all threads of a process; empty if the kernel cannot list them
 /// (`CONFIG_PROC_CHILDREN`). A child that is just being created or reaped may be missing.
 pub fn children(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(path(pid, "task"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(MOST_THREADS);
-    threads
-        .filter_map(|thread| read(thread.path().join("children"), LARGEST_CHILDREN))
-        .flat_map(|list| numbers(&list))
-        .collect()
+    let mut children = Vec::new();
+    for thread in entries(path(pid, "task")).take(MOST_THREADS) {
+        if let Some(list) = read(thread.path().join("children"), LARGEST_CHILDREN) {
+            children.extend(numbers(&list));
+        }
+    }
+    children
+}
+
+/// What is in a directory, as far as it can be listed.
+fn entries(directory: impl AsRef<Path>) -> impl Iterator<Item = DirEntry> {
+    fs::read_dir(directory).into_iter().flatten().flatten()
 }
 
 /// The numbers in a list. Everything else in the list is skipped.
 pub fn numbers(list: &[u8]) -> Vec<u32> {
     String::from_utf8_lossy(list)
         .split_ascii_whitespace()
-        .filter_map(|number| number.parse().ok())
+        .flat_map(str::parse)
         .collect()
 }
 
@@ -157,9 +146,10 @@ pub fn timer_slack(pid: u32) -> Option<u64> {
 
 /// The audit session of a process; `None` if it has none.
 pub fn session(pid: u32) -> Option<u32> {
-    number(&path(pid, "sessionid"))
-        .and_then(|session| u32::try_from(session).ok())
-        .filter(|session| *session != u32::MAX)
+    match u32::try_from(number(&path(pid, "sessionid"))?) {
+        Ok(u32::MAX) | Err(_) => None,
+        Ok(session) => Some(session),
+    }
 }
 
 /// Whether a process was started with this environment variable, given as `NAME=value`.
@@ -172,37 +162,27 @@ pub fn has_variable(pid: u32, variable: &str) -> bool {
 
 /// Whether a process has one of these pipes open. `inodes` are the pipes' inodes.
 pub fn holds_pipe(pid: u32, inodes: &[u64]) -> bool {
-    let wanted: Vec<_> = inodes
-        .iter()
-        .map(|inode| format!("pipe:[{inode}]"))
-        .collect();
-    let open = fs::read_dir(path(pid, "fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(MOST_DESCRIPTORS);
-    open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-        .any(|target| {
-            wanted
-                .iter()
-                .any(|wanted| wanted.as_bytes() == target.as_os_str().as_bytes())
-        })
+    entries(path(pid, "fd"))
+        .take(MOST_DESCRIPTORS)
+        .any(|descriptor| pipe(&descriptor).is_some_and(|inode| inodes.contains(&inode)))
+}
+
+/// The inode of an open pipe, of which the link says `pipe:[INODE]`.
+fn pipe(descriptor: &DirEntry) -> Option<u64> {
+    let target = fs::read_link(descriptor.path()).ok()?;
+    let inode = target.to_str()?.strip_prefix("pipe:[")?;
+    inode.strip_suffix(']')?.parse().ok()
 }
 
 /// A namespace of a process, such as `pid:[4026531836]`.
 pub fn namespace(pid: u32, kind: &str) -> Option<String> {
-    Some(
-        fs::read_link(path(pid, "ns").join(kind))
-            .ok()?
-            .to_str()?
-            .to_owned(),
-    )
+    let target = fs::read_link(path(pid, "ns").join(kind)).ok()?;
+    target.into_os_string().into_string().ok()
 }
 
 /// The IDs of all processes.
 pub fn all() -> Vec<u32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
+    entries("/proc")
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect()
 }

@@ -34,11 +34,7 @@ impl<'a> Given<'a> {
     /// The arguments after the program's own name.
     #[must_use]
     pub fn words(&self) -> Vec<&'a OsStr> {
-        self.argv
-            .iter()
-            .skip(1)
-            .map(|word| OsStr::from_bytes(word.to_bytes()))
-            .collect()
+        self.argv.iter().skip(1).map(text).collect()
     }
 
     /// The first value of an environment variable, as getenv(3) finds it.
@@ -49,6 +45,11 @@ impl<'a> Given<'a> {
             .find_map(|entry| value_of(entry, name))
             .map(OsStr::from_bytes)
     }
+}
+
+/// A string of the kernel's.
+fn text<'a>(string: &&'a CStr) -> &'a OsStr {
+    OsStr::from_bytes(string.to_bytes())
 }
 
 /// The value in `entry`, if `entry` is `name=value`.
@@ -79,12 +80,11 @@ pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: 
 /// Puts `variable` in the place of the first variable of that name, and removes all other variables
 /// of that name.
 fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
-    let name_end = variable
-        .to_bytes()
-        .iter()
-        .position(|&byte| byte == b'=')
-        .map_or(variable.count_bytes(), |at| at + 1);
-    let name = &variable.to_bytes()[..name_end];
+    let bytes = variable.to_bytes();
+    let name = bytes
+        .split_inclusive(|byte| *byte == b'=')
+        .next()
+        .unwrap_or(bytes);
     let mut replaced = false;
     environment.retain_mut(|entry| {
         if !entry.to_bytes().starts_with(name) {
@@ -103,7 +103,7 @@ fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
 /// # Errors
 /// What the operating system says.
 pub fn identity(path: &Path) -> Result<Identity, Errno> {
-    stat(path).map(|facts| Identity { facts })
+    Ok(Identity { facts: stat(path)? })
 }
 
 /// Whether the environment must not influence what the caller's rights permit: the caller is root,
@@ -118,19 +118,28 @@ pub fn is_privileged() -> bool {
 /// Whether the cause of an error is that access was denied, and the caller is not root.
 #[must_use]
 pub fn takes_root(error: &(dyn Error + 'static)) -> bool {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    !is_privileged()
-        && causes
-            .filter_map(|cause| cause.downcast_ref::<io::Error>())
-            .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(cause) = cause.downcast_ref::<io::Error>()
+            && cause.kind() == io::ErrorKind::PermissionDenied
+        {
+            return !is_privileged();
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// Identifies the file that this process runs: by the path that was executed, or else by `/proc`,
 /// which takes ten times as long.
 #[must_use]
 pub fn own_identity() -> Option<Identity> {
-    let by_path = executed_path().and_then(|path| identity(path).ok());
-    by_path.or_else(|| identity(Path::new("/proc/self/exe")).ok())
+    if let Some(path) = executed_path()
+        && let Ok(identity) = identity(path)
+    {
+        return Some(identity);
+    }
+    identity(Path::new("/proc/self/exe")).ok()
 }
 
 /// The path that was executed to start this process. Links in it are not resolved.
@@ -141,9 +150,12 @@ pub fn executed_path() -> Option<&'static Path> {
     // (getauxval(3), AT_EXECFN).
     let path = unsafe {
         let path = libc::getauxval(libc::AT_EXECFN) as *const std::ffi::c_char;
-        (!path.is_null()).then(|| CStr::from_ptr(path))
+        if path.is_null() {
+            return None;
+        }
+        CStr::from_ptr(path)
     };
-    path.map(|path| Path::new(OsStr::from_bytes(path.to_bytes())))
+    Some(Path::new(text(&path)))
 }
 
 /// Identifies a file by device and inode, whatever paths lead to it.
@@ -157,6 +169,12 @@ impl Identity {
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (self.facts.st_dev, self.facts.st_ino) == (other.facts.st_dev, other.facts.st_ino)
+    }
+
+    /// Whether it is one of these files.
+    #[must_use]
+    pub fn is_any_of(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| self.is(other))
     }
 
     /// Whether this is a regular file that somebody may execute.

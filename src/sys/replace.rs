@@ -36,15 +36,17 @@ impl WriteError {
         }
     }
 
+    /// What makes an operating system's error in writing `path` one of these.
+    fn of(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        move |cause| Self::new(path, cause)
+    }
+
     /// The directory of the file, if that directory does not exist.
     fn missing_directory(&self) -> Option<&Path> {
-        let directory = self
-            .path
-            .parent()
-            .filter(|directory| !directory.as_os_str().is_empty())?;
+        let directory = directory(&self.path);
         let is_missing =
-            || fs::metadata(directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        (self.cause.kind() == io::ErrorKind::NotFound && is_missing()).then_some(directory)
+            is_absent(&self.cause) && fs::metadata(directory).is_err_and(|error| is_absent(&error));
+        is_missing.then_some(directory)
     }
 
     /// Whether the error is that the file already exists.
@@ -103,7 +105,7 @@ fn draft_of(path: &Path) -> io::Result<PathBuf> {
     name.push(process::id().to_string());
     let draft = path.with_file_name(name);
     match fs::remove_file(&draft) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        Err(cause) if !is_absent(&cause) => Err(cause),
         Ok(()) | Err(_) => Ok(draft),
     }
 }
@@ -114,35 +116,22 @@ impl Draft {
     /// # Errors
     /// [`WriteError`].
     pub fn open(path: &Path, mode: u32) -> Result<Self, WriteError> {
-        let fault = |cause| WriteError::new(path, cause);
+        let fault = WriteError::of(path);
         let draft = draft_of(path).map_err(fault)?;
-        let opened = match nameless(directory(path)) {
-            Some(file) => Self {
-                file,
-                draft,
-                is_named: false,
-                path: path.to_owned(),
-            },
-            None => {
-                let file = options()
-                    .create_new(true)
-                    .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-                    .open(&draft)
-                    .map_err(fault)?;
-                Self {
-                    file,
-                    draft,
-                    is_named: true,
-                    path: path.to_owned(),
-                }
-            }
+        let (file, is_named) = match nameless(directory(path)) {
+            Some(file) => (file, false),
+            None => (named(&draft).map_err(fault)?, true),
+        };
+        let opened = Self {
+            file,
+            draft,
+            is_named,
+            path: path.to_owned(),
         };
         // The mode is set explicitly, because the umask may have changed it, and before the file
         // gets its name.
-        opened
-            .file
-            .set_permissions(fs::Permissions::from_mode(mode))
-            .map_err(fault)?;
+        let mode = fs::Permissions::from_mode(mode);
+        opened.file.set_permissions(mode).map_err(fault)?;
         Ok(opened)
     }
 
@@ -157,7 +146,7 @@ impl Draft {
     /// # Errors
     /// [`WriteError`].
     pub fn replace(self) -> Result<(), WriteError> {
-        let fault = |cause| WriteError::new(&self.path, cause);
+        let fault = WriteError::of(&self.path);
         self.file.sync_all().map_err(fault)?;
         if !self.is_named {
             self.name(&self.draft).map_err(fault)?;
@@ -171,7 +160,7 @@ impl Draft {
     /// # Errors
     /// [`WriteError`]; [`WriteError::is_there`] is true for it if a file has that name.
     pub fn create(self) -> Result<(), WriteError> {
-        let fault = |cause| WriteError::new(&self.path, cause);
+        let fault = WriteError::of(&self.path);
         self.file.sync_all().map_err(fault)?;
         let named = if self.is_named {
             fs::hard_link(&self.draft, &self.path)
@@ -201,6 +190,14 @@ fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     options
+}
+
+/// A new file with this name.
+fn named(path: &Path) -> io::Result<File> {
+    let mut options = options();
+    options.create_new(true);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options.open(path)
 }
 
 /// Makes an unnamed file in this directory; `None` if that is not possible, or the file could not
@@ -237,9 +234,7 @@ pub fn target(path: &Path) -> PathBuf {
 /// # Errors
 /// [`WriteError`].
 pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
-    let draft = Draft::open(path, mode)?;
-    io::Write::write_all(&mut draft.file(), bytes).map_err(|cause| WriteError::new(path, cause))?;
-    draft.replace()
+    filled(path, mode, bytes)?.replace()
 }
 
 /// Creates a file with these contents and this mode, unless the file already exists.
@@ -247,9 +242,13 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError`]; [`WriteError::is_there`] is true for it if the file exists.
 pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
+    filled(path, mode, bytes)?.create()
+}
+
+fn filled(path: &Path, mode: u32, bytes: &[u8]) -> Result<Draft, WriteError> {
     let draft = Draft::open(path, mode)?;
-    io::Write::write_all(&mut draft.file(), bytes).map_err(|cause| WriteError::new(path, cause))?;
-    draft.create()
+    io::Write::write_all(&mut draft.file(), bytes).map_err(WriteError::of(path))?;
+    Ok(draft)
 }
 
 /// Removes the drafts that killed writers of `path` left behind. Returns how many. The caller must
@@ -258,11 +257,11 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError`]. A missing directory is not an error: there are no drafts in it.
 pub fn sweep(path: &Path) -> Result<usize, WriteError> {
-    let fault = |cause| WriteError::new(path, cause);
+    let fault = WriteError::of(path);
     let prefix = prefix(path);
     let entries = match fs::read_dir(directory(path)) {
         Ok(entries) => entries,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(cause) if is_absent(&cause) => return Ok(0),
         Err(cause) => return Err(fault(cause)),
     };
     let mut swept = 0;
@@ -292,10 +291,16 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The directory that a path's last name is in.
 fn directory(path: &Path) -> &Path {
-    path.parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 #[cfg(test)]
@@ -354,9 +359,8 @@ mod tests {
         let path = directory.path().join("file");
         let named = || {
             let draft = draft_of(&path).unwrap();
-            let file = options().create_new(true).open(&draft).unwrap();
             Draft {
-                file,
+                file: named(&draft).unwrap(),
                 draft,
                 is_named: true,
                 path: path.clone(),

@@ -8,6 +8,7 @@
 //! user is looked up once, because a directory service may be slow.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::CString;
 use std::io;
 use std::path::Path;
@@ -35,9 +36,10 @@ impl Person {
     /// The user with this ID, and that user's group.
     #[must_use]
     pub fn of(user: u32) -> Self {
+        let group = groups(user).first().copied();
         Self {
             user,
-            group: groups(user).first().map_or(NOBODYS, |group| group.as_raw()),
+            group: group.map_or(NOBODYS, Gid::as_raw),
         }
     }
 }
@@ -52,25 +54,31 @@ pub fn is_own(user: u32) -> bool {
 /// whose own group is root's. Root's group is never in the list.
 fn groups(user: u32) -> Vec<Gid> {
     static KNOWN: Mutex<BTreeMap<u32, Vec<Gid>>> = Mutex::new(BTreeMap::new());
-    let ask = || {
-        let known = User::from_uid(Uid::from_raw(user))
-            .ok()
-            .flatten()
-            .filter(|known| known.gid.as_raw() != 0)?;
-        let all = CString::new(known.name)
-            .ok()
-            .and_then(|name| getgrouplist(&name, known.gid).ok())
-            .unwrap_or_default();
-        let others = all
-            .into_iter()
-            .filter(|group| *group != known.gid && group.as_raw() != 0);
-        Some([known.gid].into_iter().chain(others).collect())
-    };
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known
-        .entry(user)
-        .or_insert_with(|| ask().unwrap_or_default())
-        .clone()
+    match known.entry(user) {
+        Entry::Occupied(known) => known.get().clone(),
+        Entry::Vacant(place) => place.insert(look_up_groups(user)).clone(),
+    }
+}
+
+fn look_up_groups(user: u32) -> Vec<Gid> {
+    const ROOTS: Gid = Gid::from_raw(0);
+    let Ok(Some(known)) = User::from_uid(Uid::from_raw(user)) else {
+        return Vec::new();
+    };
+    if known.gid == ROOTS {
+        return Vec::new();
+    }
+    let mut groups = vec![known.gid];
+    if let Ok(name) = CString::new(known.name)
+        && let Ok(all) = getgrouplist(&name, known.gid)
+    {
+        groups.extend(
+            all.into_iter()
+                .filter(|group| ![known.gid, ROOTS].contains(group)),
+        );
+    }
+    groups
 }
 
 /// `_LINUX_CAPABILITY_VERSION_3` of include/uapi/linux/capability.h. In this version, a set of
@@ -105,10 +113,10 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     set_groups(&groups(person.user))?;
     let own_group = setfsgid(group);
     let own_user = setfsuid(user);
-    let bare = own.map(|half| Half {
-        effective: 0,
-        ..half
-    });
+    let mut bare = own;
+    for half in &mut bare {
+        half.effective = 0;
+    }
     // Neither call says whether it succeeded. A second call returns the ID that is in force.
     let is_theirs = setfsuid(user) == user && setfsgid(group) == group;
     let done = if is_theirs {
@@ -135,11 +143,12 @@ pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
     if is_own(user) {
         return file::read(path, limit, Guard::Any);
     }
-    let read = || file::read(path, limit, Guard::OfUser(user));
-    if !geteuid().is_root() {
-        return read();
+    let guard = Guard::OfUser(user);
+    if geteuid().is_root() {
+        lend(Person::of(user), || file::read(path, limit, guard)).map_err(FileError::io(path))?
+    } else {
+        file::read(path, limit, guard)
     }
-    lend(Person::of(user), read).unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
 }
 
 /// Sets the supplementary groups of this thread. The C library's function would set them for all

@@ -191,12 +191,8 @@ fn close_others(kept: [Option<i32>; 3]) {
     let mut kept = kept.map(|number| number.unwrap_or(2));
     kept.sort_unstable();
     let mut first = 3;
-    for last in kept
-        .into_iter()
-        .filter(|number| *number > 2)
-        .map(|number| number - 1)
-        .chain([i32::MAX])
-    {
+    for next in kept.into_iter().chain([i32::MAX]) {
+        let last = next - 1;
         if first <= last {
             // SAFETY: closes descriptors that nothing in this copy of the process uses any more.
             let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
@@ -208,7 +204,7 @@ fn close_others(kept: [Option<i32>; 3]) {
                 }
             }
         }
-        first = last.saturating_add(2);
+        first = first.max(next.saturating_add(1));
     }
 }
 
@@ -256,26 +252,19 @@ fn settle(
 /// Becomes this user and joins this user namespace. Neither can be undone.
 #[allow(unsafe_code)]
 fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
-    let done = |result: i32| {
-        if result == -1 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
-    };
     if let Some(Person { user, group }) = person {
         // The groups come first: without root's rights they cannot be changed. SAFETY: no groups
         // are read from the null pointer, and the other two calls take numbers.
-        done(unsafe { libc::setgroups(0, std::ptr::null()) })?;
+        Errno::result(unsafe { libc::setgroups(0, std::ptr::null()) })?;
         // SAFETY: as above.
-        done(unsafe { libc::setresgid(group, group, group) })?;
+        Errno::result(unsafe { libc::setresgid(group, group, group) })?;
         // SAFETY: as above.
-        done(unsafe { libc::setresuid(user, user, user) })?;
+        Errno::result(unsafe { libc::setresuid(user, user, user) })?;
     }
     if let Some(namespace) = namespace {
         // SAFETY: takes numbers. The kernel checks that this is a user namespace which the user may
         // join.
-        done(unsafe { libc::setns(namespace, libc::CLONE_NEWUSER) })?;
+        Errno::result(unsafe { libc::setns(namespace, libc::CLONE_NEWUSER) })?;
     }
     Ok(())
 }
@@ -320,11 +309,8 @@ pub fn read_as(
 #[allow(unsafe_code)]
 pub fn become_parent() -> io::Result<SignalFd> {
     for entry in std::fs::read_dir("/proc/self/fd")? {
-        let number = entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok());
-        if let Some(number) = number.filter(|number| *number > 2) {
+        let name = entry?.file_name();
+        if let Ok(number @ 3..) = name.to_string_lossy().parse::<i32>() {
             // SAFETY: changes a flag of a descriptor. The descriptor of this listing is closed by
             // then; its error does not matter.
             let _flagged = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
@@ -359,14 +345,12 @@ pub fn ended_children() -> Vec<(u32, i32)> {
     while let Ok(pid @ 1..) =
         u32::try_from(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) })
     {
-        ended.push((
-            pid,
-            if libc::WIFSIGNALED(status) {
-                128 + libc::WTERMSIG(status)
-            } else {
-                libc::WEXITSTATUS(status)
-            },
-        ));
+        let exit = if libc::WIFSIGNALED(status) {
+            128 + libc::WTERMSIG(status)
+        } else {
+            libc::WEXITSTATUS(status)
+        };
+        ended.push((pid, exit));
     }
     ended
 }

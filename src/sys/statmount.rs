@@ -8,7 +8,7 @@
 
 #![allow(unsafe_code)] // Two system calls that neither libc nor nix wraps.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::unix::ffi::OsStrExt;
@@ -120,11 +120,7 @@ fn statx(path: &Path, mask: libc::c_uint) -> io::Result<Option<MountId>> {
 pub fn facts_of(id: u64) -> io::Result<MountFacts> {
     let mut answer = vec![0_u8; 8 << 10];
     loop {
-        match statmount(
-            id,
-            MNT_ROOT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE,
-            &mut answer,
-        ) {
+        match statmount(id, &mut answer) {
             Err(error)
                 if error.raw_os_error() == Some(libc::EOVERFLOW)
                     && answer.len() < LARGEST_ANSWER =>
@@ -137,14 +133,14 @@ pub fn facts_of(id: u64) -> io::Result<MountFacts> {
     }
 }
 
-fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
+fn statmount(id: u64, answer: &mut [u8]) -> io::Result<()> {
     const SIZE: usize = size_of::<MountRequest>();
     const NUMBER: libc::c_long = 457; // The same on every architecture but alpha.
     let request = MountRequest {
         size: SIZE as u32,
         spare: 0,
         mount_id: id,
-        mask,
+        mask: MNT_ROOT | FS_TYPE | MNT_OPTS | FS_SUBTYPE | SB_SOURCE,
     };
     // SAFETY: the request is a whole `struct mnt_id_req` of the size that it states, and the kernel
     // writes at most as many bytes as `answer` holds.
@@ -174,19 +170,27 @@ fn statmount(id: u64, mask: u64, answer: &mut [u8]) -> io::Result<()> {
 #[must_use]
 pub fn parse(answer: &[u8]) -> MountFacts {
     let mask = number(answer, 8).map_or(0, u64::from_ne_bytes);
-    let string = |bit: u64, at: usize| {
-        let start = usize::try_from(number(answer, at).map(u32::from_ne_bytes)?).ok()?;
-        let rest = answer.get(HEAD.checked_add(start)?..)?;
-        let end = rest.iter().position(|byte| *byte == 0)?;
-        (mask & bit != 0).then(|| rest[..end].to_vec())
-    };
-    MountFacts {
-        fs_type: string(FS_TYPE, 36),
-        fs_subtype: string(FS_SUBTYPE, 120),
-        root: string(MNT_ROOT, 104),
-        source: string(SB_SOURCE, 124),
-        options: string(MNT_OPTS, 4),
+    let mut facts = MountFacts::default();
+    for (bit, at, fact) in [
+        (FS_TYPE, 36, &mut facts.fs_type),
+        (FS_SUBTYPE, 120, &mut facts.fs_subtype),
+        (MNT_ROOT, 104, &mut facts.root),
+        (SB_SOURCE, 124, &mut facts.source),
+        (MNT_OPTS, 4, &mut facts.options),
+    ] {
+        if mask & bit != 0 {
+            *fact = string(answer, at);
+        }
     }
+    facts
+}
+
+/// The string whose offset is at `at`.
+fn string(answer: &[u8], at: usize) -> Option<Vec<u8>> {
+    let start = usize::try_from(u32::from_ne_bytes(number(answer, at)?)).ok()?;
+    let rest = answer.get(HEAD.checked_add(start)?..)?;
+    let string = CStr::from_bytes_until_nul(rest).ok()?;
+    Some(string.to_bytes().to_owned())
 }
 
 fn number<const N: usize>(answer: &[u8], at: usize) -> Option<[u8; N]> {

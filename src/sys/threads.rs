@@ -19,35 +19,42 @@ pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
         .map_or(1, NonZero::get)
         .min(parts.len());
     let waiting = Mutex::new(parts.into_iter().enumerate());
-    let next = || {
-        waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next()
-    };
-    let some = || {
-        let mut done = Vec::new();
-        while let Some((place, part)) = next() {
-            done.push((place, work(part)));
-        }
-        done
-    };
+    let some = || do_some(&waiting, &work);
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, some).ok())
-            .collect();
+        let mut others = Vec::new();
+        for _ in 1..threads {
+            others.extend(thread::Builder::new().spawn_scoped(scope, some));
+        }
         let mut done = some();
         for other in others {
-            done.extend(
-                other
-                    .join()
-                    .unwrap_or_else(|fault| panic::resume_unwind(fault)),
-            );
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(fault) => panic::resume_unwind(fault),
+            }
         }
         done
     });
     done.sort_unstable_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Does the work with one part after the other until none is waiting, and returns each result with
+/// its part's place.
+fn do_some<T, R>(
+    waiting: &Mutex<impl Iterator<Item = (usize, T)>>,
+    work: &impl Fn(T) -> R,
+) -> Vec<(usize, R)> {
+    let mut done = Vec::new();
+    loop {
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next();
+        let Some((place, part)) = next else {
+            return done;
+        };
+        done.push((place, work(part)));
+    }
 }
 
 #[cfg(test)]
