@@ -16,28 +16,29 @@ pub mod listed;
 mod moment;
 pub mod standing;
 mod words;
+mod obstacle;
+mod conclusion;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
-use crate::banlist::error::ListError;
 use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, Query};
 use crate::call::{PassOn, Starts};
 use crate::container::engine::Engine;
-use crate::lineage::{Evidence, LineageError, Origin};
+use crate::lineage::{LineageError, Origin};
 use crate::report::line;
-use crate::settings::{
-    BREAK_GLASS_MAX, Mode, OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage, Settings,
-    SettingsError,
-};
+use crate::settings::{BREAK_GLASS_MAX, Mode, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 
-use break_glass::{BreakGlass, Open, Shut};
+use break_glass::BreakGlass;
+use conclusion::{Conclusion, conclude, remarks};
 use event::{Event, EventKind, Subject, parts};
-use moment::{Freshness, Moment};
+use moment::Moment;
+use obstacle::obstacle;
+pub use obstacle::pull_doubt;
 pub use standing::{Finding, Standing};
 
 /// Everything on which a verdict depends.
@@ -306,233 +307,4 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         findings,
         events,
     })
-}
-
-/// The first reason, in order of precedence, not to start the container. A ban that matches comes
-/// first; reasons that rest on missing knowledge come later.
-fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
-    let refusal = |grounds, because: String| {
-        Some(Refusal::new(
-            grounds,
-            case.called(),
-            &format!("{because}{}", words::tail(case)),
-        ))
-    };
-    if let Some(finding) = findings
-        .iter()
-        .find(|finding| finding.standing.is_in_effect())
-    {
-        return refusal(Grounds::Banned, words::finding(finding, case.origin.ok()));
-    }
-    if let Err(error @ LineageError::Corrupt(_)) = case.origin {
-        return refusal(
-            Grounds::CorruptStore,
-            format!("cannot trust its engine's store: {}", line::causes(error)),
-        );
-    }
-    // This is a ban, though an unreadable one. The settings decide only what happens without a
-    // list.
-    if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
-        return Some(Refusal::new(
-            Grounds::Banned,
-            case.called(),
-            &words::unread(error, case.labels),
-        ));
-    }
-    if let (Bans::Missing(error), OnMissingList::Refuse) =
-        (case.bans, case.settings.on_missing_list)
-    {
-        return Some(Refusal::new(
-            Grounds::MissingList,
-            case.called(),
-            &words::no_list(error, case.labels),
-        ));
-    }
-    if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
-        return refusal(Grounds::UnknownImage, doubt);
-    }
-    if let (Ok(Origin::NoImage), OnNoImage::Refuse) = (case.origin, case.settings.on_no_image) {
-        return refusal(Grounds::NoImage, "it is made from no image".to_owned());
-    }
-    if let (Freshness::Overdue(since), OnOverdueList::Refuse) =
-        (moment.freshness, case.settings.on_overdue_list)
-    {
-        return refusal(
-            Grounds::OverdueList,
-            format!("the ban list is overdue since {}", since.date()),
-        );
-    }
-    None
-}
-
-/// Why it is unknown what the container is made of; `None` if it is known.
-fn doubt(case: &Case<'_>) -> Option<String> {
-    match case.origin {
-        Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
-        Ok(Origin::Image(image)) => match image.evidence {
-            // The chain IDs are known, so a banned base is found. A banned layer is not.
-            Evidence::Claimed if image.chain.diff_ids().is_empty() => {
-                Some("cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left".to_owned())
-            }
-            Evidence::Claimed => Some("cannot tell what it is made of: its layers are only claimed by the image's author".to_owned()),
-            Evidence::Metadata | Evidence::Mount => None,
-        },
-        Ok(Origin::NoLayers(_) | Origin::NoImage) | Err(LineageError::Corrupt(_)) => None,
-    }
-}
-
-/// Why a ban of the container's image may have been missed: the list bans images by digest, and not
-/// every digest of this image is known. `None` if there is no such doubt. A container is not
-/// refused for that: bans by base, by layer and by image ID are still found.
-#[must_use]
-pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
-    let fault = origin?.facts()?.pull_fault.as_ref()?;
-    match bans {
-        Bans::Known(list) if list.image_digests > 0 => Some(format!(
-            "cannot tell by which digests its image was pulled: {fault}"
-        )),
-        Bans::Known(_) | Bans::Missing(_) => None,
-    }
-}
-
-/// The events when the container is admitted.
-fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
-    let admitted = |because: &str| {
-        format!(
-            "embargo: admitted {}: {because}{}",
-            line::name(case.called()),
-            words::tail(case)
-        )
-    };
-    let mut events: Vec<Event> = Vec::new();
-    let mut told = Vec::new();
-    for finding in findings {
-        let kind = match finding.standing {
-            Standing::Ahead { .. } => EventKind::BanAhead,
-            Standing::Warns => EventKind::Warned,
-            Standing::Excepted(_) => EventKind::Excepted,
-            Standing::Cured(_) => EventKind::Cured,
-            Standing::InEffect | Standing::Lapsed => continue,
-        };
-        // A ban that matches many layers is reported once.
-        if told.contains(&(kind, &finding.hit.ban.id)) {
-            continue;
-        }
-        told.push((kind, &finding.hit.ban.id));
-        let message = admitted(&words::finding(finding, case.origin.ok()));
-        events.push(Event::new(kind, subject, &[finding], &message));
-    }
-    if let Ok(Origin::NoImage) = case.origin {
-        events.push(Event::new(
-            EventKind::NoImage,
-            subject,
-            &[],
-            &admitted("it is made from no image"),
-        ));
-    }
-    if let Some(doubt) = doubt(case).or_else(|| pull_doubt(case.origin.ok(), case.bans)) {
-        events.push(Event::new(
-            EventKind::UnknownImage,
-            subject,
-            &[],
-            &admitted(&doubt),
-        ));
-    }
-    if let Bans::Missing(error) = case.bans {
-        let message = format!(
-            "embargo: admitted {}: {}",
-            line::name(case.called()),
-            words::no_list(error, case.labels)
-        );
-        events.push(Event::new(EventKind::ListMissing, subject, &[], &message));
-    }
-    events
-}
-
-/// What the final decision needs, once the obstacle is known.
-struct Conclusion<'a> {
-    subject: Subject,
-    obstacle: Option<Refusal>,
-    mode: Mode,
-    glass: Option<Result<Open<'a>, Shut<'a>>>,
-    findings: Vec<Finding>,
-    events: Vec<Event>,
-}
-
-/// Decides whether the obstacle refuses the container. It becomes an event only, if break-glass is
-/// open or the mode is `audit`.
-fn conclude(conclusion: Conclusion<'_>) -> Judgement {
-    let Conclusion {
-        subject,
-        obstacle,
-        mode,
-        glass,
-        findings,
-        mut events,
-    } = conclusion;
-    let concerned: Vec<&Finding> = findings
-        .iter()
-        .filter(|finding| finding.standing.is_in_effect())
-        .collect();
-    let mut event = |kind, refusal: Option<&Refusal>, message: &str| {
-        events.push(Event {
-            grounds: refusal.map(Refusal::grounds),
-            ..Event::new(kind, &subject, &concerned, message)
-        });
-    };
-    let open = match glass {
-        Some(Ok(open)) => Some(open),
-        Some(Err(shut)) => {
-            event(
-                EventKind::BreakGlassIgnored,
-                None,
-                &format!("embargo: {shut}"),
-            );
-            None
-        }
-        None => None,
-    };
-    let container = line::name(
-        subject
-            .name
-            .as_deref()
-            .unwrap_or_else(|| short(&subject.container)),
-    );
-    match (&obstacle, open, mode) {
-        (None, None, Mode::Enforce | Mode::Audit) => {}
-        (None, Some(open), Mode::Enforce | Mode::Audit) => {
-            event(
-                EventKind::BreakGlass,
-                None,
-                &format!("embargo: admitted {container} under {open}"),
-            );
-        }
-        (Some(refusal), Some(open), Mode::Enforce | Mode::Audit) => {
-            let message = format!(
-                "embargo: admitted {container} under {open} instead of: {}",
-                refusal.line
-            );
-            event(EventKind::BreakGlassOverride, Some(refusal), &message);
-        }
-        (Some(refusal), None, Mode::Audit) => event(
-            EventKind::WouldRefuse,
-            Some(refusal),
-            &format!("embargo: mode audit: {}", refusal.line),
-        ),
-        (Some(refusal), None, Mode::Enforce) => {
-            event(EventKind::Refused, Some(refusal), &refusal.line);
-            return Judgement {
-                verdict: Verdict::Refuse(refusal.clone()),
-                withheld: None,
-                events,
-                findings,
-            };
-        }
-    }
-    Judgement {
-        verdict: Verdict::Admit(Admission(())),
-        withheld: obstacle,
-        events,
-        findings,
-    }
 }
