@@ -7,7 +7,6 @@
 //! same way, at the container ID. Nothing may follow the ID.
 
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 
 use super::flags::{self, Flag, FlagTable, Guesses, Takes};
 use super::grammar::{Grammar, StartCommand};
@@ -36,7 +35,9 @@ pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Pars
     };
     // crun does not treat exactly this value as a file name; it reads the bundle's own
     // `config.json` (src/create.c, src/run.c).
-    found.spec_file = found.spec_file.filter(|file| *file != "config.json");
+    if found.spec_file == Some(OsStr::new("config.json")) {
+        found.spec_file = None;
+    }
     found.reading(command, &positional[..most], Grammar::Crun)
 }
 
@@ -48,7 +49,7 @@ fn parse<'a>(
     found: &mut FlagValues<'a>,
 ) -> Result<usize, Stop<'a>> {
     let mut at = 0;
-    while let Some(arg) = args.get(at).map(|arg| arg.as_bytes()) {
+    while let Some(arg) = flags::bytes_at(args, at) {
         if arg.len() < 2 || arg[0] != b'-' {
             break;
         }
@@ -56,7 +57,7 @@ fn parse<'a>(
         if arg == b"--" {
             break;
         }
-        let next = args.get(at).map(|arg| arg.as_bytes());
+        let next = flags::bytes_at(args, at);
         let took_next = match arg.strip_prefix(b"--") {
             Some(long) => take_long(long, next, table, guesses, found)?,
             None => take_letters(&arg[1..], next, table, guesses, found)?,
@@ -74,17 +75,18 @@ fn take_long<'a>(
     guesses: &Guesses<'a>,
     found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
-    let mut halves = arg.splitn(2, |&byte| byte == b'=');
-    let (name, value) = (halves.next().unwrap_or_default(), halves.next());
+    let (name, value) = flags::split(arg);
     let flag = long(table, guesses, name, value)?;
     match (flag.takes, value) {
         (Takes::Nothing | Takes::NextArgument, Some(_)) => Err(Stop::Rejected),
         (Takes::Nothing, None) | (Takes::Attached, _) | (Takes::Value, Some(_)) => {
-            found.note(flag.purpose, value).map(|()| false)
+            found.note(flag.purpose, value)?;
+            Ok(false)
         }
-        (Takes::Value | Takes::NextArgument, None) => found
-            .note(flag.purpose, Some(next.ok_or(Stop::Rejected)?))
-            .map(|()| true),
+        (Takes::Value | Takes::NextArgument, None) => {
+            found.note(flag.purpose, Some(next.ok_or(Stop::Rejected)?))?;
+            Ok(true)
+        }
     }
 }
 
@@ -97,16 +99,12 @@ fn long<'a>(
     name: &'a [u8],
     value: Option<&[u8]>,
 ) -> Result<Flag, Stop<'a>> {
-    if let Some(flag) = flags::all(table).find(|flag| flag.long.as_bytes() == name) {
+    let exact = flags::long(table, name).or(flags::assumed(guesses, name, None));
+    if let Some(flag) = exact {
         return Ok(flag);
     }
-    if let Some(flag) = flags::assumed(guesses, name, None) {
-        return Ok(flag);
-    }
-    flags::all(table)
-        .find(|flag| flag.long.as_bytes().starts_with(name))
-        .or_else(|| flags::assumed(guesses, name, value))
-        .ok_or(Stop::Unknown(name))
+    let prefixed = flags::all(table).find(|flag| flag.long.as_bytes().starts_with(name));
+    flags::or_assumed(prefixed, guesses, name, value)
 }
 
 /// Reads letters that are joined after one dash; returns whether the next argument is the last
@@ -126,12 +124,12 @@ fn take_letters<'a>(
             Takes::Nothing => found.note(flag.purpose, None)?,
             Takes::Attached => return Ok(false),
             Takes::Value | Takes::NextArgument if attached.is_empty() => {
-                return found
-                    .note(flag.purpose, Some(next.ok_or(Stop::Rejected)?))
-                    .map(|()| true);
+                found.note(flag.purpose, Some(next.ok_or(Stop::Rejected)?))?;
+                return Ok(true);
             }
             Takes::Value | Takes::NextArgument => {
-                return found.note(flag.purpose, Some(attached)).map(|()| false);
+                found.note(flag.purpose, Some(attached))?;
+                return Ok(false);
             }
         }
     }

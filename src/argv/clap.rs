@@ -53,7 +53,7 @@ fn parse<'a>(
         && let Some(&arg) = args.get(at)
     {
         at += 1;
-        let next = args.get(at).map(|next| next.as_bytes());
+        let next = flags::bytes_at(args, at);
         match arg.as_bytes() {
             // No command may follow `--`.
             b"--" if most == 1 => return Err(Stop::Rejected),
@@ -81,12 +81,9 @@ fn take_long<'a>(
     guesses: &Guesses<'a>,
     found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
-    let mut halves = arg.splitn(2, |&byte| byte == b'=');
-    let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-    let flag = flags::all(table)
-        .find(|flag| flag.long.as_bytes() == name)
-        .or_else(|| flags::assumed(guesses, name, value));
-    take(flag.ok_or(Stop::Unknown(name))?, value, next, found)
+    let (name, value) = flags::split(arg);
+    let flag = flags::or_assumed(flags::long(table, name), guesses, name, value)?;
+    take(flag, value, next, found)
 }
 
 /// Reads letters that are joined after one dash; returns whether the next argument is the last
@@ -106,7 +103,10 @@ fn take_letters<'a>(
             found.note(flag.purpose, None)?;
             continue;
         }
-        let value = (!attached.is_empty()).then(|| attached.strip_prefix(b"=").unwrap_or(attached));
+        let value = match attached {
+            [] => None,
+            [b'=', value @ ..] | value => Some(value),
+        };
         return take(flag, value, next, found);
     }
     Ok(false)
@@ -118,17 +118,15 @@ fn take<'a>(
     next: Option<&'a [u8]>,
     found: &mut FlagValues<'a>,
 ) -> Result<bool, Stop<'a>> {
-    match (flag.takes, value) {
-        (Takes::Nothing, Some(_)) => Err(Stop::Rejected),
-        (Takes::Nothing, None)
-        | (Takes::Value | Takes::NextArgument | Takes::Attached, Some(_)) => {
-            found.note(flag.purpose, value).map(|()| false)
-        }
-        (Takes::Value | Takes::NextArgument | Takes::Attached, None) => {
-            let next = next
-                .filter(|next| *next == b"-" || !next.starts_with(b"-"))
-                .ok_or(Stop::Rejected)?;
-            found.note(flag.purpose, Some(next)).map(|()| true)
-        }
-    }
+    let (value, took_next) = match (flag.takes, value) {
+        (Takes::Nothing, Some(_)) => return Err(Stop::Rejected),
+        (Takes::Nothing, None) => (None, false),
+        (Takes::Value | Takes::NextArgument | Takes::Attached, Some(value)) => (Some(value), false),
+        (Takes::Value | Takes::NextArgument | Takes::Attached, None) => match next {
+            None | Some([b'-', _, ..]) => return Err(Stop::Rejected),
+            Some(next) => (Some(next), true),
+        },
+    };
+    found.note(flag.purpose, value)?;
+    Ok(took_next)
 }

@@ -4,6 +4,9 @@
 //! Each table has the flags of all versions. That is safe: a version that lacks a flag ends with an
 //! error, and no container starts.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use super::grammar::StartCommand;
 use super::reading::Stop;
 
@@ -252,7 +255,7 @@ pub(super) fn letter<'a>(
     unknown_before: &mut bool,
 ) -> Result<Flag, Stop<'a>> {
     let name = &letters[at..];
-    if let Some(flag) = all(table).find(|flag| name.first() == Some(&flag.short)) {
+    if let Some(flag) = lettered(table, letters[at]) {
         return Ok(flag);
     }
     // A `=` separates a flag from its value, and is not a letter.
@@ -264,32 +267,69 @@ pub(super) fn letter<'a>(
     }
     // A value is attached. If no known letter stands before the value, it belongs to the first
     // letter or to no letter.
-    let known = |letter: &u8| all(table).any(|flag| flag.short == *letter);
-    let attached = name
-        .iter()
-        .position(|letter| *letter == b'=')
-        .filter(|equals| guesses.attached && *equals > 0 && !name[1..*equals].iter().any(known));
-    if attached.is_some() {
+    if guesses.attached
+        && let ([_, between @ ..], Some(_)) = split(name)
+        && !between
+            .iter()
+            .any(|letter| lettered(table, *letter).is_some())
+    {
         return Ok(value(""));
     }
-    let flag = assumed(guesses, name, None).ok_or(Stop::Unknown(name))?;
+    let flag = or_assumed(None, guesses, name, None)?;
     *unknown_before |= flag.takes == Takes::Nothing;
     Ok(flag)
 }
 
+/// The flag with this letter.
+fn lettered(table: &FlagTable, letter: u8) -> Option<Flag> {
+    all(table).find(|flag| flag.short == letter)
+}
+
 /// Every flag of a table.
 pub(super) fn all(table: &FlagTable) -> impl Iterator<Item = Flag> {
-    table.iter().flat_map(|part| part.iter().copied())
+    table.iter().copied().flatten().copied()
+}
+
+/// The flag with this long name.
+pub(super) fn long(table: &FlagTable, name: &[u8]) -> Option<Flag> {
+    all(table).find(|flag| flag.long.as_bytes() == name)
 }
 
 /// What is assumed about a flag that is in no table. If a value is attached, the flag takes that
 /// value, and nothing is guessed.
 pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) -> Option<Flag> {
-    let guessed = guesses
-        .made
-        .iter()
-        .find(|(guessed, _)| *guessed == name)
-        .map(|&(_, takes)| takes);
-    let attached = value.filter(|_| guesses.attached).map(|_| Takes::Value);
-    Some(flag("", 0, guessed.or(attached)?, Purpose::Other))
+    for (guessed, takes) in &guesses.made {
+        if *guessed == name {
+            return Some(flag("", 0, *takes, Purpose::Other));
+        }
+    }
+    if guesses.attached {
+        value?;
+        return Some(flag("", 0, Takes::Value, Purpose::Other));
+    }
+    None
+}
+
+/// The flag that is known, else what is assumed of one with this name.
+pub(super) fn or_assumed<'a>(
+    known: Option<Flag>,
+    guesses: &Guesses<'_>,
+    name: &'a [u8],
+    value: Option<&[u8]>,
+) -> Result<Flag, Stop<'a>> {
+    let flag = known.or(assumed(guesses, name, value));
+    flag.ok_or(Stop::Unknown(name))
+}
+
+/// Splits `name=value`.
+pub(super) fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match arg.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&arg[..at], Some(&arg[at + 1..])),
+        None => (arg, None),
+    }
+}
+
+/// The argument at `at`.
+pub(super) fn bytes_at<'a>(args: &[&'a OsStr], at: usize) -> Option<&'a [u8]> {
+    Some(args.get(at)?.as_bytes())
 }

@@ -23,21 +23,18 @@ pub(super) fn read_early<'a>(
     args: &[&'a OsStr],
     guesses: &Guesses<'a>,
 ) -> Result<Parsed<'a>, Stop<'a>> {
-    read_ordered(args, guesses, Grammar::RuncEarly, |args, _| early(args))
+    read_ordered(args, guesses, Grammar::RuncEarly)
 }
 
 /// How runc up to 1.5 reads the arguments.
 pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Parsed<'a>, Stop<'a>> {
-    read_ordered(args, guesses, Grammar::Runc, |args, table| {
-        late(args, table, guesses)
-    })
+    read_ordered(args, guesses, Grammar::Runc)
 }
 
 fn read_ordered<'a>(
     args: &[&'a OsStr],
     guesses: &Guesses<'a>,
     grammar: Grammar,
-    order: impl Fn(&[&'a OsStr], &FlagTable) -> Vec<&'a OsStr>,
 ) -> Result<Parsed<'a>, Stop<'a>> {
     let mut found = FlagValues::default();
     let start = parse(args, flags::RUNC.global, guesses, &mut found)?;
@@ -48,7 +45,12 @@ fn read_ordered<'a>(
         return Ok(named::outcome(arg, rest, &found));
     };
     let table = flags::RUNC.of(command);
-    let rest = order(rest, table);
+    let rest = match grammar {
+        Grammar::RuncEarly => early(rest),
+        Grammar::Runc | Grammar::RuncNext | Grammar::Crun | Grammar::Youki => {
+            late(rest, table, guesses)
+        }
+    };
     let end = parse(&rest, table, guesses, &mut found)?;
     found.reading(command, rest.get(end..).unwrap_or_default(), grammar)
 }
@@ -61,7 +63,7 @@ fn parse<'a>(
     found: &mut FlagValues<'a>,
 ) -> Result<usize, Stop<'a>> {
     let mut at = 0;
-    while let Some(arg) = args.get(at).map(|arg| arg.as_bytes()) {
+    while let Some(arg) = flags::bytes_at(args, at) {
         if arg.len() < 2 || arg[0] != b'-' {
             break;
         }
@@ -69,7 +71,7 @@ fn parse<'a>(
         if arg == b"--" {
             break;
         }
-        let (name, mut value) = split(undashed(arg));
+        let (name, mut value) = flags::split(undashed(arg));
         if matches!(name.first(), None | Some(b'-')) {
             return Err(Stop::Rejected);
         }
@@ -139,7 +141,7 @@ fn is_flag(arg: &[u8], table: &FlagTable, guesses: &Guesses<'_>) -> bool {
         return false;
     }
     let name = undashed(arg);
-    let (name, value) = split(name.strip_prefix(b"-").unwrap_or(name));
+    let (name, value) = flags::split(name.strip_prefix(b"-").unwrap_or(name));
     known(table, guesses, name, value).is_ok()
 }
 
@@ -149,7 +151,7 @@ pub(super) fn read_next<'a>(
     guesses: &Guesses<'a>,
 ) -> Result<Parsed<'a>, Stop<'a>> {
     let mut found = FlagValues::default();
-    let (positional, start) = parse_next(args, flags::RUNC_NEXT.global, guesses, &mut found, true)?;
+    let (positional, start) = parse_next(args, flags::RUNC_NEXT.global, guesses, &mut found, 1)?;
     let Some(&arg) = positional.first() else {
         return Ok(Parsed::Shows);
     };
@@ -162,35 +164,33 @@ pub(super) fn read_next<'a>(
         flags::RUNC_NEXT.of(command),
         guesses,
         &mut found,
-        false,
+        usize::MAX,
     )?;
     found.reading(command, &positional, Grammar::RuncNext)
 }
 
-/// urfave/cli v3's `parseFlags`. Returns the positional arguments, and the position where the scan
-/// ended. When it looks for the command, the scan ends after the first positional argument.
+/// urfave/cli v3's `parseFlags`. Returns at most `most` positional arguments (one when it looks for
+/// the command), and the position where the scan ended.
 fn parse_next<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
     guesses: &Guesses<'a>,
     found: &mut FlagValues<'a>,
-    for_command: bool,
+    most: usize,
 ) -> Result<(Vec<&'a OsStr>, usize), Stop<'a>> {
     let mut positional = Vec::new();
     let mut at = 0;
-    while let Some(&untrimmed) = args.get(at) {
-        if for_command && !positional.is_empty() {
-            break;
-        }
+    while positional.len() < most
+        && let Some(&untrimmed) = args.get(at)
+    {
         at += 1;
         let arg = trim(untrimmed.as_bytes());
         match arg {
             [] => positional.push(untrimmed),
             b"--" => {
                 // Everything after `--` is positional and stays unchanged.
-                let most = if for_command { 1 } else { usize::MAX };
                 positional.extend(args.iter().skip(at).take(most));
-                at += usize::from(for_command);
+                at = at.saturating_add(most);
                 break;
             }
             b"-" => {
@@ -226,7 +226,7 @@ fn take_next<'a>(
     guesses: &Guesses<'a>,
     found: &mut FlagValues<'a>,
 ) -> Result<usize, Stop<'a>> {
-    let (name, value) = split(undashed(arg));
+    let (name, value) = flags::split(undashed(arg));
     let flag = known(table, guesses, name, value)?;
     if value.is_some() || flag.takes == Takes::Nothing {
         found.note(flag.purpose, value)?;
@@ -243,22 +243,11 @@ fn known<'a>(
     name: &'a [u8],
     value: Option<&[u8]>,
 ) -> Result<Flag, Stop<'a>> {
-    flags::find(table, name)
-        .or_else(|| flags::assumed(guesses, name, value))
-        .ok_or(Stop::Unknown(name))
+    flags::or_assumed(flags::find(table, name), guesses, name, value)
 }
 
 /// A flag without its one or two dashes.
 fn undashed(arg: &[u8]) -> &[u8] {
-    arg.strip_prefix(b"--")
-        .or_else(|| arg.strip_prefix(b"-"))
-        .unwrap_or(arg)
-}
-
-/// Splits `name=value`. In Go no name starts with `=`.
-fn split(arg: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match arg.iter().position(|&byte| byte == b'=') {
-        Some(at) => (&arg[..at], Some(&arg[at + 1..])),
-        None => (arg, None),
-    }
+    let arg = arg.strip_prefix(b"-").unwrap_or(arg);
+    arg.strip_prefix(b"-").unwrap_or(arg)
 }

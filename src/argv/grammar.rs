@@ -116,16 +116,16 @@ impl StartCommand {
 /// Go's `strings.TrimSpace`: removes Unicode white space at both ends. A byte that is not UTF-8 is
 /// no white space.
 pub(super) fn trim(arg: &[u8]) -> &[u8] {
-    let front = arg.utf8_chunks().next().map_or(0, |chunk| {
-        chunk.valid().len() - chunk.valid().trim_start().len()
-    });
-    let arg = &arg[front..];
-    let back = arg
-        .utf8_chunks()
-        .last()
-        .filter(|chunk| chunk.invalid().is_empty());
-    let spare = back.map_or(0, |chunk| {
-        chunk.valid().len() - chunk.valid().trim_end().len()
-    });
-    &arg[..arg.len() - spare]
+    let mut trimmed = arg;
+    if let Some(chunk) = trimmed.utf8_chunks().next() {
+        let text = chunk.valid();
+        trimmed = &trimmed[text.len() - text.trim_start().len()..];
+    }
+    if let Some(chunk) = trimmed.utf8_chunks().last()
+        && chunk.invalid().is_empty()
+    {
+        let spare = chunk.valid().len() - chunk.valid().trim_end().len();
+        trimmed = &trimmed[..trimmed.len() - spare];
+    }
+    trimmed
 }

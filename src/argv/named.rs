@@ -98,29 +98,32 @@ pub(super) fn outcome<'a>(
     rest: &[&'a OsStr],
     found: &FlagValues<'a>,
 ) -> Parsed<'a> {
-    let named = arg
-        .to_str()
-        .filter(|arg| ABOUT_ONE.contains(arg))
-        .and_then(|arg| container(arg, rest));
-    Parsed::Other(named.map(|id| NamedContainer {
-        id,
-        root: found.globals.root,
-    }))
+    let mut named = None;
+    if let Some(command) = arg.to_str()
+        && ABOUT_ONE.contains(&command)
+        && let Some(id) = container(command, rest)
+    {
+        let root = found.globals.root;
+        named = Some(NamedContainer { id, root });
+    }
+    Parsed::Other(named)
 }
 
 /// The first argument after the command that is neither a flag nor a flag's value.
 fn container<'a>(command: &str, rest: &[&'a OsStr]) -> Option<&'a OsStr> {
-    let values = VALUES
-        .iter()
-        .find(|(name, _)| *name == command)
-        .map_or(&[][..], |(_, values)| values);
+    let mut values: &[&str] = &[];
+    for (name, of_command) in VALUES {
+        if *name == command {
+            values = of_command;
+        }
+    }
     let mut args = rest.iter();
     while let Some(arg) = args.next() {
         match arg.as_bytes() {
             b"--" => return args.next().copied(),
             [b'-', name @ ..] if !name.is_empty() => {
                 let name = name.strip_prefix(b"-").unwrap_or(name);
-                if values.iter().any(|value| value.as_bytes() == name) {
+                if str::from_utf8(name).is_ok_and(|name| values.contains(&name)) {
                     args.next();
                 }
             }
