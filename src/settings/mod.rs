@@ -37,6 +37,13 @@ pub const MAX_IMPACT: u8 = 50;
 /// The default limit on break-glass after its file was written, in seconds: a day.
 pub const BREAK_GLASS_MAX: u64 = 86_400;
 
+/// What admits, in memory. Where one value admits and another refuses, each is the complement of
+/// the other, so that no flipped bit turns a refusal into an admission (as sudo-rs does).
+pub const ADMITS: u32 = 0x52a2_925d;
+
+/// What refuses: see [`ADMITS`].
+pub const REFUSES: u32 = !ADMITS;
+
 /// The operator's decisions, with defaults filled in. The keys of the file are its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(
@@ -47,11 +54,11 @@ pub const BREAK_GLASS_MAX: u64 = 86_400;
 pub struct Settings {
     /// Whether refusals are carried out. Default: yes (`enforce`).
     pub mode: Mode,
-    /// The real runtime, absolute. Default: `runc`, then `crun`, from `PATH` and the usual
-    /// directories.
+    /// The absolute path of the real runtime. Default: `runc`, then `crun`, from `PATH` and the
+    /// usual directories.
     #[serde(deserialize_with = "value::some_path")]
     pub runtime: Option<PathBuf>,
-    /// Real runtimes that running containers may still belong to, absolute.
+    /// Absolute paths of runtimes that may have made containers that still run.
     #[serde(deserialize_with = "value::paths")]
     pub former_runtimes: Vec<PathBuf>,
     /// What happens to a container without an image. Default: admit.
@@ -63,7 +70,8 @@ pub struct Settings {
     /// What happens when the list is past its grace period. Default: containers that it does not
     /// ban start.
     pub on_overdue_list: OnOverdueList,
-    /// How long after its expiry a list becomes overdue, in seconds. Default: 30 days.
+    /// The grace period: how many seconds after its expiry a list becomes overdue. Default: 30
+    /// days.
     #[serde(deserialize_with = "value::span")]
     pub grace: u64,
     /// How many seconds after its file was written break-glass may stay open. Default:
@@ -75,13 +83,13 @@ pub struct Settings {
     /// The origin that the list must have. Default: the keyset's.
     #[serde(deserialize_with = "value::some_origin")]
     pub origin: Option<String>,
-    /// How many of the running containers a list may newly refuse before it is not installed, in
-    /// percent. Default: [`MAX_IMPACT`].
+    /// The share of running containers, in percent, that a new list may newly refuse. A list that
+    /// would refuse more is not installed. Default: [`MAX_IMPACT`].
     #[serde(deserialize_with = "value::share")]
     pub max_impact: u8,
     /// When signed patches run unattended. Default: never.
     pub auto_patch: AutoPatch,
-    /// How long resolving a lineage may stand still. Default: 5 s.
+    /// How long the search for a container's lineage may make no progress. Default: 5 s.
     #[serde(deserialize_with = "value::wait")]
     pub resolve_timeout: Duration,
     /// Where engines keep their stores, in addition to the usual places.
@@ -101,62 +109,67 @@ pub enum AutoPatch {
 /// Whether refusals are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[repr(u32)]
 pub enum Mode {
     /// Refuse.
-    Enforce,
+    Enforce = REFUSES,
     /// Admit, and make an audit event of every refusal.
-    Audit,
+    Audit = ADMITS,
 }
 
 /// What happens to a container when the engine's own record says that it has no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[repr(u32)]
 pub enum OnNoImage {
     /// The container starts, with an audit event.
-    Admit,
+    Admit = ADMITS,
     /// The container is refused.
-    Refuse,
+    Refuse = REFUSES,
 }
 
 /// What happens to a container whose lineage is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[repr(u32)]
 pub enum OnUnknownImage {
     /// The container is refused.
-    Refuse,
+    Refuse = REFUSES,
     /// The container starts, with an audit event.
-    Admit,
+    Admit = ADMITS,
 }
 
 /// What happens to every container while there is no authentic list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[repr(u32)]
 pub enum OnMissingList {
     /// The container is refused.
-    Refuse,
+    Refuse = REFUSES,
     /// The container starts, with an audit event.
-    Admit,
+    Admit = ADMITS,
 }
 
 /// What happens to a container that the list does not ban, when the list is past its grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[repr(u32)]
 pub enum OnOverdueList {
     /// The container starts, with an audit event.
-    Admit,
+    Admit = ADMITS,
     /// The container is refused.
-    Refuse,
+    Refuse = REFUSES,
 }
 
-/// Where engines keep their stores and runtimes their state, in addition to the usual places: for
-/// `embargo check`, which has no bundle to start from.
+/// Where engines keep their stores and runtimes their state, in addition to the usual places.
+/// Commands such as `embargo check` need these, because they have no bundle that shows the place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Engines {
     /// Docker's data roots.
     #[serde(deserialize_with = "value::paths")]
     pub docker: Vec<PathBuf>,
-    /// containerd's.
+    /// Places of containerd.
     #[serde(deserialize_with = "value::few")]
     pub containerd: Vec<ContainerdPlace>,
     /// Stores of Podman, Buildah and CRI-O.
@@ -167,17 +180,17 @@ pub struct Engines {
     pub runtime_roots: Vec<PathBuf>,
 }
 
-/// One containerd.
+/// The places of one containerd.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct ContainerdPlace {
-    /// Its `root`: where its metadata and snapshots are.
+    /// containerd's `root`: where its metadata and snapshots are.
     #[serde(deserialize_with = "value::path")]
     pub root: PathBuf,
-    /// Its `state`: where its bundles are.
+    /// containerd's `state`: where its bundles are.
     #[serde(default, deserialize_with = "value::some_path")]
     pub state: Option<PathBuf>,
-    /// Its `grpc.address`: the socket.
+    /// containerd's `grpc.address`: the path of its socket.
     #[serde(default, deserialize_with = "value::some_path")]
     pub address: Option<PathBuf>,
 }
@@ -186,10 +199,10 @@ pub struct ContainerdPlace {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct StoragePlace {
-    /// Its `graphroot`.
+    /// The store's `graphroot`.
     #[serde(deserialize_with = "value::path")]
     pub root: PathBuf,
-    /// Its `runroot`.
+    /// The store's `runroot`.
     #[serde(default, deserialize_with = "value::some_path")]
     pub run_root: Option<PathBuf>,
 }
@@ -197,16 +210,16 @@ pub struct StoragePlace {
 /// Why the settings cannot be used.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// The file cannot be read, or not as text.
+    /// The file cannot be read, or is not text.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There is no file, because this symbolic link on the way to it is broken.
+    /// There is no file, because this symbolic link in its path is broken.
     #[error("cannot find the settings: the link {0:?} leads nowhere")]
     Link(PathBuf),
-    /// The file exists and is empty, as after a crash during its installation.
+    /// The file exists and is empty, as after a crash while it was written.
     #[error("cannot use settings {0:?}: the file is empty")]
     Empty(PathBuf),
-    /// The line (counted from 1) on which an invalid value starts, and what is wrong with it.
+    /// A value is invalid: the line on which the value starts (counted from 1), and what is wrong.
     #[error("cannot use settings {0:?}, line {1}: {2}")]
     Line(PathBuf, usize, String),
 }
@@ -301,10 +314,10 @@ impl Settings {
     }
 }
 
-/// The real runtime as the settings name it, for calls that are passed on. Never fails: a mistake
-/// elsewhere in the file, or a file cut short after this line, must not stop `kill` or `delete`.
-/// `None` if there is no such line that can be trusted and parsed. For a file that [`load`] accepts
-/// the result is the same.
+/// The real runtime that the settings name, for calls that are passed on. There are no errors: a
+/// mistake elsewhere in the file, or a file cut off after this line, must not stop `kill` or
+/// `delete`. `None` if the file cannot be trusted, or if no such line can be parsed. For a file
+/// that [`load`] accepts, the result is the same as there.
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = directory::open_owned(&paths.root, &paths.settings).ok()?;

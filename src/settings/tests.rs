@@ -382,3 +382,17 @@ fn the_manual_names_every_key_with_its_default() {
         "{told:?} has more keys than {keys:?}"
     );
 }
+
+#[test]
+fn no_flipped_bits_turn_a_refusal_into_an_admission() {
+    assert_eq!((ADMITS ^ REFUSES).count_ones(), u32::BITS);
+    for (admits, refuses) in [
+        (Mode::Audit as u32, Mode::Enforce as u32),
+        (OnNoImage::Admit as u32, OnNoImage::Refuse as u32),
+        (OnUnknownImage::Admit as u32, OnUnknownImage::Refuse as u32),
+        (OnMissingList::Admit as u32, OnMissingList::Refuse as u32),
+        (OnOverdueList::Admit as u32, OnOverdueList::Refuse as u32),
+    ] {
+        assert_eq!((admits, refuses), (ADMITS, REFUSES));
+    }
+}

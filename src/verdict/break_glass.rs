@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
+use thiserror::Error;
 
 use crate::paths::Paths;
 use crate::report::line;
@@ -43,15 +44,22 @@ pub enum BreakGlass {
 }
 
 /// Why a file cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Fault {
     /// The file cannot be read, or others can write to it or to a directory above it.
-    File(FileError),
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not the expected TOML; with the error.
+    #[error("cannot use {0:?}: {1}")]
     Malformed(PathBuf, String),
     /// The file gives no reason.
+    #[error("cannot use {0:?}: expected a reason")]
     Reason(PathBuf),
     /// The file's limit is not a time, or has no offset from UTC.
+    #[error(
+        "cannot use {0:?}: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as \
+         +01:00"
+    )]
     Limit(PathBuf),
 }
 
@@ -130,36 +138,19 @@ impl fmt::Display for Shut<'_> {
                     hours(*longest)
                 )
             }
-            Self::Unusable(fault) => fault.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => f.write_str(&line::causes(error)),
-            Self::Malformed(path, fault) => write!(f, "cannot use {path:?}: {fault}"),
-            Self::Reason(path) => write!(f, "cannot use {path:?}: expected a reason"),
-            Self::Limit(path) => {
-                write!(
-                    f,
-                    "cannot use {path:?}: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00"
-                )
-            }
+            Self::Unusable(fault) => f.write_str(&line::causes(*fault)),
         }
     }
 }
 
 /// A time span of this many seconds, in the largest unit (up to hours) that divides it.
 fn hours(seconds: u64) -> String {
-    let units = [("h", 3_600), ("m", 60), ("s", 1)];
-    let fitting = units
-        .into_iter()
-        .find(|(_, length)| seconds.is_multiple_of(*length));
-    fitting.map_or_else(String::new, |(unit, length)| {
-        format!("{}{unit}", seconds / length)
-    })
+    for (unit, length) in [("h", 3_600), ("m", 60)] {
+        if seconds.is_multiple_of(length) {
+            return format!("{}{unit}", seconds / length);
+        }
+    }
+    format!("{seconds}s")
 }
 
 /// The file's fields, as they are written.
@@ -182,31 +173,28 @@ pub fn load(paths: &Paths) -> Option<BreakGlass> {
 
 fn read(paths: &Paths) -> Result<BreakGlass, Fault> {
     let path = &paths.break_glass;
-    let failed = |error| Fault::File(FileError::Io(path.clone(), error));
-    let (file, size) = directory::open_owned(&paths.root, path).map_err(Fault::File)?;
-    let modified = file
-        .metadata()
-        .and_then(|facts| facts.modified())
-        .map_err(failed)?;
-    let written = Timestamp::from_seconds(
-        modified
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs(),
-    );
-    let text = file::read_opened(file, size, path, LARGEST)
-        .and_then(|bytes| file::text(bytes, path))
-        .map_err(Fault::File)?;
-    let Written { reason, until } = toml::from_str(&text)
-        .map_err(|error| Fault::Malformed(path.clone(), line::one_line(error.message())))?;
+    let (file, size) = directory::open_owned(&paths.root, path)?;
+    let facts = file.metadata().map_err(FileError::io(path))?;
+    let modified = facts.modified().map_err(FileError::io(path))?;
+    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let text = file::text(file::read_opened(file, size, path, LARGEST)?, path)?;
+    let Written { reason, until } = match toml::from_str(&text) {
+        Ok(written) => written,
+        Err(error) => {
+            let fault = line::one_line(error.message());
+            return Err(Fault::Malformed(path.clone(), fault));
+        }
+    };
     if reason.trim().is_empty() {
         return Err(Fault::Reason(path.clone()));
     }
-    let until = limit(&until).ok_or_else(|| Fault::Limit(path.clone()))?;
+    let Some(until) = limit(&until) else {
+        return Err(Fault::Limit(path.clone()));
+    };
     Ok(BreakGlass::Given {
         reason,
         until,
-        written,
+        written: Timestamp::from_seconds(since.as_secs()),
     })
 }
 

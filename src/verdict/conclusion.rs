@@ -7,23 +7,17 @@ use crate::banlist::store::Bans;
 use crate::lineage::Origin;
 use crate::report::line;
 use crate::settings::Mode;
+use crate::sys::clock::Timestamp;
 
-use super::break_glass::{Open, Shut};
+use super::break_glass::{BreakGlass, Open};
 use super::event::{Event, EventKind, Subject};
 use super::obstacle::{doubt, pull_doubt};
 use super::{Admission, Case, Finding, Judgement, Refusal, Standing, Verdict, short, words};
 
-/// The events of an admission.
+/// The events when the container is admitted.
 pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
-    let admitted = |because: &str| {
-        format!(
-            "embargo: admitted {}: {because}{}",
-            line::name(case.called()),
-            words::tail(case)
-        )
-    };
     let mut events: Vec<Event> = Vec::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for finding in findings {
         let kind = match finding.standing {
             Standing::Ahead { .. } => EventKind::BanAhead,
@@ -33,28 +27,20 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
             Standing::InEffect | Standing::Lapsed => continue,
         };
         // A ban that matches many layers is reported once.
-        if told.contains(&(kind, &finding.hit.ban.id)) {
+        if reported.contains(&(kind, &finding.hit.ban.id)) {
             continue;
         }
-        told.push((kind, &finding.hit.ban.id));
-        let message = admitted(&words::finding(finding, case.origin.ok()));
+        reported.push((kind, &finding.hit.ban.id));
+        let message = admitted(case, &words::finding(finding, case.origin.ok()));
         events.push(Event::new(kind, subject, &[finding], &message));
     }
     if let Ok(Origin::NoImage) = case.origin {
-        events.push(Event::new(
-            EventKind::NoImage,
-            subject,
-            &[],
-            &admitted("it is made from no image"),
-        ));
+        let message = admitted(case, "it is made from no image");
+        events.push(Event::new(EventKind::NoImage, subject, &[], &message));
     }
     if let Some(doubt) = doubt(case).or_else(|| pull_doubt(case.origin.ok(), case.bans)) {
-        events.push(Event::new(
-            EventKind::UnknownImage,
-            subject,
-            &[],
-            &admitted(&doubt),
-        ));
+        let message = admitted(case, &doubt);
+        events.push(Event::new(EventKind::UnknownImage, subject, &[], &message));
     }
     if let Bans::Missing(error) = case.bans {
         let message = format!(
@@ -67,24 +53,36 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
     events
 }
 
-/// What is left to decide once the obstacle is known.
+/// The message about a container that starts although there is something to say about it.
+fn admitted(case: &Case<'_>, because: &str) -> String {
+    let (container, tail) = (line::name(case.called()), words::tail(case));
+    format!("embargo: admitted {container}: {because}{tail}")
+}
+
+/// What the final decision needs, once the obstacle is known.
 pub(super) struct Conclusion<'a> {
     pub(super) subject: Subject,
     pub(super) obstacle: Option<Refusal>,
     pub(super) mode: Mode,
-    pub(super) glass: Option<Result<Open<'a>, Shut<'a>>>,
+    pub(super) glass: Option<&'a BreakGlass>,
+    /// The time to judge by.
+    pub(super) now: Timestamp,
+    /// How long after it was written break-glass may stay open, in seconds.
+    pub(super) break_glass_max: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) events: Vec<Event>,
 }
 
-/// Whether the obstacle refuses the container, or becomes an event because break-glass is open or
-/// the mode is `audit`.
+/// Decides whether the obstacle refuses the container. It becomes an event only, if break-glass is
+/// open or the mode is `audit`.
 pub(super) fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     let Conclusion {
         subject,
         obstacle,
         mode,
         glass,
+        now,
+        break_glass_max,
         findings,
         mut events,
     } = conclusion;
@@ -92,65 +90,67 @@ pub(super) fn conclude(conclusion: Conclusion<'_>) -> Judgement {
         .iter()
         .filter(|finding| finding.standing.is_in_effect())
         .collect();
-    let mut event = |kind, refusal: Option<&Refusal>, message: &str| {
-        events.push(Event {
-            grounds: refusal.map(Refusal::grounds),
-            ..Event::new(kind, &subject, &concerned, message)
-        });
-    };
-    let open = match glass {
-        Some(Ok(open)) => Some(open),
-        Some(Err(shut)) => {
-            event(
-                EventKind::BreakGlassIgnored,
-                None,
-                &format!("embargo: {shut}"),
-            );
-            None
-        }
-        None => None,
-    };
-    let container = line::name(
-        subject
-            .name
-            .as_deref()
-            .unwrap_or_else(|| short(&subject.container)),
-    );
-    match (&obstacle, open, mode) {
-        (None, None, Mode::Enforce | Mode::Audit) => {}
-        (None, Some(open), Mode::Enforce | Mode::Audit) => {
-            event(
-                EventKind::BreakGlass,
-                None,
-                &format!("embargo: admitted {container} under {open}"),
-            );
-        }
-        (Some(refusal), Some(open), Mode::Enforce | Mode::Audit) => {
-            let message = format!(
-                "embargo: admitted {container} under {open} instead of: {}",
-                refusal.line
-            );
-            event(EventKind::BreakGlassOverride, Some(refusal), &message);
-        }
-        (Some(refusal), None, Mode::Audit) => event(
-            EventKind::WouldRefuse,
-            Some(refusal),
-            &format!("embargo: mode audit: {}", refusal.line),
-        ),
-        (Some(refusal), None, Mode::Enforce) => {
-            event(EventKind::Refused, Some(refusal), &refusal.line);
-            return Judgement {
-                verdict: Verdict::Refuse(refusal.clone()),
-                withheld: None,
-                events,
-                findings,
-            };
+    let mut open = None;
+    if let Some(glass) = glass {
+        match glass.state(now, break_glass_max) {
+            Ok(state) => open = Some(state),
+            Err(shut) => {
+                let (kind, message) = (EventKind::BreakGlassIgnored, format!("embargo: {shut}"));
+                events.push(Event::new(kind, &subject, &concerned, &message));
+            }
         }
     }
+    if let Some((kind, message)) = outcome(&subject, obstacle.as_ref(), open, mode) {
+        events.push(Event {
+            grounds: obstacle.as_ref().map(Refusal::grounds),
+            ..Event::new(kind, &subject, &concerned, &message)
+        });
+    }
+    let (verdict, withheld) = match (obstacle, open, mode) {
+        (Some(refusal), None, Mode::Enforce) => (Verdict::Refuse(refusal), None),
+        (Some(refusal), Some(_), Mode::Enforce) | (Some(refusal), Some(_) | None, Mode::Audit) => {
+            (Verdict::Admit(Admission(())), Some(refusal))
+        }
+        (None, Some(_) | None, Mode::Enforce | Mode::Audit) => {
+            (Verdict::Admit(Admission(())), None)
+        }
+    };
     Judgement {
-        verdict: Verdict::Admit(Admission(())),
-        withheld: obstacle,
+        verdict,
+        withheld,
         events,
         findings,
     }
+}
+
+/// What happens to the container, if that is worth an event, and its message.
+fn outcome(
+    subject: &Subject,
+    obstacle: Option<&Refusal>,
+    open: Option<Open<'_>>,
+    mode: Mode,
+) -> Option<(EventKind, String)> {
+    let container = line::name(match &subject.name {
+        Some(name) => name,
+        None => short(&subject.container),
+    });
+    Some(match (obstacle, open, mode) {
+        (None, None, Mode::Enforce | Mode::Audit) => return None,
+        (None, Some(open), Mode::Enforce | Mode::Audit) => (
+            EventKind::BreakGlass,
+            format!("embargo: admitted {container} under {open}"),
+        ),
+        (Some(refusal), Some(open), Mode::Enforce | Mode::Audit) => (
+            EventKind::BreakGlassOverride,
+            format!(
+                "embargo: admitted {container} under {open} instead of: {}",
+                refusal.line
+            ),
+        ),
+        (Some(refusal), None, Mode::Audit) => (
+            EventKind::WouldRefuse,
+            format!("embargo: mode audit: {}", refusal.line),
+        ),
+        (Some(refusal), None, Mode::Enforce) => (EventKind::Refused, refusal.line.clone()),
+    })
 }

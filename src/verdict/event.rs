@@ -16,7 +16,7 @@ use super::{Case, Finding, Grounds};
 /// One event for the system log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
+    /// What happened to a container, or what is wrong with the list.
     pub kind: EventKind,
     /// The container to which it happened.
     pub subject: Subject,
@@ -205,10 +205,15 @@ impl Subject {
     /// The container that a case is about.
     pub(super) fn of(case: &Case<'_>) -> Self {
         let (chain, facts, evidence) = parts(case.origin.ok());
-        let image_id = facts.and_then(|facts| facts.image_id);
-        let image = facts
-            .and_then(|facts| facts.name.clone())
-            .or_else(|| image_id.map(|id| id.to_string()));
+        let (mut image_id, mut image) = (None, None);
+        if let Some(facts) = facts {
+            image_id = facts.image_id;
+            image = match (&facts.name, image_id) {
+                (Some(name), _) => Some(name.clone()),
+                (None, Some(id)) => Some(id.to_string()),
+                (None, None) => None,
+            };
+        }
         Self {
             container: case.container.to_owned(),
             name: case.name.map(str::to_owned),
@@ -247,33 +252,32 @@ impl Event {
     ) -> Self {
         // One ban may match twice, and two bans may match the same digest: each is listed once.
         let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
-        for Hit { ban, digest, .. } in findings.iter().map(|finding| &finding.hit) {
+        let (mut severity, mut days_left) = (None, None);
+        for finding in findings {
+            let Hit { ban, digest, .. } = &finding.hit;
             if !bans.contains(&ban.id) {
                 bans.push(ban.id.clone());
             }
             if !matched.contains(digest) {
                 matched.push(*digest);
             }
-            successors.extend(
-                ban.successor
-                    .clone()
-                    .filter(|successor| !successors.contains(successor)),
-            );
+            if let Some(successor) = &ban.successor
+                && !successors.contains(successor)
+            {
+                successors.push(successor.clone());
+            }
+            severity = severity.max(Some(ban.severity));
+            days_left = days_left.or(finding.standing.days_left());
         }
         Self {
             kind,
             subject: subject.clone(),
             grounds: None,
             bans,
-            severity: findings
-                .iter()
-                .map(|finding| finding.hit.ban.severity)
-                .max(),
+            severity,
             successors,
             matched,
-            days_left: findings
-                .iter()
-                .find_map(|finding| finding.standing.days_left()),
+            days_left,
             bad_signatures: None,
             message: line::one_line(message),
         }

@@ -30,7 +30,7 @@ use crate::call::{PassOn, Starts};
 use crate::container::engine::Engine;
 use crate::lineage::{LineageError, Origin};
 use crate::report::line;
-use crate::settings::{BREAK_GLASS_MAX, Mode, Settings, SettingsError};
+use crate::settings::{ADMITS, BREAK_GLASS_MAX, Mode, REFUSES, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 
 use break_glass::BreakGlass;
@@ -78,7 +78,10 @@ pub struct Labels<'a> {
 impl Case<'_> {
     /// The container's name for messages, or else its ID.
     fn called(&self) -> &str {
-        self.name.unwrap_or_else(|| short(self.container))
+        match self.name {
+            Some(name) => name,
+            None => short(self.container),
+        }
     }
 
     const fn list_version(&self) -> Option<u64> {
@@ -108,13 +111,14 @@ fn short(id: &str) -> &str {
     if is_long { &id[..12] } else { id }
 }
 
-/// Whether the container may start.
+/// Whether the container may start. One is the complement of the other in memory: see [`ADMITS`].
 #[derive(Debug)]
+#[repr(u32)]
 pub enum Verdict {
     /// The runtime may run.
-    Admit(Admission),
+    Admit(Admission) = ADMITS,
     /// The runtime may not run.
-    Refuse(Refusal),
+    Refuse(Refusal) = REFUSES,
 }
 
 /// Permission to run the real runtime. Only this module makes it.
@@ -242,12 +246,13 @@ pub fn settings_unreadable(
         ..Subject::default()
     };
     let refusal = Refusal::new(Grounds::Settings, short(container), &line::causes(error));
-    let glass = glass.map(|glass| glass.state(now, BREAK_GLASS_MAX));
     conclude(Conclusion {
         subject,
         obstacle: Some(refusal),
         mode: Mode::Enforce,
         glass,
+        now,
+        break_glass_max: BREAK_GLASS_MAX,
         findings: Vec::new(),
         events: Vec::new(),
     })
@@ -258,28 +263,38 @@ pub fn settings_unreadable(
 #[must_use]
 pub fn queries(origin: &Origin) -> Vec<Query> {
     let (chain, facts, _) = parts(Some(origin));
-    let of = |kind| move |digest| Query { digest, kind };
-    let bases = chain
-        .into_iter()
-        .flat_map(|chain| chain.chain_ids())
-        .map(|id| id.0)
-        .map(of(MatchKind::Base));
-    let images = facts.into_iter().flat_map(|facts| {
-        facts
-            .image_id
-            .map(|id| id.0)
-            .into_iter()
-            .chain(facts.manifests.iter().copied())
-    });
-    let layers = chain
-        .into_iter()
-        .flat_map(|chain| chain.diff_ids())
-        .map(|id| id.0)
-        .map(of(MatchKind::Layer));
-    bases
-        .chain(images.map(of(MatchKind::Image)))
-        .chain(layers)
-        .collect()
+    let mut queries = Vec::new();
+    if let Some(chain) = chain {
+        for id in chain.chain_ids() {
+            queries.push(Query {
+                digest: id.0,
+                kind: MatchKind::Base,
+            });
+        }
+    }
+    if let Some(facts) = facts {
+        if let Some(id) = facts.image_id {
+            queries.push(Query {
+                digest: id.0,
+                kind: MatchKind::Image,
+            });
+        }
+        for manifest in &facts.manifests {
+            queries.push(Query {
+                digest: *manifest,
+                kind: MatchKind::Image,
+            });
+        }
+    }
+    if let Some(chain) = chain {
+        for id in chain.diff_ids() {
+            queries.push(Query {
+                digest: id.0,
+                kind: MatchKind::Layer,
+            });
+        }
+    }
+    queries
 }
 
 /// Judges one case.
@@ -296,14 +311,13 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     if obstacle.is_none() {
         events.extend(remarks(case, &findings, &subject));
     }
-    let glass = case
-        .break_glass
-        .map(|glass| glass.state(moment.now, case.settings.break_glass_max));
     conclude(Conclusion {
         subject,
         obstacle,
         mode: case.settings.mode,
-        glass,
+        glass: case.break_glass,
+        now: moment.now,
+        break_glass_max: case.settings.break_glass_max,
         findings,
         events,
     })

@@ -37,7 +37,7 @@ pub(super) enum Freshness {
     /// The list's grace period is over, since this time.
     Overdue(Timestamp),
     /// Unknown: the clock is far behind this signed time.
-    Untold(Timestamp),
+    Unknown(Timestamp),
 }
 
 impl Moment {
@@ -52,13 +52,11 @@ impl Moment {
                 };
             }
         };
-        let signed = known
-            .floor_issued
-            .map_or(known.issued, |floor| floor.max(known.issued));
+        let signed = known.issued.max(known.floor_issued.unwrap_or(known.issued));
         let now = clock.max(signed);
         let overdue = known.expires.plus(grace);
         let freshness = if signed.since(clock) > TOLERANCE {
-            Freshness::Untold(signed)
+            Freshness::Unknown(signed)
         } else if now >= overdue {
             Freshness::Overdue(overdue)
         } else if now >= known.expires {
@@ -75,60 +73,52 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
     let Bans::Known(known) = case.bans else {
         return Vec::new();
     };
-    let mut events: Vec<_> = bad_signatures(known, subject).into_iter().collect();
-    let mut event = |kind, message: &str| events.push(Event::new(kind, subject, &[], message));
-    if let Some(fault) = &known.fault {
-        event(EventKind::SecondCopy, &passed_over(known, fault));
-    }
-    let ListAnswer {
-        version, expires, ..
-    } = known;
-    let age = days_of(moment.now.since(*expires) / 86_400);
-    match moment.freshness {
-        Freshness::Fresh => {}
-        Freshness::Stale => event(
-            EventKind::ListStale,
-            &format!(
-                "embargo: list {version} expired at {expires}, {age} ago, and is still enforced"
-            ),
-        ),
-        Freshness::Overdue(_) => {
-            event(
-                EventKind::ListOverdue,
-                &format!(
-                    "embargo: list {version} expired at {expires}, {age} ago, past its grace, and is still enforced"
-                ),
-            );
-        }
-        Freshness::Untold(signed) => {
-            let message = format!(
-                "embargo: the clock says {}, which is before {signed}: the age of list {version} is not judged",
-                case.now
-            );
-            event(EventKind::ClockUntrusted, &message);
-        }
-    }
-    events
-}
-
-/// The event that some signatures of the list do not verify. Such signatures are noticed only if
-/// they come before enough good ones. A broken signer stops nothing, but somebody must repair it.
-fn bad_signatures(known: &ListAnswer, subject: &Subject) -> Option<Event> {
     let ListAnswer {
         version,
+        expires,
         bad_signatures: bad,
         ..
     } = known;
-    let message = || {
-        format!(
+    let mut events = Vec::new();
+    // One broken signer stops nothing, but somebody must fix it.
+    if *bad > 0 {
+        let message = format!(
             "embargo: list {version} has enough good signatures, and {bad} beside them that do not verify"
-        )
+        );
+        events.push(Event {
+            bad_signatures: Some(*bad),
+            ..Event::new(EventKind::ListBadSignature, subject, &[], &message)
+        });
+    }
+    if let Some(fault) = &known.fault {
+        let message = passed_over(known, fault);
+        events.push(Event::new(EventKind::SecondCopy, subject, &[], &message));
+    }
+    let age = days_of(moment.now.since(*expires) / 86_400);
+    let (kind, message) = match moment.freshness {
+        Freshness::Fresh => return events,
+        Freshness::Stale => (
+            EventKind::ListStale,
+            format!(
+                "embargo: list {version} expired at {expires}, {age} ago, and is still enforced"
+            ),
+        ),
+        Freshness::Overdue(_) => (
+            EventKind::ListOverdue,
+            format!(
+                "embargo: list {version} expired at {expires}, {age} ago, past its grace, and is still enforced"
+            ),
+        ),
+        Freshness::Unknown(signed) => (
+            EventKind::ClockUntrusted,
+            format!(
+                "embargo: the clock says {}, which is before {signed}: the age of list {version} is not judged",
+                case.now
+            ),
+        ),
     };
-    let event = |message: String| Event::new(EventKind::ListBadSignature, subject, &[], &message);
-    (*bad > 0).then(|| Event {
-        bad_signatures: Some(*bad),
-        ..event(message())
-    })
+    events.push(Event::new(kind, subject, &[], &message));
+    events
 }
 
 /// The message that the second copy of the list is in use, with the reason.

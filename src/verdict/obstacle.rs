@@ -13,68 +13,58 @@ use crate::settings::{OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage};
 use super::moment::{Freshness, Moment};
 use super::{Case, Finding, Grounds, Refusal, words};
 
-/// The most severe obstacle to starting the container: certain ones before unknown ones.
+/// The first reason, in order of precedence, not to start the container. A ban that matches comes
+/// first; reasons that rest on missing knowledge come later.
 pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
-    let refusal = |grounds, because: String| {
-        Some(Refusal::new(
-            grounds,
-            case.called(),
-            &format!("{because}{}", words::tail(case)),
-        ))
-    };
-    if let Some(finding) = findings
-        .iter()
-        .find(|finding| finding.standing.is_in_effect())
-    {
-        return refusal(Grounds::Banned, words::finding(finding, case.origin.ok()));
+    for finding in findings {
+        if finding.standing.is_in_effect() {
+            let because = words::finding(finding, case.origin.ok());
+            return refusal(case, Grounds::Banned, &because);
+        }
     }
     if let Err(error @ LineageError::Corrupt(_)) = case.origin {
-        return refusal(
-            Grounds::CorruptStore,
-            format!("cannot trust its engine's store: {}", line::causes(error)),
-        );
+        let because = format!("cannot trust its engine's store: {}", line::causes(error));
+        return refusal(case, Grounds::CorruptStore, &because);
     }
-    // The settings decide what happens without a list, not what happens with a ban.
+    // This is a ban, though an unreadable one. The settings decide only what happens without a
+    // list.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
-        return Some(Refusal::new(
-            Grounds::Banned,
-            case.called(),
-            &words::unread(error, case.labels),
-        ));
+        let because = words::unread(error, case.labels);
+        return Some(Refusal::new(Grounds::Banned, case.called(), &because));
     }
     if let (Bans::Missing(error), OnMissingList::Refuse) =
         (case.bans, case.settings.on_missing_list)
     {
-        return Some(Refusal::new(
-            Grounds::MissingList,
-            case.called(),
-            &words::no_list(error, case.labels),
-        ));
+        let because = words::no_list(error, case.labels);
+        return Some(Refusal::new(Grounds::MissingList, case.called(), &because));
     }
     if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
-        return refusal(Grounds::UnknownImage, doubt);
+        return refusal(case, Grounds::UnknownImage, &doubt);
     }
     if let (Ok(Origin::NoImage), OnNoImage::Refuse) = (case.origin, case.settings.on_no_image) {
-        return refusal(Grounds::NoImage, "it is made from no image".to_owned());
+        return refusal(case, Grounds::NoImage, "it is made from no image");
     }
     if let (Freshness::Overdue(since), OnOverdueList::Refuse) =
         (moment.freshness, case.settings.on_overdue_list)
     {
-        return refusal(
-            Grounds::OverdueList,
-            format!("the ban list is overdue since {}", since.date()),
-        );
+        let because = format!("the ban list is overdue since {}", since.date());
+        return refusal(case, Grounds::OverdueList, &because);
     }
     None
 }
 
-/// Why it is not known what the container is made of, if so.
+/// A refusal that also names the list and the labels.
+fn refusal(case: &Case<'_>, grounds: Grounds, because: &str) -> Option<Refusal> {
+    let because = format!("{because}{}", words::tail(case));
+    Some(Refusal::new(grounds, case.called(), &because))
+}
+
+/// Why it is unknown what the container is made of; `None` if it is known.
 pub(super) fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
         Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
         Ok(Origin::Image(image)) => match image.evidence {
-            // Its chain IDs can be looked up, and a banned base is found by them; a banned layer
-            // cannot be.
+            // The chain IDs are known, so a banned base is found. A banned layer is not.
             Evidence::Claimed if image.chain.diff_ids().is_empty() => {
                 Some("cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left".to_owned())
             }
@@ -85,9 +75,9 @@ pub(super) fn doubt(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// Why a ban of its image may have been missed, if so: the list bans images, and not every digest
-/// of this one is known. Nothing is refused for that: bans by base, by layer and by image ID are
-/// still found.
+/// Why a ban of the container's image may have been missed: the list bans images by digest, and not
+/// every digest of this image is known. `None` if there is no such doubt. A container is not
+/// refused for that: bans by base, by layer and by image ID are still found.
 #[must_use]
 pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     let fault = origin?.facts()?.pull_fault.as_ref()?;

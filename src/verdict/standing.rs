@@ -5,9 +5,11 @@
 //! are only claimed, because the image's author could claim any layers. Not checked: whether the
 //! list is fresh, which is a rule of its own.
 
+use std::cmp::Ordering;
+
 use crate::banlist::record::{Action, Exception, Hit, MatchKind};
 use crate::lineage::chain::Chain;
-use crate::lineage::digest::Digest;
+use crate::lineage::digest::{ChainId, DiffId, Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::sys::clock::Timestamp;
 
@@ -51,23 +53,22 @@ impl Finding {
     pub fn sentence(&self, origin: Option<&Origin>) -> String {
         words::finding(self, origin).trim_end().to_owned()
     }
-}
 
-impl Finding {
     /// The time from which the ban refuses a container made of `origin`. The ban's own times and
     /// those of its exceptions decide. `None` if the ban never refuses the container.
     #[must_use]
     pub fn refuses_from(&self, origin: &Origin) -> Option<Timestamp> {
-        let ban = &self.hit.ban;
-        let times = ban
-            .except
-            .iter()
-            .map(|exception| exception.until)
-            .chain([ban.effective]);
-        let is_refused = |time: &Timestamp| {
-            self.standing != Standing::Lapsed && standing(&self.hit, origin, *time).is_in_effect()
-        };
-        times.filter(is_refused).min()
+        if self.standing == Standing::Lapsed {
+            return None;
+        }
+        let mut times = vec![self.hit.ban.effective];
+        for exception in &self.hit.ban.except {
+            times.push(exception.until);
+        }
+        times.sort_unstable();
+        times
+            .into_iter()
+            .find(|time| standing(&self.hit, origin, *time).is_in_effect())
     }
 }
 
@@ -113,25 +114,32 @@ impl Standing {
 /// The standing of every match, sorted by severity (the highest first), then by the time of taking
 /// effect (the earliest first), then by the ban's ID.
 pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Finding> {
-    let finding = |hit: &Hit| Finding {
-        hit: hit.clone(),
-        standing: standing(hit, origin, now),
-    };
-    let mut findings: Vec<Finding> = hits.iter().map(finding).collect();
-    findings.sort_by(|a, b| {
-        let (a, b) = (&a.hit.ban, &b.hit.ban);
-        b.severity
-            .cmp(&a.severity)
-            .then(a.effective.cmp(&b.effective))
-            .then_with(|| a.id.cmp(&b.id))
-    });
+    let mut findings = Vec::with_capacity(hits.len());
+    for hit in hits {
+        findings.push(Finding {
+            hit: hit.clone(),
+            standing: standing(hit, origin, now),
+        });
+    }
+    findings.sort_by(by_severity);
     findings
+}
+
+fn by_severity(one: &Finding, other: &Finding) -> Ordering {
+    let (one, other) = (&one.hit.ban, &other.hit.ban);
+    other
+        .severity
+        .cmp(&one.severity)
+        .then(one.effective.cmp(&other.effective))
+        .then(one.id.cmp(&other.id))
 }
 
 /// The standing of the ban of `hit` at the time `now`.
 fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     let ban = &hit.ban;
-    if ban.lapses.is_some_and(|lapses| now >= lapses) {
+    if let Some(lapses) = ban.lapses
+        && now >= lapses
+    {
         return Standing::Lapsed;
     }
     if now < ban.effective {
@@ -141,20 +149,21 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     }
     let (chain, facts, evidence) = parts(Some(origin));
     if evidence != Some(Evidence::Claimed) {
-        let running = |exception: &&Exception| {
-            now < exception.until && is_made_of(chain, facts, exception.kind, exception.digest)
-        };
         // Of several exceptions the one that runs longest counts, so that the audit event says when
         // the container will really be refused.
-        if let Some(exception) = ban
-            .except
-            .iter()
-            .filter(running)
-            .max_by_key(|exception| exception.until)
-        {
+        let mut longest: Option<&Exception> = None;
+        for exception in &ban.except {
+            let is_longer = longest.is_none_or(|longest| longest.until <= exception.until);
+            if now < exception.until && is_longer && is_excepted(exception, chain, facts) {
+                longest = Some(exception);
+            }
+        }
+        if let Some(exception) = longest {
             return Standing::Excepted(exception.clone());
         }
-        if let Some(cure) = chain.and_then(|chain| cure(hit, chain)) {
+        if let Some(chain) = chain
+            && let Some(cure) = cure(hit, chain)
+        {
             return Standing::Cured(cure);
         }
     }
@@ -174,30 +183,20 @@ fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
         MatchKind::Layer => layers.iter().rposition(|id| id.0 == hit.digest),
         MatchKind::Image => None,
     }?;
-    hit.ban.cure.iter().copied().find(|cure| {
-        layers
-            .iter()
-            .rposition(|id| id.0 == *cure)
-            .is_some_and(|at| at > top)
-    })
+    let above = layers.get(top + 1..)?;
+    let mut cures = hit.ban.cure.iter().copied();
+    cures.find(|cure| above.contains(&DiffId(*cure)))
 }
 
-/// Whether the container has `digest` as a base, layer or image, whichever `kind` says.
-fn is_made_of(
-    chain: Option<&Chain>,
-    facts: Option<&ImageFacts>,
-    kind: MatchKind,
-    digest: Digest,
-) -> bool {
-    match kind {
-        MatchKind::Base => {
-            chain.is_some_and(|chain| chain.chain_ids().iter().any(|id| id.0 == digest))
+/// Whether what the exception names is one of the container's digests.
+fn is_excepted(exception: &Exception, chain: Option<&Chain>, facts: Option<&ImageFacts>) -> bool {
+    let digest = exception.digest;
+    match (exception.kind, chain, facts) {
+        (MatchKind::Base, Some(chain), _) => chain.chain_ids().contains(&ChainId(digest)),
+        (MatchKind::Layer, Some(chain), _) => chain.diff_ids().contains(&DiffId(digest)),
+        (MatchKind::Image, _, Some(facts)) => {
+            facts.image_id == Some(ImageId(digest)) || facts.manifests.contains(&digest)
         }
-        MatchKind::Layer => {
-            chain.is_some_and(|chain| chain.diff_ids().iter().any(|id| id.0 == digest))
-        }
-        MatchKind::Image => facts.is_some_and(|facts| {
-            facts.image_id.is_some_and(|id| id.0 == digest) || facts.manifests.contains(&digest)
-        }),
+        (MatchKind::Base | MatchKind::Layer, None, _) | (MatchKind::Image, _, None) => false,
     }
 }

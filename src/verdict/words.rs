@@ -24,11 +24,10 @@ fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
         MatchKind::Base | MatchKind::Image => "is",
         MatchKind::Layer => "contains layer",
     };
-    let what = hit
-        .name
-        .as_deref()
-        .filter(|name| !name.is_empty())
-        .map_or_else(|| hit.digest.to_string(), name);
+    let what = match hit.name.as_deref() {
+        None | Some("") => hit.digest.to_string(),
+        Some(text) => name(text),
+    };
     format!("{relation} {what}")
 }
 
@@ -36,12 +35,9 @@ fn matched(hit: &Hit, origin: Option<&Origin>) -> String {
 fn ban(hit: &Hit) -> String {
     let advisories = &hit.ban.advisories;
     let mut words = vec![hit.ban.severity.word().to_owned()];
-    words.extend(
-        advisories
-            .iter()
-            .take(MOST_ADVISORIES)
-            .map(|advisory| name(advisory)),
-    );
+    for advisory in advisories.iter().take(MOST_ADVISORIES) {
+        words.push(name(advisory));
+    }
     if advisories.len() > MOST_ADVISORIES {
         words.push("…".to_owned());
     }
@@ -61,11 +57,10 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
         Standing::Lapsed => format!("{matched}, no longer banned by {ban}"),
         Standing::Warns => format!("{matched}, warned of by {ban} since {effective}"),
         Standing::Excepted(exception) => {
-            let ticket = exception
-                .ticket
-                .as_deref()
-                .map(|ticket| format!(" by {}", name(ticket)))
-                .unwrap_or_default();
+            let ticket = match &exception.ticket {
+                Some(ticket) => format!(" by {}", name(ticket)),
+                None => String::new(),
+            };
             format!(
                 "{matched}, banned by {ban} since {effective}, excepted{ticket} until {}",
                 exception.until
@@ -103,18 +98,14 @@ pub(super) fn tail(case: &Case<'_>) -> String {
 
 /// The labels that the image has: ` (source …, revision …)`.
 fn labels(labels: Labels<'_>) -> String {
-    let said = |word: &str, label: Option<&str>| {
-        label
-            .filter(|label| !label.is_empty())
-            .map(|label| format!("{word} {}", name(label)))
-    };
-    let words: Vec<String> = [
-        said("source", labels.source),
-        said("revision", labels.revision),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut words = Vec::new();
+    for (word, label) in [("source", labels.source), ("revision", labels.revision)] {
+        if let Some(label) = label
+            && !label.is_empty()
+        {
+            words.push(format!("{word} {}", name(label)));
+        }
+    }
     if words.is_empty() {
         String::new()
     } else {

@@ -38,7 +38,7 @@ fn an_overdue_list_is_enforced_and_the_rest_is_the_operators_choice() {
     overdue(vec![hit()])
         .set(refuse)
         .refuses(Grounds::Banned, LINE, &[EventKind::ListOverdue]);
-    // A second before, and under another grace.
+    // A second earlier, and with a longer grace period.
     let young = Given::hits(vec![])
         .now("2027-01-03T13:59:59Z")
         .set(refuse)
@@ -102,7 +102,7 @@ fn without_a_list_it_is_the_operators_choice() {
     missing(Ok(image(Evidence::Mount)))
         .set(admit)
         .admits(&[(EventKind::ListMissing, &admitted)]);
-    // Admitting without a list does not mean admitting what is not known.
+    // Starting containers without a list does not mean starting containers of unknown lineage.
     let unknown = missing(Err(unknown())).set(admit).judged();
     assert!(
         matches!(unknown.verdict, Verdict::Refuse(refusal) if refusal.grounds() == Grounds::UnknownImage)
@@ -129,7 +129,7 @@ fn a_ban_that_cannot_be_read_refuses_whatever_is_said_of_a_missing_list() {
 
 #[test]
 fn a_clock_set_back_neither_lifts_a_ban_nor_ends_in_a_wrong_age() {
-    // Up to a day behind, the clock is only slow: signed times stand in for it.
+    // A clock that is up to a day behind counts as slow: the signed time counts as "now".
     Given::hits(vec![hit()])
         .now("2026-11-19T14:00:00Z")
         .refuses(Grounds::Banned, LINE, &[]);
@@ -154,7 +154,7 @@ fn a_clock_set_back_neither_lifts_a_ban_nor_ends_in_a_wrong_age() {
 
 #[test]
 fn the_floor_counts_as_a_time_that_has_been() {
-    // An older list in use after a newer one was installed.
+    // An older list is in use although a newer one was installed once.
     let floor = |now: &str, hits| {
         Given::bans(Bans::Known(ListAnswer {
             floor_issued: Some(at("2026-12-04T15:00:00Z")),
@@ -179,7 +179,7 @@ fn the_floor_counts_as_a_time_that_has_been() {
         floor("2026-11-21", vec![]).judged().events[0].kind,
         EventKind::ClockUntrusted
     );
-    // An untrusted clock makes no list overdue.
+    // If the clock cannot be trusted, no list counts as overdue.
     let given = floor("2026-11-21", vec![]).set("grace = '0s'\non_overdue_list = 'refuse'\n");
     assert!(matches!(given.judged().verdict, Verdict::Admit(_)));
 }

@@ -28,7 +28,7 @@ fn a_ban_that_warns_admits_and_says_so() {
         .replace("refused", "admitted")
         .replace("banned by", "warned of by");
     Given::hits(vec![hit_by(warns)]).admits(&[(EventKind::Warned, &message)]);
-    // Together with a ban that refuses it changes nothing.
+    // Beside a ban that refuses, such a ban changes nothing.
     Given::hits(vec![hit_by(warns), hit()]).refuses(Grounds::Banned, LINE, &[]);
 }
 
@@ -95,7 +95,7 @@ fn a_container_that_carries_the_cure_starts() {
 
 #[test]
 fn a_cure_counts_only_above_what_it_cures() {
-    // The layers, lowest first; what is banned; whether the cure `fix` counts.
+    // The layers, lowest first; what is banned; and whether the layer `fix` cures the ban.
     let stack = |layers: &[&str]| {
         Chain::from_diff_ids(layers.iter().map(|layer| DiffId(digest(layer))).collect()).unwrap()
     };
