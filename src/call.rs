@@ -67,11 +67,13 @@ impl<'a> LogTarget<'a> {
     /// `configLogrus`).
     #[must_use]
     pub fn of(globals: &Globals<'a>) -> Option<Self> {
-        let target = globals.log.filter(|log| !log.is_empty())?;
-        Some(Self {
-            target,
-            format: globals.log_format,
-        })
+        match globals.log {
+            Some(target) if !target.is_empty() => Some(Self {
+                target,
+                format: globals.log_format,
+            }),
+            Some(_) | None => None,
+        }
     }
 }
 
@@ -79,13 +81,9 @@ impl Starts<'_> {
     /// If there are readings in the `spoken` grammars, keeps only those. The runtime that gets the
     /// call is known to use these grammars.
     pub fn settle(&mut self, spoken: Grammars) {
-        if self
-            .readings
-            .iter()
-            .any(|reading| reading.grammars.overlaps(spoken))
-        {
-            self.readings
-                .retain(|reading| reading.grammars.overlaps(spoken));
+        let is_spoken = |reading: &Reading<'_>| reading.grammars.overlaps(spoken);
+        if self.readings.iter().any(is_spoken) {
+            self.readings.retain(is_spoken);
         }
     }
 }
@@ -122,10 +120,10 @@ const MOST_WRONG: usize = 2;
 /// so similar.
 #[must_use]
 pub fn nearly_own(args: &[&OsStr]) -> Option<&'static str> {
-    let arg = args
-        .first()
-        .map(|arg| arg.as_bytes())
-        .filter(|arg| !arg.starts_with(b"-"))?;
+    let arg = args.first()?.as_bytes();
+    if arg.starts_with(b"-") {
+        return None;
+    }
     OWN.into_iter().find(|own| {
         arg.len() <= own.len() + MOST_WRONG
             && (1..=MOST_WRONG).contains(&distance(arg, own.as_bytes()))

@@ -94,10 +94,13 @@ impl RealRuntime {
         let kind = RuntimeFamily::of(&self.path);
         // Only the last part of the path matters. Links among the directories do not change the
         // name, and following them all takes longer than reading the settings.
-        match self.path.read_link().and_then(|_| self.path.canonicalize()) {
-            Ok(file) if RuntimeFamily::of(&file) != kind => RuntimeFamily::Other,
-            Ok(_) | Err(_) => kind,
+        if self.path.is_symlink()
+            && let Ok(file) = self.path.canonicalize()
+            && RuntimeFamily::of(&file) != kind
+        {
+            return RuntimeFamily::Other;
         }
+        kind
     }
 
     /// The first element of argv that the runtime gets. Usually it is the runtime's own path
@@ -138,7 +141,7 @@ fn find_for(
     let itself = process::own_identity();
     let Some(path) = configured else {
         let places = places(own);
-        if let Some(path) = first_diverted(&places, itself.as_ref()) {
+        if let Some(path) = first_diverted(&places, itself.as_slice()) {
             return Ok(RealRuntime::beside(path, depth));
         }
         for place in places {
@@ -146,7 +149,7 @@ fn find_for(
                 return Err(DelegateError::Gone(place));
             }
         }
-        let path = search(given, itself.as_ref())?;
+        let path = search(given, itself.as_slice())?;
         return Ok(RealRuntime::elsewhere(path, depth));
     };
     if !path.is_absolute() {
@@ -155,7 +158,7 @@ fn find_for(
     if let Some(place) = own
         && RuntimeFamily::taken(place).differs(RuntimeFamily::of(&path))
     {
-        if let Some(path) = first_diverted(&places(own), itself.as_ref()) {
+        if let Some(path) = first_diverted(&places(own), itself.as_slice()) {
             return Ok(RealRuntime::beside(path, depth));
         }
         // An operator may want crun to answer for the path of runc, which every engine calls. But a
@@ -164,20 +167,17 @@ fn find_for(
             return Err(DelegateError::Gone(place.to_owned()));
         }
     }
-    match (process::identity(&path), itself) {
-        (Ok(identity), Some(itself)) if identity.is(&itself) => Err(DelegateError::Itself(path)),
+    match process::identity(&path) {
+        Ok(found) if found.is_any_of(itself.as_slice()) => Err(DelegateError::Itself(path)),
         // If the file cannot be inspected, the reason is found when the file is executed.
-        (Ok(_) | Err(_), Some(_) | None) => Ok(RealRuntime::elsewhere(path, depth)),
+        Ok(_) | Err(_) => Ok(RealRuntime::elsewhere(path, depth)),
     }
 }
 
 /// How often Embargo became itself so far. Anything but a number counts as 0.
 fn depth(given: &Given<'_>) -> u32 {
-    given
-        .variable(DEPTH)
-        .and_then(OsStr::to_str)
-        .and_then(|depth| depth.parse().ok())
-        .unwrap_or(0)
+    let depth = given.variable(DEPTH).unwrap_or_default();
+    depth.to_string_lossy().parse().unwrap_or(0)
 }
 
 /// The variable with the counter raised by one, for executing another program of Embargo's.
@@ -218,13 +218,14 @@ pub fn former(
     if let (Ok(Some(settings)), Some(itself)) = (settings::load(paths), itself.as_ref()) {
         for path in settings.former_runtimes {
             if RuntimeFamily::of(&path) == RuntimeFamily::from(other)
-                && process::identity(&path).is_ok_and(|identity| !identity.is(itself))
+                && let Ok(found) = process::identity(&path)
+                && !found.is(itself)
             {
                 return Some(RealRuntime::elsewhere(path, current.depth));
             }
         }
     }
-    let path = look_up(other.word(), given, itself.as_ref())?;
+    let path = look_up(other.word(), given, itself.as_slice())?;
     Some(RealRuntime::elsewhere(path, current.depth))
 }
 
@@ -276,13 +277,13 @@ pub fn become_runtime(
 fn names_handler(name: &CStr) -> bool {
     let name = name.to_bytes();
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
-    base == b"krun"
-        || base
-            .strip_prefix(b"crun-")
-            .is_some_and(|handler| !handler.is_empty())
+    base == b"krun" || matches!(base.strip_prefix(b"crun-"), Some([_, ..]))
 }
 
 /// The kernel accepts no path with a zero byte in it, so there can be no such file.
 fn c_string(bytes: &[u8]) -> Result<CString, ExecFault> {
-    CString::new(bytes).map_err(|_| ExecFault::Missing)
+    match CString::new(bytes) {
+        Ok(string) => Ok(string),
+        Err(_) => Err(ExecFault::Missing),
+    }
 }

@@ -17,7 +17,7 @@ use crate::check::{self, Ran};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine};
-use crate::delegate::{self, DelegateError, RealRuntime, RuntimeFamily};
+use crate::delegate::{self, DelegateError, RuntimeFamily};
 use crate::handover;
 use crate::lineage::{self, LineageError, Origin, Unknown, image};
 use crate::paths::Paths;
@@ -105,9 +105,10 @@ impl Gate<'_> {
     fn pass(&self, mut starts: Starts<'_>) -> Exit {
         let settings = settings::load(self.paths);
         let runtime = delegate::find(self.configured_runtime(&settings), self.given);
-        let kind = runtime
-            .as_ref()
-            .map_or(RuntimeFamily::Other, RealRuntime::kind);
+        let kind = match &runtime {
+            Ok(runtime) => runtime.kind(),
+            Err(_) => RuntimeFamily::Other,
+        };
         let dialect = match kind {
             RuntimeFamily::Crun => LogDialect::Crun,
             RuntimeFamily::Runc | RuntimeFamily::Youki | RuntimeFamily::Other => LogDialect::Path,
@@ -165,18 +166,16 @@ impl Gate<'_> {
         if let Some(admission) = verdict::no_start(starts) {
             return Verdict::Admit(admission);
         }
-        let unread = starts.cut_short.then(|| Start::unread(starts));
-        let mut admitted = None;
-        for start in starts.readings.iter().map(Start::of).chain(unread) {
-            match self.judge(settings, start) {
-                Verdict::Admit(admission) => admitted = Some(admission),
-                refused @ Verdict::Refuse(_) => return refused,
+        let (last, others) = match starts.readings.split_last() {
+            Some((last, others)) if !starts.cut_short => (Start::of(last), others),
+            Some(_) | None => (Start::unread(starts), &starts.readings[..]),
+        };
+        for reading in others {
+            if let refused @ Verdict::Refuse(_) = self.judge(settings, Start::of(reading)) {
+                return refused;
             }
         }
-        admitted.map_or_else(
-            || self.judge(settings, Start::unread(starts)),
-            Verdict::Admit,
-        )
+        self.judge(settings, last)
     }
 
     /// The verdict on one start. Sends its events to the system log.
@@ -214,21 +213,14 @@ impl Gate<'_> {
             ),
             Err(error) => (Err(error), None),
         };
-        let ask = |origin: Result<&Origin, &LineageError>| {
-            store::look_up(
-                self.paths,
-                &settings.rules(),
-                &origin.map(verdict::queries).unwrap_or_default(),
-            )
-        };
-        let mut bans = ask(origin.as_ref());
+        let mut bans = self.look_up(settings, origin.as_ref().ok());
         // Reading the names by which an image was pulled is only worth the time if the list bans
         // images.
         if let (Bans::Known(list), Ok(origin), Some(bundle)) = (&bans, &mut origin, &bundle)
             && list.image_digests > 0
             && lineage::add_pulled_digests(bundle, origin) > 0
         {
-            bans = ask(Ok(origin));
+            bans = self.look_up(settings, Some(origin));
         }
         let glass = break_glass::load(self.paths);
         let case = Case {
@@ -246,17 +238,14 @@ impl Gate<'_> {
         if judgement.events.is_empty() {
             return judgement;
         }
-        // The name and the labels are only shown in events, so they are read only if there are
-        // events.
-        let name = bundle
-            .as_ref()
-            .and_then(|bundle| lineage::called(bundle).ok().flatten());
-        let labels = origin
-            .as_ref()
-            .ok()
-            .and_then(Origin::facts)
-            .and_then(image::labels)
-            .unwrap_or_default();
+        // What is only shown costs reads, so it is read only if there is something to show. It is in
+        // the texts of the refusal and of each event: the case is judged again with it.
+        let name = match &bundle {
+            Some(bundle) => lineage::called(bundle).ok().flatten(),
+            None => None,
+        };
+        let facts = case.origin.ok().and_then(Origin::facts);
+        let labels = facts.and_then(image::labels).unwrap_or_default();
         let labels = Labels {
             source: labels.source.as_deref(),
             revision: labels.revision.as_deref(),
@@ -266,6 +255,12 @@ impl Gate<'_> {
             labels,
             ..case
         })
+    }
+
+    /// What the list says about a container made of `origin`; without one, only which list it is.
+    fn look_up(&self, settings: &Settings, origin: Option<&Origin>) -> Bans {
+        let queries = origin.map(verdict::queries).unwrap_or_default();
+        store::look_up(self.paths, &settings.rules(), &queries)
     }
 }
 
@@ -280,9 +275,10 @@ impl Start {
     fn of(reading: &Reading<'_>) -> Self {
         let container = reading.id.to_string_lossy().into_owned();
         let bundle = bundle(reading);
-        let engine = bundle
-            .as_ref()
-            .map_or(Engine::Unknown, |bundle| engine::place(bundle).family());
+        let engine = match &bundle {
+            Ok(bundle) => engine::place(bundle).family(),
+            Err(_) => Engine::Unknown,
+        };
         Self {
             container,
             engine,
@@ -292,9 +288,10 @@ impl Start {
 
     /// Stands for the start of an unknown container, when the arguments have too many readings.
     fn unread(starts: &Starts<'_>) -> Self {
-        let container = starts.readings.first().map_or_else(String::new, |reading| {
-            reading.id.to_string_lossy().into_owned()
-        });
+        let container = match starts.readings.first() {
+            Some(reading) => reading.id.to_string_lossy().into_owned(),
+            None => String::new(),
+        };
         Self {
             container,
             engine: Engine::Unknown,
@@ -304,11 +301,9 @@ impl Start {
 }
 
 fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
-    let id = reading
-        .id
-        .to_str()
-        .and_then(ContainerId::parse)
-        .ok_or_else(|| Unknown::Id(reading.id.to_owned()))?;
+    let Some(id) = reading.id.to_str().and_then(ContainerId::parse) else {
+        return Err(Unknown::Id(reading.id.to_owned()).into());
+    };
     let path = Path::new(reading.bundle.unwrap_or_default());
     Bundle::load(path, &id, reading.spec_file.map(Path::new))
         .map_err(|error| Unknown::Bundle(Box::new(error)).into())
@@ -319,8 +314,9 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
 /// can write to the bundle can also call the real runtime directly.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
-    let spec_file = reading
-        .spec_file
-        .map_or_else(|| bundle.join("config.json"), PathBuf::from);
+    let spec_file = match reading.spec_file {
+        Some(file) => PathBuf::from(file),
+        None => bundle.join("config.json"),
+    };
     !matches!(file::open(&spec_file, Guard::Any), Err(error) if error.is_absent())
 }

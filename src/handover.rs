@@ -9,7 +9,7 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use thiserror::Error;
@@ -20,19 +20,19 @@ use crate::sys::process::{self, Given, Identity};
 /// The program that does the other commands.
 const PROGRAM: &str = "embargoctl";
 
-/// Why the handover fails.
+/// Why the process cannot become `embargoctl`.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum HandoverError {
-    /// There is no such program, neither in this directory nor in the usual ones.
+    /// There is no `embargoctl`, neither in this directory nor in the usual ones.
     #[error("cannot find {PROGRAM}, neither in {0:?} nor in the usual directories")]
     Missing(PathBuf),
-    /// There is no such program in the usual directories, and where it should be is not known.
+    /// There is no `embargoctl` in the usual directories, and where it should be is not known.
     #[error("cannot find {PROGRAM} in the usual directories")]
     Nowhere,
-    /// The program keeps turning out to be this one.
+    /// Embargo has started itself this often: what was found as `embargoctl` is `embargo` again.
     #[error("cannot run {PROGRAM}: embargo has started itself {0} times in a row")]
     Loop(u32),
-    /// It cannot be executed.
+    /// The file cannot be executed.
     #[error("cannot run {0:?}")]
     Exec(PathBuf, #[source] Errno),
 }
@@ -59,13 +59,15 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
     };
     let itself = process::own_identity();
     let directory = own_directory();
-    let usual = USUAL_DIRECTORIES.iter().map(Path::new);
-    let candidates = directory
-        .as_deref()
+    let mut candidates = Vec::new();
+    for place in directory
+        .clone()
         .into_iter()
-        .chain(usual)
-        .map(|directory| directory.join(PROGRAM));
-    let Some(path) = first(candidates, itself.as_ref()) else {
+        .chain(USUAL_DIRECTORIES.map(PathBuf::from))
+    {
+        candidates.push(place.join(PROGRAM));
+    }
+    let Some(path) = first(candidates, itself.as_slice()) else {
         return directory.map_or(HandoverError::Nowhere, HandoverError::Missing);
     };
     match CString::new(path.as_os_str().as_bytes()) {
@@ -79,20 +81,19 @@ pub fn become_embargoctl(given: &Given<'_>) -> HandoverError {
 
 /// The directory of the file that this process runs, after following links.
 fn own_directory() -> Option<PathBuf> {
-    let own = std::fs::read_link("/proc/self/exe")
-        .ok()
-        .or_else(|| process::executed_path()?.canonicalize().ok())?;
-    own.parent()
-        .filter(|directory| directory.is_absolute())
-        .map(Path::to_owned)
+    let own = match std::fs::read_link("/proc/self/exe") {
+        Ok(own) => own,
+        Err(_) => process::executed_path()?.canonicalize().ok()?,
+    };
+    let directory = own.parent()?;
+    directory.is_absolute().then_some(directory.to_owned())
 }
 
 /// The first of these paths that has a program other than this one.
-fn first(
-    mut candidates: impl Iterator<Item = PathBuf>,
-    itself: Option<&Identity>,
-) -> Option<PathBuf> {
-    candidates.find(|path| delegate::is_real(path, itself))
+fn first(candidates: Vec<PathBuf>, itself: &[Identity]) -> Option<PathBuf> {
+    candidates
+        .into_iter()
+        .find(|path| delegate::is_real(path, itself))
 }
 
 #[cfg(test)]
@@ -108,8 +109,8 @@ mod tests {
         std::fs::create_dir(at("directory")).unwrap();
         let found = |names: &[&str]| {
             first(
-                names.iter().map(|name| at(name)),
-                process::own_identity().as_ref(),
+                names.iter().map(|name| at(name)).collect(),
+                process::own_identity().as_slice(),
             )
         };
         assert_eq!(

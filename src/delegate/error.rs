@@ -8,21 +8,21 @@ use thiserror::Error;
 use super::family::DIVERTED;
 use crate::sys::process;
 
-/// Why there is no real runtime to become.
+/// Why Embargo cannot become the real runtime.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum DelegateError {
-    /// The setting names Embargo itself.
+    /// The setting `runtime` names Embargo itself.
     #[error("cannot use {0:?} as the real runtime: it is embargo itself")]
     Itself(PathBuf),
-    /// The setting is not an absolute path.
+    /// The setting `runtime` is not an absolute path.
     #[error("cannot use {0:?} as the real runtime: the path must be absolute")]
     Relative(PathBuf),
-    /// Neither `PATH` nor the usual directories hold one.
+    /// There is no runtime in `PATH` and the usual directories.
     #[error(
         "cannot find a real runtime: neither runc nor crun is in PATH or the usual directories"
     )]
     None,
-    /// Embargo is at this path, where a runtime was, and the runtime is not beside it.
+    /// Embargo has taken this path of a runtime, and the runtime is not beside it.
     #[error(
         "cannot find the real runtime: embargo is in its place, {0:?}, and no program beside it \
          has {first} or {second} added",
@@ -30,7 +30,7 @@ pub enum DelegateError {
         second = DIVERTED[1]
     )]
     Gone(PathBuf),
-    /// Embargo became Embargo again and again.
+    /// Embargo became Embargo again and again, this often.
     #[error("cannot become the real runtime: embargo has started itself {0} times in a row")]
     Loop(u32),
     /// The runtime at this path cannot be executed.
@@ -47,13 +47,13 @@ pub enum ExecFault {
     /// The file exists, but the interpreter that it names does not.
     #[error("the interpreter or loader that it names is missing")]
     Interpreter,
-    /// It is not a file that this user may execute.
+    /// The file may not be executed by this user.
     #[error("it is not a program that this user may run")]
     Forbidden,
-    /// It is neither a program for this machine nor a script that names its interpreter.
+    /// The file is neither a program for this machine nor a script that names its interpreter.
     #[error("it is neither a program for this machine nor a script that names its interpreter")]
     Format,
-    /// Anything else.
+    /// Another error of the operating system.
     #[error(transparent)]
     Other(Errno),
 }

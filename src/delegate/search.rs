@@ -4,7 +4,6 @@
 //! No program that is found is Embargo itself; device and inode are compared.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::error::DelegateError;
@@ -35,10 +34,10 @@ const MOST_LINKS: usize = 40;
 /// leads (`krun` is a link to `crun`).
 pub(super) fn places(own: Option<&Path>) -> Vec<PathBuf> {
     // A relative path would be looked up in a container's bundle.
-    let mut own = own
-        .filter(|own| own.is_absolute())
-        .map(Path::to_owned)
-        .or_else(|| Path::new("/proc/self/exe").read_link().ok());
+    let mut own = match own {
+        Some(own) if own.is_absolute() => Some(own.to_owned()),
+        Some(_) | None => Path::new("/proc/self/exe").read_link().ok(),
+    };
     let mut places = Vec::new();
     while let Some(place) = own
         && places.len() < MOST_LINKS
@@ -56,7 +55,7 @@ fn link_target(place: &Path) -> Option<PathBuf> {
 
 /// The runtime that was at this path before Embargo took it. It is recognised by its name, which
 /// only a diversion makes.
-pub(super) fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf> {
+pub(super) fn diverted(own: &Path, itself: &[Identity]) -> Option<PathBuf> {
     for suffix in DIVERTED {
         let path = PathBuf::from(OsString::from_iter([own.as_os_str(), OsStr::new(suffix)]));
         if path.is_absolute() && is_real(&path, itself) {
@@ -67,23 +66,23 @@ pub(super) fn diverted(own: &Path, itself: Option<&Identity>) -> Option<PathBuf>
 }
 
 /// The first diverted runtime that is found for these paths.
-pub(super) fn first_diverted(places: &[PathBuf], itself: Option<&Identity>) -> Option<PathBuf> {
-    places.iter().find_map(|place| diverted(place, itself))
-}
-
-/// Whether there is a program at this path that is not Embargo.
-pub(crate) fn is_real(path: &Path, itself: Option<&Identity>) -> bool {
-    process::identity(path).is_ok_and(|identity| {
-        identity.is_program() && !itself.is_some_and(|itself| identity.is(itself))
-    })
-}
-
-/// Whether Embargo is the program at this path.
-fn is_embargo(path: &Path, itself: Option<&Identity>) -> bool {
-    match (process::identity(path), itself) {
-        (Ok(identity), Some(itself)) => identity.is_program() && identity.is(itself),
-        (Ok(_) | Err(_), Some(_) | None) => false,
+pub(super) fn first_diverted(places: &[PathBuf], itself: &[Identity]) -> Option<PathBuf> {
+    for place in places {
+        if let Some(path) = diverted(place, itself) {
+            return Some(path);
+        }
     }
+    None
+}
+
+/// Whether there is a program at this path that is none of `embargo`.
+pub(crate) fn is_real(path: &Path, embargo: &[Identity]) -> bool {
+    process::identity(path).is_ok_and(|found| found.is_program() && !found.is_any_of(embargo))
+}
+
+/// Whether one of `embargo` is the program at this path.
+fn is_embargo(path: &Path, embargo: &[Identity]) -> bool {
+    process::identity(path).is_ok_and(|found| found.is_program() && found.is_any_of(embargo))
 }
 
 /// The first of `runc` and `crun` in `PATH` and the usual directories that is not Embargo. If
@@ -92,14 +91,15 @@ fn is_embargo(path: &Path, itself: Option<&Identity>) -> bool {
 ///
 /// # Errors
 /// [`DelegateError::Gone`] and [`DelegateError::None`].
-pub(super) fn search(
-    given: &Given<'_>,
-    itself: Option<&Identity>,
-) -> Result<PathBuf, DelegateError> {
+pub(super) fn search(given: &Given<'_>, itself: &[Identity]) -> Result<PathBuf, DelegateError> {
     for name in ["runc", "crun"] {
-        let taken = candidates(name, given).find(|path| is_embargo(path, itself));
-        let was_there = taken.as_deref().and_then(|place| diverted(place, itself));
-        match (was_there.or_else(|| look_up(name, given, itself)), taken) {
+        let taken = candidates(name, path_of(given)).find(|path| is_embargo(path, itself));
+        if let Some(place) = &taken
+            && let Some(path) = diverted(place, itself)
+        {
+            return Ok(path);
+        }
+        match (look_up(name, given, itself), taken) {
             (Some(path), _) => return Ok(path),
             (None, Some(place)) => return Err(DelegateError::Gone(place)),
             (None, None) => {}
@@ -110,23 +110,21 @@ pub(super) fn search(
 
 /// The first program of this name in `PATH` and the usual directories that is not Embargo. Relative
 /// directories in `PATH` do not count: the working directory is often a container's bundle.
-pub(super) fn look_up(name: &str, given: &Given<'_>, itself: Option<&Identity>) -> Option<PathBuf> {
-    candidates(name, given).find(|candidate| is_real(candidate, itself))
+pub(super) fn look_up(name: &str, given: &Given<'_>, itself: &[Identity]) -> Option<PathBuf> {
+    candidates(name, path_of(given)).find(|candidate| is_real(candidate, itself))
 }
 
-/// The paths at which a program of this name may be, in order.
-fn candidates(name: &str, given: &Given<'_>) -> impl Iterator<Item = PathBuf> {
-    directories(given.variable("PATH").unwrap_or_default())
+fn path_of<'a>(given: &Given<'a>) -> &'a OsStr {
+    given.variable("PATH").unwrap_or_default()
+}
+
+/// The places where a program of this name may be, in order: the absolute directories in `path`, a
+/// value of `PATH`, and then the usual ones.
+fn candidates(name: &str, path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    std::env::split_paths(path)
+        .chain(USUAL_DIRECTORIES.map(PathBuf::from))
         .filter(|directory| directory.is_absolute())
         .map(move |directory| directory.join(name))
-}
-
-/// The directories in `path`, which is a value of `PATH`, followed by the usual directories.
-fn directories(path: &OsStr) -> impl Iterator<Item = &Path> {
-    path.as_bytes()
-        .split(|&byte| byte == b':')
-        .map(|directory| Path::new(OsStr::from_bytes(directory)))
-        .chain(USUAL_DIRECTORIES.into_iter().map(Path::new))
 }
 
 /// The program of the runtime that made containers of this kind, for a caller that runs it as a
@@ -143,26 +141,18 @@ pub fn of_kind(
 ) -> Option<PathBuf> {
     if let Some(settings) = settings {
         for path in settings.runtime.iter().chain(&settings.former_runtimes) {
-            if RuntimeFamily::of(path) == RuntimeFamily::from(kind) && is_other(path, embargo) {
+            let is_of_kind = RuntimeFamily::of(path) == RuntimeFamily::from(kind);
+            if is_of_kind && path.is_absolute() && is_real(path, embargo) {
                 return Some(path.clone());
             }
         }
     }
     for suffix in DIVERTED.into_iter().chain([""]) {
         let name = format!("{}{suffix}", kind.word());
-        let mut named = directories(path).map(|directory| directory.join(&name));
-        if let Some(path) = named.find(|path| is_other(path, embargo)) {
-            return Some(path);
+        let found = candidates(&name, path).find(|path| is_real(path, embargo));
+        if found.is_some() {
+            return found;
         }
     }
     None
-}
-
-/// Whether this path is absolute and has a program that is not one of the files in `embargo`.
-#[cfg(feature = "ctl")]
-fn is_other(path: &Path, embargo: &[Identity]) -> bool {
-    path.is_absolute()
-        && process::identity(path).is_ok_and(|identity| {
-            identity.is_program() && !embargo.iter().any(|gate| identity.is(gate))
-        })
 }

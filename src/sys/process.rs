@@ -52,7 +52,7 @@ fn text<'a>(string: &&'a CStr) -> &'a OsStr {
     OsStr::from_bytes(string.to_bytes())
 }
 
-/// The value in `entry`, if `entry` is `name=value`.
+/// The value, if `entry` is `name=value`.
 fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
     entry
         .to_bytes()
@@ -177,7 +177,7 @@ impl Identity {
         others.iter().any(|other| self.is(other))
     }
 
-    /// Whether this is a regular file that somebody may execute.
+    /// Whether it is a regular file that somebody may execute.
     #[must_use]
     pub fn is_program(&self) -> bool {
         self.facts.st_mode & libc::S_IFMT == libc::S_IFREG && self.facts.st_mode & 0o111 != 0
