@@ -11,10 +11,11 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
+        let mut group = 0_u32;
+        for byte in chunk {
+            group = group << 8 | u32::from(*byte);
+        }
+        group <<= 8 * (3 - chunk.len());
         for place in 0..4 {
             let digit = ALPHABET[(group >> (18 - 6 * place) & 63) as usize];
             text.push(if place <= chunk.len() {
@@ -43,11 +44,11 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         if padding > 2 || padding > 0 && at + 1 != groups.len() {
             return None;
         }
-        let digits = &group[..4 - padding];
-        let bits = digits
-            .iter()
-            .try_fold(0_u32, |sum, digit| Some(sum << 6 | value(*digit)?))?
-            << (6 * padding);
+        let mut bits = 0_u32;
+        for digit in &group[..4 - padding] {
+            bits = bits << 6 | value(*digit)?;
+        }
+        bits <<= 6 * padding;
         let [_, decoded @ ..] = bits.to_be_bytes();
         let (kept, stray) = decoded.split_at(3 - padding);
         if stray.iter().any(|byte| *byte != 0) {

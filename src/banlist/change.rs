@@ -159,12 +159,16 @@ where
             (Some((one, _)), Some((other, _))) => one.cmp(&other),
         };
         let mut pair = (None, None);
-        if order.is_le() {
-            pair.0 = left.map(|(_, line)| line);
+        if order.is_le()
+            && let Some((_, line)) = left
+        {
+            pair.0 = Some(line);
             left = old.next()?;
         }
-        if order.is_ge() {
-            pair.1 = right.map(|(_, line)| line);
+        if order.is_ge()
+            && let Some((_, line)) = right
+        {
+            pair.1 = Some(line);
             right = new.next()?;
         }
         // Neighbouring digests mostly have the same pair.
@@ -218,9 +222,11 @@ fn places(among: &[CountedBan], bans: &[CountedBan]) -> Vec<Option<usize>> {
     for (place, counted) in among.iter().enumerate() {
         places.insert(counted.ban.id.as_str(), place);
     }
-    bans.iter()
-        .map(|counted| places.get(counted.ban.id.as_str()).copied())
-        .collect()
+    let mut found = Vec::with_capacity(bans.len());
+    for counted in bans {
+        found.push(places.get(counted.ban.id.as_str()).copied());
+    }
+    found
 }
 
 impl<'a> Comparison<'a> {
@@ -241,14 +247,10 @@ impl<'a> Comparison<'a> {
 
     /// Counts `number` digests whose entry line is `from` in the old list and `to` in the new list.
     fn count(&mut self, from: Option<usize>, to: Option<usize>, number: u64) {
-        let (from, to) = (
-            from.map_or(NOTHING, |line| &self.old.lines[line]),
-            to.map_or(NOTHING, |line| &self.new.lines[line]),
-        );
+        let (from, to) = (line_at(self.old, from), line_at(self.new, to));
         let mut is_lifted = false;
         for (ban, kinds) in &from.bans {
-            let same = self.stayed[*ban].map_or(Kinds::NONE, |ban| kinds_of(to, ban));
-            let dropped = kinds.filter(|kind| !same.has(kind));
+            let dropped = kinds.without(kinds_of(to, self.stayed[*ban]));
             let (heirs, lost) = self.heirs(*ban, *kinds, to);
             // A ban that has lapsed bans nothing, so removing it lifts nothing.
             let is_over = has_lapsed(&self.old.bans[*ban].ban, self.times.at);
@@ -257,22 +259,22 @@ impl<'a> Comparison<'a> {
             loss.dropped.add(dropped, number);
             loss.lifted.add(lifted, number);
             for (heir, as_what) in heirs {
-                if as_what.filter(|kind| dropped.has(kind)) != Kinds::NONE {
+                if as_what.and(dropped) != Kinds::NONE {
                     loss.heirs.insert(heir);
                 }
             }
             is_lifted |= lifted != Kinds::NONE;
         }
         for (ban, kinds) in &to.bans {
-            let before = self.came_from[*ban].map_or(Kinds::NONE, |ban| kinds_of(from, ban));
-            self.gains[*ban].add(kinds.filter(|kind| !before.has(kind)), number);
+            let before = kinds_of(from, self.came_from[*ban]);
+            self.gains[*ban].add(kinds.without(before), number);
         }
-        self.digests_lifted += if is_lifted { number } else { 0 };
-        self.digests_added += if to.kinds.filter(|kind| !from.kinds.has(kind)) == Kinds::NONE {
-            0
-        } else {
-            number
-        };
+        if is_lifted {
+            self.digests_lifted += number;
+        }
+        if to.kinds.without(from.kinds) != Kinds::NONE {
+            self.digests_added += number;
+        }
     }
 
     /// Finds the bans of the entry line `to` that are as strict as the old ban `old`, and the kinds
@@ -280,15 +282,16 @@ impl<'a> Comparison<'a> {
     /// is tried first; the search ends when every kind is covered.
     fn heirs(&mut self, old: usize, kinds: Kinds, to: &EntryLine) -> (Vec<(usize, Kinds)>, Kinds) {
         let (mut heirs, mut lost) = (Vec::new(), kinds);
-        let same = self.stayed[old].map(|same| (same, kinds_of(to, same)));
-        for (new, as_what) in same.into_iter().chain(to.bans.iter().copied()) {
+        let same = self.stayed[old];
+        let first = same.into_iter().zip([kinds_of(to, same)]);
+        for (new, as_what) in first.chain(to.bans.iter().copied()) {
             if lost == Kinds::NONE {
                 break;
             }
-            let taken = as_what.filter(|kind| lost.has(kind));
+            let taken = as_what.and(lost);
             if taken != Kinds::NONE && self.is_strict(old, new) {
                 heirs.push((new, taken));
-                lost = lost.filter(|kind| !taken.has(kind));
+                lost = lost.without(taken);
             }
         }
         (heirs, lost)
@@ -348,7 +351,10 @@ impl<'a> Comparison<'a> {
             lifted,
             heirs,
         } = self.losses[place].clone();
-        let heirs = heirs.iter().map(|heir| self.new.bans[*heir].ban.id.clone());
+        let mut names = Vec::with_capacity(heirs.len());
+        for heir in heirs {
+            names.push(self.new.bans[heir].ban.id.clone());
+        }
         let mut change = BanChange {
             ban: ban.clone(),
             status: if has_lapsed(ban, self.times.at) {
@@ -360,7 +366,7 @@ impl<'a> Comparison<'a> {
             added: Entries::default(),
             dropped,
             lifted,
-            heirs: heirs.collect(),
+            heirs: names,
         };
         if let Some(stayed) = self.stayed[place] {
             let new = &self.new.bans[stayed];
@@ -373,11 +379,23 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The kinds as which one ban covers the digests of an entry line.
-fn kinds_of(line: &EntryLine, ban: usize) -> Kinds {
-    line.bans
-        .binary_search_by_key(&ban, |(ban, _)| *ban)
-        .map_or(Kinds::NONE, |at| line.bans[at].1)
+/// What an entry line says; nothing without one.
+fn line_at(list: &Checked, line: Option<usize>) -> &EntryLine {
+    match line {
+        Some(line) => &list.lines[line],
+        None => NOTHING,
+    }
+}
+
+/// The kinds as which one ban, if there is one, bans a line's digests.
+fn kinds_of(line: &EntryLine, ban: Option<usize>) -> Kinds {
+    let Some(ban) = ban else {
+        return Kinds::NONE;
+    };
+    match line.bans.binary_search_by_key(&ban, |(ban, _)| *ban) {
+        Ok(at) => line.bans[at].1,
+        Err(_) => Kinds::NONE,
+    }
 }
 
 #[cfg(test)]

@@ -38,23 +38,23 @@ pub struct HeadTerms {
     pub impact: Impact,
 }
 
-/// Why a source makes no list.
+/// Why no list can be made from a source.
 #[derive(Debug, Error)]
 pub enum CompileError {
-    /// A digest is twice in one ban, as the same kind and under the same name: the digest, the ban.
+    /// A ban has a digest twice, as the same kind and under the same name: the digest, the ban.
     #[error("cannot compile {1}: {0} is in it twice")]
     Twice(Digest, String),
-    /// A digest is in the source more often than an entry can say: the digest, the ban that names
-    /// it first.
+    /// The source has a digest more often than an entry line can hold: the digest, the first ban
+    /// that names it.
     #[error(
         "cannot compile {1}: {0} is in it and in other bans under more than {MAX_MATCHES} names"
     )]
     TooOften(Digest, String),
-    /// The line of a ban, or of one of its entries, is longer than a list can hold: the ban.
+    /// The line of a ban, or of one of the ban's entries, is longer than a list can hold: the ban.
     #[error("cannot compile {0}: its record has more than {MAX_LINE} bytes")]
     TooLong(String),
-    /// The list would say more about a digest than a start may read: the digest, the ban that names
-    /// it first.
+    /// The list would say more about a digest than a container start may read: the digest, the
+    /// first ban that names it.
     #[error(
         "cannot compile {1}: what it and other bans say about {0} has more than {MAX_WEIGHT} \
          bytes, a comma counted as 48"
@@ -66,7 +66,7 @@ pub enum CompileError {
     /// There are more digests than a list can hold.
     #[error("cannot compile the source: it has more than {MAX_ENTRIES} digests")]
     TooManyEntries,
-    /// It could not be written.
+    /// The list could not be written.
     #[error("cannot write the list")]
     Write(#[from] io::Error),
 }
@@ -273,7 +273,7 @@ impl<'a> RecordsBuilder<'a> {
                 platform: found.platform.clone(),
                 ban: bans[found.ban],
             };
-            let next = u32::try_from(numbers.len()).map_err(|_| CompileError::TooManyRecords)?;
+            let next = number(numbers.len())?;
             let number = *numbers.entry(one.clone()).or_insert(next);
             if number == next {
                 records.matches.push(one);
@@ -293,11 +293,11 @@ impl<'a> RecordsBuilder<'a> {
         if let Some(number) = known {
             return Ok(number);
         }
-        if let Some(twice) = group.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-            return Err(CompileError::Twice(
-                twice[0].0,
-                self.ban_id(twice[0].1).to_owned(),
-            ));
+        for (one, next) in group.iter().zip(&group[1..]) {
+            if one.1 == next.1 {
+                let ban = self.ban_id(one.1).to_owned();
+                return Err(CompileError::Twice(one.0, ban));
+            }
         }
         if group.len() > MAX_MATCHES {
             return Err(CompileError::TooOften(
@@ -314,14 +314,17 @@ impl<'a> RecordsBuilder<'a> {
             matches.push(found);
         }
         let offset = self.line(&ListEntry { matches }, self.ban_id(reasons[0]))?;
-        let weight: u64 = bans.iter().filter_map(|ban| self.weights.get(ban)).sum();
-        if weight + self.last_weight(offset) > MAX_WEIGHT {
+        let mut weight = self.last_weight(offset);
+        for ban in bans {
+            weight += self.weights.get(&ban).copied().unwrap_or(0);
+        }
+        if weight > MAX_WEIGHT {
             return Err(CompileError::TooHeavy(
                 group[0].0,
                 self.ban_id(reasons[0]).to_owned(),
             ));
         }
-        let number = u32::try_from(self.lines.len()).map_err(|_| CompileError::TooManyRecords)?;
+        let number = number(self.lines.len())?;
         self.lines.push((offset, kinds));
         match reasons[..] {
             [reason] => self.single[reason as usize] = Some(number),
@@ -347,12 +350,8 @@ impl<'a> RecordsBuilder<'a> {
 
     /// The weight of the last line. It starts at `offset`.
     fn last_weight(&self, offset: u64) -> u64 {
-        record::weight(
-            usize::try_from(offset)
-                .ok()
-                .and_then(|offset| self.bytes.get(offset..))
-                .unwrap_or_default(),
-        )
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        record::weight(self.bytes.get(start..).unwrap_or_default())
     }
 
     /// The ID of the ban that a reason belongs to.
@@ -360,6 +359,10 @@ impl<'a> RecordsBuilder<'a> {
         let first = self.reasons.iter().position(|known| *known == reason);
         first.map_or("", |at| &self.source.bans[self.source.matches[at].ban].id)
     }
+}
+
+fn number(count: usize) -> Result<u32, CompileError> {
+    u32::try_from(count).map_err(|_| CompileError::TooManyRecords)
 }
 
 fn reasons_of(group: &[(Digest, u32)]) -> Vec<u32> {

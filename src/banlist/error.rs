@@ -15,7 +15,7 @@ use super::floor::{Edition, MAX_JUMP};
 use super::record::MAX_WEIGHT;
 use super::text::Malformed;
 
-/// Why a list, a keyset or a floor cannot be used. The path is that of the file at fault.
+/// Why a list, a keyset or a floor cannot be used. The path is that of the file with the error.
 #[derive(Debug, Error)]
 pub enum ListError {
     /// A file cannot be opened or read as a whole.
@@ -24,16 +24,16 @@ pub enum ListError {
     /// A part of the list cannot be read.
     #[error("cannot read {0:?}")]
     Read(PathBuf, #[source] io::Error),
-    /// The keyset is not in its grammar.
+    /// The keyset does not have the right format.
     #[error("cannot use keyset {0:?}: {1}")]
     Keyset(PathBuf, Malformed),
-    /// The floor is not in its grammar.
+    /// The floor does not have the right format.
     #[error("cannot use floor {0:?}: {1}")]
     Floor(PathBuf, Malformed),
-    /// It is not a list at all: it has no head.
+    /// The file is not a list: it has no head.
     #[error("cannot use {0:?}: not a ban list: it has no head")]
     NoHead(PathBuf),
-    /// The head is not in its grammar.
+    /// The head does not have the right format.
     #[error("cannot use list {0:?}: head {1}")]
     Head(PathBuf, Malformed),
     /// The list is for another origin: found, expected.
@@ -42,11 +42,11 @@ pub enum ListError {
     /// The list was made for a keyset newer than the node's: needed, the node's.
     #[error("cannot use list {0:?}: it needs keyset {1}, this node has keyset {2}")]
     NewerKeyset(PathBuf, u64, u64),
-    /// Too few trusted keys signed it.
+    /// Too few trusted keys signed the list.
     #[error("cannot trust list {0:?}: {1}")]
     Signatures(PathBuf, SignatureTally),
-    /// It did not come through an installation, and fewer trusted keys signed it than a list that
-    /// may lift bans needs.
+    /// `embargoctl install` did not install the list, and fewer trusted keys signed it than the
+    /// lift threshold asks for.
     #[error(
         "cannot trust list {0:?}: it was not installed, so it must be signed like one that lifts \
          bans: {1}"
@@ -55,46 +55,49 @@ pub enum ListError {
     /// The file is not as long as its head says: found, expected, in bytes.
     #[error("cannot use list {0:?}: it has {1} bytes, its head says {2}")]
     Size(PathBuf, u64, u64),
-    /// The list is older than one that this node already had: found, the floor.
+    /// The list is older than a list that this node has had: found, the floor.
     #[error("cannot go back to {1} of the list, in {0:?}: this node had {2}")]
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version exceeds the floor's by more than is allowed at once: found, the floor.
+    /// The list's version is higher than the floor's by more than a single step may be: found, the
+    /// floor.
     #[error(
         "cannot go to {1} of the list, in {0:?}: more than {MAX_JUMP} above {2}, the highest that \
          this node had"
     )]
     Jump(PathBuf, Edition, Edition),
-    /// The list has the version of the floor but other content.
+    /// The list has the same version as the floor but other contents.
     #[error("cannot trust list {0:?}: {1} was installed with other content")]
     Equivocation(PathBuf, Edition),
     /// The list is older than the settings' `min_version`: found, required.
     #[error("cannot use list {0:?}: version {1} is below min_version {2}")]
     TooOld(PathBuf, u64, u64),
-    /// A node of the tree is not what its parent, or the head, says: level (0 = leaves), index.
+    /// A node of the tree is not the one that its parent, or the head, names: level (0 = leaves),
+    /// index.
     #[error("cannot trust list {0:?}: node {1}/{2} of its tree is corrupt")]
     Node(PathBuf, u8, u64),
-    /// The table of the records' blocks does not hash to what the head says.
+    /// The hash of the table of the records' blocks is not the one in the head.
     #[error("cannot trust list {0:?}: its block table is corrupt")]
     Table(PathBuf),
-    /// A block of the records does not hash to what the table says.
+    /// The hash of a block of the records is not the one in the table: the number of the block.
     #[error("cannot trust list {0:?}: block {1} of its records is corrupt")]
     Block(PathBuf, u64),
-    /// A record is not well formed: its offset.
+    /// A record does not have the right format: its offset.
     #[error("cannot trust list {0:?}: the record at {1} is malformed")]
     Record(PathBuf, u64),
     /// The entry counts of the head and the tree differ.
     #[error("cannot trust list {0:?}: its head counts other entries than it has")]
     Counts(PathBuf),
-    /// A digest's entry at this offset and its bans say more than a list may say about one digest.
+    /// A digest's entry line at this offset and its bans say more than a list may say about one
+    /// digest.
     #[error(
         "cannot use list {0:?}: the entry at {1} and its bans say more than {MAX_WEIGHT} bytes"
     )]
     Heavy(PathBuf, u64),
-    /// The list says more about one container than its start may read.
+    /// The list says more about one container than the start of the container may read.
     #[error("cannot use list {0:?}: it says more about one container than its start may read")]
     Excess(PathBuf),
-    /// The list bans a digest that was asked for, but what it says about it, or about the others,
-    /// cannot be read: the digest, and why.
+    /// The list bans a digest of the query, but what it says about this digest, or about the
+    /// others, cannot be read: the digest, and why.
     #[error("cannot read the ban of {0}")]
     Unread(Digest, #[source] Box<ListError>),
 }

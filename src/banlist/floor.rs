@@ -71,9 +71,10 @@ impl Floor {
             issued,
             next,
         } = self;
-        let next = next
-            .map(|digest| format!("next {digest}\n"))
-            .unwrap_or_default();
+        let next = match next {
+            Some(digest) => format!("next {digest}\n"),
+            None => String::new(),
+        };
         format!("keyset {keyset}\nversion {version}\nhead {head}\nissued {issued}\n{next}")
     }
 

@@ -52,10 +52,8 @@ const FORMAT: &str = "embargo/banlist-head/v1";
 /// begins with the line of the format.
 #[must_use]
 pub fn may_be_head(block: &[u8]) -> bool {
-    block.len() == HEAD_SIZE
-        && block
-            .strip_prefix(FORMAT.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b"\n"))
+    let rest = block.strip_prefix(FORMAT.as_bytes());
+    block.len() == HEAD_SIZE && matches!(rest, Some([b'\n', ..]))
 }
 
 /// What the signers of a list confirm with their signatures.
@@ -133,22 +131,18 @@ impl Entries {
     /// Adds `number` digests that are banned as each of these kinds. If there is no kind, nothing
     /// is counted.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
-        self.all += if kinds == Kinds::NONE { 0 } else { number };
-        self.base += if kinds.has(MatchKind::Base) {
-            number
-        } else {
-            0
-        };
-        self.image += if kinds.has(MatchKind::Image) {
-            number
-        } else {
-            0
-        };
-        self.layer += if kinds.has(MatchKind::Layer) {
-            number
-        } else {
-            0
-        };
+        if kinds != Kinds::NONE {
+            self.all += number;
+        }
+        for (kind, counter) in [
+            (MatchKind::Base, &mut self.base),
+            (MatchKind::Image, &mut self.image),
+            (MatchKind::Layer, &mut self.layer),
+        ] {
+            if kinds.has(kind) {
+                *counter += number;
+            }
+        }
     }
 }
 
@@ -233,18 +227,15 @@ impl Head {
         if signed.len() > MAX_TEXT {
             return Err(lines.fault("at most 1024 bytes of text"));
         }
-        lines.value("", "\"embargo/banlist-head/v1\"", |line| {
-            (line == FORMAT).then_some(())
-        })?;
+        lines.exactly("", FORMAT, "\"embargo/banlist-head/v1\"")?;
         let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
         let keyset = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let version = lines.value("version: ", "\"version: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let later = |time| text::time(time).filter(|expires| *expires > issued);
-        let expires = lines.value(
+        let expires = lines.time_after(
+            issued,
             "expires: ",
             "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue",
-            later,
         )?;
         let impact = lines.value(
             "impact: ",
@@ -256,16 +247,13 @@ impl Head {
             "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
             entries,
         )?;
-        lines.value("node-size: ", "\"node-size: 1024\"", |size| {
-            (size == "1024").then_some(())
-        })?;
+        lines.exactly("node-size: ", "1024", "\"node-size: 1024\"")?;
         let tree_root = lines.value("tree-root: ", "\"tree-root: sha256:DIGEST\"", text::digest)?;
         let tree_size = Shape::of(entries.all).bytes();
-        let fits = |size| (text::number(size)? == tree_size).then_some(());
-        lines.value(
+        lines.exactly(
             "tree-size: ",
+            &tree_size.to_string(),
             "\"tree-size: NUMBER\", the size of a tree of so many entries",
-            fits,
         )?;
         let (records, records_size) = lines.value(
             "records: ",
@@ -380,9 +368,9 @@ impl Claim {
         if !self.signatures.is_empty() {
             note.push('\n');
         }
-        self.signatures
-            .iter()
-            .for_each(|signature| note.push_str(&signature.line()));
+        for signature in &self.signatures {
+            note.push_str(&signature.line());
+        }
         let mut block = [0; HEAD_SIZE];
         block
             .get_mut(..note.len())?

@@ -46,12 +46,10 @@ pub fn hits<R: ReadAt + ?Sized>(
     digests.sort_unstable();
     digests.dedup();
     let mut leaves = vec![None; digests.len()];
-    let looked_up = tree::look_up(list, head, &digests, &mut leaves).and_then(|()| {
-        match leaves.iter().flatten().any(|leaf| is_denied(leaf, head)) {
-            true => Err(ListError::Counts(list.path.to_owned())),
-            false => Ok(()),
-        }
-    });
+    let mut looked_up = tree::look_up(list, head, &digests, &mut leaves);
+    if looked_up.is_ok() && leaves.iter().flatten().any(|leaf| is_denied(leaf, head)) {
+        looked_up = Err(ListError::Counts(list.path.to_owned()));
+    }
     let mut banned = Vec::new();
     for query in queries {
         if let Ok(at) = digests.binary_search(&query.digest)
@@ -62,11 +60,14 @@ pub fn hits<R: ReadAt + ?Sized>(
         }
     }
     let Some((first, _)) = banned.first() else {
-        return looked_up.map(|()| Vec::new());
+        looked_up?;
+        return Ok(Vec::new());
     };
-    looked_up
-        .and_then(|()| read(list, head, &banned, budget))
-        .map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
+    let read = match looked_up {
+        Ok(()) => read(list, head, &banned, budget),
+        Err(fault) => Err(fault),
+    };
+    read.map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
 /// Whether the tree has a digest of some kind although the head says that there is none of that

@@ -73,6 +73,17 @@ impl Key {
         )
     }
 
+    /// Its name, and the key.
+    pub(super) fn named(&self) -> (&str, &PublicKey) {
+        (&self.name, &self.public)
+    }
+
+    /// Whether another key of its role has its name or is the same key in another form.
+    fn is_taken_by(&self, other: &Self) -> bool {
+        self.role == other.role
+            && (self.public.identity() == other.public.identity() || self.name == other.name)
+    }
+
     /// Reads the line of a key; `None` for any other text.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
@@ -87,11 +98,12 @@ impl Key {
             .into_iter()
             .find(|known| known.word() == role)?;
         let public = PublicKey::new(Algorithm::of_word(algorithm)?, base64::decode(encoded)?)?;
-        (note::is_name(name) && fields.next().is_none()).then(|| Self {
+        let key = Self {
             role,
             name: name.to_owned(),
             public,
-        })
+        };
+        (note::is_name(name) && fields.next().is_none()).then_some(key)
     }
 }
 
@@ -148,10 +160,7 @@ impl SignedKeyset {
                 expected: "a keyset: it is empty",
             });
         }
-        if bytes
-            .first_chunk()
-            .is_some_and(|block: &[u8; HEAD_SIZE]| head::may_be_head(block))
-        {
+        if bytes.get(..HEAD_SIZE).is_some_and(head::may_be_head) {
             return Err(Malformed {
                 line: 1,
                 expected: "a keyset: it is a list",
@@ -199,9 +208,9 @@ impl Keyset {
             self.lift_threshold,
         );
         text += &format!("threshold: root={root} list={list} lift={lift}\n");
-        self.keys
-            .iter()
-            .for_each(|key| text.extend([key.line(), "\n".to_owned()]));
+        for key in &self.keys {
+            text += &format!("{}\n", key.line());
+        }
         text
     }
 
@@ -212,17 +221,14 @@ impl Keyset {
     /// same role twice, in whatever formats, and for a threshold that cannot be met.
     pub fn parse(signed: &str) -> Result<Self, Malformed> {
         let mut lines = Lines::new(signed);
-        lines.value("", "\"embargo/banlist-keyset/v1\"", |line| {
-            (line == FORMAT).then_some(())
-        })?;
+        lines.exactly("", FORMAT, "\"embargo/banlist-keyset/v1\"")?;
         let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
         let number = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let later = |time| text::time(time).filter(|expires| *expires > issued);
-        let expires = lines.value(
+        let expires = lines.time_after(
+            issued,
             "expires: ",
             "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue",
-            later,
         )?;
         let [root_threshold, list_threshold, lift_threshold] = lines.value(
             "threshold: ",
@@ -232,12 +238,10 @@ impl Keyset {
         let unmet = lines.fault("thresholds that the keys can meet");
         let mut keys: Vec<Key> = Vec::new();
         while let Some(rest) = lines.optional("key ") {
-            let key = Key::parse(&format!("key {rest}"))
-                .ok_or_else(|| lines.fault("\"key ROLE NAME ALGORITHM BASE64\""))?;
-            if keys.iter().any(|known| {
-                known.role == key.role
-                    && (known.public.identity() == key.public.identity() || known.name == key.name)
-            }) {
+            let Some(key) = Key::parse(&format!("key {rest}")) else {
+                return Err(lines.fault("\"key ROLE NAME ALGORITHM BASE64\""));
+            };
+            if keys.iter().any(|known| known.is_taken_by(&key)) {
                 return Err(lines.fault("a key and a name that no line above has"));
             }
             keys.push(key);
@@ -291,10 +295,7 @@ impl Keyset {
         needed: usize,
         enough: Enough,
     ) -> SignatureTally {
-        let keys: Vec<_> = self
-            .keys_of(Role::List)
-            .map(|key| (key.name.as_str(), &key.public))
-            .collect();
+        let keys: Vec<_> = self.keys_of(Role::List).map(Key::named).collect();
         note::tally(text, signatures, &keys, needed, enough)
     }
 }

@@ -96,7 +96,6 @@ impl<'a> Note<'a> {
     /// [`Malformed`] when the bytes are not UTF-8, contain a control character other than the line
     /// feed, or do not end with a line feed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let line_of = |at: usize| bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         if let Some(at) = bytes
             .iter()
             .position(|byte| *byte < 0x20 && *byte != b'\n' || *byte == 0x7f)
@@ -106,20 +105,14 @@ impl<'a> Note<'a> {
             } else {
                 "text without control characters"
             };
-            return Err(Malformed {
-                line: line_of(at),
-                expected,
-            });
+            return Err(malformed(&bytes[..at], expected));
         }
-        let whole = std::str::from_utf8(bytes).map_err(|error| Malformed {
-            line: line_of(error.valid_up_to()),
-            expected: "UTF-8",
-        })?;
+        let whole = match str::from_utf8(bytes) {
+            Ok(whole) => whole,
+            Err(error) => return Err(malformed(&bytes[..error.valid_up_to()], "UTF-8")),
+        };
         if !whole.ends_with('\n') {
-            return Err(Malformed {
-                line: line_of(bytes.len()),
-                expected: "a line feed at the end",
-            });
+            return Err(malformed(bytes, "a line feed at the end"));
         }
         // The last empty line separates the text from the signatures. So an empty line in the text
         // cannot be taken for the separator.
@@ -142,23 +135,15 @@ impl<'a> Note<'a> {
     /// [`MAX_SIGNATURES`], or when there is no line after the empty line.
     pub fn signatures(&self) -> Result<Vec<Signature>, Malformed> {
         let first = self.text.lines().count() + 2;
-        let signatures: Vec<_> = self
-            .signatures
-            .lines()
-            .take(MAX_SIGNATURES + 1)
-            .enumerate()
-            .map(|(at, line)| {
-                signature(line).ok_or(Malformed {
-                    line: first + at,
-                    expected: "\"\u{2014} NAME BASE64\"",
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        if signatures.len() > MAX_SIGNATURES {
-            return Err(Malformed {
-                line: first + MAX_SIGNATURES,
-                expected: "at most 16 signatures",
-            });
+        let mut signatures = Vec::new();
+        for (text, line) in self.signatures.lines().zip(first..) {
+            let expected = "\"\u{2014} NAME BASE64\"";
+            let signature = signature(text).ok_or(Malformed { line, expected })?;
+            if signatures.len() == MAX_SIGNATURES {
+                let expected = "at most 16 signatures";
+                return Err(Malformed { line, expected });
+            }
+            signatures.push(signature);
         }
         Ok(signatures)
     }
@@ -170,15 +155,22 @@ impl<'a> Note<'a> {
     }
 }
 
+/// The fault in the line that starts in `before` or right after it.
+fn malformed(before: &[u8], expected: &'static str) -> Malformed {
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    Malformed { line, expected }
+}
+
 fn signature(line: &str) -> Option<Signature> {
     let (name, payload) = line.strip_prefix(DASH)?.split_once(' ')?;
     let payload = base64::decode(payload)?;
     let (id, bytes) = payload.split_first_chunk::<4>()?;
-    (is_name(name) && !bytes.is_empty()).then(|| Signature {
+    let signature = Signature {
         name: name.to_owned(),
         id: *id,
         bytes: bytes.to_vec(),
-    })
+    };
+    (is_name(name) && !bytes.is_empty()).then_some(signature)
 }
 
 /// Counts the different keys that have a valid signature over `text` in `signatures`. An invalid

@@ -148,14 +148,16 @@ impl Kinds {
         self.0 & Self::bit(kind) != 0
     }
 
-    /// The kinds in the set for which `passes` is true.
+    /// The kinds in both sets.
     #[must_use]
-    pub fn filter(self, mut passes: impl FnMut(MatchKind) -> bool) -> Self {
-        let kinds = [MatchKind::Base, MatchKind::Image, MatchKind::Layer];
-        kinds
-            .into_iter()
-            .filter(|kind| self.has(*kind) && passes(*kind))
-            .fold(Self::NONE, Self::with)
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The kinds in it that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// The set as the byte in a leaf.

@@ -11,34 +11,34 @@
 use thiserror::Error;
 
 use super::error::SignatureTally;
-use super::keyset::{Keyset, Role, SignedKeyset};
+use super::keyset::{Key, Keyset, Role, SignedKeyset};
 use super::note::{self, Enough, Signature};
 use super::text::Malformed;
 
-/// Why a keyset does not follow another.
+/// Why a keyset may not replace another.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RotationError {
-    /// It is not in a keyset's grammar.
+    /// The new keyset does not have the right format.
     #[error("{0}")]
     Malformed(Malformed),
-    /// It is for another origin: found, expected.
+    /// The new keyset is for another origin: found, expected.
     #[error("it is for {0:?}, not for {1:?}")]
     Origin(String, String),
-    /// The old keyset, of this number, names no root key that could sign it.
+    /// The old keyset has no root key that could sign the next one: its number.
     #[error("keyset {0} has no root keys, so it can only be replaced by hand")]
     ByHand(u64),
-    /// Its number is not the next one: found, the old one.
+    /// The number of the new keyset is not the next one: found, the old one.
     #[error("keyset {0} does not follow keyset {1}")]
     Number(u64, u64),
-    /// Too few root keys of the old keyset, of this number, signed it.
+    /// Too few root keys of the old keyset signed the new one: the number of the old keyset.
     #[error("by root keys of keyset {0}: {1}")]
     Old(u64, SignatureTally),
-    /// Too few root keys of its own, of this number, signed it.
+    /// Too few of the new keyset's own root keys signed it: its number.
     #[error("by its own root keys, those of keyset {0}: {1}")]
     New(u64, SignatureTally),
 }
 
-/// Who signed a keyset.
+/// How many root keys signed a keyset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signers {
     /// Root keys of the old keyset.
@@ -53,16 +53,17 @@ impl Signers {
     /// Counts who signed `new`. Every signature is checked.
     #[must_use]
     pub fn of(old: &Keyset, new: &SignedKeyset) -> Self {
-        let is_bad = |signature: &&Signature| {
-            [old, &new.keyset]
-                .iter()
-                .any(|keyset| tally(keyset, new, std::slice::from_ref(*signature)).bad == 1)
-        };
-        let count = |keyset| tally(keyset, new, &new.signatures);
+        let mut bad = 0;
+        for signature in &new.signatures {
+            let one = std::slice::from_ref(signature);
+            if tally(old, new, one).bad == 1 || tally(&new.keyset, new, one).bad == 1 {
+                bad += 1;
+            }
+        }
         Self {
-            old: count(old),
-            new: count(&new.keyset),
-            bad: new.signatures.iter().filter(is_bad).count(),
+            old: tally(old, new, &new.signatures),
+            new: tally(&new.keyset, new, &new.signatures),
+            bad,
         }
     }
 }
@@ -70,10 +71,7 @@ impl Signers {
 /// Counts the root keys of `keyset` that have signed the text of `signed`.
 #[must_use]
 pub fn tally(keyset: &Keyset, signed: &SignedKeyset, signatures: &[Signature]) -> SignatureTally {
-    let keys: Vec<_> = keyset
-        .keys_of(Role::Root)
-        .map(|key| (key.name.as_str(), &key.public))
-        .collect();
+    let keys: Vec<_> = keyset.keys_of(Role::Root).map(Key::named).collect();
     note::tally(
         &signed.text,
         signatures,

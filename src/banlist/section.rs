@@ -8,8 +8,6 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
-
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{BLOCK_SIZE, Head};
@@ -81,7 +79,10 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// [`ListError::Record`] when no such line starts there; [`ListError::Excess`] when this is
     /// more than a start may read; [`ListError::Read`].
     pub fn entry(&mut self, offset: u64) -> Result<ListEntry, ListError> {
-        ListEntry::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
+        match ListEntry::parse(&self.line(offset)?) {
+            Some(entry) => Ok(entry),
+            None => Err(self.malformed(offset)),
+        }
     }
 
     /// Reads the ban whose line starts at `offset`.
@@ -89,7 +90,10 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// # Errors
     /// The errors of [`Section::entry`].
     pub fn ban(&mut self, offset: u64) -> Result<Ban, ListError> {
-        record::parse(&self.line(offset)?).ok_or_else(|| self.malformed(offset))
+        match record::parse(&self.line(offset)?) {
+            Some(ban) => Ok(ban),
+            None => Err(self.malformed(offset)),
+        }
     }
 
     /// The line that starts at `offset`, without its line feed.
@@ -142,19 +146,16 @@ fn read_block<R: ReadAt + ?Sized>(
     table: &[u8],
     number: u64,
 ) -> Result<Vec<u8>, ListError> {
-    let corrupt = || ListError::Block(list.path.to_owned(), number);
     let start = number * BLOCK_SIZE;
     let size = BLOCK_SIZE.min(head.records_size.saturating_sub(start));
     let mut block = vec![0; usize::try_from(size).unwrap_or(0)];
     list.read_into(&mut block, head.records_at() + start)?;
-    let expected = usize::try_from(number)
-        .ok()
-        .and_then(|number| table.as_chunks::<32>().0.get(number))
-        .ok_or_else(corrupt)?;
-    if Digest::of(&block).as_bytes() == expected {
+    let hashes = table.as_chunks::<32>().0;
+    let expected = hashes.get(usize::try_from(number).unwrap_or(usize::MAX));
+    if Some(Digest::of(&block).as_bytes()) == expected {
         Ok(block)
     } else {
-        Err(corrupt())
+        Err(ListError::Block(list.path.to_owned(), number))
     }
 }
 
@@ -195,8 +196,9 @@ where
 /// The table of a records section: the SHA-256 of each block.
 #[must_use]
 pub fn table(records: &[u8]) -> Vec<u8> {
-    records
-        .chunks(usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX))
-        .flat_map(|block| <[u8; 32]>::from(Sha256::digest(block)))
-        .collect()
+    let mut table = Vec::new();
+    for block in records.chunks(usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX)) {
+        table.extend_from_slice(Digest::of(block).as_bytes());
+    }
+    table
 }

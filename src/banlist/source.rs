@@ -109,7 +109,7 @@ pub enum SourceError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A line is not what it should be: the file, the line, what is wrong.
+    /// A line is wrong: the file, the line, what is wrong.
     #[error("cannot use {0:?}: line {1}: {2}")]
     Line(PathBuf, usize, String),
 }
@@ -199,40 +199,29 @@ impl Source {
         };
         let document = WrittenSource::parse(text).map_err(at)?;
         let mut hasher = Sha256::new_with_prefix(text);
-        let files = vec![path.to_owned()];
         let mut source = Self {
             bans: Vec::new(),
             matches: Vec::new(),
-            files,
+            files: vec![path.to_owned()],
             digest: Digest::of(b""),
             size: text.len() as u64,
         };
         let mut ids = HashSet::new();
         for (ban, written) in document.bans.iter().enumerate() {
-            let read = written.get_ref().ban(written.span().start).map_err(at)?;
-            if let Some(id) = written
-                .get_ref()
-                .id
-                .as_ref()
-                .filter(|id| !ids.insert(id.get_ref().as_str()))
+            let (start, written) = (written.span().start, written.get_ref());
+            source.bans.push(written.ban(start).map_err(at)?);
+            if let Some(id) = &written.id
+                && !ids.insert(id.get_ref().as_str())
             {
-                return Err(at(SourceFault::new(
-                    id,
-                    format!("{:?} is here for the second time", id.get_ref()),
-                )));
+                let what = format_args!("{:?} is here for the second time", id.get_ref());
+                return Err(at(SourceFault::new(id, what)));
             }
-            source.bans.push(read);
-            for found in &written.get_ref().matches {
+            for found in &written.matches {
                 let found = found.checked().map_err(at)?;
                 let digests = match found.target {
                     MatchTarget::Digest(digest) => vec![digest],
                     MatchTarget::File(name, place) => {
-                        let name = beside(name).ok_or_else(|| {
-                            at(SourceFault {
-                                at: place,
-                                what: format!("{name:?} is not a file beside this one"),
-                            })
-                        })?;
+                        let name = beside(name, place).map_err(at)?;
                         let file = path.with_file_name(name);
                         let read = digests::read(open(name)?, MAX_DIGESTS, &mut hasher, watch);
                         let (digests, size) =
@@ -256,13 +245,17 @@ impl Source {
     }
 }
 
-/// The path, if it leads into the directory of `bans.toml` or below.
-fn beside(name: &str) -> Option<&Path> {
+/// The path, if it leads into the directory of the source or below. `at` is its place in the source.
+fn beside(name: &str, at: usize) -> Result<&Path, SourceFault> {
     let path = Path::new(name);
     let inside = path
         .components()
         .all(|component| matches!(component, Component::Normal(_)));
-    (inside && !name.is_empty()).then_some(path)
+    if inside && !name.is_empty() {
+        return Ok(path);
+    }
+    let what = format!("{name:?} is not a file beside this one");
+    Err(SourceFault { at, what })
 }
 
 /// The line that contains the byte at `at`, counted from 1.

@@ -4,24 +4,19 @@
 //! single spaces, numbers without leading zeros. In: hostile text. Out: values; or the line that is
 //! wrong, and what was expected in it.
 
-use std::fmt;
+use thiserror::Error;
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
 /// An error in a text: a line that does not have the expected format.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}: expected {expected}")]
 pub struct Malformed {
     /// The line, counted from 1.
     pub line: usize,
     /// What was expected in the line.
     pub expected: &'static str,
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: expected {}", self.line, self.expected)
-    }
 }
 
 /// The lines of a text that have not been read yet.
@@ -45,9 +40,12 @@ impl<'a> Lines<'a> {
         prefix: &str,
         expected: &'static str,
     ) -> Result<&'a str, Malformed> {
-        let line = self.next();
-        line.and_then(|line| line.strip_prefix(prefix))
-            .ok_or_else(|| self.fault(expected))
+        if let Some(line) = self.next()
+            && let Some(text) = line.strip_prefix(prefix)
+        {
+            return Ok(text);
+        }
+        Err(self.fault(expected))
     }
 
     /// Applies `read` to what [`Lines::after`] returns.
@@ -57,7 +55,39 @@ impl<'a> Lines<'a> {
         expected: &'static str,
         read: impl FnOnce(&'a str) -> Option<T>,
     ) -> Result<T, Malformed> {
-        read(self.after(prefix, expected)?).ok_or_else(|| self.fault(expected))
+        match read(self.after(prefix, expected)?) {
+            Some(value) => Ok(value),
+            None => Err(self.fault(expected)),
+        }
+    }
+
+    /// Checks that the text after `prefix` in the next line is this one.
+    pub(super) fn exactly(
+        &mut self,
+        prefix: &str,
+        text: &str,
+        expected: &'static str,
+    ) -> Result<(), Malformed> {
+        if self.after(prefix, expected)? == text {
+            Ok(())
+        } else {
+            Err(self.fault(expected))
+        }
+    }
+
+    /// The time after `prefix` in the next line, if it is after `earlier`.
+    pub(super) fn time_after(
+        &mut self,
+        earlier: Timestamp,
+        prefix: &str,
+        expected: &'static str,
+    ) -> Result<Timestamp, Malformed> {
+        let later = self.value(prefix, expected, time)?;
+        if later > earlier {
+            Ok(later)
+        } else {
+            Err(self.fault(expected))
+        }
     }
 
     /// The text after `prefix` in the next line, if the line starts with it.
@@ -101,14 +131,20 @@ impl<'a> Lines<'a> {
 /// Reads a decimal number without sign or leading zeros.
 pub(super) fn number(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
-    (canonical && text.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| text.parse().ok())
-        .flatten()
+    if canonical && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// Reads a time as the list writes it: `YYYY-MM-DDThh:mm:ssZ`, never the day alone.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
-    (text.len() == 20).then(|| Timestamp::parse(text)).flatten()
+    if text.len() == 20 {
+        Timestamp::parse(text)
+    } else {
+        None
+    }
 }
 
 /// Reads a digest.
@@ -118,7 +154,7 @@ pub(super) fn digest(text: &str) -> Option<Digest> {
 
 /// Reads the origin of a list: visible ASCII, at most 128 characters.
 pub(super) fn origin(text: &str) -> Option<String> {
-    is_origin(text).then(|| text.to_owned())
+    is_origin(text).then_some(text.to_owned())
 }
 
 /// Whether `text` can be the origin of a list: one to 128 visible ASCII characters, such as

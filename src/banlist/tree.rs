@@ -66,9 +66,15 @@ impl<'a> TreeNode<'a> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
         let records = &bytes[HEADER..HEADER + count * record_size(level)];
         let node = Self { level, records };
-        (bytes[..HEADER] == header(level, count, index)?
-            && (1..count).all(|at| rank(node.key(at - 1)) < rank(node.key(at))))
-        .then_some(node)
+        if bytes[..HEADER] != header(level, count, index)? {
+            return None;
+        }
+        for at in 1..count {
+            if rank(node.key(at - 1)) >= rank(node.key(at)) {
+                return None;
+            }
+        }
+        Some(node)
     }
 
     fn count(&self) -> usize {
@@ -126,10 +132,7 @@ impl<'a> TreeNode<'a> {
 /// The value that keys are sorted by. Random digests differ in their first eight bytes, and
 /// comparing these bytes needs no function call.
 fn rank(key: &[u8]) -> (Option<u64>, &[u8]) {
-    (
-        key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),
-        key,
-    )
+    (key.first_chunk().copied().map(u64::from_be_bytes), key)
 }
 
 const fn record_size(level: usize) -> usize {
@@ -194,14 +197,11 @@ pub fn look_up<R: ReadAt + ?Sized>(
     let mut fault = None;
     for level in (0..shape.levels).rev() {
         let mut follow = |visit: &Visit, bytes: &[u8; NODE_SIZE]| {
-            let corrupt = || {
-                ListError::Node(
-                    list.path.to_owned(),
-                    u8::try_from(level).unwrap_or(u8::MAX),
-                    visit.index,
-                )
-            };
-            enter(bytes, &shape, level, visit, digests, &mut below, found).ok_or_else(corrupt)
+            if enter(bytes, &shape, level, visit, digests, &mut below, found).is_some() {
+                return None;
+            }
+            let level = u8::try_from(level).unwrap_or(u8::MAX);
+            Some(ListError::Node(list.path.to_owned(), level, visit.index))
         };
         let mut awaited = Vec::new();
         for visit in visits.drain(..) {
@@ -209,14 +209,17 @@ pub fn look_up<R: ReadAt + ?Sized>(
                 .bytes
                 .read_cached(&mut bytes, shape.offset(level, visit.index))
             {
-                fault = fault.or(follow(&visit, &bytes).err());
+                fault = fault.or(follow(&visit, &bytes));
             } else {
                 awaited.push(visit);
             }
         }
         for visit in &awaited {
-            let read = list.read_into(&mut bytes, shape.offset(level, visit.index));
-            fault = fault.or(read.and_then(|()| follow(visit, &bytes)).err());
+            let failed = match list.read_into(&mut bytes, shape.offset(level, visit.index)) {
+                Ok(()) => follow(visit, &bytes),
+                Err(unread) => Some(unread),
+            };
+            fault = fault.or(failed);
         }
         std::mem::swap(&mut visits, &mut below);
     }
@@ -236,13 +239,17 @@ fn authentic<'a>(
     }
     let node = TreeNode::parse(bytes, shape, level, visit.index)?;
     let count = node.count();
-    let starts = visit
-        .from
-        .is_none_or(|from| count > 0 && node.key(0) == from);
-    let ends = visit
-        .to
-        .is_none_or(|to| count > 0 && node.key(count - 1) < to.as_slice());
-    (starts && ends).then_some(node)
+    if let Some(from) = visit.from
+        && (count == 0 || node.key(0) != from)
+    {
+        return None;
+    }
+    if let Some(to) = visit.to
+        && (count == 0 || node.key(count - 1) >= to.as_slice())
+    {
+        return None;
+    }
+    Some(node)
 }
 
 /// Checks a node, and follows the digests through it. In a leaf, records go to `found`; otherwise
@@ -274,9 +281,11 @@ fn enter(
         };
         if level == 0 {
             let leaf = node.leaf(at)?;
-            these
-                .filter(|at| digests[*at] == leaf.digest)
-                .for_each(|at| found[at] = Some(leaf));
+            for at in these {
+                if digests[at] == leaf.digest {
+                    found[at] = Some(leaf);
+                }
+            }
         } else {
             below.push(Visit {
                 index: visit.index * PER_INNER + at as u64,

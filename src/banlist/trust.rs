@@ -74,10 +74,10 @@ impl Trust {
         .keyset;
         directory::owned(&paths.root, &paths.state)?;
         let floor = match file::read_text(&paths.floor, MAX_FLOOR, Guard::Owned) {
-            Ok(text) => Some(
-                Floor::parse(&text)
-                    .map_err(|fault| ListError::Floor(paths.floor.clone(), fault))?,
-            ),
+            Ok(text) => match Floor::parse(&text) {
+                Ok(floor) => Some(floor),
+                Err(fault) => return Err(ListError::Floor(paths.floor.clone(), fault)),
+            },
             Err(error) if error.is_absent() => None,
             Err(error) => return Err(error.into()),
         };
@@ -107,20 +107,17 @@ impl Trust {
         placement: Placement,
         enough: Enough,
     ) -> Result<Authentic, ListError> {
-        let path = || list.path.to_owned();
+        let path = list.path;
         let claim = claim(list, size)?;
         let origin = self.rules.origin.as_ref().unwrap_or(&self.keyset.origin);
         let head = &claim.head;
         if head.origin != *origin || head.origin != self.keyset.origin {
-            return Err(ListError::Origin(
-                path(),
-                head.origin.clone(),
-                origin.clone(),
-            ));
+            let (found, expected) = (head.origin.clone(), origin.clone());
+            return Err(ListError::Origin(path.to_owned(), found, expected));
         }
         if head.edition.keyset > self.keyset.number {
             return Err(ListError::NewerKeyset(
-                path(),
+                path.to_owned(),
                 head.edition.keyset,
                 self.keyset.number,
             ));
@@ -142,20 +139,17 @@ impl Trust {
             .keyset
             .tally(&claim.text, &claim.signatures, needed, enough);
         if tally.good < list_threshold {
-            return Err(ListError::Signatures(
-                path(),
-                SignatureTally {
-                    needed: list_threshold,
-                    ..tally
-                },
-            ));
+            let needed = list_threshold;
+            let tally = SignatureTally { needed, ..tally };
+            return Err(ListError::Signatures(path.to_owned(), tally));
         }
         if size != head.file_size() {
-            return Err(ListError::Size(path(), size, head.file_size()));
+            let path = path.to_owned();
+            return Err(ListError::Size(path, size, head.file_size()));
         }
-        self.fits_floor(list.path, head, digest)?;
+        self.fits_floor(path, head, digest)?;
         if tally.good < needed {
-            return Err(ListError::NotInstalled(path(), tally));
+            return Err(ListError::NotInstalled(path.to_owned(), tally));
         }
         Ok(Authentic {
             head: claim.head,
@@ -171,9 +165,8 @@ impl Trust {
     pub fn signed(&self, paths: &Paths, head: Digest) -> SignatureTally {
         let (mut text, mut signatures) = (String::new(), Vec::new());
         for path in [&paths.list, &paths.copy] {
-            let opened = file::open(path, Guard::NoLink).map_err(ListError::from);
-            let found = opened.and_then(|(file, size)| claim(&Reader { path, bytes: &file }, size));
-            if let Ok(found) = found.map_err(drop)
+            if let Ok((file, size)) = file::open(path, Guard::NoLink)
+                && let Ok(found) = claim(&Reader { path, bytes: &file }, size)
                 && found.digest() == head
             {
                 text = found.text;
@@ -223,7 +216,10 @@ pub fn keyset(path: &Path, guard: Guard) -> Result<SignedKeyset, ListError> {
 }
 
 fn signed_keyset(path: &Path, bytes: &[u8]) -> Result<SignedKeyset, ListError> {
-    SignedKeyset::parse(bytes).map_err(|fault| ListError::Keyset(path.to_owned(), fault))
+    match SignedKeyset::parse(bytes) {
+        Ok(keyset) => Ok(keyset),
+        Err(fault) => Err(ListError::Keyset(path.to_owned(), fault)),
+    }
 }
 
 /// Reads the head block of a list of `size` bytes. Nothing in it is trusted yet.
@@ -240,5 +236,8 @@ pub fn claim<R: ReadAt + ?Sized>(list: &Reader<'_, R>, size: u64) -> Result<Clai
     if !head::may_be_head(&block) {
         return Err(ListError::NoHead(list.path.to_owned()));
     }
-    Claim::parse(&block).map_err(|fault| ListError::Head(list.path.to_owned(), fault))
+    match Claim::parse(&block) {
+        Ok(claim) => Ok(claim),
+        Err(fault) => Err(ListError::Head(list.path.to_owned(), fault)),
+    }
 }

@@ -48,21 +48,16 @@ pub struct EntryLine {
 impl EntryLine {
     fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
         matches.sort_unstable();
-        let bans = matches
-            .chunk_by(|one, other| one.0 == other.0)
-            .map(|found| (found[0].0, together(found)))
-            .collect();
-        Self {
-            kinds: together(&matches),
-            bans,
+        let (mut all, mut bans) = (Kinds::NONE, Vec::<(usize, Kinds)>::new());
+        for (ban, kind) in matches {
+            all = all.with(kind);
+            match bans.last_mut() {
+                Some((last, kinds)) if *last == ban => *kinds = kinds.with(kind),
+                Some(_) | None => bans.push((ban, Kinds::NONE.with(kind))),
+            }
         }
+        Self { kinds: all, bans }
     }
-}
-
-fn together(matches: &[(usize, MatchKind)]) -> Kinds {
-    matches
-        .iter()
-        .fold(Kinds::NONE, |kinds, (_, kind)| kinds.with(*kind))
 }
 
 /// What is known of a list after it has been checked to its end.
@@ -140,11 +135,9 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
             return Ok(None);
         };
         if self.last.0 != leaf.offset {
-            let number = self
-                .records
-                .numbers
-                .get(&leaf.offset)
-                .ok_or_else(|| self.malformed(leaf.offset))?;
+            let Some(number) = self.records.numbers.get(&leaf.offset) else {
+                return Err(self.malformed(leaf.offset));
+            };
             self.last = (leaf.offset, *number);
         }
         let number = self.last.1;
@@ -179,9 +172,9 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
         let mut entries = Entries::default();
         for (line, uses) in lines.iter().zip(uses) {
             entries.add(line.kinds, uses);
-            line.bans
-                .iter()
-                .for_each(|(ban, kinds)| bans[*ban].entries.add(*kinds, uses));
+            for (ban, kinds) in &line.bans {
+                bans[*ban].entries.add(*kinds, uses);
+            }
         }
         if entries == self.head.entries {
             Ok(Checked { bans, lines })
@@ -238,18 +231,19 @@ fn records<R: ReadAt + ?Sized>(
             let place = *places.get(&ban).ok_or_else(malformed)?;
             found.push((place, kind));
             let names = &mut records.bans[place].names;
-            names.extend(name.filter(|name| names.len() < MAX_NAMES && !names.contains(name)));
+            if let Some(name) = name
+                && names.len() < MAX_NAMES
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
         }
         let line = EntryLine::of(found);
-        if line
-            .bans
-            .iter()
-            .map(|(place, _)| weights[*place])
-            .sum::<u64>()
-            + record::weight(bytes)
-            + 1
-            > MAX_WEIGHT
-        {
+        let mut weight = record::weight(bytes) + 1;
+        for (place, _) in &line.bans {
+            weight += weights[*place];
+        }
+        if weight > MAX_WEIGHT {
             return Err(ListError::Heavy(list.path.to_owned(), offset));
         }
         records.numbers.insert(offset, records.lines.len());

@@ -57,32 +57,10 @@ impl fmt::Display for Alteration {
 /// The differences between two records of a ban. `times.at` is the time from which a difference
 /// makes the ban less strict.
 pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<Alteration> {
-    let at = times.at;
     let (old_names, new_names) = (&old.names, &new.names);
     let (old, new) = (&old.ban, &new.ban);
     let mut found = Vec::new();
-    let (action, severity) = (old.action.word(), old.severity.word());
-    let strictness = [
-        (
-            "action",
-            action.to_owned(),
-            new.action.word().to_owned(),
-            !acts_as_hard(new, old),
-        ),
-        (
-            "effective",
-            old.effective.to_string(),
-            new.effective.to_string(),
-            !starts_as_early(new, old, at),
-        ),
-        (
-            "lapses",
-            end(old.lapses),
-            end(new.lapses),
-            !ends_as_late(new, old),
-        ),
-    ];
-    add_moved(&mut found, strictness);
+    add_moved(&mut found, strictness(old, new, times.at));
     if ends_early(new, old, times) {
         found.push(Alteration {
             what: "ends".to_owned(),
@@ -90,30 +68,9 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
             weakens: true,
         });
     }
-    exceptions(old, new, at, &mut found);
+    exceptions(old, new, times.at, &mut found);
     cures(old, new, &mut found);
-    let texts = [
-        (
-            "severity",
-            severity.to_owned(),
-            new.severity.word().to_owned(),
-            false,
-        ),
-        (
-            "reason",
-            format!("{:?}", old.reason),
-            format!("{:?}", new.reason),
-            false,
-        ),
-        (
-            "advisories",
-            listed(&old.advisories),
-            listed(&new.advisories),
-            false,
-        ),
-        ("successor", successor(old), successor(new), false),
-    ];
-    add_moved(&mut found, texts);
+    add_moved(&mut found, texts(old, new));
     for (what, differs) in [
         ("names", old_names != new_names),
         ("patch", old.patch != new.patch),
@@ -129,12 +86,58 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
     found
 }
 
-/// Adds the values that differ. Each value has a name, its old and new text, and whether the
-/// difference makes the ban less strict.
-fn add_moved<const N: usize>(
-    found: &mut Vec<Alteration>,
-    values: [(&str, String, String, bool); N],
-) {
+/// A value of a ban: what it is, from, to, and whether a difference weakens.
+type Value = (&'static str, String, String, bool);
+
+/// The values that decide how strict a ban is.
+fn strictness(old: &Ban, new: &Ban, at: Timestamp) -> [Value; 3] {
+    [
+        (
+            "action",
+            old.action.word().to_owned(),
+            new.action.word().to_owned(),
+            !acts_as_hard(new, old),
+        ),
+        (
+            "effective",
+            old.effective.to_string(),
+            new.effective.to_string(),
+            !starts_as_early(new, old, at),
+        ),
+        (
+            "lapses",
+            end(old.lapses),
+            end(new.lapses),
+            !ends_as_late(new, old),
+        ),
+    ]
+}
+
+/// The values that are only shown.
+fn texts(old: &Ban, new: &Ban) -> [Value; 4] {
+    let (severity, new_severity) = (old.severity.word(), new.severity.word());
+    let (reason, new_reason) = (&old.reason, &new.reason);
+    let (advisories, new_advisories) = (listed(&old.advisories), listed(&new.advisories));
+    [
+        (
+            "severity",
+            severity.to_owned(),
+            new_severity.to_owned(),
+            false,
+        ),
+        (
+            "reason",
+            format!("{reason:?}"),
+            format!("{new_reason:?}"),
+            false,
+        ),
+        ("advisories", advisories, new_advisories, false),
+        ("successor", successor(old), successor(new), false),
+    ]
+}
+
+/// Adds the values that differ.
+fn add_moved<const N: usize>(found: &mut Vec<Alteration>, values: [Value; N]) {
     for (what, from, to, weakens) in values {
         if from != to {
             found.push(Alteration {
@@ -154,7 +157,10 @@ fn successor(ban: &Ban) -> String {
 }
 
 fn end(lapses: Option<Timestamp>) -> String {
-    lapses.map_or_else(|| "never".to_owned(), |lapses| lapses.to_string())
+    match lapses {
+        Some(lapses) => lapses.to_string(),
+        None => "never".to_owned(),
+    }
 }
 
 fn listed(text: &[String]) -> String {

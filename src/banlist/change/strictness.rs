@@ -6,7 +6,7 @@ use crate::sys::clock::Timestamp;
 /// Whether a ban has lapsed at `at`. Nothing can be lifted from such a ban.
 #[must_use]
 pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
-    ban.lapses.is_some_and(|lapses| lapses <= at)
+    matches!(ban.lapses, Some(lapses) if lapses <= at)
 }
 
 /// Whether `new` is at least as strict as `old` from `at` on, for a digest that both ban as the
@@ -31,8 +31,11 @@ pub(super) fn starts_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
 }
 
 pub(super) fn ends_as_late(new: &Ban, old: &Ban) -> bool {
-    new.lapses
-        .is_none_or(|new| old.lapses.is_some_and(|old| new >= old))
+    match (new.lapses, old.lapses) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(new), Some(old)) => new >= old,
+    }
 }
 
 /// Whether an exception of the new ban permits only what the old ban's exceptions permit, or has

@@ -21,9 +21,7 @@ impl SourceFault {
     /// The error message of the TOML reader, on one line.
     pub(super) fn of_toml(error: &toml::de::Error) -> Self {
         let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        Self {
-            at: error.span().map_or(0, |span| span.start),
-            what,
-        }
+        let at = error.span().unwrap_or_default().start;
+        Self { at, what }
     }
 }

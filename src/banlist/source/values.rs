@@ -11,10 +11,8 @@ use crate::lineage::digest::Digest;
 
 /// The value of a key that must be there. `at` is where its table begins.
 pub(super) fn required<T>(value: Option<T>, key: &str, at: usize) -> Result<T, SourceFault> {
-    value.ok_or_else(|| SourceFault {
-        at,
-        what: format!("missing field `{key}`"),
-    })
+    let what = format!("missing field `{key}`");
+    value.ok_or(SourceFault { at, what })
 }
 
 pub(super) fn id_of_ban(text: &Spanned<String>) -> Result<String, SourceFault> {
@@ -52,12 +50,13 @@ pub(super) fn optional<T, U>(
 
 pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, SourceFault> {
     let found = text.get_ref();
-    Digest::parse(found).map_err(|_| {
-        SourceFault::new(
-            text,
-            format_args!("expected sha256:DIGEST, found {found:?}"),
-        )
-    })
+    match Digest::parse(found) {
+        Ok(digest) => Ok(digest),
+        Err(_) => {
+            let what = format_args!("expected sha256:DIGEST, found {found:?}");
+            Err(SourceFault::new(text, what))
+        }
+    }
 }
 
 /// The longest ID of a ban, in characters.

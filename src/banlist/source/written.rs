@@ -84,7 +84,10 @@ impl<'de> Deserialize<'de> for WrittenTime {
             | Value::Table(_) => None,
         };
         let expected = "expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ";
-        time.map(Self).ok_or_else(|| D::Error::custom(expected))
+        match time {
+            Some(time) => Ok(Self(time)),
+            None => Err(D::Error::custom(expected)),
+        }
     }
 }
 
@@ -143,18 +146,15 @@ impl WrittenBan {
     /// Checks the ban, without its matches. `at` is where its table begins.
     pub(super) fn ban(&self, at: usize) -> Result<Ban, SourceFault> {
         let id = required(self.id.as_ref(), "id", at)?;
-        let effective = required(self.effective.as_ref(), "effective", at)?
-            .get_ref()
-            .0;
-        if let Some(lapses) = self
-            .lapses
-            .as_ref()
-            .filter(|lapses| lapses.get_ref().0 <= effective)
-        {
-            return Err(SourceFault::new(
-                lapses,
-                "lapses is not later than effective",
-            ));
+        let effective = required(self.effective.as_ref(), "effective", at)?;
+        let effective = effective.get_ref().0;
+        let mut end = None;
+        if let Some(lapses) = &self.lapses {
+            if lapses.get_ref().0 <= effective {
+                let what = "lapses is not later than effective";
+                return Err(SourceFault::new(lapses, what));
+            }
+            end = Some(lapses.get_ref().0);
         }
         if self.matches.is_empty() {
             return Err(SourceFault::new(
@@ -162,10 +162,6 @@ impl WrittenBan {
                 "the ban has no [[ban.match]], so it bans nothing",
             ));
         }
-        let except =
-            |written: &Spanned<WrittenException>| written.get_ref().checked(written.span().start);
-        let patch =
-            |written: &Spanned<WrittenPatch>| written.get_ref().checked(written.span().start);
         Ok(Ban {
             id: id_of_ban(id)?,
             reason: reason(required(self.reason.as_ref(), "reason", at)?)?,
@@ -177,11 +173,15 @@ impl WrittenBan {
             severity: required(self.severity, "severity", at)?,
             action: self.action.unwrap_or(Action::Refuse),
             effective,
-            lapses: self.lapses.as_ref().map(|lapses| lapses.get_ref().0),
+            lapses: end,
             successor: optional(self.successor.as_ref(), successor)?,
-            except: self.except.iter().map(except).collect::<Result<_, _>>()?,
+            except: self
+                .except
+                .iter()
+                .map(WrittenException::checked)
+                .collect::<Result<_, _>>()?,
             cure: self.cure.iter().map(digest).collect::<Result<_, _>>()?,
-            patch: optional(self.patch.as_ref(), patch)?,
+            patch: optional(self.patch.as_ref(), WrittenPatch::checked)?,
         })
     }
 }
@@ -220,11 +220,10 @@ impl WrittenMatch {
                 "a match names one thing; write a second [[ban.match]]",
             ));
         }
-        let at = self
-            .name
-            .as_ref()
-            .or(self.platform.as_ref())
-            .map_or(0, |text| text.span().start);
+        let at = match (&self.name, &self.platform) {
+            (Some(text), _) | (None, Some(text)) => text.span().start,
+            (None, None) => 0,
+        };
         let what =
             "a match needs base, image, layer, base_file, image_file or layer_file".to_owned();
         let (kind, place, target) = named.pop().ok_or(SourceFault { at, what })?;
@@ -239,16 +238,16 @@ impl WrittenMatch {
 }
 
 impl WrittenException {
-    /// Checks the exception. `at` is where its table begins.
-    pub(super) fn checked(&self, at: usize) -> Result<Exception, SourceFault> {
-        let until = required(self.until.as_ref(), "until", at)?.get_ref().0;
-        let (kind, digest, _) = self.named(at)?;
+    fn checked(table: &Spanned<Self>) -> Result<Exception, SourceFault> {
+        let (at, written) = (table.span().start, table.get_ref());
+        let until = required(written.until.as_ref(), "until", at)?.get_ref().0;
+        let (kind, digest, _) = written.named(at)?;
         Ok(Exception {
             kind,
             digest,
             until,
-            reason: self.reason(at)?,
-            ticket: self.ticket()?,
+            reason: written.reason(at)?,
+            ticket: written.ticket()?,
         })
     }
 
@@ -286,14 +285,14 @@ impl WrittenException {
 }
 
 impl WrittenPatch {
-    /// Checks the patch. `at` is where its table begins.
-    pub(super) fn checked(&self, at: usize) -> Result<Patch, SourceFault> {
+    fn checked(table: &Spanned<Self>) -> Result<Patch, SourceFault> {
+        let (at, written) = (table.span().start, table.get_ref());
         Ok(Patch {
-            check: self.check()?,
-            script: self.script()?,
-            run: self.run(at)?,
-            timeout: self.timeout()?,
-            user: self.user()?,
+            check: written.check()?,
+            script: written.script()?,
+            run: written.run(at)?,
+            timeout: written.timeout()?,
+            user: written.user()?,
         })
     }
 

@@ -33,7 +33,9 @@ impl WriteAt for File {
 
 impl WriteAt for Mutex<Vec<u8>> {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let Ok(start) = usize::try_from(offset) else {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        };
         let mut all = self.lock().unwrap_or_else(PoisonError::into_inner);
         let end = all.len().max(start + bytes.len());
         all.resize(end, 0);
@@ -72,31 +74,21 @@ pub fn write(
         let first = index * PER_LEAF;
         // This also checks the order between the last record of one node and the first of the next.
         let mut before = first.checked_sub(1).map(|before| leaf(before).digest);
-        for (at, record) in (first..).zip(
-            node[HEADER..]
-                .as_chunks_mut::<LEAF_RECORD>()
-                .0
-                .iter_mut()
-                .take(count),
-        ) {
+        let (records, _) = node[HEADER..].as_chunks_mut::<LEAF_RECORD>();
+        for (at, record) in (first..).zip(records.iter_mut().take(count)) {
             let leaf = leaf(at);
-            if before
-                .replace(leaf.digest)
-                .is_some_and(|before| before >= leaf.digest)
-            {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "digests do not ascend",
-                ));
+            if before >= Some(leaf.digest) {
+                let fault = "digests do not ascend";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
             }
+            before = Some(leaf.digest);
             leaf_record(&leaf, record).ok_or(io::ErrorKind::InvalidInput)?;
         }
         Ok(())
     })?;
     for above in 1..shape.levels {
         children = level(&shape, above, out, watch, |index, count, node| {
-            let first =
-                usize::try_from(index * PER_INNER).map_err(|_| io::ErrorKind::InvalidInput)?;
+            let first = number(index * PER_INNER)?;
             node[HEADER..HEADER + count * INNER_RECORD]
                 .copy_from_slice(children[first..first + count].as_flattened());
             Ok(())
@@ -119,21 +111,16 @@ fn level(
     fill: impl Fn(u64, usize, &mut [u8; NODE_SIZE]) -> io::Result<()> + Sync,
 ) -> io::Result<Vec<Child>> {
     let nodes = shape.nodes[level];
-    let pieces: Vec<_> = (0..nodes.div_ceil(PIECE))
-        .map(|piece| piece * PIECE..nodes.min((piece + 1) * PIECE))
-        .collect();
-    let made = threads::share(pieces, |piece: Range<u64>| {
+    let mut pieces = Vec::new();
+    for start in (0..nodes).step_by(PIECE as usize) {
+        pieces.push(start..nodes.min(start + PIECE));
+    }
+    let made = threads::share(pieces, |piece: Range<u64>| -> io::Result<Vec<Child>> {
         let offset = shape.offset(level, piece.start);
-        let mut bytes = vec![
-            0;
-            usize::try_from(piece.end - piece.start)
-                .map_err(|_| io::ErrorKind::InvalidInput)?
-                * NODE_SIZE
-        ];
+        let mut bytes = vec![0; number(piece.end - piece.start)? * NODE_SIZE];
         let mut children = Vec::with_capacity(bytes.len() / NODE_SIZE);
         for (index, node) in piece.zip(bytes.as_chunks_mut::<NODE_SIZE>().0) {
-            let count = usize::try_from(shape.count(level, index))
-                .map_err(|_| io::ErrorKind::InvalidInput)?;
+            let count = number(shape.count(level, index))?;
             node[..HEADER]
                 .copy_from_slice(&header(level, count, index).ok_or(io::ErrorKind::InvalidInput)?);
             fill(index, count, node)?;
@@ -143,9 +130,15 @@ fn level(
         watch.advance(bytes.len() as u64);
         Ok(children)
     });
-    made.into_iter()
-        .collect::<io::Result<Vec<_>>>()
-        .map(|pieces| pieces.concat())
+    let mut children = Vec::new();
+    for piece in made {
+        children.append(&mut piece?);
+    }
+    Ok(children)
+}
+
+fn number(number: u64) -> io::Result<usize> {
+    usize::try_from(number).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 fn leaf_record(leaf: &Leaf, record: &mut [u8; LEAF_RECORD]) -> Option<()> {

@@ -32,6 +32,7 @@ pub struct Leaves<'a, R: ReadAt + ?Sized> {
 }
 
 /// A node on the path.
+#[derive(Default)]
 struct PathNode {
     /// A piece of the file that contains the node, and where the node begins in the piece.
     piece: Vec<u8>,
@@ -85,16 +86,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
     )]
     pub fn next(&mut self) -> Result<Option<Leaf>, ListError> {
         if self.path.is_empty() {
-            self.path = (0..self.shape.levels)
-                .map(|_| PathNode {
-                    piece: Vec::new(),
-                    start: 0,
-                    index: 0,
-                    count: 0,
-                    next: 0,
-                    to: None,
-                })
-                .collect();
+            self.path.resize_with(self.shape.levels, PathNode::default);
             let top = self.shape.levels - 1;
             self.enter(
                 top,
@@ -115,7 +107,10 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         let step = &mut self.path[0];
         step.next += 1;
         let (index, leaf) = (step.index, step.node(0).leaf(step.next - 1));
-        leaf.map(Some).ok_or_else(|| self.corrupt(0, index))
+        match leaf {
+            Some(leaf) => Ok(Some(leaf)),
+            None => Err(self.corrupt(0, index)),
+        }
     }
 
     /// Goes to the next node of a level. If the node above has no more records, the level above
@@ -134,8 +129,9 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         let at = step.next;
         step.next += 1;
         let (step, node) = (&self.path[above], self.path[above].node(above));
-        let hash =
-            <[u8; 32]>::try_from(node.child(at)).map_err(|_| self.corrupt(above, step.index))?;
+        let Ok(hash) = <[u8; 32]>::try_from(node.child(at)) else {
+            return Err(self.corrupt(above, step.index));
+        };
         let visit = Visit {
             index: step.index * PER_INNER + at as u64,
             hash: Digest::from_bytes(hash),

@@ -20,7 +20,7 @@ pub struct Placed<T> {
 pub struct Mistake {
     /// `bans.toml`, or one of the files of digests that it names.
     pub file: PathBuf,
-    /// The line.
+    /// The line, counted from 1.
     pub line: usize,
     /// What is wrong.
     pub what: String,

@@ -38,7 +38,11 @@ struct PartialTable<T> {
 
 impl<T> PartialTable<T> {
     fn is_missing<U>(&self, value: Option<&U>, key: &str) -> bool {
-        value.is_none() && !self.unread.iter().any(|unread| unread == key)
+        value.is_none() && !self.is_unread(key)
+    }
+
+    fn is_unread(&self, key: &str) -> bool {
+        self.unread.iter().any(|unread| unread == key)
     }
 }
 
@@ -65,7 +69,11 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
                 ));
             }
         }
-        bans.into_iter().filter_map(|ban| self.ban(ban)).collect()
+        let mut read = Vec::new();
+        for ban in bans {
+            read.extend(self.ban(ban));
+        }
+        read
     }
 
     fn ban(&mut self, mut table: Spanned<DeTable<'_>>) -> Option<DraftBan> {
@@ -76,20 +84,42 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
             below.remove("patch"),
         );
         let has_match = matches.is_some();
-        let matches = self
-            .tables(matches, "[[ban.match]]")
-            .into_iter()
-            .filter_map(|table| self.found(table))
-            .collect();
-        let except = self
-            .tables(except, "[[ban.except]]")
-            .into_iter()
-            .filter_map(|table| self.exception(table))
-            .collect();
-        let patch = patch.and_then(|patch| self.patch(patch));
+        let mut below = (Vec::new(), Vec::new(), None);
+        for table in self.tables(matches, "[[ban.match]]") {
+            below.0.extend(self.found(table));
+        }
+        for table in self.tables(except, "[[ban.except]]") {
+            below.1.extend(self.exception(table));
+        }
+        if let Some(patch) = patch {
+            below.2 = self.patch(patch);
+        }
+        let (matches, except, patch) = below;
         let ban: PartialTable<WrittenBan> = self.table(table)?;
+        self.report_missing(&ban);
         let (at, written) = (ban.at, &ban.read);
-        for (key, missing) in [
+        self.placed(written.reason.as_ref(), values::reason);
+        Some(DraftBan {
+            line: self.lines.of_byte(at),
+            id: self.placed(written.id.as_ref(), values::id_of_ban),
+            advisories: self.all_placed(&written.advisories, values::advisory),
+            severity: written.severity,
+            action: written.action.unwrap_or(Action::Refuse),
+            effective: self.time(written.effective.as_ref()),
+            lapses: self.time(written.lapses.as_ref()),
+            successor: self.placed(written.successor.as_ref(), values::successor),
+            cure: self.all_placed(&written.cure, values::digest),
+            has_match,
+            matches,
+            except,
+            patch,
+        })
+    }
+
+    /// Keeps a fault for each key that a ban must have and has not.
+    fn report_missing(&mut self, ban: &PartialTable<WrittenBan>) {
+        let written = &ban.read;
+        for (key, is_missing) in [
             ("id", ban.is_missing(written.id.as_ref(), "id")),
             ("reason", ban.is_missing(written.reason.as_ref(), "reason")),
             (
@@ -101,37 +131,13 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
                 ban.is_missing(written.effective.as_ref(), "effective"),
             ),
         ] {
-            if missing {
+            if is_missing {
                 self.fault(SourceFault {
-                    at,
+                    at: ban.at,
                     what: format!("missing field `{key}`"),
                 });
             }
         }
-        self.placed(written.reason.as_ref(), values::reason);
-        Some(DraftBan {
-            line: self.lines.of_byte(at),
-            id: self.placed(written.id.as_ref(), values::id_of_ban),
-            advisories: written
-                .advisories
-                .iter()
-                .filter_map(|text| self.placed(Some(text), values::advisory))
-                .collect(),
-            severity: written.severity,
-            action: written.action.unwrap_or(Action::Refuse),
-            effective: self.time(written.effective.as_ref()),
-            lapses: self.time(written.lapses.as_ref()),
-            successor: self.placed(written.successor.as_ref(), values::successor),
-            cure: written
-                .cure
-                .iter()
-                .filter_map(|text| self.placed(Some(text), values::digest))
-                .collect(),
-            has_match,
-            matches,
-            except,
-            patch,
-        })
     }
 
     fn found(&mut self, table: Spanned<DeTable<'_>>) -> Option<DraftMatch> {
@@ -163,15 +169,15 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
     /// The digests of a file, with their lines.
     #[expect(clippy::type_complexity, reason = "two fields of a match")]
     fn digests(&mut self, name: &str, at: usize) -> Option<(Option<PathBuf>, Vec<(Digest, u32)>)> {
-        let beside = beside(name).ok_or_else(|| SourceFault {
-            at,
-            what: format!("{name:?} is not a file beside this one"),
-        });
-        let name = self.keep(beside)?;
-        let bytes = self.keep((self.open)(name).map_err(|error| SourceFault {
-            at,
-            what: line::causes(&error),
-        }))?;
+        let name = self.keep(beside(name, at))?;
+        let bytes = match (self.open)(name) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let what = line::causes(&error);
+                self.fault(SourceFault { at, what });
+                return None;
+            }
+        };
         let file = self.path.with_file_name(name);
         let (mut digests, mut bad) = (Vec::with_capacity(bytes.len() / 72), 0);
         for (text, line) in bytes.split(|byte| *byte == b'\n').zip(1_u32..) {
@@ -197,7 +203,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         let table: PartialTable<WrittenException> = self.table(table)?;
         let (at, written) = (table.at, &table.read);
         let has_end = !table.is_missing(written.until.as_ref(), "until");
-        if !table.unread.iter().any(|key| key == "reason") {
+        if !table.is_unread("reason") {
             self.keep(written.reason(at));
         }
         self.keep(written.ticket());
@@ -220,9 +226,9 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
             });
             return None;
         };
-        let PartialTable { at, read, unread } =
-            self.table::<WrittenPatch>(Spanned::new(span, table))?;
-        let run = if unread.iter().any(|key| key == "run") {
+        let table: PartialTable<WrittenPatch> = self.table(Spanned::new(span, table))?;
+        let (at, read) = (table.at, &table.read);
+        let run = if table.is_unread("run") {
             None
         } else {
             self.keep(read.run(at))
@@ -309,8 +315,10 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
 
     /// The line of a value; without a value, the line of the byte at `at`.
     fn line_of<T>(&self, value: Option<&Spanned<T>>, at: usize) -> usize {
-        self.lines
-            .of_byte(value.map_or(at, |value| value.span().start))
+        match value {
+            Some(value) => self.lines.of_byte(value.span().start),
+            None => self.lines.of_byte(at),
+        }
     }
 
     /// A value that has already been checked, or needs no check.
@@ -342,9 +350,27 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         })
     }
 
+    fn all_placed<U>(
+        &mut self,
+        texts: &[Spanned<String>],
+        check: fn(&Spanned<String>) -> Result<U, SourceFault>,
+    ) -> Vec<Placed<U>> {
+        let mut placed = Vec::new();
+        for text in texts {
+            placed.extend(self.placed(Some(text), check));
+        }
+        placed
+    }
+
     /// Returns the value. If there is an error instead, it is kept.
     fn keep<T>(&mut self, read: Result<T, SourceFault>) -> Option<T> {
-        read.map_err(|fault| self.fault(fault)).ok()
+        match read {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.fault(fault);
+                None
+            }
+        }
     }
 
     pub(super) fn fault(&mut self, fault: SourceFault) {
