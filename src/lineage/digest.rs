@@ -121,8 +121,8 @@ impl fmt::Debug for Digest {
 
 /// Declares a type for the digest of one kind of thing.
 macro_rules! digest_of {
-    ($(#[$doc:meta] $name:ident)+) => {$(
-        #[$doc]
+    ($($(#[$doc:meta])+ $name:ident)+) => {$(
+        $(#[$doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub Digest);
 
