@@ -1,6 +1,7 @@
-//! Describes the node that a list is meant for, and refuses a list from its future.
+//! Describes the node on which a list is installed, and refuses a list from the future.
 //!
-//! In: the node's files, settings and clock. Out: a [`NodeState`], and an error for such a list.
+//! In: the node's files, settings and clock. Out: a [`NodeState`], and an error for a list that is
+//! issued in the future.
 
 use std::path::Path;
 

@@ -50,13 +50,13 @@ pub struct Plan {
 /// One step of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The floor announces the new list as the next one. So the new list counts as installed from
-    /// the moment when it is in its place.
+    /// The floor announces the new list as the next one. So the new list counts as installed as
+    /// soon as it is the first copy.
     Announce(Floor),
     /// The new list becomes the second copy. This step comes before [`Step::Put`]. In between, the
-    /// old list in the first place answers, or the new list if the old one is damaged.
+    /// old list is still the first copy and is used, or the new list if the old one is damaged.
     Copy(Edition),
-    /// The new list is put in force, in the first place.
+    /// The new list becomes the first copy, and so is in force.
     Put(Edition),
     /// The floor rises to the new list. This step is last: a floor above the node's only list would
     /// leave the node without a list.
@@ -64,8 +64,7 @@ pub enum Step {
 }
 
 impl Plan {
-    /// Whether the new list is written to the first place; if not, the same bytes are there
-    /// already.
+    /// Whether the new list is written as the first copy; if not, the same bytes are there already.
     pub fn puts(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Put(_)))
     }
@@ -202,9 +201,9 @@ pub fn enough(
     })
 }
 
-/// What is left to do when the node already has the new list in one or both of its places.
+/// What is left to do when one or both of the node's copies are the new list already.
 struct Again {
-    /// Whether the file in each of the two places stays as it is.
+    /// Whether the first and the second copy stay as they are.
     list_stays: bool,
     copy_stays: bool,
     /// The head block with the signatures of every copy of this list; `None` if the new file has
@@ -213,7 +212,7 @@ struct Again {
 }
 
 impl Again {
-    /// Compares the new list with the files in the node's two places.
+    /// Compares the new list with the node's two copies, the first one first.
     fn of(new: New<'_>, places: [Option<&Own<'_>>; 2], trust: &Trust) -> Result<Self, ListError> {
         let here = places.map(|own| own.filter(|own| own.found.digest == new.digest));
         let size = new.head.file_size();

@@ -2,8 +2,8 @@
 //!
 //! In: a survey, the node's limit, and whether the list's signers acknowledge its impact. Out: the
 //! objection, if there is one. Pure. There is no objection to a list that refuses a single
-//! container: that is what lists are for. There is always an objection to a list that refuses a
-//! pause container, even with an acknowledgement: no pod of the node would start.
+//! container: that is what lists are for. There is always an objection to a list that newly refuses
+//! a pause container, even with an acknowledgement: no pod of the node would start.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -2,16 +2,16 @@
 //!
 //! A pod's pause container owns the namespaces that the pod's other containers share. While its
 //! image is refused, no container of any pod can start. In: the running containers. Out: for each
-//! container, whether it is a pause container. A list that refuses a pause container is never
+//! container, whether it is a pause container. A list that newly refuses a pause container is never
 //! installed. So a user, the author of a pod or the author of an image must not be able to mark a
 //! container as a pause container: he could keep a ban out of every node. He may even know the IDs
 //! of running containers. Therefore each rule uses only what the engine alone writes:
 //!
 //! | engine | rule | seen with |
 //! |---|---|---|
-//! | containerd's CRI (namespace `k8s.io`) | its sandbox is itself, and its type is `sandbox`; whoever asks for other values is overruled | 1.6.20, 2.1.4 |
-//! | CRI-O | the record in its store says so; the annotations of the bundle are the pod's author's as well and are not read | 1.37, by hand |
-//! | Podman | another container of its pod's cgroup has joined namespaces of its first process | 4.3.1, 5.8.6 |
+//! | containerd's CRI (namespace `k8s.io`) | its annotations name itself as its sandbox, and its type as `sandbox`; the engine overwrites other values | 1.6.20, 2.1.4 |
+//! | CRI-O | its record in the engine's store says so; the bundle's annotations are not read, because a pod's author can set them | 1.37, by hand |
+//! | Podman | another container in the cgroup of its pod has joined namespaces of its first process | 4.3.1, 5.8.6 |
 //! | Docker, users' engines | never | |
 //!
 //! Not recognised: the pause container of a Podman pod whose containers share no cgroup
