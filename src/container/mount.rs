@@ -234,7 +234,7 @@ pub struct OverlayDirectories {
     /// Lower directories, topmost first. Data-only layers, which overlay writes after `::`, come
     /// last.
     pub lower: Vec<PathBuf>,
-    /// The upper directory.
+    /// The upper directory; `None` for a read-only view.
     pub upper: Option<PathBuf>,
 }
 

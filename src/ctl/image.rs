@@ -64,14 +64,6 @@ pub struct EngineArgs {
     /// containerd's root.
     #[arg(long, value_name = "DIR", help_heading = "Where engines are")]
     containerd_root: Option<PathBuf>,
-    /// containerd's socket.
-    #[arg(
-        long,
-        value_name = "SOCKET",
-        requires = "containerd_root",
-        help_heading = "Where engines are"
-    )]
-    containerd_address: Option<PathBuf>,
 }
 
 impl ImageArgs {
@@ -173,7 +165,6 @@ impl EngineArgs {
                 .map(|root| ContainerdPlace {
                     root: root.clone(),
                     state: None,
-                    address: self.containerd_address.clone(),
                 })
                 .collect(),
             storage: self

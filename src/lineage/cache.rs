@@ -1,12 +1,12 @@
-//! Keeps the chains that were resolved before, so that containerd need not be asked again.
+//! Keeps the chains that were resolved before, so that they need not be searched for again.
 //!
-//! In: a top chain ID. Without the cache, the engine's records would have to be read layer by
-//! layer. Out: the chain, from `/var/lib/embargo/lineage`. Each chain is a file whose name is the
-//! 64 hexadecimal digits of the top chain ID. It contains the diff IDs, lowest first, one on each
-//! line. Whenever a chain is read, it is hashed again. So a file that was truncated, exchanged or
-//! planted never counts as another chain. The chain of an ID never changes, so entries never become
-//! invalid. The cache is worth it where each layer costs a question to containerd. Docker's and
-//! Podman's own records can be read just as fast.
+//! In: a top chain ID. Without the cache, the engine's records and documents would have to be
+//! searched for it. Out: the chain, from `/var/lib/embargo/lineage`. Each chain is a file whose name
+//! is the 64 hexadecimal digits of the top chain ID. It contains the diff IDs, lowest first, one on
+//! each line. Whenever a chain is read, it is hashed again. So a file that was truncated, exchanged
+//! or planted never counts as another chain. The chain of an ID never changes, so entries never
+//! become invalid. Only containerd's chains are kept: Docker's and Podman's own records can be read
+//! just as fast.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};

@@ -1,8 +1,8 @@
 //! Defines the reasons why a lineage is not known.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
-use std::{fmt, io};
 
 use super::digest::Digest;
 use crate::container::mount::MountError;
@@ -28,8 +28,6 @@ pub enum Unknown {
     NoRecord(&'static str, PathBuf),
     /// A file of the engine's store could not be read.
     File(FileError),
-    /// The engine did not answer, or not in time: its socket.
-    NoAnswer(PathBuf, io::Error),
     /// The bundle does not contain what is needed.
     Bundle(Box<dyn std::error::Error + Send + Sync>),
     /// What is mounted at the root cannot be resolved, and the engine keeps no record of it.
@@ -84,7 +82,6 @@ impl std::error::Error for LineageError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unknown(Unknown::File(error)) => error.source(),
-            Self::Unknown(Unknown::NoAnswer(_, error)) => Some(error),
             Self::Unknown(Unknown::Bundle(error)) => error.source(),
             Self::Unknown(
                 Unknown::Engine(_)
@@ -107,7 +104,6 @@ impl fmt::Display for Unknown {
             }
             Self::NoRecord(what, place) => write!(f, "cannot find {what} in {place:?}"),
             Self::File(error) => error.fmt(f),
-            Self::NoAnswer(socket, _) => write!(f, "cannot ask {socket:?}"),
             Self::Bundle(error) => error.fmt(f),
             Self::Mount(root) => write!(f, "cannot tell what is mounted at {root:?}"),
             Self::Deadline => f.write_str("cannot tell the lineage in time"),

@@ -3,8 +3,8 @@
 //! In: a container's bundle, and its engine's store on local disk (hostile wherever a user, an
 //! author of images or a power cut can change it). Out: an [`Origin`]. It has the chain of layers
 //! and how certain that chain is, or says that there is no image. If the lineage is not known: the
-//! reason. No name, tag or annotation decides anything here. An engine that holds the container's
-//! lock is never asked, and no other program is run.
+//! reason. No name, tag or annotation decides anything here. No engine is asked, and no other
+//! program is run.
 
 pub mod digest;
 pub mod chain;

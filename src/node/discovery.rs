@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `dockerd --data-root --exec-root --config-file`, `/etc/docker/daemon.json` | Docker's data root; `<exec-root>/runtime-runc` |
 //! | `storage.conf` (root's) and its drop-ins | graph roots and the run root |
-//! | `containerd --root --state --address --config` | containerd's root, state and socket |
+//! | `containerd --root --state --config` | containerd's root and state |
 //! | a shim's bundle, and every bundle beside it: `options.json`, `root` | runc's state directory (`ctr run --runc-root`, Docker's `exec-root`) |
 //! | `conmon --runtime-arg --root=DIR`, `--exit-command-arg --root --exit-command-arg DIR` | the runtime's state directory; the store |
 //! | `runc --root DIR run`, `crun --root DIR run` | the runtime's state directory |
@@ -62,14 +62,6 @@ struct ContainerdSettings {
     root: Option<PathBuf>,
     #[serde(default)]
     state: Option<PathBuf>,
-    #[serde(default)]
-    grpc: Option<ContainerdAddress>,
-}
-
-#[derive(Default, Deserialize)]
-struct ContainerdAddress {
-    #[serde(default)]
-    address: Option<PathBuf>,
 }
 
 /// The options that a shim got in a file, besides its arguments (containerd:
@@ -241,16 +233,12 @@ fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdP
     let state = of(["--state", "-state", "--state"])
         .or(settings.state)
         .unwrap_or_else(|| "/run/containerd".into());
-    let address = of(["--address", "-address", "-a"])
-        .or_else(|| settings.grpc?.address)
-        .unwrap_or_else(|| state.join("containerd.sock"));
     let root = of(["--root", "-root", "--root"])
         .or(settings.root)
         .unwrap_or_else(|| "/var/lib/containerd".into());
     ContainerdPlace {
         root,
         state: Some(state),
-        address: Some(address),
     }
 }
 

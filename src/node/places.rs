@@ -76,7 +76,6 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     let containerd = |place: &ContainerdPlace| ContainerdPlace {
         root: of_node(&place.root),
         state: place.state.as_ref().map(of_node),
-        address: place.address.as_ref().map(of_node),
     };
     let storage = |place: &StoragePlace| StoragePlace {
         root: of_node(&place.root),
@@ -98,7 +97,6 @@ pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines
     let containerd = |root: &str, state: &str| ContainerdPlace {
         root: root.into(),
         state: Some(state.into()),
-        address: Some(Path::new(state).join("containerd.sock")),
     };
     let mut places = Engines {
         docker: vec!["/var/lib/docker".into()],

@@ -224,11 +224,7 @@ impl Stores {
         place: &ContainerdPlace,
         paths: &Paths,
     ) -> Vec<(PathBuf, Rc<containerd::ContainerdStore>, String)> {
-        let Some(store) = self.there(containerd::ContainerdStore::open(
-            &place.root,
-            place.address.as_deref(),
-            paths,
-        )) else {
+        let Some(store) = self.there(containerd::ContainerdStore::open(&place.root, paths)) else {
             return Vec::new();
         };
         let names = self.there(store.namespaces()).unwrap_or_default();
@@ -264,7 +260,6 @@ fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace>
     let own = data_roots.iter().map(|root| ContainerdPlace {
         root: root.join("containerd/daemon"),
         state: None,
-        address: None,
     });
     add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| {
         is_same(&one.root, &other.root)

@@ -182,17 +182,34 @@ pub struct Engines {
 
 /// The places of one containerd.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
+#[serde(from = "WrittenContainerd")]
 pub struct ContainerdPlace {
     /// containerd's `root`: where its metadata and snapshots are.
-    #[serde(deserialize_with = "value::path")]
     pub root: PathBuf,
     /// containerd's `state`: where its bundles are.
-    #[serde(default, deserialize_with = "value::some_path")]
     pub state: Option<PathBuf>,
-    /// containerd's `grpc.address`: the path of its socket.
+}
+
+/// An entry of the list `containerd`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct WrittenContainerd {
+    #[serde(deserialize_with = "value::path")]
+    root: PathBuf,
     #[serde(default, deserialize_with = "value::some_path")]
-    pub address: Option<PathBuf>,
+    state: Option<PathBuf>,
+    /// Its socket, which version 0.1.0 used: settings that still name it stay valid.
+    #[serde(rename = "address", default, deserialize_with = "value::some_path")]
+    _address: Option<PathBuf>,
+}
+
+impl From<WrittenContainerd> for ContainerdPlace {
+    fn from(written: WrittenContainerd) -> Self {
+        Self {
+            root: written.root,
+            state: written.state,
+        }
+    }
 }
 
 /// One containers/storage store.

@@ -74,7 +74,6 @@ fn the_sample_shows_every_key_and_every_default() {
         containerd: vec![ContainerdPlace {
             root: "/var/lib/rancher/k3s/agent/containerd".into(),
             state: Some("/run/k3s/containerd".into()),
-            address: Some("/run/k3s/containerd/containerd.sock".into()),
         }],
         storage: vec![StoragePlace {
             root: "/srv/containers/storage".into(),
@@ -98,6 +97,17 @@ fn the_sample_shows_every_key_and_every_default() {
             .any(|line| line.starts_with(&format!("{key} = ")) || line == format!("[{key}]"));
         assert!(shown, "the sample does not show {key}");
     }
+}
+
+#[test]
+fn a_socket_of_containerd_may_be_named_and_is_not_used() {
+    let settings = |more: &str| {
+        parsed(&format!(
+            "[engines]\ncontainerd = [{{ root = '/c'{more} }}]\n"
+        ))
+    };
+    assert_eq!(settings(", address = '/c.sock'"), settings(""));
+    assert!(fault("[engines]\ncontainerd = [{ root = '/c', address = 'c' }]\n").contains("\"c\""));
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn a_mistake_is_told_with_its_file_and_line() {
             "unknown field `dockers`, expected one of `docker`",
         ),
         (
-            "[engines]\ncontainerd = [{ address = \"/run/x\" }]\n",
+            "[engines]\ncontainerd = [{ state = \"/run/x\" }]\n",
             2,
             "missing field `root`",
         ),

@@ -2,8 +2,7 @@
 //!
 //! In: how long the work may go without progress. Out: whether that time is over, and how much of
 //! it is left. Every step of progress starts the time again, however slow a busy machine is. The
-//! whole work may take at most [`LONGEST`] times as long. Not done: interrupting a system call. A
-//! caller that waits for a socket passes it the time that is left.
+//! whole work may take at most [`LONGEST`] times as long. Not done: interrupting a system call.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -46,9 +45,8 @@ impl From<Instant> for Deadline {
 }
 
 impl Deadline {
-    /// How long the next wait may take; zero if the deadline is over.
-    #[must_use]
-    pub fn left(&self) -> Duration {
+    /// How long the next step may take; zero if the deadline is over.
+    fn left(&self) -> Duration {
         let now = Instant::now();
         let idle = now.saturating_duration_since(self.moved.get());
         self.patience

@@ -148,44 +148,14 @@ fn docker() -> Vec<Vec<u8>> {
 }
 
 fn containerd() -> Vec<Vec<u8>> {
-    let field = |number: u8, bytes: &[u8]| {
-        [
-            &[number << 3 | 2, u8::try_from(bytes.len()).unwrap()],
-            bytes,
-        ]
-        .concat()
-    };
-    let record = [
-        field(1, b"c1"),
-        field(3, b"docker.io/web"),
-        field(6, b"overlayfs"),
-        field(7, b"c1"),
-    ]
-    .concat();
-    let answer = field(1, &record);
-    let mount = [
-        field(1, b"overlay"),
-        field(2, b"overlay"),
-        field(4, b"lowerdir=/a:/b"),
-        field(4, b"upperdir=/u"),
-    ]
-    .concat();
-    let length = u8::try_from(answer.len()).unwrap();
-    // An HTTP/2 answer: a header frame with `:status: 200`, and a data frame with one gRPC message.
-    // The data frame ends the stream.
-    let headers = [&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88][..]].concat();
-    let data = [
-        &[0, 0, length + 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, length][..],
-        &answer,
-    ]
-    .concat();
-    vec![
-        answer.clone(),
-        field(1, &mount),
-        [headers, data].concat(),
-        bolt_page(),
-        b"containerd\0--config\0/c\0--address\0/run/c.sock\0".to_vec(),
-    ]
+    // Protobuf's `Any`: a type, then JSON, here the record that CRI keeps of a container.
+    let record = format!("{{\"Metadata\":{{\"ImageRef\":\"{DIGEST}\"}}}}");
+    let any = [
+        &b"\x0a\x01t\x12"[..],
+        &[u8::try_from(record.len()).unwrap()],
+        record.as_bytes(),
+    ];
+    vec![any.concat(), record.into_bytes(), bolt_page()]
 }
 
 /// A leaf page of a bbolt database. It has one bucket, `v1`, which is stored inline and is empty.

@@ -14,8 +14,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use facts::{
-    CRI_CONTAINER, ContainerdRecord, Facts, FactsQuery, REMOTE_LABEL, Snapshot, chain_names,
-    cri_image_id, facts, is_remote,
+    ContainerdRecord, Facts, FactsQuery, Snapshot, chain_names, cri_image_id, facts, is_remote,
 };
 use facts::{snapshot, target};
 

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use super::docker_store::is_init;
 use super::expand::{self, Hints, ImageSources};
-use super::mounted::Expected;
 use super::records::{Facts, Snapshot, chain_names};
 use super::remap;
-use super::services::Client;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::ChainId;
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
@@ -15,13 +13,12 @@ use crate::lineage::origin::{Evidence, ImageFacts, Origin};
 
 /// The chain whose top is the name of the last snapshot. If no document has such a chain, the
 /// snapshot may be a copy of the image's snapshot for the user namespace of the container `id`. If
-/// it is not a copy, only the chain IDs below it are known, from the database or from `client`.
+/// it is not a copy, only the chain IDs below it are known, from the database.
 pub(super) fn lineage(
     facts: &Facts,
     id: Option<&str>,
     hints: &Hints,
     stores: &ImageSources<'_>,
-    client: Option<&mut Client<'_>>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
     let no_record = || {
         Unknown::NoRecord(
@@ -50,49 +47,17 @@ pub(super) fn lineage(
         return expand::by_documents(top, hints, stores)?
             .map_or_else(|| expand::by_names(top, chain_names_of(below), stores), Ok);
     }
-    let below = match (stores.metadata, client) {
-        (Some(metadata), _) => {
+    let below = match stores.metadata {
+        Some(metadata) => {
             metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?
         }
-        (None, Some(client)) => client.below(stores.snapshotter, top)?,
-        (None, None) => None,
+        None => None,
     };
     expand::by_names(top, chain_names_of(below), stores)
 }
 
 fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
     snapshots.and_then(|snapshots| chain_names(&snapshots))
-}
-
-/// The mount that containerd requires for the container, and whether any snapshot below was never
-/// unpacked on this machine.
-pub(super) fn served_mount(
-    client: &mut Client<'_>,
-    facts: &Facts,
-    chain: Option<&Chain>,
-) -> Result<(Expected, bool), LineageError> {
-    let (snapshotter, address) = (
-        facts.container.snapshotter.as_str(),
-        client.address().to_owned(),
-    );
-    let no_record = |what| Unknown::NoRecord(what, address.clone());
-    let below = match chain {
-        Some(chain) => {
-            let below = client
-                .below(snapshotter, chain.top())?
-                .ok_or_else(|| no_record("the layers of the container's image"))?;
-            tie(
-                below.iter().map(|snapshot| snapshot.key.as_str()),
-                chain,
-                &address,
-            )?;
-            below
-        }
-        None => Vec::new(),
-    };
-    let mount = client.mount(snapshotter, &facts.container.snapshot_key)?;
-    let mount = mount.ok_or_else(|| no_record("the container's snapshot"))?;
-    Ok((mount, below.iter().any(|snapshot| snapshot.is_remote)))
 }
 
 /// Checks that the lowest of these snapshots are the layers of the chain, each under its own name,

@@ -5,13 +5,12 @@
 //! starts. Only the mount is not compared, so no answer is more certain than
 //! [`Evidence::Metadata`]. Not for the gate.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::content::{Content, ContentImage, ImageQuery};
 use super::expand::{Hints, ImageSources};
 use super::records::{Facts, FactsQuery, MetadataDb};
-use super::services::Client;
 use super::{lineage, without_chain};
 use crate::container::engine::SNAPSHOTTERS;
 use crate::lineage::digest::{Digest, ImageId};
@@ -28,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct ContainerdStore {
     metadata: MetadataDb,
     content: Content,
-    address: Option<PathBuf>,
     paths: Paths,
 }
 
@@ -47,18 +45,16 @@ pub struct RecordedContainer {
 }
 
 impl ContainerdStore {
-    /// Opens the store of the containerd with this root directory. `address` is its socket, which
-    /// is asked when the database keeps changing or cannot be read. `paths` says where resolved
+    /// Opens the store of the containerd with this root directory. `paths` says where resolved
     /// chains are kept.
     ///
     /// # Errors
     /// [`Unknown::File`]: there is no database, or this user may not read it.
-    pub fn open(root: &Path, address: Option<&Path>, paths: &Paths) -> Result<Self, LineageError> {
+    pub fn open(root: &Path, paths: &Paths) -> Result<Self, LineageError> {
         let metadata = MetadataDb::open(root)?;
         Ok(Self {
             metadata,
             content: Content::of(root),
-            address: address.map(Path::to_owned),
             paths: paths.clone(),
         })
     }
@@ -208,18 +204,11 @@ impl ContainerdStore {
     }
 
     fn facts(&self, namespace: &str, query: FactsQuery<'_>) -> Result<Facts, LineageError> {
-        let answer = match (
-            self.metadata.facts(namespace, query, &deadline()),
-            &self.address,
-        ) {
-            (Err(_), Some(address)) => {
-                Client::open(address, namespace, &deadline())?.facts(query)?
-            }
-            (answer, _) => answer?,
-        };
-        answer.ok_or_else(|| {
-            Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into()
-        })
+        self.metadata
+            .facts(namespace, query, &deadline())?
+            .ok_or_else(|| {
+                Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into()
+            })
     }
 
     fn origin(
@@ -244,7 +233,7 @@ impl ContainerdStore {
         if facts.top().is_none() {
             return without_chain(facts, &hints, name, &stores, Evidence::Metadata);
         }
-        let (chain, image) = lineage(facts, id, &hints, &stores, None)?;
+        let (chain, image) = lineage(facts, id, &hints, &stores)?;
         let is_claimed = facts.has_remote()
             || !SNAPSHOTTERS.contains(&container.snapshotter.as_str())
             || chain.diff_ids().is_empty();

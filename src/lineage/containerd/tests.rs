@@ -300,122 +300,33 @@ fn a_container_without_a_chain_id_below_has_no_image_only_when_none_is_recorded(
     }
 }
 
-/// Frames that answer calls in this order. Each answer is a message, or "not found".
-fn answers(messages: &[Option<Vec<u8>>]) -> Vec<u8> {
-    let mut frames = Vec::new();
-    for (message, stream) in messages.iter().zip((1_u32..).step_by(2)) {
-        let mut frame = |kind_and_flags: [u8; 2], payload: &[u8]| {
-            frames.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]);
-            frames.extend_from_slice(&kind_and_flags);
-            frames.extend_from_slice(&stream.to_be_bytes());
-            frames.extend_from_slice(payload);
-        };
-        if let Some(message) = message {
-            frame(
-                [0, 0],
-                &[&[0][..], &(message.len() as u32).to_be_bytes(), message].concat(),
-            );
-        }
-        let status = if message.is_some() {
-            b"\x010"
-        } else {
-            b"\x015"
-        };
-        frame([1, 5], &[&[0, 11][..], b"grpc-status", status].concat());
-    }
-    frames
-}
-
 #[test]
-fn what_containerd_answers_is_held_against_the_chain() {
-    let chain = Chain::from_diff_ids(
-        [b"a", b"b"]
-            .map(|text| super::super::digest::DiffId(super::super::digest::Digest::of(text)))
-            .to_vec(),
-    );
-    let chain = chain.unwrap();
-    let [low, high] = [chain.chain_ids()[0].to_string(), chain.top().to_string()];
-    let within = |number: u8, message: &[u8]| {
-        let (low, high) = (message.len() as u8 & 127, (message.len() >> 7) as u8);
-        let length = if high == 0 {
-            vec![low]
-        } else {
-            vec![low | 128, high]
-        };
-        [&[number << 3 | 2][..], &length, message].concat()
-    };
-    let stat =
-        |key: &str, parent: &str| Some(within(1, &protobuf::message(&[(1, key), (2, parent)])));
-    let label = within(
-        6,
-        &protobuf::message(&[(1, "containerd.io/snapshot/remote"), (2, "remote")]),
-    );
-    let remote = |key: &str| {
-        Some(within(
-            1,
-            &[&protobuf::message(&[(1, key)])[..], &label].concat(),
-        ))
-    };
-    let bind = || Some(within(1, &protobuf::message(&[(1, "bind"), (2, "/x")])));
-    for (messages, expected) in [
+fn the_root_is_where_the_link_of_this_very_container_leads() {
+    let bundle = tempfile::tempdir().unwrap();
+    let link = bundle.path().join("work");
+    assert_eq!(root(bundle.path(), "default", "c1"), None);
+    for (target, found) in [
         (
-            vec![stat(&high, &low), stat(&low, ""), bind()],
-            "Ok((Bind(\"/x\"), false))",
+            "/var/lib/containerd/io.containerd.runtime.v2.task/default/c1",
+            Some("/var/lib/containerd"),
         ),
         (
-            vec![stat(&high, &low), remote(&low), bind()],
-            "Ok((Bind(\"/x\"), true))",
+            "/var/lib/containerd/io.containerd.runtime.v2.task/default/c2",
+            None,
         ),
         (
-            vec![
-                stat(&high, "other"),
-                stat("other", &low),
-                stat(&low, ""),
-                bind(),
-            ],
-            "not those of the image's layers",
+            "/var/lib/containerd/io.containerd.runtime.v2.task/moby/c1",
+            None,
         ),
-        (
-            vec![stat(&high, ""), bind()],
-            "not those of the image's layers",
-        ),
-        (
-            vec![stat(&high, &low), None],
-            "cannot find the layers of the container's image in",
-        ),
-        (
-            vec![stat(&high, &low), stat(&high, ""), bind()],
-            "an answer to another question",
-        ),
-        (
-            vec![stat(&high, &low), stat(&low, ""), None],
-            "cannot find the container's snapshot in",
-        ),
+        ("relative/io.containerd.runtime.v2.task/default/c1", None),
+        ("/c1", None),
     ] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("containerd.sock");
-        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let soon = Duration::from_secs(20).into();
-        let mut client = Client::open(&path, "default", &soon).unwrap();
-        let (mut peer, _) = listener.accept().unwrap();
-        std::io::Write::write_all(&mut peer, &answers(&messages)).unwrap();
-        let container = records::ContainerdRecord {
-            snapshotter: "overlayfs".into(),
-            snapshot_key: "c1".into(),
-            ..Default::default()
-        };
-        let facts = Facts {
-            container,
-            ..Facts::default()
-        };
-        let found = served_mount(&mut client, &facts, Some(&chain));
-        let described = match &found {
-            Ok(_) => format!("{found:?}"),
-            Err(error) => format!(
-                "{error}: {:?}",
-                std::error::Error::source(error).map(ToString::to_string)
-            ),
-        };
-        assert!(described.contains(expected), "{described}, not {expected}");
+        symlink(target, &link).unwrap();
+        assert_eq!(
+            root(bundle.path(), "default", "c1"),
+            found.map(PathBuf::from),
+            "{target}"
+        );
+        std::fs::remove_file(&link).unwrap();
     }
 }

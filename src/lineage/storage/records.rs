@@ -49,7 +49,7 @@ pub trait StoreRecord: DeserializeOwned {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct ContainerRecord {
-    /// The container's ID.
+    /// The layer's ID.
     pub id: String,
     /// The container's names, which are only shown.
     #[serde(default, deserialize_with = "or_empty")]

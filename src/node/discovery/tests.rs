@@ -86,27 +86,26 @@ fn a_containerd_is_where_its_arguments_or_its_settings_say() {
         &settings,
         "version = 2\nroot = \"/srv/c\"\nstate = \"/run/c\"\n[grpc]\naddress = \"/run/c/x.sock\"\n[plugins]\n",
     );
-    let place = |root: &str, state: &str, address: &str| ContainerdPlace {
+    let place = |root: &str, state: &str| ContainerdPlace {
         root: root.into(),
         state: Some(state.into()),
-        address: Some(address.into()),
     };
     for (arguments, expected) in [
         (
             format!("containerd --config {}", settings.display()),
-            place("/srv/c", "/run/c", "/run/c/x.sock"),
+            place("/srv/c", "/run/c"),
         ),
         (
             format!("containerd --state /run/d -c {}", settings.display()),
-            place("/srv/c", "/run/d", "/run/c/x.sock"),
+            place("/srv/c", "/run/d"),
         ),
         (
             "containerd -config=/dev/null -state /run/f -root=/srv/f".to_owned(),
-            place("/srv/f", "/run/f", "/run/f/containerd.sock"),
+            place("/srv/f", "/run/f"),
         ),
         (
             "containerd --config /dev/null --state /run/e --root /srv/e".to_owned(),
-            place("/srv/e", "/run/e", "/run/e/containerd.sock"),
+            place("/srv/e", "/run/e"),
         ),
     ] {
         assert_eq!(

@@ -45,10 +45,6 @@ fn a_lineage_that_cannot_be_told_is_the_operators_choice() {
             )),
             "cannot read \"/var/lib/docker/x\": it is missing",
         ),
-        (
-            Unknown::NoAnswer("/run/c.sock".into(), os_error(libc::EACCES)),
-            "cannot ask \"/run/c.sock\": access refused",
-        ),
     ] {
         let given = Given::origin(Err(error.into()));
         let line =

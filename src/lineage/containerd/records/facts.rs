@@ -10,9 +10,9 @@ use crate::lineage::digest::{ChainId, Digest, ImageId};
 
 /// The label of a snapshot whose contents were never unpacked on this machine, and are only claimed
 /// (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
-pub const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
+const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
 /// The extension in which the CRI plugin keeps its record of a container.
-pub const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
+const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 
 /// What containerd records about a container and its snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ const CRI_CONTAINER_ID: &str = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642
 
 fn store(cache: &Path) -> ContainerdStore {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-1.6");
-    ContainerdStore::open(&root, None, &Paths::below(cache)).unwrap()
+    ContainerdStore::open(&root, &Paths::below(cache)).unwrap()
 }
 
 /// Top chain ID, image ID, number of manifests, and evidence; or the kind of origin without an
@@ -185,7 +185,7 @@ fn the_store_lists_what_is_in_it() {
 fn a_copy_for_a_user_namespace_is_no_layer() {
     let cache = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/containerd-2.1");
-    let store = ContainerdStore::open(&root, None, &Paths::below(cache.path())).unwrap();
+    let store = ContainerdStore::open(&root, &Paths::below(cache.path())).unwrap();
     for id in ["c1", "u1", "u2", "v1", "n1"] {
         assert_eq!(
             summary(&store.container("default", id).unwrap()),
