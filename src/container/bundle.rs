@@ -111,7 +111,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Only<T> {
                         self.0
                     )));
                 }
-                FieldName::Other => map.next_value::<IgnoredAny>().map(|_| ())?,
+                FieldName::Other => {
+                    let IgnoredAny = map.next_value()?;
+                }
             }
         }
         Ok(found)
@@ -130,45 +132,28 @@ impl<'de> Deserialize<'de> for RuntimeSpec {
 impl<'de> Deserialize<'de> for Root {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = deserializer.deserialize_map(Only("path", PhantomData))?;
-        Ok(Self {
-            path: path.ok_or_else(|| de::Error::missing_field("path"))?,
-        })
+        match path {
+            Some(path) => Ok(Self { path }),
+            None => Err(de::Error::missing_field("path")),
+        }
     }
 }
 
 /// Why a bundle could not be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The bundle's path is relative, and the working directory no longer exists.
-    Place(PathBuf, io::Error),
+    #[error("cannot tell where the bundle {0:?} is")]
+    Place(PathBuf, #[source] io::Error),
     /// The runtime spec could not be read.
+    #[error(transparent)]
     File(FileError),
     /// The runtime spec is not JSON of the right shape.
-    Json(PathBuf, serde_json::Error),
+    #[error("cannot parse the runtime spec {0:?}")]
+    Json(PathBuf, #[source] serde_json::Error),
     /// The runtime spec names no root file system.
+    #[error("cannot find root.path in the runtime spec {0:?}")]
     NoRoot(PathBuf),
-}
-
-impl fmt::Display for BundleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Place(path, _) => write!(f, "cannot tell where the bundle {path:?} is"),
-            Self::File(error) => error.fmt(f),
-            Self::Json(path, _) => write!(f, "cannot parse the runtime spec {path:?}"),
-            Self::NoRoot(path) => write!(f, "cannot find root.path in the runtime spec {path:?}"),
-        }
-    }
-}
-
-impl std::error::Error for BundleError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Place(_, error) => Some(error),
-            Self::File(error) => error.source(),
-            Self::Json(_, error) => Some(error),
-            Self::NoRoot(_) => None,
-        }
-    }
 }
 
 impl Bundle {
@@ -213,8 +198,11 @@ impl Bundle {
         spec_file: PathBuf,
         json: &[u8],
     ) -> Result<Self, BundleError> {
-        let root = root_path(json).map_err(|error| BundleError::Json(spec_file.clone(), error))?;
-        let root = path.join(root.ok_or(BundleError::NoRoot(spec_file))?);
+        let root = match root_path(json) {
+            Ok(Some(root)) => path.join(root),
+            Ok(None) => return Err(BundleError::NoRoot(spec_file)),
+            Err(error) => return Err(BundleError::Json(spec_file, error)),
+        };
         Ok(Self {
             path,
             id: id.clone(),
@@ -245,10 +233,10 @@ pub fn spec_of(user: u32, bundle: &Path) -> Result<Vec<u8>, FileError> {
 /// `root` or `path` occurs twice or in another letter case.
 pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
     let spec: RuntimeSpec = serde_json::from_slice(json)?;
-    Ok(spec
-        .root
-        .map(|root| root.path)
-        .filter(|path| !path.as_os_str().is_empty()))
+    match spec.root {
+        Some(Root { path }) if !path.as_os_str().is_empty() => Ok(Some(path)),
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// Makes a path absolute and removes `.` from it. Links and `..` stay, because the name before `..`
@@ -259,7 +247,10 @@ fn absolute(path: &Path) -> Result<PathBuf, BundleError> {
     } else {
         path
     };
-    std::path::absolute(named).map_err(|error| BundleError::Place(path.to_owned(), error))
+    match std::path::absolute(named) {
+        Ok(absolute) => Ok(absolute),
+        Err(error) => Err(BundleError::Place(path.to_owned(), error)),
+    }
 }
 
 #[cfg(test)]

@@ -162,9 +162,10 @@ pub fn place(bundle: &Bundle) -> BundlePlace {
 #[must_use]
 pub fn place_at(path: &Path, id: &ContainerId) -> BundlePlace {
     match place_of(path, id) {
-        BundlePlace::Elsewhere => path
-            .canonicalize()
-            .map_or(BundlePlace::Elsewhere, |path| place_of(&path, id)),
+        BundlePlace::Elsewhere => match path.canonicalize() {
+            Ok(path) => place_of(&path, id),
+            Err(_) => BundlePlace::Elsewhere,
+        },
         found @ (BundlePlace::Task { .. }
         | BundlePlace::Storage { .. }
         | BundlePlace::BuildKit { .. }
@@ -231,16 +232,16 @@ pub const SNAPSHOTTERS: [&str; 8] = [
 /// many.
 #[must_use]
 pub fn is_in_a_store(path: &Path) -> bool {
-    let names: Vec<&str> = path
-        .iter()
-        .map(|name| name.to_str().unwrap_or_default())
-        .collect();
+    let mut names = Vec::new();
+    for name in path {
+        let name = name.to_str().unwrap_or_default();
+        if name.starts_with("io.containerd.snapshotter.v1.") {
+            return true;
+        }
+        names.push(name);
+    }
     let is_relative = path.is_relative() && !names.is_empty();
-    is_relative
-        || names.windows(3).any(are_a_layers)
-        || names
-            .iter()
-            .any(|name| name.starts_with("io.containerd.snapshotter.v1."))
+    is_relative || names.windows(3).any(are_a_layers)
 }
 
 /// Whether three consecutive names of a path lead to a layer's or a container's files.

@@ -20,13 +20,14 @@ impl ContainerId {
     /// `text` as a container ID; `None` if it is not a safe ID.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let legal =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-');
         let fits = (1..=1024).contains(&text.len())
-            && text.bytes().all(legal)
+            && text.bytes().all(is_legal)
             && text != "."
             && text != "..";
-        fits.then(|| Self(text.to_owned()))
+        if !fits {
+            return None;
+        }
+        Some(Self(text.to_owned()))
     }
 
     /// The ID as text.
@@ -34,6 +35,10 @@ impl ContainerId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_legal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-')
 }
 
 impl fmt::Display for ContainerId {

@@ -13,9 +13,9 @@
 //! fsconfig(2)) holds one directory, without overlay's escapes.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
 use crate::sys::file::{self, FileError, Guard};
 use crate::sys::statmount::{self, MountFacts};
@@ -39,30 +39,14 @@ pub struct RootMount {
 }
 
 /// Why the mount at a root could not be found out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The root could not be examined.
-    Root(PathBuf, io::Error),
+    #[error("cannot tell what is mounted at {0:?}")]
+    Root(PathBuf, #[source] io::Error),
     /// The table of mounts could not be read.
+    #[error(transparent)]
     Table(FileError),
-}
-
-impl fmt::Display for MountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root(path, _) => write!(f, "cannot tell what is mounted at {path:?}"),
-            Self::Table(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for MountError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Root(_, error) => Some(error),
-            Self::Table(error) => error.source(),
-        }
-    }
 }
 
 /// The size, in bytes, of the largest table of mounts that is read. It has room for about 250 000
@@ -92,8 +76,9 @@ pub fn at(root: &Path) -> Result<Option<RootMount>, MountError> {
 fn whole(facts: MountFacts) -> Option<RootMount> {
     let overlay = facts.fs_type.as_deref() == Some(b"overlay");
     let mut fs_type = text(&facts.fs_type?);
-    if let Some(subtype) = facts.fs_subtype.filter(|subtype| !subtype.is_empty()) {
-        fs_type = format!("{fs_type}.{}", text(&subtype));
+    match facts.fs_subtype.as_deref() {
+        Some([]) | None => {}
+        Some(subtype) => fs_type = format!("{fs_type}.{}", text(subtype)),
     }
     let source = match facts.source {
         Some(source) => text(&source),
@@ -124,15 +109,19 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     if mount.is_some_and(|mount| mount.is_root == Some(false)) {
         return Ok(None);
     }
-    let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
-        .map_err(MountError::Table)?;
-    match mount {
-        Some(mount) => Ok(find(&table, MountQuery::Id(mount.id))),
-        None => Ok(find(
-            &table,
-            MountQuery::Point(&root.canonicalize().map_err(no_root)?),
-        )),
-    }
+    let table = table().map_err(MountError::Table)?;
+    Ok(match mount {
+        Some(mount) => find(&table, MountQuery::Id(mount.id)),
+        None => {
+            let point = root.canonicalize().map_err(no_root)?;
+            find(&table, MountQuery::Point(&point))
+        }
+    })
+}
+
+/// The kernel's table of mounts.
+fn table() -> Result<Vec<u8>, FileError> {
+    file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
 }
 
 /// All mount points that this process sees, in the order of the mounts.
@@ -140,16 +129,17 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
 /// # Errors
 /// [`MountError::Table`].
 pub fn points() -> Result<Vec<PathBuf>, MountError> {
-    file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
-        .map(|table| points_in(&table))
-        .map_err(MountError::Table)
+    Ok(points_in(&table().map_err(MountError::Table)?))
 }
 
 /// The mount points in the text of `/proc/self/mountinfo`. Truncated lines are skipped.
 #[must_use]
 pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
-    let points = lines(table).filter_map(|line| fields(line).nth(4));
-    points.map(unescaped).collect()
+    let mut points = Vec::new();
+    for line in lines(table) {
+        points.extend(fields(line).nth(4).map(unescaped));
+    }
+    points
 }
 
 /// The path at which this process sees the directory that the bind mount at `root` shows. The
@@ -157,18 +147,23 @@ pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
 /// mount of that file system that also shows the directory.
 #[must_use]
 pub fn shown_directory(mount: &RootMount, root: &Path) -> Option<PathBuf> {
-    let table = file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any).ok()?;
-    paths_of(&mount.root, &table).find(|path| path != root && file::is_same_directory(path, root))
+    let mut paths = paths_of(&mount.root, &table().ok()?).into_iter();
+    paths.find(|path| path != root && file::is_same_directory(path, root))
 }
 
 /// The paths at which the mounts of a table would show `directory`, a path inside a file system. A
 /// path counts only if it leads to the right file system, which the caller checks.
-fn paths_of<'a>(directory: &'a Path, table: &'a [u8]) -> impl Iterator<Item = PathBuf> + 'a {
-    lines(table).filter_map(move |line| {
+fn paths_of(directory: &Path, table: &[u8]) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for line in lines(table) {
         let mut fields = fields(line).skip(3).map(unescaped);
-        let (root, point) = (fields.next()?, fields.next()?);
-        Some(point.join(directory.strip_prefix(root).ok()?))
-    })
+        if let (Some(root), Some(point)) = (fields.next(), fields.next())
+            && let Ok(end) = directory.strip_prefix(root)
+        {
+            paths.push(point.join(end));
+        }
+    }
+    paths
 }
 
 fn lines(table: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
@@ -260,27 +255,27 @@ pub fn overlay_directories(options: &[u8]) -> OverlayDirectories {
 /// Splits `a:b::c` at the colons that are not escaped. Empty names are skipped.
 fn split_directories(value: &[u8]) -> impl Iterator<Item = PathBuf> {
     let mut escaped = false;
-    let at_colon = move |byte: &u8| {
+    let directories = value.split(move |byte| {
         let separates = *byte == b':' && !escaped;
         escaped = *byte == b'\\' && !escaped;
         separates
-    };
-    value
-        .split(at_colon)
-        .filter(|directory| !directory.is_empty())
-        .map(|directory| path(unescape(directory)))
+    });
+    let named = directories.filter(|directory| !directory.is_empty());
+    named.map(unescape).map(path)
 }
 
 /// Removes the backslash before each escaped character, as overlay does (Linux:
 /// fs/overlayfs/params.c, `ovl_unescape`).
 fn unescape(value: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(value.len());
     let mut bytes = value.iter();
-    std::iter::from_fn(|| match bytes.next() {
-        Some(b'\\') => bytes.next(),
-        other => other,
-    })
-    .copied()
-    .collect()
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => plain.extend(bytes.next()),
+            byte => plain.push(*byte),
+        }
+    }
+    plain
 }
 
 /// The path in a field of a mount table, where spaces, tabs, line ends and backslashes are written
