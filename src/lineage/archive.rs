@@ -15,7 +15,6 @@ mod layers;
 mod layout;
 mod source;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -138,27 +137,35 @@ pub fn from_config(bytes: &[u8]) -> Result<ArchivedImage, ArchiveError> {
             "it is an image manifest or index, not an image config".to_owned(),
         ));
     }
-    let input = |fault: BadImage| ArchiveError::Input(fault.fault().to_owned());
-    let image_config = ImageConfig::parse(bytes).map_err(input)?;
-    let text: Rootfs =
-        serde_json::from_slice(bytes).map_err(|error| ArchiveError::Input(error.to_string()))?;
-    if text.rootfs.is_none() {
-        return Err(ArchiveError::Input(
-            "it has no \"rootfs\", so it is not an image config".to_owned(),
-        ));
+    let (image_config, chain) = match config_and_chain(bytes) {
+        Ok(found) => found,
+        Err(fault) => return Err(ArchiveError::Input(fault.fault().to_owned())),
+    };
+    match serde_json::from_slice(bytes) {
+        Ok(Rootfs { rootfs: Some(_) }) => {}
+        Ok(Rootfs { rootfs: None }) => {
+            return Err(ArchiveError::Input(
+                "it has no \"rootfs\", so it is not an image config".to_owned(),
+            ));
+        }
+        Err(error) => return Err(ArchiveError::Input(error.to_string())),
     }
-    let image_id = ImageId(Digest::of(bytes));
-    let chain = image_config.chain().map_err(input)?;
-    let (names, indexes, layers) = (Vec::new(), Vec::new(), Vec::new());
     Ok(ArchivedImage {
-        names,
+        names: Vec::new(),
         platform: image_config.platform,
-        image_id,
+        image_id: ImageId(Digest::of(bytes)),
         manifest: None,
-        indexes,
+        indexes: Vec::new(),
         chain,
-        layers,
+        layers: Vec::new(),
     })
+}
+
+/// An image config and the chain of its layers.
+fn config_and_chain(bytes: &[u8]) -> Result<(ImageConfig, Option<Chain>), BadImage> {
+    let image_config = ImageConfig::parse(bytes)?;
+    let chain = image_config.chain()?;
+    Ok((image_config, chain))
 }
 
 /// The one field that every image config must have (config.md: `rootfs` is required).
@@ -178,22 +185,20 @@ struct FoundImages {
 impl FoundImages {
     /// Adds an image. If the same image has been found before, only its names are added.
     fn add(&mut self, image: ArchivedImage) {
-        let same = |known: &&mut ArchivedImage| {
-            known.image_id == image.image_id
+        for known in &mut self.images {
+            if known.image_id == image.image_id
                 && known.manifest == image.manifest
                 && known.indexes == image.indexes
-        };
-        match self.images.iter_mut().find(same) {
-            None => self.images.push(image),
-            Some(known) => {
-                let new: Vec<_> = image
-                    .names
-                    .into_iter()
-                    .filter(|name| !known.names.contains(name))
-                    .collect();
-                known.names.extend(new);
+            {
+                for name in image.names {
+                    if !known.names.contains(&name) {
+                        known.names.push(name);
+                    }
+                }
+                return;
             }
         }
+        self.images.push(image);
     }
 }
 
@@ -209,14 +214,13 @@ fn choose(
             Ok(images)
         };
     };
-    let names: Vec<_> = images
-        .iter()
-        .flat_map(|image| image.names.iter().cloned())
-        .collect();
-    let chosen: Vec<_> = images
-        .into_iter()
-        .filter(|image| image.names.iter().any(|known| known == name))
-        .collect();
+    let (mut chosen, mut names) = (Vec::new(), Vec::new());
+    for image in images {
+        names.extend_from_slice(&image.names);
+        if image.names.iter().any(|known| known == name) {
+            chosen.push(image);
+        }
+    }
     if chosen.is_empty() {
         return Err(ArchiveError::NoReference(
             path.to_owned(),
@@ -228,85 +232,41 @@ fn choose(
 }
 
 /// Why images could not be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// A file could not be read.
+    #[error(transparent)]
     File(FileError),
     /// The file is not a tar archive, or is a damaged one.
-    Tar(PathBuf, io::Error),
+    #[error("cannot read {0:?} as a tar archive")]
+    Tar(PathBuf, #[source] io::Error),
     /// The whole archive is compressed in a way that cannot be read here.
+    #[error("cannot read {0:?}: decompress it first, it is in {1} form")]
     Compressed(PathBuf, &'static str),
     /// The archive does not have this member.
+    #[error("cannot find {1:?} in {0:?}")]
     NoMember(PathBuf, String),
     /// The archive has two members of this name.
+    #[error("cannot choose between two members {1:?} of {0:?}")]
     Twice(PathBuf, String),
     /// A member does not have the right format.
+    #[error("cannot read {1:?} in {0:?}: {2}")]
     Member(PathBuf, String, String),
     /// The hash of a member is not its digest: the digest expected, the hash found.
+    #[error("cannot trust {1:?} in {0:?}: it hashes to {3}, not to {2}")]
     Hash(PathBuf, String, Digest, Digest),
     /// The archive exceeds a limit.
+    #[error("cannot read {0:?}: it holds too many {1}")]
     TooMuch(PathBuf, &'static str),
     /// The archive has no image.
+    #[error("cannot find an image in {0:?}")]
     NoImage(PathBuf),
     /// The archive has no image of that name: the name, and the names that it has.
+    #[error("cannot find the image {1:?} in {0:?}, which has {2:?}")]
     NoReference(PathBuf, String, Vec<String>),
     /// Standard input is not an image config.
+    #[error("cannot read standard input as an image config: {0}")]
     Input(String),
-}
-
-impl fmt::Display for ArchiveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Tar(path, _) => write!(f, "cannot read {path:?} as a tar archive"),
-            Self::Compressed(path, how) => write!(
-                f,
-                "cannot read {path:?}: decompress it first, it is in {how} form"
-            ),
-            Self::NoMember(path, name) => write!(f, "cannot find {name:?} in {path:?}"),
-            Self::Twice(path, name) => {
-                write!(f, "cannot choose between two members {name:?} of {path:?}")
-            }
-            Self::Member(path, name, fault) => {
-                write!(f, "cannot read {name:?} in {path:?}: {fault}")
-            }
-            Self::Hash(path, name, expected, found) => {
-                write!(
-                    f,
-                    "cannot trust {name:?} in {path:?}: it hashes to {found}, not to {expected}"
-                )
-            }
-            Self::TooMuch(path, what) => {
-                write!(f, "cannot read {path:?}: it holds too many {what}")
-            }
-            Self::NoImage(path) => write!(f, "cannot find an image in {path:?}"),
-            Self::NoReference(path, name, names) => write!(
-                f,
-                "cannot find the image {name:?} in {path:?}, which has {names:?}"
-            ),
-            Self::Input(fault) => {
-                write!(f, "cannot read standard input as an image config: {fault}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for ArchiveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(error) => error.source(),
-            Self::Tar(_, error) => Some(error),
-            Self::Compressed(..)
-            | Self::NoMember(..)
-            | Self::Twice(..)
-            | Self::Member(..)
-            | Self::Hash(..)
-            | Self::TooMuch(..)
-            | Self::NoImage(_)
-            | Self::NoReference(..)
-            | Self::Input(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -20,14 +20,14 @@ mod node;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 
 pub use node::BoltValue;
 use node::{PAGE_HEADER, PageNode, u32_at, u64_at};
-pub use pages::{BoltError, Pages, fault};
+pub use pages::{BoltError, DatabaseFile, Pages};
 
 use crate::sys::deadline::Deadline;
 
@@ -123,13 +123,10 @@ impl<P: Pages> Database<P> {
 fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
     const COMMON: usize = 4096;
     let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
-    pages.fill(&mut bytes, 0).map_err(|error| {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            BoltError::Foreign
-        } else {
-            BoltError::Io(error)
-        }
-    })?;
+    match pages.fill(&mut bytes, 0) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(BoltError::Foreign),
+        filled => filled.map_err(BoltError::Io)?,
+    }
     let first = Meta::parse(&bytes);
     let second = match first {
         Some(meta) if meta.page_size as usize != COMMON => {
@@ -138,11 +135,10 @@ fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
         Some(_) => Meta::parse(&bytes[COMMON..]),
         // The first page is being written. Try every place where the second can be; the place
         // depends on the page size, and Linux has three.
-        None => Meta::parse(&bytes[COMMON..]).or_else(|| {
-            [16 << 10, 64 << 10]
-                .into_iter()
-                .find_map(|size| second_meta(pages, size))
-        }),
+        None => match Meta::parse(&bytes[COMMON..]) {
+            None => second_meta(pages, 16 << 10).or(second_meta(pages, 64 << 10)),
+            second => second,
+        },
     };
     match (first, second) {
         (Some(first), Some(second)) => Ok(if second.txid > first.txid {
@@ -182,9 +178,11 @@ impl Meta {
 
 /// FNV-1a, 64 bits.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-    })
+    let mut hash = 0xCBF2_9CE4_8422_2325;
+    for byte in bytes {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+    }
+    hash
 }
 
 impl<'a> View<'a> {
@@ -258,13 +256,12 @@ impl<'a> View<'a> {
     }
 
     fn fill(&self, id: u64, bytes: &mut [u8], offset: u64) -> Result<(), BoltError> {
-        self.pages.fill(bytes, offset).map_err(|error| {
-            if error.kind() == io::ErrorKind::UnexpectedEof {
-                BoltError::Damaged(id, "is past the end of the file")
-            } else {
-                BoltError::Io(error)
+        match self.pages.fill(bytes, offset) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Err(BoltError::Damaged(id, "is past the end of the file"))
             }
-        })
+            filled => filled.map_err(BoltError::Io),
+        }
     }
 }
 
@@ -274,9 +271,21 @@ impl<'a> Bucket<'a> {
     /// # Errors
     /// [`BoltError`] for the pages on the way.
     pub fn get(&self, key: &[u8]) -> Result<Option<BoltValue>, BoltError> {
-        Ok(self
-            .find(key)?
-            .and_then(|(is_bucket, value)| (!is_bucket).then_some(value)))
+        match self.find(key)? {
+            Some((false, value)) => Ok(Some(value)),
+            Some((true, _)) | None => Ok(None),
+        }
+    }
+
+    /// The value of `key` as text. If it is not UTF-8, it is converted, and then names nothing.
+    ///
+    /// # Errors
+    /// The errors of [`Bucket::get`].
+    pub fn text(&self, key: &[u8]) -> Result<Option<String>, BoltError> {
+        match self.get(key)? {
+            Some(value) => Ok(Some(String::from_utf8_lossy(&value).into_owned())),
+            None => Ok(None),
+        }
     }
 
     /// The error that something must be in this bucket and is not. It names the page where the
@@ -359,7 +368,11 @@ impl<'a> Bucket<'a> {
             let rank = node.rank(key)?;
             let is_here = rank < node.count && node.key(rank)? == key;
             if node.is_leaf {
-                return is_here.then(|| node.value(rank)).transpose();
+                return if is_here {
+                    node.value(rank).map(Some)
+                } else {
+                    Ok(None)
+                };
             }
             // The key of a branch is the lowest key of its child.
             let child = if is_here {

@@ -11,7 +11,7 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::chain::{Chain, MAX_LAYERS};
 use super::digest::{ChainId, DiffId};
@@ -35,18 +35,15 @@ pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
         Guard::NoLink,
     )
     .ok()?;
-    parse(&text).filter(|chain| chain.top() == *top)
+    let chain = parse(&text)?;
+    (chain.top() == *top).then_some(chain)
 }
 
 /// Reads the contents of a file of the cache.
 #[must_use]
 pub fn parse(text: &str) -> Option<Chain> {
-    let diff_ids: Result<Vec<_>, _> = text
-        .strip_suffix('\n')?
-        .split('\n')
-        .map(DiffId::parse)
-        .collect();
-    Chain::from_diff_ids(diff_ids.ok()?)
+    let lines = text.strip_suffix('\n')?.split('\n');
+    Chain::from_diff_ids(lines.map(DiffId::parse).collect::<Result<_, _>>().ok()?)
 }
 
 /// Stores a chain. Errors are ignored: the next container of the image asks the engine again.
@@ -68,29 +65,37 @@ fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
     make_room(paths)?;
     let target = path_of(paths, chain.top());
     let new = target.with_extension(std::process::id().to_string());
-    let text: String = chain
-        .diff_ids()
-        .iter()
-        .map(|diff_id| format!("{diff_id}\n"))
-        .collect();
-    let written = OpenOptions::new()
+    let written = write(&new, &target, chain);
+    if written.is_err() {
+        fs::remove_file(&new).unwrap_or_default();
+    }
+    written
+}
+
+/// Writes the file of a chain, which is not synced to disk. If a power cut leaves it empty, it does
+/// not match its chain ID, and is written again.
+fn write(new: &Path, target: &Path, chain: &Chain) -> io::Result<()> {
+    let mut text = String::new();
+    for diff_id in chain.diff_ids() {
+        text += &format!("{diff_id}\n");
+    }
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&new)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    // The file is not synced to disk. If a power cut leaves it empty, it does not match its chain
-    // ID, and is written again.
-    written
-        .and_then(|()| fs::rename(&new, target))
-        .inspect_err(|_| fs::remove_file(&new).unwrap_or_default())
+        .open(new)?
+        .write_all(text.as_bytes())?;
+    fs::rename(new, target)
 }
 
 fn make_room(paths: &Paths) -> io::Result<()> {
     if fs::read_dir(&paths.lineage)?.count() < MOST_CHAINS {
         return Ok(());
     }
-    fs::read_dir(&paths.lineage)?.try_for_each(|entry| fs::remove_file(entry?.path()))
+    for entry in fs::read_dir(&paths.lineage)? {
+        fs::remove_file(entry?.path())?;
+    }
+    Ok(())
 }
 
 fn path_of(paths: &Paths, top: ChainId) -> PathBuf {
@@ -100,7 +105,6 @@ fn path_of(paths: &Paths, top: ChainId) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
-    use std::path::Path;
 
     use super::*;
     use crate::lineage::digest::Digest;

@@ -47,7 +47,10 @@ impl Chain {
     /// none, or more than [`MAX_LAYERS`].
     #[must_use]
     pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
-        (1..=MAX_LAYERS).contains(&chain_ids.len()).then(|| Self {
+        if !(1..=MAX_LAYERS).contains(&chain_ids.len()) {
+            return None;
+        }
+        Some(Self {
             diff_ids: Vec::new(),
             chain_ids,
         })

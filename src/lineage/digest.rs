@@ -17,16 +17,9 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 32]);
 
 /// Text that is not `sha256:` followed by 64 lower-case hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {0:?} as a sha256 digest")]
 pub struct BadDigest(String);
-
-impl fmt::Display for BadDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot read {:?} as a sha256 digest", self.0)
-    }
-}
-
-impl std::error::Error for BadDigest {}
 
 impl Digest {
     /// The SHA-256 of `bytes`.
@@ -53,9 +46,10 @@ impl Digest {
     /// # Errors
     /// [`BadDigest`] for any other text, with at most 80 characters of the text.
     pub fn parse(text: &str) -> Result<Self, BadDigest> {
-        text.strip_prefix("sha256:")
-            .and_then(Self::from_hex)
-            .ok_or_else(|| BadDigest(text.chars().take(80).collect()))
+        match text.strip_prefix("sha256:").and_then(Self::from_hex) {
+            Some(digest) => Ok(digest),
+            None => Err(BadDigest(text.chars().take(80).collect())),
+        }
     }
 
     /// Reads exactly 64 lower-case hexadecimal digits; `None` for anything else.
@@ -78,12 +72,19 @@ impl Digest {
     /// The 64 lower-case hexadecimal digits of the digest.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]))
-            .collect()
+        let mut hex = String::with_capacity(64);
+        for byte in self.0 {
+            for nibble in [byte >> 4, byte & 15] {
+                hex.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+            }
+        }
+        hex
     }
+}
+
+/// Whether `text` consists of lower-case hexadecimal digits.
+pub(super) fn is_hex(text: &str) -> bool {
+    text.bytes().all(is_digit)
 }
 
 const fn is_digit(digit: u8) -> bool {

@@ -45,7 +45,7 @@ use layerdb::{LayerStore, MountRecord};
 
 use super::chain::Chain;
 use super::digest::{ChainId, Digest, ImageId};
-use super::error::{Corrupt, LineageError, Unknown};
+use super::error::{Corrupt, InFile, LineageError, Unknown};
 use super::image::ImageConfig;
 use super::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::container::ContainerId;
@@ -92,6 +92,11 @@ impl Driver {
         }
     }
 
+    /// The driver with this name.
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|driver| driver.word() == name)
+    }
+
     /// The names after `<data root>/<driver>` in the path of a layer's file system. `None` stands
     /// for the name of the layer.
     const fn layer_path(self) -> [Option<&'static str>; 2] {
@@ -123,9 +128,7 @@ impl LayerRoot {
         let last_but_one = root.parent()?.file_name()?.to_str()?;
         let home = root.parent()?.parent()?;
         let driver = home.file_name()?.to_str()?;
-        let driver = Driver::ALL
-            .into_iter()
-            .find(|known| known.word() == driver)?;
+        let driver = Driver::named(driver)?;
         let layer = match driver.layer_path() {
             [None, Some(name)] if name == last => last_but_one,
             [Some(name), None] if name == last_but_one => last,
@@ -147,11 +150,11 @@ impl LayerRoot {
     /// The path of the layer's file system, in the form that [`LayerRoot::of`] reads.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        let [first, second] = self
-            .driver
-            .layer_path()
-            .map(|name| name.unwrap_or(&self.layer));
-        self.home().join(first).join(second)
+        let mut path = self.home();
+        for name in self.driver.layer_path() {
+            path.push(name.unwrap_or(&self.layer));
+        }
+        path
     }
 }
 
@@ -162,9 +165,11 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
     let record = Path::new("containers")
         .join(bundle.id.as_str())
         .join("config.v2.json");
-    let root = Some(&bundle.root).filter(|root| root.as_os_str().len() < libc::PATH_MAX as usize);
-    root.into_iter()
-        .flat_map(|root| root.ancestors())
+    let is_usable = bundle.root.as_os_str().len() < libc::PATH_MAX as usize;
+    let ancestors = is_usable.then_some(bundle.root.ancestors());
+    ancestors
+        .into_iter()
+        .flatten()
         .map(move |above| above.join(&record))
 }
 
@@ -173,9 +178,12 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
 /// look like Docker's. A managed plugin has no such record.
 #[must_use]
 pub fn has_record(bundle: &Bundle) -> bool {
-    records(bundle)
-        .filter(|path| path.symlink_metadata().is_ok())
-        .any(|path| directory::open_owned(Path::new("/"), &path).is_ok())
+    for path in records(bundle) {
+        if path.symlink_metadata().is_ok() && directory::open_owned(Path::new("/"), &path).is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The name of the container in Docker, chosen by the user or generated. Both kinds of image store
@@ -185,13 +193,14 @@ pub fn has_record(bundle: &Bundle) -> bool {
 /// # Errors
 /// [`LineageError`] when the container's record cannot be read.
 pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
-    let data_root = LayerRoot::of(&bundle.root)
-        .map(|root| root.data_root)
-        .or_else(|| bundle.root.ancestors().nth(3).map(Path::to_owned));
-    let Some(data_root) = data_root else {
-        return Ok(None);
+    let record = match LayerRoot::of(&bundle.root) {
+        Some(root) => DockerRecord::load(&root.data_root, &bundle.id),
+        None => match bundle.root.ancestors().nth(3) {
+            Some(data_root) => DockerRecord::load(data_root, &bundle.id),
+            None => return Ok(None),
+        },
     };
-    match DockerRecord::load(&data_root, &bundle.id) {
+    match record {
         Ok(record) => Ok(record.name),
         Err(LineageError::Unknown(Unknown::NoRecord(..))) => plugin::called(bundle),
         Err(fault) => Err(fault),
@@ -204,10 +213,10 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 /// # Errors
 /// [`LineageError`] when the file of names cannot be read.
 pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Result<Vec<Digest>, LineageError> {
-    LayerRoot::of(&bundle.root).map_or_else(
-        || Ok(Vec::new()),
-        |root| record::pulled_digests(&root.data_root, root.driver, image_id),
-    )
+    match LayerRoot::of(&bundle.root) {
+        Some(root) => record::pulled_digests(&root.data_root, root.driver, image_id),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Resolves a container whose bundle belongs to a task. `None` when its root is neither in the
@@ -306,33 +315,35 @@ fn chain(
     deadline: &Deadline,
 ) -> Result<Option<Chain>, LineageError> {
     let top = found.record.top;
-    let parent = || layers.parent_file(found.id);
     let claimed = match (config, top) {
         (None, None) => return Ok(None),
         (None, Some(top)) => return layers.chain(top, deadline).map(Some),
-        (Some(config), _) => config
-            .chain()
-            .map_err(|fault| Corrupt::File(parent(), fault.to_string()))?,
+        (Some(config), _) => config.chain().in_file(&layers.parent_file(found.id))?,
     };
     let hashed = claimed.as_ref().map(Chain::top);
-    if hashed == top {
-        return Ok(claimed);
+    match (claimed, top) {
+        (claimed, top) if hashed == top => Ok(claimed),
+        // Docker ignores the case of keys in JSON, so it may find layers where Embargo finds none.
+        // Walking from layer to layer does not need the config.
+        (None, Some(top)) => layers.chain(top, deadline).map(Some),
+        (Some(_), _) | (None, None) => Err(Corrupt::File(
+            layers.parent_file(found.id),
+            format!(
+                "it names {}, and the container's image has {}",
+                described(top),
+                described(hashed)
+            ),
+        )
+        .into()),
     }
-    // Docker ignores the case of keys in JSON, so it may find layers where Embargo finds none.
-    // Walking from layer to layer does not need the config.
-    if let (None, Some(top)) = (&claimed, top) {
-        return layers.chain(top, deadline).map(Some);
+}
+
+/// A chain ID for people.
+fn described(top: Option<ChainId>) -> String {
+    match top {
+        Some(top) => top.to_string(),
+        None => "no layers".to_owned(),
     }
-    let named = |top: Option<ChainId>| top.map_or("no layers".to_owned(), |top| top.to_string());
-    Err(Corrupt::File(
-        parent(),
-        format!(
-            "it names {}, and the container's image has {}",
-            named(top),
-            named(hashed)
-        ),
-    )
-    .into())
 }
 
 /// Compares what is mounted at a layer's root with the layer's chain, if the driver shows what is
@@ -343,22 +354,20 @@ fn compare(
     chain: Option<&Chain>,
     deadline: &Deadline,
 ) -> Result<Evidence, LineageError> {
-    let differs = |difference: String| Err(Corrupt::Mount(found.root.path(), difference).into());
-    match (found.root.driver, &found.mount, found.standing) {
+    let difference = match (found.root.driver, &found.mount, found.standing) {
         (Driver::Overlay2, Some(mount), _) if mount.fs_type == "overlay" => {
             overlay::compare(mount, found.root, chain, layers, deadline)?;
-            Ok(Evidence::Mount)
+            return Ok(Evidence::Mount);
         }
         (Driver::Overlay2 | Driver::Vfs | Driver::Btrfs, Some(mount), _) => {
-            differs(format!("it is of the type {:?}", mount.fs_type))
+            format!("it is of the type {:?}", mount.fs_type)
         }
-        (Driver::Overlay2, None, ContainerState::Starting) => {
-            differs("nothing is mounted there".to_owned())
-        }
+        (Driver::Overlay2, None, ContainerState::Starting) => "nothing is mounted there".to_owned(),
         (Driver::Overlay2, None, ContainerState::Stored)
         | (Driver::Vfs | Driver::Btrfs, None, _)
-        | (Driver::FuseOverlayfs | Driver::Zfs, _, _) => Ok(Evidence::Metadata),
-    }
+        | (Driver::FuseOverlayfs | Driver::Zfs, _, _) => return Ok(Evidence::Metadata),
+    };
+    Err(Corrupt::Mount(found.root.path(), difference).into())
 }
 
 #[cfg(test)]

@@ -1,60 +1,69 @@
 //! Defines the reasons why a lineage is not known.
 
 use std::ffi::OsString;
-use std::fmt;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
 
 use super::digest::Digest;
 use crate::container::mount::MountError;
+use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
 /// Why a lineage is not known.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error(transparent)]
 pub enum LineageError {
     /// The engine or container is not recognised, or a record is missing. The setting
     /// `on_unknown_image` decides what happens.
-    Unknown(Unknown),
+    Unknown(#[from] Unknown),
     /// The store is corrupt or contradicts the mount. The container is refused, whatever the
     /// settings say.
-    Corrupt(Corrupt),
+    Corrupt(#[from] Corrupt),
 }
 
 /// The reason why a lineage is not known: something is missing.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Unknown {
     /// The paths of bundle and root do not have the shape that a known engine gives them.
+    #[error("cannot tell which engine made the bundle {0:?}")]
     Engine(PathBuf),
     /// The engine has no record of this container or image: what was looked for, and where.
+    #[error("cannot find {0} in {1:?}")]
     NoRecord(&'static str, PathBuf),
     /// A file of the engine's store could not be read.
+    #[error(transparent)]
     File(FileError),
     /// The bundle does not contain what is needed.
+    #[error(transparent)]
     Bundle(Box<dyn std::error::Error + Send + Sync>),
     /// What is mounted at the root cannot be resolved, and the engine keeps no record of it.
+    #[error("cannot tell what is mounted at {0:?}")]
     Mount(PathBuf),
     /// The time for resolving has run out.
+    #[error("cannot tell the lineage in time")]
     Deadline,
     /// The container ID is not safe to use in a path.
+    #[error("cannot use {0:?} as a container ID")]
     Id(OsString),
     /// The command line has too many possible meanings.
+    #[error("cannot tell the command line's flags from their values")]
     Call,
 }
 
 /// A contradiction: something is false or damaged.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Corrupt {
     /// A file of the store is not what the engine writes: the file, and what is wrong with it.
+    #[error("cannot trust {0:?}: {1}")]
     File(PathBuf, String),
     /// A hash does not match: the file or record, the expected hash, the actual hash.
+    #[error("cannot trust {0:?}: it hashes to {2}, not to {1}")]
     Hash(PathBuf, Digest, Digest),
     /// The mount is not the one in the engine's record: the root, and the difference.
+    #[error("cannot trust the mount at {0:?}: {1}")]
     Mount(PathBuf, String),
-}
-
-impl From<Unknown> for LineageError {
-    fn from(cause: Unknown) -> Self {
-        Self::Unknown(cause)
-    }
 }
 
 impl From<MountError> for LineageError {
@@ -63,67 +72,23 @@ impl From<MountError> for LineageError {
     }
 }
 
-impl From<Corrupt> for LineageError {
-    fn from(cause: Corrupt) -> Self {
-        Self::Corrupt(cause)
+/// Names the file in which a fault was found.
+pub(super) trait InFile<T> {
+    /// [`Corrupt::File`] with this error as the fault.
+    fn in_file(self, path: &Path) -> Result<T, Corrupt>;
+}
+
+impl<T, E: Display> InFile<T> for Result<T, E> {
+    fn in_file(self, path: &Path) -> Result<T, Corrupt> {
+        self.map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()))
     }
 }
 
-impl fmt::Display for LineageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(cause) => cause.fmt(f),
-            Self::Corrupt(cause) => cause.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for LineageError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Unknown(Unknown::File(error)) => error.source(),
-            Self::Unknown(Unknown::Bundle(error)) => error.source(),
-            Self::Unknown(
-                Unknown::Engine(_)
-                | Unknown::NoRecord(..)
-                | Unknown::Mount(_)
-                | Unknown::Deadline
-                | Unknown::Id(_)
-                | Unknown::Call,
-            )
-            | Self::Corrupt(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Engine(bundle) => {
-                write!(f, "cannot tell which engine made the bundle {bundle:?}")
-            }
-            Self::NoRecord(what, place) => write!(f, "cannot find {what} in {place:?}"),
-            Self::File(error) => error.fmt(f),
-            Self::Bundle(error) => error.fmt(f),
-            Self::Mount(root) => write!(f, "cannot tell what is mounted at {root:?}"),
-            Self::Deadline => f.write_str("cannot tell the lineage in time"),
-            Self::Id(id) => write!(f, "cannot use {id:?} as a container ID"),
-            Self::Call => f.write_str("cannot tell the command line's flags from their values"),
-        }
-    }
-}
-
-impl fmt::Display for Corrupt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, fault) => write!(f, "cannot trust {path:?}: {fault}"),
-            Self::Hash(path, expected, found) => write!(
-                f,
-                "cannot trust {path:?}: it hashes to {found}, not to {expected}"
-            ),
-            Self::Mount(root, difference) => {
-                write!(f, "cannot trust the mount at {root:?}: {difference}")
-            }
-        }
+/// [`Unknown::Deadline`] when the time is over.
+pub(super) fn in_time(deadline: &Deadline) -> Result<(), Unknown> {
+    if deadline.is_over() {
+        Err(Unknown::Deadline)
+    } else {
+        Ok(())
     }
 }

@@ -23,7 +23,7 @@ use text::{ConfigText, DescriptorText, DigestText, DocumentText, LabelledText, P
 
 use super::chain::{Chain, MAX_LAYERS};
 use super::digest::{DiffId, Digest, ImageId, LayerDigest};
-use super::error::{Corrupt, LineageError, Unknown};
+use super::error::{Corrupt, InFile, LineageError, Unknown};
 use super::origin::ImageFacts;
 use crate::sys::file::{self, Guard};
 
@@ -39,7 +39,8 @@ pub const MAX_CONFIG: u64 = 64 << 20;
 const MAX_LABEL: usize = 1_024;
 
 /// An error: the bytes are not the expected image document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the image {document}: {fault}")]
 pub struct BadImage {
     document: &'static str,
     fault: String,
@@ -59,14 +60,6 @@ impl BadImage {
         &self.fault
     }
 }
-
-impl fmt::Display for BadImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot read the image {}: {}", self.document, self.fault)
-    }
-}
-
-impl std::error::Error for BadImage {}
 
 /// The platform that an image runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,9 +85,10 @@ impl fmt::Display for Platform {
     /// Writes `os/architecture[/variant]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant
-            .iter()
-            .try_for_each(|variant| write!(f, "/{variant}"))
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -102,8 +96,10 @@ impl fmt::Display for Platform {
 /// place.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
-    text.split_once(':')
-        .is_some_and(|(_, tag)| !tag.is_empty() && !tag.contains([':', '/', '@']))
+    match text.split_once(':') {
+        Some((_, tag)) => !tag.is_empty() && !tag.contains([':', '/', '@']),
+        None => false,
+    }
 }
 
 /// An image config. Its digest is the image ID.
@@ -123,20 +119,17 @@ impl ImageConfig {
     /// is not a SHA-256 digest.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: ConfigText = object(bytes, "config")?;
-        let layers = text
-            .rootfs
-            .and_then(|rootfs| rootfs.diff_ids)
-            .unwrap_or_default();
         let platform = PlatformText {
             os: text.os,
             architecture: text.architecture,
             variant: text.variant,
         };
+        let mut diff_ids = Vec::new();
+        if let Some(layers) = text.rootfs.and_then(|rootfs| rootfs.diff_ids) {
+            diff_ids.extend(layers.into_iter().map(|DigestText(digest)| DiffId(digest)));
+        }
         Ok(Self {
-            diff_ids: layers
-                .into_iter()
-                .map(|DigestText(digest)| DiffId(digest))
-                .collect(),
+            diff_ids,
             platform: platform.into(),
         })
     }
@@ -146,8 +139,7 @@ impl ImageConfig {
     /// # Errors
     /// The errors of [`load_config`]; [`Corrupt::File`] when the file is not an image config.
     pub fn load(path: &Path, image_id: ImageId) -> Result<Self, LineageError> {
-        Self::parse(&load_config(path, image_id)?)
-            .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
+        Ok(Self::parse(&load_config(path, image_id)?).in_file(path)?)
     }
 
     /// The chain of the image's layers; `None` when it has no layers.
@@ -252,8 +244,7 @@ impl ImageDocument {
     /// # Errors
     /// The errors of [`load`]; [`Corrupt::File`] when the file is neither of the two.
     pub fn load(path: &Path, digest: Digest) -> Result<Self, LineageError> {
-        Self::parse(&load(path, digest)?)
-            .map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
+        Ok(Self::parse(&load(path, digest)?).in_file(path)?)
     }
 }
 
@@ -292,10 +283,9 @@ impl SourceLabels {
     /// [`BadImage`] when the bytes are not an image config.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: LabelledText = object(bytes, "config")?;
-        let labels = text
-            .config
-            .and_then(|config| config.labels)
-            .unwrap_or_default();
+        let Some(labels) = text.config.and_then(|config| config.labels) else {
+            return Ok(Self::default());
+        };
         Ok(Self {
             source: kept(labels.source),
             revision: kept(labels.revision),
@@ -345,7 +335,10 @@ fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8], document: &'static str) -> Re
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(BadImage::new(document, "it is not a JSON object"));
     }
-    serde_json::from_slice(bytes).map_err(|error| BadImage::new(document, error))
+    match serde_json::from_slice(bytes) {
+        Ok(object) => Ok(object),
+        Err(error) => Err(BadImage::new(document, error)),
+    }
 }
 
 /// Whether a layer is a JSON document. The manifest is then an attestation or something similar.
@@ -356,9 +349,10 @@ fn is_json(layer: &DescriptorText) -> bool {
 /// Returns the label, unless it is too long to be shown.
 fn kept(label: Option<Cow<'_, str>>) -> Option<String> {
     let label = label?;
-    (1..=MAX_LABEL)
-        .contains(&label.len())
-        .then(|| label.into_owned())
+    if !(1..=MAX_LABEL).contains(&label.len()) {
+        return None;
+    }
+    Some(label.into_owned())
 }
 
 // The following types have the form of the documents. In some places, Go writes an empty list, map
@@ -376,14 +370,14 @@ impl From<PlatformText> for Platform {
 
 impl From<DescriptorText> for IndexEntry {
     fn from(text: DescriptorText) -> Self {
-        let is_attestation = text.annotations.is_some_and(|annotations| {
-            annotations.reference_type.as_deref() == Some("attestation-manifest")
-        });
+        let kind = text
+            .annotations
+            .and_then(|annotations| annotations.reference_type);
         Self {
+            is_attestation: kind.as_deref() == Some("attestation-manifest"),
             digest: text.digest.0,
             media_type: text.media_type,
             platform: text.platform.map(Platform::from),
-            is_attestation,
         }
     }
 }

@@ -46,10 +46,8 @@ pub fn resolve(
 /// store. Returns how many were added. A file of names can be large, and matters only for bans of
 /// images by such a digest. So if it cannot be read, no digest is added, and the error is recorded.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
-    let facts = match origin {
-        Origin::Image(image) => &mut image.facts,
-        Origin::NoLayers(facts) => facts,
-        Origin::NoImage => return 0,
+    let Some(facts) = origin.facts_mut() else {
+        return 0;
     };
     let Some(image_id) = facts.image_id else {
         return 0;
@@ -76,10 +74,12 @@ pub fn resolve_without_names(
             storage::resolve(bundle, &store, &driver, deadline)
         }
         BundlePlace::BuildKit { root } => {
-            match docker::resolve_build_step(bundle, &root, deadline)? {
+            if let Some(origin) = docker::resolve_build_step(bundle, &root, deadline)? {
+                return Ok(origin);
+            }
+            match containerd::resolve_build(bundle, paths, deadline)? {
                 Some(origin) => Ok(origin),
-                None => containerd::resolve_build(bundle, paths, deadline)?
-                    .ok_or_else(|| Unknown::Mount(bundle.root.clone()).into()),
+                None => Err(Unknown::Mount(bundle.root.clone()).into()),
             }
         }
         BundlePlace::Buildah => storage::resolve_build(bundle, deadline),
@@ -106,13 +106,15 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 #[must_use]
 pub fn engine(bundle: &Bundle) -> Engine {
     let place = engine::place(bundle);
-    let maker = match &place {
-        BundlePlace::Storage { store, driver } => storage::maker(bundle, store, driver),
-        BundlePlace::Task { .. } if docker::has_record(bundle) => return Engine::Docker,
+    match &place {
+        BundlePlace::Storage { store, driver } => match storage::maker(bundle, store, driver) {
+            Some(maker) => maker.engine(),
+            None => place.family(),
+        },
+        BundlePlace::Task { .. } if docker::has_record(bundle) => Engine::Docker,
         BundlePlace::Task { .. }
         | BundlePlace::BuildKit { .. }
         | BundlePlace::Buildah
-        | BundlePlace::Elsewhere => None,
-    };
-    maker.map_or_else(|| place.family(), storage::Maker::engine)
+        | BundlePlace::Elsewhere => place.family(),
+    }
 }

@@ -21,6 +21,27 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// An image with this chain, or without layers.
+    pub(super) fn of_image(chain: Option<Chain>, facts: ImageFacts, evidence: Evidence) -> Self {
+        match chain {
+            Some(chain) => Self::Image(ImageLineage {
+                chain,
+                facts,
+                evidence,
+            }),
+            None => Self::NoLayers(facts),
+        }
+    }
+
+    /// What [`Origin::facts`] returns, to be changed.
+    pub(super) const fn facts_mut(&mut self) -> Option<&mut ImageFacts> {
+        match self {
+            Self::Image(image) => Some(&mut image.facts),
+            Self::NoLayers(facts) => Some(facts),
+            Self::NoImage => None,
+        }
+    }
+
     /// What is known of the image besides its layers; `None` if there is no image.
     #[must_use]
     pub const fn facts(&self) -> Option<&ImageFacts> {

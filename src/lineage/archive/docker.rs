@@ -28,8 +28,8 @@ struct ManifestEntry {
 
 /// The images of an archive that `docker save` wrote.
 pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError> {
-    let entries: Vec<ManifestEntry> = serde_json::from_slice(&source.document(MANIFEST)?)
-        .map_err(|error| source.fault(MANIFEST, error))?;
+    let entries = serde_json::from_slice(&source.document(MANIFEST)?);
+    let entries: Vec<ManifestEntry> = source.good(MANIFEST, entries)?;
     let layout = match layout::images(source) {
         Err(ArchiveError::NoMember(..)) => FoundImages::default(),
         found => found?,
@@ -51,7 +51,9 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
         found.add(image);
     }
     // For an image with several platforms, containerd names only one of them in `manifest.json`.
-    layout.images.into_iter().for_each(|image| found.add(image));
+    for image in layout.images {
+        found.add(image);
+    }
     Ok(found)
 }
 
@@ -62,14 +64,11 @@ fn image(source: &MemberSource, entry: ManifestEntry) -> Result<ArchivedImage, A
     if let Some(named) = Digest::from_hex(file_name.trim_end_matches(".json")) {
         source.check(&entry.config, named, digest)?;
     }
-    let image_config =
-        ImageConfig::parse(&bytes).map_err(|fault| source.fault(&entry.config, fault))?;
-    let layers: Vec<_> = entry
-        .layers
-        .unwrap_or_default()
-        .iter()
-        .map(|name| source.resolve(name))
-        .collect();
+    let image_config = source.good(&entry.config, ImageConfig::parse(&bytes))?;
+    let mut layers = entry.layers.unwrap_or_default();
+    for name in &mut layers {
+        *name = source.resolve(name);
+    }
     if layers.len() != image_config.diff_ids.len() {
         let fault = format_args!(
             "it has {} diff IDs, and {MANIFEST} has {} layers",
@@ -83,9 +82,7 @@ fn image(source: &MemberSource, entry: ManifestEntry) -> Result<ArchivedImage, A
         image_id: ImageId(digest),
         manifest: None,
         indexes: Vec::new(),
-        chain: image_config
-            .chain()
-            .map_err(|fault| source.fault(&entry.config, fault))?,
+        chain: source.good(&entry.config, image_config.chain())?,
         platform: image_config.platform,
         layers,
     })

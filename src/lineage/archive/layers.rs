@@ -12,21 +12,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::source::{MemberSource, first, foreign_compression};
 use super::{ArchiveError, ArchivedImage};
+use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
 
 /// Reads every layer of `images`, and compares it with its diff ID.
 pub(super) fn verify(source: &MemberSource, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
     let mut expected: BTreeMap<&str, DiffId> = BTreeMap::new();
     for image in images {
-        let diff_ids = image
-            .chain
-            .as_ref()
-            .map_or(&[][..], |chain| chain.diff_ids());
+        let diff_ids = image.chain.as_ref().map_or(&[][..], Chain::diff_ids);
         for (name, diff_id) in image.layers.iter().zip(diff_ids) {
-            if expected
-                .insert(name, *diff_id)
-                .is_some_and(|other| other != *diff_id)
-            {
+            let known = expected.insert(name, *diff_id);
+            if known.unwrap_or(*diff_id) != *diff_id {
                 return Err(source.fault(name, "its images claim different diff IDs for it"));
             }
         }
@@ -35,16 +31,18 @@ pub(super) fn verify(source: &MemberSource, images: &[ArchivedImage]) -> Result<
     let names = missing.clone();
     source.each(&names, &mut |name, reader| {
         missing.remove(name);
-        expected
-            .get(name)
-            .map_or(Ok(()), |diff_id| layer(source, name, reader, *diff_id))
+        match expected.get(name) {
+            Some(diff_id) => layer(source, name, reader, *diff_id),
+            None => Ok(()),
+        }
     })?;
-    missing.first().map_or(Ok(()), |name| {
-        Err(ArchiveError::NoMember(
+    match missing.first() {
+        None => Ok(()),
+        Some(name) => Err(ArchiveError::NoMember(
             source.path().to_owned(),
             (*name).to_owned(),
-        ))
-    })
+        )),
+    }
 }
 
 fn layer(
@@ -53,9 +51,8 @@ fn layer(
     reader: &mut dyn Read,
     diff_id: DiffId,
 ) -> Result<(), ArchiveError> {
-    let broken = |error: io::Error| source.fault(name, error);
     let mut start = [0; 6];
-    let start = first(reader, &mut start).map_err(broken)?;
+    let start = source.good(name, first(reader, &mut start))?;
     if let Some(how) = foreign_compression(start) {
         return Err(source.fault(
             name,
@@ -70,11 +67,12 @@ fn layer(
         hash(flate2::bufread::MultiGzDecoder::new(
             BufReader::with_capacity(64 << 10, &mut stored),
         ))
-        .map_err(broken)?
     } else {
-        hash(&mut stored).map_err(broken)?
+        hash(&mut stored)
     };
-    hash(&mut stored).map_err(broken)?; // What follows the last gzip member belongs to the blob, too.
+    let unpacked = source.good(name, unpacked)?;
+    // What follows the last gzip member belongs to the blob, too.
+    source.good(name, hash(&mut stored))?;
     if let Some(digest) = name
         .strip_prefix("blobs/sha256/")
         .and_then(Digest::from_hex)

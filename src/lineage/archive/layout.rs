@@ -27,15 +27,10 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
         ));
     }
     let index: ImageIndex = parse(source, "index.json")?;
-    let mut walk = Walk {
-        source,
-        found: FoundImages::default(),
-        names: Vec::new(),
-        indexes: Vec::new(),
-    };
+    let mut walk = Walk::new(source);
     for descriptor in index.manifests() {
-        let digest = Digest::parse(descriptor.digest().as_ref())
-            .map_err(|fault| source.fault("index.json", fault))?;
+        let digest = Digest::parse(descriptor.digest().as_ref());
+        let digest = source.good("index.json", digest)?;
         walk.names = names(descriptor);
         walk.document(digest)?;
     }
@@ -44,12 +39,7 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
 
 /// The images that one document leads to, in a directory whose blobs are laid out as in a layout.
 pub(super) fn below(source: &MemberSource, digest: Digest) -> Result<FoundImages, ArchiveError> {
-    let mut walk = Walk {
-        source,
-        found: FoundImages::default(),
-        names: Vec::new(),
-        indexes: Vec::new(),
-    };
+    let mut walk = Walk::new(source);
     walk.document(digest)?;
     Ok(walk.found)
 }
@@ -58,23 +48,19 @@ fn parse<T: serde::de::DeserializeOwned>(
     source: &MemberSource,
     name: &str,
 ) -> Result<T, ArchiveError> {
-    serde_json::from_slice(&source.document(name)?).map_err(|error| source.fault(name, error))
+    source.good(name, serde_json::from_slice(&source.document(name)?))
 }
 
 /// The names that a layout gives an image. containerd writes the full name in an annotation of its
 /// own, beside the specified one, which often contains only the tag.
 fn names(descriptor: &Descriptor) -> Vec<String> {
-    let annotations = descriptor.annotations().as_ref();
-    let named = |key: &str| {
-        annotations
-            .and_then(|annotations| annotations.get(key))
-            .filter(|name| !name.is_empty())
-            .cloned()
-    };
-    let mut names: Vec<_> = ["io.containerd.image.name", ANNOTATION_REF_NAME]
-        .into_iter()
-        .filter_map(named)
-        .collect();
+    let mut names: Vec<String> = Vec::new();
+    if let Some(annotations) = descriptor.annotations() {
+        for key in ["io.containerd.image.name", ANNOTATION_REF_NAME] {
+            names.extend(annotations.get(key).cloned());
+        }
+    }
+    names.retain(|name| !name.is_empty());
     names.dedup();
     names
 }
@@ -87,7 +73,16 @@ struct Walk<'a> {
     indexes: Vec<IndexDigest>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(source: &'a MemberSource) -> Self {
+        Self {
+            source,
+            found: FoundImages::default(),
+            names: Vec::new(),
+            indexes: Vec::new(),
+        }
+    }
+
     fn document(&mut self, digest: Digest) -> Result<(), ArchiveError> {
         let name = blob_name(digest);
         if self.found.images.len() >= MAX_IMAGES {
@@ -96,9 +91,8 @@ impl Walk<'_> {
                 "images",
             ));
         }
-        match ImageDocument::parse(&self.source.blob(digest)?)
-            .map_err(|fault| self.source.fault(&name, fault))?
-        {
+        let document = ImageDocument::parse(&self.source.blob(digest)?);
+        match self.source.good(&name, document)? {
             ImageDocument::Manifest(manifest) => self.manifest(ManifestDigest(digest), &manifest),
             ImageDocument::Index(_) if self.indexes.len() >= MAX_DEPTH => Err(self
                 .source
@@ -138,8 +132,8 @@ impl Walk<'_> {
             return Ok(());
         }
         let name = blob_name(manifest.image_id.0);
-        let image_config = ImageConfig::parse(&self.source.blob(manifest.image_id.0)?)
-            .map_err(|fault| self.source.fault(&name, fault))?;
+        let image_config = ImageConfig::parse(&self.source.blob(manifest.image_id.0)?);
+        let image_config = self.source.good(&name, image_config)?;
         let (stored, claimed) = (manifest.layers.len(), image_config.diff_ids.len());
         if stored != claimed {
             return Err(self.source.fault(
@@ -152,9 +146,7 @@ impl Walk<'_> {
             image_id: manifest.image_id,
             manifest: Some(digest),
             indexes: self.indexes.clone(),
-            chain: image_config
-                .chain()
-                .map_err(|fault| self.source.fault(&name, fault))?,
+            chain: self.source.good(&name, image_config.chain())?,
             platform: image_config.platform,
             layers: manifest
                 .layers

@@ -136,14 +136,13 @@ impl MemberSource {
                 return Err(ArchiveError::Twice(path.to_owned(), name.to_owned()));
             }
             let members = tar.documents.len() + tar.others.len() + tar.links.len();
-            let much = if kept > MAX_KEPT {
-                Some("documents")
-            } else {
-                (members > MAX_MEMBERS).then_some("members")
-            };
-            much.map_or(Ok(()), |what| {
-                Err(ArchiveError::TooMuch(path.to_owned(), what))
-            })
+            if kept > MAX_KEPT {
+                return Err(ArchiveError::TooMuch(path.to_owned(), "documents"));
+            }
+            if members > MAX_MEMBERS {
+                return Err(ArchiveError::TooMuch(path.to_owned(), "members"));
+            }
+            Ok(())
         })?;
         Ok(Self {
             path: path.to_owned(),
@@ -209,11 +208,14 @@ impl MemberSource {
                     Ok(())
                 }
             }),
-            Members::Directory => names.iter().try_for_each(|name| {
-                let (mut file, _) =
-                    file::open(&self.path.join(name), Guard::Any).map_err(ArchiveError::File)?;
-                visit(name, &mut file)
-            }),
+            Members::Directory => {
+                for name in names {
+                    let (mut file, _) = file::open(&self.path.join(name), Guard::Any)
+                        .map_err(ArchiveError::File)?;
+                    visit(name, &mut file)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -235,6 +237,18 @@ impl MemberSource {
         }
     }
 
+    /// The value, or its error as a fault of this member.
+    pub(super) fn good<T>(
+        &self,
+        name: &str,
+        read: Result<T, impl std::fmt::Display>,
+    ) -> Result<T, ArchiveError> {
+        match read {
+            Ok(value) => Ok(value),
+            Err(fault) => Err(self.fault(name, fault)),
+        }
+    }
+
     pub(super) fn fault(&self, name: &str, fault: impl std::fmt::Display) -> ArchiveError {
         ArchiveError::Member(self.path.clone(), name.to_owned(), fault.to_string())
     }
@@ -243,10 +257,9 @@ impl MemberSource {
 /// The name of a member in the form that is used for look-ups. tar and programs that write
 /// `manifest.json` may put `./` before a name.
 fn plain(name: &str) -> String {
-    name.split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect::<Vec<_>>()
-        .join("/")
+    let mut parts: Vec<_> = name.split('/').collect();
+    parts.retain(|part| !matches!(*part, "" | "."));
+    parts.join("/")
 }
 
 /// The name of the member with this digest in a layout (image-layout.md, "Blobs").
@@ -256,15 +269,16 @@ pub(super) fn blob_name(digest: Digest) -> String {
 
 /// The compression of a file that begins with these bytes. `None` for gzip and for no compression.
 pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
-    let known: [(&[u8], _); 3] = [
-        (b"\x28\xb5\x2f\xfd", "zstd"),
+    for (start, name) in [
+        (&b"\x28\xb5\x2f\xfd"[..], "zstd"),
         (b"\xfd7zXZ\0", "xz"),
         (b"BZh", "bzip2"),
-    ];
-    known
-        .into_iter()
-        .find(|(start, _)| magic.starts_with(start))
-        .map(|(_, name)| name)
+    ] {
+        if magic.starts_with(start) {
+            return Some(name);
+        }
+    }
+    None
 }
 
 /// The first bytes from `reader`, at most as many as fit into `start`.
@@ -349,5 +363,8 @@ fn link_target(name: &str, entry: &TarEntry<'_>) -> Option<String> {
             _ => parts.push(part),
         }
     }
-    (kind.is_symlink() || kind.is_hard_link()).then(|| parts.join("/"))
+    if !kind.is_symlink() && !kind.is_hard_link() {
+        return None;
+    }
+    Some(parts.join("/"))
 }

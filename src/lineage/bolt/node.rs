@@ -76,11 +76,10 @@ impl PageNode {
     }
 
     fn range(&self, start: usize, length: u32) -> Result<Range<usize>, BoltError> {
-        let end = start
-            .checked_add(length as usize)
-            .filter(|end| *end <= self.bytes.len());
-        end.map(|end| start..end)
-            .ok_or(BoltError::Damaged(self.id, "points past its end"))
+        match start.checked_add(length as usize) {
+            Some(end) if end <= self.bytes.len() => Ok(start..end),
+            Some(_) | None => Err(BoltError::Damaged(self.id, "points past its end")),
+        }
     }
 
     /// Field number `field` of the element `index`. Each field has four bytes.
@@ -135,22 +134,13 @@ impl PageNode {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|chunk| u16::from_le_bytes(*chunk))
+    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|chunk| u32::from_le_bytes(*chunk))
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|chunk| u64::from_le_bytes(*chunk))
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -1,12 +1,14 @@
-//! Defines where the pages of a database are read from, and why reading them fails.
+//! Defines where the pages of a database are read from, and what follows when reading them fails.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::{Database, View};
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
-use crate::sys::file::FileError;
+use crate::sys::deadline::Deadline;
+use crate::sys::file::{self, FileError, Guard};
 
 /// A source of pages: a file, or bytes in memory (tests, fuzzing).
 pub trait Pages {
@@ -25,8 +27,9 @@ impl Pages for File {
 
 impl Pages for &[u8] {
     fn fill(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).ok();
-        let part = start.and_then(|start| self.get(start..start.checked_add(buffer.len())?));
+        let part = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..start.checked_add(buffer.len())?));
         buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -45,20 +48,55 @@ pub enum BoltError {
     Deadline,
 }
 
-/// What it means that the database at `path` could not be read: [`Unknown`] when it is unreadable
-/// or the time ran out, [`Corrupt`] when it is damaged.
-#[must_use]
-pub fn fault(path: &Path, error: BoltError) -> LineageError {
-    match error {
-        BoltError::Io(error) => Unknown::File(FileError::Io(path.to_owned(), error)).into(),
-        BoltError::Deadline => Unknown::Deadline.into(),
-        BoltError::Foreign => Corrupt::File(
-            path.to_owned(),
-            "it is not a bbolt database of version 2".into(),
-        )
-        .into(),
-        BoltError::Damaged(page, fault) => {
-            Corrupt::File(path.to_owned(), format!("page {page} {fault}")).into()
-        }
+/// A database in a file of an engine's.
+#[derive(Debug)]
+pub struct DatabaseFile {
+    database: Database<File>,
+    path: PathBuf,
+}
+
+impl DatabaseFile {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// [`Unknown::File`].
+    pub fn open(path: PathBuf) -> Result<Self, Unknown> {
+        let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
+        Ok(Self {
+            database: Database::new(file),
+            path,
+        })
+    }
+
+    /// The file's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `look` finds, as [`Database::view`] has it.
+    ///
+    /// # Errors
+    /// [`Unknown`] when it is unreadable or out of time, [`Corrupt`] when it is damaged.
+    pub fn view<T>(
+        &self,
+        deadline: &Deadline,
+        look: impl Fn(&View<'_>) -> Result<T, BoltError>,
+    ) -> Result<T, LineageError> {
+        let error = match self.database.view(deadline, look) {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let path = self.path.clone();
+        Err(match error {
+            BoltError::Io(error) => Unknown::File(FileError::Io(path, error)).into(),
+            BoltError::Deadline => Unknown::Deadline.into(),
+            BoltError::Foreign => {
+                Corrupt::File(path, "it is not a bbolt database of version 2".into()).into()
+            }
+            BoltError::Damaged(page, fault) => {
+                Corrupt::File(path, format!("page {page} {fault}")).into()
+            }
+        })
     }
 }

@@ -2,6 +2,7 @@
 //! never give a wrong answer.
 
 use std::cell::Cell;
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::*;

@@ -14,12 +14,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
+use crate::lineage::bolt::{BoltError, Bucket, DatabaseFile};
 use crate::lineage::chain::extend;
 use crate::lineage::digest::{ChainId, DiffId};
-use crate::lineage::error::{LineageError, Unknown};
+use crate::lineage::error::LineageError;
 use crate::sys::deadline::Deadline;
-use crate::sys::file::{self, Guard};
 
 /// What a snapshot of BuildKit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,29 +33,24 @@ pub enum BuildSnapshot {
 /// it, or a record that does not fit.
 ///
 /// # Errors
-/// The errors of [`fault`]; [`Unknown::File`] when there is no such database.
+/// The errors of [`DatabaseFile::view`] and [`DatabaseFile::open`].
 pub fn snapshot(
     database: &Path,
     key: &str,
     below: Option<ChainId>,
     deadline: &Deadline,
 ) -> Result<Option<BuildSnapshot>, LineageError> {
-    let (file, _) = file::open(database, Guard::NoLink).map_err(Unknown::File)?;
-    let look = |view: &View<'_>| {
+    let record = DatabaseFile::open(database.to_owned())?.view(deadline, |view| {
         let Some(record) = view.bucket(&[b"_main", key.as_bytes()])? else {
             return Ok(None);
         };
-        let value = |name: &[u8]| value(&record, name);
         Ok(Some([
-            value(b"cache.snapshot")?,
-            value(b"cache.chainID")?,
-            value(b"cache.diffID")?,
-            value(b"cache.blob")?,
+            value(&record, b"cache.snapshot")?,
+            value(&record, b"cache.chainID")?,
+            value(&record, b"cache.diffID")?,
+            value(&record, b"cache.blob")?,
         ]))
-    };
-    let record = Database::new(file)
-        .view(deadline, look)
-        .map_err(|error| fault(database, error))?;
+    })?;
     Ok(match record {
         Some([Some(snapshot), None, None, None]) if snapshot == key => Some(BuildSnapshot::Step),
         Some([Some(snapshot), Some(chain_id), Some(diff_id), _]) if snapshot == key => {
@@ -69,7 +63,10 @@ pub fn snapshot(
 /// The recorded chain ID, if it is the hash of the chain ID below and the recorded diff ID.
 fn layer(chain_id: &str, diff_id: &str, below: Option<ChainId>) -> Option<ChainId> {
     let (chain_id, diff_id) = (ChainId::parse(chain_id).ok()?, DiffId::parse(diff_id).ok()?);
-    let hashed = below.map_or(ChainId(diff_id.0), |below| extend(below, diff_id));
+    let hashed = match below {
+        Some(below) => extend(below, diff_id),
+        None => ChainId(diff_id.0),
+    };
     (hashed == chain_id).then_some(chain_id)
 }
 
@@ -79,11 +76,12 @@ fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
     struct CacheValue {
         value: String,
     }
-    let json = record.get(key)?;
-    Ok(json.map(|json| {
-        serde_json::from_slice::<CacheValue>(&json)
-            .map(|entry| entry.value)
-            .unwrap_or_default()
+    let Some(json) = record.get(key)? else {
+        return Ok(None);
+    };
+    Ok(Some(match serde_json::from_slice::<CacheValue>(&json) {
+        Ok(entry) => entry.value,
+        Err(_) => String::new(),
     }))
 }
 
@@ -93,6 +91,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::lineage::error::Unknown;
 
     const BASE: &str = "sha256:a13aaff56dfc4ddb4002660a4c7b0ee825ff8578df70ee257e4f87e2e96a9d15";
     const ABOVE: &str = "sha256:e5e980fc888588eb4b6d4a44f6e89fb6041efd474174bd2c5d442e4546579969";

@@ -25,6 +25,7 @@ use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::origin::{Evidence, ImageLineage, Origin};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
+use crate::sys::digits::is_number;
 
 /// The directories of a mounted snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,11 @@ pub fn resolve(
     let Some(mount) = mount::at(root)? else {
         return Ok(None);
     };
-    let Some(directories) = directories(&mount).or_else(|| bound(&mount, root, bundle)) else {
+    let directories = match directories(&mount) {
+        None => bound(&mount, root, bundle),
+        overlay => overlay,
+    };
+    let Some(directories) = directories else {
         return Ok(None);
     };
     let snapshotter = match Snapshotter::open(&directories.root) {
@@ -64,8 +69,10 @@ pub fn resolve(
         (None, [top, ..]) => snapshotter.layout_numbered(*top, deadline)?,
         (_, []) => return Ok(None),
     };
-    let layout = layout
-        .ok_or_else(|| Unknown::NoRecord("the mounted snapshot", snapshotter.path().to_owned()))?;
+    let Some(layout) = layout else {
+        let database = snapshotter.path().to_owned();
+        return Err(Unknown::NoRecord("the mounted snapshot", database).into());
+    };
     // If there is only the container's own directory, this is a build from scratch.
     let is_own = directories.upper.is_none()
         && layout.kind == SnapshotKind::Active
@@ -79,10 +86,10 @@ pub fn resolve(
         );
         return Err(Corrupt::Mount(root.to_owned(), difference).into());
     }
-    let origin = origin(&directories.root, &layers, bundle, paths, deadline)?;
-    origin
-        .map(Some)
-        .ok_or_else(|| Unknown::Mount(root.to_owned()).into())
+    match origin(&directories.root, &layers, bundle, paths, deadline)? {
+        None => Err(Unknown::Mount(root.to_owned()).into()),
+        origin => Ok(origin),
+    }
 }
 
 /// The directories that are layers, topmost first, without the container's own directory.
@@ -268,10 +275,6 @@ fn snapshotter_of(directory: &Path) -> Option<PathBuf> {
     } else {
         None
     }
-}
-
-fn is_number(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// The single directory that is bind-mounted at the root. The kernel reports its path inside its

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
-use crate::lineage::error::{LineageError, Unknown};
-use crate::lineage::image::{self, ImageConfig, ImageDocument};
+use crate::lineage::error::{LineageError, in_time};
+use crate::lineage::image::{self, ImageConfig, ImageDocument, Manifest};
 use crate::lineage::origin::ImageFacts;
 use crate::sys::deadline::Deadline;
 
@@ -83,8 +83,10 @@ impl Content {
     /// [`Corrupt::Hash`](crate::lineage::error::Corrupt::Hash) when a blob of that name has another
     /// digest.
     fn document(&self, digest: Digest) -> Result<Option<ImageDocument>, LineageError> {
-        Ok(known(image::load(&self.file(digest), digest))?
-            .and_then(|bytes| ImageDocument::parse(&bytes).ok()))
+        match known(image::load(&self.file(digest), digest))? {
+            Some(bytes) => Ok(ImageDocument::parse(&bytes).ok()),
+            None => Ok(None),
+        }
     }
 
     /// The image with this config, if it is the image that `query` asks for.
@@ -127,7 +129,7 @@ impl Content {
     /// `image_id` is given, it must be the image with that ID.
     ///
     /// # Errors
-    /// [`LineageError::Corrupt`] for a blob that does not match its digest; [`Unknown::Deadline`].
+    /// [`LineageError::Corrupt`] for a blob that does not match its digest; `Unknown::Deadline`.
     pub fn by_target(
         &self,
         target: Digest,
@@ -135,45 +137,52 @@ impl Content {
         query: ImageQuery<'_>,
         deadline: &Deadline,
     ) -> Result<Option<ContentImage>, LineageError> {
-        let document = self.document(target)?;
-        let index = match document {
+        let index = match self.document(target)? {
             Some(ImageDocument::Index(index)) => index,
-            Some(ImageDocument::Manifest(manifest))
-                if image_id.is_none_or(|expected| expected == manifest.image_id) =>
-            {
-                let found = self.by_config(manifest.image_id, query)?;
-                return Ok(found.map(|found| found.with_manifest(target)));
+            Some(ImageDocument::Manifest(manifest)) => {
+                return self.by_manifest(target, &manifest, image_id, query);
             }
-            Some(ImageDocument::Manifest(_)) | None => return Ok(None),
+            None => return Ok(None),
         };
-        let mut entries: Vec<_> = index
+        // Those for this machine come first.
+        let (mut entries, mut others) = (Vec::new(), Vec::new());
+        for entry in index
             .manifests
             .iter()
             .filter(|entry| !entry.is_attestation)
             .take(MAX_INDEX)
-            .collect();
-        entries.sort_by_key(|entry| {
-            entry
-                .platform
-                .as_ref()
-                .is_none_or(|platform| platform.architecture != ARCHITECTURE)
-        });
-        for entry in entries {
-            if deadline.is_over() {
-                return Err(Unknown::Deadline.into());
+        {
+            match &entry.platform {
+                Some(platform) if platform.architecture == ARCHITECTURE => entries.push(entry),
+                Some(_) | None => others.push(entry),
             }
+        }
+        entries.append(&mut others);
+        for entry in entries {
+            in_time(deadline)?;
             let Some(ImageDocument::Manifest(manifest)) = self.document(entry.digest)? else {
                 continue;
             };
-            if image_id.is_none_or(|expected| expected == manifest.image_id)
-                && let Some(found) = self.by_config(manifest.image_id, query)?
-            {
-                return Ok(Some(
-                    found.with_manifest(entry.digest).with_manifest(target),
-                ));
+            if let Some(found) = self.by_manifest(entry.digest, &manifest, image_id, query)? {
+                return Ok(Some(found.with_manifest(target)));
             }
         }
         Ok(None)
+    }
+
+    /// The image of this manifest, if it is the one to look for.
+    fn by_manifest(
+        &self,
+        digest: Digest,
+        manifest: &Manifest,
+        image_id: Option<ImageId>,
+        query: ImageQuery<'_>,
+    ) -> Result<Option<ContentImage>, LineageError> {
+        if image_id.unwrap_or(manifest.image_id) != manifest.image_id {
+            return Ok(None);
+        }
+        let found = self.by_config(manifest.image_id, query)?;
+        Ok(found.map(|found| found.with_manifest(digest)))
     }
 }
 

@@ -11,14 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::container::bundle::Bundle;
-use crate::lineage::digest::Digest;
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
-use crate::lineage::image::MAX_CONFIG;
+use crate::lineage::digest::{Digest, is_hex};
+use crate::lineage::docker::LARGEST_RECORD;
+use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown};
 use crate::sys::file::{self, Guard};
-
-/// The size, in bytes, of the largest record that is read. A usual record has 4 KB. It repeats the
-/// labels of the image's config.
-const LARGEST_RECORD: u64 = MAX_CONFIG;
 
 /// What Docker records about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +40,13 @@ struct RecordJson {
     config: Option<RequestText>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ManifestText {
     #[serde(default)]
     digest: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RequestText {
     #[serde(rename = "Image", default)]
     image: String,
@@ -74,24 +70,19 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
         Err(error) if error.is_absent() => return Ok(None),
         answer => answer.map_err(Unknown::File)?,
     };
-    let record: RecordJson = serde_json::from_slice(&json)
-        .map_err(|error| Corrupt::File(path.clone(), error.to_string()))?;
+    let record: RecordJson = serde_json::from_slice(&json).in_file(&path)?;
     if record.id != bundle.id.as_str() {
         return Err(Corrupt::File(path, format!("it is the record of {:?}", record.id)).into());
     }
-    let manifest = record
-        .manifest
-        .map(|descriptor| descriptor.digest)
-        .unwrap_or_default();
-    let targets = [record.image, manifest]
-        .iter()
-        .filter_map(|digest| Digest::parse(digest).ok())
-        .collect();
-    let name = record.config.map(|config| config.image).unwrap_or_default();
+    let manifest = record.manifest.unwrap_or_default().digest;
+    let mut targets = Vec::new();
+    for digest in [record.image, manifest] {
+        targets.extend(Digest::parse(&digest));
+    }
     Ok(Some(DockerContainer {
         snapshotter,
         targets,
-        name,
+        name: record.config.unwrap_or_default().image,
     }))
 }
 
@@ -101,20 +92,16 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
 #[must_use]
 pub fn is_init(key: &str) -> bool {
     let id = key.strip_suffix("-init").unwrap_or_default();
-    id.len() == 64
-        && id
-            .bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    id.len() == 64 && is_hex(id)
 }
 
 /// The data root and the snapshotter in a path `<data root>/rootfs/<snapshotter>/<id>`.
 fn shape(root: &Path, id: &str) -> Option<(PathBuf, String)> {
-    let snapshotter = root
-        .parent()
-        .filter(|_| root.file_name().is_some_and(|name| name == id))?;
-    let rootfs = snapshotter
-        .parent()
-        .filter(|rootfs| rootfs.file_name().is_some_and(|name| name == "rootfs"))?;
+    let snapshotter = root.parent()?;
+    let rootfs = snapshotter.parent()?;
+    if root.file_name()? != id || rootfs.file_name()? != "rootfs" {
+        return None;
+    }
     Some((
         rootfs.parent()?.to_owned(),
         snapshotter.file_name()?.to_str()?.to_owned(),

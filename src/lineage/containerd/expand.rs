@@ -15,7 +15,7 @@ use super::records::MetadataDb;
 use crate::lineage::cache;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
-use crate::lineage::error::{LineageError, Unknown};
+use crate::lineage::error::{LineageError, Unknown, in_time};
 use crate::lineage::origin::ImageFacts;
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
@@ -40,10 +40,10 @@ impl ImageSources<'_> {
     /// The place to name in messages.
     #[must_use]
     pub fn place(&self) -> PathBuf {
-        self.metadata.map_or_else(
-            || self.namespace.into(),
-            |metadata| metadata.path().to_owned(),
-        )
+        match self.metadata {
+            Some(metadata) => metadata.path().to_owned(),
+            None => self.namespace.into(),
+        }
     }
 }
 
@@ -77,11 +77,16 @@ pub fn by_documents(
     if found.is_none() {
         found = by_longer(top, stores)?;
     }
-    let found = found.and_then(|found| Some((found.chain?, found.facts)));
-    if let Some((chain, _)) = &found {
-        cache::store(stores.paths, chain);
+    match found {
+        Some(ContentImage {
+            chain: Some(chain),
+            facts,
+        }) => {
+            cache::store(stores.paths, &chain);
+            Ok(Some((chain, facts)))
+        }
+        Some(_) | None => Ok(None),
     }
-    Ok(found)
 }
 
 /// What else is known of an image whose layers are known. Hints and labels may lead to other images
@@ -93,26 +98,24 @@ fn facts_of(
     stores: &ImageSources<'_>,
 ) -> Result<ImageFacts, LineageError> {
     let query = ImageQuery::Known(chain);
-    let mut found = None;
     if let Some(content) = stores.content {
         for target in &hints.targets {
             if let Ok(Some(image)) =
                 content.by_target(*target, hints.image_id, query, stores.deadline)
             {
-                found = Some(image);
-                break;
+                return Ok(image.facts);
             }
         }
+        if let Some(image_id) = hints.image_id
+            && let Some(image) = content.by_config(image_id, query)?
+        {
+            return Ok(image.facts);
+        }
     }
-    if let (None, Some(image_id), Some(content)) = (&found, hints.image_id, stores.content) {
-        found = content.by_config(image_id, query)?;
+    match by_label(chain.top(), stores, query, &stores.deadline.part(4)) {
+        Ok(Some(image)) => Ok(image.facts),
+        Ok(None) | Err(_) => Ok(ImageFacts::default()),
     }
-    if found.is_none() {
-        found = by_label(chain.top(), stores, query, &stores.deadline.part(4))
-            .ok()
-            .flatten();
-    }
-    Ok(found.map(|found| found.facts).unwrap_or_default())
 }
 
 /// The chain with the chain IDs `names`, lowest first. The last one must be `top`. This is used
@@ -125,14 +128,13 @@ pub fn by_names(
     names: Option<Vec<ChainId>>,
     stores: &ImageSources<'_>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
-    let chain = names
-        .filter(|names| names.last() == Some(&top))
-        .and_then(Chain::from_chain_ids);
-    chain
-        .map(|chain| (chain, ImageFacts::default()))
-        .ok_or_else(|| {
-            Unknown::NoRecord("the layers of the container's image", stores.place()).into()
-        })
+    match names.and_then(Chain::from_chain_ids) {
+        Some(chain) if chain.top() == top => Ok((chain, ImageFacts::default())),
+        Some(_) | None => {
+            let what = "the layers of the container's image";
+            Err(Unknown::NoRecord(what, stores.place()).into())
+        }
+    }
 }
 
 /// The image without layers that the hints lead to.
@@ -160,9 +162,10 @@ fn by_hints(
             return Ok(found);
         }
     }
-    hints
-        .image_id
-        .map_or(Ok(None), |image_id| content.by_config(image_id, query))
+    match hints.image_id {
+        Some(image_id) => content.by_config(image_id, query),
+        None => Ok(None),
+    }
 }
 
 /// The image that was unpacked to `top`. If several images have the same layers, nothing shows
@@ -208,9 +211,7 @@ fn by_longer(
     for image_id in
         metadata.unpacked_configs(stores.namespace, stores.snapshotter, stores.deadline)?
     {
-        if stores.deadline.is_over() {
-            return Err(Unknown::Deadline.into());
-        }
+        in_time(stores.deadline)?;
         let Ok(Some(ContentImage {
             chain: Some(chain), ..
         })) = content.by_config(image_id, ImageQuery::Any)

@@ -6,16 +6,14 @@
 //! [`Layout`], with the directory numbers and names of a snapshot and of all snapshots below it. A
 //! name has the form `<namespace>/<number>/<key>`. The name of a directory on disk is its number.
 
-use std::fs::File;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::records::is_remote;
-use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
+use crate::lineage::bolt::{BoltError, Bucket, DatabaseFile, View};
 use crate::lineage::chain::MAX_LAYERS;
-use crate::lineage::error::{LineageError, Unknown};
+use crate::lineage::error::LineageError;
 use crate::sys::deadline::Deadline;
-use crate::sys::file::{self, Guard};
 
 /// The directories of one snapshot and of the snapshots below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,75 +60,58 @@ pub struct SnapshotDirectory {
 
 /// The database of a snapshotter.
 #[derive(Debug)]
-pub struct Snapshotter {
-    database: Database<File>,
-    path: PathBuf,
-}
+pub struct Snapshotter(DatabaseFile);
 
 impl Snapshotter {
     /// The database of the snapshotter with this root directory.
     ///
     /// # Errors
-    /// [`Unknown::File`].
+    /// [`Unknown::File`](crate::lineage::error::Unknown::File).
     pub fn open(root: &Path) -> Result<Self, LineageError> {
-        let path = root.join("metadata.db");
-        let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
-        Ok(Self {
-            database: Database::new(file),
-            path,
-        })
+        Ok(Self(DatabaseFile::open(root.join("metadata.db"))?))
     }
 
     /// The path of the database.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// The directories of the snapshot with this full name. `None` when this snapshot, or one below
     /// it, does not exist.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn layout(&self, name: &str, deadline: &Deadline) -> Result<Option<Layout>, LineageError> {
-        self.view(deadline, |view| layout(view, name))
+        self.0.view(deadline, |view| layout(view, name))
     }
 
     /// The directories of the snapshot with the number `own`, which must be directly above the
     /// snapshot with the number `parent`.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn layout_of(
         &self,
         own: u64,
         parent: u64,
         deadline: &Deadline,
     ) -> Result<Option<Layout>, LineageError> {
-        self.view(deadline, |view| layout_above(view, own, parent))
+        self.0
+            .view(deadline, |view| layout_above(view, own, parent))
     }
 
     /// The directories of the snapshot with the number `own`. All snapshots are searched, for roots
     /// where no parent is known.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn layout_numbered(
         &self,
         own: u64,
         deadline: &Deadline,
     ) -> Result<Option<Layout>, LineageError> {
-        self.view(deadline, |view| layout_numbered(view, own))
-    }
-
-    fn view<T>(
-        &self,
-        deadline: &Deadline,
-        look: impl Fn(&View<'_>) -> Result<T, BoltError>,
-    ) -> Result<T, LineageError> {
-        self.database
-            .view(deadline, look)
-            .map_err(|error| fault(&self.path, error))
+        self.0.view(deadline, |view| layout_numbered(view, own))
     }
 }
 
@@ -138,8 +119,8 @@ fn layout_above(view: &View<'_>, own: u64, parent: u64) -> Result<Option<Layout>
     let Some(links) = view.bucket(&[b"v1", b"parents"])? else {
         return Ok(None);
     };
-    match links.get(&link(parent, own))? {
-        Some(name) => layout(view, &String::from_utf8_lossy(&name)),
+    match links.text(&link(parent, own))? {
+        Some(name) => layout(view, &name),
         None => Ok(None),
     }
 }
@@ -149,15 +130,14 @@ fn layout_numbered(view: &View<'_>, own: u64) -> Result<Option<Layout>, BoltErro
         return Ok(None);
     };
     let name = snapshots.walk(|name, record| {
-        let id = match record {
-            Some(record) => record.get(b"id")?,
-            None => None,
-        };
-        Ok(if id.and_then(|id| varint(&id)) == Some(own) {
-            ControlFlow::Break(String::from_utf8_lossy(name).into_owned())
-        } else {
-            ControlFlow::Continue(())
-        })
+        if let Some(record) = record
+            && number(&record)? == Some(own)
+        {
+            return Ok(ControlFlow::Break(
+                String::from_utf8_lossy(name).into_owned(),
+            ));
+        }
+        Ok(ControlFlow::Continue(()))
     })?;
     match name {
         Some(name) => layout(view, &name),
@@ -185,13 +165,19 @@ fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
 
 fn varint(bytes: &[u8]) -> Option<u64> {
     let (last, more) = bytes.split_last()?;
-    let whole = bytes.len() <= 10 && last & 0x80 == 0 && more.iter().all(|byte| byte & 0x80 != 0);
-    whole.then(|| {
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f))
-    })
+    if bytes.len() > 10 || last & 0x80 != 0 || more.iter().any(|byte| byte & 0x80 == 0) {
+        return None;
+    }
+    let mut number = 0;
+    for byte in bytes.iter().rev() {
+        number = number << 7 | u64::from(byte & 0x7f);
+    }
+    Some(number)
+}
+
+/// The number in a snapshot's record.
+fn number(record: &Bucket<'_>) -> Result<Option<u64>, BoltError> {
+    Ok(record.get(b"id")?.as_deref().and_then(varint))
 }
 
 /// The directories of the snapshot `name`.
@@ -231,7 +217,7 @@ fn directory(
     let Some(record) = snapshots.bucket(name.as_bytes())? else {
         return Ok(None);
     };
-    let Some(number) = record.get(b"id")?.and_then(|bytes| varint(&bytes)) else {
+    let Some(number) = number(&record)? else {
         return Ok(None);
     };
     let kind = match record.get(b"kind")?.as_deref() {
@@ -240,10 +226,7 @@ fn directory(
         Some([3]) => SnapshotKind::Committed,
         Some(_) | None => return Ok(None),
     };
-    let parent = record
-        .get(b"parent")?
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let parent = record.text(b"parent")?.unwrap_or_default();
     let is_remote = is_remote(&record)?;
     let (namespace, key) = split_name(name);
     Ok(Some((

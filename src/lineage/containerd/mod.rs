@@ -79,15 +79,15 @@ pub fn resolve(
 ) -> Result<Origin, LineageError> {
     let id = bundle.id.as_str();
     let docker = docker_store::record(bundle)?;
-    let query = docker.as_ref().map_or(FactsQuery::Container(id), |docker| {
-        FactsQuery::Snapshot(&docker.snapshotter, id)
-    });
-    let root = root(&bundle.path, namespace, id)
-        .ok_or_else(|| Unknown::NoRecord("the container's record", state.to_owned()))?;
+    let query = match &docker {
+        Some(docker) => FactsQuery::Snapshot(&docker.snapshotter, id),
+        None => FactsQuery::Container(id),
+    };
+    let Some(root) = root(&bundle.path, namespace, id) else {
+        return Err(Unknown::NoRecord("the container's record", state.to_owned()).into());
+    };
     let metadata = MetadataDb::open(&root)?;
-    let facts = metadata
-        .facts(namespace, query, deadline)?
-        .ok_or_else(|| Unknown::NoRecord("the container's record", metadata.path().to_owned()))?;
+    let facts = metadata.recorded(namespace, query, deadline)?;
     let site = Site {
         root,
         metadata,
@@ -123,8 +123,13 @@ pub fn resolve_build(
 /// Whether the container's root is the directory that containerd makes for every task.
 fn is_own_root(bundle: &Bundle) -> bool {
     let own = bundle.path.join("rootfs");
-    bundle.root == own
-        || matches!((bundle.root.canonicalize(), own.canonicalize()), (Ok(root), Ok(own)) if root == own)
+    if bundle.root == own {
+        return true;
+    }
+    match (bundle.root.canonicalize(), own.canonicalize()) {
+        (Ok(root), Ok(own)) => root == own,
+        (Ok(_) | Err(_), _) => false,
+    }
 }
 
 /// The origin of a container that has no snapshot in containerd's record (`ctr run --rootfs`). If a
@@ -159,11 +164,14 @@ fn without_snapshot(
 /// Whether Docker made this container. If so, it is made from an image, wherever Docker keeps the
 /// image (aufs, devicemapper, a plugin for graph drivers).
 fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
-    let may_be_there = |path: PathBuf| match path.symlink_metadata() {
+    engine::is_dockers(namespace) || docker::records(bundle).any(may_be_there)
+}
+
+fn may_be_there(path: PathBuf) -> bool {
+    match path.symlink_metadata() {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-    };
-    engine::is_dockers(namespace) || docker::records(bundle).any(may_be_there)
+    }
 }
 
 /// containerd's root directory: the bundle's link `work` leads to
@@ -179,7 +187,30 @@ fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
         }
     }
     let root = names.as_path();
-    root.is_absolute().then(|| root.to_owned())
+    if !root.is_absolute() {
+        return None;
+    }
+    Some(root.to_owned())
+}
+
+/// How sure a container's layers are, of which at most `seen` is known: less when any of them was
+/// not unpacked here, or only the names of the stacks are known.
+fn evidence(facts: &Facts, chain: Option<&Chain>, seen: Evidence) -> Evidence {
+    let snapshotter = facts.container.snapshotter.as_str();
+    let is_named = chain.is_some_and(|chain| chain.diff_ids().is_empty());
+    if !is_named && !facts.has_remote() && SNAPSHOTTERS.contains(&snapshotter) {
+        seen
+    } else {
+        Evidence::Claimed
+    }
+}
+
+/// A name for people; none when it is empty.
+fn named(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 impl Site<'_> {
@@ -199,20 +230,14 @@ impl Site<'_> {
             paths: self.paths,
             deadline: self.deadline,
         };
-        let targets = docker.map_or_else(
-            || facts.target.into_iter().collect(),
-            |docker| docker.targets.clone(),
-        );
+        let (targets, name) = match docker {
+            Some(docker) => (docker.targets.clone(), named(&docker.name)),
+            None => (Vec::from_iter(facts.target), named(&container.image)),
+        };
         let hints = Hints {
             image_id: container.image_id,
             targets,
         };
-        let name = Some(
-            docker
-                .map_or(&container.image, |docker| &docker.name)
-                .clone(),
-        )
-        .filter(|name| !name.is_empty());
         if facts.top().is_none() {
             let evidence = self.evidence(bundle, facts, None)?;
             return without_chain(facts, &hints, name, &stores, evidence);
@@ -234,18 +259,12 @@ impl Site<'_> {
         chain: Option<&Chain>,
     ) -> Result<Evidence, LineageError> {
         let mount = mount::at(&bundle.root)?;
-        let snapshotter = facts.container.snapshotter.as_str();
-        let (expected, has_remote) =
-            self.recorded_mount(bundle, snapshotter, facts, mount.as_ref(), chain)?;
+        let (expected, has_remote) = self.recorded_mount(bundle, facts, mount.as_ref(), chain)?;
         let compared = mounted::compare(&expected, &bundle.root, mount.as_ref())?;
-        let is_claimed = has_remote
-            || facts.has_remote()
-            || !SNAPSHOTTERS.contains(&snapshotter)
-            || chain.is_some_and(|chain| chain.diff_ids().is_empty());
-        Ok(if is_claimed {
+        Ok(if has_remote {
             Evidence::Claimed
         } else {
-            compared
+            evidence(facts, chain, compared)
         })
     }
 
@@ -256,19 +275,19 @@ impl Site<'_> {
     fn recorded_mount(
         &self,
         bundle: &Bundle,
-        name: &str,
         facts: &Facts,
         mount: Option<&RootMount>,
         chain: Option<&Chain>,
     ) -> Result<(Expected, bool), LineageError> {
+        let name = facts.container.snapshotter.as_str();
         let usual = self
             .root
             .join(format!("io.containerd.snapshotter.v1.{name}"));
         let mounted = mount.and_then(|mount| by_mount::snapshotter_root(mount, &bundle.root));
-        let own = facts
-            .snapshots
-            .first()
-            .map_or("", |snapshot| &snapshot.name);
+        let own = match facts.snapshots.first() {
+            Some(snapshot) => snapshot.name.as_str(),
+            None => "",
+        };
         let mut missing = None;
         for root in mounted.into_iter().chain([usual]) {
             let snapshotter = match Snapshotter::open(&root) {
@@ -283,14 +302,7 @@ impl Site<'_> {
                 continue;
             };
             if let Some(chain) = chain {
-                tie(
-                    layout
-                        .parents
-                        .iter()
-                        .map(|directory| directory.key.as_str()),
-                    chain,
-                    snapshotter.path(),
-                )?;
+                tie(&layout.parents, chain, snapshotter.path())?;
             }
             return Ok((mounted::expected(name, &root, &layout), layout.has_remote()));
         }

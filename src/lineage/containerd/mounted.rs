@@ -56,8 +56,12 @@ pub fn expected(snapshotter: &str, root: &Path, layout: &Layout) -> Expected {
                 .iter()
                 .map(|parent| directory(parent.number).join("fs"))
                 .collect(),
-            upper: (layout.kind != SnapshotKind::View)
-                .then(|| directory(layout.own.number).join("fs")),
+            upper: match layout.kind {
+                SnapshotKind::View => None,
+                SnapshotKind::Active | SnapshotKind::Committed => {
+                    Some(directory(layout.own.number).join("fs"))
+                }
+            },
         },
         _ => Expected::Opaque,
     }
@@ -72,28 +76,31 @@ pub fn compare(
     root: &Path,
     mount: Option<&RootMount>,
 ) -> Result<Evidence, Corrupt> {
-    let differs = |difference: String| Corrupt::Mount(root.to_owned(), difference);
-    match (expected, mount) {
-        (Expected::Opaque, _) => Ok(Evidence::Metadata),
+    let difference = match (expected, mount) {
+        (Expected::Opaque, _) => return Ok(Evidence::Metadata),
         (Expected::Overlay { .. } | Expected::Bind(_), None) => {
-            Err(differs("nothing is mounted there".into()))
+            "nothing is mounted there".to_owned()
         }
-        (Expected::Bind(directory), Some(_)) if is_same(directory, root) => Ok(Evidence::Mount),
-        (Expected::Bind(directory), Some(mount)) => Err(differs(format!(
-            "a mount of {:?} instead of {directory:?}",
-            mount.root
-        ))),
+        (Expected::Bind(directory), Some(_)) if is_same(directory, root) => {
+            return Ok(Evidence::Mount);
+        }
+        (Expected::Bind(directory), Some(mount)) => {
+            format!("a mount of {:?} instead of {directory:?}", mount.root)
+        }
         (Expected::Overlay { lower, upper }, Some(mount)) if mount.fs_type == "overlay" => {
-            overlay(lower, upper.as_deref(), mount).map_err(differs)
+            match overlay(lower, upper.as_deref(), mount) {
+                Ok(evidence) => return Ok(evidence),
+                Err(difference) => difference,
+            }
         }
         (Expected::Overlay { .. }, Some(mount)) if mount.fs_type.starts_with("fuse") => {
-            Ok(Evidence::Metadata)
+            return Ok(Evidence::Metadata);
         }
-        (Expected::Overlay { .. }, Some(mount)) => Err(differs(format!(
-            "a mount of type {:?} instead of an overlay",
-            mount.fs_type
-        ))),
-    }
+        (Expected::Overlay { .. }, Some(mount)) => {
+            format!("a mount of type {:?} instead of an overlay", mount.fs_type)
+        }
+    };
+    Err(Corrupt::Mount(root.to_owned(), difference))
 }
 
 /// Compares the directories of an overlay. The error is the first difference.
@@ -109,11 +116,7 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
     }
     // With a user namespace, containerd 2 mounts the overlay on ID-mapped copies of the
     // directories' mounts, which no longer exist afterwards: core/mount/mount_linux.go.
-    if mount.lowerdirs.iter().any(|directory| {
-        directory
-            .iter()
-            .any(|name| name.as_encoded_bytes().starts_with(b"ovl-idmapped"))
-    }) {
+    if mount.lowerdirs.iter().any(|lower| is_mapped(lower)) {
         return Ok(Evidence::Metadata);
     }
     if mount.lowerdirs.len() != lower.len() {
@@ -123,17 +126,21 @@ fn overlay(lower: &[PathBuf], upper: Option<&Path>, mount: &RootMount) -> Result
             lower.len()
         ));
     }
-    match mount
-        .lowerdirs
-        .iter()
-        .zip(lower)
-        .find(|(found, expected)| !is_same(expected, found))
-    {
-        None => Ok(Evidence::Mount),
-        Some((found, expected)) => Err(format!(
-            "the lower directory {found:?} instead of {expected:?}"
-        )),
+    for (found, expected) in mount.lowerdirs.iter().zip(lower) {
+        if !is_same(expected, found) {
+            return Err(format!(
+                "the lower directory {found:?} instead of {expected:?}"
+            ));
+        }
     }
+    Ok(Evidence::Mount)
+}
+
+/// Whether a directory is, or is in, a mapped copy of a directory's mount.
+fn is_mapped(directory: &Path) -> bool {
+    directory
+        .iter()
+        .any(|name| name.as_encoded_bytes().starts_with(b"ovl-idmapped"))
 }
 
 /// Whether `found` is the directory `expected`. Three forms are accepted: the same path; the end of

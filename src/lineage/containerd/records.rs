@@ -9,31 +9,26 @@
 
 mod facts;
 
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use facts::{
     ContainerdRecord, Facts, FactsQuery, Snapshot, chain_names, cri_image_id, facts, is_remote,
 };
-use facts::{snapshot, target};
+use facts::{snapshot, snapshots, target};
 
-use crate::lineage::bolt::{BoltError, Database, View, fault};
+use crate::lineage::bolt::DatabaseFile;
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
 use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
-use crate::sys::file::{self, Guard};
 
 /// How many image configs of one namespace are searched.
 const MAX_CONFIGS: usize = 4_096;
 
 /// containerd's metadata database.
 #[derive(Debug)]
-pub struct MetadataDb {
-    database: Database<File>,
-    path: PathBuf,
-}
+pub struct MetadataDb(DatabaseFile);
 
 impl MetadataDb {
     /// The database of the containerd with this root directory.
@@ -48,39 +43,51 @@ impl MetadataDb {
     /// without containerd has such a file too).
     ///
     /// # Errors
-    /// [`Unknown::File`].
+    /// The errors of [`MetadataDb::open`].
     pub fn open_file(path: PathBuf) -> Result<Self, LineageError> {
-        let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
-        Ok(Self {
-            database: Database::new(file),
-            path,
-        })
+        Ok(Self(DatabaseFile::open(path)?))
     }
 
     /// The path of the database.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// What one committed version says about `query`. `None` when there is no such record.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn facts(
         &self,
         namespace: &str,
         query: FactsQuery<'_>,
         deadline: &Deadline,
     ) -> Result<Option<Facts>, LineageError> {
-        self.view(deadline, |view| facts(view, namespace, query))
+        self.0.view(deadline, |view| facts(view, namespace, query))
+    }
+
+    /// The same; no record is an error.
+    ///
+    /// # Errors
+    /// The errors of [`DatabaseFile::view`]; [`Unknown::NoRecord`].
+    pub fn recorded(
+        &self,
+        namespace: &str,
+        query: FactsQuery<'_>,
+        deadline: &Deadline,
+    ) -> Result<Facts, LineageError> {
+        match self.facts(namespace, query, deadline)? {
+            Some(facts) => Ok(facts),
+            None => Err(Unknown::NoRecord("the container's record", self.path().to_owned()).into()),
+        }
     }
 
     /// The snapshots from `top` down, topmost first. `None` when one is missing, or there are too
     /// many.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn below(
         &self,
         namespace: &str,
@@ -88,14 +95,8 @@ impl MetadataDb {
         top: ChainId,
         deadline: &Deadline,
     ) -> Result<Option<Vec<Snapshot>>, LineageError> {
-        self.view(deadline, |view| {
-            let Some(bucket) = view.bucket(&[
-                b"v1",
-                namespace.as_bytes(),
-                b"snapshots",
-                snapshotter.as_bytes(),
-            ])?
-            else {
+        self.0.view(deadline, |view| {
+            let Some(bucket) = snapshots(view, namespace, snapshotter)? else {
                 return Ok(None);
             };
             let mut found = Vec::new();
@@ -116,7 +117,7 @@ impl MetadataDb {
     /// `Unpack`, core/unpack).
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn configs_of(
         &self,
         namespace: &str,
@@ -124,35 +125,34 @@ impl MetadataDb {
         top: ChainId,
         deadline: &Deadline,
     ) -> Result<Vec<ImageId>, LineageError> {
-        let top = top.to_string();
-        self.labelled(namespace, snapshotter, 16, deadline, |value| {
-            *value == *top.as_bytes()
-        })
+        self.labelled(namespace, snapshotter, 16, deadline, Some(top))
     }
 
     /// All image configs whose layers were unpacked, to whatever chain ID. At most [`MAX_CONFIGS`].
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn unpacked_configs(
         &self,
         namespace: &str,
         snapshotter: &str,
         deadline: &Deadline,
     ) -> Result<Vec<ImageId>, LineageError> {
-        self.labelled(namespace, snapshotter, MAX_CONFIGS, deadline, |_| true)
+        self.labelled(namespace, snapshotter, MAX_CONFIGS, deadline, None)
     }
 
+    /// The image configs labelled with `top`, or with anything.
     fn labelled(
         &self,
         namespace: &str,
         snapshotter: &str,
         most: usize,
         deadline: &Deadline,
-        matches: impl Fn(&[u8]) -> bool,
+        top: Option<ChainId>,
     ) -> Result<Vec<ImageId>, LineageError> {
         let label = format!("containerd.io/gc.ref.snapshot.{snapshotter}");
-        self.view(deadline, |view| {
+        let wanted = top.as_ref().map(ChainId::to_string);
+        self.0.view(deadline, |view| {
             let mut found = Vec::new();
             let Some(blobs) = view.bucket(&[b"v1", namespace.as_bytes(), b"content", b"blob"])?
             else {
@@ -162,7 +162,7 @@ impl MetadataDb {
                 if let Some(blob) = blob
                     && let Some(labels) = blob.bucket(b"labels")?
                     && let Some(value) = labels.get(label.as_bytes())?
-                    && matches(&value)
+                    && (wanted.is_none() || wanted.as_deref().map(str::as_bytes) == Some(&*value))
                     && let Ok(image_id) = ImageId::parse(&String::from_utf8_lossy(digest))
                 {
                     found.push(image_id);
@@ -181,9 +181,9 @@ impl MetadataDb {
     /// namespaces; below a namespace, they are containers or images.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn keys(&self, path: &[&[u8]], deadline: &Deadline) -> Result<Vec<String>, LineageError> {
-        self.view(deadline, |view| {
+        self.0.view(deadline, |view| {
             let mut keys = Vec::new();
             if let Some(bucket) = view.bucket(path)? {
                 bucket.walk::<()>(|key, below| {
@@ -200,41 +200,39 @@ impl MetadataDb {
     /// The digest that the name of an image stands for now.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn target(
         &self,
         namespace: &str,
         name: &str,
         deadline: &Deadline,
     ) -> Result<Option<Digest>, LineageError> {
-        self.view(deadline, |view| target(view, namespace, name))
+        self.0.view(deadline, |view| target(view, namespace, name))
     }
 
     /// The runtime spec that containerd recorded for a container; `None` when there is none.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn spec(
         &self,
         namespace: &str,
         id: &str,
         deadline: &Deadline,
     ) -> Result<Option<Vec<u8>>, LineageError> {
-        self.view(deadline, |view| {
-            let record =
-                view.bucket(&[b"v1", namespace.as_bytes(), b"containers", id.as_bytes()])?;
-            let spec = match record {
-                Some(record) => record.get(b"spec")?,
-                None => None,
+        let path: [&[u8]; 4] = [b"v1", namespace.as_bytes(), b"containers", id.as_bytes()];
+        self.0.view(deadline, |view| {
+            let Some(record) = view.bucket(&path)? else {
+                return Ok(None);
             };
-            Ok(spec.map(|spec| spec.to_vec()))
+            Ok(record.get(b"spec")?.as_deref().map(<[u8]>::to_vec))
         })
     }
 
     /// The record of a snapshot; `None` when there is none.
     ///
     /// # Errors
-    /// The errors of [`fault`].
+    /// The errors of [`DatabaseFile::view`].
     pub fn snapshot(
         &self,
         namespace: &str,
@@ -242,28 +240,12 @@ impl MetadataDb {
         key: &str,
         deadline: &Deadline,
     ) -> Result<Option<Snapshot>, LineageError> {
-        self.view(deadline, |view| {
-            let bucket = view.bucket(&[
-                b"v1",
-                namespace.as_bytes(),
-                b"snapshots",
-                snapshotter.as_bytes(),
-            ])?;
-            match bucket {
+        self.0.view(deadline, |view| {
+            match snapshots(view, namespace, snapshotter)? {
                 Some(bucket) => snapshot(&bucket, key),
                 None => Ok(None),
             }
         })
-    }
-
-    fn view<T>(
-        &self,
-        deadline: &Deadline,
-        look: impl Fn(&View<'_>) -> Result<T, BoltError>,
-    ) -> Result<T, LineageError> {
-        self.database
-            .view(deadline, look)
-            .map_err(|error| fault(&self.path, error))
     }
 }
 

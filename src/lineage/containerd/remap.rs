@@ -45,7 +45,7 @@ struct Map {
 /// `id`.
 ///
 /// # Errors
-/// The errors of [`fault`](crate::lineage::bolt::fault).
+/// The errors of [`DatabaseFile::view`](crate::lineage::bolt::DatabaseFile::view).
 pub fn original(
     metadata: &MetadataDb,
     namespace: &str,
@@ -70,23 +70,30 @@ pub fn original(
 
 /// The name that containerd gives the copy of the snapshot `parent` with these maps.
 fn name(parent: &str, uids: &[Map], gids: &[Map]) -> String {
-    let list = |maps: &[Map]| {
-        let mut maps = maps.to_vec();
-        maps.sort_by_key(|map| map.container);
-        let maps = maps.iter().map(|map| {
-            format!(
-                r#"{{"containerID":{},"hostID":{},"size":{}}}"#,
-                map.container, map.host, map.size
-            )
-        });
-        maps.collect::<Vec<_>>().join(",")
-    };
     let (uids, gids) = (list(uids), list(gids));
     Digest::of(
         format!(r#"{{"Parent":"{parent}","IDMap":{{"UidMap":[{uids}],"GidMap":[{gids}]}}}}"#)
             .as_bytes(),
     )
     .to_string()
+}
+
+/// A list of maps in containerd's order and form.
+fn list(maps: &[Map]) -> String {
+    let mut maps = maps.to_vec();
+    maps.sort_by_key(|map| map.container);
+    let mut list = Vec::with_capacity(maps.len());
+    for Map {
+        container,
+        host,
+        size,
+    } in maps
+    {
+        list.push(format!(
+            r#"{{"containerID":{container},"hostID":{host},"size":{size}}}"#
+        ));
+    }
+    list.join(",")
 }
 
 #[cfg(test)]

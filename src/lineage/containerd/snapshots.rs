@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::docker_store::is_init;
 use super::expand::{self, Hints, ImageSources};
-use super::records::{Facts, Snapshot, chain_names};
+use super::layout::SnapshotDirectory;
+use super::records::{Facts, chain_names};
 use super::remap;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::ChainId;
@@ -20,14 +21,9 @@ pub(super) fn lineage(
     hints: &Hints,
     stores: &ImageSources<'_>,
 ) -> Result<(Chain, ImageFacts), LineageError> {
-    let no_record = || {
-        Unknown::NoRecord(
-            "the layers of the container's image",
-            stores.namespace.into(),
-        )
-    };
     let (Some(top), Some(last)) = (facts.top(), facts.snapshots.last()) else {
-        return Err(no_record().into());
+        let what = "the layers of the container's image";
+        return Err(Unknown::NoRecord(what, stores.namespace.into()).into());
     };
     if let Some(found) = expand::by_documents(top, hints, stores)? {
         return Ok(found);
@@ -43,34 +39,41 @@ pub(super) fn lineage(
         )?
         && let Ok(top) = ChainId::parse(&original.key)
     {
-        let below = metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?;
-        return expand::by_documents(top, hints, stores)?
-            .map_or_else(|| expand::by_names(top, chain_names_of(below), stores), Ok);
+        return match expand::by_documents(top, hints, stores)? {
+            Some(found) => Ok(found),
+            None => expand::by_names(top, names_below(top, stores)?, stores),
+        };
     }
-    let below = match stores.metadata {
-        Some(metadata) => {
-            metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?
-        }
-        None => None,
-    };
-    expand::by_names(top, chain_names_of(below), stores)
+    expand::by_names(top, names_below(top, stores)?, stores)
 }
 
-fn chain_names_of(snapshots: Option<Vec<Snapshot>>) -> Option<Vec<ChainId>> {
-    snapshots.and_then(|snapshots| chain_names(&snapshots))
+/// The chain IDs after which the snapshots from `top` down are named, lowest first; `None` when one
+/// has another name or is missing.
+fn names_below(
+    top: ChainId,
+    stores: &ImageSources<'_>,
+) -> Result<Option<Vec<ChainId>>, LineageError> {
+    let Some(metadata) = stores.metadata else {
+        return Ok(None);
+    };
+    let below = metadata.below(stores.namespace, stores.snapshotter, top, stores.deadline)?;
+    Ok(below.as_deref().and_then(chain_names))
 }
 
 /// Checks that the lowest of these snapshots are the layers of the chain, each under its own name,
 /// with nothing in between except Docker's own snapshots. `place` reports the snapshots topmost
 /// first. The snapshots above the layers are the container's own.
-pub(super) fn tie<'a>(
-    keys: impl DoubleEndedIterator<Item = &'a str>,
+pub(super) fn tie(
+    snapshots: &[SnapshotDirectory],
     chain: &Chain,
     place: &Path,
 ) -> Result<(), Corrupt> {
-    let mut names = keys.rev().filter(|key| !is_init(key));
+    let mut layers = snapshots
+        .iter()
+        .rev()
+        .filter(|snapshot| !is_init(&snapshot.key));
     for chain_id in chain.chain_ids() {
-        if names.next() != Some(chain_id.to_string().as_str()) {
+        if layers.next().map(|layer| &layer.key) != Some(&chain_id.to_string()) {
             return Err(Corrupt::File(
                 place.to_owned(),
                 "its snapshots are not those of the image's layers".into(),

@@ -11,8 +11,7 @@ use std::time::Duration;
 use super::content::{Content, ContentImage, ImageQuery};
 use super::expand::{Hints, ImageSources};
 use super::records::{Facts, FactsQuery, MetadataDb};
-use super::{lineage, without_chain};
-use crate::container::engine::SNAPSHOTTERS;
+use super::{evidence, lineage, named, without_chain};
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::error::{LineageError, Unknown};
 use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
@@ -62,7 +61,7 @@ impl ContainerdStore {
     /// The namespaces, in order.
     ///
     /// # Errors
-    /// The errors of [`fault`](crate::lineage::bolt::fault).
+    /// The errors of [`DatabaseFile::view`](crate::lineage::bolt::DatabaseFile::view).
     pub fn namespaces(&self) -> Result<Vec<String>, LineageError> {
         self.metadata.keys(&[b"v1"], &deadline())
     }
@@ -70,7 +69,7 @@ impl ContainerdStore {
     /// The containers of a namespace, in the order of their IDs.
     ///
     /// # Errors
-    /// The errors of [`fault`](crate::lineage::bolt::fault).
+    /// The errors of [`DatabaseFile::view`](crate::lineage::bolt::DatabaseFile::view).
     pub fn containers(&self, namespace: &str) -> Result<Vec<RecordedContainer>, LineageError> {
         let mut containers = Vec::new();
         for id in self
@@ -101,7 +100,9 @@ impl ContainerdStore {
     /// # Errors
     /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such container.
     pub fn container(&self, namespace: &str, id: &str) -> Result<Origin, LineageError> {
-        let facts = self.facts(namespace, FactsQuery::Container(id))?;
+        let facts = self
+            .metadata
+            .recorded(namespace, FactsQuery::Container(id), &deadline())?;
         if facts.container.snapshot_key.is_empty() {
             Ok(Origin::NoImage)
         } else {
@@ -122,7 +123,11 @@ impl ContainerdStore {
         key: &str,
         targets: &[Digest],
     ) -> Result<Origin, LineageError> {
-        let facts = self.facts(namespace, FactsQuery::Snapshot(snapshotter, key))?;
+        let facts = self.metadata.recorded(
+            namespace,
+            FactsQuery::Snapshot(snapshotter, key),
+            &deadline(),
+        )?;
         self.origin(
             namespace,
             &facts,
@@ -137,7 +142,7 @@ impl ContainerdStore {
     /// The names of the images in a namespace, in order.
     ///
     /// # Errors
-    /// The errors of [`fault`](crate::lineage::bolt::fault).
+    /// The errors of [`DatabaseFile::view`](crate::lineage::bolt::DatabaseFile::view).
     pub fn images(&self, namespace: &str) -> Result<Vec<String>, LineageError> {
         self.metadata
             .keys(&[b"v1", namespace.as_bytes(), b"images"], &deadline())
@@ -156,24 +161,17 @@ impl ContainerdStore {
             let Some(target) = self.metadata.target(namespace, &name, &deadline())? else {
                 continue;
             };
-            let by_name = names_of(reference).contains(&name);
             let Some(image) = self
                 .content
                 .by_target(target, None, ImageQuery::Any, &deadline())?
             else {
                 continue;
             };
-            if by_name {
+            if names_of(reference).contains(&name) {
                 found = Some((name, image));
                 break;
             }
-            let digests = image
-                .facts
-                .manifests
-                .iter()
-                .copied()
-                .chain(image.facts.image_id.map(|ImageId(digest)| digest));
-            if !digests.into_iter().any(|digest| starts(digest, reference)) {
+            if !has_digest(&image.facts, reference) {
                 continue;
             }
             match &found {
@@ -184,31 +182,18 @@ impl ContainerdStore {
                 None => found = Some((name, image)),
             }
         }
-        let (name, image) = found.ok_or_else(|| self.no_image())?;
+        let Some((name, image)) = found else {
+            return Err(self.no_image());
+        };
         let facts = ImageFacts {
             name: Some(name),
             ..image.facts
         };
-        Ok(match image.chain {
-            Some(chain) => Origin::Image(ImageLineage {
-                chain,
-                facts,
-                evidence: Evidence::Metadata,
-            }),
-            None => Origin::NoLayers(facts),
-        })
+        Ok(Origin::of_image(image.chain, facts, Evidence::Metadata))
     }
 
     fn no_image(&self) -> LineageError {
         Unknown::NoRecord("a single such image", self.metadata.path().to_owned()).into()
-    }
-
-    fn facts(&self, namespace: &str, query: FactsQuery<'_>) -> Result<Facts, LineageError> {
-        self.metadata
-            .facts(namespace, query, &deadline())?
-            .ok_or_else(|| {
-                Unknown::NoRecord("the container's record", self.metadata.path().to_owned()).into()
-            })
     }
 
     fn origin(
@@ -229,19 +214,12 @@ impl ContainerdStore {
         };
         hints.image_id = hints.image_id.or(container.image_id);
         hints.targets.extend(facts.target);
-        let name = Some(container.image.clone()).filter(|name| !name.is_empty());
+        let name = named(&container.image);
         if facts.top().is_none() {
             return without_chain(facts, &hints, name, &stores, Evidence::Metadata);
         }
         let (chain, image) = lineage(facts, id, &hints, &stores)?;
-        let is_claimed = facts.has_remote()
-            || !SNAPSHOTTERS.contains(&container.snapshotter.as_str())
-            || chain.diff_ids().is_empty();
-        let evidence = if is_claimed {
-            Evidence::Claimed
-        } else {
-            Evidence::Metadata
-        };
+        let evidence = evidence(facts, Some(&chain), Evidence::Metadata);
         Ok(Origin::Image(ImageLineage {
             chain,
             facts: ImageFacts { name, ..image },
@@ -267,6 +245,17 @@ fn names_of(reference: &str) -> Vec<String> {
         names.push(format!("docker.io/library/{tagged}"));
     }
     names
+}
+
+/// Whether one of an image's digests is what `reference` means.
+fn has_digest(facts: &ImageFacts, reference: &str) -> bool {
+    match facts.image_id {
+        Some(ImageId(digest)) if starts(digest, reference) => true,
+        Some(_) | None => facts
+            .manifests
+            .iter()
+            .any(|digest| starts(*digest, reference)),
+    }
 }
 
 /// Whether `digest` is `reference` or begins with it. `reference` may lack `sha256:`, and must have

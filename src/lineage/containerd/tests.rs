@@ -4,6 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use super::layout::SnapshotDirectory;
 use super::records::Snapshot;
 use super::*;
 use crate::container::ContainerId;
@@ -155,11 +156,14 @@ fn the_directories_below_a_snapshot_must_be_those_of_the_layers() {
         (vec![&high, &"x".to_owned(), &low], false),
         (vec![], false),
     ] {
-        let tied = tie(
-            parents.iter().map(|key| key.as_str()),
-            &chain,
-            Path::new("/db"),
-        );
+        let directory = |key: &&String| SnapshotDirectory {
+            number: 1,
+            key: (*key).clone(),
+            namespace: String::new(),
+            is_remote: false,
+        };
+        let snapshots: Vec<_> = parents.iter().map(directory).collect();
+        let tied = tie(&snapshots, &chain, Path::new("/db"));
         assert_eq!(tied.is_ok(), is_tied, "{parents:?}");
     }
 }

@@ -66,27 +66,25 @@ pub(super) fn overlay_step(
     if !layers.directory().is_dir() {
         return Ok(None);
     }
-    let directories: Option<Vec<_>> = mount
-        .lowerdirs
-        .iter()
-        .map(|lower| layer_behind(&home, lower))
-        .collect();
-    // Directories of any other form belong to another store.
-    let Some(directories) = directories else {
-        return Ok(None);
-    };
+    let mut directories = Vec::with_capacity(mount.lowerdirs.len());
+    for lower in &mount.lowerdirs {
+        // Directories of any other form belong to another store.
+        let Some(layer) = layer_behind(&home, lower) else {
+            return Ok(None);
+        };
+        directories.push(layer);
+    }
     if let Some(chain) = chain_under(step, &directories, &layers, deadline)? {
         return Ok(Some(image(chain, Evidence::Mount)));
     }
-    let own = mount
+    let Some(own) = mount
         .upperdir
         .as_deref()
-        .and_then(|upper| layer_behind(&home, upper));
-    match snapshots::base_of(
-        root,
-        &own.ok_or_else(|| Unknown::Mount(step.to_owned()))?,
-        deadline,
-    )? {
+        .and_then(|upper| layer_behind(&home, upper))
+    else {
+        return Err(Unknown::Mount(step.to_owned()).into());
+    };
+    match snapshots::base_of(root, &own, deadline)? {
         SnapshotBase::Nothing => Ok(Some(Origin::NoImage)),
         SnapshotBase::Chain(top) => Err(Corrupt::Mount(
             step.to_owned(),
@@ -107,22 +105,18 @@ fn copied_step(
     let Some((driver, layer, path)) = mounted_directory(&mount.root) else {
         return Ok(None);
     };
-    let Some(data_root) = root
-        .parent()
-        .filter(|data_root| file::is_same_directory(step, &data_root.join(path)))
-    else {
+    let Some(data_root) = root.parent() else {
         return Ok(None);
     };
-    recorded_step(
-        &LayerRoot {
-            data_root: data_root.to_owned(),
-            driver,
-            layer,
-        },
-        root,
-        deadline,
-    )
-    .map(Some)
+    if !file::is_same_directory(step, &data_root.join(path)) {
+        return Ok(None);
+    }
+    let layer = LayerRoot {
+        data_root: data_root.to_owned(),
+        driver,
+        layer,
+    };
+    recorded_step(&layer, root, deadline).map(Some)
 }
 
 /// Resolves a step whose root is a FUSE overlay. The kernel does not know its options, but the
@@ -135,17 +129,16 @@ fn fuse_step(
     let Some(data_root) = root.parent() else {
         return Ok(None);
     };
-    let points = mount::points()?;
-    let own =
-        |layer: &LayerRoot| layer.driver == Driver::FuseOverlayfs && layer.data_root == data_root;
-    let mut layers = points
-        .iter()
-        .filter_map(|point| LayerRoot::of(point))
-        .filter(own);
-    let Some(layer) = layers.find(|layer| file::is_same_directory(&layer.path(), step)) else {
-        return Ok(None);
-    };
-    recorded_step(&layer, root, deadline).map(Some)
+    for point in mount::points()? {
+        if let Some(layer) = LayerRoot::of(&point)
+            && layer.driver == Driver::FuseOverlayfs
+            && layer.data_root == data_root
+            && file::is_same_directory(&layer.path(), step)
+        {
+            return recorded_step(&layer, root, deadline).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Resolves a step on this layer, from BuildKit's record alone.
@@ -210,19 +203,19 @@ fn chain_under(
     deadline: &Deadline,
 ) -> Result<Option<Chain>, LineageError> {
     let known = layers.layers_in(directories, deadline)?;
-    let Some((above, top)) = directories
+    let Some((below, top)) = directories
         .iter()
         .enumerate()
-        .find_map(|(above, directory)| Some((above, *known.get(directory)?)))
+        .find_map(|(above, directory)| Some((&directories[above..], *known.get(directory)?)))
     else {
         return Ok(None);
     };
     let chain = layers.chain(top, deadline)?;
-    let below = &directories[above..];
-    let agrees = |(directory, chain_id)| known.get(directory).is_none_or(|known| known == chain_id);
-    if below.len() != chain.chain_ids().len()
-        || !below.iter().zip(chain.chain_ids().iter().rev()).all(agrees)
-    {
+    let mut agrees = below.len() == chain.chain_ids().len();
+    for (directory, chain_id) in below.iter().zip(chain.chain_ids().iter().rev()) {
+        agrees &= known.get(directory).unwrap_or(chain_id) == chain_id;
+    }
+    if !agrees {
         return Err(Corrupt::Mount(
             step.to_owned(),
             format!("its lower directories are not the layers of {top}"),

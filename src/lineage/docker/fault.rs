@@ -5,7 +5,6 @@
 //! store is damaged or forged.
 
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
-use crate::sys::deadline::Deadline;
 use crate::sys::file::FileError;
 
 /// The error for a file that should be there and cannot be read.
@@ -22,13 +21,4 @@ pub(super) fn broken(error: FileError) -> LineageError {
         FileError::NotText(_) => "it is not UTF-8".to_owned(),
     };
     Corrupt::File(error.path().to_owned(), fault).into()
-}
-
-/// Checks that there is time left.
-pub(super) fn on_time(deadline: &Deadline) -> Result<(), Unknown> {
-    if deadline.is_over() {
-        Err(Unknown::Deadline)
-    } else {
-        Ok(())
-    }
 }

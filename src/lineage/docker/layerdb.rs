@@ -11,11 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Driver;
-use super::fault::{broken, on_time};
+use super::fault::broken;
+use super::store::read_names;
 use crate::container::ContainerId;
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{ChainId, DiffId, Digest};
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown, in_time};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
@@ -85,7 +86,7 @@ impl LayerStore {
         let mut visited = Vec::new();
         let mut next = Some(top);
         while let Some(layer) = next {
-            on_time(deadline)?;
+            in_time(deadline)?;
             visited.push(layer);
             diff_ids.push(DiffId(self.layer_fact(layer, "diff", parse_digest)?));
             let path = self.layer_file(layer, "parent");
@@ -102,13 +103,12 @@ impl LayerStore {
             }
         }
         diff_ids.reverse();
-        let path = || self.layer_file(top, "diff");
-        let chain = Chain::from_diff_ids(diff_ids)
-            .ok_or_else(|| Corrupt::File(path(), "there are no layers".into()))?;
-        if chain.top() != top {
-            return Err(Corrupt::Hash(path(), top.0, chain.top().0).into());
+        let path = self.layer_file(top, "diff");
+        match Chain::from_diff_ids(diff_ids) {
+            Some(chain) if chain.top() == top => Ok(chain),
+            Some(chain) => Err(Corrupt::Hash(path, top.0, chain.top().0).into()),
+            None => Err(Corrupt::File(path, "there are no layers".into()).into()),
         }
-        Ok(chain)
     }
 
     /// The name of a layer's directory in the driver.
@@ -123,15 +123,9 @@ impl LayerStore {
         directories: &[String],
         deadline: &Deadline,
     ) -> Result<HashMap<String, ChainId>, LineageError> {
-        let all = self.directory.join("sha256");
-        let unreadable = |error| Unknown::File(file::FileError::Io(all.clone(), error));
         let mut found = HashMap::new();
-        for entry in fs::read_dir(&all).map_err(unreadable)? {
-            on_time(deadline)?;
-            let name = entry.map_err(unreadable)?.file_name();
-            let Some(layer) = name.to_str().and_then(Digest::from_hex).map(ChainId) else {
-                continue;
-            };
+        for layer in self.layers()? {
+            in_time(deadline)?;
             let path = self.layer_file(layer, "cache-id");
             let directory = match file::read(&path, LARGEST_FACT, Guard::NoLink) {
                 Err(error) if error.is_absent() => continue, // Removed meanwhile.
@@ -142,6 +136,18 @@ impl LayerStore {
             }
         }
         Ok(found)
+    }
+
+    /// The chain IDs of all layers.
+    fn layers(&self) -> Result<Vec<ChainId>, Unknown> {
+        let all = self.directory.join("sha256");
+        match read_names(&all) {
+            Ok(names) => Ok(names
+                .iter()
+                .filter_map(|name| Digest::from_hex(name.to_str()?).map(ChainId))
+                .collect()),
+            Err(error) => Err(Unknown::File(file::FileError::Io(all, error))),
+        }
     }
 
     fn layer_file(&self, layer: ChainId, name: &str) -> PathBuf {
@@ -175,7 +181,7 @@ fn fact<T>(
     bytes: Vec<u8>,
     parse: fn(&[u8]) -> Result<T, String>,
 ) -> Result<T, LineageError> {
-    parse(&bytes).map_err(|fault| Corrupt::File(path, fault).into())
+    Ok(parse(&bytes).in_file(&path)?)
 }
 
 /// Reads the contents of the files `diff` and `parent`: a digest. White space around it is ignored,
@@ -185,7 +191,10 @@ fn fact<T>(
 /// What is wrong, as text to be put after the file's name.
 pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
     let text = text_of(content)?;
-    Digest::parse(text).map_err(|_| format!("{text:?} is not a sha256 digest"))
+    match Digest::parse(text) {
+        Ok(digest) => Ok(digest),
+        Err(_) => Err(format!("{text:?} is not a sha256 digest")),
+    }
 }
 
 /// Reads the contents of the files `mount-id` and `cache-id`: the name of a directory, which
@@ -196,18 +205,22 @@ pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
 /// What is wrong, as text to be put after the file's name.
 pub fn parse_directory_name(content: &[u8]) -> Result<String, String> {
     let text = text_of(content)?;
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if text.bytes().all(legal) && !text.starts_with('.') {
+    if text.bytes().all(is_legal) && !text.starts_with('.') {
         Ok(text.to_owned())
     } else {
         Err(format!("{text:?} is not a layer's name"))
     }
 }
 
+fn is_legal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
 fn text_of(content: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(content)
-        .map_err(|_| "it is not UTF-8".to_owned())?
-        .trim_ascii();
+    let Ok(text) = std::str::from_utf8(content) else {
+        return Err("it is not UTF-8".to_owned());
+    };
+    let text = text.trim_ascii();
     if text.is_empty() {
         Err("it is empty".to_owned())
     } else {

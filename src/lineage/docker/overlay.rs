@@ -8,14 +8,13 @@
 //! that directory (moby: daemon/graphdriver/overlay2, `mountFrom`).
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::LayerRoot;
-use super::fault::on_time;
 use super::layerdb::{LayerStore, parse_directory_name};
 use crate::container::mount::RootMount;
 use crate::lineage::chain::Chain;
-use crate::lineage::error::{Corrupt, LineageError};
+use crate::lineage::error::{Corrupt, LineageError, in_time};
 use crate::sys::deadline::Deadline;
 
 /// Compares the overlay at a container's root with the container's own layer and its chain.
@@ -26,11 +25,23 @@ pub(super) fn compare(
     layers: &LayerStore,
     deadline: &Deadline,
 ) -> Result<(), LineageError> {
-    let differs = |difference: String| LineageError::from(Corrupt::Mount(root.path(), difference));
+    let Some(difference) = difference(mount, root, chain, layers, deadline)? else {
+        return Ok(());
+    };
+    Err(Corrupt::Mount(root.path(), difference).into())
+}
+
+fn difference(
+    mount: &RootMount,
+    root: &LayerRoot,
+    chain: Option<&Chain>,
+    layers: &LayerStore,
+    deadline: &Deadline,
+) -> Result<Option<String>, LineageError> {
     let home = root.home();
     let chain_ids = chain.map_or(&[][..], Chain::chain_ids);
     if mount.lowerdirs.len() != chain_ids.len() + 1 {
-        return Err(differs(format!(
+        return Ok(Some(format!(
             "it has {} lower directories, for {} layers and one more",
             mount.lowerdirs.len(),
             chain_ids.len()
@@ -38,27 +49,24 @@ pub(super) fn compare(
     }
     let upper = mount.upperdir.as_deref().unwrap_or(Path::new(""));
     if layer_behind(&home, upper).as_ref() != Some(&root.layer) {
-        return Err(differs(format!("its upper directory is {upper:?}")));
+        return Ok(Some(format!("its upper directory is {upper:?}")));
     }
-    let init = Ok(format!("{}-init", root.layer));
-    let recorded = chain_ids
-        .iter()
-        .rev()
-        .map(|chain_id| layers.cache_id(*chain_id));
-    for (lower, recorded) in mount
-        .lowerdirs
-        .iter()
-        .zip(std::iter::once(init).chain(recorded))
-    {
-        on_time(deadline)?;
-        let recorded = recorded?;
+    // The topmost is Docker's own.
+    let init = [None].into_iter();
+    let expected = init.chain(chain_ids.iter().rev().map(Some));
+    for (lower, chain_id) in mount.lowerdirs.iter().zip(expected) {
+        in_time(deadline)?;
+        let recorded = match chain_id {
+            Some(chain_id) => layers.cache_id(*chain_id)?,
+            None => format!("{}-init", root.layer),
+        };
         if layer_behind(&home, lower).as_ref() != Some(&recorded) {
-            return Err(differs(format!(
+            return Ok(Some(format!(
                 "its lower directory {lower:?} is not the layer {recorded:?}"
             )));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The layer whose directory is mounted as `directory`. `home` is the directory of the driver.
@@ -84,19 +92,21 @@ pub(super) fn layer_behind(home: &Path, directory: &Path) -> Option<String> {
 
 /// The directory of the driver, from the absolute path of a lower or upper directory.
 pub(super) fn home_of(directory: &Path) -> Option<PathBuf> {
-    directory
-        .is_absolute()
-        .then(|| directory.parent()?.parent().map(Path::to_owned))
-        .flatten()
+    if !directory.is_absolute() {
+        return None;
+    }
+    Some(directory.parent()?.parent()?.to_owned())
 }
 
 /// The two names of a path that has exactly two. Both are safe as parts of another path.
 fn two_names(path: &Path) -> Option<(&str, &str)> {
-    let mut names = path.components().map(|name| {
-        name.as_os_str()
-            .to_str()
-            .filter(|name| parse_directory_name(name.as_bytes()).is_ok())
-    });
-    let pair = (names.next()??, names.next()??);
+    let mut names = path.components();
+    let pair = (safe_name(names.next()?)?, safe_name(names.next()?)?);
     names.next().is_none().then_some(pair)
+}
+
+fn safe_name(name: Component<'_>) -> Option<&str> {
+    let name = name.as_os_str().to_str()?;
+    parse_directory_name(name.as_bytes()).ok()?;
+    Some(name)
 }

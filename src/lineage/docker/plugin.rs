@@ -22,11 +22,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::fault::broken;
+use super::record::none_if_empty;
 use crate::container::bundle::Bundle;
 use crate::lineage::digest::{Digest, ImageId};
-use crate::lineage::error::{Corrupt, LineageError};
+use crate::lineage::error::{InFile, LineageError};
 use crate::lineage::image::ImageConfig;
-use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
+use crate::lineage::origin::{Evidence, ImageFacts, Origin};
 use crate::sys::file::{self, Guard};
 
 /// The size, in bytes, of the largest record that is read.
@@ -60,18 +61,18 @@ struct PluginText {
 
 impl PluginRecord {
     fn parse(json: &[u8]) -> Result<Self, String> {
-        let text: RecordText = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let digest =
-            |text: &str| Digest::parse(text).map_err(|_| format!("{text:?} is not a digest"));
-        let manifest = text
-            .manifest
-            .filter(|manifest| !manifest.is_empty())
-            .map(|manifest| digest(&manifest))
-            .transpose()?;
+        let text: RecordText = match serde_json::from_slice(json) {
+            Ok(text) => text,
+            Err(error) => return Err(error.to_string()),
+        };
+        let manifest = match text.manifest.unwrap_or_default().as_str() {
+            "" => None,
+            manifest => Some(digest(manifest)?),
+        };
         Ok(Self {
             config: digest(&text.config)?,
             manifest,
-            name: text.plugin.name.filter(|name| !name.is_empty()),
+            name: none_if_empty(&text.plugin.name.unwrap_or_default()),
         })
     }
 
@@ -86,9 +87,14 @@ impl PluginRecord {
             Err(error) if error.is_absent() => return Ok(None),
             read => read.map_err(broken)?,
         };
-        Self::parse(&json)
-            .map(Some)
-            .map_err(|fault| Corrupt::File(path, fault).into())
+        Ok(Some(Self::parse(&json).in_file(&path)?))
+    }
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    match Digest::parse(text) {
+        Ok(digest) => Ok(digest),
+        Err(_) => Err(format!("{text:?} is not a digest")),
     }
 }
 
@@ -100,7 +106,7 @@ pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 /// The layers of the plugin; `None` when the container is not a plugin.
 ///
 /// # Errors
-/// [`Corrupt`] when the record or the config is damaged, or the config does not match the record;
+/// `Corrupt` when the record or the config is damaged, or the config does not match the record;
 /// [`Unknown`](crate::lineage::error::Unknown) when one of the two cannot be read.
 pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
     let (Some(plugins), Some(record)) =
@@ -112,37 +118,24 @@ pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
         .join("storage/blobs/sha256")
         .join(record.config.hex());
     let image_id = ImageId(record.config);
-    let config = ImageConfig::load(&path, image_id)?;
+    let chain = ImageConfig::load(&path, image_id)?.chain().in_file(&path)?;
     let facts = ImageFacts {
         image_id: Some(image_id),
         manifests: record.manifest.into_iter().collect(),
         name: record.name,
-        config_file: Some(path.clone()),
+        config_file: Some(path),
         pull_fault: None,
     };
-    Ok(Some(
-        match config
-            .chain()
-            .map_err(|fault| Corrupt::File(path, fault.to_string()))?
-        {
-            Some(chain) => Origin::Image(ImageLineage {
-                chain,
-                facts,
-                evidence: Evidence::Metadata,
-            }),
-            None => Origin::NoLayers(facts),
-        },
-    ))
+    Ok(Some(Origin::of_image(chain, facts, Evidence::Metadata)))
 }
 
 /// The directory of all plugins, if the path of the container's root is that of a plugin.
 fn plugins(bundle: &Bundle) -> Option<PathBuf> {
-    let own = bundle.root.parent()?;
-    let plugins = own.parent()?;
-    let fits = bundle
-        .root
-        .ends_with(Path::new("plugins").join(bundle.id.as_str()).join("rootfs"));
-    fits.then(|| plugins.to_owned())
+    let own = Path::new("plugins").join(bundle.id.as_str()).join("rootfs");
+    if !bundle.root.ends_with(own) {
+        return None;
+    }
+    Some(bundle.root.parent()?.parent()?.to_owned())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::Driver;
 use super::fault::broken;
 use crate::container::ContainerId;
 use crate::lineage::digest::{Digest, ImageId};
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown};
 use crate::lineage::image::{ImageConfig, MAX_CONFIG};
 use crate::lineage::origin::ImageFacts;
 use crate::sys::file::{self, Guard};
@@ -57,7 +57,7 @@ struct ContainerText {
     asked: Option<AskedText>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct AskedText {
     #[serde(rename = "Image", default)]
     image: Option<String>,
@@ -69,22 +69,19 @@ impl DockerRecord {
     /// # Errors
     /// What is wrong, as text to be put after the file's name.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let text: ContainerText =
-            serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        let image_id = ImageId::parse(&text.image)
-            .map_err(|_| format!("{:?} is not an image ID", text.image))?;
-        let name = text
-            .name
-            .map(|name| name.trim_start_matches('/').to_owned())
-            .filter(|name| !name.is_empty());
-        let asked = text
-            .asked
-            .and_then(|asked| asked.image)
-            .filter(|image| !image.is_empty());
+        let text: ContainerText = match serde_json::from_slice(json) {
+            Ok(text) => text,
+            Err(error) => return Err(error.to_string()),
+        };
+        let Ok(image_id) = ImageId::parse(&text.image) else {
+            return Err(format!("{:?} is not an image ID", text.image));
+        };
+        let name = text.name.unwrap_or_default();
+        let asked = text.asked.unwrap_or_default().image.unwrap_or_default();
         Ok(Self {
             image_id,
-            name,
-            asked,
+            name: none_if_empty(name.trim_start_matches('/')),
+            asked: none_if_empty(&asked),
             driver: text.driver,
         })
     }
@@ -114,8 +111,16 @@ impl DockerRecord {
             }
             read => read.map_err(broken)?,
         };
-        Self::parse(&json).map_err(|fault| Corrupt::File(path, fault).into())
+        Ok(Self::parse(&json).in_file(&path)?)
     }
+}
+
+/// Text that Go may have left out as an empty one.
+pub(super) fn none_if_empty(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// What the driver's image store still knows about the image with this ID: facts, and its config,
@@ -152,9 +157,14 @@ pub(super) fn pulled_digests(
     image_id: ImageId,
 ) -> Result<Vec<Digest>, LineageError> {
     let text = image_id.to_string();
-    let own = |name: ImageName<'_>| (name.image_id == text).then(|| name.digest()).flatten();
     let repositories = Repositories::load(data_root, driver)?;
-    Ok(repositories.names()?.into_iter().filter_map(own).collect())
+    let mut digests = Vec::new();
+    for name in repositories.names()? {
+        if name.image_id == text {
+            digests.extend(name.digest());
+        }
+    }
+    Ok(digests)
 }
 
 /// The file of an image's config.
@@ -210,8 +220,10 @@ impl Repositories {
 
     /// All names in the file.
     pub(super) fn names(&self) -> Result<Vec<ImageName<'_>>, LineageError> {
-        let names = self.json.as_deref().map_or(Ok(Vec::new()), parse_names);
-        names.map_err(|fault| Corrupt::File(self.path.clone(), fault).into())
+        match self.json.as_deref() {
+            Some(json) => Ok(parse_names(json).in_file(&self.path)?),
+            None => Ok(Vec::new()),
+        }
     }
 }
 
@@ -220,19 +232,20 @@ impl Repositories {
 /// # Errors
 /// What is wrong, as text to be put after the file's name.
 pub fn parse_names(json: &[u8]) -> Result<Vec<ImageName<'_>>, String> {
-    let file: NamesText<'_> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    let names = file
-        .repositories
-        .unwrap_or_default()
-        .0
-        .into_iter()
-        .flat_map(|(_, names)| names.unwrap_or_default().0);
-    Ok(names
-        .map(|(reference, image_id)| ImageName {
-            reference: reference.0,
-            image_id: image_id.0,
-        })
-        .collect())
+    let file: NamesText<'_> = match serde_json::from_slice(json) {
+        Ok(file) => file,
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut found = Vec::new();
+    for (_, names) in file.repositories.unwrap_or_default().0 {
+        for (reference, image_id) in names.unwrap_or_default().0 {
+            found.push(ImageName {
+                reference: reference.0,
+                image_id: image_id.0,
+            });
+        }
+    }
+    Ok(found)
 }
 
 #[derive(Deserialize)]

@@ -9,12 +9,11 @@
 
 use std::path::Path;
 
-use crate::lineage::bolt::{BoltError, Bucket, Database, View, fault};
+use crate::lineage::bolt::{BoltError, DatabaseFile, View};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::ChainId;
 use crate::lineage::error::{LineageError, Unknown};
 use crate::sys::deadline::Deadline;
-use crate::sys::file::{self, Guard};
 
 /// What a snapshot was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,32 +31,33 @@ pub(super) fn base_of(
     directory: &str,
     deadline: &Deadline,
 ) -> Result<SnapshotBase, LineageError> {
-    let path = root.join("snapshots.db");
-    let (file, _) = file::open(&path, Guard::NoLink).map_err(Unknown::File)?;
-    let base = Database::new(file)
-        .view(deadline, |view| walk(view, directory))
-        .map_err(|error| fault(&path, error))?;
-    base.ok_or_else(|| Unknown::NoRecord("the snapshot of the build step", path).into())
+    let database = DatabaseFile::open(root.join("snapshots.db"))?;
+    match database.view(deadline, |view| walk(view, directory))? {
+        Some(base) => Ok(base),
+        None => {
+            let path = database.path().to_owned();
+            Err(Unknown::NoRecord("the snapshot of the build step", path).into())
+        }
+    }
 }
 
 fn walk(view: &View<'_>, directory: &str) -> Result<Option<SnapshotBase>, BoltError> {
     let mut directory = directory.to_owned();
     for _ in 0..MAX_LAYERS {
-        let Some(parent) = text(view.bucket(&[directory.as_bytes()])?, b"parent")? else {
+        let Some(parent) = text(view, &directory, b"parent")? else {
             return Ok(None);
         };
         if parent.is_empty() {
             return Ok(Some(SnapshotBase::Nothing));
         }
         let chain_id = match ChainId::parse(&parent) {
-            Ok(chain_id) => Some(chain_id),
-            Err(_) => text(view.bucket(&[parent.as_bytes()])?, b"chainid")?
-                .and_then(|chain_id| ChainId::parse(&chain_id).ok()),
+            Err(_) => ChainId::parse(&text(view, &parent, b"chainid")?.unwrap_or_default()),
+            named => named,
         };
-        if let Some(chain_id) = chain_id {
+        if let Ok(chain_id) = chain_id {
             return Ok(Some(SnapshotBase::Chain(chain_id)));
         }
-        let Some(committed) = text(view.bucket(&[parent.as_bytes()])?, b"committed")? else {
+        let Some(committed) = text(view, &parent, b"committed")? else {
             return Ok(None);
         };
         directory = committed;
@@ -65,10 +65,12 @@ fn walk(view: &View<'_>, directory: &str) -> Result<Option<SnapshotBase>, BoltEr
     Ok(None)
 }
 
-/// A value as text. If it is not UTF-8, it is converted, and then names nothing.
-fn text(bucket: Option<Bucket<'_>>, key: &[u8]) -> Result<Option<String>, BoltError> {
-    let value = bucket.map_or(Ok(None), |bucket| bucket.get(key))?;
-    Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+/// A value in this bucket, as text.
+fn text(view: &View<'_>, bucket: &str, key: &[u8]) -> Result<Option<String>, BoltError> {
+    match view.bucket(&[bucket.as_bytes()])? {
+        Some(bucket) => bucket.text(key),
+        None => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::layerdb::LayerStore;
@@ -14,12 +15,10 @@ use super::record::{self, DockerRecord, Repositories};
 use super::{ContainerState, Driver, LayerRoot, StoredLayer};
 use crate::container::ContainerId;
 use crate::container::mount;
-use crate::lineage::digest::{Digest, ImageId};
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::digest::{Digest, ImageId, is_hex};
+use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown};
 use crate::lineage::image::ImageConfig;
-use crate::lineage::origin::{
-    Evidence, ImageFacts, ImageLineage, Origin, StoredContainer, StoredImage,
-};
+use crate::lineage::origin::{Evidence, Origin, StoredContainer, StoredImage};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{FileError, Guard};
 
@@ -37,8 +36,12 @@ impl GraphStore {
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no graph driver's store.
     pub fn open(data_root: &Path) -> Result<Self, LineageError> {
-        let has_store = |driver: &Driver| LayerStore::of(data_root, *driver).directory().is_dir();
-        let drivers: Vec<_> = Driver::ALL.into_iter().filter(has_store).collect();
+        let mut drivers = Vec::new();
+        for driver in Driver::ALL {
+            if LayerStore::of(data_root, driver).directory().is_dir() {
+                drivers.push(driver);
+            }
+        }
         if drivers.is_empty() {
             return Err(Unknown::NoRecord(
                 "the image store of a graph driver",
@@ -64,10 +67,7 @@ impl GraphStore {
         let deadline = &deadline.into();
         let recorded = DockerRecord::load(&self.data_root, id)?.driver;
         for driver in &self.drivers {
-            if recorded
-                .as_deref()
-                .is_some_and(|name| name != driver.word())
-            {
+            if recorded.as_deref().unwrap_or(driver.word()) != driver.word() {
                 continue;
             }
             if let Some(record) =
@@ -79,7 +79,7 @@ impl GraphStore {
                     layer: record.layer.clone(),
                 };
                 let mount = mount::at(&root.path()).unwrap_or_default(); // The directory is made when the container starts.
-                let origin = super::origin(
+                let mut origin = super::origin(
                     StoredLayer {
                         id,
                         root: &root,
@@ -89,7 +89,12 @@ impl GraphStore {
                     },
                     deadline,
                 )?;
-                return Ok(with_pulled_digests(origin, &self.data_root, *driver));
+                if let Some(facts) = origin.facts_mut()
+                    && let Some(image_id) = facts.image_id
+                {
+                    facts.add_pulled(record::pulled_digests(&self.data_root, *driver, image_id));
+                }
+                return Ok(origin);
             }
         }
         Err(Unknown::NoRecord("the layer of the container", self.data_root.clone()).into())
@@ -108,13 +113,10 @@ impl GraphStore {
             let names = repositories.names()?;
             for id in self.image_ids(*driver)? {
                 let text = id.to_string();
-                let own = names
-                    .iter()
-                    .filter(|name| name.image_id == text)
-                    .map(|name| name.reference.to_string());
+                let own = names.iter().filter(|name| name.image_id == text);
                 images.push(StoredImage {
                     id: id.0,
-                    names: own.collect(),
+                    names: own.map(|name| name.reference.to_string()).collect(),
                 });
             }
         }
@@ -132,13 +134,10 @@ impl GraphStore {
             let repositories = Repositories::load(&self.data_root, *driver)?;
             let names = repositories.names()?;
             let familiar_name = familiar(reference);
-            let named = names
-                .iter()
-                .find(|name| name.reference == familiar_name)
-                .and_then(|name| ImageId::parse(&name.image_id).ok());
-            let found = match named {
-                Some(id) => Some(id),
-                None => self.by_id(*driver, reference)?,
+            let named = names.iter().find(|name| name.reference == familiar_name);
+            let found = match named.map(|name| ImageId::parse(&name.image_id)) {
+                Some(Ok(id)) => Some(id),
+                Some(Err(_)) | None => self.by_id(*driver, reference)?,
             };
             if let Some(id) = found {
                 return self.image_origin(*driver, id, reference);
@@ -157,32 +156,15 @@ impl GraphStore {
         let config = ImageConfig::load(&path, id)?;
         let (mut facts, _) = record::image(&self.data_root, driver, id)?;
         facts.add_pulled(record::pulled_digests(&self.data_root, driver, id));
-        let facts = ImageFacts {
-            name: Some(reference.to_owned()),
-            ..facts
-        };
-        Ok(
-            match config
-                .chain()
-                .map_err(|fault| Corrupt::File(path, fault.to_string()))?
-            {
-                Some(chain) => Origin::Image(ImageLineage {
-                    chain,
-                    facts,
-                    evidence: Evidence::Metadata,
-                }),
-                None => Origin::NoLayers(facts),
-            },
-        )
+        facts.name = Some(reference.to_owned());
+        let chain = config.chain().in_file(&path)?;
+        Ok(Origin::of_image(chain, facts, Evidence::Metadata))
     }
 
     /// The single image whose ID is this text, or begins with it.
     fn by_id(&self, driver: Driver, text: &str) -> Result<Option<ImageId>, LineageError> {
         let beginning = text.strip_prefix("sha256:").unwrap_or(text);
-        let hexadecimal = beginning
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
-        if beginning.is_empty() || !hexadecimal {
+        if beginning.is_empty() || !is_hex(beginning) {
             return Ok(None);
         }
         let mut found = self
@@ -203,39 +185,25 @@ impl GraphStore {
             .join("image")
             .join(driver.word())
             .join("imagedb/content/sha256");
-        Ok(names_in(&directory)?
-            .into_iter()
-            .filter_map(|name| Digest::from_hex(name.to_str()?).map(ImageId))
-            .collect())
+        let mut ids = Vec::new();
+        for name in names_in(&directory)? {
+            ids.extend(name.to_str().and_then(Digest::from_hex).map(ImageId));
+        }
+        Ok(ids)
     }
-}
-
-/// Adds the digests by which the image was pulled.
-fn with_pulled_digests(mut origin: Origin, data_root: &Path, driver: Driver) -> Origin {
-    let facts = match &mut origin {
-        Origin::Image(image) => Some(&mut image.facts),
-        Origin::NoLayers(facts) => Some(facts),
-        Origin::NoImage => None,
-    };
-    if let Some(facts) = facts
-        && let Some(image_id) = facts.image_id
-    {
-        facts.add_pulled(record::pulled_digests(data_root, driver, image_id));
-    }
-    origin
 }
 
 /// A reference as Docker stores it: without the default registry and its `library/`, and with a tag
 /// or a digest (distribution/reference, "familiar name").
 fn familiar(reference: &str) -> String {
-    let registry = ["docker.io/", "index.docker.io/"]
-        .into_iter()
-        .find(|registry| reference.starts_with(registry));
-    let name = &reference[registry.map_or(0, str::len)..];
-    let short = name
-        .strip_prefix("library/")
-        .filter(|rest| !rest.contains('/'))
-        .unwrap_or(name);
+    let name = reference
+        .strip_prefix("docker.io/")
+        .or(reference.strip_prefix("index.docker.io/"))
+        .unwrap_or(reference);
+    let short = match name.strip_prefix("library/") {
+        Some(rest) if !rest.contains('/') => rest,
+        Some(_) | None => name,
+    };
     match short.split_once('@') {
         Some((name, digest)) => format!("{}@{digest}", without_tag(name)),
         None if without_tag(short) == short => format!("{short}:latest"),
@@ -270,10 +238,13 @@ pub fn containers(
         )
         .into());
     }
-    let ids = names
-        .iter()
-        .filter_map(|name| ContainerId::parse(name.to_str()?));
-    Ok(ids.map(|id| stored(data_root, id, limit)).collect())
+    let mut containers = Vec::new();
+    for name in &names {
+        if let Some(id) = name.to_str().and_then(ContainerId::parse) {
+            containers.push(stored(data_root, id, limit));
+        }
+    }
+    Ok(containers)
 }
 
 fn stored(data_root: &Path, id: ContainerId, limit: u64) -> StoredContainer {
@@ -295,15 +266,18 @@ fn stored(data_root: &Path, id: ContainerId, limit: u64) -> StoredContainer {
 
 /// The names in a directory; empty when the directory does not exist.
 fn names_in(directory: &Path) -> Result<Vec<OsString>, LineageError> {
-    let unreadable =
-        |error| LineageError::from(Unknown::File(FileError::Io(directory.to_owned(), error)));
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(unreadable)?,
-    };
+    match read_names(directory) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Unknown::File(FileError::Io(directory.to_owned(), error)).into()),
+    }
+}
+
+/// The names in a directory.
+pub(super) fn read_names(directory: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
-    for entry in entries {
-        names.push(entry.map_err(unreadable)?.file_name());
+    for entry in fs::read_dir(directory)? {
+        names.push(entry?.file_name());
     }
     Ok(names)
 }

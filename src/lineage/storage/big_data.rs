@@ -13,51 +13,54 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// The name of the file that holds the item with this key.
 #[must_use]
 pub fn file_name(key: &str) -> String {
-    if key
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'.'))
-    {
+    if key.bytes().all(is_plain) {
         return key.to_owned();
     }
-    let digit = |group: u32, place: usize| {
-        char::from(ALPHABET[usize::try_from(group >> (18 - 6 * place) & 63).unwrap_or_default()])
-    };
     let mut name = String::from("=");
     for bytes in key.as_bytes().chunks(3) {
-        let group = (0..3).fold(0, |group, place| {
-            group << 8 | bytes.get(place).copied().map_or(0, u32::from)
-        });
-        name.extend((0..4).map(|place| {
-            if place <= bytes.len() {
-                digit(group, place)
+        let mut group = 0;
+        for place in 0..3 {
+            group = group << 8 | usize::from(bytes.get(place).copied().unwrap_or(0));
+        }
+        for place in 0..4 {
+            name.push(if place <= bytes.len() {
+                char::from(ALPHABET[group >> (18 - 6 * place) & 63])
             } else {
                 '='
-            }
-        }));
+            });
+        }
     }
     name
+}
+
+/// Whether a key of such bytes is the name of its file.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'.')
 }
 
 /// The key of the item in a file of this name; `None` when no key has such a file name.
 #[must_use]
 pub fn key(file_name: &str) -> Option<String> {
     let Some(encoded) = file_name.strip_prefix('=') else {
-        return (self::file_name(file_name) == file_name).then(|| file_name.to_owned());
+        return file_name
+            .bytes()
+            .all(is_plain)
+            .then_some(file_name.to_owned());
     };
     let mut key = Vec::with_capacity(encoded.len() / 4 * 3);
     for digits in encoded.trim_end_matches('=').as_bytes().chunks(4) {
         let mut group = 0_u32;
         for place in 0..4 {
-            let value = digits.get(place).map_or(Some(0), |digit| {
-                ALPHABET.iter().position(|known| known == digit)
-            })?;
+            let value = match digits.get(place) {
+                Some(digit) => ALPHABET.iter().position(|known| known == digit)?,
+                None => 0,
+            };
             group = group << 6 | u32::try_from(value).ok()?;
         }
         key.extend_from_slice(&group.to_be_bytes()[1..digits.len().max(1)]);
     }
-    String::from_utf8(key)
-        .ok()
-        .filter(|key| self::file_name(key) == file_name)
+    let key = String::from_utf8(key).ok()?;
+    (self::file_name(&key) == file_name).then_some(key)
 }
 
 /// The digest of the manifest in a file of this name, for one platform or as an index. `None` when

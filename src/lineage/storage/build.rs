@@ -33,7 +33,10 @@ pub struct BuildPlace {
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {
-        "overlay" => by_upper(mount).or_else(|| mounted_at(root)),
+        "overlay" => match by_upper(mount) {
+            None => mounted_at(root),
+            place => place,
+        },
         fuse if fuse.starts_with("fuse") => mounted_at(root),
         _other => bound_directory(root, mount, settings),
     }
@@ -50,7 +53,8 @@ fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
         .parent()?
         .file_name()?
         .to_str()?;
-    upper_layer(mount).map(|(graph_root, own)| BuildPlace {
+    let (graph_root, own) = upper_layer(mount)?;
+    Some(BuildPlace {
         graph_root,
         driver: driver.to_owned(),
         own,
@@ -61,16 +65,17 @@ fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
 /// `root`.
 #[must_use]
 pub fn mounted_at(root: &Path) -> Option<BuildPlace> {
-    let mut places = mount::points()
-        .ok()?
-        .into_iter()
-        .filter_map(|point| shown_layer(&point));
-    places.find(|place| {
-        file::is_same_directory(
-            &stores::shown_at(&place.graph_root, &place.driver, place.own),
-            root,
-        )
-    })
+    for point in mount::points().ok()? {
+        if let Some(place) = shown_layer(&point)
+            && file::is_same_directory(
+                &stores::shown_at(&place.graph_root, &place.driver, place.own),
+                root,
+            )
+        {
+            return Some(place);
+        }
+    }
+    None
 }
 
 /// The layer that is shown by an overlay, made by the kernel or by FUSE, at this path in a store.
@@ -89,11 +94,10 @@ fn bound_directory(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Opti
     let (driver, (prefix, own)) = ["vfs", "btrfs"]
         .into_iter()
         .find_map(|driver| Some((driver, stores::shown_in(&mount.root, driver)?)))?;
-    let set = StorageSettings::load(settings).graph_roots;
-    let mut graph_roots = [prefix]
-        .into_iter()
-        .chain(set)
-        .chain([PathBuf::from(GRAPH_ROOT)]);
+    let mut graph_roots = vec![prefix];
+    graph_roots.extend(StorageSettings::load(settings).graph_roots);
+    graph_roots.push(PathBuf::from(GRAPH_ROOT));
+    let mut graph_roots = graph_roots.into_iter();
     let graph_root = graph_roots.find(|graph_root| {
         file::is_same_directory(&stores::shown_at(graph_root, driver, own), root)
     })?;

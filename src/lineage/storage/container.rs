@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use super::records::{self, ContainerRecord};
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{InFile, LineageError, Unknown, in_time};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
@@ -20,7 +20,7 @@ pub const LARGEST_LIST: u64 = 64 << 20;
 ///
 /// # Errors
 /// [`Unknown::Deadline`] when the time has run out after a list was read; [`Unknown::NoRecord`]
-/// when no list has the record; [`Unknown::File`] when a list cannot be read; [`Corrupt::File`]
+/// when no list has the record; [`Unknown::File`] when a list cannot be read; `Corrupt::File`
 /// when a list or the record is damaged.
 pub fn find(
     id: &str,
@@ -28,15 +28,8 @@ pub fn find(
     roots: &[&Path],
     deadline: &Deadline,
 ) -> Result<(ContainerRecord, PathBuf), LineageError> {
-    let directory = |root: &Path| root.join(format!("{driver}-containers"));
-    let paths = roots.iter().flat_map(|root| {
-        [
-            directory(root).join("containers.json"),
-            directory(root).join("volatile-containers.json"),
-        ]
-    });
     let mut lists = Vec::new();
-    if let Some(found) = seek(id, paths, &mut lists, deadline)? {
+    if let Some(found) = seek(id, &paths(driver, roots), &mut lists, deadline)? {
         return Ok(found);
     }
     // No record begins as engines write it. Now all lists have to be parsed, to find out whether
@@ -44,39 +37,52 @@ pub fn find(
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
         in_time(deadline)?;
-        if let Some(record) = records.into_iter().find(|record| record.id == id) {
-            return Ok((record, path));
+        for record in records {
+            if record.id == id {
+                return Ok((record, path));
+            }
         }
     }
-    Err(Unknown::NoRecord(
-        "the container's record",
-        roots
-            .first()
-            .map_or_else(PathBuf::new, |root| directory(root)),
-    )
-    .into())
+    let directory = match roots.first() {
+        Some(root) => directory(driver, root),
+        None => PathBuf::new(),
+    };
+    Err(Unknown::NoRecord("the container's record", directory).into())
+}
+
+fn directory(driver: &str, root: &Path) -> PathBuf {
+    root.join(format!("{driver}-containers"))
+}
+
+/// The lists of these stores.
+fn paths(driver: &str, roots: &[&Path]) -> Vec<PathBuf> {
+    let mut paths = Vec::with_capacity(2 * roots.len());
+    for root in roots {
+        for name in ["containers.json", "volatile-containers.json"] {
+            paths.push(directory(driver, root).join(name));
+        }
+    }
+    paths
 }
 
 /// Searches for the record in one list after the other. Lists that do not have it are kept.
 fn seek(
     id: &str,
-    paths: impl Iterator<Item = PathBuf>,
+    paths: &[PathBuf],
     passed: &mut Vec<(PathBuf, Vec<u8>)>,
     deadline: &Deadline,
 ) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
     for path in paths {
-        if passed.iter().any(|(known, _)| *known == path) {
+        if passed.iter().any(|(known, _)| known == path) {
             continue;
         }
-        let Some(list) = read_list(&path)? else {
+        let Some(list) = read_list(path)? else {
             continue;
         };
         in_time(deadline)?;
-        match records::seek(&list, id)
-            .map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))?
-        {
-            Some(record) => return Ok(Some((record, path))),
-            None => passed.push((path, list)),
+        match records::seek(&list, id).in_file(path)? {
+            Some(record) => return Ok(Some((record, path.clone()))),
+            None => passed.push((path.clone(), list)),
         }
     }
     Ok(None)
@@ -95,9 +101,8 @@ pub fn of_layer(
 ) -> Result<Option<(ContainerRecord, PathBuf)>, LineageError> {
     let containers = every(driver, &[root])?;
     in_time(deadline)?;
-    Ok(containers
-        .into_iter()
-        .find(|(record, _)| record.layer == layer))
+    let mut containers = containers.into_iter();
+    Ok(containers.find(|(record, _)| record.layer == layer))
 }
 
 /// All containers of the stores at `roots`, each once, with the list that has its record.
@@ -109,32 +114,17 @@ pub fn every(
     roots: &[&Path],
 ) -> Result<Vec<(ContainerRecord, PathBuf)>, LineageError> {
     let mut containers: Vec<(ContainerRecord, PathBuf)> = Vec::new();
-    for root in roots {
-        for name in ["containers.json", "volatile-containers.json"] {
-            let path = root.join(format!("{driver}-containers")).join(name);
-            let Some(list) = read_list(&path)? else {
-                continue;
-            };
-            for record in all::<ContainerRecord>(&path, &list)? {
-                if !containers.iter().any(|(known, _)| known.id == record.id) {
-                    containers.push((record, path.clone()));
-                }
+    for path in paths(driver, roots) {
+        let Some(list) = read_list(&path)? else {
+            continue;
+        };
+        for record in all::<ContainerRecord>(&path, &list)? {
+            if !containers.iter().any(|(known, _)| known.id == record.id) {
+                containers.push((record, path.clone()));
             }
         }
     }
     Ok(containers)
-}
-
-/// Checks that there is time left.
-///
-/// # Errors
-/// [`Unknown::Deadline`] when there is no time left.
-pub fn in_time(deadline: &Deadline) -> Result<(), LineageError> {
-    if deadline.is_over() {
-        Err(Unknown::Deadline.into())
-    } else {
-        Ok(())
-    }
 }
 
 /// The bytes of a list; `None` when the list does not exist.
@@ -152,10 +142,10 @@ pub fn read_list(path: &Path) -> Result<Option<Vec<u8>>, LineageError> {
 /// All records of a list.
 ///
 /// # Errors
-/// [`Corrupt::File`] when the bytes are not a list of such records.
+/// `Corrupt::File` when the bytes are not a list of such records.
 pub fn all<R: serde::de::DeserializeOwned>(
     path: &Path,
     list: &[u8],
 ) -> Result<Vec<R>, LineageError> {
-    records::all(list).map_err(|fault| Corrupt::File(path.to_owned(), fault.to_string()).into())
+    Ok(records::all(list).in_file(path)?)
 }

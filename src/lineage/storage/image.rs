@@ -11,7 +11,7 @@ use super::container::read_list;
 use super::records::{self, ImageRecord};
 use super::stores::DriverStores;
 use crate::lineage::digest::{DiffId, Digest, ImageId};
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{InFile, LineageError, Unknown};
 use crate::lineage::image::ImageConfig;
 use crate::lineage::origin::ImageFacts;
 use crate::sys::file::FileError;
@@ -31,27 +31,27 @@ pub struct StoreImage {
 /// The image with this ID, in the stores that are known or named by the settings.
 ///
 /// # Errors
-/// [`Unknown::File`] when a file that exists cannot be read; [`Corrupt`] when a file is not what it
+/// [`Unknown::File`] when a file that exists cannot be read; `Corrupt` when a file is not what it
 /// should be. It is not an error if no store has the config.
 pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, LineageError> {
-    let named = stores
-        .find(|stores, root| config(stores, root, image, ImageId(image)).transpose())
-        .transpose()?;
-    if let Some(found) = named {
-        return Ok(found);
+    if let Some(found) =
+        stores.find(|stores, root| config(stores, root, image, ImageId(image)).transpose())
+    {
+        return found;
     }
     // If the layers of an image are known only by their tables of contents, its ID is not the
     // digest of its config (containers/image, storage/storage_dest.go, `computeID`).
-    let other = stores
-        .find(|stores, root| listed_config(stores, root, image).transpose())
-        .transpose()?;
-    Ok(other.unwrap_or_else(|| StoreImage {
+    if let Some(found) = stores.find(|stores, root| listed_config(stores, root, image).transpose())
+    {
+        return found;
+    }
+    Ok(StoreImage {
         facts: ImageFacts {
             image_id: Some(ImageId(image)),
             ..ImageFacts::default()
         },
         diff_ids: None,
-    }))
+    })
 }
 
 /// The config with this digest, from the items of an image in the store at `root`.
@@ -91,10 +91,11 @@ fn listed_config(
     let Some(list) = read_list(&path)? else {
         return Ok(None);
     };
-    let record: Option<ImageRecord> = records::seek(&list, &image.hex())
-        .map_err(|fault| Corrupt::File(path, fault.to_string()))?;
-    let items = record.map(|record| record.items).unwrap_or_default();
-    for item in items.iter().take(MAX_ITEMS) {
+    let record: Option<ImageRecord> = records::seek(&list, &image.hex()).in_file(&path)?;
+    let Some(record) = record else {
+        return Ok(None);
+    };
+    for item in record.items.iter().take(MAX_ITEMS) {
         let Ok(image_id) = ImageId::parse(item) else {
             continue;
         };
@@ -112,11 +113,10 @@ fn manifests(directory: &Path) -> Vec<Digest> {
     let Ok(items) = std::fs::read_dir(directory) else {
         return Vec::new();
     };
-    let mut digests: Vec<_> = items
-        .take(MAX_ITEMS)
-        .flatten()
-        .filter_map(|item| big_data::manifest(item.file_name().to_str()?))
-        .collect();
+    let mut digests = Vec::new();
+    for item in items.take(MAX_ITEMS).flatten() {
+        digests.extend(item.file_name().to_str().and_then(big_data::manifest));
+    }
     digests.sort_unstable();
     digests
 }

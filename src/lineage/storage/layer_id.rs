@@ -38,15 +38,11 @@ impl fmt::Display for LayerId {
 /// The IDs of the layers with these diff IDs. Both are in order, lowest first.
 #[must_use]
 pub fn of_diff_ids(diff_ids: &[DiffId]) -> Vec<LayerId> {
-    let mut below = None;
-    diff_ids
-        .iter()
-        .map(|diff_id| {
-            let id = above(below, *diff_id);
-            below = Some(id);
-            id
-        })
-        .collect()
+    let mut ids = Vec::with_capacity(diff_ids.len());
+    for diff_id in diff_ids {
+        ids.push(above(ids.last().copied(), *diff_id));
+    }
+    ids
 }
 
 /// The ID of the layer with this diff ID, which lies on the layer `below`, or on nothing.

@@ -8,15 +8,16 @@
 //! checked that when it unpacked them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
-use super::container::{in_time, read_list};
+use super::container::read_list;
 use super::layer_id::LayerId;
 use super::records::{self, Field, LayerRecord};
 use super::stores::DriverStores;
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::DiffId;
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown, in_time};
 use crate::sys::deadline::Deadline;
 
 /// A layer in the store's list.
@@ -59,9 +60,9 @@ impl Layers {
         deadline: &Deadline,
     ) -> Result<Self, LineageError> {
         let mut layers = Self::default();
-        roots
-            .iter()
-            .try_for_each(|root| layers.add(driver, root, deadline))?;
+        for root in roots {
+            layers.add(driver, root, deadline)?;
+        }
         Ok(layers)
     }
 
@@ -71,8 +72,7 @@ impl Layers {
             let Some(list) = read_list(&path)? else {
                 continue;
             };
-            let records = records::all(&list)
-                .map_err(|fault| Corrupt::File(path.clone(), fault.to_string()))?;
+            let records = records::all(&list).in_file(&path)?;
             self.take(path, records);
             in_time(deadline)?;
         }
@@ -84,12 +84,19 @@ impl Layers {
         self.files.push(file);
         for record in records {
             let Field::Good(id) = record.id else { continue };
-            let entry = self.known.entry(id).or_insert_with(|| LayerEntry {
-                record: record.clone(),
-                file: index,
-                contradicted: false,
-            });
-            entry.contradicted |= entry.record != record;
+            match self.known.entry(id) {
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.contradicted |= known.record != record;
+                }
+                Entry::Vacant(place) => {
+                    place.insert(LayerEntry {
+                        record,
+                        file: index,
+                        contradicted: false,
+                    });
+                }
+            }
         }
     }
 
@@ -106,14 +113,16 @@ impl Layers {
             )
             .into());
         };
-        let corrupt = |fault: String| Corrupt::File(self.files[entry.file].clone(), fault);
+        let file = &self.files[entry.file];
         if entry.contradicted {
-            return Err(corrupt(format!("the layer {id} has two records that differ")).into());
+            return Err(Corrupt::File(
+                file.clone(),
+                format!("the layer {id} has two records that differ"),
+            )
+            .into());
         }
-        let parent = good(&entry.record.parent)
-            .map_err(|text| corrupt(format!("the layer {id} has the parent {text:?}")))?;
-        let diff_id = good(&entry.record.diff_id)
-            .map_err(|text| corrupt(format!("the layer {id} has the diff ID {text:?}")))?;
+        let parent = good(id, "parent", &entry.record.parent).in_file(file)?;
+        let diff_id = good(id, "diff ID", &entry.record.diff_id).in_file(file)?;
         Ok(StoreLayer {
             id,
             parent,
@@ -132,11 +141,10 @@ impl Layers {
         while let Some(id) = next {
             let layer = self.layer(id)?;
             if layers.len() == MAX_LAYERS {
-                let file = self
-                    .known
-                    .get(&top)
-                    .map(|entry| self.files[entry.file].clone())
-                    .unwrap_or_default();
+                let file = match self.known.get(&top) {
+                    Some(entry) => self.files[entry.file].clone(),
+                    None => PathBuf::new(),
+                };
                 return Err(Corrupt::File(
                     file,
                     format!("the layer {top} has more than {MAX_LAYERS} layers below it"),
@@ -157,21 +165,12 @@ impl Layers {
     /// `--uidmap`).
     #[must_use]
     pub fn difference(&self, listed: &[StoreLayer], mounted: &[LayerId]) -> Option<String> {
-        let copied = |id: LayerId| {
-            self.layer(id).is_ok_and(|copy| {
-                listed.iter().any(|layer| {
-                    layer.parent == copy.parent
-                        && layer.diff_id == copy.diff_id
-                        && copy.diff_id.is_some()
-                })
-            })
-        };
         let mut expected = listed.iter();
         let mut next = expected.next();
         for id in mounted {
             match next {
                 Some(layer) if layer.id == *id => next = expected.next(),
-                Some(_) | None if copied(*id) => {}
+                Some(_) | None if self.is_copy(*id, listed) => {}
                 Some(_) | None => {
                     return Some(format!(
                         "it has the layer {id}, which the store's list does not have there"
@@ -179,12 +178,21 @@ impl Layers {
                 }
             }
         }
-        next.map(|missing| {
-            format!(
-                "it lacks the layer {}, which the store's list has there",
-                missing.id
-            )
-        })
+        let missing = next?;
+        Some(format!(
+            "it lacks the layer {}, which the store's list has there",
+            missing.id
+        ))
+    }
+
+    /// Whether the layer `id` is a copy of one of these.
+    fn is_copy(&self, id: LayerId, listed: &[StoreLayer]) -> bool {
+        match self.layer(id) {
+            Ok(copy) if copy.diff_id.is_some() => listed
+                .iter()
+                .any(|layer| layer.parent == copy.parent && layer.diff_id == copy.diff_id),
+            Ok(_) | Err(_) => false,
+        }
     }
 }
 
@@ -206,11 +214,11 @@ pub fn ask<T>(
     answer
 }
 
-/// The value of a field. If it is malformed, the beginning of what the field contains.
-fn good<T: Copy>(field: &Field<T>) -> Result<Option<T>, &str> {
+/// The value of a field of the layer `id`. If it is malformed, what the field contains instead.
+fn good<T: Copy>(id: LayerId, what: &str, field: &Field<T>) -> Result<Option<T>, String> {
     match field {
         Field::Absent => Ok(None),
         Field::Good(value) => Ok(Some(*value)),
-        Field::Bad(text) => Err(text),
+        Field::Bad(text) => Err(format!("the layer {id} has the {what} {text:?}")),
     }
 }

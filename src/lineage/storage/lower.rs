@@ -44,28 +44,24 @@ pub enum Lower {
 #[must_use]
 pub fn parse(directory: &Path) -> Lower {
     // After a copy for other owners comes its original: `<copy>/../diff1`.
-    let copied = directory.parent().filter(|above| {
-        above.ends_with("..")
-            && directory
-                .file_name()
-                .is_some_and(|name| name.to_str().is_some_and(is_diff))
-    });
-    let named = copied.and_then(Path::parent).unwrap_or(directory);
+    let copied = match (directory.parent(), directory.file_name()) {
+        (Some(above), Some(name))
+            if above.ends_with("..") && name.to_str().is_some_and(is_diff) =>
+        {
+            above.parent()
+        }
+        (Some(_) | None, _) => None,
+    };
+    let named = copied.unwrap_or(directory);
     let names: Vec<_> = named
         .iter()
         .rev()
         .take(4)
         .map(|name| name.to_str().unwrap_or_default())
         .collect();
-    let home = |names: usize| {
-        named
-            .ancestors()
-            .nth(names)
-            .map(Path::to_owned)
-            .unwrap_or_default()
-    };
+    let home = named.ancestors().nth(2).unwrap_or(Path::new(""));
     match *names {
-        [link, "l", ..] if is_link(link) => Lower::Link(home(2), link.to_owned()),
+        [link, "l", ..] if is_link(link) => Lower::Link(home.to_owned(), link.to_owned()),
         [diff, number, "mapped", layer]
             if is_diff(diff) && is_number(number) && LayerId::parse(layer).is_some() =>
         {
@@ -78,7 +74,7 @@ pub fn parse(directory: &Path) -> Lower {
         }
         [number] if copied.is_none() && is_number(number) => Lower::Hidden,
         [last, layer, ..] => match LayerId::parse(layer) {
-            Some(layer) if is_diff(last) => Lower::Layer(home(2), layer),
+            Some(layer) if is_diff(last) => Lower::Layer(home.to_owned(), layer),
             Some(_) if last == "empty" => Lower::Empty,
             Some(_) | None => Lower::Foreign,
         },
@@ -94,8 +90,10 @@ fn is_link(name: &str) -> bool {
 }
 
 fn is_diff(name: &str) -> bool {
-    name.strip_prefix("diff")
-        .is_some_and(|number| number.is_empty() || is_number(number))
+    match name.strip_prefix("diff") {
+        Some(number) => number.is_empty() || is_number(number),
+        None => false,
+    }
 }
 
 /// The layers that a mount consists of.
@@ -155,18 +153,22 @@ impl Stack {
 /// The layer that a link leads to, and the driver's directory that has both.
 fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf, LayerId)> {
     if !is_elsewhere(home) {
-        return read_link(home, link).map(|layer| (home.to_owned(), layer));
+        return Some((home.to_owned(), read_link(home, link)?));
     }
     stores.find(|stores, root| {
         let home = root.join(stores.driver());
-        read_link(&home, link).map(|layer| (home, layer))
+        let layer = read_link(&home, link)?;
+        Some((home, layer))
     })
 }
 
 /// Whether it is not known which store a directory of links belongs to. This is the case if its
 /// path is relative, or if it was ID-mapped only for making the mount.
 fn is_elsewhere(home: &Path) -> bool {
-    home.is_relative() || home.parent().is_some_and(|above| above.ends_with("mapped"))
+    match home.parent() {
+        Some(above) if home.is_absolute() => above.ends_with("mapped"),
+        Some(_) | None => home.is_relative(),
+    }
 }
 
 /// Reads `<home>/l/<link>`, which leads to `../<layer>/diff`.

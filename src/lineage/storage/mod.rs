@@ -54,7 +54,7 @@ use settle::{SettleInput, Top};
 use stores::DriverStores;
 
 use super::digest::Digest;
-use super::error::{Corrupt, LineageError, Unknown};
+use super::error::{Corrupt, InFile, LineageError, Unknown};
 use super::origin::{Evidence, Origin};
 use crate::container::bundle::Bundle;
 use crate::container::engine;
@@ -93,7 +93,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`LineageError`] when the container's record cannot be read.
 pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<String>, LineageError> {
-    Ok(record(bundle, store, driver)?.and_then(|record| record.names.into_iter().next()))
+    match record(bundle, store, driver)? {
+        Some(record) => Ok(record.names.into_iter().next()),
+        None => Ok(None),
+    }
 }
 
 /// Which engine made the container, by the record that the engine wrote. `None` when there is no
@@ -134,9 +137,11 @@ fn record_in(
 
 /// The graph root that a container's root file system shows.
 fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<PathBuf> {
-    stores::shown_in(root, driver)
-        .or_else(|| upper_layer(mount?))
-        .map(|(graph_root, _)| graph_root)
+    let (graph_root, _) = match stores::shown_in(root, driver) {
+        Some(shown) => shown,
+        None => upper_layer(mount?)?,
+    };
+    Some(graph_root)
 }
 
 /// Resolves the container of a `RUN` step. The path of Buildah's bundle names no store, so the
@@ -168,7 +173,7 @@ struct MountedContainer<'a> {
 impl MountedContainer<'_> {
     fn container(self, store: &Path, driver: &str) -> Result<Origin, LineageError> {
         let root = &self.bundle.root;
-        let graph_root = graph_root(root, driver, self.mount).unwrap_or_else(|| store.to_owned());
+        let graph_root = graph_root(root, driver, self.mount).unwrap_or(store.to_owned());
         let (record, list) = container::find(
             self.bundle.id.as_str(),
             driver,
@@ -186,14 +191,18 @@ impl MountedContainer<'_> {
 
     fn build(self) -> Result<Origin, LineageError> {
         let root = &self.bundle.root;
-        let shown = self
-            .mount
-            .and_then(|mount| build::place(root, mount, self.settings));
-        let BuildPlace {
+        let shown = match self.mount {
+            Some(mount) => build::place(root, mount, self.settings),
+            None => None,
+        };
+        let Some(BuildPlace {
             graph_root,
             driver,
             own,
-        } = shown.ok_or_else(|| Unknown::Mount(root.clone()))?;
+        }) = shown
+        else {
+            return Err(Unknown::Mount(root.clone()).into());
+        };
         let mut stores = DriverStores::new(&driver, &graph_root, self.settings);
         let seen = SeenLayers::at(root, self.mount, own, &mut stores)?;
         match container::of_layer(&own.to_string(), &driver, &graph_root, self.deadline)? {
@@ -228,7 +237,7 @@ impl MountedContainer<'_> {
             top: Top::Below(own),
             deadline: self.deadline,
         };
-        Ok(named(case.settle(stores)?, record.image_name()))
+        named(case.settle(stores), record.image_name())
     }
 
     /// The origin of a container whose record names no image. If layers of an image can be seen at
@@ -253,14 +262,17 @@ impl MountedContainer<'_> {
                 }
             }
         }
-        let mounted = self.mount.into_iter().flat_map(|mount| {
-            [&mount.root]
-                .into_iter()
-                .chain(&mount.lowerdirs)
-                .chain(&mount.upperdir)
-        });
-        let mut directories = [&self.bundle.root, &real].into_iter().chain(mounted);
-        if directories.any(|directory| engine::is_in_a_store(directory)) {
+        let mut directories = vec![&self.bundle.root, &real];
+        if let Some(mount) = self.mount {
+            directories.push(&mount.root);
+            directories.extend(&mount.lowerdirs);
+            directories.extend(&mount.upperdir);
+        }
+        if directories
+            .into_iter()
+            .map(PathBuf::as_path)
+            .any(engine::is_in_a_store)
+        {
             return Err(Unknown::Mount(self.bundle.root.clone()).into());
         }
         Ok(Origin::NoImage)
@@ -274,80 +286,72 @@ impl MountedContainer<'_> {
         real: &Path,
         stores: &mut DriverStores,
     ) -> Option<(SeenLayers, LayerId)> {
-        let overlay = self.mount.filter(|mount| mount.fs_type == "overlay");
-        let directories = match overlay.map(|mount| mount.lowerdirs.as_slice()) {
-            Some([merged]) => vec![merged.as_path()],
-            Some(_) => Vec::new(),
-            None => [self.bundle.root.as_path(), real]
-                .into_iter()
-                .chain(self.mount.map(|mount| mount.root.as_path()))
-                .collect(),
-        };
-        if let Some((graph_root, layer)) = directories
-            .into_iter()
-            .find_map(|directory| stores::shown_in(directory, stores.driver()))
-        {
-            stores.learn(&graph_root);
-            return Some((SeenLayers::Hidden, layer));
+        let mut directories = vec![self.bundle.root.as_path(), real];
+        let mut lower = None;
+        match self.mount {
+            Some(mount) if mount.fs_type == "overlay" => {
+                directories.clear();
+                if let [merged] = mount.lowerdirs.as_slice() {
+                    directories.push(merged);
+                }
+                lower = Some(&mount.lowerdirs);
+            }
+            Some(mount) => directories.push(&mount.root),
+            None => {}
         }
-        match Stack::read(&overlay?.lowerdirs, stores) {
-            Ok(Stack {
-                layers,
-                hidden: false,
-            }) => layers
-                .last()
-                .copied()
-                .map(|top| (SeenLayers::Layers(layers, Evidence::Mount), top)),
-            // The directories hide the layers, but the place where the engine mounted them contains
-            // the name of the layer.
-            Ok(Stack { hidden: true, .. }) => build::mounted_at(&self.bundle.root).map(|place| {
-                stores.learn(&place.graph_root);
-                (SeenLayers::Hidden, place.own)
-            }),
-            Err(_) => None,
+        for directory in directories {
+            if let Some((graph_root, layer)) = stores::shown_in(directory, stores.driver()) {
+                stores.learn(&graph_root);
+                return Some((SeenLayers::Hidden, layer));
+            }
         }
+        let stack = Stack::read(lower?, stores).ok()?;
+        if !stack.hidden {
+            let top = *stack.layers.last()?;
+            return Some((SeenLayers::Layers(stack.layers, Evidence::Mount), top));
+        }
+        // The directories hide the layers, but the place where the engine mounted them contains
+        // the name of the layer.
+        let place = build::mounted_at(&self.bundle.root)?;
+        stores.learn(&place.graph_root);
+        Some((SeenLayers::Hidden, place.own))
     }
 }
 
-fn image_of(record: &ContainerRecord, list: &Path) -> Result<Digest, LineageError> {
-    Digest::from_hex(&record.image).ok_or_else(|| {
-        Corrupt::File(
-            list.to_owned(),
-            format!(
-                "the container {:?} has the image {:?}",
-                record.id, record.image
-            ),
-        )
-        .into()
-    })
+fn image_of(record: &ContainerRecord, list: &Path) -> Result<Digest, Corrupt> {
+    let image = &record.image;
+    match Digest::from_hex(image) {
+        Some(digest) => Ok(digest),
+        None => Err(format!(
+            "the container {:?} has the image {image:?}",
+            record.id
+        ))
+        .in_file(list),
+    }
 }
 
-fn own_layer(record: &ContainerRecord, list: &Path) -> Result<LayerId, LineageError> {
-    LayerId::parse(&record.layer).ok_or_else(|| {
-        Corrupt::File(
-            list.to_owned(),
-            format!(
-                "the container {:?} has the layer {:?}",
-                record.id, record.layer
-            ),
-        )
-        .into()
-    })
+fn own_layer(record: &ContainerRecord, list: &Path) -> Result<LayerId, Corrupt> {
+    let layer = &record.layer;
+    match LayerId::parse(layer) {
+        Some(id) => Ok(id),
+        None => Err(format!(
+            "the container {:?} has the layer {layer:?}",
+            record.id
+        ))
+        .in_file(list),
+    }
 }
 
 /// The origin, with the image's name, which is only shown.
-fn named(origin: Origin, name: Option<String>) -> Origin {
-    match origin {
-        Origin::Image(mut image) => {
-            image.facts.name = name;
-            Origin::Image(image)
-        }
-        Origin::NoLayers(mut facts) => {
-            facts.name = name;
-            Origin::NoLayers(facts)
-        }
-        Origin::NoImage => Origin::NoImage,
+fn named(
+    origin: Result<Origin, LineageError>,
+    name: Option<String>,
+) -> Result<Origin, LineageError> {
+    let mut origin = origin?;
+    if let Some(facts) = origin.facts_mut() {
+        facts.name = name;
     }
+    Ok(origin)
 }
 
 #[cfg(test)]

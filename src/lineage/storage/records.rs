@@ -22,7 +22,8 @@ use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
 
 /// An error: the bytes are not the expected list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct BadList(String);
 
 impl BadList {
@@ -30,14 +31,6 @@ impl BadList {
         Self(fault.to_string().chars().take(200).collect())
     }
 }
-
-impl fmt::Display for BadList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadList {}
 
 /// A record that has an ID.
 pub trait StoreRecord: DeserializeOwned {
@@ -71,7 +64,8 @@ impl ContainerRecord {
     /// shown.
     #[must_use]
     pub fn image_name(&self) -> Option<String> {
-        self.engines()?.image_name.filter(|name| !name.is_empty())
+        let name = self.engines()?.image_name?;
+        (!name.is_empty()).then_some(name)
     }
 
     /// Which engine made the container. `None` when its metadata is not what Podman or CRI-O
@@ -286,11 +280,13 @@ pub fn seek<R: StoreRecord>(list: &[u8], id: &str) -> Result<Option<R>, BadList>
 /// cannot skip ahead in hexadecimal digits.
 fn cut<'a>(text: &'a str, id: &str) -> Option<(&'a str, &'a str)> {
     let beginning = format!("{{\"id\":\"{id}\"");
-    let start = text
-        .match_indices('{')
-        .map(|(at, _)| &text[at..])
-        .find(|rest| rest.starts_with(&beginning))?;
-    Some((start, &start[beginning.len()..]))
+    for (at, _) in text.match_indices('{') {
+        let start = &text[at..];
+        if let Some(rest) = start.strip_prefix(&beginning) {
+            return Some((start, rest));
+        }
+    }
+    None
 }
 
 /// All records of a list.
@@ -308,11 +304,11 @@ pub fn all<R: DeserializeOwned>(list: &[u8]) -> Result<Vec<R>, BadList> {
 
 /// The text of a list. It must at least begin and end like one.
 fn text_of(list: &[u8]) -> Result<&str, BadList> {
-    let text = std::str::from_utf8(list)
-        .map_err(|_| BadList::new("it is not UTF-8"))?
-        .trim_ascii();
-    match text {
-        "" | "null" => Ok(text),
+    let Ok(text) = std::str::from_utf8(list) else {
+        return Err(BadList::new("it is not UTF-8"));
+    };
+    match text.trim_ascii() {
+        text @ ("" | "null") => Ok(text),
         list if list.starts_with('[') && list.ends_with(']') => Ok(list),
         _ => Err(BadList::new("it is not a whole JSON list")),
     }

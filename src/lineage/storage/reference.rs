@@ -8,7 +8,7 @@
 //! settings are not read.
 
 use super::records::ImageRecord;
-use crate::lineage::digest::Digest;
+use crate::lineage::digest::{Digest, is_hex};
 
 /// How many digits of an image ID must be typed.
 const SHORTEST_ID: usize = 3;
@@ -36,11 +36,7 @@ pub fn find<'a>(reference: &str, images: &'a [ImageRecord]) -> Result<&'a ImageR
         return Ok(image);
     }
     let id = reference.strip_prefix("sha256:").unwrap_or(reference);
-    if id.len() < SHORTEST_ID
-        || !id
-            .bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    {
+    if id.len() < SHORTEST_ID || !is_hex(id) {
         return Err(NotOne::None);
     }
     let mut matching = images.iter().filter(|image| image.id.starts_with(id));

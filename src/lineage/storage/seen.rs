@@ -12,7 +12,7 @@ use super::layer_id::LayerId;
 use super::lower::{self, Lower, Stack};
 use super::stores::{self, DriverStores};
 use crate::container::mount::RootMount;
-use crate::lineage::error::{Corrupt, LineageError};
+use crate::lineage::error::{Corrupt, InFile, LineageError};
 use crate::lineage::origin::Evidence;
 use crate::sys::file;
 
@@ -44,10 +44,13 @@ impl SeenLayers {
         match mount {
             Some(mount) if mount.fs_type == "overlay" => match in_overlay(mount, own, stores) {
                 Ok(Some(seen)) => Ok(seen),
-                Ok(None) => noted(own, stores).and_then(|seen| match too_few(mount, &seen) {
-                    Some(fault) => corrupt(fault),
-                    None => Ok(seen),
-                }),
+                Ok(None) => {
+                    let seen = noted(own, stores)?;
+                    match too_few(mount, &seen) {
+                        Some(fault) => corrupt(fault),
+                        None => Ok(seen),
+                    }
+                }
                 Err(fault) => corrupt(fault),
             },
             Some(mount) if mount.fs_type.starts_with("fuse") => noted(own, stores),
@@ -69,20 +72,26 @@ fn not_of(
     mount: Option<&RootMount>,
     stores: &DriverStores,
 ) -> Option<String> {
-    let by_path = stores::shown_in(root, stores.driver()).map(|(_, layer)| layer);
-    let by_mount = mount.and_then(upper_layer).map(|(_, layer)| layer);
-    let layers = [by_path, by_mount];
-    if let Some(other) = layers.into_iter().flatten().find(|layer| *layer != own) {
-        return Some(format!(
-            "it is the layer {other}, the container's record says {own}"
-        ));
+    let shown = [
+        stores::shown_in(root, stores.driver()),
+        mount.and_then(upper_layer),
+    ];
+    let mut is_shown = false;
+    for (_, layer) in shown.into_iter().flatten() {
+        if layer != own {
+            return Some(format!(
+                "it is the layer {layer}, the container's record says {own}"
+            ));
+        }
+        is_shown = true;
     }
-    let shown = layers != [None, None]
-        || file::is_same_directory(
-            &stores::shown_at(stores.first(), stores.driver(), own),
-            root,
-        );
-    (!shown).then(|| format!("it is not the layer {own} of the container's record"))
+    let own_directory = stores::shown_at(stores.first(), stores.driver(), own);
+    if is_shown || file::is_same_directory(&own_directory, root) {
+        return None;
+    }
+    Some(format!(
+        "it is not the layer {own} of the container's record"
+    ))
 }
 
 /// The store and the layer in the path of an overlay's upper directory.
@@ -101,10 +110,14 @@ fn in_overlay(
     own: LayerId,
     stores: &mut DriverStores,
 ) -> Result<Option<SeenLayers>, String> {
-    let read = Stack::read(&mount.lowerdirs, stores);
-    let mut stack = read.map_err(|directory| {
-        format!("its lower directory {directory:?} is not a layer of a store")
-    })?;
+    let mut stack = match Stack::read(&mount.lowerdirs, stores) {
+        Ok(stack) => stack,
+        Err(directory) => {
+            return Err(format!(
+                "its lower directory {directory:?} is not a layer of a store"
+            ));
+        }
+    };
     if stack.hidden {
         return Ok(None);
     }
@@ -121,11 +134,13 @@ fn in_overlay(
 /// Why a mount made through descriptors cannot consist of these layers; `None` when it can. Each
 /// layer has a directory of its own; copies for other owners add more.
 fn too_few(mount: &RootMount, seen: &SeenLayers) -> Option<String> {
-    let is_descriptor = |directory: &PathBuf| directory.components().count() == 1;
     match seen {
         SeenLayers::Layers(layers, _)
             if mount.lowerdirs.len() < layers.len()
-                && mount.lowerdirs.iter().all(is_descriptor) =>
+                && mount
+                    .lowerdirs
+                    .iter()
+                    .all(|directory| directory.iter().count() == 1) =>
         {
             Some(format!(
                 "it has {} directories below it, and its layer was made on {} layers",
@@ -150,10 +165,12 @@ pub fn noted(own: LayerId, stores: &mut DriverStores) -> Result<SeenLayers, Line
     let Some(directories) = read_list(&path)? else {
         return Ok(SeenLayers::Hidden);
     };
-    let corrupt = |fault: &str| LineageError::from(Corrupt::File(path.clone(), fault.to_owned()));
-    let text = std::str::from_utf8(&directories).map_err(|_| corrupt("it is not UTF-8"))?;
+    let text = std::str::from_utf8(&directories)
+        .or(Err("it is not UTF-8"))
+        .in_file(&path)?;
     let stack = Stack::read(text.trim_ascii().split(':'), stores)
-        .map_err(|_| corrupt("it names a directory of no layer"))?;
+        .or(Err("it names a directory of no layer"))
+        .in_file(&path)?;
     Ok(if stack.hidden {
         SeenLayers::Hidden
     } else {

@@ -7,7 +7,6 @@
 
 use std::path::Path;
 
-use super::container::in_time;
 use super::image::{self, StoreImage};
 use super::layer_id::{self, LayerId};
 use super::layers::{self, StoreLayer};
@@ -15,7 +14,7 @@ use super::seen::SeenLayers;
 use super::stores::DriverStores;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
-use crate::lineage::error::{Corrupt, LineageError, Unknown};
+use crate::lineage::error::{Corrupt, LineageError, Unknown, in_time};
 use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::deadline::Deadline;
 
@@ -50,10 +49,10 @@ impl SettleInput<'_> {
     /// [`Corrupt`] when they do not agree; [`Unknown`] when too little is known.
     pub fn settle(&self, stores: &mut DriverStores) -> Result<Origin, LineageError> {
         in_time(self.deadline)?;
-        let image = self.image.map_or_else(
-            || Ok(StoreImage::default()),
-            |image| image::find(image, stores),
-        )?;
+        let image = match self.image {
+            Some(image) => image::find(image, stores)?,
+            None => StoreImage::default(),
+        };
         if let (Some(diff_ids), Some(evidence)) =
             (&image.diff_ids, self.shows(image.diff_ids.as_deref()))
         {
@@ -96,16 +95,16 @@ impl SettleInput<'_> {
                 (SeenLayers::Hidden, Top::Is(top)) => top,
                 (SeenLayers::Hidden, Top::Below(own)) => layers.layer(own)?.parent,
             };
-            let listed = top.map_or_else(|| Ok(Vec::new()), |top| layers.up_to(top))?;
-            match &self.seen {
-                SeenLayers::Layers(seen, _) => match layers.difference(&listed, seen) {
-                    Some(difference) => {
-                        Err(Corrupt::Mount(self.place.to_owned(), difference).into())
-                    }
-                    None => Ok(listed),
-                },
-                SeenLayers::Hidden => Ok(listed),
+            let listed = match top {
+                Some(top) => layers.up_to(top)?,
+                None => Vec::new(),
+            };
+            if let SeenLayers::Layers(seen, _) = &self.seen
+                && let Some(difference) = layers.difference(&listed, seen)
+            {
+                return Err(Corrupt::Mount(self.place.to_owned(), difference).into());
             }
+            Ok(listed)
         })
     }
 
@@ -116,13 +115,13 @@ impl SettleInput<'_> {
         listed: &[StoreLayer],
         named: Option<&[DiffId]>,
     ) -> Result<(Vec<DiffId>, Evidence), LineageError> {
-        let corrupt = |fault| Err(Corrupt::Mount(self.place.to_owned(), fault).into());
-        if let Some(named) = named.filter(|named| named.len() != listed.len()) {
-            return corrupt(format!(
-                "it has {} layers below it, its image config names {}",
-                listed.len(),
-                named.len()
-            ));
+        let named_count = named.map_or(listed.len(), <[_]>::len);
+        if named_count != listed.len() {
+            let fault = format!(
+                "it has {} layers below it, its image config names {named_count}",
+                listed.len()
+            );
+            return Err(Corrupt::Mount(self.place.to_owned(), fault).into());
         }
         let mut evidence = match self.seen {
             SeenLayers::Layers(_, evidence) => evidence,
@@ -130,13 +129,14 @@ impl SettleInput<'_> {
         };
         let mut diff_ids = Vec::with_capacity(listed.len());
         for (index, layer) in listed.iter().enumerate() {
-            let claimed = named.and_then(|named| named.get(index).copied());
-            let diff_id = match (layer.diff_id, claimed) {
+            let claimed = named.map(|named| named[index]);
+            diff_ids.push(match (layer.diff_id, claimed) {
                 (Some(known), Some(claimed)) if known != claimed => {
-                    return corrupt(format!(
+                    let fault = format!(
                         "its layer {} has the diff ID {known}, its image config names {claimed}",
                         layer.id
-                    ));
+                    );
+                    return Err(Corrupt::Mount(self.place.to_owned(), fault).into());
                 }
                 (Some(known), _) => known,
                 (None, Some(claimed)) => {
@@ -144,12 +144,10 @@ impl SettleInput<'_> {
                     claimed
                 }
                 (None, None) => {
-                    return Err(
-                        Unknown::NoRecord("a layer's diff ID", self.place.to_owned()).into(),
-                    );
+                    let place = self.place.to_owned();
+                    return Err(Unknown::NoRecord("a layer's diff ID", place).into());
                 }
-            };
-            diff_ids.push(diff_id);
+            });
         }
         Ok((diff_ids, evidence))
     }
@@ -174,13 +172,10 @@ impl SettleInput<'_> {
             evidence
         };
         let count = diff_ids.len();
-        let chain = Chain::from_diff_ids(diff_ids);
-        let chain = chain.ok_or_else(|| {
-            Corrupt::File(
-                self.place.to_owned(),
-                format!("its image config names {count} layers"),
-            )
-        })?;
+        let Some(chain) = Chain::from_diff_ids(diff_ids) else {
+            let fault = format!("its image config names {count} layers");
+            return Err(Corrupt::File(self.place.to_owned(), fault).into());
+        };
         Ok(Origin::Image(ImageLineage {
             chain,
             facts,

@@ -51,8 +51,9 @@ impl ContainersStore {
     ) -> Result<Self, LineageError> {
         let mut drivers = Vec::new();
         for driver in DRIVERS {
-            let holds = |kind| graph_root.join(format!("{driver}-{kind}")).is_dir();
-            if holds("images") || holds("containers") {
+            let images = graph_root.join(format!("{driver}-images"));
+            let containers = graph_root.join(format!("{driver}-containers"));
+            if images.is_dir() || containers.is_dir() {
                 drivers.push(driver);
             }
         }
@@ -74,17 +75,18 @@ impl ContainersStore {
     pub fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
         let mut containers = Vec::new();
         for driver in &self.drivers {
-            let records = container::every(driver, &[&self.graph_root, &self.run_root])?;
-            containers.extend(records.into_iter().filter_map(|(record, _)| {
-                let (image, engine) = (record.image_name(), record.maker().map(Maker::engine));
-                Some(StoredContainer {
-                    id: ContainerId::parse(&record.id)?,
+            for (record, _) in container::every(driver, &[&self.graph_root, &self.run_root])? {
+                let Some(id) = ContainerId::parse(&record.id) else {
+                    continue;
+                };
+                containers.push(StoredContainer {
+                    id,
+                    image: record.image_name(),
+                    engine: record.maker().map(Maker::engine),
                     names: record.names,
-                    image,
-                    engine,
                     unread: None,
-                })
-            }));
+                });
+            }
         }
         Ok(containers)
     }
@@ -103,14 +105,15 @@ impl ContainersStore {
         for driver in &self.drivers {
             match self.container_of(id, driver, deadline) {
                 Err(LineageError::Unknown(cause @ Unknown::NoRecord(..))) => {
-                    missing = missing.or(Some(cause))
+                    missing.get_or_insert(cause);
                 }
                 answer => return answer,
             }
         }
-        Err(missing
-            .unwrap_or_else(|| Unknown::NoRecord("the container's record", self.graph_root.clone()))
-            .into())
+        Err(match missing {
+            Some(missing) => missing.into(),
+            None => Unknown::NoRecord("the container's record", self.graph_root.clone()).into(),
+        })
     }
 
     fn container_of(
@@ -144,7 +147,7 @@ impl ContainersStore {
             top: Top::Below(own),
             deadline,
         };
-        Ok(named(case.settle(&mut stores)?, record.image_name()))
+        named(case.settle(&mut stores), record.image_name())
     }
 
     /// All images, including those in additional stores.
@@ -155,13 +158,14 @@ impl ContainersStore {
         let mut images = Vec::new();
         for driver in &self.drivers {
             let (_, list) = self.images_of(driver)?;
-            images.extend(list.into_iter().filter_map(|record| {
-                let id = Digest::from_hex(&record.id)?;
-                Some(StoredImage {
-                    id,
-                    names: record.names,
-                })
-            }));
+            for record in list {
+                if let Some(id) = Digest::from_hex(&record.id) {
+                    images.push(StoredImage {
+                        id,
+                        names: record.names,
+                    });
+                }
+            }
         }
         Ok(images)
     }
@@ -223,17 +227,13 @@ impl ContainersStore {
         deadline: &Deadline,
     ) -> Result<Origin, LineageError> {
         let list = stores.file(&self.graph_root, "images", "images.json");
-        let corrupt = |what: &str, text: &str| {
-            Corrupt::File(
-                list.clone(),
-                format!("the image {:?} has the {what} {text:?}", image.id),
-            )
+        let Some(id) = Digest::from_hex(&image.id) else {
+            return Err(corrupt(list, image, "ID", &image.id).into());
         };
-        let id = Digest::from_hex(&image.id).ok_or_else(|| corrupt("ID", &image.id))?;
-        let top = match image.layer.as_str() {
-            "" => None,
-            layer => Some(LayerId::parse(layer).ok_or_else(|| corrupt("layer", layer))?),
-        };
+        let top = LayerId::parse(&image.layer);
+        if top.is_none() && !image.layer.is_empty() {
+            return Err(corrupt(list, image, "layer", &image.layer).into());
+        }
         let case = SettleInput {
             place: &list,
             image: Some(id),
@@ -241,6 +241,11 @@ impl ContainersStore {
             top: Top::Is(top),
             deadline,
         };
-        Ok(named(case.settle(stores)?, image.names.first().cloned()))
+        named(case.settle(stores), image.names.first().cloned())
     }
+}
+
+fn corrupt(list: PathBuf, image: &ImageRecord, what: &str, text: &str) -> Corrupt {
+    let fault = format!("the image {:?} has the {what} {text:?}", image.id);
+    Corrupt::File(list, fault)
 }

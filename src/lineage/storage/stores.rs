@@ -63,8 +63,9 @@ impl DriverStores {
 
     /// Adds the store at `root`, unless it is already known.
     pub fn learn(&mut self, root: &Path) {
-        if !self.roots.iter().any(|known| known == root) {
-            self.roots.push(root.to_owned());
+        let root = root.to_owned();
+        if !self.roots.contains(&root) {
+            self.roots.push(root);
         }
     }
 
@@ -97,11 +98,12 @@ impl DriverStores {
     #[must_use]
     pub fn is_lazy(&self, layer: LayerId) -> bool {
         let contents = Path::new(&self.driver).join(layer.to_string()).join("diff");
-        let facts = self
-            .roots
-            .iter()
-            .find_map(|root| root.join(&contents).symlink_metadata().ok());
-        facts.is_some_and(|facts| facts.is_symlink())
+        for root in &self.roots {
+            if let Ok(facts) = root.join(&contents).symlink_metadata() {
+                return facts.is_symlink();
+            }
+        }
+        false
     }
 
     /// Adds the stores in the settings, and the stores in the engine's command line. `false` when
@@ -111,11 +113,12 @@ impl DriverStores {
             return false;
         };
         let arguments = arguments_of(&format!("/proc/{}/cmdline", nix::unistd::getppid()));
-        let named = StorageSettings::load(&files)
-            .image_stores
-            .into_iter()
-            .chain(image_stores_in(&arguments));
-        named.for_each(|root| self.learn(&root));
+        for root in StorageSettings::load(&files).image_stores {
+            self.learn(&root);
+        }
+        for root in image_stores_in(&arguments) {
+            self.learn(&root);
+        }
         true
     }
 }
@@ -128,12 +131,19 @@ fn arguments_of(path: &str) -> Vec<u8> {
 /// The additional image stores in a command line, whose arguments end with zero bytes. conmon's
 /// command line has Podman's `--storage-opt <driver>.imagestore=<root>`, which is in no file.
 pub fn image_stores_in(arguments: &[u8]) -> impl Iterator<Item = PathBuf> {
-    arguments.split(|byte| *byte == 0).filter_map(|argument| {
-        let (option, root) = std::str::from_utf8(argument).ok()?.split_once('=')?;
-        let names_store =
-            ["imagestore", "additionalimagestore"].contains(&option.rsplit('.').next()?);
-        (names_store && root.starts_with('/')).then(|| PathBuf::from(root))
-    })
+    arguments.split(|byte| *byte == 0).filter_map(image_store)
+}
+
+fn image_store(argument: &[u8]) -> Option<PathBuf> {
+    let (option, root) = std::str::from_utf8(argument).ok()?.split_once('=')?;
+    let is_one = matches!(
+        option.rsplit('.').next()?,
+        "imagestore" | "additionalimagestore"
+    );
+    if !is_one || !root.starts_with('/') {
+        return None;
+    }
+    Some(PathBuf::from(root))
 }
 
 /// The directory at which a driver shows the layer of a container.
@@ -161,7 +171,10 @@ pub fn shown_in(path: &Path, driver: &str) -> Option<(PathBuf, LayerId)> {
         _overlay => 2,
     };
     let root = layer_directory.ancestors().nth(directories)?;
-    (shown_at(root, driver, layer) == path).then(|| (root.to_owned(), layer))
+    if shown_at(root, driver, layer) != path {
+        return None;
+    }
+    Some((root.to_owned(), layer))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::lineage::digest::DiffId;
+use crate::lineage::error::Unknown;
 
 const APP: &str = "sha256:a4d0b405a4ad61e3e319e7e1132e04ed68695034af56fd193148b724345e32d0";
 const APP_MANIFEST: &str =

@@ -66,9 +66,7 @@ impl Facts {
     /// The chain ID of the image's layers: the name of the last snapshot, if that is a chain ID.
     #[must_use]
     pub fn top(&self) -> Option<ChainId> {
-        self.snapshots
-            .last()
-            .and_then(|snapshot| ChainId::parse(&snapshot.key).ok())
+        ChainId::parse(&self.snapshots.last()?.key).ok()
     }
 
     /// Whether all snapshots belong to the container alone: the snapshot that it writes to, and the
@@ -76,12 +74,13 @@ impl Facts {
     #[must_use]
     pub fn is_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();
-        let is_own = |key: &str| key == own || key.strip_suffix("-init") == Some(own);
-        let ends = self
-            .snapshots
-            .last()
-            .is_some_and(|snapshot| snapshot.parent.is_empty());
-        ends && self.snapshots.iter().all(|snapshot| is_own(&snapshot.key))
+        for snapshot in &self.snapshots {
+            let key = snapshot.key.as_str();
+            if key != own && key.strip_suffix("-init") != Some(own) {
+                return false;
+            }
+        }
+        matches!(self.snapshots.last(), Some(last) if last.parent.is_empty())
     }
 
     /// Whether any of the snapshots was never unpacked on this machine.
@@ -95,13 +94,13 @@ impl Facts {
 /// chain IDs are returned lowest first. `None` when a snapshot has another name.
 #[must_use]
 pub fn chain_names(snapshots: &[Snapshot]) -> Option<Vec<ChainId>> {
-    let layers = snapshots
-        .iter()
-        .rev()
-        .filter(|snapshot| !is_init(&snapshot.key));
-    layers
-        .map(|snapshot| ChainId::parse(&snapshot.key).ok())
-        .collect()
+    let mut names = Vec::with_capacity(snapshots.len());
+    for snapshot in snapshots.iter().rev() {
+        if !is_init(&snapshot.key) {
+            names.push(ChainId::parse(&snapshot.key).ok()?);
+        }
+    }
+    Some(names)
 }
 
 /// What `view` says about `query`; `None` when there is no such record.
@@ -133,13 +132,7 @@ pub fn facts(
     if key.is_empty() {
         return Ok(Some(found));
     }
-    let path: [&[u8]; 4] = [
-        b"v1",
-        namespace.as_bytes(),
-        b"snapshots",
-        found.container.snapshotter.as_bytes(),
-    ];
-    let Some(bucket) = view.bucket(&path)? else {
+    let Some(bucket) = snapshots(view, namespace, &found.container.snapshotter)? else {
         return Ok(None);
     };
     while !key.is_empty() && found.top().is_none() && found.snapshots.len() <= MAX_LAYERS {
@@ -166,17 +159,31 @@ fn container(
     if record.get(b"snapshotKey")?.is_none() {
         return Err(record.fault("holds a container without a snapshot key"));
     }
-    let extensions = record.bucket(b"extensions")?;
-    let cri = match extensions {
+    let cri = match record.bucket(b"extensions")? {
         Some(extensions) => extensions.get(CRI_CONTAINER.as_bytes())?,
         None => None,
     };
+    let cri = cri.as_deref().and_then(|any| protobuf::bytes_field(any, 2));
     Ok(Some(ContainerdRecord {
         image: text(&record, b"image")?,
         snapshotter: text(&record, b"snapshotter")?,
         snapshot_key: text(&record, b"snapshotKey")?,
-        image_id: cri.and_then(|any| cri_image_id(protobuf::bytes_field(&any, 2)?)),
+        image_id: cri.and_then(cri_image_id),
     }))
+}
+
+/// The bucket of a snapshotter's snapshots.
+pub(super) fn snapshots<'a>(
+    view: &'a View<'a>,
+    namespace: &str,
+    snapshotter: &str,
+) -> Result<Option<Bucket<'a>>, BoltError> {
+    view.bucket(&[
+        b"v1",
+        namespace.as_bytes(),
+        b"snapshots",
+        snapshotter.as_bytes(),
+    ])
 }
 
 pub(super) fn snapshot(bucket: &Bucket<'_>, key: &str) -> Result<Option<Snapshot>, BoltError> {
@@ -220,12 +227,9 @@ pub(super) fn target(
     Ok(Digest::parse(&text(&target, b"digest")?).ok())
 }
 
-/// A value as text. If a key or name is not UTF-8, it is converted, and then matches nothing.
+/// A value as text; empty when there is none.
 fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
-    Ok(bucket
-        .get(key)?
-        .map(|value| String::from_utf8_lossy(&value).into_owned())
-        .unwrap_or_default())
+    Ok(bucket.text(key)?.unwrap_or_default())
 }
 
 /// The image ID in the CRI plugin's own record of a container, which is JSON (containerd

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::lineage::bolt::{BoltError, Database};
+use crate::sys::file::{self, Guard};
 
 const APP: &str = "sha256:23e88a2896dce629bbdeaf825f62baa3701b14bf88ccc46c71ad302f84c73132";
 const CRI_CONTAINER_ID: &str = "e2f189562725b56855fd01777c35e68abbd4b78b79b9b642a2d80615f18e851f";
