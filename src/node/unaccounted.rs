@@ -23,7 +23,7 @@ use std::{fmt, fs};
 use super::allowance::MOST_CONTAINERS;
 use super::names::engine_by_place;
 use super::processes;
-use super::runtime_state::{self, InitProcess, RunningContainer, StateError};
+use super::runtime_state::{self, RunningContainer, StateError};
 use crate::container::ContainerId;
 use crate::container::engine::{self, BundlePlace, Engine};
 use crate::settings::Engines;
@@ -239,7 +239,7 @@ fn of(path: PathBuf) -> Option<Directory> {
 /// The process ID in a file, if that process is alive.
 fn living(path: &Path) -> Option<u32> {
     let pid = small(path)?.trim().parse().ok()?;
-    InitProcess { pid, started: None }.is_alive().then_some(pid)
+    proc::is_alive(pid, None).then_some(pid)
 }
 
 /// Whether a cgroup of the process has the container's ID in its name. If not, another process may

@@ -83,6 +83,15 @@ pub fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&read(path(pid, "stat"), LARGEST_LINE)?)
 }
 
+/// Whether a process runs: it exists, is not a zombie, and was started at that time, in clock ticks
+/// since boot, if the time is known. No process has the ID 0.
+pub fn is_alive(pid: u32, started: Option<u64>) -> bool {
+    match stat(pid) {
+        Some(stat) if pid != 0 && stat.is_alive => started.unwrap_or(stat.started) == stat.started,
+        Some(_) | None => false,
+    }
+}
+
 /// The IDs of a process: in the PID namespace of the reader first, then in each namespace inside
 /// it, down to the process's own (`NSpid`, Linux 4.1).
 pub fn ids(pid: u32) -> Option<Vec<u32>> {
