@@ -7,6 +7,8 @@
 
 use clap::{Arg, Command, CommandFactory, Parser};
 
+use crate::report::testing::{described, flags, has_values};
+
 const PAGE: &str = include_str!("../../packaging/man/embargoctl.8");
 
 /// The section of the options that several commands share.
@@ -33,16 +35,7 @@ fn titles(heading: &str, title: &str) -> bool {
 
 /// The lines about one option: its own line, and those before the next option.
 fn told(lines: &[&'static str], long: &str) -> Option<String> {
-    let flag = format!(".It Fl -{long}");
-    let is_flag = |line: &str| {
-        line.strip_prefix(&flag)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-    };
-    let at = lines.iter().position(|line| is_flag(line))?;
-    let length = lines[at + 1..]
-        .iter()
-        .position(|line| line.starts_with(".It") || line.starts_with(".El"))?;
-    Some(lines[at..=at + length].join("\n"))
+    described(lines, long).into_iter().next()
 }
 
 /// Collects every command without subcommands, with the words that call it.
@@ -123,27 +116,7 @@ fn every_command_and_option_stands_in_the_manual() {
             let text = told(&own, long)
                 .or_else(|| told(&shared(), long))
                 .unwrap_or_else(|| panic!("{words} --{long} is missing"));
-            for default in argument
-                .get_default_values()
-                .iter()
-                .filter_map(|value| value.to_str())
-            {
-                assert!(
-                    text.contains(default),
-                    "{words} --{long}: its default {default:?} is missing"
-                );
-            }
-            for value in argument
-                .get_possible_values()
-                .iter()
-                .filter(|_| argument.get_action().takes_values())
-            {
-                assert!(
-                    text.contains(value.get_name()),
-                    "{words} --{long}: its value {:?} is missing",
-                    value.get_name()
-                );
-            }
+            has_values(&text, &format!("{words} --{long}"), argument);
         }
     }
     for (long, _) in options(&super::Cli::command()) {
@@ -156,22 +129,15 @@ fn every_command_and_option_stands_in_the_manual() {
 
 #[test]
 fn no_option_stands_in_the_manual_that_is_not_there_or_stands_there_twice() {
-    let flags = |lines: Vec<&'static str>| {
-        let all = lines
-            .into_iter()
-            .filter_map(|line| line.strip_prefix(".It Fl -"));
-        all.map(|rest| rest.split(' ').next().unwrap_or_default())
-            .collect::<Vec<_>>()
-    };
     let commands = all_commands();
     for (words, command) in &commands {
-        for flag in flags(section(words)) {
+        for flag in flags(&section(words)) {
             assert!(
                 options(command).any(|(long, _)| long == flag),
                 "{words} has no --{flag}"
             );
         }
-        let mut own = flags(section(words));
+        let mut own = flags(&section(words));
         own.sort_unstable();
         let twice: Vec<_> = own
             .windows(2)
@@ -180,7 +146,7 @@ fn no_option_stands_in_the_manual_that_is_not_there_or_stands_there_twice() {
             .collect();
         assert!(twice.is_empty(), "{words} has these twice: {twice:?}");
     }
-    for flag in flags(section(SHARED)) {
+    for flag in flags(&section(SHARED)) {
         assert!(
             commands
                 .iter()

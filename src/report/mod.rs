@@ -15,6 +15,8 @@
 
 pub mod json;
 pub mod line;
+#[cfg(all(test, feature = "ctl"))]
+pub(crate) mod testing;
 
 use std::error::Error;
 use std::fmt;
