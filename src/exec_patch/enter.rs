@@ -24,19 +24,21 @@ pub mod process;
 pub mod refusal;
 pub mod runtimes;
 pub mod tree;
+mod wait_set;
 
 use std::ffi::OsString;
+use std::io;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fmt, io};
 
 use nix::sys::signalfd::SignalFd;
 
 use self::entrance::Entrance;
-use self::output::Printed;
+use self::pinned::could_not_enter;
 use super::job::{Job, JobResult};
 use super::journal::Journal;
+use super::journal::error::JournalError;
 use super::outcome::{Outcome, Stage};
 use crate::exec_patch::request::arguments::PROGRAM;
 use crate::paths::Paths;
@@ -47,89 +49,54 @@ use crate::sys::{process as own_process, spawn};
 const LARGEST_JOB: u64 = 8 << 20;
 
 /// Why a worker could not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// A person started the worker by hand: it has arguments.
-    Words,
+    #[error("cannot use exec-patch-worker by hand: it is how exec-patch starts its workers")]
+    Arguments,
     /// The worker's job could not be read.
-    Job(io::Error),
+    #[error("cannot read the worker's job")]
+    Job(#[source] io::Error),
     /// The worker cannot become a child subreaper, so it could not watch what it starts.
-    Parent(io::Error),
+    #[error("cannot watch over the runtime's processes")]
+    Parent(#[source] io::Error),
 }
 
-impl fmt::Display for WorkerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Words => f.write_str(
-                "cannot use exec-patch-worker by hand: it is how exec-patch starts its workers",
-            ),
-            Self::Job(_) => f.write_str("cannot read the worker's job"),
-            Self::Parent(_) => f.write_str("cannot watch over the runtime's processes"),
-        }
-    }
-}
-
-impl std::error::Error for WorkerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Words => None,
-            Self::Job(error) | Self::Parent(error) => Some(error),
-        }
-    }
-}
-
-/// Runs a worker: reads the job, patches the container and reports the outcome. `words` are the
-/// arguments after `exec-patch-worker`; there must be none.
+/// Runs a worker: reads the job, patches the container and reports the outcome. `arguments` are
+/// those after `exec-patch-worker`; there must be none.
 #[must_use]
-pub fn main(words: &[OsString]) -> Exit {
-    match work(words) {
+pub fn main(arguments: &[OsString]) -> Exit {
+    match work(arguments) {
         Ok(done) => {
-            // The main process may be gone. Nothing is lost: the journal has the outcome too.
-            let said = serde_json::to_string(&done)
-                .map_err(io::Error::from)
-                .and_then(|done| report::result(&done));
-            drop(said);
+            if let Ok(text) = serde_json::to_string(&done) {
+                // The main process may be gone. Nothing is lost: the journal has the outcome too.
+                drop(report::result(&text));
+            }
             Exit::Clear
         }
         Err(error) => {
             report::failure(PROGRAM, &error);
-            if matches!(error, WorkerError::Words) {
-                Exit::Usage
-            } else {
-                Exit::Failed
+            match error {
+                WorkerError::Arguments => Exit::Usage,
+                WorkerError::Job(_) | WorkerError::Parent(_) => Exit::Failed,
             }
         }
     }
 }
 
-fn work(words: &[OsString]) -> Result<JobResult, WorkerError> {
+fn work(arguments: &[OsString]) -> Result<JobResult, WorkerError> {
     let began = Instant::now();
-    if !words.is_empty() {
-        return Err(WorkerError::Words);
+    if !arguments.is_empty() {
+        return Err(WorkerError::Arguments);
     }
     let signals = spawn::become_parent().map_err(WorkerError::Parent)?;
-    let mut text = Vec::new();
-    io::stdin()
-        .lock()
-        .take(LARGEST_JOB)
-        .read_to_end(&mut text)
-        .map_err(WorkerError::Job)?;
-    let job: Job = serde_json::from_slice(&text).map_err(|error| WorkerError::Job(error.into()))?;
+    let job = read_job().map_err(WorkerError::Job)?;
     let unpause =
         job.work.unpause && freezer::is_paused(job.container.pid, Path::new(freezer::CGROUPS));
-    let journal = match Journal::open(&job.journal)
-        .and_then(|journal| journal.started(&job, unpause).map(|()| journal))
-    {
+    let journal = match begin(&job, unpause) {
         Ok(journal) => journal,
         // A patch that cannot be recorded must not run: nobody could know later that it had.
-        Err(error) => {
-            return Ok(nothing_done(
-                Outcome::CouldNotEnter {
-                    why: line::causes(&error),
-                },
-                began,
-            ));
-        }
+        Err(error) => return Ok(nothing_done(could_not_enter(error), began)),
     };
     let done = enter(&job, unpause, &journal.output(&job), signals, began);
     if let Err(error) = journal.ended(&job, &done) {
@@ -138,12 +105,27 @@ fn work(words: &[OsString]) -> Result<JobResult, WorkerError> {
     Ok(done)
 }
 
+fn read_job() -> io::Result<Job> {
+    let mut text = Vec::new();
+    io::stdin()
+        .lock()
+        .take(LARGEST_JOB)
+        .read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// Opens the journal and records that the container is entered.
+fn begin(job: &Job, unpause: bool) -> Result<Journal, JournalError> {
+    let journal = Journal::open(&job.journal)?;
+    journal.started(job, unpause)?;
+    Ok(journal)
+}
+
 /// A result with this outcome, for a container in which nothing was run.
 fn nothing_done(outcome: Outcome, began: Instant) -> JobResult {
-    JobResult {
-        took: milliseconds(began),
-        ..JobResult::of(outcome)
-    }
+    let mut done = JobResult::of(outcome);
+    done.found.duration_ms = milliseconds(began);
+    done
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -161,41 +143,28 @@ fn enter(job: &Job, unpause: bool, output: &Path, signals: SignalFd, began: Inst
     let deadline = began
         .checked_add(Duration::from_secs(job.work.timeout))
         .unwrap_or(began);
-    let opened = may_be_named(&job.container.id)
-        .and_then(|()| Entrance::open(job, &directory(), output, signals, deadline));
-    let mut entrance = match opened {
+    if let Err(outcome) = may_be_named(&job.container.id) {
+        return nothing_done(outcome, began);
+    }
+    let mut entrance = match Entrance::open(job, &directory(), output, signals, deadline) {
         Ok(entrance) => entrance,
         Err(outcome) => return nothing_done(outcome, began),
     };
-    let outcome = patch_unpaused(&mut entrance, job, unpause).unwrap_or_else(|outcome| outcome);
-    let (Printed { written, tail }, kept, still, zombies) = entrance.close();
+    let outcome = match patch_unpaused(&mut entrance, job, unpause) {
+        Ok(outcome) | Err(outcome) => outcome,
+    };
+    let (mut found, kept) = entrance.close();
     if let Err(error) = kept {
-        report::warning(
-            PROGRAM,
-            &format!(
-                "cannot keep all output of {}: {}",
-                line::name(&job.container.id),
-                line::causes(&error)
-            ),
-        );
+        let id = line::name(&job.container.id);
+        let why = line::causes(&error);
+        report::warning(PROGRAM, &format!("cannot keep all output of {id}: {why}"));
     }
     // If a patch took too long, its outcome names the processes that survived.
-    let left = if matches!(
-        outcome,
-        Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. }
-    ) {
-        Vec::new()
-    } else {
-        still
-    };
-    JobResult {
-        outcome,
-        took: milliseconds(began),
-        written,
-        tail,
-        left,
-        zombies,
+    if let Outcome::Survived { .. } | Outcome::TimedOut | Outcome::Cancelled { .. } = outcome {
+        found.background.clear();
     }
+    found.duration_ms = milliseconds(began);
+    JobResult { outcome, found }
 }
 
 /// Checks that a runtime accepts this ID as its last argument. No engine makes an ID that starts
@@ -232,7 +201,9 @@ fn patch_unpaused(
         Ok(())
     };
     let outcome = match resumed {
-        Ok(()) => patch(entrance, job).unwrap_or_else(|outcome| outcome),
+        Ok(()) => match patch(entrance, job) {
+            Ok(outcome) | Err(outcome) => outcome,
+        },
         Err(why) => Outcome::CouldNotEnter { why },
     };
     // A container that could not be resumed, or only in part, is in an unknown state.
@@ -242,7 +213,7 @@ fn patch_unpaused(
         entrance.freeze("pause")
     };
     match paused {
-        Err(why) if entrance.is_alive() && !entrance.is_paused() => {
+        Err(why) if job.container.is_alive() && !entrance.is_paused() => {
             Err(aftermath::left_unpaused(&outcome, &why))
         }
         Ok(()) | Err(_) => Ok(outcome),
@@ -266,12 +237,8 @@ fn shell_is_missing(outcome: Outcome, what: &str, program: &str) -> Outcome {
 /// Runs the check, the command, and the check again.
 fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
     let work = &job.work;
-    let of = |what: &'static str, words: &[String]| {
-        let program = words.first().cloned().unwrap_or_default();
-        move |outcome| shell_is_missing(outcome, what, &program)
-    };
     if let Some(check) = &work.check
-        && entrance.run(check, false).map_err(of("the check", check))? == 0
+        && run(entrance, "the check", check, false)? == 0
     {
         return Ok(Outcome::AlreadyFine);
     }
@@ -280,24 +247,38 @@ fn patch(entrance: &mut Entrance<'_>, job: &Job) -> Result<Outcome, Outcome> {
     } else {
         "the command"
     };
-    let status = entrance
-        .run(&work.run, work.program)
-        .map_err(of(what, &work.run))?;
+    let status = run(entrance, what, &work.run, work.program)?;
     if status != 0 {
         return Ok(Outcome::Failed {
             stage: Stage::Command,
             status,
         });
     }
-    match &work.check {
-        Some(check) => match entrance.run(check, false).map_err(of("the check", check))? {
-            0 => Ok(Outcome::Patched),
-            status => Ok(Outcome::Failed {
-                stage: Stage::CheckAfter,
-                status,
-            }),
-        },
-        None => Ok(Outcome::Patched),
+    let Some(check) = &work.check else {
+        return Ok(Outcome::Patched);
+    };
+    match run(entrance, "the check", check, false)? {
+        0 => Ok(Outcome::Patched),
+        status => Ok(Outcome::Failed {
+            stage: Stage::CheckAfter,
+            status,
+        }),
+    }
+}
+
+/// Runs one of the commands and returns its exit status.
+fn run(
+    entrance: &mut Entrance<'_>,
+    what: &str,
+    words: &[String],
+    program: bool,
+) -> Result<i32, Outcome> {
+    match entrance.run(words, program) {
+        Ok(status) => Ok(status),
+        Err(outcome) => {
+            let program = words.first().map_or("", String::as_str);
+            Err(shell_is_missing(outcome, what, program))
+        }
     }
 }
 

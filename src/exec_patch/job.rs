@@ -2,7 +2,8 @@
 //!
 //! The run's main process, the workers and the journal exchange these types as JSON: a [`Job`] on a
 //! worker's standard input, a [`JobResult`] on its standard output, a [`Container`] in the journal.
-//! Plain data; nothing here touches a file. Names in these types are hostile.
+//! Plain data, but for one question to the kernel: whether a container still runs. Names in these
+//! types are hostile.
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;
 use crate::report::line;
+use crate::sys::proc;
 
 /// One instance of a running container. A container that restarts becomes a new instance, with
 /// another first process.
@@ -52,6 +54,14 @@ pub struct Container {
     pub started: u64,
 }
 
+impl Container {
+    /// Whether this instance still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        proc::is_alive(self.pid, Some(self.started))
+    }
+}
+
 /// How many characters of a container ID are shown; engines show as many.
 const SHORT: usize = 12;
 
@@ -68,17 +78,20 @@ pub fn container_name(container: &Container) -> String {
 /// Where the container belongs: its engine, its namespace, and its user if that is not root.
 #[must_use]
 pub fn place(container: &Container) -> String {
-    let namespace = container
-        .namespace
-        .as_ref()
-        .map(|namespace| format!("/{}", line::name(namespace)))
-        .unwrap_or_default();
-    let user = if container.owner == 0 {
-        String::new()
-    } else {
-        format!(" of user {}", container.owner)
-    };
-    format!("{}{namespace}{user}", container.engine)
+    let mut place = engine_place(container.engine, container.namespace.as_deref());
+    if container.owner != 0 {
+        place += &format!(" of user {}", container.owner);
+    }
+    place
+}
+
+/// An engine, and the namespace in it if there is one.
+#[must_use]
+pub fn engine_place(engine: Engine, namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => format!("{engine}/{}", line::name(namespace)),
+        None => engine.to_string(),
+    }
 }
 
 /// The container's full name, in the list of failed containers.
@@ -134,7 +147,7 @@ pub struct Job {
     pub journal: PathBuf,
     /// The number of this container in the run, from 1.
     pub number: usize,
-    /// The container.
+    /// The container that was to be patched.
     pub container: Container,
     /// The absolute path of the program of the runtime that made the container.
     pub runtime: PathBuf,
@@ -174,16 +187,24 @@ pub fn marker(run: &str, number: usize) -> String {
 pub struct JobResult {
     /// How the patch ended.
     pub outcome: Outcome,
+    /// What was found there.
+    #[serde(flatten)]
+    pub found: Findings,
+}
+
+/// What was found in a container that was entered, in a worker's answer as in the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
     /// How long the patch took, in milliseconds.
-    pub took: u64,
+    pub duration_ms: u64,
     /// How many bytes the patch's commands wrote to both streams.
-    pub written: u64,
+    pub output_bytes: u64,
     /// The last lines of the output, a few KiB at most, unescaped; unsafe to print on a terminal.
-    pub tail: String,
+    pub output_tail: String,
     /// Background processes that the command started and that still run; they were left running
     /// because the command ended in time. Process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left: Vec<String>,
+    pub background: Vec<String>,
     /// Zombies: processes that the command started, that have ended, and that stay until the
     /// container's first process waits for them. Process IDs and names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -193,14 +214,10 @@ pub struct JobResult {
 impl JobResult {
     /// A result with this outcome and no other facts.
     #[must_use]
-    pub const fn of(outcome: Outcome) -> Self {
+    pub fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
-            took: 0,
-            written: 0,
-            tail: String::new(),
-            left: Vec::new(),
-            zombies: Vec::new(),
+            found: Findings::default(),
         }
     }
 }

@@ -22,16 +22,20 @@ pub mod ids;
 pub mod halt;
 pub mod holder;
 pub mod error;
+pub mod header;
+pub mod phase;
+pub mod summary;
 pub mod line;
-mod summary;
 mod append;
+pub mod files;
 pub mod past;
 mod reading;
 pub mod runs;
 pub mod lock;
 pub mod draft;
+pub mod new_run;
 mod events;
-pub mod phase;
+pub mod node_state;
 pub mod history;
 
 #[cfg(test)]
@@ -40,28 +44,26 @@ pub(super) mod tests;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use self::append::Appender;
 use self::draft::{DraftDirectory, unused};
 use self::error::JournalError;
-use self::events::ContainerOutcome;
+use self::files::{JOURNAL, PROGRAM};
+use self::header::{Carried, RunHeader};
 use self::holder::Holder;
 use self::ids::{RunId, WorkerId};
-use self::line::{
-    Carried, Ended, Finished, Line, NotUnderstood, Planned, ProgramCopy, Resumed, RunHeader,
-    RunTerms, Started, Trigger,
-};
+use self::line::{Ended, Finished, Line, NotUnderstood, Planned, Resumed, Started};
 use self::lock::Lock;
-use self::past::{EntryState, JOURNAL, PROGRAM, RunLog};
+use self::new_run::NewRun;
+use self::past::{EntryState, RunLog};
 use self::who::Who;
 use super::job::{Container, Job, JobResult};
 use super::outcome::Outcome;
-use crate::exec_patch::request::arguments::Order;
+use crate::banlist::record::Severity;
 use crate::exec_patch::request::limits::Limits;
-use crate::exec_patch::request::payload::{Payload, ProgramFile};
+use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
@@ -74,29 +76,6 @@ const ROOM: u64 = 1 << 20;
 
 /// About how many bytes of lines are written at once.
 const MUCH: usize = 1 << 20;
-
-/// What is recorded when a run starts.
-#[derive(Debug)]
-pub struct NewRun<'a> {
-    /// Who starts the run.
-    pub by: Who,
-    /// What caused the run.
-    pub trigger: Trigger,
-    /// The arguments that were typed, after the program's own name.
-    pub argv: Vec<String>,
-    /// What was asked for, and in which containers.
-    pub order: Order,
-    /// The limits of the run.
-    pub terms: RunTerms,
-    /// The payloads that are known at the start.
-    pub carried: Vec<Carried>,
-    /// The file carried with the request.
-    pub program: Option<&'a ProgramFile>,
-    /// The earlier run whose failed containers this run patches (`--only-failed`).
-    pub only_failed: Option<RunId>,
-    /// The version of the list in force.
-    pub list_version: Option<u64>,
-}
 
 /// The journal of one run, open for writing.
 #[derive(Debug)]
@@ -112,81 +91,33 @@ pub struct Journal {
 
 impl Journal {
     /// Makes the directory of a new run, with its header and a copy of the file carried with the
-    /// request. Nothing may enter a container before the directory exists.
+    /// request. Nothing may enter a container before the directory exists. `log` gets the events.
     ///
     /// # Errors
     /// [`JournalError`] if the directory or a file in it could not be written to the disk.
-    pub fn create(lock: &mut Lock, draft: NewRun<'_>) -> Result<Self, JournalError> {
-        Self::create_logging_to(Sockets::system(), lock, draft)
-    }
-
-    fn create_logging_to(
-        log: Sockets,
-        lock: &mut Lock,
-        draft: NewRun<'_>,
-    ) -> Result<Self, JournalError> {
+    pub fn create(log: Sockets, lock: &mut Lock, draft: NewRun<'_>) -> Result<Self, JournalError> {
         let runs = lock.directory().to_owned();
         let (started, id) = unused(&runs)?;
-        let NewRun {
-            by,
-            trigger,
-            argv,
-            order,
-            terms,
-            carried,
-            program,
-            only_failed,
-            list_version,
-        } = draft;
-        lock.note(&Holder {
-            run: id.clone(),
-            process: WorkerId::own()?,
-            since: started,
-            by: by.describe(),
-        })?;
-        let boot = boot()?;
-        let kept = program.map(|program| ProgramCopy {
-            name: program.name.clone(),
-            digest: program.digest,
-            size: program.bytes.len() as u64,
-        });
-        let header = RunHeader {
-            id,
-            started,
-            boot: boot.clone(),
-            by,
-            trigger,
-            argv,
-            order,
-            terms,
-            carried,
-            program: kept,
-            only_failed,
-            list_version,
-        };
+        lock.note(&Holder::own(&id, started, &draft.by)?)?;
+        let program = draft.program;
+        let header = draft.header(id, started, boot()?);
         let directory = runs.join(header.id.as_str());
         let half = DraftDirectory::make(&runs)?;
         if let Some(program) = program {
             replace::create(&half.directory.join(PROGRAM), 0o600, &program.bytes)?;
         }
         let file = Appender::open(&half.directory.join(JOURNAL), true)?;
-        let journal = Self {
+        file.append(&text(&Line::Run(Box::new(header.clone()))))?;
+        half.name(&directory)?;
+        events::started(&log, &header, &header.by, "started");
+        Ok(Self {
+            file: file.moved(&directory.join(JOURNAL)),
             directory,
-            file,
+            boot: header.boot.clone(),
             header,
-            boot,
             log,
             started: RefCell::default(),
-        };
-        journal.append(&Line::Run(Box::new(journal.header.clone())))?;
-        let journal = Self {
-            file: journal
-                .file
-                .moved(&half.name(&journal.directory)?.join(JOURNAL)),
-            ..journal
-        };
-        events::started(&journal.log, &journal.header, &journal.header.by, "started");
-        Ok(journal)
+        })
     }
 
     /// Resumes a run that was killed or stopped.
@@ -194,16 +125,6 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] if the resumption cannot be recorded.
     pub fn resume(
-        lock: &mut Lock,
-        past: &RunLog,
-        by: Who,
-        argv: Vec<String>,
-        pace: Limits,
-    ) -> Result<Self, JournalError> {
-        Self::resume_logging_to(Sockets::system(), lock, past, by, argv, pace)
-    }
-
-    pub(in crate::exec_patch) fn resume_logging_to(
         log: Sockets,
         lock: &mut Lock,
         past: &RunLog,
@@ -212,30 +133,25 @@ impl Journal {
         pace: Limits,
     ) -> Result<Self, JournalError> {
         let (at, boot) = (Timestamp::now(), boot()?);
-        lock.note(&Holder {
-            run: past.header.id.clone(),
-            process: WorkerId::own()?,
-            since: at,
-            by: by.describe(),
-        })?;
+        lock.note(&Holder::own(&past.header.id, at, &by)?)?;
         let file = Appender::open(&past.directory.join(JOURNAL), false)?;
-        let journal = Self {
+        let resumed = Resumed {
+            at,
+            boot: boot.clone(),
+            by,
+            argv,
+            pace,
+        };
+        file.append(&text(&Line::Resumed(resumed.clone())))?;
+        events::started(&log, &past.header, &resumed.by, "resumed");
+        Ok(Self {
             directory: past.directory.clone(),
             file,
             header: past.header.clone(),
             boot,
             log,
             started: RefCell::default(),
-        };
-        journal.append(&Line::Resumed(Resumed {
-            at,
-            boot: journal.boot.clone(),
-            by: by.clone(),
-            argv,
-            pace,
-        }))?;
-        events::started(&journal.log, &journal.header, &by, "resumed");
-        Ok(journal)
+        })
     }
 
     /// Opens the journal of the run in this directory, for a worker.
@@ -255,7 +171,7 @@ impl Journal {
         })
     }
 
-    /// The run's ID.
+    /// The ID of the run.
     #[must_use]
     pub const fn id(&self) -> &RunId {
         &self.header.id
@@ -276,7 +192,7 @@ impl Journal {
     /// The file for a container's output.
     #[must_use]
     pub fn output(&self, job: &Job) -> PathBuf {
-        past::output(&self.directory, job.number, &job.container.id)
+        files::output(&self.directory, job.number, &job.container.id)
     }
 
     /// Records a payload that the header does not have and that is used from this line on.
@@ -293,17 +209,17 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn planned(&self, planned: Vec<Planned>) -> Result<(), JournalError> {
-        let mut text = Vec::new();
+        let mut lines = Vec::new();
         for planned in planned {
-            text.extend(Self::text(&Line::Planned(Box::new(planned))));
-            if text.len() > MUCH {
-                self.file.append(&std::mem::take(&mut text))?;
+            lines.extend(text(&Line::Planned(Box::new(planned))));
+            if lines.len() > MUCH {
+                self.file.append(&std::mem::take(&mut lines))?;
             }
         }
-        if text.is_empty() {
+        if lines.is_empty() {
             Ok(())
         } else {
-            self.file.append(&text)
+            self.file.append(&lines)
         }
     }
 
@@ -313,26 +229,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: then this process must not enter the container.
     pub fn started(&self, job: &Job, unpause: bool) -> Result<(), JournalError> {
-        let Job {
-            number,
-            container,
-            digest,
-            ban,
-            ..
-        } = job;
-        let (number, digest, worker) = (*number, *digest, Some(WorkerId::own()?));
-        let (boot, ban, container) = (self.boot.clone(), ban.clone(), container.clone());
-        self.append(&Line::Started(Box::new(Started {
-            number,
-            at: Timestamp::now(),
-            boot,
-            digest,
-            ban,
-            container,
-            worker,
-            unpause,
-        })))?;
-        self.started.borrow_mut().insert(number);
+        let started = Started::of(job, &self.boot, Some(WorkerId::own()?), unpause);
+        self.append(&Line::Started(Box::new(started)))?;
+        self.started.borrow_mut().insert(job.number);
         Ok(())
     }
 
@@ -342,24 +241,12 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]. What was done in the container stays done.
     pub fn ended(&self, job: &Job, done: &JobResult) -> Result<(), JournalError> {
-        if !self.started.borrow().contains(&job.number) {
-            return self.settle(
-                &job.container,
-                &ContainerOutcome::of(job, &done.outcome, None),
-            );
-        }
-        let written = self.append(&Line::Ended(Box::new(Ended::entered(
-            job, &self.boot, done,
-        ))));
-        // The event goes to the system log in any case. It matters even more if the disk is full.
-        let took = Some(Duration::from_millis(done.took));
-        events::container(
-            &self.log,
-            &self.header,
-            &job.container,
-            &ContainerOutcome::of(job, &done.outcome, took),
-        );
-        written
+        let ended = if self.started.borrow().contains(&job.number) {
+            Ended::entered(job, &self.boot, done)
+        } else {
+            Ended::refused(job, &self.boot, &done.outcome)
+        };
+        self.end(ended, job.severity, job.successor.as_deref())
     }
 
     /// Records that nothing enters a container, and the reason. `payload` is what would have run
@@ -373,27 +260,23 @@ impl Journal {
         payload: Option<&Payload>,
         outcome: &Outcome,
     ) -> Result<(), JournalError> {
-        self.settle(container, &ContainerOutcome::would(payload, outcome))
+        let (severity, successor) = match payload {
+            Some(payload) => (payload.severity, payload.successor.as_deref()),
+            None => (None, None),
+        };
+        let ended = Ended::settled(container, &self.boot, payload, outcome);
+        self.end(ended, severity, successor)
     }
 
-    fn settle(
+    fn end(
         &self,
-        container: &Container,
-        fate: &ContainerOutcome<'_>,
+        ended: Ended,
+        severity: Option<Severity>,
+        successor: Option<&str>,
     ) -> Result<(), JournalError> {
-        events::container(&self.log, &self.header, container, fate);
-        let ContainerOutcome {
-            outcome,
-            digest,
-            ban,
-            ..
-        } = *fate;
-        self.append(&Line::Ended(Box::new(Ended::settled(
-            container,
-            &self.boot,
-            (digest, ban),
-            outcome,
-        ))))
+        // The event goes to the system log in any case. It matters even more if the disk is full.
+        events::container(&self.log, &self.header, &ended, severity, successor);
+        self.append(&Line::Ended(Box::new(ended)))
     }
 
     /// Records that a container cannot be identified.
@@ -401,8 +284,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn unidentified(&self, unidentified: &Unaccounted) -> Result<(), JournalError> {
-        events::unidentified(&self.log, &self.header, unidentified);
-        self.append(&Line::NotUnderstood(NotUnderstood::of(unidentified)))
+        let unidentified = NotUnderstood::of(unidentified);
+        events::unidentified(&self.log, &self.header, &unidentified);
+        self.append(&Line::NotUnderstood(unidentified))
     }
 
     /// The result for a container whose worker died without an answer. If the worker recorded a
@@ -415,28 +299,25 @@ impl Journal {
     pub fn lost(
         &self,
         job: &Job,
-        interrupted: impl FnOnce(bool) -> JobResult,
+        interrupted: impl Fn(bool) -> JobResult,
     ) -> Result<JobResult, JournalError> {
-        let past = RunLog::read(&self.directory)?;
-        let state = past
-            .entries
-            .into_iter()
-            .find(|entry| entry.number() == Some(job.number))
-            .map(|entry| entry.state);
-        let done = match state {
-            Some(EntryState::Ended { done, .. }) => return Ok(done),
-            Some(EntryState::Started { unpause, .. }) => {
-                self.started.borrow_mut().insert(job.number);
-                interrupted(unpause)
+        let mut done = JobResult::of(Outcome::CouldNotEnter {
+            why: "the worker ended before it entered".to_owned(),
+        });
+        for entry in RunLog::read(&self.directory)?.entries {
+            match entry.state {
+                EntryState::Ended { number, done } if number == job.number => return Ok(done),
+                EntryState::Started {
+                    number, unpause, ..
+                } if number == job.number => {
+                    self.started.borrow_mut().insert(number);
+                    done = interrupted(unpause);
+                }
+                EntryState::Ended { .. } | EntryState::Started { .. } | EntryState::Settled(_) => {}
             }
-            Some(EntryState::Settled(_)) | None => {
-                let outcome = Outcome::CouldNotEnter {
-                    why: "the worker ended before it entered".to_owned(),
-                };
-                JobResult::of(outcome)
-            }
-        };
-        self.ended(job, &done).map(|()| done)
+        }
+        self.ended(job, &done)?;
+        Ok(done)
     }
 
     /// Records that the run is over.
@@ -454,25 +335,21 @@ impl Journal {
     /// # Errors
     /// [`JournalError::NoRoom`] if the disk is full or has become read-only.
     pub fn room(&self) -> Result<(), JournalError> {
-        let fault = |errno: nix::errno::Errno| {
-            JournalError::Append(self.file.path().to_owned(), errno.into())
+        let path = self.file.path();
+        let disk = match statvfs(path) {
+            Ok(disk) => disk,
+            Err(errno) => return Err(JournalError::Append(path.to_owned(), errno.into())),
         };
-        let disk = statvfs(self.file.path()).map_err(fault)?;
         let free = disk.blocks_free() * disk.fragment_size();
-        let is_fit = !disk.flags().contains(FsFlags::ST_RDONLY) && free >= ROOM;
-        if is_fit {
+        if !disk.flags().contains(FsFlags::ST_RDONLY) && free >= ROOM {
             Ok(())
         } else {
-            Err(JournalError::NoRoom(self.file.path().to_owned()))
+            Err(JournalError::NoRoom(path.to_owned()))
         }
     }
 
     fn append(&self, line: &Line) -> Result<(), JournalError> {
-        self.file.append(&Self::text(line))
-    }
-
-    fn text(line: &Line) -> Vec<u8> {
-        (crate::report::json::line(line) + "\n").into_bytes()
+        self.file.append(&text(line))
     }
 
     /// The run's header.
@@ -480,6 +357,11 @@ impl Journal {
     pub const fn header(&self) -> &RunHeader {
         &self.header
     }
+}
+
+/// A line as the file has it.
+fn text(line: &Line) -> Vec<u8> {
+    (crate::report::json::line(line) + "\n").into_bytes()
 }
 
 /// The ID of this boot of the machine.

@@ -46,25 +46,32 @@ pub const COMMAND: &str = "exec-patch";
 
 /// Runs `exec-patch` with the arguments that follow this word.
 #[must_use]
-pub fn main(words: &[OsString]) -> Exit {
-    let options = match arguments::read(words.iter().cloned()) {
+pub fn main(arguments: &[OsString]) -> Exit {
+    let options = match arguments::read(arguments.iter().cloned()) {
         Ok(options) => options,
         Err(refusal) => return arguments::refused(&refusal),
     };
-    carried_out(options, words).unwrap_or_else(|error| {
-        report::failure(PROGRAM, &error);
-        error.details().iter().for_each(|text| report::remark(text));
-        error.hint().iter().for_each(|hint| report::hint(hint));
-        error.exit()
-    })
+    let error = match carry_out(options, arguments) {
+        Ok(exit) => return exit,
+        Err(error) => error,
+    };
+    report::failure(PROGRAM, &error);
+    for text in error.details() {
+        report::remark(&text);
+    }
+    if let Some(hint) = error.hint() {
+        report::hint(&hint);
+    }
+    error.exit()
 }
 
-fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> {
-    let paths = Paths::for_caller(
-        std::env::var_os("EMBARGO_ROOT").as_deref(),
-        process::is_privileged(),
-    );
-    let settings = settings::load(&paths)?.unwrap_or_else(Settings::unset);
+fn carry_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> {
+    let root = std::env::var_os("EMBARGO_ROOT");
+    let paths = Paths::for_caller(root.as_deref(), process::is_privileged());
+    let settings = match settings::load(&paths)? {
+        Some(settings) => settings,
+        None => Settings::unset(),
+    };
     let runner = Runner {
         paths: &paths,
         settings: &settings,
@@ -72,20 +79,12 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
         json: options.json,
         patience: options.wait,
     };
-    let Options {
-        action,
-        pace,
-        dry_run,
-        json,
-        output_limit,
-        wait,
-        none_ok,
-    } = options;
-    let mut request = match action {
+    let (pace, json, output_limit) = (options.pace, options.json, options.output_limit);
+    let mut request = match options.action {
         Task::History(run) => return history(run.as_deref(), &Runs::load(&paths)?, json),
-        Task::Prune(age) if dry_run => return prune::show(&paths, age, json),
-        Task::Prune(age) => return prune::carry_out(&paths, age, wait, json),
-        Task::Begin(order) => Request::typed(*order, pace, output_limit)?,
+        Task::Prune(age) if options.dry_run => return prune::show(&paths, age, json),
+        Task::Prune(age) => return prune::carry_out(&paths, age, options.wait, json),
+        Task::Start(order) => Request::typed(*order, pace, output_limit)?,
         Task::OnlyFailed(run) => Request::failures(&run, &Runs::load(&paths)?, pace, output_limit)?,
         Task::Auto => match signatures::list(&paths, &settings)? {
             None => return Ok(Exit::Clear),
@@ -104,25 +103,25 @@ fn carried_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> 
                     ..Request::resumed(past, pace)?
                 })
             };
-            if !dry_run {
+            if !options.dry_run {
                 return runner.resume(&past, again);
             }
             again(past)?
         }
     };
-    let exit = if dry_run {
+    let exit = if options.dry_run {
         runner.show(&mut request, &Runs::load(&paths)?)?
     } else {
-        runner.begin(&mut request)?
+        runner.start(&mut request)?
     };
     // After the installation of a list (`--auto`) there is often nothing to patch. That does not
     // count as a failure of the unit that runs then.
-    let may_match_none = none_ok || request.list.is_some();
-    Ok(if may_match_none && exit == Exit::NothingMatched {
-        Exit::Clear
+    let may_match_none = options.none_ok || request.list.is_some();
+    if may_match_none && exit == Exit::NothingMatched {
+        Ok(Exit::Clear)
     } else {
-        exit
-    })
+        Ok(exit)
+    }
 }
 
 /// Prints the table of all runs, or one run.

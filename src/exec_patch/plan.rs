@@ -13,9 +13,10 @@ pub mod request;
 pub mod signatures;
 
 use super::job::Container;
-use super::journal::line::{self, Carried};
+use super::journal::header::Carried;
+use super::journal::line::{Gone, Planned, PlannedPatch};
 use super::outcome::Outcome;
-use super::select::{LeftOut, Match, Selection};
+use super::select::{LeftOut, MatchingContainer, Selection};
 use crate::exec_patch::request::payload::{NoPatch, Payload};
 use crate::exec_patch::request::payloads::Payloads;
 use crate::exec_patch::request::target::Selector;
@@ -33,7 +34,7 @@ pub struct Plan {
     /// The containers on which a ban matches but which are left out.
     pub left_out: Vec<LeftOut>,
     /// The containers of the resumed run that no longer match, with their outcomes in that run.
-    pub gone: Vec<(Container, Outcome)>,
+    pub gone: Vec<Gone>,
     /// The version of the list that was used, if any.
     pub list_version: Option<u64>,
     /// Warnings about the list.
@@ -45,7 +46,7 @@ pub struct Plan {
 /// What a run will do in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedContainer {
-    /// The container.
+    /// The container that was to be patched.
     pub container: Container,
     /// Why the container matches.
     pub reasons: Vec<String>,
@@ -84,31 +85,32 @@ impl Plan {
             warnings,
             unfound,
         } = selection;
-        let list_version = list.map(|list| list.version);
-        let planned = |Match {
-                           container,
-                           reasons,
-                           bans,
-                       }: Match| {
-            let payloads = payloads.of_bans(&bans).into_iter();
-            let steps = payloads
-                .map(|payload| {
-                    payload.map_or_else(PatchStep::Cannot, |payload| step(&container, payload))
-                })
-                .collect();
-            PlannedContainer {
+        let mut planned = Vec::new();
+        for MatchingContainer {
+            container,
+            reasons,
+            bans,
+        } in matches
+        {
+            let mut steps = Vec::new();
+            for payload in payloads.of_bans(&bans) {
+                steps.push(match payload {
+                    Ok(payload) => step(&container, payload),
+                    Err(why) => PatchStep::Cannot(why),
+                });
+            }
+            planned.push(PlannedContainer {
                 container,
                 reasons,
                 steps,
-            }
-        };
-        let planned = matches.into_iter().map(planned).collect();
+            });
+        }
         Self {
             planned,
             unidentified,
             left_out,
             gone: Vec::new(),
-            list_version,
+            list_version: list.map(|list| list.version),
             warnings,
             unfound: unfound.len(),
         }
@@ -136,7 +138,7 @@ impl Plan {
     pub fn exit(&self) -> Exit {
         let is_ok = self.unfound == 0
             && self.steps().all(PatchStep::is_ok)
-            && self.gone.iter().all(|(_, outcome)| outcome.is_ok());
+            && self.gone.iter().all(|gone| gone.ok);
         match (self.is_nothing(), is_ok && self.unidentified.is_empty()) {
             (true, true) => Exit::NothingMatched,
             (false, true) => Exit::Clear,
@@ -154,16 +156,20 @@ impl Plan {
     /// is enough; otherwise no container may have a patch.
     #[must_use]
     pub fn no_patch(&self, selector: &Selector) -> Option<&NoPatch> {
-        let cannot = |step: &'_ PatchStep| matches!(step, PatchStep::Cannot(_));
-        let must_all = match selector {
-            Selector::Bans(_) => true,
-            Selector::AllBanned | Selector::Base(_) | Selector::Image(_) => false,
-        };
-        let why = self.steps().find_map(|step| match step {
-            PatchStep::Cannot(why) => Some(why),
-            PatchStep::Run(_) | PatchStep::Before(..) | PatchStep::Stands(..) => None,
-        })?;
-        (must_all || self.steps().all(cannot)).then_some(why)
+        let (mut found, mut is_all) = (None, true);
+        for step in self.steps() {
+            match step {
+                PatchStep::Cannot(why) => {
+                    found.get_or_insert(why);
+                }
+                PatchStep::Run(_) | PatchStep::Before(..) | PatchStep::Stands(..) => is_all = false,
+            }
+        }
+        match selector {
+            Selector::Bans(_) => found,
+            Selector::AllBanned | Selector::Base(_) | Selector::Image(_) if is_all => found,
+            Selector::AllBanned | Selector::Base(_) | Selector::Image(_) => None,
+        }
     }
 }
 
@@ -180,8 +186,11 @@ impl PatchStep {
     }
 
     /// This step's part of a journal line.
-    fn line(&self) -> line::PlannedPatch {
-        let payload = self.payload();
+    fn line(&self) -> PlannedPatch {
+        let (digest, ban) = match self.payload() {
+            Some(payload) => (Some(payload.digest), payload.ban.clone()),
+            None => (None, None),
+        };
         let outcome = match self {
             Self::Run(_) => None,
             Self::Before(_, run) => Some(Outcome::PatchedBefore { run: run.clone() }),
@@ -190,11 +199,7 @@ impl PatchStep {
                 why: why.to_string(),
             }),
         };
-        let (digest, ban) = (
-            payload.map(|payload| payload.digest),
-            payload.and_then(|payload| payload.ban.clone()),
-        );
-        line::PlannedPatch {
+        PlannedPatch {
             digest,
             ban,
             outcome,
@@ -214,13 +219,12 @@ impl PatchStep {
 impl PlannedContainer {
     /// The container's line in the journal.
     #[must_use]
-    pub fn line(&self) -> line::Planned {
-        let patches = self.steps.iter().map(PatchStep::line).collect();
-        line::Planned {
+    pub fn line(&self) -> Planned {
+        Planned {
             at: Timestamp::now(),
             container: self.container.clone(),
             reasons: self.reasons.clone(),
-            patches,
+            patches: self.steps.iter().map(PatchStep::line).collect(),
         }
     }
 }

@@ -9,14 +9,15 @@
 
 pub mod instances;
 pub mod prune;
+mod queue;
 pub mod recorder;
 pub mod runner;
 pub mod table;
 pub mod worker;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::vec;
 
@@ -25,7 +26,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
-use self::worker::{Worker, WorkerEnd};
+use self::worker::{Worker, WorkerConfig, WorkerEnd};
 use super::job::{Container, Job, JobResult};
 use super::journal::halt::Halt;
 use super::outcome::Outcome;
@@ -56,7 +57,7 @@ const BEYOND_KILLED: Duration = Duration::from_secs(5);
 /// A container in the queue, and the payloads that run in it one after the other.
 #[derive(Clone, Debug)]
 pub struct QueuedContainer {
-    /// The container.
+    /// The container that was to be patched.
     pub container: Container,
     /// The program of the container's runtime.
     pub runtime: PathBuf,
@@ -78,7 +79,7 @@ pub trait Listener {
     /// A worker is about to enter the container of this job.
     fn started(&mut self, job: &Job);
     /// A worker has ended, with this result.
-    fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult);
+    fn ended(&mut self, job: &Job, done: &JobResult);
     /// A worker is gone without an answer. Returns the result of its job.
     fn lost(&mut self, job: &Job) -> JobResult;
     /// Whether the journal has room to record the next container.
@@ -89,26 +90,6 @@ pub trait Listener {
     fn remark(&mut self, text: &str);
     /// Called regularly, so that a progress display can move.
     fn tick(&mut self);
-}
-
-/// What all workers of a run need.
-#[derive(Debug)]
-pub struct WorkerConfig<'a> {
-    /// The program that runs as a worker.
-    pub program: &'a Path,
-    /// The run's lock.
-    pub lock: BorrowedFd<'a>,
-    /// The run's ID.
-    pub run: &'a str,
-    /// The run's directory.
-    pub journal: &'a Path,
-    /// How many bytes of each container's output are kept.
-    pub output_limit: u64,
-    /// How many more bytes of output the run may keep. A worker under way counts with its full
-    /// limit.
-    pub output_room: u64,
-    /// The number of the next job.
-    pub number: usize,
 }
 
 /// A run under way.
@@ -131,7 +112,6 @@ pub struct Run<'a> {
 struct UnderWay {
     worker: Worker,
     job: Job,
-    payload: Payload,
     later: vec::IntoIter<Payload>,
     /// Whether an earlier payload of this run patched the container.
     is_patched: bool,
@@ -243,16 +223,13 @@ impl<'a> Run<'a> {
             Ok(worker) => {
                 listener.started(&job);
                 let beyond = self.beyond + unpausing(&job);
-                let until = Instant::now()
-                    .checked_add(Duration::from_secs(job.work.timeout))
-                    .and_then(|end| end.checked_add(beyond));
+                let limit = Duration::from_secs(job.work.timeout).saturating_add(beyond);
                 self.under_way.push(UnderWay {
                     worker,
+                    until: Instant::now().checked_add(limit),
                     job,
-                    payload,
                     later,
                     is_patched,
-                    until,
                     is_killed: false,
                 });
             }
@@ -260,9 +237,7 @@ impl<'a> Run<'a> {
                 let why = format!("no worker could be started: {}", line::causes(&error));
                 let outcome = Outcome::CouldNotEnter { why };
                 listener.settled(&container, Some(&payload), &outcome);
-                later.for_each(|payload| {
-                    listener.settled(&container, Some(&payload), &Outcome::NotStarted)
-                });
+                skip(listener, &container, later);
                 self.pace.ended(&outcome);
             }
         }
@@ -270,12 +245,12 @@ impl<'a> Run<'a> {
 
     /// Waits for something to happen, at most for one tick, and handles it.
     fn wait(&mut self, listener: &mut impl Listener) {
-        let heard = std::iter::once(self.signals.as_fd());
-        let said = self.under_way.iter().flat_map(|one| one.worker.polled());
-        let mut polled: Vec<_> = heard
-            .chain(said)
-            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN))
-            .collect();
+        let mut polled = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        for one in &self.under_way {
+            for pipe in one.worker.polled() {
+                polled.push(PollFd::new(pipe, PollFlags::POLLIN));
+            }
+        }
         if let Err(errno) = poll(&mut polled, PollTimeout::from(TICK))
             && errno != Errno::EINTR
         {
@@ -302,25 +277,25 @@ impl<'a> Run<'a> {
     fn ended(&mut self, one: UnderWay, ended: WorkerEnd, listener: &mut impl Listener) {
         let UnderWay {
             job,
-            payload,
             later,
             mut is_patched,
             ..
         } = one;
-        ended
-            .remarks
-            .iter()
-            .for_each(|remark| listener.remark(remark));
+        for remark in &ended.remarks {
+            listener.remark(remark);
+        }
         self.config.give_back(&job, ended.done.as_ref());
-        let done = ended.done.unwrap_or_else(|| listener.lost(&job));
-        listener.ended(&job, &payload, &done);
+        let done = match ended.done {
+            Some(done) => done,
+            None => listener.lost(&job),
+        };
+        listener.ended(&job, &done);
         let (outcome, container, runtime) = (&done.outcome, job.container, job.runtime);
         is_patched |= *outcome == Outcome::Patched;
         if later.len() > 0 && outcome.is_ok() && !self.pace.is_stopped() {
             return self.enter(container, runtime, later, is_patched, listener);
         }
-        later
-            .for_each(|payload| listener.settled(&container, Some(&payload), &Outcome::NotStarted));
+        skip(listener, &container, later);
         let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
             outcome if outcome.is_ok() && is_patched => &Outcome::Patched,
@@ -342,7 +317,9 @@ impl<'a> Run<'a> {
             self.pace.stop(Halt::Asked);
             if self.asked > 1 {
                 listener.remark("what is under way is ended now");
-                self.under_way.iter_mut().for_each(UnderWay::stop);
+                for one in &mut self.under_way {
+                    one.stop();
+                }
             } else if !self.under_way.is_empty() {
                 listener.remark("nothing more is started, and what is under way is finished; once more to end it now");
             }
@@ -352,11 +329,19 @@ impl<'a> Run<'a> {
     /// Reports the containers that never started.
     fn leave(&mut self, listener: &mut impl Listener) {
         for turn in self.queue.iter_mut().filter_map(Option::take) {
-            let payloads = turn.payloads.iter();
-            payloads.for_each(|payload| {
-                listener.settled(&turn.container, Some(payload), &Outcome::NotStarted)
-            });
+            skip(listener, &turn.container, turn.payloads);
         }
+    }
+}
+
+/// Reports that these do not run any more in a container.
+fn skip(
+    listener: &mut impl Listener,
+    container: &Container,
+    payloads: impl IntoIterator<Item = Payload>,
+) {
+    for payload in payloads {
+        listener.settled(container, Some(&payload), &Outcome::NotStarted);
     }
 }
 
@@ -365,7 +350,10 @@ impl UnderWay {
     fn stop(&mut self) {
         self.worker.stop();
         let end = Instant::now() + BEYOND_ASKED + unpausing(&self.job);
-        self.until = Some(self.until.map_or(end, |until| until.min(end)));
+        self.until = match self.until {
+            Some(until) => Some(until.min(end)),
+            None => Some(end),
+        };
     }
 
     /// Kills a worker that should have ended long ago, and gives up if it does not end even then.
@@ -382,46 +370,6 @@ impl UnderWay {
         let id = line::name(&self.job.container.id);
         listener.remark(&format!("the worker for {id} did not end in time and was killed; what it had started there may still run"));
         None
-    }
-}
-
-impl WorkerConfig<'_> {
-    /// Makes the next job.
-    fn job(&mut self, container: &Container, runtime: PathBuf, payload: &Payload) -> Job {
-        let number = self.number;
-        self.number += 1;
-        let output_limit = self.output_limit.min(self.output_room);
-        self.output_room -= output_limit;
-        Job {
-            run: self.run.to_owned(),
-            journal: self.journal.to_owned(),
-            number,
-            container: container.clone(),
-            runtime,
-            work: payload.work.clone(),
-            digest: payload.digest,
-            ban: payload.ban.clone(),
-            severity: payload.severity,
-            successor: payload.successor.clone(),
-            output_limit,
-        }
-    }
-
-    /// Gives back the room for output that a job did not use. A job without a result may have used
-    /// all of it.
-    fn give_back(&mut self, job: &Job, done: Option<&JobResult>) {
-        self.output_room += done.map_or(0, |done| job.output_limit.saturating_sub(done.written));
-    }
-
-    /// Starts a worker for a container.
-    fn send(&self, job: &Job, payload: &Payload) -> io::Result<Worker> {
-        let program = payload.copy()?;
-        Worker::start(
-            self.program,
-            job,
-            program.as_ref().map(AsFd::as_fd),
-            self.lock,
-        )
     }
 }
 

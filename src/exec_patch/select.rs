@@ -10,7 +10,7 @@ mod error;
 mod listed;
 mod named;
 mod narrowing;
-mod comparison;
+mod match_result;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +18,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::job::Container;
 use crate::banlist::record::Ban;
 use crate::banlist::store::ListId;
-use crate::exec_patch::request::target::{Selector, Target};
+use crate::exec_patch::request::target::{Selector, Targets};
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::node::Node;
@@ -33,9 +35,10 @@ use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::sys::process;
-use comparison::Comparison;
 pub use error::SelectError;
+pub use listed::ListedScript;
 use listed::{BanFilter, Listed};
+use match_result::MatchResult;
 use named::{BaseImage, NamedImage};
 
 /// The wanted containers, and other containers that must be reported.
@@ -43,7 +46,7 @@ use named::{BaseImage, NamedImage};
 pub struct Selection {
     /// The containers that match. Those of root and of the caller come first, then those of other
     /// users; within each group, they are sorted by engine and ID.
-    pub matches: Vec<Match>,
+    pub matches: Vec<MatchingContainer>,
     /// The containers that run, or may run, and cannot be identified.
     pub unidentified: Vec<Unaccounted>,
     /// The containers on which a ban matches, but which are left out: they are cured or excepted,
@@ -59,8 +62,8 @@ pub struct Selection {
 
 /// A container that matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match {
-    /// The container.
+pub struct MatchingContainer {
+    /// The container that was to be patched.
     pub container: Container,
     /// The reasons, one sentence for each finding, the most severe first: `built on debian:12.4,
     /// banned by …`.
@@ -69,10 +72,11 @@ pub struct Match {
     pub bans: Vec<Arc<Ban>>,
 }
 
-/// A container on which a ban matches but which is left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A container that a ban names and that is left out, as the line of a dry run has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The container.
+    /// The container that was to be patched.
+    #[serde(flatten)]
     pub container: Container,
     /// The reasons, one sentence for each finding: `built on debian:12.4, banned by …, excepted by
     /// OPS-1 until …`.
@@ -89,8 +93,8 @@ fn container(living: &Instance, origin: &Origin) -> Container {
         name: living.name.clone(),
         image: facts.and_then(|facts| facts.name.clone()),
         image_id: facts
-            .and_then(|facts| facts.image_id)
-            .map(|id| id.to_string()),
+            .and_then(|facts| facts.image_id.as_ref())
+            .map(ToString::to_string),
         kind: living.running.kind,
         root: living.running.root.clone(),
         bundle: living.running.bundle.clone(),
@@ -100,26 +104,40 @@ fn container(living: &Instance, origin: &Origin) -> Container {
     }
 }
 
+/// Where a container comes in the order of a selection.
+fn rank(living: &Instance) -> (bool, &str, &str) {
+    (
+        !living.running.is_trusted(),
+        living.place.family().word(),
+        living.id(),
+    )
+}
+
 impl Selection {
     /// Adds a container, with the result of the comparison. A container that does not match is
     /// returned.
-    fn add(&mut self, mut living: Instance, origin: &Origin, said: Comparison) -> Option<Instance> {
-        if said == Comparison::Nothing {
+    fn add(
+        &mut self,
+        mut living: Instance,
+        origin: &Origin,
+        result: MatchResult,
+    ) -> Option<Instance> {
+        if result == MatchResult::Nothing {
             return Some(living);
         }
         running::name(&mut living);
-        match said {
-            Comparison::Matches { reasons, bans } => self.matches.push(Match {
+        match result {
+            MatchResult::Matches { reasons, bans } => self.matches.push(MatchingContainer {
                 container: container(&living, origin),
                 reasons,
                 bans,
             }),
-            Comparison::LeftOut(reasons) => self.left_out.push(LeftOut {
+            MatchResult::LeftOut(reasons) => self.left_out.push(LeftOut {
                 container: container(&living, origin),
                 reasons,
             }),
-            Comparison::Unclear(why) => self.unidentified.push(living.unaccounted(why)),
-            Comparison::Nothing => {}
+            MatchResult::Unclear(why) => self.unidentified.push(living.unaccounted(why)),
+            MatchResult::Nothing => {}
         }
         None
     }
@@ -141,7 +159,7 @@ type ResolvedInstance = (Instance, Result<Arc<Origin>, String>);
 /// during a run changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
-    target: Target,
+    target: Targets,
     criterion: Criterion,
     paths: &'a Paths,
     settings: Settings,
@@ -153,19 +171,6 @@ pub struct Scanner<'a> {
     unfound: Option<BTreeSet<String>>,
 }
 
-/// Scans once.
-///
-/// # Errors
-/// As [`Scanner::new`] and [`Scanner::scan`].
-pub fn scan(
-    target: &Target,
-    paths: &Paths,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Selection, SelectError> {
-    Scanner::new(target, paths, settings)?.scan(now)
-}
-
 impl<'a> Scanner<'a> {
     /// Prepares to scan for `target`: looks up the image that it names. `settings` are the node's,
     /// or [`Settings::unset`].
@@ -173,7 +178,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`SelectError::Image`] and [`SelectError::NoLayers`] for the named image.
     pub fn new(
-        target: &Target,
+        target: &Targets,
         paths: &'a Paths,
         settings: &Settings,
     ) -> Result<Self, SelectError> {
@@ -194,17 +199,17 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Whether a wanted ban signs the script with this digest. If an image was named, there is no
-    /// such ban.
+    /// What the wanted bans say about the script with this digest; if an image was named, nothing.
     ///
     /// # Errors
     /// [`SelectError::List`] when there is no list to ask.
-    pub fn signs(&self, script: Digest) -> Result<bool, SelectError> {
-        match &self.criterion {
-            Criterion::Bans(ids) => listed::signs(script, Some(ids), self.paths, &self.settings),
-            Criterion::AllBanned => listed::signs(script, None, self.paths, &self.settings),
-            Criterion::Base(_) | Criterion::Image(_) => Ok(false),
-        }
+    pub fn script(&self, script: Digest) -> Result<ListedScript, SelectError> {
+        let ids = match &self.criterion {
+            Criterion::Bans(ids) => Some(&ids[..]),
+            Criterion::AllBanned => None,
+            Criterion::Base(_) | Criterion::Image(_) => return Ok(ListedScript::None),
+        };
+        listed::script(script, ids, self.paths, &self.settings)
     }
 
     /// The containers that match now. Root sees all users' containers, a user only that user's own.
@@ -231,28 +236,28 @@ impl<'a> Scanner<'a> {
         unidentified.extend(self.target.of_one_of_several(&others));
         unidentified.retain(|unidentified| self.target.may_be_about(unidentified));
         unidentified.extend(self.target.of_unknown_name(&others));
-        let mut selection = Selection {
-            unidentified,
-            ..Selection::default()
-        };
-        let told = running::resolve(chosen, &mut node, &mut self.resolved);
+        let resolved = running::resolve(chosen, &mut node, &mut self.resolved);
+        let mut warnings = Vec::new();
         if whose == Whose::Own && self.paths.root == Path::new("/") {
-            selection
-                .warnings
+            warnings
                 .push("only your own containers are looked for: root sees everybody's".to_owned());
         }
-        selection
-            .warnings
-            .extend(node.unread_settings.iter().map(|fault| line::causes(fault)));
-        selection
-            .warnings
-            .extend(node.stores.faults.iter().map(|fault| line::causes(fault)));
-        others.extend(self.judge(told, now, &mut selection)?);
+        for fault in &node.unread_settings {
+            warnings.push(line::causes(fault));
+        }
+        for fault in &node.stores.faults {
+            warnings.push(line::causes(fault));
+        }
+        let mut selection = Selection {
+            unidentified,
+            warnings,
+            ..Selection::default()
+        };
+        others.extend(self.judge(resolved, now, &mut selection)?);
         self.has_bans = true;
-        selection
-            .warnings
-            .extend(self.target.missed(&selection, others.iter()));
-        selection.unfound = self.target.unfound(&selection, others.iter());
+        let missed = self.target.missed(&selection, &others);
+        selection.warnings.extend(missed);
+        selection.unfound = self.target.unfound(&selection, &others);
         // A container that an earlier scan found and that has ended meanwhile still counts as
         // found.
         if let Some(before) = &self.unfound {
@@ -265,38 +270,34 @@ impl<'a> Scanner<'a> {
     /// Whether there is a named container that no scan has found.
     #[must_use]
     pub fn has_unfound(&self) -> bool {
-        self.unfound
-            .as_ref()
-            .is_some_and(|unfound| !unfound.is_empty())
+        match &self.unfound {
+            Some(unfound) => !unfound.is_empty(),
+            None => false,
+        }
     }
 
     /// Compares every container with what is wanted; returns those that do not match.
     fn judge(
         &self,
-        mut told: Vec<ResolvedInstance>,
+        mut resolved: Vec<ResolvedInstance>,
         now: Timestamp,
         selection: &mut Selection,
     ) -> Result<Vec<Instance>, SelectError> {
         // Users' containers come last: the result of a canary should be one that can be trusted.
-        let rank = |living: &Instance| (!living.running.is_trusted(), living.place.family().word());
-        told.sort_by(|(one, _), (other, _)| {
-            rank(one)
-                .cmp(&rank(other))
-                .then_with(|| one.id().cmp(other.id()))
-        });
+        resolved.sort_by(|(one, _), (other, _)| rank(one).cmp(&rank(other)));
         let listed = match &self.criterion {
             Criterion::Bans(_) | Criterion::AllBanned => {
-                let origins = told.iter().filter_map(|(_, origin)| origin.as_deref().ok());
+                let origins = resolved.iter().flat_map(|(_, origin)| origin.as_deref());
                 Some(Listed::ask(origins, self.paths, &self.settings, now)?)
             }
             Criterion::Base(_) | Criterion::Image(_) => None,
         };
         let mut others = Vec::new();
-        for (living, origin) in told {
+        for (living, origin) in resolved {
             match origin {
                 Ok(origin) => {
-                    let said = self.says(listed.as_ref(), &origin);
-                    others.extend(selection.add(living, &origin, said));
+                    let result = self.says(listed.as_ref(), &origin);
+                    others.extend(selection.add(living, &origin, result));
                 }
                 Err(why) => selection.unidentified.push(living.unaccounted(why)),
             }
@@ -313,13 +314,13 @@ impl<'a> Scanner<'a> {
         Ok(others)
     }
 
-    fn says(&self, listed: Option<&Listed<'_>>, origin: &Origin) -> Comparison {
+    fn says(&self, listed: Option<&Listed<'_>>, origin: &Origin) -> MatchResult {
         match (&self.criterion, listed) {
             (Criterion::Bans(ids), Some(listed)) => listed.says(BanFilter::Bans(ids), origin),
             (Criterion::AllBanned, Some(listed)) => listed.says(BanFilter::Effect, origin),
             (Criterion::Base(base), _) => base.says(origin),
             (Criterion::Image(image), _) => image.says(origin),
-            (Criterion::Bans(_) | Criterion::AllBanned, None) => Comparison::Nothing,
+            (Criterion::Bans(_) | Criterion::AllBanned, None) => MatchResult::Nothing,
         }
     }
 }

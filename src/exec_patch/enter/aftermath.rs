@@ -7,6 +7,7 @@
 //! that was given to a user. Not done here: pausing the container again. That takes the copied
 //! state, which only the dead worker had.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,6 @@ use crate::exec_patch::job::{Container, Job, JobResult, container_name};
 use crate::exec_patch::journal::ids::RunId;
 use crate::exec_patch::journal::runs::Interrupted;
 use crate::exec_patch::outcome::Outcome;
-use crate::node::runtime_state::InitProcess;
 use crate::report::line;
 use crate::sys::pidfd::Hold;
 use crate::sys::proc;
@@ -32,14 +32,10 @@ const LARGEST_CALL: u64 = 4 << 20;
 /// the worker had to resume the container for the patch.
 #[must_use]
 pub fn interrupted(job: &Job, unpause: bool) -> JobResult {
-    let left = tree::left_by(&job.container, &job.marker())
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    JobResult {
-        left,
-        ..JobResult::of(outcome(&job.container, unpause))
-    }
+    let left = tree::left_by(&job.container, &job.marker());
+    let mut done = JobResult::of(outcome(&job.container, unpause));
+    done.found.background = left.iter().map(ToString::to_string).collect();
+    done
 }
 
 /// The outcome for a container whose worker died: left unpaused if the container runs and is not
@@ -47,7 +43,7 @@ pub fn interrupted(job: &Job, unpause: bool) -> JobResult {
 #[must_use]
 pub fn outcome(container: &Container, unpause: bool) -> Outcome {
     if unpause
-        && is_alive(container)
+        && container.is_alive()
         && !freezer::is_paused(container.pid, Path::new(freezer::CGROUPS))
     {
         left_unpaused(&Outcome::Interrupted, "its worker is gone")
@@ -89,44 +85,34 @@ pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
 /// container: what was ended and what still runs.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
-    let names = |processes: &[tree::PatchProcess]| {
-        processes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let ended = interrupted
-        .iter()
-        .filter(|one| is_alive(&one.container))
-        .filter_map(
-            |Interrupted {
-                 run,
-                 marker,
-                 container,
-             }| {
-                let (found, left) = tree::end_left_by(container, marker);
-                let what = format!(
-                    "in {} the killed run {run} had left {}",
-                    container_name(container),
-                    names(&found)
-                );
-                match (found.is_empty(), left.is_empty()) {
-                    (true, _) => None,
-                    (false, true) => Some(format!("{what}: ended")),
-                    (false, false) => Some(format!("{what}: still there: {}", names(&left))),
-                }
-            },
+    let mut ended = Vec::new();
+    for one in interrupted {
+        if !one.container.is_alive() {
+            continue;
+        }
+        let (found, left) = tree::end_left_by(&one.container, &one.marker);
+        if found.is_empty() {
+            continue;
+        }
+        let mut text = format!(
+            "in {} the killed run {} had left {}: ",
+            container_name(&one.container),
+            one.run,
+            names(&found)
         );
-    ended.collect()
+        if left.is_empty() {
+            text += "ended";
+        } else {
+            text += &format!("still there: {}", names(&left));
+        }
+        ended.push(text);
+    }
+    ended
 }
 
-fn is_alive(container: &Container) -> bool {
-    InitProcess {
-        pid: container.pid,
-        started: Some(container.started),
-    }
-    .is_alive()
+fn names(processes: &[tree::PatchProcess]) -> String {
+    let names: Vec<_> = processes.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 /// Removes the directories of dead workers below `entered`, and ends the runtimes that still run
@@ -135,65 +121,68 @@ fn is_alive(container: &Container) -> bool {
 /// for each runtime that was ended and for each directory that could not be removed.
 #[must_use]
 pub fn sweep(entered: &Path) -> Vec<String> {
-    let Ok(directories) = fs::read_dir(entered) else {
+    let mut directories = Vec::new();
+    for entry in fs::read_dir(entered).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_of_worker) {
+            directories.push(entry.path());
+        }
+    }
+    if directories.is_empty() {
         return Vec::new();
-    };
-    let of_worker = directories
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_of_worker));
-    let directories: Vec<PathBuf> = of_worker.map(|entry| entry.path()).collect();
-    let mut said = if directories.is_empty() {
-        Vec::new()
-    } else {
-        end_runtimes(&directories)
-    };
-    let removed = directories
-        .iter()
-        .map(|path| (path, fs::remove_dir_all(path)));
-    said.extend(removed.filter_map(|(path, removed)| {
-        Some(format!(
-            "cannot remove {path:?}: {}",
-            line::causes(&removed.err()?)
-        ))
-    }));
-    said
+    }
+    let mut report = end_runtimes(&directories);
+    for path in directories {
+        if let Err(error) = fs::remove_dir_all(&path) {
+            report.push(format!("cannot remove {path:?}: {}", line::causes(&error)));
+        }
+    }
+    report
 }
 
 /// Ends each runtime whose `--root` is in one of these workers' directories. A process that is not
 /// a runtime but has such a `--root` is ended as well.
 fn end_runtimes(directories: &[PathBuf]) -> Vec<String> {
-    let roots: Vec<PathBuf> = directories
-        .iter()
-        .map(|directory| directory.join("root"))
-        .collect();
-    let is_runtime = |pid: u32| {
-        let words = proc::read(proc::path(pid, "cmdline"), LARGEST_CALL).unwrap_or_default();
-        let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
-        words.windows(2).any(|pair| {
-            pair[0] == b"--root"
-                && roots
-                    .iter()
-                    .any(|root| root.as_os_str().as_bytes() == pair[1])
-        })
-    };
-    let runtimes = proc::all().into_iter().filter(|pid| is_runtime(*pid));
-    // Checked again: another process may have got the ID before the pidfd was open.
-    let ended = runtimes.filter(|pid| {
-        Hold::on(*pid).is_ok_and(|hold| is_runtime(*pid) && hold.signal(Signal::SIGKILL).is_ok())
-    });
-    ended.map(|pid| format!("the runtime that a killed worker had started was still at work and was ended: process {pid}")).collect()
+    let mut ended = Vec::new();
+    for pid in proc::all() {
+        if !is_runtime(pid, directories) {
+            continue;
+        }
+        // Checked again: another process may have got the ID before the pidfd was open.
+        if let Ok(hold) = Hold::on(pid)
+            && is_runtime(pid, directories)
+            && hold.signal(Signal::SIGKILL).is_ok()
+        {
+            ended.push(format!("the runtime that a killed worker had started was still at work and was ended: process {pid}"));
+        }
+    }
+    ended
+}
+
+/// Whether a process has the `--root` of a runtime of one of these workers.
+fn is_runtime(pid: u32, directories: &[PathBuf]) -> bool {
+    let words = proc::read(proc::path(pid, "cmdline"), LARGEST_CALL).unwrap_or_default();
+    let mut option: &[u8] = b"";
+    for word in words.split(|byte| *byte == 0) {
+        let root = Path::new(OsStr::from_bytes(word));
+        if option == b"--root" && directories.iter().any(|one| one.join("root") == *root) {
+            return true;
+        }
+        option = word;
+    }
+    false
 }
 
 /// Whether a directory's name is a worker's: `<run>.<number>.<worker>`.
 fn is_of_worker(name: &str) -> bool {
-    let mut parts = name.split('.');
-    let is_run = parts.next().is_some_and(|run| RunId::parse(run).is_some());
-    let mut is_number = || {
-        parts.next().is_some_and(|number| {
-            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-        })
+    let parts: Vec<_> = name.split('.').collect();
+    let [run, number, worker] = parts[..] else {
+        return false;
     };
-    is_run && is_number() && is_number() && parts.next().is_none()
+    RunId::parse(run).is_some() && is_number(number) && is_number(worker)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -19,8 +19,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
 use super::freezer;
@@ -29,16 +27,13 @@ use super::owner::Owner;
 use super::pinned::{Pinned, cannot, could_not_enter};
 use super::process::ProcessRequest;
 use super::refusal;
-use super::tree::{PatchProcess, Patience, Tree};
-use crate::exec_patch::job::{Job, PROGRAM_FD};
+use super::tree::{Patience, Tree};
+use super::wait_set::{LOOK, WaitSet};
+use crate::exec_patch::job::{Findings, Job, PROGRAM_FD};
 use crate::exec_patch::outcome::Outcome;
-use crate::node::runtime_state::InitProcess;
 use crate::report::line;
 use crate::sys::proc;
 use crate::sys::spawn::{self, Program};
-
-/// How often the processes that a command starts are checked.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// How long output is still read from background processes after a command has ended.
 const OUTPUT_TIME: Duration = Duration::from_secs(1);
@@ -68,46 +63,6 @@ pub struct Entrance<'a> {
     watch: WaitSet,
     marker: String,
     calls: usize,
-}
-
-/// What the loop waits for: output, ended children and SIGTERM.
-#[derive(Debug)]
-struct WaitSet {
-    signals: SignalFd,
-    collector: Collector,
-    /// The children that have ended, with their exit statuses.
-    ended: Vec<(u32, i32)>,
-    /// Whether SIGTERM has arrived.
-    is_stopped: bool,
-}
-
-impl WaitSet {
-    /// Waits until something happens, at most for `limit`, and handles it.
-    fn wait(&mut self, limit: Duration) {
-        let limit =
-            PollTimeout::try_from(limit.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
-        let polled = self.collector.polled();
-        let mut all: Vec<_> = polled
-            .iter()
-            .map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN))
-            .collect();
-        all.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
-        // A failed poll is treated like a short wait: everything is checked anyway.
-        let _ready = poll(&mut all, limit);
-        self.collector.take();
-        while let Ok(Some(signal)) = self.signals.read_signal() {
-            self.is_stopped |= i32::try_from(signal.ssi_signo) == Ok(Signal::SIGTERM as i32);
-        }
-        self.ended.extend(spawn::ended_children());
-    }
-
-    /// The exit status of this child, if it has ended.
-    fn status(&self, pid: u32) -> Option<i32> {
-        self.ended
-            .iter()
-            .find(|(ended, _)| *ended == pid)
-            .map(|(_, status)| *status)
-    }
 }
 
 impl<'a> Entrance<'a> {
@@ -141,21 +96,19 @@ impl<'a> Entrance<'a> {
             .map_err(could_not_enter)?;
         let collector = Collector::create(output, job.output_limit).map_err(could_not_enter)?;
         let marker = job.marker();
-        let tree = Tree::new(container, &marker);
-        let watch = WaitSet {
-            signals,
-            collector,
-            ended: Vec::new(),
-            is_stopped: false,
-        };
         Ok(Self {
             job,
             owner,
             namespace,
             pinned,
             deadline,
-            tree,
-            watch,
+            tree: Tree::new(container, &marker),
+            watch: WaitSet {
+                signals,
+                collector,
+                ended: Vec::new(),
+                is_stopped: false,
+            },
             marker,
             calls: 0,
         })
@@ -167,15 +120,8 @@ impl<'a> Entrance<'a> {
         freezer::is_paused(self.job.container.pid, Path::new(freezer::CGROUPS))
     }
 
-    /// Whether this instance of the container still runs.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        let container = &self.job.container;
-        InitProcess {
-            pid: container.pid,
-            started: Some(container.started),
-        }
-        .is_alive()
+    fn is_alive(&self) -> bool {
+        self.job.container.is_alive()
     }
 
     /// Runs a command in the container and returns its exit status. If `program` is set, the
@@ -226,19 +172,18 @@ impl<'a> Entrance<'a> {
     fn call_exec(&mut self, words: &[String], program: bool) -> Result<u32, Outcome> {
         self.calls += 1;
         let work = &self.job.work;
-        let (environment, directory) = (&work.environment, work.directory.as_deref());
         let asked = ProcessRequest {
-            words,
+            arguments: words,
             user: work.user,
-            environment,
+            environment: &work.environment,
             marker: &self.marker,
-            directory,
+            directory: work.directory.as_deref(),
         };
         let process = self.pinned.file("process", self.calls);
         let text = self.pinned.spec().process(&asked).to_string();
         self.pinned
             .put(&process, text.as_bytes(), self.owner)
-            .map_err(|error| cannot(&process, error))?;
+            .map_err(cannot(&process))?;
         let mut call: Vec<OsString> = vec![
             "exec".into(),
             "--detach".into(),
@@ -253,12 +198,11 @@ impl<'a> Entrance<'a> {
             call.extend(["--preserve-fds".into(), "1".into()]);
         }
         let ends = self.watch.collector.open().map_err(could_not_enter)?;
-        let runtime = self.start(
-            call,
-            Some((ends.output, ends.error)),
-            program.then_some(PROGRAM_FD),
-        );
-        let runtime = runtime.map_err(|why| Outcome::CouldNotEnter { why })?;
+        let keeps = program.then_some(PROGRAM_FD);
+        let runtime = match self.start(call, Some((ends.output, ends.error)), keeps) {
+            Ok(runtime) => runtime,
+            Err(why) => return Err(Outcome::CouldNotEnter { why }),
+        };
         self.tree.started(runtime, self.watch.collector.inodes());
         Ok(runtime)
     }
@@ -286,23 +230,23 @@ impl<'a> Entrance<'a> {
                 format!("/run/user/{}", self.job.container.owner).into(),
             ));
         }
-        let namespace = self.namespace.as_ref().map(AsFd::as_fd);
-        let (path, person) = (self.job.runtime.as_path(), self.owner.person());
+        let path = self.job.runtime.as_path();
         let started = spawn::start(Program {
             path,
             words: &words,
             environment: &environment,
             prints,
             keeps,
-            person,
-            namespace,
+            person: self.owner.person(),
+            namespace: self.namespace.as_ref().map(AsFd::as_fd),
         });
-        started.map_err(|error| {
-            format!(
-                "cannot start the runtime {path:?}: {}",
-                line::causes(&error)
-            )
-        })
+        match started {
+            Ok(pid) => Ok(pid),
+            Err(error) => {
+                let why = line::causes(&error);
+                Err(format!("cannot start the runtime {path:?}: {why}"))
+            }
+        }
     }
 
     /// Waits until this child ends, and meanwhile records the processes that it starts.
@@ -340,12 +284,12 @@ impl<'a> Entrance<'a> {
         // The runtime compares the first process with the copied state. So if that process still
         // lives now, the runtime entered this instance.
         if !self.is_alive() {
-            self.end_children(Patience::USUAL.kill);
+            self.watch.end_children(Patience::USUAL.kill);
             return Err(Outcome::Vanished);
         }
         // A command that ended at once may have been reaped at the same time as the runtime.
         if !is_child && self.watch.status(pid).is_none() {
-            self.end_children(Patience::USUAL.kill);
+            self.watch.end_children(Patience::USUAL.kill);
             return Err(Outcome::CouldNotEnter {
                 why: format!("the runtime names no process that it started: {written:?}"),
             });
@@ -356,13 +300,8 @@ impl<'a> Entrance<'a> {
     /// The outcome when the runtime exits with this status and has not started the command.
     fn refused(&mut self, status: i32) -> Outcome {
         self.watch.collector.close(Duration::ZERO);
-        let log = self.pinned.left(
-            &self.pinned.file("log", self.calls),
-            LARGEST_LOG,
-            self.owner,
-        );
-        let why = refusal::reason(&log, "", status);
-        self.end_children(Patience::USUAL.kill);
+        let why = self.reason(status);
+        self.watch.end_children(Patience::USUAL.kill);
         if !self.is_alive() {
             Outcome::Vanished
         } else if refusal::is_paused(&why) {
@@ -372,47 +311,33 @@ impl<'a> Entrance<'a> {
         }
     }
 
+    /// Why the runtime's last call failed, with this exit status.
+    fn reason(&self, status: i32) -> String {
+        let path = self.pinned.file("log", self.calls);
+        let log = self.pinned.left(&path, LARGEST_LOG, self.owner);
+        refusal::reason(&log, "", status)
+    }
+
     /// Ends every process that was started, because the time is up or because SIGTERM arrived.
     fn end(&mut self) -> Outcome {
         let watch = &mut self.watch;
-        let mut left: Vec<String> = self
-            .tree
-            .end(Patience::USUAL, |limit| watch.wait(limit))
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let stuck = self.end_children(if left.is_empty() {
+        let found = self.tree.end(Patience::USUAL, |limit| watch.wait(limit));
+        let stuck = self.watch.end_children(if found.is_empty() {
             Patience::USUAL.kill
         } else {
             LOOK * 6
         });
-        let is_new = |pid: &u32| {
-            !left
-                .iter()
-                .any(|told| told.split(' ').next() == Some(&pid.to_string()))
-        };
-        let unnamed: Vec<String> = stuck.into_iter().filter(is_new).map(described).collect();
-        left.extend(unnamed);
+        let mut left: Vec<_> = found.iter().map(ToString::to_string).collect();
+        for pid in stuck {
+            if !found.iter().any(|process| process.pid == pid) {
+                left.push(described(pid));
+            }
+        }
         self.watch.collector.close(Duration::ZERO);
         match (self.watch.is_stopped, left.is_empty()) {
             (true, _) => Outcome::Cancelled { left },
             (false, true) => Outcome::TimedOut,
             (false, false) => Outcome::Survived { left },
-        }
-    }
-
-    /// Ends every child of this process: the runtime, and the processes that it has started.
-    /// Returns the children that do not end, perhaps because they are frozen.
-    fn end_children(&mut self, patience: Duration) -> Vec<u32> {
-        let until = Instant::now() + patience;
-        loop {
-            self.watch.wait(Duration::ZERO);
-            let left = children();
-            if left.is_empty() || Instant::now() >= until {
-                return left;
-            }
-            left.iter().for_each(|child| spawn::kill_child(*child));
-            self.watch.wait(LOOK);
         }
     }
 
@@ -429,14 +354,7 @@ impl<'a> Entrance<'a> {
         }
         match self.watch.status(runtime) {
             Some(0) => Ok(()),
-            Some(status) => {
-                let log = self.pinned.left(
-                    &self.pinned.file("log", self.calls),
-                    LARGEST_LOG,
-                    self.owner,
-                );
-                Err(refusal::reason(&log, "", status))
-            }
+            Some(status) => Err(self.reason(status)),
             None => {
                 spawn::kill_child(runtime);
                 Err(format!("{verb} took longer than {} s", FREEZE.as_secs()))
@@ -445,19 +363,25 @@ impl<'a> Entrance<'a> {
     }
 
     /// Ends the entrance. Returns what was printed, the started processes that still run, and the
-    /// ended ones that stay as zombies in the container.
-    pub fn close(mut self) -> (Printed, io::Result<()>, Vec<String>, Vec<String>) {
-        let names =
-            |processes: Vec<PatchProcess>| processes.iter().map(ToString::to_string).collect();
-        let left = names(self.tree.alive());
+    /// ended ones that stay as zombies in the container. The second value is the first error of
+    /// keeping the output.
+    pub fn close(mut self) -> (Findings, io::Result<()>) {
+        let background = self.tree.alive().iter().map(ToString::to_string).collect();
         let mut zombies = self.tree.zombies();
         if !zombies.is_empty() {
             // The zombies' parent gets time to wait for them.
             std::thread::sleep(LOOK * 2);
             zombies = self.tree.zombies();
         }
-        let (printed, kept) = self.watch.collector.finish();
-        (printed, kept, left, names(zombies))
+        let (Printed { written, tail }, kept) = self.watch.collector.finish();
+        let found = Findings {
+            duration_ms: 0,
+            output_bytes: written,
+            output_tail: tail,
+            background,
+            zombies: zombies.iter().map(ToString::to_string).collect(),
+        };
+        (found, kept)
     }
 }
 
@@ -465,20 +389,4 @@ impl<'a> Entrance<'a> {
 fn described(pid: u32) -> String {
     let name = proc::stat(pid).map(|stat| stat.name).unwrap_or_default();
     format!("{pid} {}", line::name(&name))
-}
-
-/// This process's children. Ended children that nobody has waited for are not included (proc(5),
-/// `/proc/pid/task/tid/children`).
-fn children() -> Vec<u32> {
-    let is_living = |pid: &u32| {
-        InitProcess {
-            pid: *pid,
-            started: None,
-        }
-        .is_alive()
-    };
-    proc::children(std::process::id())
-        .into_iter()
-        .filter(is_living)
-        .collect()
 }

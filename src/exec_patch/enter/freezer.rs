@@ -22,9 +22,8 @@ const LARGEST: u64 = 64 << 10;
 /// [`CGROUPS`].
 #[must_use]
 pub fn is_paused(pid: u32, system: &Path) -> bool {
-    proc::cgroups(pid)
-        .lines()
-        .any(|cgroup| is_frozen(cgroup, system))
+    let cgroups = proc::cgroups(pid);
+    cgroups.lines().any(|cgroup| is_frozen(cgroup, system))
 }
 
 /// Whether the cgroup in one line of `/proc/pid/cgroup` is frozen: `5:freezer:/docker/…`, or
@@ -34,25 +33,21 @@ fn is_frozen(cgroup: &str, system: &Path) -> bool {
     let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
         return false;
     };
-    let says = |hierarchy: &str, name: &str, word: &str| {
-        let path = system
-            .join(hierarchy)
-            .join(path.trim_start_matches('/'))
-            .join(name);
-        file::read_text(&path, LARGEST, Guard::Any)
-            .is_ok_and(|text| text.lines().any(|line| line == word))
+    let (hierarchies, name, states): (&[&str], &str, &[&str]) = if controllers.is_empty() {
+        (&["", "unified"], "cgroup.events", &["frozen 1"])
+    } else if controllers.split(',').any(|one| one == "freezer") {
+        (&["freezer"], "freezer.state", &["FROZEN", "FREEZING"])
+    } else {
+        return false;
     };
-    if controllers
-        .split(',')
-        .any(|controller| controller == "freezer")
-    {
-        return says("freezer", "freezer.state", "FROZEN")
-            || says("freezer", "freezer.state", "FREEZING");
+    for hierarchy in hierarchies {
+        let directory = system.join(hierarchy).join(path.trim_start_matches('/'));
+        let text = file::read_text(&directory.join(name), LARGEST, Guard::Any);
+        if text.is_ok_and(|text| text.lines().any(|line| states.contains(&line))) {
+            return true;
+        }
     }
-    controllers.is_empty()
-        && ["", "unified"]
-            .iter()
-            .any(|hierarchy| says(hierarchy, "cgroup.events", "frozen 1"))
+    false
 }
 
 #[cfg(test)]

@@ -137,23 +137,25 @@ impl Collector {
     /// as 0, which is not the inode of any pipe.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
-        [0, 1].map(|number: usize| {
-            self.streams[number]
-                .pipe
-                .as_ref()
-                .and_then(|pipe| pipe.metadata().ok())
-                .map_or(0, |facts| facts.ino())
-        })
+        let mut inodes = [0; 2];
+        for (inode, stream) in inodes.iter_mut().zip(&self.streams) {
+            if let Some(pipe) = &stream.pipe
+                && let Ok(facts) = pipe.metadata()
+            {
+                *inode = facts.ino();
+            }
+        }
+        inodes
     }
 
     /// The descriptors to poll(2) for reading: at most two, and none when both pipes have ended.
     #[must_use]
     pub fn polled(&self) -> Vec<BorrowedFd<'_>> {
-        self.streams
-            .iter()
-            .filter_map(|stream| stream.pipe.as_ref())
-            .map(AsFd::as_fd)
-            .collect()
+        let mut polled = Vec::new();
+        for stream in &self.streams {
+            polled.extend(stream.pipe.as_ref().map(AsFd::as_fd));
+        }
+        polled
     }
 
     /// Reads what the pipes hold, up to a limit for each call, without waiting. A pipe that has
@@ -185,11 +187,10 @@ impl Collector {
             if left.is_zero() {
                 break;
             }
-            let mut polled: Vec<_> = self
-                .polled()
-                .into_iter()
-                .map(|pipe| PollFd::new(pipe, PollFlags::POLLIN))
-                .collect();
+            let mut polled = Vec::new();
+            for pipe in self.polled() {
+                polled.push(PollFd::new(pipe, PollFlags::POLLIN));
+            }
             // A signal ends the wait early. That does no harm: the loop checks the time again.
             let _ready = poll(
                 &mut polled,
@@ -207,18 +208,12 @@ impl Collector {
     /// second value is then the first error.
     pub fn finish(mut self) -> (Printed, io::Result<()>) {
         self.file.close();
-        let tail = self
-            .streams
-            .iter()
-            .map(|stream| stream.tail.text())
-            .collect();
-        (
-            Printed {
-                written: self.written,
-                tail,
-            },
-            self.file.fault,
-        )
+        let [output, error] = &self.streams;
+        let printed = Printed {
+            written: self.written,
+            tail: output.tail.text() + &error.tail.text(),
+        };
+        (printed, self.file.fault)
     }
 
     /// Keeps the first `count` bytes of the buffer in the stream's tail and, if there is room, in
@@ -276,15 +271,9 @@ impl Tail {
     /// The complete lines in the tail, or the end of one line that is longer than the tail.
     fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
-        let first_line = bytes
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map(|end| end + 1)
-            .filter(|start| *start < bytes.len());
-        let start = if self.is_cut {
-            first_line.unwrap_or(0)
-        } else {
-            0
+        let start = match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) if self.is_cut && end + 1 < bytes.len() => end + 1,
+            Some(_) | None => 0,
         };
         let mut text = String::from_utf8_lossy(&bytes[start..]).into_owned();
         if !text.is_empty() && !text.ends_with('\n') {

@@ -6,7 +6,6 @@
 //! runs the user's runtime with that user's rights only, and joins no namespace but the user's own.
 //! Not checked: whether the process really belongs to a container.
 
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,38 +30,17 @@ pub enum Owner {
 }
 
 /// Why a container cannot be entered on its owner's behalf.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum OwnerError {
     /// The container belongs to another user, and the caller is not root.
+    #[error("cannot enter a container of user {0} without being root")]
     Foreign(u32),
     /// The container's first process cannot be inspected.
-    Process(io::Error),
+    #[error("cannot tell the user namespace of its first process")]
+    Process(#[from] io::Error),
     /// The container's first process runs in a user namespace that is not the owner's.
+    #[error("cannot join the user namespace of its first process: it is not its owner's")]
     Namespace,
-}
-
-impl fmt::Display for OwnerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Foreign(user) => write!(
-                f,
-                "cannot enter a container of user {user} without being root"
-            ),
-            Self::Process(_) => f.write_str("cannot tell the user namespace of its first process"),
-            Self::Namespace => f.write_str(
-                "cannot join the user namespace of its first process: it is not its owner's",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for OwnerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Process(error) => Some(error),
-            Self::Foreign(_) | Self::Namespace => None,
-        }
-    }
 }
 
 /// How deep user namespaces can be nested (user_namespaces(7)).
@@ -113,10 +91,11 @@ impl Owner {
     /// # Errors
     /// [`OwnerError::Process`] and [`OwnerError::Namespace`].
     pub fn namespace(self, pid: u32, made_by_runtime: bool) -> Result<Option<OwnedFd>, OwnerError> {
-        Ok(self
-            .outermost(pid)?
-            .filter(|(_, is_containers)| !(*is_containers && made_by_runtime))
-            .map(|(namespace, _)| namespace))
+        match self.outermost(pid)? {
+            Some((_, is_containers)) if is_containers && made_by_runtime => Ok(None),
+            Some((namespace, _)) => Ok(Some(namespace)),
+            None => Ok(None),
+        }
     }
 
     /// Reads a file of the owner's, at most `limit` bytes, with the owner's rights. If needed, it
@@ -126,22 +105,16 @@ impl Owner {
     /// # Errors
     /// [`FileError`].
     pub fn read(self, pid: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-        let read = self.reading(|| file::read(path, limit, Guard::Any));
-        let refused = match read.unwrap_or_else(|error| Err(FileError::Io(path.to_owned(), error)))
+        let error = match self.reading(|| file::read(path, limit, Guard::Any)) {
+            Ok(Err(FileError::Io(_, error))) | Err(error) => error,
+            Ok(read) => return read,
+        };
+        if error.kind() == io::ErrorKind::PermissionDenied
+            && let Some(bytes) = self.read_as_root_of(pid, path, limit)
         {
-            Err(FileError::Io(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                FileError::Io(path, error)
-            }
-            read => return read,
-        };
-        let Ok(Some((namespace, _))) = self.outermost(pid) else {
-            return Err(refused);
-        };
-        let read = || file::read(path, limit, Guard::Any).ok();
-        spawn::read_as(self.person(), namespace.as_fd(), limit, read)
-            .ok()
-            .flatten()
-            .ok_or(refused)
+            return Ok(bytes);
+        }
+        Err(FileError::Io(path.to_owned(), error))
     }
 
     /// Reads a file by its path in the mount namespace of the owner's engine. That namespace is
@@ -152,13 +125,16 @@ impl Owner {
     /// nothing. `None` if there is no such namespace, or if the file cannot be read.
     #[must_use]
     pub fn read_at_engine(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
-        let (namespace, _) = self.outermost(pid).ok()??;
         let parent = proc::stat(pid)?.parent;
         let there = proc::path(parent, "root").join(path.strip_prefix("/").ok()?);
-        let read = || file::read(&there, limit, Guard::Any).ok();
-        spawn::read_as(self.person(), namespace.as_fd(), limit, read)
-            .ok()
-            .flatten()
+        self.read_as_root_of(pid, &there, limit)
+    }
+
+    /// Reads a file in the user namespace in which the owner is root, if there is one.
+    fn read_as_root_of(self, pid: u32, path: &Path, limit: u64) -> Option<Vec<u8>> {
+        let (namespace, _) = self.outermost(pid).ok()??;
+        let read = || file::read(path, limit, Guard::Any).ok();
+        spawn::read_as(self.person(), namespace.as_fd(), limit, read).ok()?
     }
 
     /// The outermost user namespace that contains the process `pid` and is below this process's
@@ -168,24 +144,19 @@ impl Owner {
         if geteuid().is_root() && self == Self::Caller {
             return Ok(None);
         }
-        let id = |file: &File| file.metadata().map(|facts| (facts.dev(), facts.ino()));
-        let own = File::open("/proc/self/ns/user")
-            .and_then(|file| id(&file))
-            .map_err(OwnerError::Process)?;
-        let mut namespace = File::open(proc::path(pid, "ns/user")).map_err(OwnerError::Process)?;
-        if id(&namespace).map_err(OwnerError::Process)? == own {
+        let own = identity(&File::open("/proc/self/ns/user")?)?;
+        let mut namespace = File::open(proc::path(pid, "ns/user"))?;
+        if identity(&namespace)? == own {
             return Ok(None);
         }
+        let user = match self {
+            Self::Caller => geteuid().as_raw(),
+            Self::User(person) => person.user,
+        };
         for depth in 0..DEEPEST {
-            let parent =
-                File::from(spawn::parent_namespace(&namespace).map_err(OwnerError::Process)?);
-            if id(&parent).map_err(OwnerError::Process)? == own {
-                let user = self
-                    .person()
-                    .map_or_else(|| geteuid().as_raw(), |person| person.user);
-                let is_his =
-                    spawn::namespace_owner(&namespace).map_err(OwnerError::Process)? == user;
-                return if is_his {
+            let parent = File::from(spawn::parent_namespace(&namespace)?);
+            if identity(&parent)? == own {
+                return if spawn::namespace_owner(&namespace)? == user {
                     Ok(Some((namespace.into(), depth == 0)))
                 } else {
                     Err(OwnerError::Namespace)
@@ -195,6 +166,12 @@ impl Owner {
         }
         Err(OwnerError::Namespace)
     }
+}
+
+/// What distinguishes a namespace from every other one.
+fn identity(namespace: &File) -> io::Result<(u64, u64)> {
+    let facts = namespace.metadata()?;
+    Ok((facts.dev(), facts.ino()))
 }
 
 #[cfg(test)]

@@ -29,10 +29,11 @@ use crate::container::bundle::LARGEST_SPEC;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::job::Container;
 use crate::exec_patch::outcome::Outcome;
-use crate::node::runtime_state::{self, InitProcess};
+use crate::node::runtime_state;
 use crate::report::line;
 use crate::sys::directory::{self, Directory};
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::replace::WriteError;
 
 /// At most this many files of a state directory are copied. runc keeps one or two files there, crun
 /// four.
@@ -59,24 +60,8 @@ impl Pinned {
     /// # Errors
     /// The container's outcome: the container vanished, or cannot be entered.
     pub fn make(container: &Container, owner: Owner, directory: PathBuf) -> Result<Self, Outcome> {
-        make_directory(&directory).map_err(|error| cannot(&directory, error))?;
-        let found = (|| {
-            let state = directory.join("root").join(&container.id);
-            DirBuilder::new()
-                .mode(0o700)
-                .recursive(true)
-                .create(&state)
-                .map_err(|error| cannot(&state, error))?;
-            copy(container, owner, &state)?;
-            check(container, &directory.join("root"))?;
-            read_spec(container, owner, &state)
-        })();
-        let made = found.and_then(|spec| {
-            hand_over(&directory, owner)
-                .map_err(|error| cannot(&directory, error))
-                .map(|()| spec)
-        });
-        match made {
+        make_directory(&directory).map_err(cannot(&directory))?;
+        match fill(container, owner, &directory) {
             Ok(spec) => Ok(Self { directory, spec }),
             Err(outcome) => {
                 remove(&directory);
@@ -128,9 +113,9 @@ impl Drop for Pinned {
     }
 }
 
-/// The outcome when one of the worker's own files cannot be written.
-pub(super) fn cannot(path: &Path, error: io::Error) -> Outcome {
-    could_not_enter(crate::sys::replace::WriteError::new(path, error))
+/// Makes the outcome when one of the worker's own files cannot be written, for `map_err`.
+pub(super) fn cannot(path: &Path) -> impl FnOnce(io::Error) -> Outcome {
+    move |error| could_not_enter(WriteError::new(path, error))
 }
 
 /// The outcome when nothing could enter the container, with the reason.
@@ -156,6 +141,22 @@ fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(directory)
 }
 
+/// Fills the directory, gives it to the owner and returns the container's runtime spec.
+fn fill(container: &Container, owner: Owner, directory: &Path) -> Result<ProcessSpec, Outcome> {
+    let root = directory.join("root");
+    let state = root.join(&container.id);
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(&state)
+        .map_err(cannot(&state))?;
+    copy(container, owner, &state)?;
+    check(container, &root)?;
+    let spec = read_spec(container, owner, &state)?;
+    hand_over(directory, owner).map_err(cannot(directory))?;
+    Ok(spec)
+}
+
 /// Gives the directory and its contents to the owner; the directory itself comes last.
 fn hand_over(directory: &Path, owner: Owner) -> io::Result<()> {
     let Some(person) = owner.person() else {
@@ -174,25 +175,25 @@ fn hand_over(directory: &Path, owner: Owner) -> io::Result<()> {
 
 /// Copies the files of the container's state directory to `to`.
 fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
-    let files = owner
-        .reading(|| read_all(container))
-        .unwrap_or_else(|error| Err(FileError::Io(container.root.join(&container.id), error)))
-        .map_err(|error| {
-            if error.is_absent() {
-                Outcome::Vanished
-            } else {
-                could_not_enter(error)
-            }
-        })?;
+    let files = match owner.reading(|| read_all(container)) {
+        Ok(Ok(files)) => files,
+        Ok(Err(error)) if error.is_absent() => return Err(Outcome::Vanished),
+        Ok(Err(error)) => return Err(could_not_enter(error)),
+        Err(error) => {
+            let path = container.root.join(&container.id);
+            return Err(could_not_enter(FileError::Io(path, error)));
+        }
+    };
     if files.iter().any(|(name, _)| name == NOT_STARTED) {
         return Err(Outcome::CouldNotEnter {
             why: "the container was created and has not been started".into(),
         });
     }
-    files.iter().try_for_each(|(name, bytes)| {
+    for (name, bytes) in files {
         let path = to.join(name);
-        write_new(&path, bytes).map_err(|error| cannot(&path, error))
-    })
+        write_new(&path, &bytes).map_err(cannot(&path))?;
+    }
+    Ok(())
 }
 
 /// The regular files in the container's state directory, and its FIFOs, which count as empty. Each
@@ -201,8 +202,8 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
 /// describes.
 fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     let directory = Directory::open(&container.root)?.directory(OsStr::new(&container.id))?;
-    let is_theirs = |users: [u32; 2]| users == [container.owner; 2];
-    if !is_theirs([directory.owner(), directory.writer()?]) {
+    let theirs = [container.owner; 2];
+    if [directory.owner(), directory.writer()?] != theirs {
         return Err(FileError::Unguarded(directory.path().to_owned()));
     }
     let failed = |error| FileError::Io(directory.path().to_owned(), error);
@@ -213,7 +214,7 @@ fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError
         if kind.is_file() {
             let text = directory.read(&name, LARGEST_SPEC.min(room))?;
             room = room.saturating_sub(text.bytes.len() as u64);
-            if !is_theirs([text.owner, text.writer]) {
+            if [text.owner, text.writer] != theirs {
                 return Err(FileError::Unguarded(directory.path().join(name)));
             }
             files.push((name, text.bytes));
@@ -235,23 +236,16 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Checks that the copied state describes this instance.
 fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
-    let Some(found) = runtime_state::containers(&[root.to_owned()])
-        .into_iter()
-        .next()
-    else {
+    let found = runtime_state::containers(&[root.to_owned()]);
+    let Some(state) = found.into_iter().next() else {
         return Err(Outcome::Vanished);
     };
-    let state = found.map_err(could_not_enter)?;
-    let process = InitProcess {
-        pid: container.pid,
-        started: Some(container.started),
-    };
-    let is_same = state.process.pid == process.pid
-        && state
-            .process
-            .started
-            .is_none_or(|started| Some(started) == process.started);
-    if is_same && state.kind == container.kind && process.is_alive() {
+    let state = state.map_err(could_not_enter)?;
+    let started = state.process.started.unwrap_or(container.started);
+    if (state.process.pid, started) == (container.pid, container.started)
+        && state.kind == container.kind
+        && container.is_alive()
+    {
         Ok(())
     } else {
         Err(Outcome::Vanished)
@@ -262,23 +256,22 @@ fn check(container: &Container, root: &Path) -> Result<(), Outcome> {
 /// read.
 fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<ProcessSpec, Outcome> {
     let bytes = match container.kind {
-        RuntimeKind::Runc => {
-            let path = container.bundle.join("config.json");
-            owner
-                .read(container.pid, &path, LARGEST_SPEC)
-                .or_else(|error| {
-                    let elsewhere = if error.is_absent() {
-                        owner.read_at_engine(container.pid, &path, LARGEST_SPEC)
-                    } else {
-                        None
-                    };
-                    elsewhere.ok_or(error)
-                })
-        }
+        RuntimeKind::Runc => read_bundle_spec(container, owner),
         RuntimeKind::Crun => file::read(&state.join("config.json"), LARGEST_SPEC, Guard::NoLink),
     };
     let bytes = bytes.map_err(could_not_enter)?;
     ProcessSpec::parse(&bytes).map_err(could_not_enter)
+}
+
+/// The bundle's runtime spec, where the owner or the owner's engine has it.
+fn read_bundle_spec(container: &Container, owner: Owner) -> Result<Vec<u8>, FileError> {
+    let path = container.bundle.join("config.json");
+    match owner.read(container.pid, &path, LARGEST_SPEC) {
+        Err(error) if error.is_absent() => owner
+            .read_at_engine(container.pid, &path, LARGEST_SPEC)
+            .ok_or(error),
+        read => read,
+    }
 }
 
 #[cfg(test)]

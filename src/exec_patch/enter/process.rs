@@ -15,15 +15,13 @@
 //! 4.3 and 5.8 give the bounding set there too. A user who is neither root nor the container's own
 //! user gets no capabilities.
 
-use std::fmt;
-
 use serde_json::{Map, Value, json};
 
 /// The values that replace the container's own.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessRequest<'a> {
     /// The command.
-    pub words: &'a [String],
+    pub arguments: &'a [String],
     /// Numeric user and group.
     pub user: (u32, u32),
     /// Variables `NAME=VALUE`. Each replaces the container's variable of the same name.
@@ -35,32 +33,14 @@ pub struct ProcessRequest<'a> {
 }
 
 /// Why a runtime spec has no usable process.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// The spec is not JSON.
-    Json(serde_json::Error),
+    #[error("cannot read the container's runtime spec")]
+    Json(#[from] serde_json::Error),
     /// The spec has no `process`, or its `process` is not an object.
+    #[error("cannot read the container's runtime spec: it has no process")]
     NoProcess,
-}
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Json(_) => f.write_str("cannot read the container's runtime spec"),
-            Self::NoProcess => {
-                f.write_str("cannot read the container's runtime spec: it has no process")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SpecError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Json(error) => Some(error),
-            Self::NoProcess => None,
-        }
-    }
 }
 
 /// The parts of a runtime spec that are needed to enter its container.
@@ -77,16 +57,13 @@ impl ProcessSpec {
     /// # Errors
     /// [`SpecError`].
     pub fn parse(json: &[u8]) -> Result<Self, SpecError> {
-        let mut spec: Value = serde_json::from_slice(json).map_err(SpecError::Json)?;
+        let mut spec: Value = serde_json::from_slice(json)?;
         let namespaces = spec.pointer("/linux/namespaces").and_then(Value::as_array);
-        let is_new_user = |namespace: &Value| {
-            let path = namespace
-                .get("path")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            namespace.get("type").and_then(Value::as_str) == Some("user") && path.is_empty()
-        };
-        let makes_user_namespace = namespaces.is_some_and(|all| all.iter().any(is_new_user));
+        let mut makes_user_namespace = false;
+        for namespace in namespaces.into_iter().flatten() {
+            let path = namespace["path"].as_str().unwrap_or_default();
+            makes_user_namespace |= namespace["type"] == "user" && path.is_empty();
+        }
         match spec.get_mut("process").map(Value::take) {
             Some(Value::Object(process)) => Ok(Self {
                 process,
@@ -102,7 +79,7 @@ impl ProcessSpec {
         let mut process = self.process.clone();
         process.remove("consoleSize");
         process.insert("terminal".into(), json!(false));
-        process.insert("args".into(), json!(asked.words));
+        process.insert("args".into(), json!(asked.arguments));
         if let Some(directory) = asked.directory {
             process.insert("cwd".into(), json!(directory));
         }
@@ -120,50 +97,51 @@ impl ProcessSpec {
 /// The process's variables: the container's own, then the requested ones. A requested variable
 /// replaces the container's variable of the same name.
 fn environment(own: Vec<Value>, asked: &ProcessRequest<'_>) -> Value {
-    let name = |variable: &str| variable.split('=').next().unwrap_or_default().to_owned();
-    let new: Vec<&str> = asked
-        .environment
-        .iter()
-        .map(String::as_str)
-        .chain([asked.marker])
-        .collect();
-    let is_replaced = |variable: &Value| {
-        variable
-            .as_str()
-            .is_some_and(|variable| new.iter().any(|new| name(new) == name(variable)))
-    };
-    own.into_iter()
-        .filter(|variable| !is_replaced(variable))
-        .chain(new.iter().map(|new| json!(new)))
-        .collect()
+    let mut new: Vec<_> = asked.environment.iter().map(String::as_str).collect();
+    new.push(asked.marker);
+    let mut all = own;
+    all.retain(|variable| match variable.as_str() {
+        Some(variable) => !new.iter().any(|new| name(new) == name(variable)),
+        None => true,
+    });
+    all.extend(new.into_iter().map(Value::from));
+    Value::Array(all)
+}
+
+/// The name of a variable.
+fn name(variable: &str) -> &str {
+    variable.split('=').next().unwrap_or_default()
 }
 
 /// Changes the process's user to the requested one. The user's supplementary groups are left out:
 /// only files in the container say which they are.
 fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
     let own = process.get("user").cloned().unwrap_or_default();
-    let number = |key: &str| own.get(key).and_then(Value::as_u64).unwrap_or(0);
-    if (number("uid"), number("gid")) == (u64::from(uid), u64::from(gid)) {
+    let [own_uid, own_gid] = [&own["uid"], &own["gid"]].map(|number| number.as_u64().unwrap_or(0));
+    let is_same_user = own_uid == u64::from(uid);
+    if is_same_user && own_gid == u64::from(gid) {
         return;
     }
-    let is_same_user = number("uid") == u64::from(uid);
     let mut user = json!({ "uid": uid, "gid": gid });
     if let (Some(umask), Some(user)) = (own.get("umask"), user.as_object_mut()) {
         user.insert("umask".into(), umask.clone());
     }
     process.insert("user".into(), user);
-    let Some(sets) = process
-        .get_mut("capabilities")
-        .and_then(Value::as_object_mut)
-        .filter(|_| !is_same_user)
-    else {
+    let capabilities = process.get_mut("capabilities");
+    let Some(Value::Object(sets)) = capabilities else {
         return;
     };
+    if is_same_user {
+        return;
+    }
     for set in ["effective", "permitted", "inheritable", "ambient"] {
         sets.remove(set);
     }
     if uid == 0 {
-        let bounding = sets.get("bounding").cloned().unwrap_or_else(|| json!([]));
+        let bounding = match sets.get("bounding") {
+            Some(bounding) => bounding.clone(),
+            None => json!([]),
+        };
         sets.insert("effective".into(), bounding.clone());
         sets.insert("permitted".into(), bounding);
     }
@@ -187,7 +165,7 @@ mod tests {
             .collect();
         let words = ["sh".to_owned(), "-c".to_owned()];
         let asked = ProcessRequest {
-            words: &words,
+            arguments: &words,
             user,
             environment: &environment,
             marker: "EMBARGO_PATCH=r.1",

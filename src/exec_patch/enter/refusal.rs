@@ -26,26 +26,29 @@ struct RuntimeMessage {
 /// The reason: the last error of `log`, else the last line of `printed`, else the exit status.
 #[must_use]
 pub fn reason(log: &str, printed: &str, status: i32) -> String {
-    let messages: Vec<RuntimeMessage> = log
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    let is_error = |message: &&RuntimeMessage| matches!(message.level.as_str(), "error" | "fatal");
-    let logged = messages
-        .iter()
-        .rev()
-        .find(is_error)
-        .or(messages.last())
-        .map(|message| message.msg.as_str());
-    let said = logged.or_else(|| printed.lines().rev().find(|line| !line.trim().is_empty()));
+    let (mut logged, mut has_error) = (None, false);
+    for line in log.lines() {
+        if let Ok(RuntimeMessage { msg, level }) = serde_json::from_str(line) {
+            let is_error = matches!(level.as_str(), "error" | "fatal");
+            if is_error || !has_error {
+                logged = Some(msg);
+            }
+            has_error |= is_error;
+        }
+    }
+    let mut lines = printed.lines().rev();
+    let said = match &logged {
+        Some(message) => Some(message.as_str()),
+        None => lines.find(|line| !line.trim().is_empty()),
+    };
     let Some(said) = said else {
         return format!("the runtime ended with {status} and gave no reason");
     };
-    let mut said = said.trim();
+    let mut text = said.trim();
     for prefix in PREFIXES {
-        said = said.strip_prefix(prefix).unwrap_or(said);
+        text = text.strip_prefix(prefix).unwrap_or(text);
     }
-    let mut reason = line::one_line(said);
+    let mut reason = line::one_line(text);
     if reason.len() > LONGEST {
         reason.truncate(reason.floor_char_boundary(LONGEST - '…'.len_utf8()));
         reason.push('…');
@@ -66,14 +69,10 @@ pub fn is_paused(reason: &str) -> bool {
 /// crun 1.8.1: ``executable file `sh` not found in $PATH: No such file or directory``).
 #[must_use]
 pub fn lacks(reason: &str, program: &str) -> bool {
-    let is_named = [format!("{program:?}"), format!("`{program}`")]
-        .iter()
-        .any(|quoted| reason.contains(quoted));
-    is_named
-        && (reason.contains("not found")
-            || reason
-                .to_ascii_lowercase()
-                .contains("no such file or directory"))
+    let is_named =
+        reason.contains(&format!("{program:?}")) || reason.contains(&format!("`{program}`"));
+    let lower = reason.to_ascii_lowercase();
+    is_named && (reason.contains("not found") || lower.contains("no such file or directory"))
 }
 
 #[cfg(test)]

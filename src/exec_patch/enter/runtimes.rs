@@ -46,27 +46,25 @@ impl Runtimes {
             RuntimeKind::Runc => &self.runc,
             RuntimeKind::Crun => &self.crun,
         };
-        let why = || {
-            format!(
-                "{} made it, and is neither in PATH nor in the settings' runtime and former_runtimes",
-                kind.word()
-            )
-        };
-        found
-            .as_deref()
-            .ok_or_else(|| Outcome::CouldNotEnter { why: why() })
+        match found {
+            Some(path) => Ok(path),
+            None => Err(Outcome::CouldNotEnter {
+                why: format!(
+                    "{} made it, and is neither in PATH nor in the settings' runtime and former_runtimes",
+                    kind.word()
+                ),
+            }),
+        }
     }
 }
 
 /// Every copy of Embargo's runtime program on this node.
 fn gates() -> Vec<Identity> {
-    let own = std::fs::read_link("/proc/self/exe")
-        .ok()
-        .and_then(|path| path.parent().map(Path::to_owned));
-    let directories = own
-        .into_iter()
-        .chain(delegate::USUAL_DIRECTORIES.map(PathBuf::from));
-    directories
-        .filter_map(|directory| process::identity(&directory.join(GATE)).ok())
-        .collect()
+    let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    let mut gates = Vec::new();
+    let directories = delegate::USUAL_DIRECTORIES.map(Path::new);
+    for directory in own.parent().into_iter().chain(directories) {
+        gates.extend(process::identity(&directory.join(GATE)));
+    }
+    gates
 }

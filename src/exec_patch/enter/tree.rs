@@ -28,21 +28,20 @@
 //! container.
 
 mod cgroup;
+mod ending;
 mod place;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
 
-use self::place::{ContainerScope, still_runs};
+pub use self::ending::Patience;
+use self::place::ContainerScope;
 use self::table::{Baseline, Candidate, Ownership, ProcessKey, Trace};
 use crate::exec_patch::job::Container;
 use crate::report::line;
-use crate::sys::pidfd::Hold;
 use crate::sys::proc::{self, Stat};
 
 /// At most this many descendants are found by one scan: a fork bomb must not make a scan endless.
@@ -51,15 +50,6 @@ const MOST_DESCENDANTS: usize = 8_192;
 
 /// At most this many surviving processes are reported.
 const MOST_NAMED: usize = 64;
-
-/// How often to scan while processes end.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-
-/// How many scans look for further processes to stop, before the stopped ones are killed.
-const MOST_STOPS: usize = 20;
-
-/// How long the runtime's processes are spared after the first SIGKILL.
-const EXIT_TIME: Duration = Duration::from_millis(250);
 
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
 const USUAL_SLACK: u64 = 50_000;
@@ -100,24 +90,6 @@ impl fmt::Display for PatchProcess {
     }
 }
 
-/// How long each step of ending a patch may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// Between SIGTERM and SIGKILL.
-    pub grace: Duration,
-    /// From the first SIGKILL to the report that something survived.
-    pub kill: Duration,
-}
-
-impl Patience {
-    /// The usual limits: two seconds for the processes to end by themselves, three for the kernel
-    /// to end them.
-    pub const USUAL: Self = Self {
-        grace: Duration::from_secs(2),
-        kill: Duration::from_secs(3),
-    };
-}
-
 /// The processes that a patch started in one container.
 #[derive(Debug)]
 pub struct Tree {
@@ -139,12 +111,10 @@ impl Tree {
     /// thread: that thread's timer slack dyes its children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
-        let place = ContainerScope::of(container);
-        let (marker, dye) = (marker.to_owned(), dye(marker));
         Self {
-            place,
-            marker,
-            dye,
+            place: ContainerScope::of(container),
+            marker: marker.to_owned(),
+            dye: dye(marker),
             pipes: BTreeSet::new(),
             runtimes: BTreeSet::new(),
             others: BTreeSet::new(),
@@ -157,8 +127,8 @@ impl Tree {
     /// ([`super::output::Collector::inodes`]). Call this function once for each command, including
     /// checks.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
-        self.pipes
-            .extend(pipes.into_iter().filter(|inode| *inode != 0));
+        self.pipes.extend(pipes);
+        self.pipes.remove(&0);
         let own = std::process::id();
         // Nobody has waited for the runtime's process, so it exists, if only as a zombie. The
         // second choice is this process's own start: every younger process is then considered.
@@ -168,11 +138,9 @@ impl Tree {
         };
         if self.runtimes.is_empty() {
             self.known.since = started;
-            self.others = proc::children(own)
-                .into_iter()
-                .filter(|child| *child != runtime)
-                .filter_map(key_of)
-                .collect();
+            let mut others = proc::children(own);
+            others.retain(|child| *child != runtime);
+            self.others = others.into_iter().filter_map(key_of).collect();
         }
         self.runtimes.insert((runtime, started));
         self.known.ours.insert((runtime, started));
@@ -188,8 +156,8 @@ impl Tree {
     /// included.
     #[must_use]
     pub fn alive(&mut self) -> Vec<PatchProcess> {
-        let mut alive = self.survey();
-        alive.retain(|process| process.is_sure && !self.is_runtime(process));
+        let mut alive = self.sure();
+        alive.retain(|process| !self.is_runtime(process));
         alive
     }
 
@@ -198,150 +166,47 @@ impl Tree {
     #[must_use]
     pub fn zombies(&mut self) -> Vec<PatchProcess> {
         self.descend();
+        let ours: BTreeSet<u32> = self.known.ours.iter().map(|(pid, _)| *pid).collect();
+        let mut pids = ours.clone();
         // A process that ended before a scan saw it has lost its environment and its pipes, but not
         // its dye.
-        let is_dyed = |pid: &u32| self.dye.is_some() && proc::timer_slack(*pid) == self.dye;
-        let orphans = proc::children(self.place.init.0)
-            .into_iter()
-            .filter(is_dyed);
-        let pids: BTreeSet<u32> = self
-            .known
-            .ours
-            .iter()
-            .map(|(pid, _)| *pid)
-            .chain(orphans)
-            .collect();
-        let is_ours = |pid: u32| {
-            pid == std::process::id() || self.known.ours.iter().any(|(ours, _)| *ours == pid)
-        };
-        let zombie = |pid: u32| {
-            let stat = proc::stat(pid).filter(|stat| {
-                !stat.is_alive && stat.started >= self.known.since && !is_ours(stat.parent)
-            })?;
-            Some(PatchProcess {
-                pid,
-                started: stat.started,
-                name: stat.name,
-                is_sure: true,
-            })
-        };
-        pids.into_iter()
-            .filter_map(zombie)
-            .take(MOST_NAMED)
-            .collect()
-    }
-
-    /// Ends all processes of the patch: with SIGTERM, and after the grace period with SIGKILL,
-    /// until two scans find nothing. `meanwhile` waits for the given time, or shorter, and does the
-    /// caller's other work, such as reading output and waiting for the runtime's process. Returns
-    /// the processes that still live, including those that only may be the patch's.
-    #[must_use]
-    pub fn end(
-        &mut self,
-        patience: Patience,
-        mut meanwhile: impl FnMut(Duration),
-    ) -> Vec<PatchProcess> {
-        if !self.terminate(patience.grace, &mut meanwhile) {
-            self.kill(patience.kill, &mut meanwhile);
-        }
-        let mut left = self.survey();
-        left.truncate(MOST_NAMED);
-        left
-    }
-
-    /// Sends SIGTERM once to each process, also to processes that appear meanwhile. The runtime's
-    /// own processes get none: they end together with their commands, and a runtime would pass the
-    /// signal on to its command a second time. Returns whether all processes have ended in time.
-    fn terminate(&mut self, grace: Duration, meanwhile: &mut impl FnMut(Duration)) -> bool {
-        let end = Instant::now() + grace;
-        let mut told = BTreeSet::new();
-        let mut quiet = 0;
-        while quiet < 2 {
-            let alive: Vec<_> = self
-                .survey()
-                .into_iter()
-                .filter(|process| process.is_sure)
-                .collect();
-            quiet = if alive.is_empty() { quiet + 1 } else { 0 };
-            for process in alive.iter().filter(|process| !self.is_runtime(process)) {
-                if told.insert(process.key()) {
-                    self.signal(process, Signal::SIGTERM);
-                }
+        for orphan in proc::children(self.place.init.0) {
+            if self.is_dyed(orphan) {
+                pids.insert(orphan);
             }
-            if Instant::now() >= end {
-                return false;
-            }
-            wait(BETWEEN_LOOKS.min(grace), meanwhile);
         }
-        true
-    }
-
-    /// Sends SIGKILL to all processes until two scans find none. Before that, each process is
-    /// stopped, until no new one appears: a stopped process forks no more and keeps its children,
-    /// so they can be found. The runtime's processes get some time to report how their commands
-    /// ended.
-    fn kill(&mut self, patience: Duration, meanwhile: &mut impl FnMut(Duration)) {
-        let start = Instant::now();
-        let (end, spared_until) = (start + patience, start + EXIT_TIME.min(patience));
-        let mut quiet = 0;
-        while quiet < 2 && Instant::now() < end {
-            let is_early = Instant::now() < spared_until;
-            let spared = if is_early {
-                self.runtimes.clone()
-            } else {
-                BTreeSet::new()
+        let mut zombies = Vec::new();
+        for pid in pids {
+            let Some(stat) = proc::stat(pid) else {
+                continue;
             };
-            let alive = self.stop(&spared, if is_early { spared_until } else { end });
-            quiet = if alive.is_empty() { quiet + 1 } else { 0 };
-            for process in alive
-                .iter()
-                .filter(|process| !spared.contains(&process.key()))
-            {
-                self.signal(process, Signal::SIGKILL);
+            let is_watched = stat.parent == std::process::id() || ours.contains(&stat.parent);
+            if !stat.is_alive && stat.started >= self.known.since && !is_watched {
+                zombies.push(PatchProcess {
+                    pid,
+                    started: stat.started,
+                    name: stat.name,
+                    is_sure: true,
+                });
             }
-            wait(BETWEEN_LOOKS.min(patience), meanwhile);
         }
+        zombies.truncate(MOST_NAMED);
+        zombies
     }
 
-    /// Stops all processes except `spared`, until no new process appears or until `end`. Returns
-    /// the living processes.
-    fn stop(&mut self, spared: &BTreeSet<ProcessKey>, end: Instant) -> Vec<PatchProcess> {
-        let mut stopped = spared.clone();
-        let mut alive = Vec::new();
-        for _ in 0..MOST_STOPS {
-            alive = self.survey();
-            alive.retain(|process| process.is_sure);
-            let new: Vec<_> = alive
-                .iter()
-                .filter(|process| stopped.insert(process.key()))
-                .collect();
-            if new.is_empty() || Instant::now() >= end {
-                break;
-            }
-            for process in new {
-                self.signal(process, Signal::SIGSTOP);
-            }
-        }
-        alive
-    }
-
-    /// Sends a signal to a process of the patch, if the process ID still means the same process and
-    /// the process may get signals.
-    fn signal(&self, process: &PatchProcess, signal: Signal) {
-        if self.place.protects(process.pid) {
-            return;
-        }
-        // A process that could not get the signal is found by the next scan, which reports it as
-        // left.
-        if let Ok(hold) = Hold::on(process.pid)
-            && still_runs(process.key())
-        {
-            let _told = hold.signal(signal);
-        }
+    fn is_dyed(&self, pid: u32) -> bool {
+        self.dye.is_some() && proc::timer_slack(pid) == self.dye
     }
 
     fn is_runtime(&self, process: &PatchProcess) -> bool {
         self.runtimes.contains(&process.key())
+    }
+
+    /// All live processes that certainly belong to the patch.
+    fn sure(&mut self) -> Vec<PatchProcess> {
+        let mut alive = self.survey();
+        alive.retain(|process| process.is_sure);
+        alive
     }
 
     /// All living processes that belong to the patch, or may belong to it: its descendants, and the
@@ -353,10 +218,10 @@ impl Tree {
                 stats.entry(pid).or_insert(stat);
             }
         }
-        let seen: Vec<_> = stats
-            .iter()
-            .map(|(pid, stat)| self.seen(*pid, stat))
-            .collect();
+        let mut seen = Vec::new();
+        for (pid, stat) in &stats {
+            seen.push(self.seen(*pid, stat));
+        }
         let mut alive = Vec::new();
         for (process, ownership) in seen.iter().zip(table::judge(&seen, &self.known)) {
             let is_sure = match ownership {
@@ -395,18 +260,20 @@ impl Tree {
         if !self.runtimes.is_empty() && prctl::get_child_subreaper() == Ok(true) {
             parents.push_back(std::process::id());
         }
-        while let Some(parent) = parents
-            .pop_front()
-            .filter(|_| stats.len() < MOST_DESCENDANTS)
-        {
+        while let Some(parent) = parents.pop_front() {
+            if stats.len() >= MOST_DESCENDANTS {
+                break;
+            }
             for child in proc::children(parent) {
-                let Some(stat) = proc::stat(child)
-                    .filter(|stat| stat.parent == parent && stat.started >= self.known.since)
-                else {
+                let Some(stat) = proc::stat(child) else {
                     continue;
                 };
                 let key = (child, stat.started);
-                if !self.others.contains(&key) && stats.insert(child, stat).is_none() {
+                if stat.parent == parent
+                    && stat.started >= self.known.since
+                    && !self.others.contains(&key)
+                    && stats.insert(child, stat).is_none()
+                {
                     self.known.ours.insert(key);
                     parents.push_back(child);
                 }
@@ -438,9 +305,11 @@ impl Tree {
     }
 
     fn trace(&self, pid: u32) -> Trace {
-        let is_dyed = self.dye.is_some() && proc::timer_slack(pid) == self.dye;
         let pipes: Vec<u64> = self.pipes.iter().copied().collect();
-        if is_dyed || proc::has_variable(pid, &self.marker) || proc::holds_pipe(pid, &pipes) {
+        if self.is_dyed(pid)
+            || proc::has_variable(pid, &self.marker)
+            || proc::holds_pipe(pid, &pipes)
+        {
             return Trace::Patch;
         }
         // No process leaves its audit session without CAP_AUDIT_CONTROL (Linux: kernel/audit.c,
@@ -483,19 +352,6 @@ pub fn end_left_by(container: &Container, marker: &str) -> (Vec<PatchProcess>, V
     (found, left)
 }
 
-/// Waits for all of `time`, however often `meanwhile` returns early. Otherwise a process that
-/// prints or forks fast would cause just as many scans.
-fn wait(time: Duration, meanwhile: &mut impl FnMut(Duration)) {
-    let end = Instant::now() + time;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        meanwhile(left);
-    }
-}
-
 fn key_of(pid: u32) -> Option<ProcessKey> {
     Some((pid, proc::stat(pid)?.started))
 }
@@ -522,9 +378,10 @@ fn gets_orphans(parents: &[u32], ids: &[u32]) -> bool {
 /// threads.
 fn dye(marker: &str) -> Option<u64> {
     // FNV-1a: any hash that spreads the values is good enough.
-    let spread = marker.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut spread = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in marker.bytes() {
+        spread = (spread ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
     let slack = USUAL_SLACK + 1 + spread % DYES;
     prctl::set_timerslack(slack).ok()?;
     (prctl::get_timerslack().map(i64::from) == Ok(i64::try_from(slack).ok()?)).then_some(slack)

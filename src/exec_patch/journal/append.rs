@@ -32,19 +32,18 @@ impl Appender {
     /// Opens a file. If `is_new` is set, the file must not exist yet; else it must exist.
     pub(super) fn open(path: &Path, is_new: bool) -> Result<Self, JournalError> {
         let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        let opened = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .create_new(is_new)
             .mode(0o600)
             .custom_flags(flags)
-            .open(path);
-        opened
-            .map(|file| Self {
-                file,
-                path: path.to_owned(),
-            })
-            .map_err(|error| JournalError::Append(path.to_owned(), error))
+            .open(path)
+            .map_err(JournalError::append(path))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
     }
 
     /// The same open file, after the file was moved to `path`.
@@ -65,11 +64,12 @@ impl Appender {
         if line.len() > LONGEST_LINE {
             return Err(JournalError::LongLine(self.path.clone(), line.len()));
         }
-        let fault = |error| JournalError::Append(self.path.clone(), error);
-        self.file.lock().map_err(fault)?;
+        let fault = JournalError::append(&self.path);
+        self.file.lock().map_err(&fault)?;
         let written = self.write(line);
-        self.file.unlock().map_err(fault)?;
-        written.and_then(|()| self.file.sync_data()).map_err(fault)
+        self.file.unlock().map_err(&fault)?;
+        written.map_err(&fault)?;
+        self.file.sync_data().map_err(fault)
     }
 
     /// Writes a line after the last whole line.
@@ -83,15 +83,13 @@ impl Appender {
         if end != facts.len() {
             self.file.set_len(end)?;
         }
-        match (&self.file).write(line) {
-            Ok(written) if written == line.len() => Ok(()),
-            outcome => {
-                self.file.set_len(end)?;
-                Err(outcome
-                    .err()
-                    .unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOSPC)))
-            }
-        }
+        let fault = match (&self.file).write(line) {
+            Ok(written) if written == line.len() => return Ok(()),
+            Ok(_) => io::Error::from_raw_os_error(libc::ENOSPC),
+            Err(error) => error,
+        };
+        self.file.set_len(end)?;
+        Err(fault)
     }
 
     /// The offset at which the complete lines end, in a file of this size.

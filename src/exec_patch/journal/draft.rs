@@ -13,8 +13,8 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::error::JournalError;
+use super::files::{JOURNAL, OUTPUT};
 use super::ids::RunId;
-use super::past::{JOURNAL, OUTPUT};
 use super::runs;
 use crate::sys::clock::Timestamp;
 use crate::sys::replace;
@@ -22,21 +22,23 @@ use crate::sys::replace;
 /// An ID for a run that starts now, greater than all IDs of the same second. No other process takes
 /// this ID meanwhile: the caller holds the lock.
 pub(super) fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
-    let fault = |error| JournalError::Directory(runs.to_owned(), error);
     loop {
         let started = Timestamp::now();
         let mut salt = [0; 2];
-        SystemRandom::new()
-            .fill(&mut salt)
-            .map_err(|_| fault(io::Error::other("the kernel has no random numbers")))?;
+        if SystemRandom::new().fill(&mut salt).is_err() {
+            let error = io::Error::other("the kernel has no random numbers");
+            return Err(JournalError::Directory(runs.to_owned(), error));
+        }
         // Only half of the numbers are used for a first ID. The other half is left for later IDs of
         // the same second.
         let id = RunId::new(started, u16::from_be_bytes(salt) >> 1);
-        let newest = runs::ids(runs)?
-            .into_iter()
-            .filter(|other| other.is_of_second(&id))
-            .max();
-        match newest.map_or(Some(id), |newest| newest.following()) {
+        let mut of_second = runs::ids(runs)?;
+        of_second.retain(|other| other.is_of_second(&id));
+        let id = match of_second.iter().max() {
+            Some(newest) => newest.following(),
+            None => Some(id),
+        };
+        match id {
             Some(id) => return Ok((started, id)),
             None => std::thread::sleep(Duration::from_millis(100)),
         }
@@ -53,10 +55,13 @@ impl DraftDirectory {
     /// Makes the draft directory. A draft that a killed process left is replaced.
     pub(super) fn make(runs: &Path) -> Result<Self, JournalError> {
         let half = Self::cleared(runs)?;
-        let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);
-        let made = make(&half.directory).and_then(|()| make(&half.directory.join(OUTPUT)));
-        made.map_err(|error| JournalError::Directory(half.directory.clone(), error))
-            .map(|()| half)
+        for path in [half.directory.clone(), half.directory.join(OUTPUT)] {
+            DirBuilder::new()
+                .mode(0o700)
+                .create(path)
+                .map_err(JournalError::directory(&half.directory))?;
+        }
+        Ok(half)
     }
 
     /// A draft directory that is not made yet. A draft that a killed process left is removed.
@@ -71,12 +76,11 @@ impl DraftDirectory {
     }
 
     /// Renames the draft to the run's directory `run`, and syncs that to the disk.
-    pub(super) fn name(&self, run: &Path) -> Result<PathBuf, JournalError> {
-        let fault = |error| JournalError::Directory(run.to_owned(), error);
-        replace::sync_directory(&self.directory.join(JOURNAL)).map_err(fault)?;
-        fs::rename(&self.directory, run).map_err(fault)?;
-        replace::sync_directory(run).map_err(fault)?;
-        Ok(run.to_owned())
+    pub(super) fn name(&self, run: &Path) -> Result<(), JournalError> {
+        let fault = JournalError::directory(run);
+        replace::sync_directory(&self.directory.join(JOURNAL)).map_err(&fault)?;
+        fs::rename(&self.directory, run).map_err(&fault)?;
+        replace::sync_directory(run).map_err(&fault)
     }
 }
 
@@ -94,10 +98,11 @@ impl Drop for DraftDirectory {
 /// # Errors
 /// [`JournalError::Directory`].
 pub fn remove(runs: &Path, run: &RunId) -> Result<(), JournalError> {
-    let fault = |error| JournalError::Directory(runs.join(run.as_str()), error);
+    let directory = runs.join(run.as_str());
+    let fault = JournalError::directory(&directory);
     // This process holds the lock, so no other process creates a draft meanwhile.
     let half = DraftDirectory::cleared(runs)?;
-    fs::rename(runs.join(run.as_str()), &half.directory).map_err(fault)?;
-    replace::sync_directory(runs).map_err(fault)?;
-    fs::remove_dir_all(&half.directory).map_err(fault)
+    fs::rename(&directory, &half.directory).map_err(&fault)?;
+    replace::sync_directory(runs).map_err(&fault)?;
+    fs::remove_dir_all(&half.directory).map_err(&fault)
 }

@@ -1,7 +1,7 @@
 //! Lists why a journal cannot be written or read.
 
-use std::path::PathBuf;
-use std::{fmt, io};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::holder::Holder;
 use super::ids::RunId;
@@ -11,39 +11,63 @@ use crate::sys::file::FileError;
 use crate::sys::replace::WriteError;
 
 /// Why a journal could not be written or read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The directory of the runs, or a directory in it, cannot be made or listed.
-    Directory(PathBuf, io::Error),
+    #[error("cannot use {0:?}")]
+    Directory(PathBuf, #[source] io::Error),
     /// A file cannot be read, or others may write to it.
-    File(FileError),
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A copy cannot be written.
-    Write(WriteError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A line cannot be appended.
-    Append(PathBuf, io::Error),
+    #[error("cannot write {0:?}")]
+    Append(PathBuf, #[source] io::Error),
     /// The line has this many bytes, which is too long to be read again.
+    #[error("cannot write {0:?}: a line of {1} bytes is too long")]
     LongLine(PathBuf, usize),
     /// The disk has no room to record another container.
+    #[error("cannot write {0:?}: the disk is full or read-only")]
     NoRoom(PathBuf),
     /// A line of a journal is not one that this program writes: its number and what is wrong.
+    #[error("cannot read {0:?}, line {1}: {2}")]
     Line(PathBuf, usize, String),
     /// A journal was written by another version of this program.
+    #[error("cannot read {:?}: its schema is {}, not {SCHEMA}", .0, .1)]
     Version(PathBuf, u32),
     /// The run's copy of the file carried with the request has changed.
+    #[error("cannot use {0:?}: it is not the program that the run started with")]
     Program(PathBuf),
     /// Another run is under way, or the workers of a killed run still run.
+    #[error("cannot start: {}", busy(.0.as_ref()))]
     Busy(Option<Holder>),
     /// The wait for a killed run's workers was interrupted, or the workers take too long.
+    #[error("cannot resume run {0}: its workers are still at work")]
     Impatient(RunId),
     /// There is no such run.
+    #[error("cannot find a run {}", line::name(.0))]
     NoRun(String),
     /// The IDs of several runs begin with this text.
+    #[error("cannot tell which run {} is: {} or {}", line::name(.0), .1, .2)]
     Ambiguous(String, RunId, RunId),
     /// There is no run at all.
+    #[error("cannot find any run: there is none in {0:?}")]
     NoRuns(PathBuf),
 }
 
 impl JournalError {
+    /// Makes the error for a directory that cannot be used, for `map_err`.
+    pub(super) fn directory(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Directory(path.to_owned(), error)
+    }
+
+    /// Makes the error for a file that cannot be written, for `map_err`.
+    pub(super) fn append(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Append(path.to_owned(), error)
+    }
+
     /// What the operator can do about the error, if there is advice.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -75,75 +99,10 @@ impl JournalError {
     }
 }
 
-impl fmt::Display for JournalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path, _) => write!(f, "cannot use {path:?}"),
-            Self::File(error) => error.fmt(f),
-            Self::Write(error) => error.fmt(f),
-            Self::Append(path, _) => write!(f, "cannot write {path:?}"),
-            Self::LongLine(path, bytes) => write!(
-                f,
-                "cannot write {path:?}: a line of {bytes} bytes is too long"
-            ),
-            Self::NoRoom(path) => write!(f, "cannot write {path:?}: the disk is full or read-only"),
-            Self::Line(path, number, fault) => {
-                write!(f, "cannot read {path:?}, line {number}: {fault}")
-            }
-            Self::Version(path, version) => write!(
-                f,
-                "cannot read {path:?}: its schema is {version}, not {SCHEMA}"
-            ),
-            Self::Program(path) => write!(
-                f,
-                "cannot use {path:?}: it is not the program that the run started with"
-            ),
-            Self::Busy(Some(holder)) => write!(f, "cannot start: {holder}"),
-            Self::Busy(None) => write!(f, "cannot start: another run is about to start"),
-            Self::Impatient(run) => {
-                write!(f, "cannot resume run {run}: its workers are still at work")
-            }
-            Self::NoRun(word) => write!(f, "cannot find a run {}", line::name(word)),
-            Self::Ambiguous(word, one, other) => {
-                write!(
-                    f,
-                    "cannot tell which run {} is: {one} or {other}",
-                    line::name(word)
-                )
-            }
-            Self::NoRuns(path) => write!(f, "cannot find any run: there is none in {path:?}"),
-        }
-    }
-}
-
-impl std::error::Error for JournalError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Directory(_, error) | Self::Append(_, error) => Some(error),
-            Self::File(error) => error.source(),
-            Self::Write(error) => error.source(),
-            Self::LongLine(..)
-            | Self::NoRoom(_)
-            | Self::Line(..)
-            | Self::Version(..)
-            | Self::Program(_)
-            | Self::Busy(_)
-            | Self::Impatient(_)
-            | Self::NoRun(_)
-            | Self::Ambiguous(..)
-            | Self::NoRuns(_) => None,
-        }
-    }
-}
-
-impl From<FileError> for JournalError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<WriteError> for JournalError {
-    fn from(error: WriteError) -> Self {
-        Self::Write(error)
+/// Why a run cannot start now.
+fn busy(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(holder) => holder.to_string(),
+        None => "another run is about to start".to_owned(),
     }
 }

@@ -6,21 +6,19 @@
 //! journal that cannot be read becomes one such line too, and changes the exit status. Each cell is
 //! escaped; JSON does its own escaping.
 
-mod document;
 #[cfg(test)]
 mod tests;
 
-use self::document::{HistoryLine, Summary};
 use super::error::JournalError;
-use super::ids::{ContainerKey, RunId};
-use super::line::{Carried, NotUnderstood};
-use super::past::{EntryState, RunLog};
-use super::phase::{NodeState, Phase};
+use super::ids::RunId;
+use super::line::Line;
+use super::node_state::NodeState;
+use super::past::{EntryState, LogEntry, RunLog};
 use super::reading;
 use super::runs::Runs;
+use super::summary::{RunSummary, UnreadableRun};
 use super::who::Who;
-use crate::container::engine::Engine;
-use crate::exec_patch::job::{container_name, place};
+use crate::exec_patch::job::{container_name, engine_place, place};
 use crate::exec_patch::outcome::Outcome;
 use crate::report::line::{causes, name, one_line};
 use crate::report::{Exit, json, span};
@@ -78,13 +76,10 @@ pub fn lines(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let (mut lines, mut exit) = (String::new(), Exit::Clear);
     for id in runs.ids() {
         lines += &match runs.read(id) {
-            Ok(past) => json::line(&HistoryLine::Summary(Summary::of(&past, &node))),
+            Ok(past) => summary(&past, &node),
             Err(error) => {
                 exit = Exit::Failed;
-                json::line(&HistoryLine::Unreadable {
-                    run: id,
-                    fault: causes(&error),
-                })
+                json::line(&Line::Unreadable(UnreadableRun::of(id, &error)))
             }
         };
         lines.push('\n');
@@ -108,18 +103,40 @@ pub fn run(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
 /// [`JournalError`] when its journal cannot be read.
 pub fn run_lines(runs: &Runs, id: &RunId) -> Result<String, JournalError> {
     let past = runs.read(id)?;
-    let summary = json::line(&HistoryLine::Summary(Summary::of(
-        &past,
-        &NodeState::of(runs)?,
-    )));
+    let summary = summary(&past, &NodeState::of(runs)?);
     Ok(summary + "\n" + &reading::text(&past.directory)?)
+}
+
+/// A run as a line of JSON.
+fn summary(past: &RunLog, node: &NodeState) -> String {
+    let (header, (ok, not_ok)) = (&past.header, past.counts());
+    let mut summary = RunSummary {
+        run: header.id.clone(),
+        started: header.started,
+        by: header.by.clone(),
+        trigger: header.trigger,
+        r#for: header.subject(),
+        command: header.command(),
+        list_version: header.list_version,
+        only_failed: header.only_failed.clone(),
+        state: node.phase(past),
+        ended: None,
+        exit: None,
+        stopped: None,
+        ok,
+        not_ok,
+        directory: past.directory.clone(),
+    };
+    if let Some(finished) = &past.finished {
+        summary.ended = Some(finished.at);
+        summary.exit = Some(finished.exit);
+        summary.stopped = finished.stopped;
+    }
+    json::line(&Line::Summary(Box::new(summary)))
 }
 
 fn row(past: &RunLog, node: &NodeState) -> [String; 8] {
     let (header, (ok, not_ok)) = (&past.header, past.counts());
-    let state = Phase::of(past, node.holder.as_ref(), &node.boot)
-        .words()
-        .to_owned();
     [
         header.id.to_string(),
         header.started.to_string(),
@@ -128,7 +145,7 @@ fn row(past: &RunLog, node: &NodeState) -> [String; 8] {
         bounded(header.command()),
         ok.to_string(),
         not_ok.to_string(),
-        state,
+        node.phase(past).words().to_owned(),
     ]
 }
 
@@ -143,144 +160,75 @@ fn bounded(text: String) -> String {
 /// The text with its digests shortened.
 fn short_digests(text: &str) -> String {
     let mut parts = text.split("sha256:");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |told, part| {
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
         let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
         let (digest, rest) = part.split_at(digits);
-        told + "sha256:"
-            + if digits == 64 {
-                &digest[..SHORT]
-            } else {
-                digest
-            }
-            + rest
-    })
+        short += "sha256:";
+        short += if digits == 64 {
+            &digest[..SHORT]
+        } else {
+            digest
+        };
+        short += rest;
+    }
+    short
 }
 
 /// The lines above the table: who started the run, for which containers, and what it runs.
 fn heading(past: &RunLog, node: &NodeState) -> String {
     let header = &past.header;
-    let from = |who: &Who| match &who.terminal {
-        Some(terminal) => format!(
-            "{} at {} ({})",
-            who.describe(),
-            name(&who.host),
-            name(terminal)
-        ),
-        None => format!("{} at {}", who.describe(), name(&who.host)),
-    };
-    let phase = Phase::of(past, node.holder.as_ref(), &node.boot).words();
-    let mut lines = vec![
-        format!("run {}: {phase}", header.id),
-        format!("started {} by {}", header.started, from(&header.by)),
-    ];
-    lines.extend(
-        past.resumed
-            .iter()
-            .map(|resumed| format!("resumed {} by {}", resumed.at, from(&resumed.by))),
-    );
-    let list = header
-        .list_version
-        .map_or_else(String::new, |version| format!(", by list {version}"));
-    lines.push(format!("for {}{list}", header.subject()));
-    lines.extend(past.carried.iter().map(
-        |Carried {
-             digest,
-             ban,
-             command,
-             ..
-         }| {
-            let of = ban
-                .as_ref()
-                .map_or_else(String::new, |ban| format!(" (of {})", name(ban)));
-            format!("runs {}{of}, {digest}", one_line(command))
-        },
-    ));
-    lines.iter().map(|line| one_line(line) + "\n").collect()
+    let mut text = format!("run {}: {}\n", header.id, node.phase(past).words());
+    text += &format!("started {} by {}\n", header.started, from(&header.by));
+    for resumed in &past.resumed {
+        text += &format!("resumed {} by {}\n", resumed.at, from(&resumed.by));
+    }
+    text += &format!("for {}", one_line(&header.subject()));
+    if let Some(version) = header.list_version {
+        text += &format!(", by list {version}");
+    }
+    text.push('\n');
+    for carried in &past.carried {
+        text += &format!("runs {}", one_line(&carried.command));
+        if let Some(ban) = &carried.ban {
+            text += &format!(" (of {})", name(ban));
+        }
+        text += &format!(", {}\n", carried.digest);
+    }
+    text
+}
+
+/// Who it was, and where.
+fn from(who: &Who) -> String {
+    let from = format!("{} at {}", who.describe(), name(&who.host));
+    match &who.terminal {
+        Some(terminal) => format!("{from} ({})", name(terminal)),
+        None => from,
+    }
 }
 
 /// The table of the containers and their outcomes.
 fn containers(past: &RunLog, node: &NodeState) -> String {
     let mut rows =
         vec![["CONTAINER", "ENGINE", "IMAGE", "OUTCOME", "TOOK", "OUTPUT"].map(str::to_owned)];
-    rows.extend(past.reached().into_iter().map(|entry| {
-        let outcome = if entry.is_under_way(&node.boot) {
-            "under way".to_owned()
+    for entry in past.reached() {
+        rows.push(entry_row(past, entry, node));
+    }
+    for one in &past.unidentified {
+        let id = if one.id.is_empty() {
+            name(&one.place)
         } else {
-            sentence(entry.outcome())
+            short(&one.id)
         };
-        let took = match &entry.state {
-            EntryState::Ended { done, .. } => span(done.took),
-            EntryState::Started { .. } | EntryState::Settled(_) => "-".to_owned(),
-        };
-        let output = past
-            .output(entry)
-            .filter(|path| path.symlink_metadata().is_ok_and(|facts| facts.is_file()));
-        let output = output.map_or_else(|| "-".to_owned(), |path| name(&path.to_string_lossy()));
-        let image = entry
-            .container
-            .image
-            .as_deref()
-            .map_or_else(|| "-".to_owned(), name);
-        [
-            container_name(&entry.container),
-            place(&entry.container),
-            image,
-            outcome,
-            took,
-            output,
-        ]
-    }));
-    let or_id = |id: &str, place: &str| {
-        if id.is_empty() {
-            name(place)
-        } else {
-            name(&id.chars().take(SHORT).collect::<String>())
-        }
-    };
-    let of = |engine: &Engine, namespace: Option<&String>| {
-        engine.to_string()
-            + &namespace
-                .map(|namespace| format!("/{}", name(namespace)))
-                .unwrap_or_default()
-    };
-    rows.extend(past.unidentified.iter().map(|unidentified| {
-        let NotUnderstood {
-            id,
-            engine,
-            namespace,
-            place,
-            why,
-            ..
-        } = unidentified;
-        let outcome = format!("not understood: {}", one_line(why));
-        [
-            or_id(id, place),
-            of(engine, namespace.as_ref()),
-            "-".to_owned(),
-            outcome,
-            "-".to_owned(),
-            "-".to_owned(),
-        ]
-    }));
-    rows.extend(past.not_started().into_iter().map(
-        |ContainerKey {
-             engine,
-             namespace,
-             id,
-             ..
-         }| {
-            let outcome = Outcome::NotStarted.word().to_owned();
-            [
-                or_id(id, ""),
-                of(engine, namespace.as_ref()),
-                "-".to_owned(),
-                outcome,
-                "-".to_owned(),
-                "-".to_owned(),
-            ]
-        },
-    ));
+        let engine = engine_place(one.engine, one.namespace.as_deref());
+        let outcome = format!("not understood: {}", one_line(&one.why));
+        rows.push([id.as_str(), &engine, "-", &outcome, "-", "-"].map(str::to_owned));
+    }
+    for one in past.not_started() {
+        let (id, outcome) = (short(&one.id), Outcome::NotStarted.word());
+        let engine = engine_place(one.engine, one.namespace.as_deref());
+        rows.push([id.as_str(), &engine, "-", outcome, "-", "-"].map(str::to_owned));
+    }
     if rows.len() > 1 {
         format!("\n{}\n", aligned(&rows))
     } else {
@@ -288,22 +236,53 @@ fn containers(past: &RunLog, node: &NodeState) -> String {
     }
 }
 
+/// The beginning of an ID.
+fn short(id: &str) -> String {
+    name(&id.chars().take(SHORT).collect::<String>())
+}
+
+/// The row of a container that was entered or settled.
+fn entry_row(past: &RunLog, entry: &LogEntry, node: &NodeState) -> [String; 6] {
+    let outcome = if entry.is_under_way(&node.boot) {
+        "under way".to_owned()
+    } else {
+        sentence(entry.outcome())
+    };
+    let took = match &entry.state {
+        EntryState::Ended { done, .. } => span(done.found.duration_ms),
+        EntryState::Started { .. } | EntryState::Settled(_) => "-".to_owned(),
+    };
+    let output = match past.output(entry) {
+        Some(path) if path.symlink_metadata().is_ok_and(|facts| facts.is_file()) => {
+            name(&path.to_string_lossy())
+        }
+        Some(_) | None => "-".to_owned(),
+    };
+    let image = match &entry.container.image {
+        Some(image) => name(image),
+        None => "-".to_owned(),
+    };
+    [
+        container_name(&entry.container),
+        place(&entry.container),
+        image,
+        outcome,
+        took,
+        output,
+    ]
+}
+
 /// The line below the table: how the run ended.
 fn footing(past: &RunLog) -> String {
     let (ok, not_ok) = past.counts();
-    let end = match &past.finished {
-        Some(finished) => {
-            let stopped = finished
-                .stopped
-                .map_or_else(String::new, |why| format!(", stopped because {why}"));
-            format!(
-                "; ended {} with status {}{stopped}",
-                finished.at, finished.exit
-            )
+    let mut text = format!("{ok} ok, {not_ok} not ok");
+    if let Some(finished) = &past.finished {
+        text += &format!("; ended {} with status {}", finished.at, finished.exit);
+        if let Some(why) = finished.stopped {
+            text += &format!(", stopped because {why}");
         }
-        None => String::new(),
-    };
-    format!("{ok} ok, {not_ok} not ok{end}\n")
+    }
+    text + "\n"
 }
 
 /// An outcome, short enough for a table.
@@ -334,19 +313,20 @@ fn sentence(outcome: &Outcome) -> String {
 
 /// Lines with aligned columns, two spaces apart; the last column is not padded.
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    let line = |row: &[String; N]| {
-        let cells: String = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect();
-        format!("{}\n", cells.trim_end())
-    };
-    rows.iter().map(line).collect()
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line += &format!("{cell:width$}  ");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
 }

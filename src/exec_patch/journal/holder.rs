@@ -7,7 +7,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{RunId, WorkerId};
+use super::who::Who;
 use crate::sys::clock::Timestamp;
+use crate::sys::file::FileError;
 
 /// Who holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,19 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// This process, which carries out a run.
+    ///
+    /// # Errors
+    /// As [`WorkerId::own`].
+    pub fn own(run: &RunId, since: Timestamp, by: &Who) -> Result<Self, FileError> {
+        Ok(Self {
+            run: run.clone(),
+            process: WorkerId::own()?,
+            since,
+            by: by.describe(),
+        })
+    }
+
     /// Whether the main process of the run is alive. If not, only the run's workers hold the lock.
     #[must_use]
     pub fn is_alive(&self) -> bool {

@@ -7,11 +7,11 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Serialize};
 
 use crate::container::engine::Engine;
 use crate::exec_patch::job::Container;
-use crate::node::runtime_state::InitProcess;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::proc;
@@ -56,12 +56,17 @@ impl RunId {
     /// Reads an ID. `None` for any other text, so that no ID can form a path.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = |(index, byte): (usize, u8)| match index {
-            8 | 15 => byte == b'-',
-            0..16 => byte.is_ascii_digit(),
-            16.. => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-        };
-        (text.len() == 20 && text.bytes().enumerate().all(fits)).then(|| Self(text.to_owned()))
+        for (index, byte) in text.bytes().enumerate() {
+            let fits = match index {
+                8 | 15 => byte == b'-',
+                0..16 => byte.is_ascii_digit(),
+                16.. => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            };
+            if !fits {
+                return None;
+            }
+        }
+        (text.len() == 20).then_some(Self(text.to_owned()))
     }
 
     /// The ID as text.
@@ -80,12 +85,11 @@ impl std::fmt::Display for RunId {
 impl<'de> Deserialize<'de> for RunId {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::invalid_value(
-                serde::de::Unexpected::Str(&text),
-                &"YYYYMMDD-HHMMSS-xxxx",
-            )
-        })
+        let found = Unexpected::Str(&text);
+        match Self::parse(&text) {
+            Some(id) => Ok(id),
+            None => Err(D::Error::invalid_value(found, &"YYYYMMDD-HHMMSS-xxxx")),
+        }
     }
 }
 
@@ -135,18 +139,11 @@ impl ContainerKey {
     /// The key of this container.
     #[must_use]
     pub fn of(container: &Container) -> Self {
-        let Container {
-            engine,
-            namespace,
-            id,
-            root,
-            ..
-        } = container;
         Self {
-            engine: *engine,
-            namespace: namespace.clone(),
-            id: id.clone(),
-            root: root.clone(),
+            engine: container.engine,
+            namespace: container.namespace.clone(),
+            id: container.id.clone(),
+            root: container.root.clone(),
         }
     }
 
@@ -172,21 +169,18 @@ impl WorkerId {
     /// [`FileError`] if this process's start time cannot be read in `/proc`.
     pub fn own() -> Result<Self, FileError> {
         let pid = std::process::id();
-        proc::stat(pid)
-            .map(|stat| Self {
+        match proc::stat(pid) {
+            Some(stat) => Ok(Self {
                 pid,
                 started: stat.started,
-            })
-            .ok_or_else(|| FileError::NotText(proc::path(pid, "stat")))
+            }),
+            None => Err(FileError::NotText(proc::path(pid, "stat"))),
+        }
     }
 
     /// Whether this process still runs.
     #[must_use]
     pub fn is_alive(self) -> bool {
-        InitProcess {
-            pid: self.pid,
-            started: Some(self.started),
-        }
-        .is_alive()
+        proc::is_alive(self.pid, Some(self.started))
     }
 }

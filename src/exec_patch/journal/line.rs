@@ -11,25 +11,26 @@
 //! {"schema":1,"event":"finished","run":"…","at":"…","exit":0,"ok":12,"not_ok":0,…}               the last line, unless the run is resumed
 //! ```
 //!
-//! The file, `--json`, `--history RUN --json` and a dry run all have these lines. The last four
-//! kinds of [`Line`] appear only in a dry run or on standard output. Plain data. Only root's
-//! programs write journals; names in the lines are hostile. An unknown field or kind of line makes
-//! a journal unreadable, so each new one raises [`SCHEMA`](crate::report::json::SCHEMA).
+//! The file, `--json`, `--history --json` and a dry run all have these lines. The last six kinds of
+//! [`Line`] appear only in a dry run or on standard output. Plain data. Only root's programs write
+//! journals; names in the lines are hostile. An unknown field or kind of line makes a journal
+//! unreadable, so each new one raises [`SCHEMA`](crate::report::json::SCHEMA).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::halt::Halt;
+use super::header::{Carried, RunHeader};
 use super::ids::{RunId, WorkerId};
+use super::summary::{RunSummary, UnreadableRun};
 use super::who::Who;
-use crate::banlist::record::Severity;
 use crate::container::engine::Engine;
-use crate::exec_patch::job::{Container, Job, JobResult, Work};
+use crate::exec_patch::job::{Container, Findings, Job, JobResult};
 use crate::exec_patch::outcome::{Outcome, OutcomeKind};
-use crate::exec_patch::request::arguments::Order;
 use crate::exec_patch::request::limits::Limits;
 use crate::exec_patch::request::payload::Payload;
+use crate::exec_patch::select::LeftOut;
 use crate::lineage::digest::Digest;
 use crate::node::unaccounted::Unaccounted;
 use crate::sys::clock::Timestamp;
@@ -48,7 +49,7 @@ pub enum Line {
     Started(Box<Started>),
     /// A patch of a container is over, whether something entered the container or not.
     Ended(Box<Ended>),
-    /// A container that cannot be identified.
+    /// The row of a container that cannot be identified.
     NotUnderstood(NotUnderstood),
     /// Somebody resumes the run.
     Resumed(Resumed),
@@ -60,118 +61,15 @@ pub enum Line {
         text: String,
     },
     /// A container on which a ban matches but which the dry run leaves out.
-    LeftOut(Box<LeftOutLine>),
+    LeftOut(Box<LeftOut>),
     /// A container of the resumed run that no longer matches.
     Gone(Box<Gone>),
     /// The last line of a dry run.
     Plan(PlanTotals),
-}
-
-/// The header: who started the run, what it runs, and in which containers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunHeader {
-    /// The run's ID.
-    #[serde(rename = "run")]
-    pub id: RunId,
-    /// When the run started.
-    pub started: Timestamp,
-    /// The boot ID of the machine when the run started (`/proc/sys/kernel/random/boot_id`).
-    pub boot: String,
-    /// Who started the run.
-    pub by: Who,
-    /// What caused the run.
-    pub trigger: Trigger,
-    /// The arguments that were typed, after the program's own name.
-    pub argv: Vec<String>,
-    /// What was asked for, and in which containers.
-    pub order: Order,
-    /// The limits of the run.
-    pub terms: RunTerms,
-    /// The payloads that are known when the run starts.
-    pub carried: Vec<Carried>,
-    /// The script or program that is carried with the request. The run's directory has a copy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub program: Option<ProgramCopy>,
-    /// The earlier run whose failed containers this run patches (`--only-failed`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub only_failed: Option<RunId>,
-    /// The version of the list in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list_version: Option<u64>,
-}
-
-/// What caused a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trigger {
-    /// A person, or a person's tool, typed it.
-    Typed,
-    /// `--auto`: a list was installed. To resume such a run, the list must have enough signatures
-    /// as well.
-    Auto,
-}
-
-/// The limits of a run. A resumed run needs them again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunTerms {
-    /// How many containers at once, and how many failures.
-    pub pace: Limits,
-    /// `--output-limit`, in bytes.
-    pub output_limit: u64,
-}
-
-/// A payload: what runs in containers, and where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Carried {
-    /// The digest of what runs.
-    pub digest: Digest,
-    /// The ban whose signed patch this is; `None` if a person typed the command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ban: Option<String>,
-    /// The severity of that ban.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<Severity>,
-    /// The successor that the ban names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub successor: Option<String>,
-    /// The digest of the file that is carried with the payload, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub program: Option<Digest>,
-    /// The command as text for messages.
-    pub command: String,
-    /// What runs.
-    pub work: Work,
-}
-
-impl Carried {
-    /// The journal's description of a payload.
-    #[must_use]
-    pub fn of(payload: &Payload) -> Self {
-        Self {
-            digest: payload.digest,
-            ban: payload.ban.clone(),
-            severity: payload.severity,
-            successor: payload.successor.clone(),
-            program: payload.program.as_ref().map(|program| program.digest),
-            command: payload.describe(),
-            work: payload.work.clone(),
-        }
-    }
-}
-
-/// The file carried with a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgramCopy {
-    /// The file's name on this machine.
-    pub name: String,
-    /// The SHA-256 of the file's bytes.
-    pub digest: Digest,
-    /// The file's size in bytes.
-    pub size: u64,
+    /// A run, in the list of all runs.
+    Summary(Box<RunSummary>),
+    /// A run that cannot be read.
+    Unreadable(UnreadableRun),
 }
 
 /// A container that will be entered, and the patches that are planned for it.
@@ -179,7 +77,7 @@ pub struct ProgramCopy {
 pub struct Planned {
     /// When the plan was made.
     pub at: Timestamp,
-    /// The container.
+    /// The container that was to be patched.
     #[serde(flatten)]
     pub container: Container,
     /// Why the container matches, as text for messages.
@@ -202,20 +100,10 @@ pub struct PlannedPatch {
     pub outcome: Option<Outcome>,
 }
 
-/// A container on which a ban matches but which is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOutLine {
-    /// The container.
-    #[serde(flatten)]
-    pub container: Container,
-    /// Why the ban does not count, as text for messages.
-    pub reasons: Vec<String>,
-}
-
 /// A container that no longer matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
-    /// The container.
+    /// The container that was to be patched.
     #[serde(flatten)]
     pub container: Container,
     /// Whether the container was ok.
@@ -223,6 +111,18 @@ pub struct Gone {
     /// The container's outcome in the run.
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+impl Gone {
+    /// This container, which the run left with this outcome.
+    #[must_use]
+    pub fn of(container: &Container, outcome: Outcome) -> Self {
+        Self {
+            container: container.clone(),
+            ok: outcome.is_ok(),
+            outcome,
+        }
+    }
 }
 
 /// The totals of a dry run.
@@ -251,7 +151,7 @@ pub struct Started {
     /// The ban that is the reason for the patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// The container.
+    /// The container that was to be patched.
     #[serde(flatten)]
     pub container: Container,
     /// The worker that enters the container. Only in the file, where that worker writes the line
@@ -261,6 +161,23 @@ pub struct Started {
     /// Whether the container is paused, and resumed for the patch. Only in the file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unpause: bool,
+}
+
+impl Started {
+    /// A job's container, which is about to be entered.
+    #[must_use]
+    pub fn of(job: &Job, boot: &str, worker: Option<WorkerId>, unpause: bool) -> Self {
+        Self {
+            number: job.number,
+            at: Timestamp::now(),
+            boot: boot.to_owned(),
+            digest: job.digest,
+            ban: job.ban.clone(),
+            container: job.container.clone(),
+            worker,
+            unpause,
+        }
+    }
 }
 
 /// A patch of a container is over.
@@ -279,7 +196,7 @@ pub struct Ended {
     /// The ban that is the reason for the patch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// The container.
+    /// The container that was to be patched.
     #[serde(flatten)]
     pub container: Container,
     /// Whether the container is ok.
@@ -292,72 +209,45 @@ pub struct Ended {
     pub found: Option<Findings>,
 }
 
-/// The results of a patch that entered its container, apart from the outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Findings {
-    /// How long the patch took, in milliseconds.
-    pub duration_ms: u64,
-    /// How many bytes the patch's commands wrote.
-    pub output_bytes: u64,
-    /// The last lines of the output, unescaped; unsafe to print on a terminal.
-    pub output_tail: String,
-    /// Background processes that the command started and that still run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub background: Vec<String>,
-    /// Zombies: processes that the command started, that have ended, and that stay until the
-    /// container's first process waits for them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub zombies: Vec<String>,
-}
-
 impl Ended {
     /// The line for a container that was entered.
     #[must_use]
     pub fn entered(job: &Job, boot: &str, done: &JobResult) -> Self {
-        let Job {
-            number,
-            container,
-            digest,
-            ban,
-            ..
-        } = job;
-        let JobResult {
-            outcome,
-            took,
-            written,
-            tail,
-            left,
-            zombies,
-        } = done.clone();
-        let found = Findings {
-            duration_ms: took,
-            output_bytes: written,
-            output_tail: tail,
-            background: left,
-            zombies,
-        };
         Self {
-            number: Some(*number),
-            found: Some(found),
-            ..Self::settled(container, boot, (Some(*digest), ban.as_deref()), &outcome)
+            number: Some(job.number),
+            found: Some(done.found.clone()),
+            ..Self::refused(job, boot, &done.outcome)
         }
     }
 
-    /// The line for a container that nothing entered. `patch` is the digest and the ban of what
-    /// would have run.
+    /// Says that a worker must not enter its job's container.
+    #[must_use]
+    pub fn refused(job: &Job, boot: &str, outcome: &Outcome) -> Self {
+        Self {
+            digest: Some(job.digest),
+            ban: job.ban.clone(),
+            ..Self::settled(&job.container, boot, None, outcome)
+        }
+    }
+
+    /// Says that nothing entered a container; `payload` is what would have run.
     #[must_use]
     pub fn settled(
         container: &Container,
         boot: &str,
-        patch: (Option<Digest>, Option<&str>),
+        payload: Option<&Payload>,
         outcome: &Outcome,
     ) -> Self {
+        let (digest, ban) = match payload {
+            Some(payload) => (Some(payload.digest), payload.ban.clone()),
+            None => (None, None),
+        };
         Self {
             number: None,
             at: Timestamp::now(),
             boot: boot.to_owned(),
-            digest: patch.0,
-            ban: patch.1.map(str::to_owned),
+            digest,
+            ban,
             container: container.clone(),
             ok: outcome.is_ok(),
             outcome: outcome.clone(),
@@ -405,17 +295,14 @@ impl NotUnderstood {
             place,
             why,
         } = unidentified.clone();
-        let (place, outcome) = (
-            place.to_string_lossy().into_owned(),
-            OutcomeKind::NotUnderstood,
-        );
+        let outcome = OutcomeKind::NotUnderstood;
         Self {
             at: Timestamp::now(),
             id,
             engine,
             namespace,
             name,
-            place,
+            place: place.to_string_lossy().into_owned(),
             ok: outcome.is_ok(),
             outcome,
             why,

@@ -9,7 +9,7 @@
 //! replace the file.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -66,7 +66,7 @@ impl Lock {
                 // The file must not name the previous holder while the new one has not written its
                 // name yet.
                 file.set_len(0)
-                    .map_err(|error| JournalError::Append(paths.patches.join(NAME), error))?;
+                    .map_err(JournalError::append(&paths.patches.join(NAME)))?;
                 Ok(Self {
                     file,
                     directory: paths.patches.clone(),
@@ -89,7 +89,7 @@ impl Lock {
         patience: Duration,
         tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<Self, JournalError> {
-        Self::when_free(paths, |_| patience, tell)
+        Self::when_free(paths, None, patience, tell)
     }
 
     /// Takes the lock for a run that resumes `past`. It waits for the workers of that killed run at
@@ -106,29 +106,21 @@ impl Lock {
         patience: Duration,
         tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<Self, JournalError> {
-        let is_its_workers = |holder: &Holder| holder.run == past.header.id && !holder.is_alive();
-        let workers = past.longest_job() + GRACE;
-        let patience = |holder: Option<&Holder>| {
-            if holder.is_some_and(is_its_workers) {
-                workers.max(patience)
-            } else {
-                patience
+        let taken = Self::when_free(paths, Some(past), patience, tell);
+        match taken {
+            Err(JournalError::Busy(Some(holder))) if is_worker_of(&holder, past) => {
+                Err(JournalError::Impatient(holder.run))
             }
-        };
-        let taken = Self::when_free(paths, patience, tell);
-        if let Err(JournalError::Busy(Some(holder))) = &taken
-            && is_its_workers(holder)
-        {
-            return Err(JournalError::Impatient(holder.run.clone()));
+            taken => taken,
         }
-        taken
     }
 
-    /// Takes the lock as soon as it is free. `patience` says how long to wait in all for a given
-    /// holder.
+    /// Takes the lock as soon as it is free. Waits for the holder at most `patience` from now on;
+    /// for the workers of the run that is resumed, until they must have ended.
     fn when_free(
         paths: &Paths,
-        patience: impl Fn(Option<&Holder>) -> Duration,
+        resumed: Option<&RunLog>,
+        patience: Duration,
         tell: &mut dyn FnMut(&Waiting) -> ControlFlow<()>,
     ) -> Result<Self, JournalError> {
         let start = Instant::now();
@@ -138,7 +130,13 @@ impl Lock {
                 Err(JournalError::Busy(holder)) => holder,
                 taken => return taken,
             };
-            let at_most = patience(holder.as_ref()).saturating_sub(start.elapsed());
+            let limit = match (&holder, resumed) {
+                (Some(holder), Some(past)) if is_worker_of(holder, past) => {
+                    patience.max(past.longest_job() + GRACE)
+                }
+                (Some(_) | None, _) => patience,
+            };
+            let at_most = limit.saturating_sub(start.elapsed());
             let waiting = Waiting {
                 holder,
                 at_most,
@@ -160,11 +158,19 @@ impl Lock {
 
     /// Writes the new holder into the lock's file.
     pub(super) fn note(&mut self, holder: &Holder) -> Result<(), JournalError> {
-        let fault = |error| JournalError::Append(self.directory.join(NAME), error);
-        self.file.set_len(0).map_err(fault)?;
-        let text = serde_json::to_vec(holder).map_err(|error| fault(error.into()))?;
-        self.file.write_all(&text).map_err(fault)
+        self.write(holder)
+            .map_err(JournalError::append(&self.directory.join(NAME)))
     }
+
+    fn write(&mut self, holder: &Holder) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all(&serde_json::to_vec(holder)?)
+    }
+}
+
+/// Whether only workers of this run, which was killed, have the lock.
+fn is_worker_of(holder: &Holder, past: &RunLog) -> bool {
+    holder.run == past.header.id && !holder.is_alive()
 }
 
 impl AsFd for Lock {
@@ -180,30 +186,26 @@ const NAME: &str = ".lock";
 /// Opens the lock's file, in a directory that nobody else may write to.
 fn open(paths: &Paths) -> Result<File, JournalError> {
     let directory = &paths.patches;
-    let fault = |error| JournalError::Directory(directory.clone(), error);
+    let fault = JournalError::directory(directory);
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(&paths.state)
-        .map_err(fault)?;
+        .map_err(&fault)?;
     directory::owned(&paths.root, &paths.state)?;
     match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(fault(error));
-        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fault(error)),
         Ok(()) | Err(_) => directory::owned(&paths.root, directory)?,
     }
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    let mut options = OpenOptions::new();
-    let opened = options
+    let file = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
         .custom_flags(flags)
-        .open(directory.join(NAME));
-    let file = opened.map_err(fault)?;
-    let is_file = file.metadata().map_err(fault)?.is_file();
-    if is_file {
+        .open(directory.join(NAME))
+        .map_err(&fault)?;
+    if file.metadata().map_err(fault)?.is_file() {
         Ok(file)
     } else {
         Err(FileError::NotRegular(directory.join(NAME)).into())
@@ -217,12 +219,14 @@ fn open(paths: &Paths) -> Result<File, JournalError> {
 /// [`JournalError::File`] and [`JournalError::Line`] if the file cannot be read.
 pub fn holder(directory: &Path) -> Result<Option<Holder>, JournalError> {
     let path = directory.join(NAME);
-    match file::read(&path, LARGEST_NOTE, Guard::Owned) {
-        Ok(bytes) if bytes.is_empty() => Ok(None),
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| JournalError::Line(path, 1, error.to_string())),
-        Err(error) if error.is_absent() => Ok(None),
-        Err(error) => Err(error.into()),
+    let bytes = match file::read(&path, LARGEST_NOTE, Guard::Owned) {
+        Ok(bytes) if bytes.is_empty() => return Ok(None),
+        Ok(bytes) => bytes,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(holder) => Ok(Some(holder)),
+        Err(error) => Err(JournalError::Line(path, 1, error.to_string())),
     }
 }

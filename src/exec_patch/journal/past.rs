@@ -11,23 +11,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::JournalError;
+use super::files::{PROGRAM, output};
+use super::header::{Carried, RunHeader};
 use super::ids::{ContainerKey, WorkerId};
-use super::line::{Carried, Finished, NotUnderstood, Resumed, RunHeader};
+use super::line::{Finished, NotUnderstood, Resumed};
 use crate::exec_patch::job::{Container, JobResult};
 use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::request::limits::Limits;
+use crate::exec_patch::request::payload::ProgramFile;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
-
-/// The journal's name in the directory of its run.
-pub const JOURNAL: &str = "journal.jsonl";
-
-/// The name of a run's copy of the file carried with the request.
-pub(super) const PROGRAM: &str = "program";
-
-/// The name of the directory with the outputs, in the directory of a run.
-pub const OUTPUT: &str = "output";
 
 /// The largest file that a run can carry, in bytes.
 pub const LARGEST_PROGRAM: u64 = 1 << 30;
@@ -91,7 +85,7 @@ pub struct LogEntry {
     pub digest: Option<Digest>,
     /// The ban that is the reason for the patch.
     pub ban: Option<String>,
-    /// The container.
+    /// The container that was to be patched.
     pub container: Container,
     /// How far the patch got.
     pub state: EntryState,
@@ -113,7 +107,7 @@ pub enum EntryState {
     Ended {
         /// The number of the patch in its run.
         number: usize,
-        /// The result. `tail` is empty.
+        /// The result, without the last lines of output.
         done: JobResult,
     },
     /// Nothing entered the container; this is the outcome.
@@ -152,6 +146,11 @@ impl LogEntry {
         }
     }
 
+    /// Whether the run did not stop before its turn.
+    fn had_its_turn(&self) -> bool {
+        *self.outcome() != Outcome::NotStarted
+    }
+
     /// The container, and the digest of what ran there or would have run.
     #[must_use]
     pub fn key(&self) -> (ContainerKey, Option<Digest>) {
@@ -176,6 +175,20 @@ impl LogEntry {
 }
 
 impl RunLog {
+    /// A run in which nothing has happened yet.
+    pub(super) fn new(directory: &Path, header: RunHeader) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            carried: header.carried.clone(),
+            header,
+            planned: Vec::new(),
+            entries: Vec::new(),
+            unidentified: Vec::new(),
+            resumed: Vec::new(),
+            finished: None,
+        }
+    }
+
     /// The time of the run's last line.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
@@ -202,27 +215,29 @@ impl RunLog {
     /// last entry counts.
     #[must_use]
     pub fn prior_state(&self, digest: Digest, instance: &InstanceId) -> PriorState<'_> {
-        let Some(entry) = self.entries.iter().rev().find(|entry| {
-            entry.digest == Some(digest)
-                && entry.container.id == instance.id
-                && entry.instance() == *instance
-        }) else {
-            return PriorState::New;
-        };
-        if matches!(entry.state, EntryState::Started { .. }) {
-            PriorState::Interrupted(entry)
-        } else if *entry.outcome() == Outcome::NotStarted {
-            PriorState::New
-        } else {
-            PriorState::Over(entry.outcome())
+        for entry in self.entries.iter().rev() {
+            if entry.digest != Some(digest) || entry.instance() != *instance {
+                continue;
+            }
+            return match &entry.state {
+                EntryState::Started { .. } => PriorState::Interrupted(entry),
+                EntryState::Ended { .. } | EntryState::Settled(_) if entry.had_its_turn() => {
+                    PriorState::Over(entry.outcome())
+                }
+                EntryState::Ended { .. } | EntryState::Settled(_) => PriorState::New,
+            };
         }
+        PriorState::New
     }
 
     /// The last entry for each payload in each container, in order.
     fn last_entries(&self) -> Vec<&LogEntry> {
-        let mut seen = HashSet::new();
-        let mut last: Vec<_> = self.entries.iter().rev().collect();
-        last.retain(|entry| seen.insert(entry.key()));
+        let (mut seen, mut last) = (HashSet::new(), Vec::new());
+        for entry in self.entries.iter().rev() {
+            if seen.insert(entry.key()) {
+                last.push(entry);
+            }
+        }
         last.reverse();
         last
     }
@@ -231,11 +246,13 @@ impl RunLog {
     /// later.
     #[must_use]
     pub fn reached(&self) -> Vec<&LogEntry> {
-        let mut not_started = self.last_entries();
-        not_started.retain(|entry| *entry.outcome() == Outcome::NotStarted);
         let mut reached: Vec<_> = self.entries.iter().collect();
-        reached.retain(|entry| *entry.outcome() != Outcome::NotStarted);
-        reached.extend(not_started);
+        reached.retain(|entry| entry.had_its_turn());
+        for entry in self.last_entries() {
+            if !entry.had_its_turn() {
+                reached.push(entry);
+            }
+        }
         reached
     }
 
@@ -257,8 +274,11 @@ impl RunLog {
     /// The planned containers for which the run has no entry.
     #[must_use]
     pub fn not_started(&self) -> Vec<&ContainerKey> {
+        let mut known = HashSet::new();
+        for entry in &self.entries {
+            known.insert(ContainerKey::of(&entry.container));
+        }
         let mut containers: Vec<_> = self.planned.iter().collect();
-        let known: HashSet<_> = self.entries.iter().map(|entry| entry.key().0).collect();
         containers.retain(|container| !known.contains(container));
         containers
     }
@@ -291,11 +311,10 @@ impl RunLog {
     /// The containers that were never identified. A container that was identified later has entries
     /// of its own.
     fn not_understood(&self) -> Vec<&NotUnderstood> {
-        let known: HashSet<_> = self
-            .entries
-            .iter()
-            .map(|entry| &entry.container.id)
-            .collect();
+        let mut known = HashSet::new();
+        for entry in &self.entries {
+            known.insert(&entry.container.id);
+        }
         let mut unidentified: Vec<_> = self.unidentified.iter().collect();
         unidentified.retain(|one| !known.contains(&one.id));
         unidentified
@@ -304,16 +323,20 @@ impl RunLog {
     /// The limits with which the run was last started or resumed.
     #[must_use]
     pub fn pace(&self) -> Limits {
-        self.resumed
-            .last()
-            .map_or(self.header.terms.pace, |resumed| resumed.pace)
+        match self.resumed.last() {
+            Some(resumed) => resumed.pace,
+            None => self.header.terms.pace,
+        }
     }
 
     /// The longest time in which one of the run's workers reaches its deadline.
     #[must_use]
     pub fn longest_job(&self) -> Duration {
-        let timeouts = self.carried.iter().map(|carried| carried.work.timeout);
-        Duration::from_secs(timeouts.max().unwrap_or(0))
+        let mut longest = 0;
+        for carried in &self.carried {
+            longest = carried.work.timeout.max(longest);
+        }
+        Duration::from_secs(longest)
     }
 
     /// The next free number for an entry.
@@ -328,17 +351,20 @@ impl RunLog {
     /// # Errors
     /// [`JournalError::Program`] if the copy has changed, [`JournalError::File`] if it cannot be
     /// read.
-    pub fn program(&self) -> Result<Option<Vec<u8>>, JournalError> {
+    pub fn program(&self) -> Result<Option<ProgramFile>, JournalError> {
         let Some(program) = &self.header.program else {
             return Ok(None);
         };
         let path = self.directory.join(PROGRAM);
         let bytes = file::read(&path, program.size.min(LARGEST_PROGRAM), Guard::Owned)?;
-        if Digest::of(&bytes) == program.digest {
-            Ok(Some(bytes))
-        } else {
-            Err(JournalError::Program(path))
+        if Digest::of(&bytes) != program.digest {
+            return Err(JournalError::Program(path));
         }
+        Ok(Some(ProgramFile {
+            name: program.name.clone(),
+            bytes: bytes.into(),
+            digest: program.digest,
+        }))
     }
 
     /// The path of the file with a container's output, whether or not the file exists; `None` if
@@ -370,28 +396,4 @@ impl FailedContainers {
     pub fn has_unidentified(&self, id: &str) -> bool {
         self.unidentified.contains(id) || self.containers.iter().any(|named| named.id == id)
     }
-}
-
-/// The name of the marker file of a run that was resumed in this boot of the machine.
-pub(super) fn resumed(boot: &str) -> String {
-    let fits = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
-    format!("resumed-{}", boot.chars().filter(fits).collect::<String>())
-}
-
-/// The size in bytes of all files in a directory; 0 if the directory does not exist.
-#[must_use]
-pub fn bytes_in(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.metadata().ok())
-        .filter(std::fs::Metadata::is_file)
-        .map(|facts| facts.len())
-        .sum()
-}
-
-/// The path of the file with a container's output, in the directory of its run.
-pub(super) fn output(run: &Path, number: usize, id: &str) -> PathBuf {
-    let fits = |letter: &char| letter.is_ascii_alphanumeric() || "_+.-".contains(*letter);
-    let short: String = id.chars().filter(fits).take(12).collect();
-    run.join(OUTPUT).join(format!("{number}-{short}"))
 }

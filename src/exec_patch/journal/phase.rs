@@ -1,17 +1,11 @@
-//! Finds the state of a run.
+//! Lists the states of a run.
 //!
-//! In: a run's journal, the holder of the lock, and the living processes. Out: a [`Phase`].
+//! Plain data: what the journals and the lock say decides, see `node_state`.
 
-use serde::Serialize;
-
-use super::error::JournalError;
-use super::holder::Holder;
-use super::past::RunLog;
-use super::runs::Runs;
-use super::{boot, lock};
+use serde::{Deserialize, Serialize};
 
 /// The state of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// The run is under way.
@@ -27,22 +21,6 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The state of the run `past`. Its journal and the holder of the lock decide.
-    #[must_use]
-    pub fn of(past: &RunLog, holder: Option<&Holder>, boot: &str) -> Self {
-        match &past.finished {
-            Some(finished) if finished.stopped.is_some() => Self::Stopped,
-            Some(_) => Self::Finished,
-            None if holder
-                .is_some_and(|holder| holder.run == past.header.id && holder.is_alive()) =>
-            {
-                Self::UnderWay
-            }
-            None if past.entries.iter().any(|entry| entry.is_under_way(boot)) => Self::Orphaned,
-            None => Self::Killed,
-        }
-    }
-
     /// The state as words for messages.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -53,20 +31,5 @@ impl Phase {
             Self::Stopped => "stopped",
             Self::Finished => "finished",
         }
-    }
-}
-
-/// Facts about the node that are read once for all runs.
-pub(super) struct NodeState {
-    pub(super) holder: Option<Holder>,
-    pub(super) boot: String,
-}
-
-impl NodeState {
-    pub(super) fn of(runs: &Runs) -> Result<Self, JournalError> {
-        Ok(Self {
-            holder: lock::holder(runs.directory())?,
-            boot: boot()?,
-        })
     }
 }

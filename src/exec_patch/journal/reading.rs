@@ -9,16 +9,18 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::append::LONGEST_LINE;
 use super::error::JournalError;
+use super::files::{JOURNAL, resumed};
+use super::header::RunHeader;
 use super::ids::ContainerKey;
-use super::line::{Ended, Findings, Line, RunHeader, Started};
-use super::past::{EntryState, JOURNAL, LogEntry, RunLog, resumed};
+use super::line::{Ended, Line, Started};
+use super::past::{EntryState, LogEntry, RunLog};
 use crate::exec_patch::job::JobResult;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::json::SCHEMA;
@@ -33,29 +35,29 @@ impl RunLog {
     /// # Errors
     /// [`JournalError::File`], [`JournalError::Line`], [`JournalError::Version`].
     pub fn read(directory: &Path) -> Result<Self, JournalError> {
-        let path = directory.join(JOURNAL);
-        let (file, size) = file::open(&path, Guard::Owned)?;
+        let (mut lines, size) = JournalLines::open(directory)?;
         if size > LARGEST {
-            return Err(FileError::TooLarge(path, LARGEST).into());
+            return Err(FileError::TooLarge(lines.path, LARGEST).into());
         }
-        let mut reading = Reading {
+        let mut log = LogReader {
             directory,
             past: None,
             by_number: HashMap::new(),
             planned: HashSet::new(),
         };
-        let mut lines = JournalLines {
-            reader: BufReader::new(file.take(LARGEST)),
-            number: 0,
-        };
-        while let Some(line) = lines.next(&path)? {
-            reading
-                .take(&line)
-                .map_err(|fault| fault.at(&path, lines.number))?;
+        while let Some(line) = lines.next()? {
+            if let Err(fault) = log.take(&line) {
+                return Err(lines.error(fault));
+            }
         }
-        reading
-            .past
-            .ok_or_else(|| JournalError::Line(path, 1, "it has no header".to_owned()))
+        match log.past {
+            Some(past) => Ok(past),
+            None => Err(JournalError::Line(
+                lines.path,
+                1,
+                "it has no header".to_owned(),
+            )),
+        }
     }
 
     /// Whether the run may have entered a container in this boot of the machine. Most of the
@@ -71,75 +73,87 @@ impl RunLog {
 
 /// The header of the journal in this directory.
 pub(super) fn header(directory: &Path) -> Result<RunHeader, JournalError> {
-    let path = directory.join(JOURNAL);
-    let (file, _) = file::open(&path, Guard::Owned)?;
-    let mut lines = JournalLines {
-        reader: BufReader::new(file.take(LARGEST)),
-        number: 0,
-    };
-    let line = lines.next(&path)?.unwrap_or_default();
-    begin(directory, &line)
-        .map(|past| past.header)
-        .map_err(|fault| fault.at(&path, 1))
+    let (mut lines, _) = JournalLines::open(directory)?;
+    let line = lines.next()?.unwrap_or_default();
+    match header_of(directory, &line) {
+        Ok(header) => Ok(header),
+        Err(fault) => Err(lines.error(fault)),
+    }
 }
 
 /// The complete lines of the journal in this directory, unchanged.
 pub(super) fn text(directory: &Path) -> Result<String, JournalError> {
     let mut text = file::read_text(&directory.join(JOURNAL), LARGEST, Guard::Owned)?;
-    text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+    let whole = match text.rfind('\n') {
+        Some(end) => end + 1,
+        None => 0,
+    };
+    text.truncate(whole);
     Ok(text)
 }
 
 /// A journal's complete lines.
 struct JournalLines {
+    path: PathBuf,
     reader: BufReader<std::io::Take<File>>,
     number: usize,
 }
 
 impl JournalLines {
+    /// Opens the journal in this directory; returns its size as well.
+    fn open(directory: &Path) -> Result<(Self, u64), JournalError> {
+        let path = directory.join(JOURNAL);
+        let (file, size) = file::open(&path, Guard::Owned)?;
+        let lines = Self {
+            path,
+            reader: BufReader::new(file.take(LARGEST)),
+            number: 0,
+        };
+        Ok((lines, size))
+    }
+
     /// The next line, without its line feed; `None` after the last complete line.
-    fn next(&mut self, path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, JournalError> {
         let mut line = Vec::new();
-        let limit = LONGEST_LINE as u64 + 1;
-        let read = self
-            .reader
-            .by_ref()
-            .take(limit)
-            .read_until(b'\n', &mut line);
-        read.map_err(|error| FileError::Io(path.to_owned(), error))?;
+        let mut reader = self.reader.by_ref().take(LONGEST_LINE as u64 + 1);
+        if let Err(error) = reader.read_until(b'\n', &mut line) {
+            return Err(FileError::Io(self.path.clone(), error).into());
+        }
         self.number += 1;
         match line.pop() {
             Some(b'\n') => Ok(Some(line)),
-            Some(_) if line.len() >= LONGEST_LINE => Err(JournalError::Line(
-                path.to_owned(),
-                self.number,
-                "it is too long".to_owned(),
-            )),
+            Some(_) if line.len() >= LONGEST_LINE => Err(self.error("it is too long".into())),
             Some(_) | None => Ok(None),
+        }
+    }
+
+    /// The error for the last line.
+    fn error(&self, fault: LineFault) -> JournalError {
+        let path = self.path.clone();
+        match fault {
+            LineFault::Version(version) => JournalError::Version(path, version),
+            LineFault::Text(fault) => JournalError::Line(path, self.number, fault),
         }
     }
 }
 
 /// What is wrong with a line.
-enum Fault {
+enum LineFault {
     /// The line is of another version.
     Version(u32),
     /// Another fault, as text.
     Text(String),
 }
 
-impl Fault {
-    fn at(self, path: &Path, number: usize) -> JournalError {
-        match self {
-            Self::Version(version) => JournalError::Version(path.to_owned(), version),
-            Self::Text(fault) => JournalError::Line(path.to_owned(), number, fault),
-        }
+impl From<&str> for LineFault {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 }
 
-impl From<&str> for Fault {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+impl From<serde_json::Error> for LineFault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Text(error.to_string())
     }
 }
 
@@ -150,7 +164,7 @@ struct AnyForm {
 }
 
 /// A journal that is being read.
-struct Reading<'a> {
+struct LogReader<'a> {
     directory: &'a Path,
     past: Option<RunLog>,
     /// The position of each number in the list of entries.
@@ -159,10 +173,11 @@ struct Reading<'a> {
     planned: HashSet<ContainerKey>,
 }
 
-impl Reading<'_> {
-    fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
+impl LogReader<'_> {
+    fn take(&mut self, line: &[u8]) -> Result<(), LineFault> {
         let Some(past) = &mut self.past else {
-            self.past = Some(begin(self.directory, line)?);
+            let header = header_of(self.directory, line)?;
+            self.past = Some(RunLog::new(self.directory, header));
             return Ok(());
         };
         match parse(line)? {
@@ -175,34 +190,13 @@ impl Reading<'_> {
                 }
             }
             Line::Started(started) => {
-                if self
-                    .by_number
-                    .insert(started.number, past.entries.len())
-                    .is_some()
-                {
+                let at = past.entries.len();
+                if self.by_number.insert(started.number, at).is_some() {
                     return Err("its number was started before".into());
                 }
                 past.entries.push(entered(*started)?);
             }
-            Line::Ended(ended) => {
-                if ended.ok != ended.outcome.is_ok() {
-                    return Err("it is ok, or not, against its outcome".into());
-                }
-                match (ended.number, ended.found.clone()) {
-                    (Some(number), Some(found)) => {
-                        let entry = self
-                            .by_number
-                            .get(&number)
-                            .and_then(|at| past.entries.get_mut(*at))
-                            .ok_or("its number was not started")?;
-                        finish(entry, *ended, found)?;
-                    }
-                    (None, None) => past.entries.push(settled(*ended)),
-                    (Some(_), None) | (None, Some(_)) => {
-                        return Err("it was entered by halves".into());
-                    }
-                }
-            }
+            Line::Ended(ended) => end(past, &self.by_number, *ended)?,
             Line::NotUnderstood(unidentified) => {
                 if unidentified.ok || unidentified.outcome != OutcomeKind::NotUnderstood {
                     return Err("it has another outcome".into());
@@ -222,9 +216,12 @@ impl Reading<'_> {
                 return Err("it is another run's".into());
             }
             Line::Finished(finished) => past.finished = Some(finished),
-            Line::Warning { .. } | Line::LeftOut(_) | Line::Gone(_) | Line::Plan(_) => {
-                return Err("it stands in no journal".into());
-            }
+            Line::Warning { .. }
+            | Line::LeftOut(_)
+            | Line::Gone(_)
+            | Line::Plan(_)
+            | Line::Summary(_)
+            | Line::Unreadable(_) => return Err("it stands in no journal".into()),
         }
         Ok(())
     }
@@ -232,19 +229,18 @@ impl Reading<'_> {
 
 /// Reads a line. Written out again, the result must give the same line: so no field of the line is
 /// ignored.
-fn parse(line: &[u8]) -> Result<Line, Fault> {
-    let fault = |error: serde_json::Error| Fault::Text(error.to_string());
-    let mut read: Value = serde_json::from_slice(line).map_err(fault)?;
-    let schema = read
-        .as_object_mut()
-        .and_then(|fields| fields.remove("schema"));
-    if schema != Some(SCHEMA.into()) {
-        return Err(Fault::Text(format!("its schema is not {SCHEMA}")));
+fn parse(line: &[u8]) -> Result<Line, LineFault> {
+    let mut read: Value = serde_json::from_slice(line)?;
+    if read.get("schema") != Some(&SCHEMA.into()) {
+        return Err(LineFault::Text(format!("its schema is not {SCHEMA}")));
     }
-    let line: Line = serde_json::from_value(read.clone()).map_err(fault)?;
-    match difference(&read, &serde_json::to_value(&line).map_err(fault)?) {
+    if let Value::Object(fields) = &mut read {
+        fields.remove("schema");
+    }
+    let line: Line = serde_json::from_value(read.clone())?;
+    match difference(&read, &serde_json::to_value(&line)?) {
         None => Ok(line),
-        Some(difference) => Err(Fault::Text(difference)),
+        Some(difference) => Err(LineFault::Text(difference)),
     }
 }
 
@@ -252,55 +248,47 @@ fn parse(line: &[u8]) -> Result<Line, Fault> {
 fn difference(read: &Value, known: &Value) -> Option<String> {
     match (read, known) {
         (Value::Object(read), Value::Object(known)) => {
-            let unknown = read
-                .keys()
-                .find(|key| !known.contains_key(*key))
-                .map(|key| format!("unknown field `{key}`"));
-            let missing = known
-                .keys()
-                .find(|key| !read.contains_key(*key))
-                .map(|key| format!("missing field `{key}`"));
-            unknown.or(missing).or_else(|| {
-                read.iter()
-                    .find_map(|(key, value)| difference(value, known.get(key)?))
-            })
+            for key in read.keys() {
+                if !known.contains_key(key) {
+                    return Some(format!("unknown field `{key}`"));
+                }
+            }
+            for key in known.keys() {
+                if !read.contains_key(key) {
+                    return Some(format!("missing field `{key}`"));
+                }
+            }
+            read.iter()
+                .find_map(|(key, value)| difference(value, known.get(key)?))
         }
-        (Value::Array(read), Value::Array(known)) if read.len() == known.len() => read
-            .iter()
-            .zip(known)
-            .find_map(|(read, known)| difference(read, known)),
-        (read, known) => (read != known).then(|| format!("{read} where {known} is meant")),
+        (Value::Array(read), Value::Array(known)) if read.len() == known.len() => {
+            let mut pairs = read.iter().zip(known);
+            pairs.find_map(|(read, known)| difference(read, known))
+        }
+        (read, known) if read == known => None,
+        (read, known) => Some(format!("{read} where {known} is meant")),
     }
 }
 
 /// Reads the first line, which is the run's header.
-fn begin(directory: &Path, line: &[u8]) -> Result<RunLog, Fault> {
-    let AnyForm { schema } =
-        serde_json::from_slice(line).map_err(|_| Fault::from("it has no schema"))?;
+fn header_of(directory: &Path, line: &[u8]) -> Result<RunHeader, LineFault> {
+    let Ok(AnyForm { schema }) = serde_json::from_slice(line) else {
+        return Err("it has no schema".into());
+    };
     if schema != SCHEMA {
-        return Err(Fault::Version(schema));
+        return Err(LineFault::Version(schema));
     }
     let Line::Run(header) = parse(line)? else {
         return Err("it is no header".into());
     };
     if directory.file_name() != Some(header.id.as_str().as_ref()) {
-        return Err(Fault::Text(format!("it is that of run {}", header.id)));
+        return Err(LineFault::Text(format!("it is that of run {}", header.id)));
     }
-    let (planned, entries, unidentified, resumed) = Default::default();
-    Ok(RunLog {
-        directory: directory.to_owned(),
-        carried: header.carried.clone(),
-        header: *header,
-        planned,
-        entries,
-        unidentified,
-        resumed,
-        finished: None,
-    })
+    Ok(*header)
 }
 
 /// Makes the entry for a start.
-fn entered(started: Started) -> Result<LogEntry, Fault> {
+fn entered(started: Started) -> Result<LogEntry, LineFault> {
     let Started {
         number,
         at,
@@ -326,52 +314,46 @@ fn entered(started: Started) -> Result<LogEntry, Fault> {
     })
 }
 
-/// Adds the result to the entry that recorded the start.
-fn finish(entry: &mut LogEntry, ended: Ended, found: Findings) -> Result<(), Fault> {
-    let EntryState::Started { number, .. } = entry.state else {
-        return Err("its number has ended before".into());
+/// Adds how a patch of a container ended: to the entry of its start, or as an entry of its own if
+/// nothing entered the container.
+fn end(
+    past: &mut RunLog,
+    by_number: &HashMap<usize, usize>,
+    ended: Ended,
+) -> Result<(), LineFault> {
+    if ended.ok != ended.outcome.is_ok() {
+        return Err("it is ok, or not, against its outcome".into());
+    }
+    let (number, mut found) = match (ended.number, ended.found) {
+        (Some(number), Some(found)) => (number, found),
+        (None, None) => {
+            past.entries.push(LogEntry {
+                at: ended.at,
+                boot: ended.boot,
+                digest: ended.digest,
+                ban: ended.ban,
+                container: ended.container,
+                state: EntryState::Settled(ended.outcome),
+            });
+            return Ok(());
+        }
+        (Some(_), None) | (None, Some(_)) => return Err("it was entered by halves".into()),
     };
+    let at = by_number.get(&number).ok_or("its number was not started")?;
+    let entry = &mut past.entries[*at];
+    if !matches!(entry.state, EntryState::Started { .. }) {
+        return Err("its number has ended before".into());
+    }
     if (&entry.container, entry.digest, &entry.ban, &entry.boot)
         != (&ended.container, ended.digest, &ended.ban, &ended.boot)
     {
         return Err("its number was started otherwise".into());
     }
-    let Findings {
-        duration_ms,
-        output_bytes,
-        output_tail: _,
-        background,
-        zombies,
-    } = found;
+    found.output_tail.clear();
     let done = JobResult {
         outcome: ended.outcome,
-        took: duration_ms,
-        written: output_bytes,
-        tail: String::new(),
-        left: background,
-        zombies,
+        found,
     };
     entry.state = EntryState::Ended { number, done };
     Ok(())
-}
-
-/// Makes an entry for a container that nothing entered.
-fn settled(ended: Ended) -> LogEntry {
-    let Ended {
-        at,
-        boot,
-        digest,
-        ban,
-        container,
-        outcome,
-        ..
-    } = ended;
-    LogEntry {
-        at,
-        boot,
-        digest,
-        ban,
-        container,
-        state: EntryState::Settled(outcome),
-    }
 }

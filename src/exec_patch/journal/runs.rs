@@ -60,7 +60,8 @@ impl Runs {
         let directory = paths.patches.clone();
         directory::owned(&paths.root, &directory)?;
         let mut ids = ids(&directory)?;
-        ids.sort_by(|one, other| other.cmp(one));
+        ids.sort();
+        ids.reverse();
         Ok(Self { directory, ids })
     }
 
@@ -81,21 +82,18 @@ impl Runs {
     /// # Errors
     /// [`JournalError::NoRun`], [`JournalError::Ambiguous`], [`JournalError::NoRuns`].
     pub fn find(&self, word: &str) -> Result<&RunId, JournalError> {
-        let newest = self
-            .ids
-            .first()
-            .ok_or_else(|| JournalError::NoRuns(self.directory.clone()))?;
+        let Some(newest) = self.ids.first() else {
+            return Err(JournalError::NoRuns(self.directory.clone()));
+        };
         if word == LAST {
             return Ok(newest);
         }
-        let mut found = self
-            .ids
-            .iter()
-            .filter(|id| !word.is_empty() && id.as_str().starts_with(word));
-        match (found.next(), found.next()) {
-            (None, _) => Err(JournalError::NoRun(word.to_owned())),
-            (Some(one), None) => Ok(one),
-            (Some(one), Some(other)) => Err(JournalError::Ambiguous(
+        let mut found: Vec<_> = self.ids.iter().collect();
+        found.retain(|id| !word.is_empty() && id.as_str().starts_with(word));
+        match found[..] {
+            [] => Err(JournalError::NoRun(word.to_owned())),
+            [one] => Ok(one),
+            [one, other, ..] => Err(JournalError::Ambiguous(
                 word.to_owned(),
                 other.clone(),
                 one.clone(),
@@ -117,10 +115,13 @@ impl Runs {
         let mut prior = Prior::default();
         for id in self.ids.iter().rev() {
             let directory = self.directory.join(id.as_str());
-            match RunLog::is_of(&directory, boot)
-                .and_then(|is_of| is_of.then(|| RunLog::read(&directory)).transpose())
-            {
-                Ok(past) => past.iter().for_each(|past| prior.add(past, boot)),
+            let past = match RunLog::is_of(&directory, boot) {
+                Ok(true) => RunLog::read(&directory),
+                Ok(false) => continue,
+                Err(error) => Err(error),
+            };
+            match past {
+                Ok(past) => prior.add(&past, boot),
                 Err(error) => prior.faults.push(error),
             }
         }
@@ -130,19 +131,18 @@ impl Runs {
 
 /// The IDs of the runs in this directory, unsorted.
 pub(super) fn ids(directory: &Path) -> Result<Vec<RunId>, JournalError> {
-    let fault = |error| JournalError::Directory(directory.to_owned(), error);
-    let names = match fs::read_dir(directory) {
-        Ok(entries) => entries
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(fault)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+    let fault = JournalError::directory(directory);
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(fault(error)),
     };
-    Ok(names
-        .iter()
-        .filter_map(|name| RunId::parse(name.to_str()?))
-        .collect())
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(&fault)?.file_name();
+        ids.extend(name.to_str().and_then(RunId::parse));
+    }
+    Ok(ids)
 }
 
 /// The entry as an interrupted patch, if its worker was killed. The journal may say so, or may have
@@ -170,7 +170,10 @@ impl Prior {
 
     /// Adds a run, which must be later than the runs added before.
     fn add(&mut self, past: &RunLog, boot: &str) {
-        for entry in past.entries.iter().filter(|entry| entry.boot == boot) {
+        for entry in &past.entries {
+            if entry.boot != boot {
+                continue;
+            }
             self.interrupted.extend(interrupted(&past.header.id, entry));
             let Some(digest) = entry.digest else { continue };
             let run = match &entry.state {

@@ -1,22 +1,93 @@
-//! Describes a run in a few words.
+//! Describes a run in a few words, or in a line of JSON.
 //!
 //! In: a run's header. Out: one line of text for tables, messages and the system log. Names in it
 //! are quoted unless they are plain.
 
-use super::line::RunHeader;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::JournalError;
+use super::halt::Halt;
+use super::header::{RunHeader, Trigger};
+use super::ids::RunId;
+use super::phase::Phase;
+use super::who::Who;
 use crate::exec_patch::request::arguments::PatchSource;
-use crate::exec_patch::request::target::{Selector, Target};
+use crate::exec_patch::request::target::{Selector, Targets};
 use crate::report::line;
+use crate::report::line::causes;
+use crate::sys::clock::Timestamp;
 
 /// At most this many bans are named.
 const MOST_BANS: usize = 3;
+
+/// A run in a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The run's ID.
+    pub run: RunId,
+    /// When the run started.
+    pub started: Timestamp,
+    /// Who started the run.
+    pub by: Who,
+    /// What caused the run.
+    pub trigger: Trigger,
+    /// Which containers it is for, for people.
+    pub r#for: String,
+    /// What runs in them, for people.
+    pub command: String,
+    /// The version of the list in force when it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_version: Option<u64>,
+    /// The earlier run whose failed containers this run patches (`--only-failed`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_failed: Option<RunId>,
+    /// Its state.
+    pub state: Phase,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// The exit status of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
+    /// Why the run stopped before all containers were done, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Halt>,
+    /// How many containers are ok.
+    pub ok: usize,
+    /// How many failed.
+    pub not_ok: usize,
+    /// The cgroup's directory.
+    pub directory: PathBuf,
+}
+
+/// A run that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableRun {
+    /// The run's ID.
+    pub run: RunId,
+    /// The reason, with file and line.
+    pub fault: String,
+}
+
+impl UnreadableRun {
+    /// This run, with the error of reading it.
+    #[must_use]
+    pub fn of(run: &RunId, error: &JournalError) -> Self {
+        Self {
+            run: run.clone(),
+            fault: causes(error),
+        }
+    }
+}
 
 impl RunHeader {
     /// Which containers the run is for: `BAN-2026-0007`, `all that are banned`, `base debian:12.4,
     /// engine docker`.
     #[must_use]
     pub fn subject(&self) -> String {
-        let Target {
+        let Targets {
             selector,
             engines,
             namespaces,
@@ -34,15 +105,16 @@ impl RunHeader {
             ("namespace", namespaces),
             ("container", containers),
         ];
-        let narrowed = narrowed
-            .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(word, names)| format!(", {word} {}", several(names)));
-        let failed = self
-            .only_failed
-            .as_ref()
-            .map(|run| format!(", what was not ok in {run}"));
-        selected + &narrowed.chain(failed).collect::<String>()
+        let mut subject = selected;
+        for (word, names) in narrowed {
+            if !names.is_empty() {
+                subject += &format!(", {word} {}", several(names));
+            }
+        }
+        if let Some(run) = &self.only_failed {
+            subject += &format!(", what was not ok in {run}");
+        }
+        subject
     }
 
     /// What runs in the containers: the command as it was typed, or a text that says that the bans'
@@ -71,11 +143,10 @@ impl RunHeader {
         match &self.order.target.selector {
             Selector::Bans(bans) => bans.clone(),
             Selector::AllBanned | Selector::Base(_) | Selector::Image(_) => {
-                let mut bans: Vec<_> = self
-                    .carried
-                    .iter()
-                    .filter_map(|carried| carried.ban.clone())
-                    .collect();
+                let mut bans = Vec::new();
+                for carried in &self.carried {
+                    bans.extend(carried.ban.clone());
+                }
                 bans.sort();
                 bans.dedup();
                 bans
@@ -86,16 +157,12 @@ impl RunHeader {
 
 /// The first few names, and the number of the remaining ones.
 fn several(names: &[String]) -> String {
-    let named: Vec<_> = names
-        .iter()
-        .take(MOST_BANS)
-        .map(|name| line::name(name))
-        .collect();
-    let more = names.len() - named.len();
-    named.join(", ")
-        + &if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        }
+    let (named, more) = names.split_at(names.len().min(MOST_BANS));
+    let named: Vec<_> = named.iter().map(|name| line::name(name)).collect();
+    let named = named.join(", ");
+    if more.is_empty() {
+        named
+    } else {
+        format!("{named} and {} more", more.len())
+    }
 }

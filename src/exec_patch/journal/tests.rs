@@ -12,22 +12,25 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io::Write};
 
+use super::header::*;
 use super::history;
 use super::holder::*;
 use super::ids::*;
 use super::line::*;
 use super::lock::*;
+use super::new_run::NewRun;
 use super::past::*;
 use super::runs::*;
 use super::who::*;
 use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
-use crate::exec_patch::job::Work;
+use crate::exec_patch::job::{Findings, Work};
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::outcome::OutcomeKind;
-use crate::exec_patch::request::arguments::{PatchSource, USUAL_PACE};
-use crate::exec_patch::request::target::{Selector, Target};
+use crate::exec_patch::request::arguments::{Order, PatchSource, USUAL_PACE};
+use crate::exec_patch::request::payload::ProgramFile;
+use crate::exec_patch::request::target::{Selector, Targets};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::report::Exit;
@@ -68,7 +71,7 @@ pub(in crate::exec_patch) fn alice() -> Who {
 
 fn order() -> Order {
     let selector = Selector::Bans(vec!["BAN-2026-0007".into()]);
-    let target = Target {
+    let target = Targets {
         selector,
         engines: vec![Engine::Docker],
         namespaces: vec![],
@@ -229,18 +232,19 @@ pub(in crate::exec_patch) fn payload(ban: Option<&str>) -> Payload {
 }
 
 fn done(outcome: Outcome) -> JobResult {
-    JobResult {
-        took: 1_250,
-        written: 3,
-        tail: "ok\n".into(),
-        ..JobResult::of(outcome)
-    }
+    let found = Findings {
+        duration_ms: 1_250,
+        output_bytes: 3,
+        output_tail: "ok\n".into(),
+        ..Findings::default()
+    };
+    JobResult { outcome, found }
 }
 
 /// A run under way, before anything has happened.
 pub(in crate::exec_patch) fn started(paths: &Paths) -> (Lock, Journal) {
     let mut lock = Lock::take(paths).unwrap();
-    let journal = Journal::create_logging_to(nobody(), &mut lock, draft(None)).unwrap();
+    let journal = Journal::create(nobody(), &mut lock, draft(None)).unwrap();
     (lock, journal)
 }
 

@@ -55,19 +55,20 @@ impl Account {
     /// The user with this number, and the name from the user database.
     #[must_use]
     pub fn of(uid: u32) -> Self {
-        let name = User::from_uid(Uid::from_raw(uid))
-            .ok()
-            .flatten()
-            .map(|user| user.name);
+        let name = match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => Some(user.name),
+            Ok(None) | Err(_) => None,
+        };
         Self { uid, name }
     }
 
     /// The user's name, or else the number.
     #[must_use]
     pub fn describe(&self) -> String {
-        self.name
-            .as_deref()
-            .map_or_else(|| self.uid.to_string(), line::name)
+        match &self.name {
+            Some(name) => line::name(name),
+            None => self.uid.to_string(),
+        }
     }
 }
 
@@ -75,29 +76,14 @@ impl Who {
     /// Who runs this process; `variable` reads the environment.
     #[must_use]
     pub fn here(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let number = |text: &str| {
-            text.trim()
-                .parse::<u32>()
-                .ok()
-                .filter(|uid| *uid != NO_LOGIN)
-        };
-        let of_proc = |path: &str| file::read_text(Path::new(path), 4_096, Guard::Any).ok();
-        let of_environment = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+        let login = of_proc("/proc/self/loginuid");
+        let host = of_proc("/proc/sys/kernel/hostname");
         Self {
             user: Account::of(nix::unistd::geteuid().as_raw()),
-            login: of_proc("/proc/self/loginuid")
-                .as_deref()
-                .and_then(number)
-                .map(Account::of),
-            sudo: sudo(
-                of_environment("SUDO_UID").as_deref().and_then(number),
-                of_environment("SUDO_USER"),
-            ),
+            login: login.as_deref().and_then(number).map(Account::of),
+            sudo: sudo(variable("SUDO_UID"), variable("SUDO_USER")),
             terminal: terminal(),
-            host: of_proc("/proc/sys/kernel/hostname")
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
+            host: host.unwrap_or_default().trim().to_owned(),
         }
     }
 
@@ -123,14 +109,26 @@ impl Who {
     }
 }
 
+fn of_proc(path: &str) -> Option<String> {
+    file::read_text(Path::new(path), 4_096, Guard::Any).ok()
+}
+
+/// A user's number.
+fn number(text: &str) -> Option<u32> {
+    match text.trim().parse() {
+        Ok(NO_LOGIN) | Err(_) => None,
+        Ok(uid) => Some(uid),
+    }
+}
+
 /// The user who typed `sudo`. The number comes from sudo (sudo(8)); the name comes from the user
 /// database, else from sudo.
-fn sudo(uid: Option<u32>, name: Option<String>) -> Option<Account> {
-    let person = Account::of(uid?);
-    Some(Account {
-        name: person.name.or(name),
-        ..person
-    })
+fn sudo(uid: Option<OsString>, name: Option<OsString>) -> Option<Account> {
+    let mut person = Account::of(number(uid?.to_str()?)?);
+    if person.name.is_none() {
+        person.name = name.and_then(|name| name.into_string().ok());
+    }
+    Some(person)
 }
 
 /// The terminal at one of the first three descriptors.

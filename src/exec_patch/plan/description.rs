@@ -8,12 +8,12 @@ use std::collections::HashSet;
 use super::{PatchStep, Plan, PlannedContainer};
 use crate::exec_patch::job::{Container, full_name, short};
 use crate::exec_patch::journal::ids::ContainerKey;
-use crate::exec_patch::journal::line::{self, Line};
-use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::journal::line::{Gone, Line, NotUnderstood, PlanTotals};
 use crate::exec_patch::request::payload::Payload;
 use crate::exec_patch::select::LeftOut;
 use crate::node::unaccounted::Unaccounted;
-use crate::report::{self, amount, line as said};
+use crate::report::line::{name, one_line, shell_word};
+use crate::report::{self, amount};
 
 impl Plan {
     /// The plan as text.
@@ -27,67 +27,56 @@ impl Plan {
             lines.push(String::new());
         }
         lines.push(summary(self));
-        lines
-            .iter()
-            .map(|text| said::one_line(text) + "\n")
-            .collect()
+        let mut text = String::new();
+        for line in &lines {
+            text += &one_line(line);
+            text.push('\n');
+        }
+        text
     }
 
     /// The plan as JSON: the same lines as in a journal.
     #[must_use]
     pub fn json(&self) -> String {
-        let carried = self.carried().into_iter().map(Line::Carried);
-        let planned = self
-            .planned
-            .iter()
-            .map(|planned| Line::Planned(Box::new(planned.line())));
-        let gone = self.gone.iter().map(|(container, outcome)| {
-            Line::Gone(Box::new(line::Gone {
-                container: container.clone(),
-                ok: outcome.is_ok(),
-                outcome: outcome.clone(),
-            }))
-        });
-        let left = self.left_out.iter().map(|LeftOut { container, reasons }| {
-            Line::LeftOut(Box::new(line::LeftOutLine {
-                container: container.clone(),
-                reasons: reasons.clone(),
-            }))
-        });
-        let unclear = self
-            .unidentified
-            .iter()
-            .map(|unidentified| Line::NotUnderstood(line::NotUnderstood::of(unidentified)));
-        let Plan {
-            list_version,
-            warnings,
-            ..
-        } = self;
-        let whole = Line::Plan(line::PlanTotals {
+        let mut lines: Vec<_> = self.carried().into_iter().map(Line::Carried).collect();
+        for planned in &self.planned {
+            lines.push(Line::Planned(Box::new(planned.line())));
+        }
+        for gone in &self.gone {
+            lines.push(Line::Gone(Box::new(gone.clone())));
+        }
+        for left in &self.left_out {
+            lines.push(Line::LeftOut(Box::new(left.clone())));
+        }
+        for unidentified in &self.unidentified {
+            lines.push(Line::NotUnderstood(NotUnderstood::of(unidentified)));
+        }
+        lines.push(Line::Plan(PlanTotals {
             matches: self.planned.len(),
-            list_version: *list_version,
-            warnings: warnings.clone(),
-        });
-        let lines = carried
-            .chain(planned)
-            .chain(gone)
-            .chain(left)
-            .chain(unclear)
-            .chain([whole]);
-        lines.map(|line| report::json::line(&line) + "\n").collect()
+            list_version: self.list_version,
+            warnings: self.warnings.clone(),
+        }));
+        let mut text = String::new();
+        for line in &lines {
+            text += &report::json::line(line);
+            text.push('\n');
+        }
+        text
     }
 }
 
 fn planned(planned: &PlannedContainer) -> Vec<String> {
     let mut lines = vec![title(&planned.container)];
-    lines.extend(planned.reasons.iter().map(|reason| format!("  {reason}")));
+    for reason in &planned.reasons {
+        lines.push(format!("  {reason}"));
+    }
     lines.extend(planned.steps.iter().flat_map(step));
     lines
 }
 
 fn title(container: &Container) -> String {
     match &container.image {
-        Some(image) => format!("{}, {}", full_name(container), said::name(image)),
+        Some(image) => format!("{}, {}", full_name(container), name(image)),
         None => full_name(container),
     }
 }
@@ -95,14 +84,12 @@ fn title(container: &Container) -> String {
 fn step(step: &PatchStep) -> Vec<String> {
     match step {
         PatchStep::Run(payload) => {
-            let ban = payload
-                .ban
-                .as_ref()
-                .map(|ban| format!(" the patch of {}", said::name(ban)))
-                .unwrap_or_default();
-            let mut lines = vec![format!("  would run{ban}: {}", payload.describe())];
-            lines.push(format!("    {}", terms(payload)));
-            lines
+            let command = payload.describe();
+            let first = match &payload.ban {
+                Some(ban) => format!("  would run the patch of {}: {command}", name(ban)),
+                None => format!("  would run: {command}"),
+            };
+            vec![first, format!("    {}", terms(payload))]
         }
         PatchStep::Before(_, run) => vec![format!("  nothing to do: patched by run {run}")],
         PatchStep::Stands(_, outcome) => {
@@ -120,25 +107,25 @@ fn terms(payload: &Payload) -> String {
         format!("within {}", amount(work.timeout, "second")),
     ];
     if let Some(directory) = &work.directory {
-        terms.push(format!("in {}", said::shell_word(directory)));
+        terms.push(format!("in {}", shell_word(directory)));
     }
     for variable in &work.environment {
-        terms.push(format!("with {}", said::shell_word(variable)));
+        terms.push(format!("with {}", shell_word(variable)));
     }
     if let Some(program) = &payload.program {
         terms.push(format!("program {}", program.digest));
     }
     if let Some(check) = &work.check {
-        let words: Vec<_> = check.iter().map(|word| said::shell_word(word)).collect();
+        let words: Vec<_> = check.iter().map(|word| shell_word(word)).collect();
         terms.push(format!("checked by {}", words.join(" ")));
     }
     terms.join(", ")
 }
 
-fn gone((container, outcome): &(Container, Outcome)) -> Vec<String> {
-    vec![
-        title(container),
-        format!("  no longer matches: {} in this run", outcome.word()),
+fn gone(gone: &Gone) -> [String; 2] {
+    [
+        title(&gone.container),
+        format!("  no longer matches: {} in this run", gone.outcome.word()),
     ]
 }
 
@@ -150,18 +137,18 @@ fn left_out(left: &LeftOut) -> Vec<String> {
     lines
 }
 
-fn unidentified(unidentified: &Unaccounted) -> Vec<String> {
-    let name = unidentified
-        .name
-        .as_deref()
-        .unwrap_or_else(|| short(&unidentified.id));
-    let name = if name.is_empty() {
-        said::name(&unidentified.place.to_string_lossy())
-    } else {
-        said::name(name)
+fn unidentified(unidentified: &Unaccounted) -> [String; 2] {
+    let known = match &unidentified.name {
+        Some(name) => name,
+        None => short(&unidentified.id),
     };
-    vec![
-        format!("{name}, {}", unidentified.engine),
+    let title = if known.is_empty() {
+        name(&unidentified.place.to_string_lossy())
+    } else {
+        name(known)
+    };
+    [
+        format!("{title}, {}", unidentified.engine),
         format!("  not understood: {}", unidentified.why),
     ]
 }
@@ -176,26 +163,25 @@ fn summary(plan: &Plan) -> String {
             PatchStep::Cannot(_) => cannot += 1,
         }
     }
-    let gone = plan
-        .gone
-        .iter()
-        .map(|(container, _)| ContainerKey::of(container))
-        .collect::<HashSet<_>>()
-        .len();
-    let parts = [
+    let mut gone = HashSet::new();
+    for one in &plan.gone {
+        gone.insert(ContainerKey::of(&one.container));
+    }
+    let counts = [
         (to_patch, "to patch"),
         (before, "patched before"),
         (stands, "left as it is"),
         (cannot, "could not be patched"),
-        (gone, "no longer matching"),
+        (gone.len(), "no longer matching"),
         (plan.left_out.len(), "left out"),
         (plan.unidentified.len(), "not understood"),
     ];
-    let parts: Vec<_> = parts
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{number} {what}"))
-        .collect();
+    let mut parts = Vec::new();
+    for (number, what) in counts {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
     let found = match plan.planned.len() {
         0 => "no container matches".to_owned(),
         1 => "1 container matches".to_owned(),

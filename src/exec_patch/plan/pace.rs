@@ -90,7 +90,6 @@ impl Pace {
     pub fn ended(&mut self, outcome: &Outcome) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failed += usize::from(outcome.is_failure());
-        let is_canary = self.canaries > 0;
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
             // If the worker is gone, nobody knows whether the command ran. For a canary, that is
@@ -100,18 +99,12 @@ impl Pace {
             | Outcome::Survived { .. }
             | Outcome::Cancelled { .. }
             | Outcome::LeftUnpaused { .. }
-            | Outcome::Interrupted
-                if is_canary =>
-            {
-                self.halt = self.halt.or(Some(Halt::Canary));
+            | Outcome::Interrupted => {
+                if self.canaries > 0 {
+                    self.stop(Halt::Canary);
+                }
             }
-            Outcome::Failed { .. }
-            | Outcome::TimedOut
-            | Outcome::Survived { .. }
-            | Outcome::Cancelled { .. }
-            | Outcome::LeftUnpaused { .. }
-            | Outcome::Interrupted
-            | Outcome::AlreadyFine
+            Outcome::AlreadyFine
             | Outcome::PatchedBefore { .. }
             | Outcome::Paused
             | Outcome::Vanished
@@ -122,7 +115,7 @@ impl Pace {
         }
         let allowed = self.max_failures.limit(self.matches);
         if self.failed > allowed {
-            self.halt = self.halt.or(Some(Halt::Failures { allowed }));
+            self.stop(Halt::Failures { allowed });
         }
     }
 
@@ -140,18 +133,6 @@ impl Pace {
     /// Counts canaries that already succeeded before the run was resumed.
     pub const fn have_passed(&mut self, canaries: usize) {
         self.canaries = self.canaries.saturating_sub(canaries);
-    }
-
-    /// How many containers are under way.
-    #[must_use]
-    pub const fn under_way(&self) -> usize {
-        self.under_way
-    }
-
-    /// The positions of the containers in the queue that have not started.
-    #[must_use]
-    pub const fn not_started(&self) -> std::ops::Range<usize> {
-        self.next..self.queue
     }
 }
 

@@ -13,6 +13,7 @@ use crate::exec_patch::enter::aftermath;
 use crate::exec_patch::job::Container;
 use crate::exec_patch::journal;
 use crate::exec_patch::journal::ids::ContainerKey;
+use crate::exec_patch::journal::line::Gone;
 use crate::exec_patch::journal::past::{
     EntryState, FailedContainers, InstanceId, LogEntry, PriorState, RunLog,
 };
@@ -21,7 +22,6 @@ use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::plan::{PatchStep, Plan};
 use crate::exec_patch::request::payload::Payload;
 use crate::exec_patch::select::Selection;
-use crate::lineage::digest::Digest;
 use crate::report::line;
 
 /// What all earlier runs did.
@@ -45,12 +45,10 @@ impl PriorRuns {
     pub fn new(runs: &Runs, request: &Request) -> Result<Self, PatchError> {
         let boot = journal::boot()?;
         let past = request.past().cloned();
-        let of = past
-            .as_ref()
-            .and_then(|past| past.header.only_failed.as_ref());
-        let not_ok = of
-            .map(|run| runs.read(run).map(|past| past.not_ok()))
-            .transpose()?;
+        let not_ok = match (&past, request.only_failed()) {
+            (Some(_), Some(run)) => Some(runs.read(run)?.not_ok()),
+            (Some(_) | None, _) => None,
+        };
         let mut prior = runs.prior(&boot);
         if !request.payloads.order().again && !prior.faults.is_empty() {
             return Err(PatchError::Prior(prior.faults.remove(0)));
@@ -64,8 +62,10 @@ impl PriorRuns {
     }
 
     /// Why some journals could not be read although they were not needed, one line each.
-    pub fn faults(&self) -> impl Iterator<Item = String> {
-        self.prior.faults.iter().map(|fault| line::causes(fault))
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let faults = self.prior.faults.iter();
+        faults.map(|fault| line::causes(fault)).collect()
     }
 
     /// The patches whose workers were killed since the machine booted.
@@ -83,15 +83,12 @@ impl PriorRuns {
     /// The plan for the containers of the first scan.
     #[must_use]
     pub fn first_plan(&self, selection: Selection, request: &Request) -> Plan {
-        let in_place = request
-            .payloads
-            .in_place_of(selection.matches.iter().flat_map(|found| &found.bans));
+        let bans = selection.matches.iter().flat_map(|found| &found.bans);
+        let in_place = request.payloads.in_place_of(bans);
         let mut plan = self.plan(selection, request);
         plan.warnings.extend(in_place);
-        Plan {
-            gone: self.gone(&plan),
-            ..plan
-        }
+        plan.gone = self.gone(&plan);
+        plan
     }
 
     /// The plan for the containers of a later scan.
@@ -102,9 +99,9 @@ impl PriorRuns {
             if let Some(outcome) = self.known(container, &payload) {
                 return PatchStep::Stands(payload, outcome);
             }
-            match self.before(container, &payload).filter(|_| !again) {
-                Some(run) => PatchStep::Before(payload, run),
-                None => PatchStep::Run(payload),
+            match self.before(container, &payload) {
+                Some(run) if !again => PatchStep::Before(payload, run),
+                Some(_) | None => PatchStep::Run(payload),
             }
         })
     }
@@ -112,60 +109,63 @@ impl PriorRuns {
     /// The ID of the earlier run that patched this container with the same payload. A resumed run
     /// does not count as earlier than itself.
     fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
-        let own = self.past.as_ref().map(|past| &past.header.id);
-        let run = self
-            .prior
-            .patched(payload.digest, &InstanceId::of(container, &self.boot))?;
-        (Some(run) != own).then(|| run.to_string())
+        let instance = InstanceId::of(container, &self.boot);
+        let run = self.prior.patched(payload.digest, &instance)?;
+        match &self.past {
+            Some(past) if past.header.id == *run => None,
+            Some(_) | None => Some(run.to_string()),
+        }
     }
 
     /// The outcome that the resumed run already has for this payload in this container. An
     /// interrupted patch runs again only if a check can tell whether that is necessary.
     fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
-        match self
-            .past
-            .as_ref()?
-            .prior_state(payload.digest, &InstanceId::of(container, &self.boot))
-        {
+        let instance = InstanceId::of(container, &self.boot);
+        match self.past.as_ref()?.prior_state(payload.digest, &instance) {
             PriorState::Over(outcome) => Some(outcome.clone()),
-            // The container may be left unpaused. A person must look at it first; entering it now
-            // would hide that.
-            PriorState::Interrupted(entry) => Some(interrupted(entry))
-                .filter(|outcome| payload.work.check.is_none() || *outcome != Outcome::Interrupted),
+            PriorState::Interrupted(entry) => {
+                let outcome = interrupted(entry);
+                // The container may be left unpaused. A person must look at it first; entering it
+                // now would hide that.
+                if outcome == Outcome::Interrupted && payload.work.check.is_some() {
+                    None
+                } else {
+                    Some(outcome)
+                }
+            }
             PriorState::New => None,
         }
     }
 
     /// The containers of the resumed run that no longer match, with the last entry for each of
     /// their patches. The containers are gone, and nothing newer is known about them.
-    fn gone(&self, plan: &Plan) -> Vec<(Container, Outcome)> {
-        let matching: HashSet<_> = plan
-            .planned
-            .iter()
-            .map(|planned| ContainerKey::of(&planned.container))
-            .collect();
-        let mut last: BTreeMap<(ContainerKey, Option<Digest>), &LogEntry> = BTreeMap::new();
-        for entry in self.past.iter().flat_map(|past| &past.entries) {
-            let named = ContainerKey::of(&entry.container);
-            if !matching.contains(&named) {
-                last.insert((named, entry.digest), entry);
+    fn gone(&self, plan: &Plan) -> Vec<Gone> {
+        let Some(past) = &self.past else {
+            return Vec::new();
+        };
+        let mut matching = HashSet::new();
+        for planned in &plan.planned {
+            matching.insert(ContainerKey::of(&planned.container));
+        }
+        let mut last = BTreeMap::new();
+        for entry in &past.entries {
+            let (container, digest) = entry.key();
+            if !matching.contains(&container) {
+                last.insert((container, digest), entry);
             }
         }
-        let outcome = |entry: &LogEntry| match entry.state {
-            EntryState::Started { .. } => interrupted(entry),
-            EntryState::Ended { .. } | EntryState::Settled(_) => entry.outcome().clone(),
-        };
-        last.into_values()
-            .map(|entry| (entry.container.clone(), outcome(entry)))
-            .collect()
+        let mut gone = Vec::new();
+        for entry in last.into_values() {
+            gone.push(Gone::of(&entry.container, interrupted(entry)));
+        }
+        gone
     }
 }
 
-/// The outcome of a patch that was started and has no recorded end.
+/// The outcome of a patch; of one that was started and has no end, by the container's state.
 fn interrupted(entry: &LogEntry) -> Outcome {
-    let unpause = match entry.state {
-        EntryState::Started { unpause, .. } => unpause,
-        EntryState::Ended { .. } | EntryState::Settled(_) => false,
-    };
-    aftermath::outcome(&entry.container, unpause)
+    match &entry.state {
+        EntryState::Started { unpause, .. } => aftermath::outcome(&entry.container, *unpause),
+        EntryState::Ended { .. } | EntryState::Settled(_) => entry.outcome().clone(),
+    }
 }

@@ -12,17 +12,16 @@ use super::Plan;
 use super::error::PatchError;
 use crate::banlist::store::ListId;
 use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::header::{RunTerms, Trigger};
 use crate::exec_patch::journal::ids::{ContainerKey, RunId};
-use crate::exec_patch::journal::line::{Finished, RunTerms, Trigger};
+use crate::exec_patch::journal::line::Finished;
 use crate::exec_patch::journal::past::{FailedContainers, RunLog};
 use crate::exec_patch::journal::runs::Runs;
-use crate::exec_patch::outcome::OutcomeKind;
-use crate::exec_patch::request::arguments::{Order, PaceWords, USUAL_OUTPUT, USUAL_PACE};
+use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::request::arguments::{Order, PaceOptions, USUAL_OUTPUT, USUAL_PACE};
 use crate::exec_patch::request::limits::Limits;
-use crate::exec_patch::request::payload::ProgramFile;
-use crate::exec_patch::request::payloads::Payloads;
+use crate::exec_patch::request::payloads::{Payloads, ScriptRole};
 use crate::exec_patch::select::Selection;
-use crate::lineage::digest::Digest;
 
 /// What a run must do.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl Request {
     /// [`PatchError::Payload`].
     pub fn typed(
         order: Order,
-        pace: PaceWords,
+        pace: PaceOptions,
         output_limit: Option<u64>,
     ) -> Result<Self, PatchError> {
         let (limits, output_limit) = (pace.over(USUAL_PACE), output_limit.unwrap_or(USUAL_OUTPUT));
@@ -75,18 +74,18 @@ impl Request {
     /// # Errors
     /// [`PatchError::Journal`] if the file carried with the run cannot be read or has changed;
     /// [`PatchError::Over`] if the run ended and cannot be resumed.
-    pub fn resumed(past: RunLog, pace: PaceWords) -> Result<Self, PatchError> {
+    pub fn resumed(past: RunLog, pace: PaceOptions) -> Result<Self, PatchError> {
         let before = past.pace();
         let limits = pace.over(before);
-        if let Some(finished) = &past.finished {
-            may_go_on(finished, &limits, &before)
-                .map_err(|halt| PatchError::Over(past.header.id.clone(), halt))?;
+        if let Some(finished) = &past.finished
+            && let Err(halt) = may_be_resumed(finished, &limits, &before)
+        {
+            return Err(PatchError::Over(past.header.id, halt));
         }
-        let output_limit = past.header.terms.output_limit;
         Ok(Self {
             payloads: payloads(&past)?,
             limits,
-            output_limit,
+            output_limit: past.header.terms.output_limit,
             origin: Predecessor::Resumed(Box::new(past)),
             list: None,
         })
@@ -101,20 +100,15 @@ impl Request {
     pub fn failures(
         run: &str,
         runs: &Runs,
-        pace: PaceWords,
+        pace: PaceOptions,
         output_limit: Option<u64>,
     ) -> Result<Self, PatchError> {
         let past = runs.read(runs.find(run)?)?;
-        let output_limit = output_limit.unwrap_or(past.header.terms.output_limit);
-        let (limits, origin) = (
-            pace.over(past.pace()),
-            Predecessor::Failures(past.header.id.clone(), past.not_ok()),
-        );
         Ok(Self {
             payloads: payloads(&past)?,
-            limits,
-            output_limit,
-            origin,
+            limits: pace.over(past.pace()),
+            output_limit: output_limit.unwrap_or(past.header.terms.output_limit),
+            origin: Predecessor::Failures(past.header.id.clone(), past.not_ok()),
             list: None,
         })
     }
@@ -177,17 +171,13 @@ impl Request {
     /// How many containers the run has: those of this plan, and those of the run that is resumed.
     #[must_use]
     pub fn matches(&self, plan: &Plan) -> usize {
-        let before = self
-            .past()
-            .into_iter()
-            .flat_map(|past| past.planned.iter().cloned());
-        let all: HashSet<_> = before
-            .chain(
-                plan.planned
-                    .iter()
-                    .map(|planned| ContainerKey::of(&planned.container)),
-            )
-            .collect();
+        let mut all = HashSet::new();
+        if let Some(past) = self.past() {
+            all.extend(past.planned.iter().cloned());
+        }
+        for planned in &plan.planned {
+            all.insert(ContainerKey::of(&planned.container));
+        }
         all.len()
     }
 
@@ -196,21 +186,24 @@ impl Request {
     pub fn canaries_passed(&self) -> usize {
         let Some(past) = self.past() else { return 0 };
         let ok = past.ok();
-        let patched = past
-            .entries
-            .iter()
-            .filter(|entry| entry.outcome().kind() == OutcomeKind::Patched);
-        let passed: HashSet<_> = patched
-            .map(|entry| ContainerKey::of(&entry.container))
-            .filter(|named| ok.get(named) == Some(&true))
-            .collect();
+        let mut passed = HashSet::new();
+        for entry in &past.entries {
+            let container = ContainerKey::of(&entry.container);
+            if *entry.outcome() == Outcome::Patched && ok.get(&container) == Some(&true) {
+                passed.insert(container);
+            }
+        }
         passed.len()
     }
 }
 
 /// Whether a run that ended like this may be resumed. If it stopped to protect the remaining
 /// containers, it may be resumed only with a different pace.
-fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<(), Option<Halt>> {
+fn may_be_resumed(
+    finished: &Finished,
+    limits: &Limits,
+    before: &Limits,
+) -> Result<(), Option<Halt>> {
     match finished.stopped {
         None => Err(None),
         Some(halt @ Halt::Canary) if limits.canary == before.canary => Err(Some(halt)),
@@ -227,29 +220,14 @@ fn may_go_on(finished: &Finished, limits: &Limits, before: &Limits) -> Result<()
 
 /// The run's payloads, with the file carried with it.
 fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
-    let bytes = past.program()?;
-    let name = past
-        .header
-        .program
-        .as_ref()
-        .map(|program| program.name.clone())
-        .unwrap_or_default();
-    let program = bytes.map(|bytes| ProgramFile {
-        name,
-        digest: Digest::of(&bytes),
-        bytes: bytes.into(),
-    });
     // A script was carried because of a ban only if that ban signed the script.
-    let is_signed = past
-        .header
-        .carried
-        .iter()
-        .any(|carried| carried.ban.is_some());
-    Ok(Payloads::again(
-        past.header.order.clone(),
-        program,
-        is_signed,
-    ))
+    let role = if past.header.carried.iter().any(|one| one.ban.is_some()) {
+        ScriptRole::Signed
+    } else {
+        ScriptRole::Unsigned
+    };
+    let order = past.header.order.clone();
+    Ok(Payloads::again(order, past.program()?, role))
 }
 
 #[cfg(test)]

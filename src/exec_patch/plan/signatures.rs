@@ -11,9 +11,9 @@ use super::error::{PatchError, Withheld};
 use crate::banlist::error::SignatureTally;
 use crate::banlist::record::Patch;
 use crate::banlist::store::{self, Bans, ListId, Trust};
-use crate::exec_patch::journal::line::Trigger;
-use crate::exec_patch::request::payloads::Payloads;
-use crate::exec_patch::select::Selection;
+use crate::exec_patch::journal::header::Trigger;
+use crate::exec_patch::request::payloads::{Payloads, ScriptRole};
+use crate::exec_patch::select::{ListedScript, Scanner, Selection};
 use crate::paths::Paths;
 use crate::settings::{AutoPatch, Settings};
 
@@ -57,6 +57,19 @@ fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     }
 }
 
+/// Settles what the bans' own patches mean for the script that was typed, if one was.
+///
+/// # Errors
+/// [`PatchError::Select`] when there is no list to ask.
+pub fn judge_script(payloads: &mut Payloads, scanner: &Scanner<'_>) -> Result<(), PatchError> {
+    if let Some(script) = payloads.script()
+        && scanner.script(script)? == ListedScript::Same
+    {
+        payloads.set_role(ScriptRole::Signed);
+    }
+    Ok(())
+}
+
 /// Checks a selection before anything runs: if a patch from the list would run, the list must have
 /// enough signatures to lift a ban.
 ///
@@ -69,15 +82,13 @@ pub fn check(
     settings: &Settings,
 ) -> Result<(), PatchError> {
     let mut patches: Vec<Withheld> = Vec::new();
-    for bans in selection.matches.iter().map(|found| &found.bans) {
-        let signed: Vec<_> = payloads
-            .of_bans(bans)
-            .into_iter()
-            .flatten()
-            .filter_map(|payload| payload.ban)
-            .collect();
-        for ban in bans.iter().filter(|ban| signed.contains(&ban.id)) {
-            if !patches.iter().any(|known| known.ban == ban.id) {
+    for found in &selection.matches {
+        let mut signed = Vec::new();
+        for payload in payloads.of_bans(&found.bans).into_iter().flatten() {
+            signed.extend(payload.ban);
+        }
+        for ban in &found.bans {
+            if signed.contains(&ban.id) && !patches.iter().any(|known| known.ban == ban.id) {
                 patches.push(Withheld {
                     ban: ban.id.clone(),
                     lines: ban.patch.iter().flat_map(Patch::lines).collect(),
@@ -101,11 +112,13 @@ fn may_run(
     settings: &Settings,
 ) -> Result<(), PatchError> {
     let trust = Trust::load(paths, &settings.rules())?;
-    let unsigned = SignatureTally {
-        needed: trust.keyset.lift_threshold,
-        ..SignatureTally::default()
+    let tally = match list {
+        Some(list) => trust.signed(paths, list.head),
+        None => SignatureTally {
+            needed: trust.keyset.lift_threshold,
+            ..SignatureTally::default()
+        },
     };
-    let tally = list.map_or(unsigned, |list| trust.signed(paths, list.head));
     if tally.good >= tally.needed {
         Ok(())
     } else {

@@ -7,7 +7,7 @@ use crate::banlist::store::ListId;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::exec_patch::request::arguments::{Order, PatchSource};
-use crate::exec_patch::request::payloads::Payloads;
+use crate::exec_patch::request::payloads::{Payloads, ScriptRole};
 use crate::lineage::digest::Digest;
 
 fn container(id: &str, name: Option<&str>) -> Container {
@@ -27,8 +27,8 @@ fn container(id: &str, name: Option<&str>) -> Container {
     }
 }
 
-fn found(container: Container) -> Match {
-    Match {
+fn found(container: Container) -> MatchingContainer {
+    MatchingContainer {
         container,
         reasons: vec!["built on debian:12.4".to_owned()],
         bans: Vec::new(),
@@ -71,7 +71,7 @@ fn payloads_of(source: PatchSource) -> Payloads {
         environment: vec!["A=b c".to_owned()],
         ..Order::automatic()
     };
-    Payloads::again(order, None, false)
+    Payloads::again(order, None, ScriptRole::Unsigned)
 }
 
 fn plan(before: Option<&str>) -> Plan {
@@ -253,7 +253,7 @@ fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
         Plan {
             unidentified: Vec::new(),
             left_out: Vec::new(),
-            gone: vec![(container("three", None), gone)],
+            gone: vec![Gone::of(&container("three", None), gone)],
             ..plan
         }
     };

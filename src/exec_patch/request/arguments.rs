@@ -5,6 +5,7 @@
 //! A run's journal keeps the [`Order`], which is needed to resume the run. Pure. Not checked:
 //! whether the ban, image, file or run exists.
 
+mod options;
 mod order;
 mod values;
 
@@ -16,9 +17,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, CommandFactory, Parser};
 
 use super::limits::{Limits, Quota};
-use super::target::{Selector, Target};
+use super::target::{Selector, Targets};
 use crate::container::engine::Engine;
 use crate::report::Exit;
+pub use options::{Options, PaceOptions, Task};
 pub use order::{Order, PatchSource, ProgramCall};
 
 /// The program's name in help texts and messages.
@@ -223,50 +225,6 @@ struct ExecPatchArgs {
     auto: bool,
 }
 
-/// The command line's meaning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// What to do.
-    pub action: Task,
-    /// The limits that were typed.
-    pub pace: PaceWords,
-    /// Whether to print the plan only.
-    pub dry_run: bool,
-    /// Whether to print JSON.
-    pub json: bool,
-    /// How many bytes of each container's output are kept, if given.
-    pub output_limit: Option<u64>,
-    /// How long to wait for another run to end.
-    pub wait: Duration,
-    /// Whether a run in which nothing matches counts as a success.
-    pub none_ok: bool,
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Start a run of this order.
-    Begin(Box<Order>),
-    /// Start a run of all signed patches, if the settings allow it.
-    Auto,
-    /// Resume this run.
-    Resume(String),
-    /// Start a run with the order of this earlier run, for the containers that failed there.
-    OnlyFailed(String),
-    /// Show all runs, or this one.
-    History(Option<String>),
-    /// Remove the runs that ended at least this many seconds ago.
-    Prune(u64),
-}
-
-/// The limits that were typed; `None` for each limit that was not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PaceWords {
-    canary: Option<usize>,
-    parallel: Option<Quota>,
-    max_failures: Option<Quota>,
-}
-
 /// Parses the arguments after `exec-patch`.
 ///
 /// # Errors
@@ -311,21 +269,9 @@ pub fn command_line() -> clap::Command {
     ExecPatchArgs::command()
 }
 
-impl PaceWords {
-    /// All limits: those that were typed, and the others from `usual`.
-    #[must_use]
-    pub fn over(self, usual: Limits) -> Limits {
-        Limits {
-            canary: self.canary.unwrap_or(usual.canary),
-            parallel: self.parallel.unwrap_or(usual.parallel),
-            max_failures: self.max_failures.unwrap_or(usual.max_failures),
-        }
-    }
-}
-
 impl ExecPatchArgs {
     fn checked(self) -> Result<Options, clap::Error> {
-        let pace = PaceWords {
+        let pace = PaceOptions {
             canary: self.canary,
             parallel: self.parallel,
             max_failures: self.max_failures,
@@ -360,7 +306,7 @@ impl ExecPatchArgs {
         if self.auto {
             Ok(Task::Auto)
         } else {
-            self.order().map(Box::new).map(Task::Begin)
+            self.order().map(Box::new).map(Task::Start)
         }
     }
 
@@ -404,7 +350,7 @@ impl ExecPatchArgs {
         }
     }
 
-    fn target(&mut self, source: &PatchSource) -> Result<Target, clap::Error> {
+    fn target(&mut self, source: &PatchSource) -> Result<Targets, clap::Error> {
         let selector = match (self.base.take(), self.image.take()) {
             (Some(base), _) => Selector::Base(base),
             (None, Some(image)) => Selector::Image(image),
@@ -425,7 +371,7 @@ impl ExecPatchArgs {
             std::mem::take(&mut self.namespace),
             std::mem::take(&mut self.container),
         );
-        Ok(Target {
+        Ok(Targets {
             selector,
             engines,
             namespaces,

@@ -27,14 +27,12 @@ impl FromStr for Quota {
             return Err(fault);
         }
         if digits.len() == text.len() {
-            return digits.parse().map(Self::Number).map_err(|_| fault);
+            return digits.parse().map(Self::Number).or(Err(fault));
         }
-        digits
-            .parse()
-            .ok()
-            .filter(|percent| *percent <= 100)
-            .map(Self::Percent)
-            .ok_or(fault)
+        match digits.parse() {
+            Ok(percent @ 0..=100) => Ok(Self::Percent(percent)),
+            Ok(_) | Err(_) => Err(fault),
+        }
     }
 }
 

@@ -127,42 +127,36 @@ impl Payload {
     /// If there is not enough memory, if the kernel has no memory files (before Linux 3.17), or if
     /// it does not let them be executed (`vm.memfd_noexec`).
     pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
-        self.program
-            .as_ref()
-            .map(|program| memory_file::executable(NAME, &program.bytes))
-            .transpose()
+        match &self.program {
+            Some(program) => memory_file::executable(NAME, &program.bytes).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The command as text for messages. If it differs from the signed patch, a shell comment says
     /// how.
     #[must_use]
     pub fn describe(&self) -> String {
-        let place = place();
-        let words: Vec<_> = match &self.program {
-            None => self
-                .work
-                .run
-                .iter()
-                .map(|word| line::shell_word(word))
-                .collect(),
-            Some(program) => {
-                let own = self
-                    .work
-                    .run
-                    .iter()
-                    .skip_while(|word| **word != place)
-                    .skip(1);
-                std::iter::once(line::shell_word(&program.name))
-                    .chain(own.map(|word| line::shell_word(word)))
-                    .collect()
+        let mut words = &self.work.run[..];
+        let mut shown = Vec::new();
+        if let Some(program) = &self.program {
+            let place = place();
+            shown.push(line::shell_word(&program.name));
+            while let [word, rest @ ..] = words {
+                words = rest;
+                if *word == place {
+                    break;
+                }
             }
-        };
-        let altered = if self.altered.is_empty() {
-            String::new()
-        } else {
-            format!(" # not as signed: {}", self.altered.join(", "))
-        };
-        words.join(" ") + &altered
+        }
+        for word in words {
+            shown.push(line::shell_word(word));
+        }
+        let mut text = shown.join(" ");
+        if !self.altered.is_empty() {
+            text += &format!(" # not as signed: {}", self.altered.join(", "));
+        }
+        text
     }
 }
 

@@ -5,11 +5,12 @@
 //! part of the list; the ban has its digest, and the file must match it. Not checked: whether the
 //! container has what the command needs.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arguments::{Order, PatchSource, USUAL_TIMEOUT, USUAL_USER};
+use super::arguments::{Order, PatchSource, ProgramCall, USUAL_TIMEOUT, USUAL_USER};
 use super::payload::error::{NoPatch, NotScript, PayloadError};
 use super::payload::program::{self, NotProgram};
 use super::payload::{Payload, ProgramFile, place};
@@ -26,8 +27,17 @@ const LONGEST: u64 = 86_400;
 pub struct Payloads {
     order: Order,
     program: Option<ProgramFile>,
-    /// Whether a ban signed the script. Then the script runs only as the patch of such bans.
-    is_signed: bool,
+    role: ScriptRole,
+}
+
+/// What the bans' own patches mean for a script that was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptRole {
+    /// No ban signs it. It runs in place of their commands; a ban that signs another script refuses
+    /// it.
+    Unsigned,
+    /// A ban signs it. Each of their containers gets its own ban's patch, as without a script.
+    Signed,
 }
 
 impl Payloads {
@@ -40,46 +50,46 @@ impl Payloads {
             PatchSource::Signed | PatchSource::Command(_) => None,
             PatchSource::Script(script) => {
                 let program = ProgramFile::load(&script.file)?;
-                is_script(&program.bytes)
-                    .map_err(|fault| PayloadError::Script(script.file.clone(), fault))?;
+                if let Some(fault) = not_script(&program.bytes) {
+                    return Err(PayloadError::Script(script.file.clone(), fault));
+                }
                 Some(program)
             }
             PatchSource::Program(call) => {
                 let program = ProgramFile::load(&call.file)?;
-                let checked = check_names(&call.file).and_then(|()| program::check(&program.bytes));
-                checked.map_err(|fault| PayloadError::Program(call.file.clone(), fault))?;
+                if let Err(fault) = check_program(&call.file, &program.bytes) {
+                    return Err(PayloadError::Program(call.file.clone(), fault));
+                }
                 Some(program)
             }
         };
-        Ok(Self {
-            order,
-            program,
-            is_signed: false,
-        })
+        Ok(Self::again(order, program, ScriptRole::Unsigned))
     }
 
-    /// The payloads of an earlier order, with the copy of the file that was carried then. If a ban
-    /// had signed the script then (`is_signed`), that still counts, whatever the list says now.
+    /// The same for an earlier order, with the copy of the file carried then, and the role that it
+    /// had as a script.
     #[must_use]
-    pub const fn again(order: Order, program: Option<ProgramFile>, is_signed: bool) -> Self {
+    pub const fn again(order: Order, program: Option<ProgramFile>, role: ScriptRole) -> Self {
         Self {
             order,
             program,
-            is_signed,
+            role,
         }
     }
 
-    /// Records whether one of this order's bans signs the script. Then each container gets the
-    /// patches of its own bans, as without a script.
-    pub const fn set_signed(&mut self, is_signed: bool) {
-        self.is_signed |= is_signed;
+    /// Sets the script's role. One that was a ban's own when the run started remains so, whatever
+    /// the list says now.
+    pub fn set_role(&mut self, role: ScriptRole) {
+        if self.role != ScriptRole::Signed {
+            self.role = role;
+        }
     }
 
     /// The digest of the typed script; a ban may have signed it.
     #[must_use]
     pub fn script(&self) -> Option<Digest> {
         match &self.order.source {
-            PatchSource::Script(_) => self.program.as_ref().map(|program| program.digest),
+            PatchSource::Script(_) => Some(self.program.as_ref()?.digest),
             PatchSource::Signed | PatchSource::Command(_) | PatchSource::Program(_) => None,
         }
     }
@@ -88,27 +98,25 @@ impl Payloads {
     /// replaces.
     #[must_use]
     pub fn in_place_of<'b>(&self, bans: impl IntoIterator<Item = &'b Arc<Ban>>) -> Option<String> {
-        let script = self
-            .script()
-            .filter(|_| !self.is_signed)
-            .and(self.program.as_ref())?;
-        let has_own = |ban: &&Arc<Ban>| {
-            ban.patch
-                .as_ref()
-                .is_some_and(|patch| patch.script.is_none())
-        };
-        let ids: BTreeSet<_> = bans
-            .into_iter()
-            .filter(has_own)
-            .map(|ban| line::name(&ban.id))
-            .collect();
-        let ids = Vec::from_iter(ids).join(", ");
-        (!ids.is_empty()).then(|| {
-            format!(
-                "no ban signs {}: it runs in place of the signed patch of {ids}",
-                line::name(&script.name)
-            )
-        })
+        self.script()?;
+        let mut ids = BTreeSet::new();
+        for ban in bans {
+            let is_replaced = match (self.role, &ban.patch) {
+                (ScriptRole::Signed, _) | (_, None) => false,
+                (ScriptRole::Unsigned, Some(patch)) => patch.script.is_none(),
+            };
+            if is_replaced {
+                ids.insert(line::name(&ban.id));
+            }
+        }
+        if ids.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "no ban signs {}: it runs in place of the signed patch of {}",
+            line::name(&self.program.as_ref()?.name),
+            Vec::from_iter(ids).join(", ")
+        ))
     }
 
     /// The order from which these payloads are made.
@@ -128,63 +136,58 @@ impl Payloads {
     /// run once.
     #[must_use]
     pub fn of_bans(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
-        let mut bans: Vec<_> = bans.iter().map(AsRef::as_ref).collect();
-        bans.sort_by(|one: &&Ban, other: &&Ban| {
-            other
-                .severity
-                .cmp(&one.severity)
-                .then_with(|| one.id.cmp(&other.id))
-        });
-        let mut payloads: Vec<Result<Payload, NoPatch>> = Vec::new();
-        let mut seen = Vec::new();
-        let for_each: Vec<_> = bans.iter().filter_map(|ban| self.of_ban(ban)).collect();
-        let all = if for_each.is_empty() {
-            vec![self.typed()]
-        } else {
-            for_each
-        };
-        for payload in all {
-            let digest = payload.as_ref().map(|payload| payload.digest).ok();
-            if digest.is_none_or(|digest| !seen.contains(&digest)) {
-                seen.extend(digest);
-                payloads.push(payload);
+        let mut bans: Vec<&Ban> = bans.iter().map(AsRef::as_ref).collect();
+        bans.sort_by_key(|ban| (Reverse(ban.severity), &ban.id));
+        let (mut payloads, mut seen) = (Vec::new(), Vec::new());
+        for ban in bans {
+            match self.of_ban(ban) {
+                Some(Ok(payload)) if seen.contains(&payload.digest) => {}
+                Some(Ok(payload)) => {
+                    seen.push(payload.digest);
+                    payloads.push(Ok(payload));
+                }
+                Some(Err(why)) => payloads.push(Err(why)),
+                None => {}
             }
+        }
+        if payloads.is_empty() {
+            payloads.push(self.typed());
         }
         payloads
     }
 
     /// What this ban requires to run; `None` if what was typed runs instead.
     fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
+        let script = match &self.order.source {
+            PatchSource::Command(_) | PatchSource::Program(_) => return None,
+            PatchSource::Signed => None,
+            PatchSource::Script(call) => Some((call, self.program.as_ref()?)),
+        };
         let needed = ban.patch.as_ref().and_then(|patch| patch.script);
-        match (&self.order.source, &ban.patch, needed, &self.program) {
-            (PatchSource::Command(_) | PatchSource::Program(_), ..) => None,
-            (PatchSource::Script(_), _, None, _) if !self.is_signed => None,
-            (PatchSource::Signed | PatchSource::Script(_), None, ..) => {
-                Some(Err(NoPatch::None(ban.id.clone())))
+        let runs_as_typed = match self.role {
+            ScriptRole::Unsigned => needed.is_none(),
+            ScriptRole::Signed => false,
+        };
+        if script.is_some() && runs_as_typed {
+            return None;
+        }
+        let id = ban.id.clone();
+        Some(match (&ban.patch, needed, script) {
+            (None, ..) => Err(NoPatch::None(id)),
+            (Some(patch), None, _) => self.signed(ban, patch, patch.run.clone(), None),
+            (Some(_), Some(needed), None) => Err(NoPatch::NeedsScript(id, needed)),
+            (Some(_), Some(needed), Some((_, program))) if needed != program.digest => {
+                Err(NoPatch::OtherScript(id, needed, program.digest))
             }
-            (PatchSource::Signed, Some(_), Some(needed), _) => {
-                Some(Err(NoPatch::NeedsScript(ban.id.clone(), needed)))
-            }
-            (PatchSource::Signed | PatchSource::Script(_), Some(patch), None, _) => {
-                Some(self.signed(ban, patch, patch.run.clone(), None))
-            }
-            (PatchSource::Script(script), Some(patch), Some(needed), Some(program))
-                if needed == program.digest =>
-            {
-                let words = if script.arguments.is_empty() {
+            (Some(patch), Some(_), Some((call, program))) => {
+                let words = if call.arguments.is_empty() {
                     &patch.run
                 } else {
-                    &script.arguments
+                    &call.arguments
                 };
-                Some(self.signed(ban, patch, of_script(&program.bytes, words), Some(program)))
+                self.signed(ban, patch, of_script(&program.bytes, words), Some(program))
             }
-            (PatchSource::Script(_), _, Some(needed), program) => {
-                let found = program
-                    .as_ref()
-                    .map_or_else(|| Digest::of(b""), |program| program.digest);
-                Some(Err(NoPatch::OtherScript(ban.id.clone(), needed, found)))
-            }
-        }
+        })
     }
 
     fn signed(
@@ -194,53 +197,40 @@ impl Payloads {
         run: Vec<String>,
         program: Option<&ProgramFile>,
     ) -> Result<Payload, NoPatch> {
-        let unusable = |why| NoPatch::Unusable(ban.id.clone(), why);
-        let user = patch
-            .user
-            .split_once(':')
-            .and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
-        let user = user.ok_or_else(|| unusable("its user is not UID:GID in numbers"))?;
-        if run.first().is_none_or(String::is_empty) {
-            return Err(unusable("it has no command"));
+        let id = ban.id.clone();
+        let Some(user) = user(&patch.user) else {
+            let why = "its user is not UID:GID in numbers";
+            return Err(NoPatch::Unusable(id, why));
+        };
+        if !is_command(&run) {
+            return Err(NoPatch::Unusable(id, "it has no command"));
         }
-        let check = self
-            .order
-            .check
-            .as_deref()
-            .map(shell)
-            .or_else(|| patch.check.clone());
-        if check
-            .as_ref()
-            .is_some_and(|check| check.first().is_none_or(String::is_empty))
-        {
-            return Err(unusable("its check is no command"));
+        let check = self.check().or(patch.check.clone());
+        if check.as_deref().is_some_and(|check| !is_command(check)) {
+            return Err(NoPatch::Unusable(id, "its check is no command"));
         }
-        let timeout = self
-            .order
-            .timeout
-            .unwrap_or(patch.timeout)
-            .clamp(1, LONGEST);
-        let work = self.work(
-            check,
-            run,
-            self.order.user.unwrap_or(user),
-            timeout,
-            program.is_some(),
-        );
-        let altered = self.altered(patch, &work, user);
-        let (severity, successor) = (Some(ban.severity), ban.successor.clone());
+        let timeout = self.order.timeout.unwrap_or(patch.timeout);
+        let mut work = self.work(run, program);
+        work.check = check;
+        work.user = self.order.user.unwrap_or(user);
+        work.timeout = timeout.clamp(1, LONGEST);
         Ok(Payload {
-            altered,
-            severity,
-            successor,
-            ..Payload::new(work, program.cloned(), Some(ban.id.clone()))
+            altered: self.altered(patch, &work, user),
+            severity: Some(ban.severity),
+            successor: ban.successor.clone(),
+            ..Payload::new(work, program.cloned(), Some(id))
         })
     }
 
     /// The typed options that change signed values. The time limit does not count: it is the node's
     /// own decision.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
-        let has_words = matches!(&self.order.source, PatchSource::Script(script) if work.program && !script.arguments.is_empty() && script.arguments != patch.run);
+        let has_words = match &self.order.source {
+            PatchSource::Script(ProgramCall { arguments, .. }) => {
+                work.program && !arguments.is_empty() && *arguments != patch.run
+            }
+            PatchSource::Signed | PatchSource::Command(_) | PatchSource::Program(_) => false,
+        };
         let typed = [
             ("--check", work.check != patch.check),
             ("--user", work.user != user),
@@ -248,11 +238,13 @@ impl Payloads {
             ("--workdir", work.directory.is_some()),
             ("ARG", has_words),
         ];
-        typed
-            .into_iter()
-            .filter(|(_, is_other)| *is_other)
-            .map(|(option, _)| option)
-            .collect()
+        let mut altered = Vec::new();
+        for (option, is_other) in typed {
+            if is_other {
+                altered.push(option);
+            }
+        }
+        altered
     }
 
     /// The payload that was typed.
@@ -269,92 +261,81 @@ impl Payloads {
                 return Err(NoPatch::None("no ban".to_owned()));
             }
         };
-        let (user, timeout) = (
-            self.order.user.unwrap_or(USUAL_USER),
-            self.order.timeout.unwrap_or(USUAL_TIMEOUT),
-        );
-        let work = self.work(
-            self.order.check.as_deref().map(shell),
-            run,
-            user,
-            timeout,
-            program.is_some(),
-        );
+        let work = self.work(run, program);
         Ok(Payload::new(work, program.cloned(), None))
     }
 
-    fn work(
-        &self,
-        check: Option<Vec<String>>,
-        run: Vec<String>,
-        user: (u32, u32),
-        timeout: u64,
-        program: bool,
-    ) -> Work {
-        let Order {
-            environment,
-            directory,
-            unpause,
-            ..
-        } = &self.order;
+    /// The typed check; the shell runs it.
+    fn check(&self) -> Option<Vec<String>> {
+        let command = self.order.check.as_deref()?;
+        Some(["sh", "-c", command].map(str::to_owned).to_vec())
+    }
+
+    /// The work that was typed, with this command.
+    fn work(&self, run: Vec<String>, program: Option<&ProgramFile>) -> Work {
+        let order = &self.order;
         Work {
-            check,
+            check: self.check(),
             run,
-            user,
-            environment: environment.clone(),
-            directory: directory.clone(),
-            timeout,
-            unpause: *unpause,
-            program,
+            user: order.user.unwrap_or(USUAL_USER),
+            environment: order.environment.clone(),
+            directory: order.directory.clone(),
+            timeout: order.timeout.unwrap_or(USUAL_TIMEOUT),
+            unpause: order.unpause,
+            program: program.is_some(),
         }
     }
 }
 
-fn shell(command: &str) -> Vec<String> {
-    ["sh", "-c", command].map(str::to_owned).to_vec()
+/// Reads `UID:GID`.
+fn user(text: &str) -> Option<(u32, u32)> {
+    let (user, group) = text.split_once(':')?;
+    Some((user.parse().ok()?, group.parse().ok()?))
+}
+
+fn is_command(words: &[String]) -> bool {
+    words.first().is_some_and(|word| !word.is_empty())
 }
 
 fn of_program(words: &[String]) -> Vec<String> {
-    std::iter::once(place())
-        .chain(words.iter().cloned())
-        .collect()
+    let mut command = vec![place()];
+    command.extend_from_slice(words);
+    command
 }
 
 /// The command for a script. The kernel starts the interpreter that the script's first line names;
 /// without such a line, the shell does.
 fn of_script(bytes: &[u8], words: &[String]) -> Vec<String> {
-    let shell = if bytes.starts_with(b"#!") {
-        None
-    } else {
-        Some("/bin/sh".to_owned())
-    };
-    shell.into_iter().chain(of_program(words)).collect()
+    let mut command = of_program(words);
+    if !bytes.starts_with(b"#!") {
+        command.insert(0, "/bin/sh".to_owned());
+    }
+    command
 }
 
-/// Checks the given name, and the name of the file that a link leads to: `rm` may be a link to
-/// busybox.
-fn check_names(path: &Path) -> Result<(), NotProgram> {
-    let led_to = path.canonicalize().ok();
-    [Some(path), led_to.as_deref()]
-        .into_iter()
-        .flatten()
-        .filter_map(Path::file_name)
-        .try_for_each(program::check_name)
+/// Checks the file, its name, and the name of the link's target: `rm` may be a link to busybox.
+fn check_program(path: &Path, bytes: &[u8]) -> Result<(), NotProgram> {
+    let target = path.canonicalize().ok();
+    for path in [Some(path), target.as_deref()] {
+        if let Some(name) = path.and_then(Path::file_name) {
+            program::check_name(name)?;
+        }
+    }
+    program::check(bytes)
 }
 
-fn is_script(bytes: &[u8]) -> Result<(), NotScript> {
-    let first = bytes
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+/// Why the file is no script, if so.
+fn not_script(bytes: &[u8]) -> Option<NotScript> {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
     if bytes.trim_ascii().is_empty() {
-        Err(NotScript::Empty)
+        Some(NotScript::Empty)
     } else if bytes.starts_with(program::MAGIC) {
-        Err(NotScript::Program)
+        Some(NotScript::Program)
     } else if first.starts_with(b"#!") && first.ends_with(b"\r") {
-        Err(NotScript::CarriageReturn)
+        Some(NotScript::CarriageReturn)
     } else {
-        Ok(())
+        None
     }
 }
 

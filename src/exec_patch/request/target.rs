@@ -8,7 +8,7 @@ use crate::container::engine::Engine;
 
 /// Which containers a run is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
+pub struct Targets {
     /// The image or the bans that decide.
     pub selector: Selector,
     /// The engines that were named. If there are any, containers of other engines do not count.

@@ -12,19 +12,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::runner::tell_of_waiting;
-use crate::exec_patch::journal::error::JournalError;
-use crate::exec_patch::journal::holder::Holder;
+use super::runner::report_waiting;
+use crate::exec_patch::journal::files::{OUTPUT, bytes_in};
 use crate::exec_patch::journal::ids::RunId;
-use crate::exec_patch::journal::lock::{self, Lock};
-use crate::exec_patch::journal::past::{OUTPUT, bytes_in};
+use crate::exec_patch::journal::lock::Lock;
+use crate::exec_patch::journal::node_state::NodeState;
 use crate::exec_patch::journal::phase::Phase;
 use crate::exec_patch::journal::runs::Runs;
+use crate::exec_patch::journal::summary::UnreadableRun;
 use crate::exec_patch::journal::{self, draft};
 use crate::exec_patch::plan::error::PatchError;
 use crate::paths::Paths;
 use crate::report::amount;
-use crate::report::{self, Exit, line};
+use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;
 
 /// What happens to a run.
@@ -42,7 +42,7 @@ enum PruneLine {
     /// The run is old enough, but stays because of its state.
     Kept { run: RunId, state: Phase },
     /// The run's journal cannot be read, so the run stays.
-    Unreadable { run: RunId, fault: String },
+    Unreadable(UnreadableRun),
 }
 
 /// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for a run that
@@ -56,25 +56,14 @@ pub fn carry_out(
     patience: Duration,
     json: bool,
 ) -> Result<Exit, PatchError> {
-    let lock = Lock::within(paths, patience, &mut tell_of_waiting)?;
-    // This process holds the lock, so the holder that the lock's file names is gone.
-    let events = events(&Runs::load(paths)?, age, None)?;
-    let runs = lock.directory();
-    let remove = |event: PruneLine| match event {
-        PruneLine::Pruned {
-            run, ended, bytes, ..
-        } => {
-            draft::remove(runs, &run)?;
-            Ok(PruneLine::Pruned {
-                run,
-                ended,
-                bytes,
-                removed: true,
-            })
-        }
-        PruneLine::Kept { .. } | PruneLine::Unreadable { .. } => Ok(event),
+    let lock = Lock::within(paths, patience, &mut report_waiting)?;
+    let node = NodeState {
+        // This process holds the lock, so the holder that the lock's file names is gone.
+        holder: None,
+        boot: journal::boot()?,
     };
-    said(events.into_iter().map(remove), json)
+    let events = events(&Runs::load(paths)?, age, &node);
+    print(events, Some(lock.directory()), json)
 }
 
 /// Prints which runs ended at least `age` seconds ago, and removes none.
@@ -83,52 +72,53 @@ pub fn carry_out(
 /// As [`carry_out`].
 pub fn show(paths: &Paths, age: u64, json: bool) -> Result<Exit, PatchError> {
     let runs = Runs::load(paths)?;
-    let events = events(&runs, age, lock::holder(runs.directory())?.as_ref())?;
-    said(events.into_iter().map(Ok), json)
+    print(events(&runs, age, &NodeState::of(&runs)?), None, json)
 }
 
-/// What must happen to each run that is old enough, oldest first.
-fn events(runs: &Runs, age: u64, holder: Option<&Holder>) -> Result<Vec<PruneLine>, JournalError> {
-    let (now, boot) = (Timestamp::now(), journal::boot()?);
-    let of = |run: &RunId| match runs.read(run) {
-        Ok(past) if now.since(past.last_at()) < age => None,
-        Ok(past) => Some(match Phase::of(&past, holder, &boot) {
-            state @ (Phase::UnderWay | Phase::Orphaned) => PruneLine::Kept {
-                run: run.clone(),
-                state,
-            },
-            state @ Phase::Killed if past.was_at_work_in(&boot) => PruneLine::Kept {
-                run: run.clone(),
-                state,
-            },
-            Phase::Killed | Phase::Stopped | Phase::Finished => PruneLine::Pruned {
-                run: run.clone(),
-                ended: past.last_at(),
-                bytes: size(&past.directory),
+/// What would happen to each run that is old enough, oldest first.
+fn events(runs: &Runs, age: u64, node: &NodeState) -> Vec<PruneLine> {
+    let now = Timestamp::now();
+    let mut events = Vec::new();
+    for id in runs.ids().iter().rev() {
+        let past = match runs.read(id) {
+            Ok(past) => past,
+            Err(error) => {
+                events.push(PruneLine::Unreadable(UnreadableRun::of(id, &error)));
+                continue;
+            }
+        };
+        let ended = past.last_at();
+        if now.since(ended) < age {
+            continue;
+        }
+        let (run, state) = (id.clone(), node.phase(&past));
+        let is_kept = match state {
+            Phase::UnderWay | Phase::Orphaned => true,
+            Phase::Killed => past.was_at_work_in(&node.boot),
+            Phase::Stopped | Phase::Finished => false,
+        };
+        events.push(if is_kept {
+            PruneLine::Kept { run, state }
+        } else {
+            PruneLine::Pruned {
+                run,
+                ended,
+                bytes: bytes_in(&past.directory) + bytes_in(&past.directory.join(OUTPUT)),
                 removed: false,
-            },
-        }),
-        Err(error) => Some(PruneLine::Unreadable {
-            run: run.clone(),
-            fault: line::causes(&error),
-        }),
-    };
-    Ok(runs.ids().iter().rev().filter_map(of).collect())
+            }
+        });
+    }
+    events
 }
 
-/// The size of a run's files in bytes.
-fn size(run: &Path) -> u64 {
-    bytes_in(run) + bytes_in(&run.join(OUTPUT))
-}
-
-/// Prints what happens to each run, as it happens.
-fn said(
-    events: impl Iterator<Item = Result<PruneLine, JournalError>>,
-    json: bool,
-) -> Result<Exit, PatchError> {
+/// Prints what happens to each run. If `from` is their directory, those that may go are removed.
+fn print(events: Vec<PruneLine>, from: Option<&Path>, json: bool) -> Result<Exit, PatchError> {
     let (mut runs, mut all, mut exit) = (0_usize, 0, Exit::Clear);
-    for event in events {
-        let event = event?;
+    for mut event in events {
+        if let (PruneLine::Pruned { run, removed, .. }, Some(directory)) = (&mut event, from) {
+            draft::remove(directory, run)?;
+            *removed = true;
+        }
         let text = if json {
             report::json::line(&event)
         } else {
@@ -138,7 +128,7 @@ fn said(
         match event {
             PruneLine::Pruned { bytes, .. } => (runs, all) = (runs + 1, all + bytes),
             PruneLine::Kept { .. } => {}
-            PruneLine::Unreadable { .. } => exit = Exit::Failed,
+            PruneLine::Unreadable(_) => exit = Exit::Failed,
         }
     }
     if !json {
@@ -156,20 +146,17 @@ impl PruneLine {
                 run,
                 ended,
                 bytes,
-                removed: true,
-            } => format!("removed run {run}, which ended {ended}: {bytes} bytes"),
-            Self::Pruned {
-                run,
-                ended,
-                bytes,
-                removed: false,
-            } => format!("would remove run {run}, which ended {ended}: {bytes} bytes"),
+                removed,
+            } => {
+                let verb = if *removed { "removed" } else { "would remove" };
+                format!("{verb} run {run}, which ended {ended}: {bytes} bytes")
+            }
             Self::Kept {
                 run,
                 state: Phase::Killed,
             } => format!("kept run {run}: it was killed, and can be resumed"),
             Self::Kept { run, state } => format!("kept run {run}: {}", state.words()),
-            Self::Unreadable { run, fault } => format!("kept run {run}: {fault}"),
+            Self::Unreadable(UnreadableRun { run, fault }) => format!("kept run {run}: {fault}"),
         }
     }
 }

@@ -42,11 +42,12 @@ impl<'a> Recorder<'a> {
     /// Starts with a journal that has only its header, or the lines of the resumed run `past`.
     #[must_use]
     pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&RunLog>) -> Self {
-        let carried = past
-            .into_iter()
-            .flat_map(|past| &past.carried)
-            .map(|carried| carried.digest)
-            .collect();
+        let mut carried = HashSet::new();
+        if let Some(past) = past {
+            for one in &past.carried {
+                carried.insert(one.digest);
+            }
+        }
         Self {
             journal,
             watcher,
@@ -72,9 +73,9 @@ impl<'a> Recorder<'a> {
         }
         let planned: Vec<_> = plan.planned.iter().map(PlannedContainer::line).collect();
         self.journal.planned(planned.clone())?;
-        planned
-            .into_iter()
-            .for_each(|planned| self.watcher.planned(planned));
+        for planned in planned {
+            self.watcher.planned(planned);
+        }
         if !is_first {
             self.watcher.more(plan.steps().count());
         }
@@ -162,17 +163,19 @@ impl Listener for Recorder<'_> {
         self.watcher.started(job);
     }
 
-    fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
-        self.watcher.ended(job, payload, done);
+    fn ended(&mut self, job: &Job, done: &JobResult) {
+        self.watcher.ended(job, done);
     }
 
     fn lost(&mut self, job: &Job) -> JobResult {
-        self.journal
-            .lost(job, |unpause| aftermath::interrupted(job, unpause))
-            .unwrap_or_else(|fault| {
+        let interrupted = |unpause| aftermath::interrupted(job, unpause);
+        match self.journal.lost(job, interrupted) {
+            Ok(done) => done,
+            Err(fault) => {
                 self.note(Err(fault));
-                aftermath::interrupted(job, false)
-            })
+                interrupted(false)
+            }
+        }
     }
 
     fn is_ready(&mut self) -> bool {

@@ -15,33 +15,35 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::instances::{SeenInstances, Sighting};
+use super::queue::Queue;
 use super::recorder::Recorder;
 use super::table::Watcher;
-use super::{QueuedContainer, Rescan, Run, WorkerConfig};
+use super::worker::WorkerConfig;
+use super::{Rescan, Run};
 use crate::exec_patch::enter::aftermath;
-use crate::exec_patch::enter::runtimes::Runtimes;
+use crate::exec_patch::journal::Journal;
 use crate::exec_patch::journal::error::JournalError;
+use crate::exec_patch::journal::files::{OUTPUT, bytes_in};
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::journal::line::Finished;
 use crate::exec_patch::journal::lock::{Lock, Waiting};
-use crate::exec_patch::journal::past::{OUTPUT, RunLog, bytes_in};
+use crate::exec_patch::journal::new_run::NewRun;
+use crate::exec_patch::journal::past::RunLog;
 use crate::exec_patch::journal::runs::Runs;
 use crate::exec_patch::journal::who::Who;
-use crate::exec_patch::journal::{Journal, NewRun};
-use crate::exec_patch::outcome::Outcome;
+use crate::exec_patch::plan::Plan;
 use crate::exec_patch::plan::error::PatchError;
 use crate::exec_patch::plan::pace::Pace;
 use crate::exec_patch::plan::prior_runs::PriorRuns;
 use crate::exec_patch::plan::request::Request;
 use crate::exec_patch::plan::signatures;
-use crate::exec_patch::plan::{PatchStep, Plan, PlannedContainer};
 use crate::exec_patch::request::arguments::PROGRAM;
 use crate::exec_patch::select::{Scanner, Selection};
 use crate::paths::Paths;
 use crate::report::{self, Exit};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
+use crate::sys::system_log::Sockets;
 
 /// How many bytes of all containers' output one run keeps, unless the limit for one container is
 /// higher.
@@ -66,7 +68,7 @@ pub struct Runner<'a> {
 }
 
 /// Prints one message about a wait for another run, or for the workers of a killed run.
-pub fn tell_of_waiting(waiting: &Waiting) -> ControlFlow<()> {
+pub fn report_waiting(waiting: &Waiting) -> ControlFlow<()> {
     if waiting.is_first {
         let (holder, whom) = match &waiting.holder {
             None => ("another run is about to start".to_owned(), "it"),
@@ -91,10 +93,8 @@ impl Runner<'_> {
         let prior_runs = PriorRuns::new(runs, request)?;
         let plan = prior_runs.first_plan(self.scan(&mut scanner, request, &prior_runs)?, request);
         self.print(&plan)?;
-        prior_runs
-            .faults()
-            .for_each(|fault| report::warning(PROGRAM, &fault));
-        may_begin(&plan, request)?;
+        warn(&prior_runs.faults());
+        may_start(&plan, request)?;
         Ok(plan.exit())
     }
 
@@ -102,33 +102,30 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// [`PatchError`]. Nothing was done then, or the journal says what was done.
-    pub fn begin(&self, request: &mut Request) -> Result<Exit, PatchError> {
-        let mut lock = Lock::within(self.paths, self.patience, &mut tell_of_waiting)?;
+    pub fn start(&self, request: &mut Request) -> Result<Exit, PatchError> {
+        let mut lock = Lock::within(self.paths, self.patience, &mut report_waiting)?;
         self.take(request, &mut lock)
     }
 
     /// Resumes a run, after its remaining workers have ended.
     ///
     /// # Errors
-    /// As [`Runner::begin`].
+    /// As [`Runner::start`].
     pub fn resume(
         &self,
         past: &RunLog,
         again: impl FnOnce(RunLog) -> Result<Request, PatchError>,
     ) -> Result<Exit, PatchError> {
-        let mut lock = Lock::wait(self.paths, past, self.patience, &mut tell_of_waiting)?;
+        let mut lock = Lock::wait(self.paths, past, self.patience, &mut report_waiting)?;
         // Read again: meanwhile the workers have recorded their outcomes.
         let mut request = again(RunLog::read(&past.directory)?)?;
         self.take(&mut request, &mut lock)
     }
 
-    /// The scanner for the containers. It also finds whether a ban signs the script, and the
-    /// request keeps that.
+    /// The scanner for the containers; from then on it is known what the bans mean for the script.
     fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
         let scanner = Scanner::new(&request.payloads.order().target, self.paths, self.settings)?;
-        if let Some(script) = request.payloads.script() {
-            request.payloads.set_signed(scanner.signs(script)?);
-        }
+        signatures::judge_script(&mut request.payloads, &scanner)?;
         Ok(scanner)
     }
 
@@ -140,11 +137,11 @@ impl Runner<'_> {
         prior_runs: &PriorRuns,
     ) -> Result<Selection, PatchError> {
         let mut selection = scanner.scan(Timestamp::now())?;
-        if let Some(then) = request.list.filter(|then| selection.list != Some(*then)) {
-            return Err(PatchError::OtherList(
-                then.version,
-                selection.list.map(|list| list.version),
-            ));
+        if let Some(then) = request.list
+            && selection.list != Some(then)
+        {
+            let now = selection.list.map(|list| list.version);
+            return Err(PatchError::OtherList(then.version, now));
         }
         request.narrow(&mut selection, prior_runs.not_ok());
         signatures::check(&request.payloads, &selection, self.paths, self.settings)?;
@@ -153,69 +150,46 @@ impl Runner<'_> {
 
     /// Runs the request; the lock is held.
     fn take(&self, request: &mut Request, lock: &mut Lock) -> Result<Exit, PatchError> {
-        aftermath::sweep(&self.paths.entered)
-            .iter()
-            .for_each(|fault| report::warning(PROGRAM, fault));
+        warn(&aftermath::sweep(&self.paths.entered));
         let mut scanner = self.scanner(request)?;
         let prior_runs = PriorRuns::new(&Runs::load(self.paths)?, request)?;
         let ended = aftermath::end(prior_runs.interrupted());
         let selection = self.scan(&mut scanner, request, &prior_runs)?;
         let mut plan = prior_runs.first_plan(selection, request);
         plan.warnings.extend(ended);
-        prior_runs
-            .faults()
-            .for_each(|fault| report::warning(PROGRAM, &fault));
+        warn(&prior_runs.faults());
         if plan.is_nothing() && request.past().is_none() {
             // Nothing runs, so there is no run and no journal.
-            return self.print(&plan).map(|()| plan.exit());
+            self.print(&plan)?;
+            return Ok(plan.exit());
         }
-        may_begin(&plan, request)?;
+        may_start(&plan, request)?;
         let journal = self.journal(request, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
         let mut record = Recorder::new(&journal, watcher, request.past());
-        let mut prospect = Queue {
-            instances: SeenInstances::default(),
-            runtimes: Runtimes::find(self.settings),
-        };
-        let matches = request.matches(&plan);
-        plan.gone
-            .iter()
-            .for_each(|(container, outcome)| record.known(container, None, outcome));
-        let turns = prospect.of(plan, &mut record)?;
-        let mut pace = Pace::new(request.limits, matches);
+        let mut queue = Queue::new(self.settings);
+        let mut pace = Pace::new(request.limits, request.matches(&plan));
         pace.have_passed(request.canaries_passed());
-        let id = journal.id().to_string();
-        let config = WorkerConfig {
-            program: Path::new(SELF),
-            lock: lock.as_fd(),
-            run: &id,
-            journal: journal.directory(),
-            output_limit: request.output_limit,
-            output_room: MOST_OUTPUT
-                .max(request.output_limit)
-                .saturating_sub(bytes_in(&journal.directory().join(OUTPUT))),
-            number: request.past().map_or(1, RunLog::next_number),
-        };
+        for gone in &plan.gone {
+            record.known(&gone.container, None, &gone.outcome);
+        }
+        let turns = queue.of(plan, &mut record)?;
+        let config = worker_config(request, &journal, lock);
         let mut run = Run::new(config, pace).map_err(PatchError::Process)?;
         let ended = run.carry_out(turns, &mut record, |record| {
             let mut found = self.scan(&mut scanner, request, &prior_runs)?;
-            prospect.keep_new(&mut found, record);
+            queue.keep_new(&mut found, record);
             let plan = prior_runs.plan(found, request);
             let matches = plan.planned.len();
-            prospect
-                .of(plan, record)
-                .map(|turns| Rescan { turns, matches })
+            let turns = queue.of(plan, record)?;
+            Ok::<_, PatchError>(Rescan { turns, matches })
         });
-        self.finish(
-            record,
-            &journal,
-            ended,
-            if scanner.has_unfound() {
-                Exit::NotAllWell
-            } else {
-                Exit::Clear
-            },
-        )
+        let best = if scanner.has_unfound() {
+            Exit::NotAllWell
+        } else {
+            Exit::Clear
+        };
+        self.finish(record, &journal, ended, best)
     }
 
     /// Prints a plan that is not carried out. In JSON, the warnings are part of the plan.
@@ -223,9 +197,7 @@ impl Runner<'_> {
         let text = if self.json { plan.json() } else { plan.text() };
         report::document(text.as_bytes()).map_err(PatchError::Print)?;
         if !self.json {
-            plan.warnings
-                .iter()
-                .for_each(|text| report::warning(PROGRAM, text));
+            warn(&plan.warnings);
         }
         Ok(())
     }
@@ -237,30 +209,27 @@ impl Runner<'_> {
         lock: &mut Lock,
         plan: &Plan,
     ) -> Result<Journal, PatchError> {
-        let by = Who::here(|name| std::env::var_os(name));
-        let argv: Vec<_> = self
-            .argv
-            .iter()
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-        let journal = match request.past() {
-            Some(past) => Journal::resume(lock, past, by, argv, request.limits)?,
-            None => {
-                let draft = NewRun {
-                    by,
-                    trigger: request.trigger(),
-                    argv,
-                    order: request.payloads.order().clone(),
-                    terms: request.terms(),
-                    carried: plan.carried(),
-                    program: request.payloads.program(),
-                    only_failed: request.only_failed().cloned(),
-                    list_version: plan.list_version,
-                };
-                Journal::create(lock, draft)?
-            }
+        let (log, by) = (Sockets::system(), Who::here(|name| std::env::var_os(name)));
+        let mut argv = Vec::new();
+        for word in self.argv {
+            argv.push(word.to_string_lossy().into_owned());
+        }
+        if let Some(past) = request.past() {
+            let journal = Journal::resume(log, lock, past, by, argv, request.limits)?;
+            return Ok(journal);
+        }
+        let draft = NewRun {
+            by,
+            trigger: request.trigger(),
+            argv,
+            order: request.payloads.order().clone(),
+            terms: request.terms(),
+            carried: plan.carried(),
+            program: request.payloads.program(),
+            only_failed: request.only_failed().cloned(),
+            list_version: plan.list_version,
         };
-        Ok(journal)
+        Ok(Journal::create(log, lock, draft)?)
     }
 
     /// Reports the end of the run. `best` is the exit status if nothing failed.
@@ -303,8 +272,29 @@ impl Runner<'_> {
     }
 }
 
+/// Prints warnings, one line each.
+fn warn(texts: &[String]) {
+    for text in texts {
+        report::warning(PROGRAM, text);
+    }
+}
+
+/// What the workers of a run get.
+fn worker_config<'a>(request: &Request, journal: &'a Journal, lock: &'a Lock) -> WorkerConfig<'a> {
+    let kept = bytes_in(&journal.directory().join(OUTPUT));
+    WorkerConfig {
+        program: Path::new(SELF),
+        lock: lock.as_fd(),
+        run: journal.id().as_str(),
+        journal: journal.directory(),
+        output_limit: request.output_limit,
+        output_room: MOST_OUTPUT.max(request.output_limit).saturating_sub(kept),
+        number: request.past().map_or(1, RunLog::next_number),
+    }
+}
+
 /// Checks that a run may start with this plan. A resumed run has started before.
-fn may_begin(plan: &Plan, request: &Request) -> Result<(), PatchError> {
+fn may_start(plan: &Plan, request: &Request) -> Result<(), PatchError> {
     match (
         plan.no_patch(&request.payloads.order().target.selector),
         request.past(),
@@ -322,92 +312,15 @@ fn end(
     stopped: Option<Halt>,
 ) -> Result<(Finished, Result<(), JournalError>), JournalError> {
     let (ok, not_ok) = RunLog::read(journal.directory())?.counts();
-    let (run, outcomes) = (journal.id().clone(), record.outcomes());
     let finished = Finished {
-        run,
+        run: journal.id().clone(),
         at: Timestamp::now(),
         exit: exit.code(),
         ok,
         not_ok,
-        outcomes,
+        outcomes: record.outcomes(),
         stopped,
     };
     let written = journal.finished(finished.clone());
     Ok((finished, written))
-}
-
-/// Makes the queue from the scans' results.
-#[derive(Debug)]
-struct Queue {
-    instances: SeenInstances,
-    runtimes: Runtimes,
-}
-
-impl Queue {
-    /// Removes from a later scan's result everything that is not new to the run.
-    fn keep_new(&mut self, found: &mut Selection, record: &mut Recorder<'_>) {
-        found
-            .unidentified
-            .retain(|unidentified| record.is_new(unidentified));
-        found
-            .matches
-            .retain(|found| match self.instances.meet(&found.container) {
-                Sighting::New => true,
-                Sighting::Known => false,
-                Sighting::Restarting => {
-                    record.restarting(&found.container);
-                    false
-                }
-            });
-    }
-
-    /// Records a plan and makes turns from it. Outcomes that are known without running anything are
-    /// reported at once.
-    fn of(
-        &mut self,
-        plan: Plan,
-        record: &mut Recorder<'_>,
-    ) -> Result<Vec<QueuedContainer>, PatchError> {
-        record.plan(&plan)?;
-        let mut turns = Vec::new();
-        for PlannedContainer {
-            container, steps, ..
-        } in plan.planned
-        {
-            self.instances.meet(&container);
-            let mut payloads = Vec::new();
-            for step in steps {
-                match step {
-                    PatchStep::Run(payload) => payloads.push(payload),
-                    PatchStep::Before(payload, run) => {
-                        record.settle(&container, Some(&payload), &Outcome::PatchedBefore { run })
-                    }
-                    PatchStep::Stands(payload, outcome) => {
-                        record.known(&container, Some(&payload), &outcome)
-                    }
-                    PatchStep::Cannot(why) => record.settle(
-                        &container,
-                        None,
-                        &Outcome::CouldNotEnter {
-                            why: why.to_string(),
-                        },
-                    ),
-                }
-            }
-            if payloads.is_empty() {
-                continue;
-            }
-            match self.runtimes.of(container.kind) {
-                Ok(runtime) => turns.push(QueuedContainer {
-                    runtime: runtime.to_owned(),
-                    container,
-                    payloads,
-                }),
-                Err(why) => payloads
-                    .iter()
-                    .for_each(|payload| record.settle(&container, Some(payload), &why)),
-            }
-        }
-        Ok(turns)
-    }
 }

@@ -16,16 +16,14 @@ use self::people::Columns;
 pub use self::tally::OutcomeTally;
 use crate::exec_patch::job::{Container, Job, JobResult};
 use crate::exec_patch::journal::halt::Halt;
-use crate::exec_patch::journal::line::{
-    self, Carried, Ended, Finished, Line, Planned, RunHeader, Started,
-};
+use crate::exec_patch::journal::header::{Carried, RunHeader};
+use crate::exec_patch::journal::line::{Ended, Finished, Line, NotUnderstood, Planned, Started};
 use crate::exec_patch::outcome::{Outcome, OutcomeKind};
 use crate::exec_patch::plan::Plan;
 use crate::exec_patch::request::arguments::PROGRAM;
 use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{self, Exit};
-use crate::sys::clock::Timestamp;
 use people::Bar;
 
 /// Shows a run to the operator.
@@ -63,26 +61,30 @@ impl Watcher {
             tally: OutcomeTally::default(),
             fault: None,
         };
-        let run = header.id.as_str();
-        watcher.write(
-            || Line::Run(Box::new(header.clone())),
-            |columns| vec![columns.began(run), columns.head()],
-        );
-        plan.warnings.iter().for_each(|text| watcher.warning(text));
-        plan.unidentified
-            .iter()
-            .for_each(|unidentified| watcher.unidentified(unidentified));
+        match &watcher.audience {
+            Audience::People(columns, _) => {
+                let lines = [columns.began(header.id.as_str()), columns.head()];
+                watcher.show(&lines);
+            }
+            Audience::Machine => watcher.write(&Line::Run(Box::new(header.clone()))),
+        }
+        for text in &plan.warnings {
+            watcher.warning(text);
+        }
+        for unidentified in &plan.unidentified {
+            watcher.unidentified(unidentified);
+        }
         watcher
     }
 
     /// Reports a further payload that runs from now on.
     pub fn carried(&mut self, carried: Carried) {
-        self.write(|| Line::Carried(carried), |_| Vec::new());
+        self.write(&Line::Carried(carried));
     }
 
     /// Reports a container that will be entered.
     pub fn planned(&mut self, planned: Planned) {
-        self.write(|| Line::Planned(Box::new(planned)), |_| Vec::new());
+        self.write(&Line::Planned(Box::new(planned)));
     }
 
     /// Adds this many patches to the progress bar.
@@ -94,85 +96,58 @@ impl Watcher {
 
     /// Reports that a worker is about to enter a container.
     pub fn started(&mut self, job: &Job) {
-        let Job {
-            number,
-            container,
-            digest,
-            ban,
-            ..
-        } = job;
-        let (number, digest, boot, worker, unpause) =
-            (*number, *digest, self.boot.clone(), None, false);
-        let (ban, of_container) = (ban.clone(), container.clone());
-        let started = || Started {
-            number,
-            at: Timestamp::now(),
-            boot,
-            digest,
-            ban,
-            container: of_container,
-            worker,
-            unpause,
-        };
-        self.write(|| Line::Started(Box::new(started())), |_| Vec::new());
-        if let Audience::People(_, bar) = &mut self.audience {
-            bar.started(container);
+        match &mut self.audience {
+            Audience::People(_, bar) => bar.started(&job.container),
+            Audience::Machine => {
+                let started = Started::of(job, &self.boot, None, false);
+                self.write(&Line::Started(Box::new(started)));
+            }
         }
     }
 
     /// Reports a patch that a worker has finished.
-    pub fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
-        let ended = Ended::entered(job, &self.boot, done);
-        self.through(ended, Some(payload), Some(done));
+    pub fn ended(&mut self, job: &Job, done: &JobResult) {
+        self.end(Ended::entered(job, &self.boot, done));
     }
 
     /// Reports a patch that is over without anything entering the container.
     pub fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
-        let patch = (
-            payload.map(|payload| payload.digest),
-            payload.and_then(|payload| payload.ban.as_deref()),
-        );
-        self.through(
-            Ended::settled(container, &self.boot, patch, outcome),
-            payload,
-            None,
-        );
+        self.end(Ended::settled(container, &self.boot, payload, outcome));
     }
 
-    fn through(&mut self, ended: Ended, payload: Option<&Payload>, done: Option<&JobResult>) {
-        let (container, outcome) = (ended.container.clone(), ended.outcome.clone());
-        self.tally.add(&container, outcome.kind());
-        if let Audience::People(_, bar) = &mut self.audience {
-            bar.ended(&container, done.is_some());
+    fn end(&mut self, ended: Ended) {
+        self.tally.add(&ended.container, ended.outcome.kind());
+        match &mut self.audience {
+            Audience::People(columns, bar) => {
+                bar.ended(&ended.container, ended.found.is_some());
+                let lines = columns.row(&ended);
+                self.show(&lines);
+            }
+            Audience::Machine => self.write(&Line::Ended(Box::new(ended))),
         }
-        self.write(
-            || Line::Ended(Box::new(ended)),
-            |columns| columns.row(&container, payload, &outcome, done),
-        );
     }
 
     /// Reports a container that cannot be identified.
     pub fn unidentified(&mut self, unidentified: &Unaccounted) {
         self.tally.add_unclear(people::unidentified(unidentified));
-        let outcome = Outcome::NotUnderstood {
-            why: unidentified.why.clone(),
-        };
-        self.write(
-            || Line::NotUnderstood(line::NotUnderstood::of(unidentified)),
-            |columns| columns.unidentified(unidentified, &outcome),
-        );
+        match &self.audience {
+            Audience::People(columns, _) => {
+                let lines = columns.unidentified(unidentified);
+                self.show(&lines);
+            }
+            Audience::Machine => {
+                self.write(&Line::NotUnderstood(NotUnderstood::of(unidentified)));
+            }
+        }
     }
 
     /// Prints a warning: one line, not escaped.
     pub fn warning(&mut self, text: &str) {
         match &self.audience {
             Audience::People(_, bar) => bar.aside(|| report::warning(PROGRAM, text)),
-            Audience::Machine => self.write(
-                || Line::Warning {
-                    text: text.to_owned(),
-                },
-                |_| Vec::new(),
-            ),
+            Audience::Machine => self.write(&Line::Warning {
+                text: text.to_owned(),
+            }),
         }
     }
 
@@ -196,7 +171,7 @@ impl Watcher {
     /// How many patches had each outcome.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<OutcomeKind, usize> {
-        self.tally.counts().collect()
+        self.tally.counts()
     }
 
     /// Reports the end of the run. `stopped` says why it ended early, if it did. `finished` has the
@@ -214,30 +189,29 @@ impl Watcher {
         let tally = std::mem::take(&mut self.tally);
         match (&self.audience, finished) {
             (Audience::Machine, None) => {}
-            (Audience::Machine, Some(finished)) => {
-                self.write(|| Line::Finished(finished), |_| Vec::new())
-            }
+            (Audience::Machine, Some(finished)) => self.write(&Line::Finished(finished)),
             (Audience::People(..), _) => self.show(&people::summary(run, &tally, stopped)),
         }
         self.fault
     }
 
-    /// Writes the JSON line `line`, or the text lines `people`.
-    fn write(&mut self, line: impl FnOnce() -> Line, people: impl FnOnce(&Columns) -> Vec<String>) {
-        let lines = match &self.audience {
-            Audience::Machine => vec![report::json::line(&line())],
-            Audience::People(columns, _) => people(columns),
-        };
-        self.show(&lines);
+    /// Writes a line that only machines get.
+    fn write(&mut self, line: &Line) {
+        match self.audience {
+            Audience::Machine => self.show(&[report::json::line(line)]),
+            Audience::People(..) => {}
+        }
     }
 
     /// Writes these lines; the bar is hidden meanwhile.
     fn show(&mut self, lines: &[String]) {
-        let print = || report::result(&lines.join("\n"));
+        if lines.is_empty() {
+            return;
+        }
+        let text = lines.join("\n");
         let written = match &self.audience {
-            Audience::Machine | Audience::People(..) if lines.is_empty() => Ok(()),
-            Audience::Machine => print(),
-            Audience::People(_, bar) => bar.aside(print),
+            Audience::Machine => report::result(&text),
+            Audience::People(_, bar) => bar.aside(|| report::result(&text)),
         };
         if let Err(error) = written {
             self.fault.get_or_insert(error);

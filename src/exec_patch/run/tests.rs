@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -19,7 +20,7 @@ const WORKER: &str = r#"#!/bin/sh
 job=$(cat)
 id=${job#*\"container\":\"}
 id=${id%%[-\"]*}
-say() { echo "{\"outcome\":{$1},\"took\":1,\"written\":0,\"tail\":\"\"}"; }
+say() { echo "{\"outcome\":{$1},\"duration_ms\":1,\"output_bytes\":0,\"output_tail\":\"\"}"; }
 case $id in
     patched) say '"outcome":"patched"' ;;
     slow) sleep 0.3; say '"outcome":"patched"' ;;
@@ -63,11 +64,12 @@ impl Listener for Heard {
         ));
     }
 
-    fn ended(&mut self, job: &Job, payload: &Payload, done: &JobResult) {
+    fn ended(&mut self, job: &Job, done: &JobResult) {
         self.now -= 1;
         self.lines.push(format!(
-            "{}: {}",
-            named(&job.container, Some(payload)),
+            "{} {}: {}",
+            job.container.id,
+            job.work.run.join(" "),
             done.outcome.word()
         ));
     }
@@ -415,20 +417,11 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
     );
     // Unused room goes to other workers. Output that was printed but not kept uses no room. A lost
     // job counts with its full limit.
-    config.give_back(
-        &first,
-        Some(&JobResult {
-            written: 3,
-            ..JobResult::of(Outcome::Patched)
-        }),
-    );
-    config.give_back(
-        &second,
-        Some(&JobResult {
-            written: 99,
-            ..JobResult::of(Outcome::Patched)
-        }),
-    );
+    for (job, written) in [(&first, 3), (&second, 99)] {
+        let mut done = JobResult::of(Outcome::Patched);
+        done.found.output_bytes = written;
+        config.give_back(job, Some(&done));
+    }
     config.give_back(&third, None);
     assert_eq!([(); 2].map(|()| next(&mut config).output_limit), [7, 0]);
 }

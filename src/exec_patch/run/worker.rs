@@ -11,15 +11,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::exec_patch::job::{Job, JobResult};
+use crate::exec_patch::job::{Container, Job, JobResult};
 use crate::exec_patch::request::arguments::PROGRAM;
+use crate::exec_patch::request::payload::Payload;
 use crate::sys::{inherit, memory_file};
 
 /// The first argument of a worker.
@@ -34,6 +35,73 @@ pub struct Worker {
     child: Child,
     answer: WorkerPipe,
     remarks: WorkerPipe,
+}
+
+/// What all workers of a run need.
+#[derive(Debug)]
+pub struct WorkerConfig<'a> {
+    /// The program that runs as a worker.
+    pub program: &'a Path,
+    /// The run's lock.
+    pub lock: BorrowedFd<'a>,
+    /// The ID of the run.
+    pub run: &'a str,
+    /// The run's directory.
+    pub journal: &'a Path,
+    /// How many bytes of each container's output are kept.
+    pub output_limit: u64,
+    /// How many more bytes of output the run may keep. A worker under way counts with its full
+    /// limit.
+    pub output_room: u64,
+    /// The number of the next job.
+    pub number: usize,
+}
+
+impl WorkerConfig<'_> {
+    /// Makes the next job.
+    pub(super) fn job(
+        &mut self,
+        container: &Container,
+        runtime: PathBuf,
+        payload: &Payload,
+    ) -> Job {
+        let number = self.number;
+        self.number += 1;
+        let output_limit = self.output_limit.min(self.output_room);
+        self.output_room -= output_limit;
+        Job {
+            run: self.run.to_owned(),
+            journal: self.journal.to_owned(),
+            number,
+            container: container.clone(),
+            runtime,
+            work: payload.work.clone(),
+            digest: payload.digest,
+            ban: payload.ban.clone(),
+            severity: payload.severity,
+            successor: payload.successor.clone(),
+            output_limit,
+        }
+    }
+
+    /// Gives back the room for output that a job did not use. A job without a result may have used
+    /// all of it.
+    pub(super) fn give_back(&mut self, job: &Job, done: Option<&JobResult>) {
+        if let Some(done) = done {
+            self.output_room += job.output_limit.saturating_sub(done.found.output_bytes);
+        }
+    }
+
+    /// Starts a worker for a container.
+    pub(super) fn send(&self, job: &Job, payload: &Payload) -> io::Result<Worker> {
+        let program = payload.copy()?;
+        Worker::start(
+            self.program,
+            job,
+            program.as_ref().map(AsFd::as_fd),
+            self.lock,
+        )
+    }
 }
 
 /// The bytes that a pipe has delivered so far.
@@ -85,9 +153,8 @@ impl Worker {
 
     /// The descriptors to poll(2) for reading.
     pub fn polled(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [&self.answer, &self.remarks]
-            .into_iter()
-            .filter_map(|stream| stream.pipe.as_ref().map(AsFd::as_fd))
+        let pipes = [&self.answer.pipe, &self.remarks.pipe];
+        pipes.into_iter().flatten().map(AsFd::as_fd)
     }
 
     /// Reads what the worker has written so far.
@@ -142,11 +209,11 @@ impl Worker {
 
 /// A worker's line without the program's name. This process puts that name before its own lines.
 fn bare(remark: &str) -> String {
-    let said = remark
-        .strip_prefix(PROGRAM)
-        .and_then(|said| said.strip_prefix(": "))
-        .unwrap_or(remark);
-    said.strip_prefix("warning: ").unwrap_or(said).to_owned()
+    let text = match remark.strip_prefix(PROGRAM) {
+        Some(rest) => rest.strip_prefix(": ").unwrap_or(remark),
+        None => remark,
+    };
+    text.strip_prefix("warning: ").unwrap_or(text).to_owned()
 }
 
 /// The worker's standard input: a file in memory. Unlike a pipe it takes the whole job before the
@@ -264,7 +331,7 @@ mod tests {
         }
     }
 
-    const PATCHED: &str = r#"{"outcome":{"outcome":"patched"},"took":7,"written":3,"tail":"ok\n"}"#;
+    const PATCHED: &str = r#"{"outcome":{"outcome":"patched"},"duration_ms":7,"output_bytes":3,"output_tail":"ok\n"}"#;
 
     #[test]
     fn a_worker_reads_its_job_and_its_answer_is_taken() {
@@ -273,7 +340,7 @@ mod tests {
         ));
         let done = ended.done.unwrap();
         assert_eq!(
-            (done.outcome, done.took, ended.remarks),
+            (done.outcome, done.found.duration_ms, ended.remarks),
             (
                 Outcome::Patched,
                 7,

@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::comparison::Comparison;
 use super::error::SelectError;
+use super::match_result::MatchResult;
 use crate::banlist::answers::Answers;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
@@ -33,6 +33,17 @@ pub(super) enum BanFilter<'a> {
     Bans(&'a [String]),
     /// Matches with any ban that is in effect, including bans that only warn.
     Effect,
+}
+
+/// What the wanted bans say about a script that was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedScript {
+    /// None of them signs a script.
+    None,
+    /// One of them signs it.
+    Same,
+    /// None of them signs it, and one signs another: by this list.
+    Another(ListId),
 }
 
 /// The list in force, and its answers about many containers.
@@ -61,16 +72,12 @@ impl<'a> Listed<'a> {
         let mut queries: Vec<Query> = origins.flat_map(verdict::queries).collect();
         queries.sort_unstable();
         queries.dedup();
-        let rules = settings.rules();
-        let (id, known) = match store::survey(paths, &rules, &queries) {
+        let (id, known) = match store::survey(paths, &settings.rules(), &queries) {
             Bans::Known(known) => {
                 let answers = Answers::of(&known.hits);
                 (known.id(), Some((known, answers)))
             }
-            Bans::Missing(ListError::Unread(..)) => match store::look_up(paths, &rules, &[]) {
-                Bans::Known(known) => (known.id(), None),
-                Bans::Missing(fault) => return Err(fault.into()),
-            },
+            Bans::Missing(ListError::Unread(..)) => (in_force(paths, settings)?.id(), None),
             Bans::Missing(fault) => return Err(fault.into()),
         };
         Ok(Self {
@@ -88,21 +95,21 @@ impl<'a> Listed<'a> {
         let Some((known, _)) = &self.known else {
             return Vec::new();
         };
-        let fault = known.fault.as_ref().map(|fault| {
-            format!(
-                "the second copy of list {} answers: {}",
-                known.version,
-                line::causes(fault)
-            )
-        });
-        let expired = (known.expires <= self.now)
-            .then(|| format!("list {} expired on {}", known.version, known.expires.date()));
-        fault.into_iter().chain(expired).collect()
+        let (version, mut warnings) = (known.version, Vec::new());
+        if let Some(fault) = &known.fault {
+            let why = line::causes(fault);
+            warnings.push(format!("the second copy of list {version} answers: {why}"));
+        }
+        if known.expires <= self.now {
+            let day = known.expires.date();
+            warnings.push(format!("list {version} expired on {day}"));
+        }
+        warnings
     }
 
     /// The result for one container.
     #[must_use]
-    pub(super) fn says(&self, of: BanFilter<'_>, origin: &Origin) -> Comparison {
+    pub(super) fn says(&self, of: BanFilter<'_>, origin: &Origin) -> MatchResult {
         let queries = verdict::queries(origin);
         let bans = match &self.known {
             Some((known, answers)) => Bans::Known(answers.to(&queries, known)),
@@ -110,10 +117,10 @@ impl<'a> Listed<'a> {
         };
         match &bans {
             Bans::Known(known) if known.id() != self.id => {
-                Comparison::Unclear("another list came into force meanwhile".to_owned())
+                MatchResult::Unclear("another list came into force meanwhile".to_owned())
             }
             Bans::Known(_) => said(of, &self.findings(origin, &bans), origin),
-            Bans::Missing(fault) => Comparison::Unclear(format!(
+            Bans::Missing(fault) => MatchResult::Unclear(format!(
                 "it is banned, and no more is known: {}",
                 line::causes(fault)
             )),
@@ -140,44 +147,53 @@ impl<'a> Listed<'a> {
     #[must_use]
     pub(super) fn lacks<'b>(&self, ids: &'b [String]) -> Option<(&'b String, u64)> {
         let (known, _) = self.known.as_ref()?;
-        let is_silent = |id: &&String| !known.hits.iter().any(|hit| hit.ban.id == **id);
-        let silent: Vec<_> = ids.iter().filter(is_silent).collect();
+        let mut silent: Vec<_> = ids.iter().collect();
+        silent.retain(|id| !known.hits.iter().any(|hit| hit.ban.id == **id));
         if silent.is_empty() {
             return None;
         }
         // Reads the bans without checking them again: the list was authenticated a moment ago, and
         // the answer is only advice.
-        let mut has = Vec::new();
-        each_ban(place(self.paths, known.slot), |ban| has.push(ban.id)).ok()?;
-        silent
-            .into_iter()
-            .find(|id| !has.contains(id))
-            .map(|id| (id, known.version))
+        for ban in all_bans(place(self.paths, known.slot)).ok()? {
+            silent.retain(|id| **id != ban.id);
+        }
+        Some((silent.first()?, known.version))
     }
 }
 
-/// Whether one of these bans (any ban, if `ids` is `None`) signs this script, according to the list
-/// in force. The ban need not match any container. If somebody changed the list's lines after it
-/// was authenticated, that makes nothing run: each patch is proved again on its own.
+/// What these bans, or all if `ids` is `None`, say about this script, by the list in force, even if
+/// they have no containers now. A list whose lines were changed after it was authenticated cannot
+/// make anything run this way: each patch comes with its own proof.
 ///
 /// # Errors
 /// [`SelectError::List`] when there is no list to ask.
-pub(super) fn signs(
+pub(super) fn script(
     script: Digest,
     ids: Option<&[String]>,
     paths: &Paths,
     settings: &Settings,
-) -> Result<bool, SelectError> {
-    let slot = match store::look_up(paths, &settings.rules(), &[]) {
-        Bans::Known(known) => known.slot,
-        Bans::Missing(fault) => return Err(fault.into()),
-    };
-    let mut is_signed = false;
-    each_ban(place(paths, slot), |ban| {
-        let is_asked = ids.is_none_or(|ids| ids.contains(&ban.id));
-        is_signed |= is_asked && ban.patch.is_some_and(|patch| patch.script == Some(script));
-    })?;
-    Ok(is_signed)
+) -> Result<ListedScript, SelectError> {
+    let list = in_force(paths, settings)?;
+    let mut listed = ListedScript::None;
+    for ban in all_bans(place(paths, list.slot))? {
+        if ids.is_some_and(|ids| !ids.contains(&ban.id)) {
+            continue;
+        }
+        match ban.patch.and_then(|patch| patch.script) {
+            Some(signed) if signed == script => return Ok(ListedScript::Same),
+            Some(_) => listed = ListedScript::Another(list.id()),
+            None => {}
+        }
+    }
+    Ok(listed)
+}
+
+/// The list in force.
+fn in_force(paths: &Paths, settings: &Settings) -> Result<ListAnswer, SelectError> {
+    match store::look_up(paths, &settings.rules(), &[]) {
+        Bans::Known(known) => Ok(known),
+        Bans::Missing(fault) => Err(fault.into()),
+    }
 }
 
 const fn place(paths: &Paths, slot: Slot) -> &PathBuf {
@@ -188,15 +204,15 @@ const fn place(paths: &Paths, slot: Slot) -> &PathBuf {
 }
 
 /// Reads a list's bans. Their lines come before all others.
-fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
+fn all_bans(path: &Path) -> Result<Vec<Ban>, ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
     let head = store::claim(&list, size)?.head;
-    let mut is_through = false;
+    let (mut bans, mut is_through) = (Vec::new(), false);
     let read = section::each_line(&list, &head, |offset, bytes| {
         match record::parse::<Ban>(bytes) {
             Some(ban) => {
-                take(ban);
+                bans.push(ban);
                 Ok(())
             }
             None => {
@@ -205,38 +221,44 @@ fn each_ban(path: &Path, mut take: impl FnMut(Ban)) -> Result<(), ListError> {
             }
         }
     });
-    if is_through { Ok(()) } else { read }
+    if !is_through {
+        read?;
+    }
+    Ok(bans)
 }
 
 /// The result for a container with these findings.
-fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> Comparison {
-    let concerned = findings.iter().filter(|finding| match of {
-        BanFilter::Bans(ids) => ids.contains(&finding.hit.ban.id),
-        BanFilter::Effect => true,
-    });
-    let (matching, others): (Vec<_>, Vec<_>) =
-        concerned.partition(|finding| is_wanted(of, &finding.standing));
-    let sentences = |findings: &[&Finding]| {
-        findings
-            .iter()
-            .map(|finding| finding.sentence(Some(origin)))
-            .collect()
-    };
-    if !matching.is_empty() {
-        return Comparison::Matches {
-            reasons: sentences(&matching),
-            bans: bans(&matching),
+fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> MatchResult {
+    let (mut reasons, mut bans, mut others): (Vec<_>, Vec<Arc<Ban>>, Vec<_>) = Default::default();
+    for finding in findings {
+        let ban = &finding.hit.ban;
+        let is_concerned = match of {
+            BanFilter::Bans(ids) => ids.contains(&ban.id),
+            BanFilter::Effect => true,
         };
+        if !is_concerned {
+            continue;
+        }
+        let sentence = finding.sentence(Some(origin));
+        if !is_wanted(of, &finding.standing) {
+            others.push(sentence);
+            continue;
+        }
+        reasons.push(sentence);
+        if !bans.iter().any(|known| known.id == ban.id) {
+            bans.push(Arc::clone(ban));
+        }
+    }
+    if !reasons.is_empty() {
+        return MatchResult::Matches { reasons, bans };
     }
     match origin {
         // Only the image's author says what the layers are, so a ban may have been missed.
-        Origin::Image(image) if image.evidence == Evidence::Claimed => Comparison::claimed(),
+        Origin::Image(image) if image.evidence == Evidence::Claimed => MatchResult::claimed(),
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
-            Comparison::Nothing
+            MatchResult::Nothing
         }
-        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage => {
-            Comparison::LeftOut(sentences(&others))
-        }
+        Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage => MatchResult::LeftOut(others),
     }
 }
 
@@ -251,15 +273,4 @@ const fn is_wanted(of: BanFilter<'_>, standing: &Standing) -> bool {
             Standing::Lapsed | Standing::Excepted(_) | Standing::Cured(_),
         ) => false,
     }
-}
-
-/// The bans of the findings, each once.
-fn bans(findings: &[&Finding]) -> Vec<Arc<Ban>> {
-    let mut bans: Vec<Arc<Ban>> = Vec::new();
-    for finding in findings {
-        if !bans.iter().any(|ban| ban.id == finding.hit.ban.id) {
-            bans.push(Arc::clone(&finding.hit.ban));
-        }
-    }
-    bans
 }

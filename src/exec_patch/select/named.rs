@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::comparison::Comparison;
 use super::error::SelectError;
+use super::match_result::MatchResult;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, Digest};
 use crate::lineage::{Evidence, Origin};
@@ -67,23 +67,21 @@ impl BaseImage {
 
     /// The result for a container made of `origin`.
     #[must_use]
-    pub(super) fn says(&self, origin: &Origin) -> Comparison {
+    pub(super) fn says(&self, origin: &Origin) -> MatchResult {
         let Origin::Image(lineage) = origin else {
-            return Comparison::Nothing;
+            return MatchResult::Nothing;
         };
         let chain = &lineage.chain;
-        match chain
-            .chain_ids()
-            .iter()
-            .find(|chain_id| self.tops.contains(chain_id))
-        {
-            Some(found) => Comparison::matches(format!(
-                "{} {}",
-                relation(chain, *found),
-                line::name(&self.word)
-            )),
-            None if lineage.evidence == Evidence::Claimed => Comparison::claimed(),
-            None => Comparison::Nothing,
+        for chain_id in chain.chain_ids() {
+            if self.tops.contains(chain_id) {
+                let relation = relation(chain, *chain_id);
+                return MatchResult::matches(format!("{relation} {}", line::name(&self.word)));
+            }
+        }
+        if lineage.evidence == Evidence::Claimed {
+            MatchResult::claimed()
+        } else {
+            MatchResult::Nothing
         }
     }
 }
@@ -106,15 +104,13 @@ impl NamedImage {
             (Err(_), Some(_)) => Vec::new(),
             (Err(error), None) => return Err(error.into()),
         };
-        let ids = images
-            .iter()
-            .filter_map(|image| image.image_id)
-            .map(|id| id.0);
-        let manifests = images
-            .iter()
-            .flat_map(|image| &image.manifests)
-            .map(|(_, digest)| *digest);
-        let digests = digest.into_iter().chain(ids).chain(manifests).collect();
+        let mut digests = BTreeSet::from_iter(digest);
+        for image in &images {
+            digests.extend(image.image_id.map(|id| id.0));
+            for (_, manifest) in &image.manifests {
+                digests.insert(*manifest);
+            }
+        }
         Ok(Self {
             word: word.to_owned(),
             digests,
@@ -124,22 +120,20 @@ impl NamedImage {
 
     /// The result for a container made of `origin`.
     #[must_use]
-    pub(super) fn says(&self, origin: &Origin) -> Comparison {
+    pub(super) fn says(&self, origin: &Origin) -> MatchResult {
         let Some(facts) = origin.facts() else {
-            return Comparison::Nothing;
+            return MatchResult::Nothing;
         };
-        let mut own = facts
-            .image_id
-            .map(|id| id.0)
-            .into_iter()
-            .chain(facts.manifests.iter().copied());
-        if own.any(|digest| self.digests.contains(&digest)) {
-            return Comparison::matches(format!("is {}", line::name(&self.word)));
+        let id = facts.image_id.as_ref().map(|id| &id.0);
+        for digest in facts.manifests.iter().chain(id) {
+            if self.digests.contains(digest) {
+                return MatchResult::matches(format!("is {}", line::name(&self.word)));
+            }
         }
         if facts.image_id.is_some() || self.is_another(origin) {
-            return Comparison::Nothing;
+            return MatchResult::Nothing;
         }
-        Comparison::Unclear(
+        MatchResult::Unclear(
             "cannot tell which image it is made of: its engine no longer knows its image ID"
                 .to_owned(),
         )
@@ -168,11 +162,11 @@ fn relation(chain: &Chain, base: ChainId) -> &'static str {
 
 /// The chain ID of each image that has layers.
 fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
-    images
-        .iter()
-        .filter_map(|image| image.chain.as_ref())
-        .map(Chain::top)
-        .collect()
+    let mut tops = BTreeSet::new();
+    for image in images {
+        tops.extend(image.chain.as_ref().map(Chain::top));
+    }
+    tops
 }
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {

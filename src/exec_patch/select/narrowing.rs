@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 
 use super::Selection;
 use crate::container::engine::Engine;
-use crate::exec_patch::request::target::Target;
+use crate::exec_patch::request::target::Targets;
 use crate::node::names::is_called;
 use crate::node::running::Instance;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
-impl Target {
+impl Targets {
     /// Whether this running container is meant.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
@@ -23,60 +23,56 @@ impl Target {
 
     /// Whether the container's engine and namespace are meant.
     fn is_there(&self, living: &Instance) -> bool {
-        let namespace = living.namespace();
         (self.engines.is_empty() || self.engines.contains(&living.engine()))
-            && (self.namespaces.is_empty()
-                || namespace.is_some_and(|own| self.namespaces.contains(&own)))
+            && self.is_of_namespace(living.namespace().as_ref())
+    }
+
+    fn is_of_namespace(&self, own: Option<&String>) -> bool {
+        self.namespaces.is_empty() || own.is_some_and(|own| self.namespaces.contains(own))
+    }
+
+    /// Whether the containers of this engine may be some of a requested one.
+    fn may_be_of(&self, engine: Engine) -> bool {
+        self.engines.iter().any(|asked| engine.may_be(*asked))
     }
 
     /// The containers in `others` of which it is unknown whether a named engine made them.
     #[must_use]
     pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Unaccounted> {
         let why = "it is not known whether it is Podman's or CRI-O's: the store has no record of it that says so";
-        let may_be = |living: &&Instance| {
+        let mut unclear = Vec::new();
+        for living in others {
             let engine = living.engine();
-            engine == Engine::ContainersStorage
-                && self.engines.iter().any(|asked| engine.may_be(*asked))
-        };
-        if self.engines.is_empty() {
-            return Vec::new();
+            if engine == Engine::ContainersStorage && self.may_be_of(engine) {
+                unclear.push(living.unaccounted(why.to_owned()));
+            }
         }
-        others
-            .iter()
-            .filter(may_be)
-            .map(|living| living.unaccounted(why.to_owned()))
-            .collect()
+        unclear
     }
 
     /// The containers in `others` whose names are unknown, so that they may have a named one.
     #[must_use]
     pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Unaccounted> {
-        let nameless = |living: &Instance| {
-            let why = living.nameless.as_ref().filter(|_| self.is_there(living))?;
-            Some(living.unaccounted(format!("its name is not known: {why}")))
-        };
+        let mut nameless = Vec::new();
         if self.containers.is_empty() {
-            Vec::new()
-        } else {
-            others.iter().filter_map(nameless).collect()
+            return nameless;
         }
+        for living in others {
+            if let Some(why) = &living.nameless
+                && self.is_there(living)
+            {
+                nameless.push(living.unaccounted(format!("its name is not known: {why}")));
+            }
+        }
+        nameless
     }
 
     /// Whether this unidentified container may be meant.
     #[must_use]
     pub(super) fn may_be_about(&self, unidentified: &Unaccounted) -> bool {
-        let may_be = self.engines.is_empty()
-            || self
-                .engines
-                .iter()
-                .any(|asked| unidentified.engine.may_be(*asked));
+        let may_be = self.engines.is_empty() || self.may_be_of(unidentified.engine);
         let is_there = unidentified.engine == Engine::Unknown
-            || may_be
-                && (self.namespaces.is_empty()
-                    || unidentified
-                        .namespace
-                        .as_ref()
-                        .is_some_and(|own| self.namespaces.contains(own)));
+            || may_be && self.is_of_namespace(unidentified.namespace.as_ref());
         // An entry without an ID stands for a whole directory of containers.
         is_there
             && (unidentified.id.is_empty()
@@ -86,15 +82,14 @@ impl Target {
     /// Warnings about named containers that are not in the selection. `others` are the running
     /// containers that do not match.
     #[must_use]
-    pub(super) fn missed<'a>(
-        &self,
-        selection: &Selection,
-        others: impl Iterator<Item = &'a Instance> + Clone,
-    ) -> Vec<String> {
+    pub(super) fn missed(&self, selection: &Selection, others: &[Instance]) -> Vec<String> {
         let mut warnings = Vec::new();
-        for word in self.containers.iter().filter(|word| !selection.has(word)) {
+        for word in &self.containers {
+            if selection.has(word) {
+                continue;
+            }
             let name = line::name(word);
-            warnings.push(if runs(word, others.clone()) {
+            warnings.push(if runs(word, others) {
                 format!("container {name} runs, and is no match")
             } else {
                 format!(
@@ -115,37 +110,31 @@ impl Target {
             namespaces.extend(other.namespace());
         }
         for engine in &self.engines {
-            let is_matched = selection
-                .matches
-                .iter()
-                .any(|found| found.container.engine == *engine);
+            let mut matches = selection.matches.iter();
+            let is_matched = matches.any(|found| found.container.engine == *engine);
             if !is_matched && !engines.iter().any(|there| there.may_be(*engine)) {
                 warnings.push(format!("no container of {engine} runs here"));
             }
         }
-        for namespace in self
-            .namespaces
-            .iter()
-            .filter(|name| !namespaces.contains(*name))
-        {
-            let name = line::name(namespace);
-            warnings.push(format!("no container runs in the namespace {name}"));
+        for namespace in &self.namespaces {
+            if !namespaces.contains(namespace) {
+                let name = line::name(namespace);
+                warnings.push(format!("no container runs in the namespace {name}"));
+            }
         }
         warnings
     }
 
     /// The named containers that do not run.
     #[must_use]
-    pub(super) fn unfound<'a>(
-        &self,
-        selection: &Selection,
-        others: impl Iterator<Item = &'a Instance> + Clone,
-    ) -> BTreeSet<String> {
-        self.containers
-            .iter()
-            .filter(|word| !selection.has(word) && !runs(word, others.clone()))
-            .cloned()
-            .collect()
+    pub(super) fn unfound(&self, selection: &Selection, others: &[Instance]) -> BTreeSet<String> {
+        let mut unfound = BTreeSet::new();
+        for word in &self.containers {
+            if !selection.has(word) && !runs(word, others) {
+                unfound.insert(word.clone());
+            }
+        }
+        unfound
     }
 
     fn names(&self, id: &str, name: Option<&str>) -> bool {
@@ -154,7 +143,8 @@ impl Target {
 }
 
 /// Whether one of these containers has that name or ID.
-fn runs<'a>(word: &str, mut others: impl Iterator<Item = &'a Instance>) -> bool {
+fn runs(word: &str, others: &[Instance]) -> bool {
+    let mut others = others.iter();
     others.any(|living| is_called(word, living.id(), living.name.as_deref()))
 }
 
@@ -162,11 +152,13 @@ impl Selection {
     /// Whether a container with that name or ID is in the selection.
     fn has(&self, word: &str) -> bool {
         let matches = self.matches.iter().map(|found| &found.container);
-        let mut containers = matches.chain(self.left_out.iter().map(|found| &found.container));
-        containers.any(|container| is_called(word, &container.id, container.name.as_deref()))
-            || self
-                .unidentified
-                .iter()
-                .any(|found| is_called(word, &found.id, found.name.as_deref()))
+        let left_out = self.left_out.iter().map(|found| &found.container);
+        for container in matches.chain(left_out) {
+            if is_called(word, &container.id, container.name.as_deref()) {
+                return true;
+            }
+        }
+        let mut unidentified = self.unidentified.iter();
+        unidentified.any(|found| is_called(word, &found.id, found.name.as_deref()))
     }
 }

@@ -18,13 +18,13 @@ use crate::node::runtime_state::{InitProcess, RunningContainer};
 use crate::sys::file::{self, Guard};
 
 /// A node and its running containers.
-struct Node {
+struct TestNode {
     root: tempfile::TempDir,
     paths: Paths,
     processes: Vec<Child>,
 }
 
-impl Drop for Node {
+impl Drop for TestNode {
     fn drop(&mut self) {
         for process in &mut self.processes {
             process.kill().unwrap();
@@ -49,7 +49,7 @@ fn id(letters: &str) -> String {
     format!("{letters:0<64}")
 }
 
-impl Node {
+impl TestNode {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         Self {
@@ -167,13 +167,13 @@ impl Node {
         self.put(&format!("{root}/{id}/state.json"), &text);
     }
 
-    fn scan(&self, target: &Target) -> Result<Selection, SelectError> {
-        scan(target, &self.paths, &Settings::unset(), ISSUED.plus(3_600))
+    fn scan(&self, target: &Targets) -> Result<Selection, SelectError> {
+        Scanner::new(target, &self.paths, &Settings::unset())?.scan(ISSUED.plus(3_600))
     }
 
     /// What a scan selects: the names of the matches; the names of the containers that are left
     /// out; and those that cannot be identified, with the reason.
-    fn told(&self, target: &Target) -> (Vec<String>, Vec<String>, Vec<String>) {
+    fn selected(&self, target: &Targets) -> (Vec<String>, Vec<String>, Vec<String>) {
         let found = self.scan(target).unwrap();
         let name = |container: &Container| {
             container
@@ -209,8 +209,8 @@ impl Node {
     }
 }
 
-fn target(selector: Selector) -> Target {
-    Target {
+fn target(selector: Selector) -> Targets {
+    Targets {
         selector,
         engines: Vec::new(),
         namespaces: Vec::new(),
@@ -218,11 +218,11 @@ fn target(selector: Selector) -> Target {
     }
 }
 
-fn by_ban(id: &str) -> Target {
+fn by_ban(id: &str) -> Targets {
     target(Selector::Bans(vec![id.to_owned()]))
 }
 
-fn by_base(layers: &[u8]) -> Target {
+fn by_base(layers: &[u8]) -> Targets {
     target(Selector::Base(chain(layers).top().to_string()))
 }
 
@@ -240,13 +240,13 @@ fn strings(words: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     let pid = node.container("web", &[1, 2]);
     node.container("calm", &[3]);
     node.ban(&ban("BAN-1", 1, "2026-11-20", ""));
     let found = node.scan(&by_ban("BAN-1")).unwrap();
     let [
-        Match {
+        MatchingContainer {
             container,
             reasons,
             bans,
@@ -294,7 +294,7 @@ fn the_containers_of_a_ban_are_found_with_the_sentence_of_a_refusal() {
 
 #[test]
 fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     let id = id("web");
     let bundle = node
         .at("run/containerd/io.containerd.runtime.v2.task/acme")
@@ -303,7 +303,7 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
     fs::rename(node.bundle(&id, "web-1", &[1, 2]), &bundle).unwrap();
     let pid = node.process("sleep", &bundle);
     node.state("run/docker/runtime-runc/acme", &id, &bundle, pid);
-    let of = |engine| Target {
+    let of = |engine| Targets {
         engines: vec![engine],
         ..by_base(&[1])
     };
@@ -311,8 +311,8 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
     let web = || (strings(&["web-1"]), Vec::new(), Vec::new());
     assert_eq!(
         (
-            node.told(&of(Engine::Docker)),
-            node.told(&of(Engine::Containerd))
+            node.selected(&of(Engine::Docker)),
+            node.selected(&of(Engine::Containerd))
         ),
         (web(), none())
     );
@@ -326,8 +326,8 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
         std::os::unix::fs::chown(record, Some(70_000), None).unwrap();
         assert_eq!(
             (
-                node.told(&of(Engine::Docker)),
-                node.told(&of(Engine::Containerd))
+                node.selected(&of(Engine::Docker)),
+                node.selected(&of(Engine::Containerd))
             ),
             (none(), web())
         );
@@ -339,7 +339,7 @@ fn root_does_not_read_for_a_user_what_he_may_not_read_himself() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     let id = id("web");
     let secret = node.bundle(&id, "web-1", &[1, 2]);
     fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -349,21 +349,21 @@ fn root_does_not_read_for_a_user_what_he_may_not_read_himself() {
     node.state("run/user/70000/runc", &id, &node.at("his"), pid);
     let denied = format!("unknown {id}: cannot read \"…/his/config.json\": access refused");
     assert_eq!(
-        node.told(&by_base(&[1])),
+        node.selected(&by_base(&[1])),
         (Vec::new(), Vec::new(), vec![denied])
     );
     fs::remove_file(node.at("his/config.json")).unwrap();
     nix::unistd::mkfifo(&node.at("his/config.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let waits = format!("unknown {id}: cannot read \"…/his/config.json\": not a regular file");
     assert_eq!(
-        node.told(&by_base(&[1])),
+        node.selected(&by_base(&[1])),
         (Vec::new(), Vec::new(), vec![waits])
     );
 }
 
 #[test]
 fn what_is_left_out_is_reported_and_a_ban_that_was_named_may_be_ahead() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     for (letters, layers) in [
         ("a", &[1][..]),
         ("b", &[2]),
@@ -398,7 +398,7 @@ fn what_is_left_out_is_reported_and_a_ban_that_was_named_may_be_ahead() {
         (1..=7).map(|number| format!("BAN-{number}")).collect(),
     ));
     assert_eq!(
-        node.told(&all),
+        node.selected(&all),
         (
             strings(&["a-1", "d-1", "f-1", "g-1"]),
             strings(&["b-1", "c-1", "e-1"]),
@@ -406,7 +406,7 @@ fn what_is_left_out_is_reported_and_a_ban_that_was_named_may_be_ahead() {
         )
     );
     assert_eq!(
-        node.told(&target(Selector::AllBanned)),
+        node.selected(&target(Selector::AllBanned)),
         (
             strings(&["a-1", "f-1"]),
             strings(&["b-1", "c-1", "d-1", "e-1", "g-1"]),
@@ -414,7 +414,7 @@ fn what_is_left_out_is_reported_and_a_ban_that_was_named_may_be_ahead() {
         )
     );
     assert_eq!(
-        node.told(&by_ban("BAN-3")),
+        node.selected(&by_ban("BAN-3")),
         (Vec::new(), strings(&["c-1"]), Vec::new())
     );
     let left_out = node.scan(&by_ban("BAN-2")).unwrap().left_out;
@@ -428,7 +428,7 @@ fn what_is_left_out_is_reported_and_a_ban_that_was_named_may_be_ahead() {
 
 #[test]
 fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_none_that_is_unidentified() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     for letters in ["a", "b", "c"] {
         node.container(letters, &[1]);
     }
@@ -447,25 +447,25 @@ fn a_container_that_waits_for_its_start_or_has_ended_is_no_match_and_none_that_i
     }
     // The process is a zombie first, and then gone.
     assert_eq!(
-        node.told(&by_base(&[1])),
+        node.selected(&by_base(&[1])),
         (strings(&["c-1"]), Vec::new(), Vec::new())
     );
     ended.wait().unwrap();
     fs::create_dir_all(node.at("run/runc/coming")).unwrap();
     assert_eq!(
-        node.told(&by_base(&[1])),
+        node.selected(&by_base(&[1])),
         (strings(&["c-1"]), Vec::new(), Vec::new())
     );
 }
 
 #[test]
 fn a_user_keeps_no_container_out_of_sight_by_a_file_in_its_state() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.container("web", &[1]);
     let directory = format!("run/docker/runtime-runc/moby/{}", id("web"));
     node.put(&format!("{directory}/exec.fifo"), "");
     let seen = || {
-        let (matches, left_out, unidentified) = node.told(&by_base(&[1]));
+        let (matches, left_out, unidentified) = node.selected(&by_base(&[1]));
         matches.len() + left_out.len() + unidentified.len()
     };
     assert_eq!(seen(), 0);
@@ -477,13 +477,13 @@ fn a_user_keeps_no_container_out_of_sight_by_a_file_in_its_state() {
 
 #[test]
 fn one_container_in_two_roots_is_one() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     let pid = node.container("web", &[1]);
     let bundle = node
         .at("run/containerd/io.containerd.runtime.v2.task/moby")
         .join(id("web"));
     node.state("run/containerd/runc/moby", &id("web"), &bundle, pid);
-    assert_eq!(node.told(&by_base(&[1])).0, ["web-1"]);
+    assert_eq!(node.selected(&by_base(&[1])).0, ["web-1"]);
 }
 
 #[test]
@@ -539,7 +539,7 @@ fn a_users_state_takes_no_container_of_anothers_away() {
 
 #[test]
 fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.container("web", &[1]);
     node.put("run/docker/runtime-runc/moby/torn/state.json", "{");
     node.put("run/runc/alien/state.json", r#"{"version":9}"#);
@@ -552,20 +552,20 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
     let bare = r#"unknown bare: cannot tell which engine made the bundle "…/srv/bare""#;
     let any = by_base(&[1]);
     let (docker, podman) = (
-        Target {
+        Targets {
             engines: vec![Engine::Docker],
             ..any.clone()
         },
-        Target {
+        Targets {
             engines: vec![Engine::Podman],
             ..any.clone()
         },
     );
-    let web = Target {
+    let web = Targets {
         containers: strings(&["web"]),
         ..any.clone()
     };
-    let batch = Target {
+    let batch = Targets {
         namespaces: strings(&["batch"]),
         ..any.clone()
     };
@@ -577,7 +577,7 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
         (web, &["web-1"], &[]),
     ] {
         assert_eq!(
-            node.told(&target),
+            node.selected(&target),
             (strings(matches), Vec::new(), strings(unidentified)),
             "{target:?}"
         );
@@ -586,7 +586,7 @@ fn what_cannot_be_understood_is_named_and_its_id_alone_narrows_it_away() {
 
 #[test]
 fn who_names_a_container_that_is_not_there_is_reported() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.container("web", &[1]);
     node.container("calm", &[2]);
     for (words, matches, warnings) in [
@@ -612,7 +612,7 @@ fn who_names_a_container_that_is_not_there_is_reported() {
         ),
     ] {
         let found = node
-            .scan(&Target {
+            .scan(&Targets {
                 containers: strings(words),
                 ..by_base(&[1])
             })
@@ -640,14 +640,14 @@ fn who_names_a_container_that_is_not_there_is_reported() {
 
 #[test]
 fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.container("a", &[1]);
     node.container("b", &[1, 2]);
     let image = |digest: Digest| target(Selector::Image(digest.to_string()));
-    assert_eq!(node.told(&by_base(&[1])).0, ["a-1", "b-1"]);
-    assert_eq!(node.told(&by_base(&[1, 2])).0, ["b-1"]);
-    assert_eq!(node.told(&image(Digest::of(&[1]))).0, ["a-1"]);
-    assert_eq!(node.told(&image(digest(7))).0, [""; 0]);
+    assert_eq!(node.selected(&by_base(&[1])).0, ["a-1", "b-1"]);
+    assert_eq!(node.selected(&by_base(&[1, 2])).0, ["b-1"]);
+    assert_eq!(node.selected(&image(Digest::of(&[1]))).0, ["a-1"]);
+    assert_eq!(node.selected(&image(digest(7))).0, [""; 0]);
     let found = node.scan(&by_base(&[1])).unwrap();
     let reasons: Vec<_> = found
         .matches
@@ -672,7 +672,7 @@ fn an_image_is_known_by_its_id_and_a_base_by_its_chain() {
 
 #[test]
 fn without_a_list_or_such_a_ban_nothing_is_selected() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.container("web", &[1]);
     let error = node.scan(&target(Selector::AllBanned)).unwrap_err();
     assert!(matches!(error, SelectError::List(_)), "{error}");
@@ -706,7 +706,7 @@ fn without_a_list_or_such_a_ban_nothing_is_selected() {
 
 #[test]
 fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     let tasks = "run/containerd/io.containerd.runtime.v2.task/default";
     for name in ["sandbox", "gone", "coming", "virtual", "inside"] {
         node.put(&format!("{tasks}/{name}/config.json"), "{}");
@@ -731,7 +731,7 @@ fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
         &format!("{tasks}/inside/address"),
         "unix:///run/containerd/s/virtual",
     );
-    let (matches, _, mut unidentified) = node.told(&by_base(&[1]));
+    let (matches, _, mut unidentified) = node.selected(&by_base(&[1]));
     unidentified.sort();
     let why = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
     let expected = ["inside", "sandbox", "virtual"].map(|name| format!("containerd {name}: {why}"));
@@ -740,7 +740,7 @@ fn another_kind_of_runtime_is_seen_by_its_shims_directory() {
 
 #[test]
 fn what_was_found_about_a_container_is_remembered_while_it_lives() {
-    let mut node = Node::new();
+    let mut node = TestNode::new();
     node.container("web", &[1]);
     let settings = Settings::unset();
     let mut scanner = Scanner::new(&by_base(&[1]), &node.paths, &settings).unwrap();

@@ -45,7 +45,7 @@ fn process(bytes: &[u8]) {
     };
     let (words, environment) = (["sh".to_owned()], ["A=1".to_owned()]);
     let asked = ProcessRequest {
-        words: &words,
+        arguments: &words,
         user: (0, 0),
         environment: &environment,
         marker: "EMBARGO_PATCH=r.1",

@@ -93,20 +93,15 @@ impl Cgroup {
     ) -> Option<Self> {
         let mut found = None;
         for line in lines {
-            let Some(cgroup) = directory(line, mounted, id).map(|(directory, is_named)| Self {
-                is_own: is_named,
-                directory,
-            }) else {
+            let Some(mut cgroup) = Self::at(line, mounted, id) else {
                 continue;
             };
             if !cgroup.directory.is_dir() {
                 continue;
             }
             if cgroup.is_own || line.path != Path::new("/") && cgroup.began_with(init) {
-                return Some(Self {
-                    is_own: true,
-                    ..cgroup
-                });
+                cgroup.is_own = true;
+                return Some(cgroup);
             }
             found.get_or_insert(cgroup);
         }
@@ -125,12 +120,11 @@ impl Cgroup {
             processes.extend(proc::numbers(&listed).into_iter().filter(|pid| *pid != 0));
             looked += 1;
             if looked + directories.len() < MOST_DIRECTORIES && processes.len() < MOST_PROCESSES {
-                let below = fs::read_dir(&directory).into_iter().flatten().flatten();
-                directories.extend(
-                    below
-                        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                        .map(|entry| entry.path()),
-                );
+                for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                    if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                        directories.push(entry.path());
+                    }
+                }
             }
         }
         processes.truncate(MOST_PROCESSES);
@@ -140,27 +134,32 @@ impl Cgroup {
     /// Whether no process in this cgroup is older than the container's first process. If so, the
     /// cgroup was made for that container.
     fn began_with(&self, init: ProcessKey) -> bool {
-        self.processes()
-            .iter()
-            .filter_map(|pid| proc::stat(*pid))
-            .all(|stat| stat.started >= init.1)
+        let processes = self.processes();
+        let mut stats = processes.into_iter().filter_map(proc::stat);
+        stats.all(|stat| stat.started >= init.1)
     }
-}
 
-/// The directory of a container's cgroup in the hierarchy of `line`, and whether the directory is
-/// named after the container.
-fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(PathBuf, bool)> {
-    let named = named(&line.path, id);
-    let path = named.as_deref().unwrap_or(&line.path);
-    // One hierarchy may be mounted in several places, and each mount shows a different part. A
-    // cgroup outside the caller's cgroup namespace has no directory.
-    let mut own = mounted.iter().filter(|hierarchy| hierarchy.is_of(line));
-    let below = own.find_map(|hierarchy| {
-        let below = path.strip_prefix(&hierarchy.root).ok()?;
-        Some(hierarchy.mount_point.join(below))
-    })?;
-    let is_above = path.components().any(|part| part.as_os_str() == "..");
-    (!is_above).then_some((below, named.is_some()))
+    /// A container's cgroup in `line`'s hierarchy; its own one if it has the container's name.
+    fn at(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<Self> {
+        let named = named(&line.path, id);
+        let path = named.as_deref().unwrap_or(&line.path);
+        if path.components().any(|part| part.as_os_str() == "..") {
+            return None;
+        }
+        // One hierarchy may be mounted in several places, and each mount shows a different part. A
+        // cgroup outside the caller's cgroup namespace has no directory.
+        for hierarchy in mounted {
+            if hierarchy.is_of(line)
+                && let Ok(below) = path.strip_prefix(&hierarchy.root)
+            {
+                return Some(Self {
+                    directory: hierarchy.mount_point.join(below),
+                    is_own: named.is_some(),
+                });
+            }
+        }
+        None
+    }
 }
 
 /// The part of a path up to the directory that is named after the container: `ID`,
@@ -168,7 +167,7 @@ fn directory(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<(Path
 /// below that directory.
 fn named(path: &Path, id: &str) -> Option<PathBuf> {
     let named = path.ancestors().filter(|directory| is_named(directory, id));
-    named.last().map(Path::to_owned)
+    Some(named.last()?.to_owned())
 }
 
 fn is_named(directory: &Path, id: &str) -> bool {
@@ -202,25 +201,29 @@ fn rank(line: &CgroupLine) -> usize {
     if line.controllers.is_empty() {
         return 0;
     }
-    CONTROLLERS
-        .iter()
-        .position(|one| line.controllers.iter().any(|other| one == other))
-        .map_or(usize::MAX, |place| place + 1)
+    for (place, controller) in CONTROLLERS.iter().enumerate() {
+        if line.controllers.iter().any(|one| one == controller) {
+            return place + 1;
+        }
+    }
+    usize::MAX
 }
 
 /// Reads one line of `/proc/PID/cgroup`: `4:memory:/a/b` or `0::/a/b`. The path may contain colons.
 fn line(text: &[u8]) -> Option<CgroupLine> {
     let mut parts = text.splitn(3, |byte| *byte == b':').skip(1);
-    let controllers = str::from_utf8(parts.next()?)
-        .ok()?
-        .split(',')
-        .filter(|one| !one.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let mut controllers = words(parts.next()?)?;
+    controllers.retain(|one| !one.is_empty());
     Some(CgroupLine {
         controllers,
         path: PathBuf::from(OsStr::from_bytes(parts.next()?)),
     })
+}
+
+/// The words of a list with commas.
+fn words(list: &[u8]) -> Option<Vec<String>> {
+    let list = str::from_utf8(list).ok()?;
+    Some(list.split(',').map(str::to_owned).collect())
 }
 
 /// Reads the next group of adjacent cgroup hierarchies in a mount table (proc(5),
@@ -244,22 +247,17 @@ fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
 
 fn hierarchy(text: &[u8]) -> Option<Hierarchy> {
     let fields: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
-    let dash = fields
-        .iter()
-        .position(|field| *field == b"-")
-        .filter(|place| *place >= 6)?;
+    let dash = fields.iter().position(|field| *field == b"-")?;
+    if dash < 6 {
+        return None;
+    }
     let is_v2 = match *fields.get(dash + 1)? {
         b"cgroup" => false,
         b"cgroup2" => true,
         _ => return None,
     };
-    let options = str::from_utf8(fields.get(dash + 3)?)
-        .ok()?
-        .split(',')
-        .map(str::to_owned)
-        .collect();
     Some(Hierarchy {
-        options,
+        options: words(fields.get(dash + 3)?)?,
         is_v2,
         root: unescaped(fields.get(3)?),
         mount_point: unescaped(fields.get(4)?),
@@ -300,12 +298,13 @@ mod tests {
 
     fn found(table: &[u8], lines_of: &str) -> Vec<(String, bool)> {
         let mounted = hierarchies(table);
-        let directories = lines(lines_of.as_bytes())
-            .into_iter()
-            .filter_map(|line| directory(&line, &mounted, ID));
-        directories
-            .map(|(directory, is_named)| (directory.display().to_string(), is_named))
-            .collect()
+        let mut found = Vec::new();
+        for line in lines(lines_of.as_bytes()) {
+            if let Some(cgroup) = Cgroup::at(&line, &mounted, ID) {
+                found.push((cgroup.directory.display().to_string(), cgroup.is_own));
+            }
+        }
+        found
     }
 
     #[test]

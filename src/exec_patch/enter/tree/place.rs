@@ -33,22 +33,25 @@ pub(super) struct ContainerScope {
 impl ContainerScope {
     pub(super) fn of(container: &Container) -> Self {
         let init = (container.pid, container.started);
-        let other = |kind| {
-            proc::namespace(init.0, kind)
-                .filter(|one| Some(one) != proc::namespace(std::process::id(), kind).as_ref())
+        let own = std::process::id();
+        let mut namespaces = Vec::new();
+        for kind in ["pid", "mnt"] {
+            if let Some(name) = proc::namespace(init.0, kind)
+                && proc::namespace(own, kind).as_ref() != Some(&name)
+            {
+                namespaces.push((kind, name));
+            }
+        }
+        let session = if proc::may_have_capability(init.0, AUDIT_CONTROL) {
+            None
+        } else {
+            proc::session(own)
         };
-        let namespaces = ["pid", "mnt"]
-            .into_iter()
-            .filter_map(|kind| Some((kind, other(kind)?)))
-            .collect();
         let ids = proc::ids(init.0).unwrap_or_default();
-        let session = proc::session(std::process::id())
-            .filter(|_| !proc::may_have_capability(init.0, AUDIT_CONTROL));
-        let cgroup = Cgroup::of(&container.id, init);
         Self {
             init,
             owner: container.owner,
-            cgroup,
+            cgroup: Cgroup::of(&container.id, init),
             namespaces,
             ends_with_init: ids.len() > 1 && ids.last() == Some(&1),
             session,
@@ -73,12 +76,11 @@ impl ContainerScope {
     /// Whether a process that the cgroup lists is in the container. If the cgroup lists others too,
     /// the namespaces decide.
     pub(super) fn has(&self, pid: u32) -> bool {
-        let is_own = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own);
-        is_own
-            || self
-                .namespaces
-                .iter()
-                .any(|(kind, name)| proc::namespace(pid, kind).as_ref() == Some(name))
+        if self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own) {
+            return true;
+        }
+        let mut namespaces = self.namespaces.iter();
+        namespaces.any(|(kind, name)| proc::namespace(pid, kind).as_ref() == Some(name))
     }
 
     /// Whether a process must get no signal although it seems to belong to the patch. In a user's
@@ -88,13 +90,17 @@ impl ContainerScope {
         if self.owner == 0 || !nix::unistd::geteuid().is_root() {
             return false;
         }
-        let is_theirs = |users: Vec<u32>| users.iter().take(3).all(|user| *user == self.owner);
-        let owned = pidfd::owners(pid).is_ok_and(|owners| owners.contains(&self.owner));
-        !owned && !proc::users(pid).is_some_and(is_theirs)
+        if pidfd::owners(pid).is_ok_and(|owners| owners.contains(&self.owner)) {
+            return false;
+        }
+        match proc::users(pid) {
+            Some(users) => users.iter().take(3).any(|user| *user != self.owner),
+            None => true,
+        }
     }
 }
 
 /// Whether the process with this ID and start time still runs.
 pub(super) fn still_runs((pid, started): ProcessKey) -> bool {
-    proc::stat(pid).is_some_and(|stat| stat.is_alive && stat.started == started)
+    proc::is_alive(pid, Some(started))
 }

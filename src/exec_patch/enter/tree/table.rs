@@ -62,15 +62,11 @@ pub(super) struct Baseline {
 
 /// Decides to whom each process in `seen` belongs. The results have the same order.
 pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
-    let places: BTreeMap<u32, usize> = seen
-        .iter()
-        .enumerate()
-        .map(|(place, process)| (process.pid, place))
-        .collect();
-    let mut judged: Vec<Option<Ownership>> = seen
-        .iter()
-        .map(|process| by_itself(process, known))
-        .collect();
+    let (mut places, mut judged) = (BTreeMap::new(), Vec::new());
+    for (place, process) in seen.iter().enumerate() {
+        places.insert(process.pid, place);
+        judged.push(by_itself(process, known));
+    }
     for place in 0..seen.len() {
         // Walks up to the first ancestor that is already judged, and then down again. A cycle ends
         // where it started: the kernel makes no cycles, but a table that is read while it changes
@@ -82,12 +78,13 @@ pub(super) fn judge(seen: &[Candidate], known: &Baseline) -> Vec<Ownership> {
                 break ownership;
             }
             path.push(at);
-            let parent = places.get(&seen[at].parent).copied();
-            match parent.filter(|parent| {
-                seen[*parent].started <= seen[at].started && !path.contains(parent)
-            }) {
-                Some(parent) => at = parent,
-                None => break Ownership::Others,
+            match places.get(&seen[at].parent) {
+                Some(parent)
+                    if seen[*parent].started <= seen[at].started && !path.contains(parent) =>
+                {
+                    at = *parent;
+                }
+                Some(_) | None => break Ownership::Others,
             }
         };
         // A descendant of somebody else's process is somebody else's too.

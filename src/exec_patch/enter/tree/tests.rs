@@ -8,7 +8,11 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
+use super::place::still_runs;
 use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;

@@ -1,13 +1,14 @@
 //! Tests that a history repeats what the journals say, and is safe to print on a terminal.
 
+use super::super::files::JOURNAL;
 use super::super::line::Finished;
-use super::super::past::JOURNAL;
 use super::super::tests::{
     alice, container, failed, finished, job, nobody, node, payload, planned, started, treat,
     unidentified,
 };
 use super::super::{Journal, Lock, boot};
 use super::*;
+use crate::container::engine::Engine;
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::request::arguments::USUAL_PACE;
 use crate::sys::clock::Timestamp;
@@ -245,9 +246,7 @@ fn a_run_that_was_gone_on_with_says_by_whom() {
     let runs = Runs::load(&paths).unwrap();
     let past = runs.read(runs.find("last").unwrap()).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
-    let journal =
-        Journal::resume_logging_to(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE)
-            .unwrap();
+    let journal = Journal::resume(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE).unwrap();
     let told = run(&runs, journal.id()).unwrap();
     let line = told.lines().nth(2).unwrap();
     assert!(

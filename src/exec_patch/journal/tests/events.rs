@@ -47,7 +47,7 @@ fn the_system_log_gets_start_containers_and_end() {
     let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
     journald.set_nonblocking(true).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
-    let journal = Journal::create_logging_to(sockets, &mut lock, draft(None)).unwrap();
+    let journal = Journal::create(sockets, &mut lock, draft(None)).unwrap();
     treat(&journal, 1, container("c1", 11), Outcome::Patched);
     let why = "no such thing".to_owned();
     journal
@@ -99,7 +99,7 @@ fn a_run_that_cannot_start_leaves_no_directory_and_one_half_made_is_removed() {
         argv: vec!["x".repeat(33 << 20)],
         ..draft(None)
     };
-    let error = Journal::create_logging_to(nobody(), &mut lock, long).unwrap_err();
+    let error = Journal::create(nobody(), &mut lock, long).unwrap_err();
     assert!(matches!(error, JournalError::LongLine(..)), "{error}");
     let names: Vec<_> = fs::read_dir(&paths.patches)
         .unwrap()

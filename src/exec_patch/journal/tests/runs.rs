@@ -33,7 +33,7 @@ fn a_run_that_is_resumed_goes_on_in_its_own_journal() {
         ControlFlow::Continue(())
     })
     .unwrap();
-    let journal = Journal::resume_logging_to(
+    let journal = Journal::resume(
         nobody(),
         &mut lock,
         &past,

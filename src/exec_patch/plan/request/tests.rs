@@ -11,6 +11,7 @@ use crate::exec_patch::plan::{Plan, PlannedContainer};
 use crate::exec_patch::request::arguments::USUAL_PACE;
 use crate::exec_patch::request::limits::Quota;
 use crate::exec_patch::request::payload::Payload;
+use crate::lineage::digest::Digest;
 
 /// A resumed request. The earlier run has these containers, with the outcomes of their patches.
 fn resumed(containers: &[(&str, &[Outcome])]) -> Request {
@@ -60,7 +61,7 @@ fn treat_with(
 fn request(journal: &Journal) -> Request {
     Request::resumed(
         RunLog::read(journal.directory()).unwrap(),
-        PaceWords::default(),
+        PaceOptions::default(),
     )
     .unwrap()
 }
@@ -143,7 +144,7 @@ fn what_stopped_a_run_holds_until_another_pace_is_asked_for() {
     ] {
         let end = finished(&journal, stopped);
         assert_eq!(
-            may_go_on(&end, &limits, &before),
+            may_be_resumed(&end, &limits, &before),
             expected,
             "{stopped:?} {limits:?}"
         );
@@ -165,7 +166,7 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
         max_failures: Quota::Number(7),
         ..USUAL_PACE
     };
-    Journal::resume_logging_to(
+    Journal::resume(
         nobody(),
         &mut lock,
         &past,
@@ -174,7 +175,7 @@ fn the_pace_of_a_run_is_the_one_at_which_it_went_on_last() {
         pace,
     )
     .unwrap();
-    let over = Request::resumed(stopped(7), PaceWords::default()).unwrap_err();
+    let over = Request::resumed(stopped(7), PaceOptions::default()).unwrap_err();
     assert!(
         matches!(
             over,

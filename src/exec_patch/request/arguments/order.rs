@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exec_patch::request::target::{Selector, Target};
+use crate::exec_patch::request::target::{Selector, Targets};
 
 /// What must run, and in which containers: everything that a second run of the same order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The containers in which it must run.
-    pub target: Target,
+    pub target: Targets,
     /// What must run.
     pub source: PatchSource,
     /// A shell command that exits 0 if nothing needs to be done.
@@ -66,7 +66,7 @@ impl Order {
     /// The order of `--auto`: every ban's own patch.
     #[must_use]
     pub const fn automatic() -> Self {
-        let target = Target {
+        let target = Targets {
             selector: Selector::AllBanned,
             engines: Vec::new(),
             namespaces: Vec::new(),

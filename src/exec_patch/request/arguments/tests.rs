@@ -8,7 +8,7 @@ fn typed(text: &[&str]) -> Result<Options, String> {
 
 fn order(text: &[&str]) -> Order {
     match typed(text).unwrap().action {
-        Task::Begin(order) => *order,
+        Task::Start(order) => *order,
         other @ (Task::Auto
         | Task::Resume(_)
         | Task::OnlyFailed(_)
@@ -40,7 +40,7 @@ fn a_ban_alone_runs_its_own_patch_at_the_usual_pace() {
         (false, false, None)
     );
     assert_eq!(options.pace.over(USUAL_PACE), USUAL_PACE);
-    let Task::Begin(order) = options.action else {
+    let Task::Start(order) = options.action else {
         panic!("{options:?}")
     };
     assert_eq!(
@@ -97,7 +97,7 @@ fn everything_that_is_typed_stands_in_the_order() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    let target = Target {
+    let target = Targets {
         selector: Selector::Base("debian:12.4".to_owned()),
         engines: vec![Engine::Docker, Engine::CriO],
         namespaces: words("k8s.io"),

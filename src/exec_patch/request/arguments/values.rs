@@ -45,17 +45,23 @@ impl ValueEnum for Engine {
 
 /// The value, or else the sentence that says what was expected.
 fn expected<T>(value: Option<T>, what: &str) -> Result<T, String> {
-    value.ok_or_else(|| format!("expected {what}"))
+    match value {
+        Some(value) => Ok(value),
+        None => Err(format!("expected {what}")),
+    }
 }
 
 /// The text, if `fits` is set.
 fn text_if(fits: bool, text: &str, what: &str) -> Result<String, String> {
-    expected(fits.then(|| text.to_owned()), what)
+    expected(fits.then_some(text.to_owned()), what)
 }
 
 fn digits<T: FromStr>(text: &str) -> Option<T> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| is_number)
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// A number of containers.
@@ -150,13 +156,11 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "G" => 1 << 30,
         _ => 0,
     };
-    let bytes = digits::<u64>(number)
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|bytes| unit > 0 && *bytes <= MOST_OUTPUT);
-    expected(
-        bytes,
-        "a number of bytes of at most 1G, such as 65536, 64K or 1M",
-    )
+    let what = "a number of bytes of at most 1G, such as 65536, 64K or 1M";
+    match digits::<u64>(number).unwrap_or(u64::MAX).checked_mul(unit) {
+        Some(bytes @ ..=MOST_OUTPUT) if unit > 0 => Ok(bytes),
+        Some(_) | None => expected(None, what),
+    }
 }
 
 /// The ID of a run, its beginning, or `last`. It cannot form another path.

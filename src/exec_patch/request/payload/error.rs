@@ -2,7 +2,6 @@
 //!
 //! Holds the messages and the hints. Paths and names in them are hostile and are quoted.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use super::program::NotProgram;
@@ -11,52 +10,32 @@ use crate::report::line;
 use crate::sys::file::FileError;
 
 /// Why the payload can run nowhere.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     /// The file cannot be read.
-    File(FileError),
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file given as a script is not a script.
+    #[error("cannot run {0:?}: {1}")]
     Script(PathBuf, NotScript),
     /// The file given as a program is not a program, or would not run.
+    #[error("cannot use {0:?} as a program: {1}")]
     Program(PathBuf, NotProgram),
 }
 
 /// Why a file is not a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotScript {
     /// The file is empty.
+    #[error("it is empty")]
     Empty,
     /// The file is a program.
+    #[error("it is a program, not a script")]
     Program,
     /// The first line ends with a carriage return, as on Windows. The kernel would look for an
     /// interpreter whose name ends with one.
+    #[error("its first line ends with a carriage return")]
     CarriageReturn,
-}
-
-impl fmt::Display for PayloadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Script(path, NotScript::Empty) => write!(f, "cannot run {path:?}: it is empty"),
-            Self::Script(path, NotScript::Program) => {
-                write!(f, "cannot run {path:?}: it is a program, not a script")
-            }
-            Self::Script(path, NotScript::CarriageReturn) => write!(
-                f,
-                "cannot run {path:?}: its first line ends with a carriage return"
-            ),
-            Self::Program(path, fault) => write!(f, "cannot use {path:?} as a program: {fault}"),
-        }
-    }
-}
-
-impl std::error::Error for PayloadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(error) => error.source(),
-            Self::Script(..) | Self::Program(..) => None,
-        }
-    }
 }
 
 impl PayloadError {
@@ -76,47 +55,25 @@ impl PayloadError {
     }
 }
 
-impl From<FileError> for PayloadError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
 /// Why nothing can run in one container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoPatch {
     /// The ban has no patch.
+    #[error("{} has no patch", line::name(.0))]
     None(String),
     /// The ban's patch needs a script, and none was given.
+    #[error("the patch of {} is the script {}: give it with --script", line::name(.0), .1)]
     NeedsScript(String, Digest),
     /// The given script is not the one that the ban's patch needs: the ban, the needed digest, the
     /// digest of the given script.
+    #[error(
+        "the patch of {} is the script {}, and the one that was given is {}",
+        line::name(.0),
+        .1,
+        .2
+    )]
     OtherScript(String, Digest, Digest),
     /// The ban's patch cannot be run: the ban and the reason.
+    #[error("the patch of {} cannot be run: {}", line::name(.0), .1)]
     Unusable(String, &'static str),
-}
-
-impl fmt::Display for NoPatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None(ban) => write!(f, "{} has no patch", line::name(ban)),
-            Self::NeedsScript(ban, digest) => {
-                write!(
-                    f,
-                    "the patch of {} is the script {digest}: give it with --script",
-                    line::name(ban)
-                )
-            }
-            Self::OtherScript(ban, needed, found) => {
-                write!(
-                    f,
-                    "the patch of {} is the script {needed}, and the one that was given is {found}",
-                    line::name(ban)
-                )
-            }
-            Self::Unusable(ban, why) => {
-                write!(f, "the patch of {} cannot be run: {why}", line::name(ban))
-            }
-        }
-    }
 }

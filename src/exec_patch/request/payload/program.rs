@@ -6,7 +6,6 @@
 //! checked: what the program does.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 /// The bytes with which every program begins.
@@ -40,34 +39,31 @@ const INTERPRETER: u32 = 3;
 const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
 
 /// Why a program would not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotProgram {
     /// The file is a script.
+    #[error("it is a script")]
     Script,
     /// The file is neither a script nor an ELF file.
+    #[error("it is no program")]
     NotElf,
     /// The program is for another machine.
+    #[error("it is a program for another machine")]
     Machine,
     /// The file is an object file, a core file, or damaged.
+    #[error("it is a damaged program, or not one that can be started")]
     Form,
     /// The program needs the dynamic linker and libraries from the image.
+    #[error(
+        "it is linked dynamically, and would look for its linker and libraries in the container"
+    )]
     Dynamic,
     /// The file holds many programs in one and selects one of them by the name with which it is
     /// started.
+    #[error(
+        "it does what the name says that it is started by, and there that is the number of a descriptor"
+    )]
     ManyInOne,
-}
-
-impl fmt::Display for NotProgram {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Script => "it is a script",
-            Self::NotElf => "it is no program",
-            Self::Machine => "it is a program for another machine",
-            Self::Form => "it is a damaged program, or not one that can be started",
-            Self::Dynamic => "it is linked dynamically, and would look for its linker and libraries in the container",
-            Self::ManyInOne => "it does what the name says that it is started by, and there that is the number of a descriptor",
-        })
-    }
 }
 
 impl NotProgram {
@@ -91,14 +87,12 @@ impl NotProgram {
 /// # Errors
 /// [`NotProgram::ManyInOne`].
 pub fn check_name(name: &OsStr) -> Result<(), NotProgram> {
-    let is_one = MANY_IN_ONE
-        .iter()
-        .any(|one| name.as_bytes().starts_with(one.as_bytes()));
-    if is_one {
-        Err(NotProgram::ManyInOne)
-    } else {
-        Ok(())
+    for one in MANY_IN_ONE {
+        if name.as_bytes().starts_with(one.as_bytes()) {
+            return Err(NotProgram::ManyInOne);
+        }
     }
+    Ok(())
 }
 
 /// Checks that this machine's kernel can start the program without any other file.
@@ -113,18 +107,19 @@ pub fn check(bytes: &[u8]) -> Result<(), NotProgram> {
             NotProgram::NotElf
         });
     }
-    let [class, order] = [bytes.get(4), bytes.get(5)].map(|byte| byte.copied().unwrap_or(0));
     let own_order = if cfg!(target_endian = "little") { 1 } else { 2 };
-    if class != 2 || order != own_order || (MACHINE.is_some() && half(bytes, 18) != MACHINE) {
+    let is_own = bytes[MAGIC.len()..].starts_with(&[2, own_order]);
+    if !is_own || (MACHINE.is_some() && half(bytes, 18) != MACHINE) {
         return Err(NotProgram::Machine);
     }
     // ET_EXEC, or ET_DYN: a program that can be loaded at any address.
-    let kind = half(bytes, 16).filter(|kind| matches!(kind, 2 | 3));
-    let headers = kind.and_then(|_| kinds(bytes)).ok_or(NotProgram::Form)?;
-    if headers.contains(&INTERPRETER) {
-        Err(NotProgram::Dynamic)
-    } else {
-        Ok(())
+    let Some(2 | 3) = half(bytes, 16) else {
+        return Err(NotProgram::Form);
+    };
+    match kinds(bytes) {
+        None => Err(NotProgram::Form),
+        Some(headers) if headers.contains(&INTERPRETER) => Err(NotProgram::Dynamic),
+        Some(_) => Ok(()),
     }
 }
 
@@ -138,26 +133,19 @@ fn kinds(bytes: &[u8]) -> Option<Vec<u32>> {
         return None;
     }
     let table = bytes.get(start..start.checked_add(size.checked_mul(number)?)?)?;
-    table
-        .chunks_exact(size)
-        .map(|header| header.first_chunk().copied().map(u32::from_ne_bytes))
-        .collect()
+    let mut kinds = Vec::new();
+    for header in table.chunks_exact(size) {
+        kinds.push(u32::from_ne_bytes(*header.first_chunk()?));
+    }
+    Some(kinds)
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .map(u16::from_ne_bytes)
+    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 fn long(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .map(u64::from_ne_bytes)
+    Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 #[cfg(test)]

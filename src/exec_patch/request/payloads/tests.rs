@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
-use super::super::target::{Selector, Target};
+use super::super::target::{Selector, Targets};
 use super::*;
 use crate::banlist::record::{Action, Severity};
 use crate::exec_patch::request::arguments::ProgramCall;
@@ -17,7 +17,7 @@ fn words(text: &str) -> Vec<String> {
 
 fn order(source: PatchSource) -> Order {
     Order {
-        target: Target {
+        target: Targets {
             selector: Selector::AllBanned,
             ..Order::automatic().target
         },
@@ -32,7 +32,7 @@ fn payloads_of(order: Order, script: Option<&str>) -> Payloads {
         bytes: text.as_bytes().into(),
         digest: Digest::of(text.as_bytes()),
     });
-    Payloads::again(order, program, false)
+    Payloads::again(order, program, ScriptRole::Unsigned)
 }
 
 fn script(words: &[&str]) -> Order {
@@ -68,7 +68,7 @@ fn patch(run: &str) -> Patch {
     }
 }
 
-fn told(payloads: &[Result<Payload, NoPatch>]) -> Vec<String> {
+fn described(payloads: &[Result<Payload, NoPatch>]) -> Vec<String> {
     let one = |payload: &Payload| {
         format!(
             "{}: {}",
@@ -99,7 +99,7 @@ fn each_ban_has_its_own_patch_the_worst_first_and_none_twice() {
     ];
     let payloads = payloads_of(order(PatchSource::Signed), None).of_bans(&bans);
     assert_eq!(
-        told(&payloads),
+        described(&payloads),
         ["BAN-1 has no patch", "BAN-2: c", "BAN-3: a b"]
     );
     let work = &payloads[1].as_ref().unwrap().work;
@@ -121,7 +121,7 @@ fn what_is_typed_beside_a_ban_counts() {
         ..order(PatchSource::Command(words("apt-get install")))
     };
     let payloads = payloads_of(typed.clone(), None).of_bans(&bans);
-    assert_eq!(told(&payloads), ["typed: apt-get install"]);
+    assert_eq!(described(&payloads), ["typed: apt-get install"]);
     let expected = Work {
         check: Some(vec!["sh".to_owned(), "-c".to_owned(), "c d".to_owned()]),
         run: words("apt-get install"),
@@ -147,7 +147,7 @@ fn what_is_typed_beside_a_ban_counts() {
         (&expected.check, (7, 8), 3, &words("A=b"))
     );
     assert_eq!(
-        told(&payloads),
+        described(&payloads),
         [
             "BAN-1: a # not as signed: --check, --user, --env",
             "BAN-2 has no patch"
@@ -161,7 +161,7 @@ fn what_is_typed_beside_a_ban_counts() {
         ..order(PatchSource::Signed)
     };
     assert_eq!(
-        told(&payloads_of(same, None).of_bans(&bans[..1])),
+        described(&payloads_of(same, None).of_bans(&bans[..1])),
         ["BAN-1: a # not as signed: --workdir"]
     );
 }
@@ -176,51 +176,55 @@ fn a_signed_script_is_that_file_and_no_other() {
     let bans = [ban("BAN-1", Severity::Low, Some(signed("-q now")))];
     let digest = Digest::of(text.as_bytes());
     assert_eq!(
-        told(&payloads_of(order(PatchSource::Signed), None).of_bans(&bans)),
+        described(&payloads_of(order(PatchSource::Signed), None).of_bans(&bans)),
         [format!(
             "the patch of BAN-1 is the script {digest}: give it with --script"
         )]
     );
     let payloads = payloads_of(script(&[]), Some(text)).of_bans(&bans);
-    assert_eq!(told(&payloads), ["BAN-1: fix.sh -q now"]);
+    assert_eq!(described(&payloads), ["BAN-1: fix.sh -q now"]);
     let payload = payloads[0].as_ref().unwrap();
     assert_eq!(
         (&payload.work.run, payload.work.user, payload.work.program),
         (&words("/proc/self/fd/3 -q now"), (1, 2), true)
     );
     assert_eq!(
-        told(&payloads_of(script(&["-v"]), Some(text)).of_bans(&bans)),
+        described(&payloads_of(script(&["-v"]), Some(text)).of_bans(&bans)),
         ["BAN-1: fix.sh -v # not as signed: ARG"]
     );
     let other = Digest::of(b"rm -rf /");
     assert_eq!(
-        told(&payloads_of(script(&[]), Some("rm -rf /")).of_bans(&bans)),
+        described(&payloads_of(script(&[]), Some("rm -rf /")).of_bans(&bans)),
         [format!(
             "the patch of BAN-1 is the script {digest}, and the one that was given is {other}"
         )]
     );
     // The other bans do not use that script. Each has a patch of its own, or none.
     let mut given = payloads_of(script(&["-v"]), Some(text));
-    given.set_signed(true);
+    given.set_role(ScriptRole::Signed);
     let beside = [
         ban("BAN-1", Severity::Critical, Some(signed("-q now"))),
         ban("BAN-2", Severity::High, Some(patch("a b"))),
         ban("BAN-3", Severity::Low, None),
     ];
     assert_eq!(
-        told(&given.of_bans(&beside)),
+        described(&given.of_bans(&beside)),
         [
             "BAN-1: fix.sh -v # not as signed: ARG",
             "BAN-2: a b",
             "BAN-3 has no patch"
         ]
     );
-    assert_eq!(told(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
+    assert_eq!(described(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(given.in_place_of(&beside), None);
     // The script still counts as that ban's own if the run is resumed under another list.
-    let mut later = Payloads::again(given.order().clone(), given.program().cloned(), true);
-    later.set_signed(false);
-    assert_eq!(told(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
+    let mut later = Payloads::again(
+        given.order().clone(),
+        given.program().cloned(),
+        ScriptRole::Signed,
+    );
+    later.set_role(ScriptRole::Unsigned);
+    assert_eq!(described(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     // A script that no ban signs runs in place of a signed command, with a warning.
     let in_place = payloads_of(script(&[]), Some("exit")).in_place_of(&beside);
     assert_eq!(
@@ -241,7 +245,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         Severity::Low,
         Some(patch("a")),
     )]);
-    assert_eq!(told(&payloads), ["typed: fix.sh 'a b'"]);
+    assert_eq!(described(&payloads), ["typed: fix.sh 'a b'"]);
     assert_eq!(
         payloads[0].as_ref().unwrap().work.run,
         ["/bin/sh", "/proc/self/fd/3", "a b"]
@@ -251,7 +255,7 @@ fn a_signed_script_is_that_file_and_no_other() {
 #[test]
 fn a_patch_that_cannot_be_run_costs_its_containers_only() {
     let bad = |id, patch| {
-        told(
+        described(
             &payloads_of(order(PatchSource::Signed), None).of_bans(&[ban(
                 id,
                 Severity::Low,

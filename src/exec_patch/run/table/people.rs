@@ -10,11 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::tally::OutcomeTally;
 use crate::exec_patch::enter::output;
-use crate::exec_patch::job::{Container, JobResult, container_name, place};
+use crate::exec_patch::job::{Container, container_name, place};
 use crate::exec_patch::journal::halt::Halt;
+use crate::exec_patch::journal::line::Ended;
 use crate::exec_patch::outcome::{Outcome, OutcomeKind, Stage};
 use crate::exec_patch::plan::{PatchStep, Plan};
-use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::{amount, line, span};
 
@@ -31,6 +31,9 @@ const WIDEST: usize = 48;
 /// How many container names the bar shows.
 const MOST_NAMED: usize = 4;
 
+/// What the bar has.
+const BAR: &str = "[{bar:30}] {pos}/{len} {elapsed} {wide_msg}";
+
 /// The width of the column of outcomes.
 const OUTCOME: usize = 19;
 
@@ -39,7 +42,7 @@ const OUTCOME: usize = 19;
 pub(super) struct Columns {
     /// The ban, if the first plan runs only that ban's patch.
     ban: Option<String>,
-    called: usize,
+    name: usize,
     place: usize,
     image: usize,
     /// How many more lines of output may be shown; `None` after the message that no more are shown.
@@ -49,17 +52,17 @@ pub(super) struct Columns {
 impl Columns {
     /// Columns that are wide enough for the planned containers.
     pub(super) fn of(plan: &Plan) -> Self {
-        let payloads = plan.steps().filter_map(PatchStep::payload);
-        let mut bans: Vec<_> = payloads.map(|payload| payload.ban.clone()).collect();
+        let mut bans = Vec::new();
+        for payload in plan.steps().filter_map(PatchStep::payload) {
+            bans.push(payload.ban.clone());
+        }
         bans.dedup();
-        let ban = if bans.len() == 1 {
-            bans.remove(0)
-        } else {
-            None
-        };
         Self {
-            ban,
-            called: widest(plan, "CONTAINER", container_name),
+            ban: match &mut bans[..] {
+                [ban] => ban.take(),
+                [] | [_, _, ..] => None,
+            },
+            name: widest(plan, "CONTAINER", container_name),
             place: widest(plan, "ENGINE", place),
             image: widest(plan, "IMAGE", image),
             tails: Cell::new(Some(MOST_TAILS)),
@@ -78,26 +81,24 @@ impl Columns {
         self.line("OUTCOME", "CONTAINER", "ENGINE", "IMAGE", "TIME")
     }
 
-    fn line(&self, outcome: &str, called: &str, place: &str, image: &str, time: &str) -> String {
-        let (a, b, c) = (self.called, self.place, self.image);
-        format!("{outcome:<OUTCOME$}  {called:<a$}  {place:<b$}  {image:<c$}  {time:>7}")
+    fn line(&self, outcome: &str, name: &str, place: &str, image: &str, time: &str) -> String {
+        let (a, b, c) = (self.name, self.place, self.image);
+        format!("{outcome:<OUTCOME$}  {name:<a$}  {place:<b$}  {image:<c$}  {time:>7}")
             .trim_end()
             .to_owned()
     }
 
     /// The row of a finished patch: the container, the details, and the last lines of output if it
     /// failed. A container that never started gets no row; the summary counts it.
-    pub(super) fn row(
-        &self,
-        container: &Container,
-        payload: Option<&Payload>,
-        outcome: &Outcome,
-        done: Option<&JobResult>,
-    ) -> Vec<String> {
+    pub(super) fn row(&self, ended: &Ended) -> Vec<String> {
+        let (container, outcome) = (&ended.container, &ended.outcome);
         if *outcome == Outcome::NotStarted {
             return Vec::new();
         }
-        let time = done.map(|done| span(done.took)).unwrap_or_default();
+        let time = match &ended.found {
+            Some(found) => span(found.duration_ms),
+            None => String::new(),
+        };
         let mut lines = vec![self.line(
             outcome.word(),
             &container_name(container),
@@ -105,29 +106,33 @@ impl Columns {
             &image(container),
             &time,
         )];
-        let ban = payload
-            .and_then(|payload| payload.ban.as_ref())
-            .filter(|ban| self.ban.as_ref() != Some(ban))
-            .map(|ban| format!("patch of {}", line::name(ban)));
-        let said: Vec<_> = ban.into_iter().chain(detail(outcome)).collect();
-        if !said.is_empty() {
-            lines.push(format!("    {}", line::one_line(&said.join(": "))));
+        let mut details = Vec::new();
+        if let Some(ban) = &ended.ban
+            && self.ban.as_ref() != Some(ban)
+        {
+            details.push(format!("patch of {}", line::name(ban)));
         }
-        let Some(done) = done else { return lines };
-        if !done.left.is_empty() {
+        details.extend(detail(outcome));
+        if !details.is_empty() {
+            lines.push(format!("    {}", line::one_line(&details.join(": "))));
+        }
+        let Some(found) = &ended.found else {
+            return lines;
+        };
+        if !found.background.is_empty() {
             lines.push(format!(
                 "    left in the background: {}",
-                line::one_line(&done.left.join(", "))
+                line::one_line(&found.background.join(", "))
             ));
         }
-        if !done.zombies.is_empty() {
-            let zombies = line::one_line(&done.zombies.join(", "));
+        if !found.zombies.is_empty() {
+            let zombies = line::one_line(&found.zombies.join(", "));
             lines.push(format!(
                 "    ended, and stays until the container's first process waits for it: {zombies}"
             ));
         }
         if has_run(outcome) && !outcome.is_ok() {
-            lines.extend(self.shown(tail(&done.tail)));
+            lines.extend(self.shown(tail(&found.output_tail)));
         }
         lines
     }
@@ -152,20 +157,15 @@ impl Columns {
     }
 
     /// The row of a container that cannot be identified.
-    pub(super) fn unidentified(
-        &self,
-        unidentified: &Unaccounted,
-        outcome: &Outcome,
-    ) -> Vec<String> {
-        let mut lines = vec![self.line(
-            outcome.word(),
+    pub(super) fn unidentified(&self, unidentified: &Unaccounted) -> [String; 2] {
+        let row = self.line(
+            OutcomeKind::NotUnderstood.word(),
             &self::unidentified(unidentified),
             unidentified.engine.word(),
             "",
             "",
-        )];
-        lines.push(format!("    {}", line::one_line(&unidentified.why)));
-        lines
+        );
+        [row, format!("    {}", line::one_line(&unidentified.why))]
     }
 }
 
@@ -189,12 +189,10 @@ pub(super) fn unidentified(unidentified: &Unaccounted) -> String {
 }
 
 fn image(container: &Container) -> String {
-    container
-        .image
-        .as_deref()
-        .or(container.image_id.as_deref())
-        .map(line::name)
-        .unwrap_or_default()
+    match (&container.image, &container.image_id) {
+        (Some(image), _) | (None, Some(image)) => line::name(image),
+        (None, None) => String::new(),
+    }
 }
 
 /// Whether the output comes from the patch's commands. If nothing ran, the output is the runtime's,
@@ -250,40 +248,43 @@ fn detail(outcome: &Outcome) -> Option<String> {
 
 /// The last lines of a command's output, each with a mark, so that no line looks like our own.
 fn tail(text: &str) -> Vec<String> {
-    let fit = output::strip(text.as_bytes());
-    let lines: Vec<_> = fit.lines().filter(|text| !text.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(TAIL)..]
-        .iter()
-        .map(|text| format!("    | {text}"))
-        .collect()
+    let mut lines = Vec::new();
+    for text in output::strip(text.as_bytes()).lines() {
+        if !text.trim().is_empty() {
+            lines.push(format!("    | {text}"));
+        }
+    }
+    lines.split_off(lines.len().saturating_sub(TAIL))
 }
 
 /// The lines at the end of a run: why it stopped, the failed containers, and the counts.
 pub(super) fn summary(run: &str, tally: &OutcomeTally, stopped: Option<Halt>) -> Vec<String> {
+    let (mut not_ok, mut not_started) = (Vec::new(), HashSet::new());
+    for one in tally.not_ok() {
+        if one.kind == OutcomeKind::NotStarted {
+            not_started.insert(&one.container);
+        } else {
+            not_ok.push(format!("  {}: {}", one.kind.word(), one.name));
+        }
+    }
     let mut lines = vec![String::new()];
-    let (not_started, not_ok): (Vec<_>, Vec<_>) = tally
-        .not_ok()
-        .partition(|one| one.kind == OutcomeKind::NotStarted);
     if !not_ok.is_empty() {
         lines.push("not ok:".to_owned());
-        lines.extend(
-            not_ok
-                .iter()
-                .map(|one| format!("  {}: {}", one.kind.word(), one.called)),
-        );
+        lines.extend(not_ok);
     }
-    let not_started: HashSet<_> = not_started.iter().map(|one| &one.container).collect();
     if !not_started.is_empty() {
         lines.push(format!(
             "not started: {}; --history {run} names them",
             amount(not_started.len(), "container")
         ));
     }
-    lines.extend(stopped.map(|why| format!("stopped: {why}")));
-    let counts: Vec<_> = tally
-        .counts()
-        .map(|(kind, count)| format!("{count} {}", kind.word()))
-        .collect();
+    if let Some(why) = stopped {
+        lines.push(format!("stopped: {why}"));
+    }
+    let mut counts = Vec::new();
+    for (kind, count) in tally.counts() {
+        counts.push(format!("{count} {}", kind.word()));
+    }
     lines.push(match tally.total() {
         0 => "no container matches".to_owned(),
         total => format!(
@@ -309,10 +310,12 @@ impl Bar {
             Some(total as u64),
             ProgressDrawTarget::stderr_with_hz(10),
         );
-        let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len} {elapsed} {wide_msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = match ProgressStyle::with_template(BAR) {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        };
         Self {
-            bar: bar.with_style(style.progress_chars("=> ")),
+            bar,
             under_way: VecDeque::new(),
         }
     }
@@ -328,9 +331,8 @@ impl Bar {
 
     /// Counts a finished patch, whether it was under way or not.
     pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
-        let called = container_name(container);
-        if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == called)
-        {
+        let name = container_name(container);
+        if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == name) {
             self.under_way.remove(at);
         }
         self.bar.inc(1);
@@ -351,19 +353,13 @@ impl Bar {
     }
 
     fn show(&self) {
-        let named: Vec<_> = self
-            .under_way
-            .iter()
-            .take(MOST_NAMED)
-            .map(String::as_str)
-            .collect();
+        let named: Vec<_> = self.under_way.iter().take(MOST_NAMED).cloned().collect();
         let more = self.under_way.len() - named.len();
-        let more = if more == 0 {
-            String::new()
-        } else {
-            format!(" and {more} more")
-        };
-        self.bar.set_message(named.join(", ") + &more);
+        let mut message = named.join(", ");
+        if more > 0 {
+            message += &format!(" and {more} more");
+        }
+        self.bar.set_message(message);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In: outcomes. Out: their counts, the failed containers, and the exit status. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::exec_patch::job::{Container, full_name};
 use crate::exec_patch::journal::ids::ContainerKey;
@@ -15,7 +15,7 @@ pub struct CountedOutcome {
     /// The container; `None` if it cannot be identified.
     pub container: Option<ContainerKey>,
     /// The name to show for the container.
-    pub called: String,
+    pub name: String,
     /// The kind of outcome.
     pub kind: OutcomeKind,
 }
@@ -39,40 +39,24 @@ impl OutcomeTally {
         let (known, places) = self
             .instances
             .entry(named.clone())
-            .or_insert_with(|| (instance, Vec::new()));
+            .or_insert((instance, Vec::new()));
         if *known != instance {
-            let of = |at: &usize| self.counted[*at].as_ref().map(|counted| counted.kind);
-            if places
-                .iter()
-                .any(|at| of(at) == Some(OutcomeKind::Vanished))
-            {
-                let undone: Vec<_> = places
-                    .iter()
-                    .copied()
-                    .filter(|at| {
-                        matches!(
-                            of(at),
-                            Some(OutcomeKind::Vanished | OutcomeKind::NotStarted)
-                        )
-                    })
-                    .collect();
-                undone.into_iter().for_each(|at| self.counted[at] = None);
-            }
+            forget_undone(&mut self.counted, places);
             (*known, *places) = (instance, Vec::new());
         }
         places.push(self.counted.len());
         self.counted.push(Some(CountedOutcome {
             container: Some(named),
-            called: full_name(container),
+            name: full_name(container),
             kind,
         }));
     }
 
     /// Counts a container that cannot be identified.
-    pub fn add_unclear(&mut self, called: String) {
+    pub fn add_unclear(&mut self, name: String) {
         self.counted.push(Some(CountedOutcome {
             container: None,
-            called,
+            name,
             kind: OutcomeKind::NotUnderstood,
         }));
     }
@@ -88,12 +72,13 @@ impl OutcomeTally {
     }
 
     /// Each kind of outcome that occurred, and how often.
-    pub fn counts(&self) -> impl Iterator<Item = (OutcomeKind, usize)> {
-        let count = |kind| self.all().filter(|counted| counted.kind == kind).count();
-        OutcomeKind::ALL
-            .into_iter()
-            .map(move |kind| (kind, count(kind)))
-            .filter(|(_, count)| *count > 0)
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<OutcomeKind, usize> {
+        let mut counts = BTreeMap::new();
+        for counted in self.all() {
+            *counts.entry(counted.kind).or_default() += 1;
+        }
+        counts
     }
 
     /// The outcomes that are not ok.
@@ -108,6 +93,25 @@ impl OutcomeTally {
             (0, _) => Exit::NothingMatched,
             (_, None) => Exit::Clear,
             (_, Some(_)) => Exit::NotAllWell,
+        }
+    }
+}
+
+/// If a container vanished, removes what was left undone in this instance of it.
+fn forget_undone(counted: &mut [Option<CountedOutcome>], places: &[usize]) {
+    let (mut has_vanished, mut undone) = (false, Vec::new());
+    for at in places {
+        let Some(CountedOutcome { kind, .. }) = counted[*at] else {
+            continue;
+        };
+        has_vanished |= kind == OutcomeKind::Vanished;
+        if kind == OutcomeKind::Vanished || kind == OutcomeKind::NotStarted {
+            undone.push(*at);
+        }
+    }
+    if has_vanished {
+        for at in undone {
+            counted[at] = None;
         }
     }
 }
@@ -151,7 +155,7 @@ mod tests {
             ("five", 2, Restarting),
         ]);
         assert_eq!(
-            tally.counts().collect::<Vec<_>>(),
+            Vec::from_iter(tally.counts()),
             [(Patched, 4), (Vanished, 2), (Restarting, 1)]
         );
         let not_ok: Vec<_> = tally
@@ -191,7 +195,7 @@ mod tests {
             ),
         ] {
             let tally = tally(outcomes);
-            assert_eq!(tally.counts().collect::<Vec<_>>(), counts, "{outcomes:?}");
+            assert_eq!(Vec::from_iter(tally.counts()), counts, "{outcomes:?}");
             assert_eq!(
                 (tally.total(), tally.exit()),
                 (outcomes.len(), Exit::NotAllWell)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
-use crate::exec_patch::job::Work;
+use crate::exec_patch::job::{Findings, Work};
 use crate::exec_patch::outcome::{OutcomeKind, Stage};
 use crate::exec_patch::plan::{PatchStep, PlannedContainer};
 use crate::exec_patch::request::payload::NoPatch;
@@ -40,12 +40,20 @@ fn columns() -> Columns {
     })
 }
 
-fn done(outcome: &Outcome, tail: &str) -> JobResult {
-    JobResult {
-        took: 61_400,
-        written: 9,
-        tail: tail.to_owned(),
-        ..JobResult::of(outcome.clone())
+fn found(tail: &str) -> Findings {
+    Findings {
+        duration_ms: 61_400,
+        output_bytes: 9,
+        output_tail: tail.to_owned(),
+        ..Findings::default()
+    }
+}
+
+/// The line for a container of this name, in which something was `found` if it was entered.
+fn ended(name: &str, outcome: &Outcome, found: Option<Findings>) -> Ended {
+    Ended {
+        found,
+        ..Ended::settled(&container(name), "B", None, outcome)
     }
 }
 
@@ -56,13 +64,13 @@ fn a_row_stands_below_its_head() {
         columns.head(),
         "OUTCOME              CONTAINER             ENGINE             IMAGE                       TIME"
     );
-    let done = JobResult {
-        took: 400,
-        left: vec!["12 sleep".to_owned()],
-        ..done(&Outcome::Patched, "fine\n")
+    let found = Findings {
+        duration_ms: 400,
+        background: vec!["12 sleep".to_owned()],
+        ..found("fine\n")
     };
     assert_eq!(
-        columns.row(&container("web-1"), None, &Outcome::Patched, Some(&done)),
+        columns.row(&ended("web-1", &Outcome::Patched, Some(found))),
         [
             "patched              web-1 (5e5e5e5e5e5e)  containerd/k8s.io  docker.io/library/app:1     0.4s",
             "    left in the background: 12 sleep",
@@ -72,12 +80,12 @@ fn a_row_stands_below_its_head() {
 
 #[test]
 fn what_has_ended_and_was_not_waited_for_is_named() {
-    let done = JobResult {
+    let found = Findings {
         zombies: vec!["12 a\u{1b}".to_owned(), "13 b".to_owned()],
-        ..done(&Outcome::TimedOut, "")
+        ..found("")
     };
     assert_eq!(
-        columns().row(&container("web-1"), None, &Outcome::TimedOut, Some(&done))[1..],
+        columns().row(&ended("web-1", &Outcome::TimedOut, Some(found)))[1..],
         [
             r"    ended, and stays until the container's first process waits for it: 12 a\u{1b}, 13 b"
         ]
@@ -94,14 +102,7 @@ fn the_output_of_a_thousand_that_fail_alike_is_shown_of_the_first_alone() {
         },
     );
     let text: String = (0..12).map(|number| format!("line {number}\n")).collect();
-    let rows = |_| {
-        columns.row(
-            &container("web-1"),
-            None,
-            &outcome,
-            Some(&done(&outcome, &text)),
-        )
-    };
+    let rows = |_| columns.row(&ended("web-1", &outcome, Some(found(&text))));
     let shown: Vec<_> = (0..1_000).map(rows).collect();
     let lines = |rows: &Vec<String>| rows.iter().filter(|row| row.starts_with("    | ")).count();
     assert!(shown[..50].iter().all(|rows| lines(rows) == 12));
@@ -148,7 +149,8 @@ fn a_row_says_whose_patch_it_is_only_where_not_all_are_the_same() {
     };
     let same = columns(&[&one, &one]);
     let more = |columns: &Columns, payload| {
-        columns.row(&container("a"), Some(payload), &Outcome::Patched, None)[1..].to_vec()
+        let ended = Ended::settled(&container("a"), "B", Some(payload), &Outcome::Patched);
+        columns.row(&ended)[1..].to_vec()
     };
     assert_eq!(same.began("R"), "run R: patch of BAN-1");
     assert_eq!(more(&same, &one), [""; 0]);
@@ -174,12 +176,7 @@ fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() 
     let text: String = (0..20)
         .map(|number| format!("line {number}\u{1b}[31m\n\n"))
         .collect();
-    let rows = columns.row(
-        &container("x\n\u{1b}]0;y\u{7}"),
-        None,
-        &outcome,
-        Some(&done(&outcome, &text)),
-    );
+    let rows = columns.row(&ended("x\n\u{1b}]0;y\u{7}", &outcome, Some(found(&text))));
     assert_eq!(rows.len(), 14);
     assert_eq!(
         (rows[1].as_str(), rows[2].as_str(), rows[13].as_str()),
@@ -221,10 +218,7 @@ fn what_failed_shows_its_last_lines_and_nothing_reaches_the_terminal_as_it_is() 
             "    the check after it ended with 1",
         ),
     ] {
-        assert_eq!(
-            columns.row(&container("a"), None, &outcome, None)[1],
-            expected
-        );
+        assert_eq!(columns.row(&ended("a", &outcome, None))[1], expected);
     }
 }
 
@@ -233,15 +227,8 @@ fn what_could_not_be_entered_says_so_once() {
     let outcome = Outcome::CouldNotEnter {
         why: "exec: \"nosuch\": not found".to_owned(),
     };
-    let rows = columns().row(
-        &container("a"),
-        None,
-        &outcome,
-        Some(&done(
-            &outcome,
-            "exec failed: exec: \"nosuch\": not found\n",
-        )),
-    );
+    let found = found("exec failed: exec: \"nosuch\": not found\n");
+    let rows = columns().row(&ended("a", &outcome, Some(found)));
     assert_eq!(rows[1..], ["    exec: \"nosuch\": not found"]);
 }
 
@@ -250,14 +237,15 @@ fn four_hundred_that_were_not_started_are_one_line() {
     let mut tally = OutcomeTally::default();
     tally.add(&container("a"), OutcomeKind::Failed);
     for number in 0..400 {
-        let container = Container {
-            id: format!("c{number}"),
-            ..container(&format!("web-{number}"))
-        };
+        let name = format!("web-{number}");
         assert_eq!(
-            columns().row(&container, None, &Outcome::NotStarted, None),
+            columns().row(&ended(&name, &Outcome::NotStarted, None)),
             [""; 0]
         );
+        let container = Container {
+            id: format!("c{number}"),
+            ..container(&name)
+        };
         // This container has two patches.
         [1, 2]
             .iter()
@@ -304,7 +292,7 @@ fn the_end_counts_every_outcome_and_names_who_is_not_ok() {
         people::summary("R", &tally, Some(Halt::Failures { allowed: 1 })),
         expected
     );
-    let json = serde_json::to_string(&tally.counts().collect::<BTreeMap<_, _>>()).unwrap();
+    let json = serde_json::to_string(&tally.counts()).unwrap();
     assert_eq!(
         json,
         r#"{"patched":2,"patched-before":1,"survived":1,"could-not-enter":1}"#
@@ -317,10 +305,13 @@ fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
         stage: Stage::CheckBefore,
         status: 2,
     };
-    let (container, done) = (container("web-1"), done(&outcome, "a\u{1b}b"));
+    let done = JobResult {
+        outcome,
+        found: found("a\u{1b}b"),
+    };
     let job = Job {
         ban: Some("BAN-1".into()),
-        ..job(container)
+        ..job(container("web-1"))
     };
     let line = Line::Ended(Box::new(Ended::entered(&job, "B", &done)));
     let mut told: serde_json::Value = serde_json::from_str(&report::json::line(&line)).unwrap();

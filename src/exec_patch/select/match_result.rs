@@ -8,7 +8,7 @@ use crate::banlist::record::Ban;
 
 /// The result of comparing a container with the list, or with a named image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(super) enum MatchResult {
     /// The container matches.
     Matches {
         /// The reasons, one sentence for each finding.
@@ -24,7 +24,7 @@ pub(super) enum Comparison {
     Unclear(String),
 }
 
-impl Comparison {
+impl MatchResult {
     /// A match with a named image, so without a ban.
     #[must_use]
     pub(super) fn matches(reason: String) -> Self {
