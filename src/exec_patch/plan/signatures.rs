@@ -57,15 +57,32 @@ fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     }
 }
 
-/// Settles what the bans' own patches mean for the script that was typed, if one was.
+/// Settles what the bans' own patches mean for the script that was typed, if one was. A list that
+/// may not run its patches decides nothing about what an operator types: then a ban that signs
+/// another script does not refuse this one.
 ///
 /// # Errors
-/// [`PatchError::Select`] when there is no list to ask.
-pub fn judge_script(payloads: &mut Payloads, scanner: &Scanner<'_>) -> Result<(), PatchError> {
-    if let Some(script) = payloads.script()
-        && scanner.script(script)? == ListedScript::Same
-    {
-        payloads.set_role(ScriptRole::Signed);
+/// [`PatchError::Select`] when there is no list to ask, and the errors of [`may_run`].
+pub fn judge_script(
+    payloads: &mut Payloads,
+    scanner: &Scanner<'_>,
+    paths: &Paths,
+    settings: &Settings,
+) -> Result<(), PatchError> {
+    let Some(script) = payloads.script() else {
+        return Ok(());
+    };
+    let list = match scanner.script(script)? {
+        ListedScript::None => return Ok(()),
+        ListedScript::Same => {
+            payloads.set_role(ScriptRole::Signed);
+            return Ok(());
+        }
+        ListedScript::Another(list) => list,
+    };
+    match may_run(Some(list), Vec::new(), paths, settings) {
+        Err(PatchError::TooFewSigned(..)) => payloads.set_role(ScriptRole::Typed),
+        verdict => verdict?,
     }
     Ok(())
 }
@@ -133,7 +150,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::banlist::testing::{digest, keyset, list as signed, source, terms};
+    use crate::banlist::record::MatchKind;
+    use crate::banlist::store::Query;
+    use crate::banlist::testing::{digest, keyset, list as signed, parse, source, terms};
+    use crate::exec_patch::request::arguments::{Order, PatchSource, ProgramCall};
+    use crate::exec_patch::request::payload::NoPatch;
+    use crate::exec_patch::request::target::Selector;
+    use crate::lineage::digest::Digest;
     use crate::settings;
     use crate::sys::replace::replace;
 
@@ -200,6 +223,63 @@ mod tests {
             (WANTED, &[], "cannot read \"/var/lib/embargo/banlist.lst\""),
         ] {
             assert_eq!(said(line, signers), expected, "{line} {signers:?}");
+        }
+    }
+
+    /// What a script that was typed is, in a container of a ban whose patch is this script.
+    fn typed_script(signed_script: &str, signers: &[u8]) -> Result<Option<String>, NoPatch> {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = node(directory.path());
+        let ban = format!(
+            "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-20\n\
+             [[ban.match]]\nbase = \"{}\"\n[ban.patch]\nscript = \"{}\"\nrun = [\"-q\"]\n",
+            digest(1),
+            Digest::of(signed_script.as_bytes())
+        );
+        let list = signed(&parse(&ban), &terms(7), signers);
+        replace(&paths.list, 0o644, &list).unwrap();
+        let file = directory.path().join("fix.sh");
+        replace(&file, 0o644, b"echo typed").unwrap();
+        let mut order = Order::automatic();
+        order.target.selector = Selector::Bans(vec!["BAN-1".into()]);
+        order.source = PatchSource::Script(ProgramCall {
+            file,
+            arguments: Vec::new(),
+        });
+        let settings = settings::parse("mode = \"enforce\"\n", &paths.settings).unwrap();
+        let mut payloads = Payloads::load(order).unwrap();
+        let scanner = Scanner::new(&payloads.order().target, &paths, &settings).unwrap();
+        judge_script(&mut payloads, &scanner, &paths, &settings).unwrap();
+        let query = Query {
+            kind: MatchKind::Base,
+            digest: digest(1),
+        };
+        let Bans::Known(known) = store::look_up(&paths, &settings.rules(), &[query]) else {
+            panic!("no list")
+        };
+        let bans: Vec<_> = known.hits.iter().map(|hit| hit.ban.clone()).collect();
+        let [payload] = &payloads.of_bans(&bans)[..] else {
+            panic!("not one payload")
+        };
+        payload.clone().map(|payload| payload.ban)
+    }
+
+    #[test]
+    fn a_list_that_may_not_run_its_patches_does_not_stop_another_script() {
+        let other = |signers| typed_script("echo signed", signers);
+        let refusal = NoPatch::OtherScript(
+            "BAN-1".into(),
+            Digest::of(b"echo signed"),
+            Digest::of(b"echo typed"),
+        );
+        assert_eq!(other(&[1, 2]), Err(refusal));
+        assert_eq!(other(&[1]), Ok(None));
+        // The ban's own script stays the ban's, and `check` keeps it from running.
+        for signers in [&[1, 2][..], &[1]] {
+            assert_eq!(
+                typed_script("echo typed", signers),
+                Ok(Some("BAN-1".into()))
+            );
         }
     }
 

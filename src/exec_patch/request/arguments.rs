@@ -133,7 +133,8 @@ struct ExecPatchArgs {
     /// Run this script with the interpreter that its first line names, else with /bin/sh. If a ban
     /// signs this script, it runs only in that ban's containers; other containers get their own
     /// ban's patch, as without --script. If no ban signs it, it runs in all containers in place of
-    /// their bans' commands, and the plan says so. It never runs where a ban signs another script.
+    /// their bans' commands, and the plan says so. It never runs where a ban signs another script,
+    /// if the list has enough signatures for its patches.
     #[arg(long, value_name = "FILE", groups = ["order", "work"], conflicts_with = "program", help_heading = "What runs")]
     script: Option<PathBuf>,
     /// Run this program from the host, for images without a shell. It must be linked statically,

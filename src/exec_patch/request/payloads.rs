@@ -38,6 +38,8 @@ pub enum ScriptRole {
     Unsigned,
     /// A ban signs it. Each of their containers gets its own ban's patch, as without a script.
     Signed,
+    /// No ban signs it, and the list may not run its own patches: it runs in place of all of them.
+    Typed,
 }
 
 impl Payloads {
@@ -104,6 +106,7 @@ impl Payloads {
             let is_replaced = match (self.role, &ban.patch) {
                 (ScriptRole::Signed, _) | (_, None) => false,
                 (ScriptRole::Unsigned, Some(patch)) => patch.script.is_none(),
+                (ScriptRole::Typed, Some(_)) => true,
             };
             if is_replaced {
                 ids.insert(line::name(&ban.id));
@@ -167,6 +170,7 @@ impl Payloads {
         let runs_as_typed = match self.role {
             ScriptRole::Unsigned => needed.is_none(),
             ScriptRole::Signed => false,
+            ScriptRole::Typed => true,
         };
         if script.is_some() && runs_as_typed {
             return None;

@@ -125,7 +125,7 @@ impl Runner<'_> {
     /// The scanner for the containers; from then on it is known what the bans mean for the script.
     fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
         let scanner = Scanner::new(&request.payloads.order().target, self.paths, self.settings)?;
-        signatures::judge_script(&mut request.payloads, &scanner)?;
+        signatures::judge_script(&mut request.payloads, &scanner, self.paths, self.settings)?;
         Ok(scanner)
     }
 

@@ -223,7 +223,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         given.program().cloned(),
         ScriptRole::Signed,
     );
-    later.set_role(ScriptRole::Unsigned);
+    later.set_role(ScriptRole::Typed);
     assert_eq!(described(&later.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     // A script that no ban signs runs in place of a signed command, with a warning.
     let in_place = payloads_of(script(&[]), Some("exit")).in_place_of(&beside);
@@ -238,6 +238,14 @@ fn a_signed_script_is_that_file_and_no_other() {
     assert_eq!(
         payloads_of(order(PatchSource::Signed), None).in_place_of(&beside),
         None
+    );
+    // If the list may not run its patches, it runs in place of all of them.
+    let mut typed = payloads_of(script(&[]), Some("exit"));
+    typed.set_role(ScriptRole::Typed);
+    assert_eq!(described(&typed.of_bans(&beside)), ["typed: fix.sh"]);
+    assert_eq!(
+        typed.in_place_of(&beside).as_deref(),
+        Some("no ban signs fix.sh: it runs in place of the signed patch of BAN-1, BAN-2")
     );
     // If the ban signs no script, the typed script runs.
     let payloads = payloads_of(script(&["a b"]), Some("echo it's")).of_bans(&[ban(
