@@ -205,7 +205,10 @@ fn the_second_copy_answers_and_an_older_list_never_does() {
         assert_eq!(node.fault(), described);
     }
     fs::remove_file(&node.paths.list).unwrap();
-    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
+    assert_eq!(
+        node.fault(),
+        "cannot read \"/var/lib/embargo/banlist.lst\": it is missing"
+    );
     node.put(&node.paths.copy, &new);
     assert_eq!(known(node.ask(1)).slot, Slot::Copy);
     // A first copy without errors is always used.

@@ -247,9 +247,15 @@ fn only_a_regular_file_is_a_list() {
     let bytes = list(&banned(&[1]), &terms(1), &[1]);
     let elsewhere = node.paths.state.join("elsewhere");
     node.put(&elsewhere, &bytes);
-    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
+    assert_eq!(
+        node.fault(),
+        "cannot read \"/var/lib/embargo/banlist.lst\": it is missing"
+    );
     symlink(&elsewhere, &node.paths.list).unwrap();
-    assert_eq!(node.fault(), "cannot read \"/var/lib/embargo/banlist.lst\"");
+    assert_eq!(
+        node.fault(),
+        "cannot read \"/var/lib/embargo/banlist.lst\": it is a symbolic link"
+    );
     fs::remove_file(&node.paths.list).unwrap();
     fs::create_dir(&node.paths.list).unwrap();
     assert_eq!(

@@ -302,5 +302,8 @@ fn a_broken_keyset_or_floor_is_named() {
         "cannot trust \"/etc/embargo/keyset\": owned or writable by another user"
     );
     fs::remove_file(&node.paths.keyset).unwrap();
-    assert_eq!(node.fault(), "cannot read \"/etc/embargo/keyset\"");
+    assert_eq!(
+        node.fault(),
+        "cannot read \"/etc/embargo/keyset\": it is missing"
+    );
 }
