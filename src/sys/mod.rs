@@ -6,6 +6,7 @@
 
 pub mod arena;
 pub mod clock;
+pub mod copy;
 pub mod deadline;
 pub mod digits;
 pub mod entry;

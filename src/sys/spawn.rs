@@ -9,22 +9,20 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::Pid;
 
+use super::copy::{PATIENCE, close_others, duplicate, gone};
 use super::rights::Person;
 
 /// `_IO(NSIO, 0x2)` and `_IO(NSIO, 0x4)` of include/uapi/linux/nsfs.h.
@@ -53,14 +51,6 @@ pub struct Program<'a> {
     /// The user namespace that the program joins, as that user.
     pub namespace: Option<BorrowedFd<'a>>,
 }
-
-/// How long to wait until a new process has become the program. The process already belongs to the
-/// user, who may stop it.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long to wait until a killed process has ended. If it waits for a file system of its user, it
-/// may never end.
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts the program and returns its process ID. The calling process must have only one thread.
 ///
@@ -94,7 +84,7 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
     };
     let namespace = namespace.map(|namespace| namespace.as_raw_fd());
     // `spawn` is not used: it waits for the exec without a limit, and the user can delay the exec.
-    let (child, fault) = duplicate(size_of::<i32>(), |mut fault| {
+    let (child, fault) = duplicate(size_of::<i32>(), PATIENCE, |mut fault| {
         let told = fault.as_raw_fd();
         // SAFETY: this process has one thread, so the closure may do anything. It only makes system
         // calls.
@@ -112,99 +102,6 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         // The process has closed its end of the pipe: it has become the program, or it has already
         // ended, which its exit status will show.
         Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
-    }
-}
-
-/// Forks a copy of this process. The copy does `work`, with one end of a pipe, and exits: with 0 if
-/// `work` returns `true`. Returns the copy's process ID and what was read from the pipe until every
-/// holder of its other end closed it. At most `limit` bytes are accepted; one or more above that
-/// show that there were too many.
-#[allow(unsafe_code)]
-fn duplicate(limit: usize, work: impl FnOnce(File) -> bool) -> io::Result<(Pid, Vec<u8>)> {
-    let (receiving, sending) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    // SAFETY: this process has no other threads whose locks could stay held in the copy, and the
-    // copy ends only by `_exit`.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Child => {
-            let is_done = work(File::from(sending));
-            // SAFETY: ends the copy without running the exit handlers of this process.
-            unsafe { libc::_exit(i32::from(!is_done)) }
-        }
-        ForkResult::Parent { child } => {
-            drop(sending);
-            match take(File::from(receiving), limit) {
-                Ok(bytes) => Ok((child, bytes)),
-                Err(error) => {
-                    kill_child(child.as_raw().unsigned_abs());
-                    let _gone = gone(child);
-                    Err(error)
-                }
-            }
-        }
-    }
-}
-
-/// Reads a pipe until it is closed, or until more than `limit` bytes have come.
-fn take(mut pipe: File, limit: usize) -> io::Result<Vec<u8>> {
-    nix::fcntl::fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let until = Instant::now() + PATIENCE;
-    let (mut bytes, mut piece) = (Vec::new(), vec![0; 64 << 10]);
-    while bytes.len() <= limit {
-        match pipe.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => bytes.extend_from_slice(&piece[..read]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                let limit = PollTimeout::try_from(left.as_millis().saturating_add(1))
-                    .unwrap_or(PollTimeout::MAX);
-                // A poll that fails has the same effect as a poll that ends early.
-                let _ready = poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], limit);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(bytes)
-}
-
-/// Waits for a child that is about to end. Returns how it ended; `None` if it does not end in time.
-fn gone(child: Pid) -> Option<WaitStatus> {
-    let until = Instant::now() + LAST_PATIENCE;
-    loop {
-        match nix::sys::wait::waitpid(child, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::StillAlive) if Instant::now() >= until => return None,
-            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(2)),
-            Ok(status) => return Some(status),
-            Err(Errno::EINTR) => {}
-            Err(_) => return None,
-        }
-    }
-}
-
-/// Closes every descriptor except the standard streams and those in `kept`. Otherwise a user could
-/// stop the new process and so keep them open, among them the lock of a run.
-#[allow(unsafe_code)]
-fn close_others(kept: [Option<i32>; 3]) {
-    let mut kept = kept.map(|number| number.unwrap_or(2));
-    kept.sort_unstable();
-    let mut first = 3;
-    for next in kept.into_iter().chain([i32::MAX]) {
-        let last = next - 1;
-        if first <= last {
-            // SAFETY: closes descriptors that nothing in this copy of the process uses any more.
-            let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
-            if closed == -1 {
-                // For kernels before Linux 5.9. This process has few descriptors.
-                for number in first..=last.min(1_024) {
-                    // SAFETY: as above.
-                    let _closed = unsafe { libc::close(number) };
-                }
-            }
-        }
-        first = first.max(next.saturating_add(1));
     }
 }
 
@@ -284,7 +181,7 @@ pub fn read_as(
     read: impl FnOnce() -> Option<Vec<u8>>,
 ) -> io::Result<Option<Vec<u8>>> {
     let limit = usize::try_from(limit).map_err(io::Error::other)?;
-    let (child, bytes) = duplicate(limit, |mut sending| {
+    let (child, bytes) = duplicate(limit, PATIENCE, |mut sending| {
         close_others([Some(sending.as_raw_fd()), Some(namespace.as_raw_fd()), None]);
         let is_his = become_person(person, Some(namespace.as_raw_fd())).is_ok();
         // The new process must end with its worker, even if the user has stopped it. Changing the
