@@ -44,6 +44,7 @@ setup() {
 }
 
 teardown() {
+  answer_again
   tenant podman rm -fa -t 0 >/dev/null
   docker ps -aq | xargs -r docker rm -f >/dev/null
   rm -rf /run/user/4321/runc/forged* /run/user/4321/crun/forged* "$PATCHES"
@@ -169,4 +170,41 @@ of_tenant() {
   [ "$(lines victim)" -eq 1 ] || fail "$(said)"
   jq -es 'any(.[]; .event == "started" and .engine == "docker" and .owner == 4321)' "$PATCHES/$(last_run)/journal.jsonl" >/dev/null ||
     fail "it is nobody's" "$(said)"
+}
+
+# never_answers DIRECTORY: a file system of the user's stands there from now on, and answers nothing.
+never_answers() {
+  python3 "$ROOM/integration/lib/never-answers.py" "$1" 4321 >"$LOGS/never-answers" 2>&1 3>&- &
+  echo "$! $1" >>"$ROOM/never-answers"
+  within 10 grep -q ready "$LOGS/never-answers"
+}
+
+answer_again() {
+  local process directory
+  [ -e "$ROOM/never-answers" ] || return 0
+  while read -r process directory; do
+    kill -9 "$process"
+    umount -l "$directory"
+  done <"$ROOM/never-answers"
+  rm "$ROOM/never-answers"
+}
+
+# It once held them for as long as he liked, and nothing could end them.
+@test "a user's file system that never answers keeps nobody waiting, and hides nobody else's containers" {
+  local place began
+  of_tenant web-1 app
+  in_docker victim app
+  for place in /run/user/4321/crun "$TENANT_HOME/.local/share/containers/storage"; do
+    never_answers "$place"
+    began=$SECONDS
+    ends 3 --base "$BASE" -- sh -c 'echo patched >>/patched'
+    [ "$(lines victim)" -ge 1 ] || fail "$(said)"
+    [[ $stderr$output == *"no answer in time"* ]] || fail "$(said)"
+    # Not "not found", which is 4: it may be his.
+    run --separate-stderr timeout 60 "$EMBARGO" check --container web-1
+    [ "$status" -eq 3 ] || fail "exit status $status" "$output" "$stderr"
+    [[ $stderr == *"no answer in time"* ]] || fail "$output" "$stderr"
+    [ $((SECONDS - began)) -lt 60 ] || fail "$((SECONDS - began)) seconds"
+    answer_again
+  done
 }

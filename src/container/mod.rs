@@ -11,9 +11,11 @@ pub mod runtime;
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, de};
+
 /// A container ID that is safe to build a path from: one to 1024 characters of `[A-Za-z0-9_+.-]`,
 /// and not `.` or `..` (runc: libcontainer/factory_linux.go, `idRegex`).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ContainerId(String);
 
 impl ContainerId {
@@ -39,6 +41,13 @@ impl ContainerId {
 
 fn is_legal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-')
+}
+
+impl<'de> Deserialize<'de> for ContainerId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(from)?)
+            .ok_or_else(|| de::Error::custom("it is not a container ID"))
+    }
 }
 
 impl fmt::Display for ContainerId {

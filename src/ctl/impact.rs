@@ -234,7 +234,7 @@ pub(super) struct Living<'a> {
 
 /// All running containers, each of them once, with their lineage.
 pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
-    let instances = running::living(&node.running);
+    let instances = running::living(&node.running, &node.alive);
     let alive = |known: &Known<'a>| {
         let running = known.running.filter(|running| {
             instances

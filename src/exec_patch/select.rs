@@ -225,7 +225,7 @@ impl<'a> Scanner<'a> {
             Whose::Own
         };
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
-        let mut living = running::living(&node.running);
+        let mut living = running::living(&node.running, &node.alive);
         if !self.target.containers.is_empty() {
             living.iter_mut().for_each(running::name);
         }

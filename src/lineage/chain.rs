@@ -5,6 +5,7 @@
 //! these. Rule: OCI image-spec, config.md "Layer ChainID": `ChainID(L₀) = DiffID(L₀)`,
 //! `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests as text.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::digest::{ChainId, DiffId, Digest};
@@ -15,7 +16,7 @@ pub const MAX_LAYERS: usize = 1_024;
 
 /// The layers of an image, and the chain IDs of its stacks. Both are in order, lowest first, have
 /// the same length and are never empty. If only the chain IDs are known, there are no diff IDs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     diff_ids: Vec<DiffId>,
     chain_ids: Vec<ChainId>,

@@ -124,7 +124,9 @@ impl fmt::Debug for Digest {
 macro_rules! digest_of {
     ($($(#[$doc:meta])+ $name:ident)+) => {$(
         $(#[$doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub struct $name(pub Digest);
 
         impl $name {

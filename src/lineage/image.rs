@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use text::{ConfigText, DescriptorText, DigestText, DocumentText, LabelledText, PlatformText};
 
@@ -62,7 +62,7 @@ impl BadImage {
 }
 
 /// The platform that an image runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Platform {
     /// The operating system: `linux`.
     pub os: String,
@@ -267,7 +267,7 @@ impl Manifest {
 }
 
 /// The labels in which the image's author says where the image comes from. They are only shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLabels {
     /// `org.opencontainers.image.source`: where the source code is.
     pub source: Option<String>,

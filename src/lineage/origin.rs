@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::chain::Chain;
 use super::digest::{Digest, ImageId};
 use super::error::LineageError;
@@ -10,7 +12,7 @@ use crate::container::engine::Engine;
 use crate::report::line;
 
 /// The layers of a container or an image, as far as its engine's own records say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// An image with at least one layer.
     Image(ImageLineage),
@@ -54,7 +56,7 @@ impl Origin {
 }
 
 /// The layers of an image, lowest first, and what else is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageLineage {
     /// The layers, and the chain IDs of its stacks.
     pub chain: Chain,
@@ -65,7 +67,7 @@ pub struct ImageLineage {
 }
 
 /// What is known of an image besides its layers. Each of these facts may be missing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// The digest of the image's config, if the engine's record ties it to this container.
     pub image_id: Option<ImageId>,
@@ -98,7 +100,7 @@ impl ImageFacts {
 }
 
 /// A container in an engine's store.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StoredContainer {
     /// The container's ID.
     pub id: ContainerId,
@@ -124,7 +126,7 @@ pub struct StoredImage {
 }
 
 /// How certain a lineage is, the least certain first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Evidence {
     /// Only the image's author claims the layers: they were pulled lazily, or are known only by
     /// their tables of contents.

@@ -41,12 +41,14 @@ impl Allowances {
     /// What may still be read for `owner`; `None` if there is no limit: for root and for the
     /// caller.
     fn of(&mut self, owner: u32) -> Option<&mut Allowance> {
-        let new = Allowance {
+        if rights::is_own(owner) {
+            return None;
+        }
+        Some(self.left.entry(owner).or_insert(Allowance {
             containers: MOST_CONTAINERS,
             bytes: MOST_BYTES,
             entries: MOST_ENTRIES,
-        };
-        (!rights::is_own(owner)).then(|| self.left.entry(owner).or_insert(new))
+        }))
     }
 
     /// Whether one more state directory of this user may be read. If not, the directory is recorded
@@ -65,7 +67,10 @@ impl Allowances {
 
     /// How many more directory entries may be listed for this user.
     pub fn entries(&mut self, owner: u32) -> usize {
-        self.of(owner).map_or(usize::MAX, |left| left.entries)
+        match self.of(owner) {
+            Some(left) => left.entries,
+            None => usize::MAX,
+        }
     }
 
     /// Records how many directory entries were listed for this user.
@@ -77,7 +82,10 @@ impl Allowances {
 
     /// How many more bytes of state may be read for this user.
     pub fn bytes(&mut self, owner: u32) -> u64 {
-        self.of(owner).map_or(u64::MAX, |left| left.bytes)
+        match self.of(owner) {
+            Some(left) => left.bytes,
+            None => u64::MAX,
+        }
     }
 
     /// Records how many bytes of state were read for this user.

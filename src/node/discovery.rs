@@ -13,20 +13,23 @@
 //! |---|---|
 //! | `dockerd --data-root --exec-root --config-file`, `/etc/docker/daemon.json` | Docker's data root; `<exec-root>/runtime-runc` |
 //! | `storage.conf` (root's) and its drop-ins | graph roots and the run root |
-//! | `containerd --root --state --config` | containerd's root and state |
+//! | `containerd --root --state --config`, its settings and what they import | containerd's root and state |
 //! | a shim's bundle, and every bundle beside it: `options.json`, `root` | runc's state directory (`ctr run --runc-root`, Docker's `exec-root`) |
 //! | `conmon --runtime-arg --root=DIR`, `--exit-command-arg --root --exit-command-arg DIR` | the runtime's state directory; the store |
 //! | `runc --root DIR run`, `crun --root DIR run` | the runtime's state directory |
 //!
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 
+mod containerd;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use thiserror::Error;
 
+use self::containerd::ContainerdSettings;
 use super::monitors::Monitor;
 use super::places::{add_new, below, joined};
 use super::processes::{Process, own_namespace};
@@ -55,15 +58,6 @@ struct DockerSettings {
     exec_root: Option<PathBuf>,
 }
 
-/// The same part of containerd's settings (containerd: cmd/containerd/server/config).
-#[derive(Default, Deserialize)]
-struct ContainerdSettings {
-    #[serde(default)]
-    root: Option<PathBuf>,
-    #[serde(default)]
-    state: Option<PathBuf>,
-}
-
 /// The options that a shim got in a file, besides its arguments (containerd:
 /// cmd/containerd-shim-runc-v2/process, `WriteOptions`).
 #[derive(Default, Deserialize)]
@@ -73,113 +67,96 @@ struct ShimOptions {
 }
 
 /// Why an engine's settings could not be read. The engine's places are then not known.
-#[derive(Debug)]
-pub enum SettingsError {
+#[derive(Debug, Error)]
+pub enum EngineSettingsError {
     /// The file could not be read, or others may write to it.
+    #[error(transparent)]
     File(FileError),
     /// The file does not have the format of the engine's settings.
+    #[error("cannot parse the engine's settings {0:?}: {1}")]
     Parse(PathBuf, String),
 }
 
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Parse(path, fault) => {
-                write!(f, "cannot parse the engine's settings {path:?}: {fault}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SettingsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(error) => error.source(),
-            Self::Parse(..) => None,
-        }
-    }
-}
-
-/// Reads an engine's settings; the default if the file is missing or empty. If the file cannot be
-/// read, the reason is added to `faults`.
-fn settings<T: Default>(
-    path: &Path,
-    parse: impl FnOnce(&str) -> Result<T, String>,
-    faults: &mut Vec<SettingsError>,
-) -> T {
-    let text = match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
-        Ok(text) => text,
+/// The text of an engine's settings; `None` if the file is missing or empty. A reason why it could
+/// not be read goes to `faults`.
+fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String> {
+    match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
+        // Docker skips a byte order mark.
+        Ok(text) => Some(text.trim_start_matches('\u{feff}').trim().to_owned())
+            .filter(|text| !text.is_empty()),
         Err(error) => {
-            let is_none = error.is_absent() || path == Path::new("/dev/null");
-            faults.extend((!is_none).then_some(SettingsError::File(error)));
-            return T::default();
+            if !error.is_absent() && path != Path::new("/dev/null") {
+                faults.push(EngineSettingsError::File(error));
+            }
+            None
         }
-    };
-    // Docker skips a byte order mark.
-    match text.trim_start_matches('\u{feff}').trim() {
-        "" => T::default(),
-        text => parse(text).unwrap_or_else(|fault| {
-            faults.push(SettingsError::Parse(
-                path.to_owned(),
-                line::one_line(&fault),
-            ));
-            T::default()
-        }),
     }
+}
+
+/// What a settings file says; the default if it cannot be parsed, and the reason goes to `faults`.
+fn parsed<T: Default, E: ToString>(
+    path: &Path,
+    parsed: Result<T, E>,
+    faults: &mut Vec<EngineSettingsError>,
+) -> T {
+    parsed.unwrap_or_else(|fault| {
+        let fault = line::one_line(&fault.to_string());
+        faults.push(EngineSettingsError::Parse(path.to_owned(), fault));
+        T::default()
+    })
 }
 
 /// The places that the node's engines use, as far as they can be found. If an engine's settings
 /// cannot be read, the reason is added to `faults`.
 #[must_use]
-pub fn places(processes: &[Process], paths: &Paths, faults: &mut Vec<SettingsError>) -> Engines {
+pub fn places(
+    processes: &[Process],
+    paths: &Paths,
+    faults: &mut Vec<EngineSettingsError>,
+) -> Engines {
     let mut found = Engines::default();
-    let settings = paths.root.join("etc/docker/daemon.json");
-    add_docker(&mut found, &settings, None, None, faults);
+    let docker_settings = paths.root.join("etc/docker/daemon.json");
+    add_docker(&mut found, &docker_settings, None, None, faults);
     found.storage.extend(storage(
         &conf::SETTINGS.map(|file| paths.of_node(Path::new(file))),
     ));
     let own = own_namespace("mnt");
-    let vouched = |process: &&Process| {
-        process.is_of_one_user && rights::is_own(process.user) && process.is_here(own.as_deref())
-    };
-    let parents: BTreeSet<u32> = processes
-        .iter()
-        .filter(|process| process.is_first)
-        .map(|process| process.parent)
-        .collect();
+    let mut parents = BTreeSet::new();
+    for process in processes {
+        if process.is_first {
+            parents.insert(process.parent);
+        }
+    }
     let mut tasks = BTreeSet::new();
-    for process in processes
-        .iter()
-        .filter(|process| may_say(process, &parents))
-        .filter(vouched)
-    {
+    for process in processes {
+        if !may_say(process, &parents)
+            || !rights::is_own(process.starter())
+            || !process.is_here(own.as_deref())
+        {
+            continue;
+        }
         match (Monitor::of(process), process.program()) {
             (Some(monitor), _) => {
                 found.runtime_roots.extend(monitor.roots(process));
                 found.storage.extend(stored(process));
-                tasks.extend(
-                    monitor
-                        .namespace
-                        .and(monitor.bundle)
-                        .and_then(|bundle| Some(bundle.parent()?.to_owned())),
-                );
+                if let (Some(_), Some(bundle)) = (monitor.namespace, monitor.bundle) {
+                    tasks.extend(bundle.parent().map(PathBuf::from));
+                }
             }
             (None, "dockerd") => {
-                let of = |flag| process.value(flag).map(|value| absolute(process, value));
-                let settings = of("--config-file").unwrap_or_else(|| settings.clone());
-                let data_root = of("--data-root")
-                    .or_else(|| of("-g"))
-                    .or_else(|| of("--graph"));
-                add_docker(&mut found, &settings, data_root, of("--exec-root"), faults);
+                let settings = flag(process, &["--config-file"]);
+                let data_root = flag(process, &["--data-root", "-g", "--graph"]);
+                let exec_root = flag(process, &["--exec-root"]);
+                let settings = settings.as_deref().unwrap_or(&docker_settings);
+                add_docker(&mut found, settings, data_root, exec_root, faults);
             }
             (None, "containerd") => found.containerd.push(containerd(process, faults)),
             (None, _) => found.runtime_roots.extend(called(process)),
         }
     }
-    found
-        .runtime_roots
-        .extend(tasks.iter().flat_map(|tasks| shims_roots(tasks)));
+    for tasks in tasks {
+        found.runtime_roots.extend(shims_roots(&tasks));
+    }
     // Removes duplicates, and keeps the order.
     joined(Engines::default(), &found)
 }
@@ -193,52 +170,46 @@ fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
         || program.starts_with("containerd-shim-")
 }
 
+/// The path that the first of these flags names that a process was given.
+fn flag(process: &Process, flags: &[&str]) -> Option<PathBuf> {
+    let value = flags.iter().find_map(|flag| process.value(flag))?;
+    Some(absolute(process, value))
+}
+
 fn add_docker(
     found: &mut Engines,
     file: &Path,
     data_root: Option<PathBuf>,
     exec_root: Option<PathBuf>,
-    faults: &mut Vec<SettingsError>,
+    faults: &mut Vec<EngineSettingsError>,
 ) {
-    let settings: DockerSettings = settings(
-        file,
-        |text| serde_json::from_str(text).map_err(|fault| fault.to_string()),
-        faults,
-    );
-    let is_absolute = |path: &PathBuf| path.is_absolute();
-    found
-        .docker
-        .extend(data_root.or(settings.data_root).filter(is_absolute));
-    found.runtime_roots.extend(
-        exec_root
-            .or(settings.exec_root)
-            .filter(is_absolute)
-            .map(|root| root.join("runtime-runc")),
-    );
+    let settings: DockerSettings = match text_of(file, faults) {
+        Some(text) => parsed(file, serde_json::from_str(&text), faults),
+        None => DockerSettings::default(),
+    };
+    if let Some(root) = data_root.or(settings.data_root)
+        && root.is_absolute()
+    {
+        found.docker.push(root);
+    }
+    if let Some(root) = exec_root.or(settings.exec_root)
+        && root.is_absolute()
+    {
+        found.runtime_roots.push(root.join("runtime-runc"));
+    }
 }
 
 /// The places of a running containerd: from its arguments, else from its settings, else the usual
-/// ones.
-fn containerd(process: &Process, faults: &mut Vec<SettingsError>) -> ContainerdPlace {
-    // Go's flags accept one dash instead of two.
-    let value = |flag| process.value(flag).map(|value| absolute(process, value));
-    let of = |names: [&'static str; 3]| names.into_iter().find_map(value);
-    let file =
-        of(["--config", "-config", "-c"]).unwrap_or_else(|| "/etc/containerd/config.toml".into());
-    let settings: ContainerdSettings = settings(
-        &file,
-        |text| toml::from_str(text).map_err(|fault| fault.to_string()),
-        faults,
-    );
-    let state = of(["--state", "-state", "--state"])
-        .or(settings.state)
-        .unwrap_or_else(|| "/run/containerd".into());
-    let root = of(["--root", "-root", "--root"])
-        .or(settings.root)
-        .unwrap_or_else(|| "/var/lib/containerd".into());
+/// ones. Go's flags accept one dash instead of two.
+fn containerd(process: &Process, faults: &mut Vec<EngineSettingsError>) -> ContainerdPlace {
+    let file = flag(process, &["--config", "-config", "-c"]);
+    let file = file.unwrap_or(PathBuf::from("/etc/containerd/config.toml"));
+    let settings = ContainerdSettings::load(&file, faults);
+    let root = flag(process, &["--root", "-root"]).or(settings.root);
+    let state = flag(process, &["--state", "-state"]).or(settings.state);
     ContainerdPlace {
-        root,
-        state: Some(state),
+        root: root.unwrap_or(PathBuf::from("/var/lib/containerd")),
+        state: Some(state.unwrap_or(PathBuf::from("/run/containerd"))),
     }
 }
 
@@ -249,83 +220,73 @@ fn storage(files: &[PathBuf]) -> Vec<StoragePlace> {
         run_root,
         ..
     } = StorageSettings::load(files);
-    let run_root = run_root.unwrap_or_else(|| "/run/containers/storage".into());
-    graph_roots
-        .into_iter()
-        .map(|root| StoragePlace {
-            root,
-            run_root: Some(run_root.clone()),
-        })
-        .collect()
+    let run_root = run_root.unwrap_or(PathBuf::from("/run/containers/storage"));
+    let mut places = Vec::new();
+    for root in graph_roots {
+        let run_root = Some(run_root.clone());
+        places.push(StoragePlace { root, run_root });
+    }
+    places
 }
 
 /// The store that Podman names in the command that conmon runs when the container exits.
 fn stored(conmon: &Process) -> Option<StoragePlace> {
     let words: Vec<&OsStr> = conmon.values("--exit-command-arg").collect();
-    let of = |flag: &str| {
-        let at = words.iter().position(|word| *word == flag)?;
-        words
-            .get(at + 1)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
     Some(StoragePlace {
-        root: of("--root")?,
-        run_root: of("--runroot"),
+        root: after("--root", &words)?,
+        run_root: after("--runroot", &words),
     })
+}
+
+/// The absolute path after a flag.
+fn after(flag: &str, words: &[&OsStr]) -> Option<PathBuf> {
+    let at = words.iter().position(|word| *word == flag)?;
+    let path = Path::new(words.get(at + 1)?);
+    path.is_absolute().then(|| path.to_owned())
 }
 
 /// The state directories named by a runtime process that stays alive as long as its container, as
 /// `runc run` does without `--detach`.
 fn called(process: &Process) -> Vec<PathBuf> {
-    let words: Vec<&OsStr> = process
-        .arguments
-        .iter()
-        .skip(1)
-        .map(AsRef::as_ref)
-        .collect();
-    match call::read(&words) {
-        Call::Starts(starts) => starts
-            .readings
-            .iter()
-            .filter_map(|reading| reading.globals.root)
-            .map(|root| absolute(process, root))
-            .collect(),
-        Call::Check(_) | Call::ExecPatch | Call::PassOn(_) => Vec::new(),
+    let words = process.arguments.iter().skip(1);
+    let words: Vec<&OsStr> = words.map(AsRef::as_ref).collect();
+    let Call::Starts(starts) = call::read(&words) else {
+        return Vec::new();
+    };
+    let mut roots = Vec::new();
+    for reading in &starts.readings {
+        roots.extend(reading.globals.root.map(|root| absolute(process, root)));
     }
+    roots
 }
 
 /// The state directories that were passed to the shims of one containerd namespace. They are read
 /// from the bundles in `tasks`.
-fn shims_roots(tasks: &Path) -> Vec<PathBuf> {
-    let Ok(directory) = Directory::open(tasks) else {
-        return Vec::new();
+fn shims_roots(tasks: &Path) -> BTreeSet<PathBuf> {
+    let mut roots = BTreeSet::new();
+    let Ok(tasks) = Directory::open(tasks) else {
+        return roots;
     };
-    let entries = directory.entries().into_iter().flatten().flatten();
-    let root = |name: &OsStr| {
-        let options = directory
-            .directory(name)
-            .ok()?
-            .read(OsStr::new("options.json"), LARGEST_OPTIONS)
-            .ok()?;
-        // A file that another user wrote is not believed.
-        let is_vouched = rights::is_own(options.owner);
-        serde_json::from_slice::<ShimOptions>(&options.bytes)
-            .ok()?
-            .root
-            .filter(|root| is_vouched && root.is_absolute())
-    };
-    let roots: BTreeSet<PathBuf> = entries
-        .filter_map(|entry| root(&entry.file_name()))
-        .collect();
-    roots.into_iter().collect()
+    for bundle in tasks.entries().into_iter().flatten().flatten() {
+        roots.extend(shims_root(&tasks, &bundle.file_name()));
+    }
+    roots
+}
+
+/// The state directory that a shim was given, by the bundle of this name. Nothing that another user
+/// wrote is believed.
+fn shims_root(tasks: &Directory, bundle: &OsStr) -> Option<PathBuf> {
+    let bundle = tasks.directory(bundle).ok()?;
+    let options = bundle
+        .read(OsStr::new("options.json"), LARGEST_OPTIONS)
+        .ok()?;
+    let ShimOptions { root } = serde_json::from_slice(&options.bytes).ok()?;
+    root.filter(|root| rights::is_own(options.owner) && root.is_absolute())
 }
 
 fn absolute(process: &Process, path: &OsStr) -> PathBuf {
-    process
-        .working_directory()
-        .unwrap_or_else(|| "/".into())
-        .join(path)
+    let directory = process.working_directory();
+    directory.unwrap_or(Path::new("/")).join(path)
 }
 
 /// The `known` places, and the places that the engines' settings and `processes` name, without
@@ -335,17 +296,13 @@ pub fn with_found(
     mut known: Engines,
     processes: &[Process],
     paths: &Paths,
-    faults: &mut Vec<SettingsError>,
+    faults: &mut Vec<EngineSettingsError>,
 ) -> Engines {
     let found = below(paths, &places(processes, paths, faults));
     // What a process says never replaces the usual places or what root wrote into the settings.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
-    add_new(&mut known.containerd, &found.containerd, |one, other| {
-        one.root == other.root && one.state == other.state
-    });
-    add_new(&mut known.storage, &found.storage, |one, other| {
-        one.root == other.root && one.run_root == other.run_root
-    });
+    add_new(&mut known.containerd, &found.containerd, PartialEq::eq);
+    add_new(&mut known.storage, &found.storage, PartialEq::eq);
     add_new(
         &mut known.runtime_roots,
         &found.runtime_roots,

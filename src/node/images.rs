@@ -8,45 +8,32 @@
 
 mod error;
 mod found;
+mod typed;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use error::ImageError;
 pub use found::{FoundImage, Images, Role, Sureness};
+pub(crate) use typed::{Place, place};
 
 use super::stores::{Store, Stores};
+use super::wire;
 use crate::container::engine::Engine;
 use crate::lineage::archive::{self, Archive, ArchiveError, ArchiveForm, ArchivedImage};
 use crate::lineage::chain::Chain;
+use crate::lineage::digest::ChainId;
 use crate::lineage::image::{ImageConfig, MAX_DOCUMENT, Platform, is_name};
-use crate::lineage::{Evidence, ImageFacts, ImageLineage, LineageError, Origin, Unknown};
+use crate::lineage::{Evidence, ImageFacts, LineageError, Origin, Unknown};
 use crate::report::line;
 
 /// How long reading one image from an engine's store may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Where a name says that the image is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
-    Engine {
-        engine: Engine,
-        namespace: Option<&'a str>,
-        reference: &'a str,
-    },
-    Archive {
-        form: ArchiveForm,
-        path: PathBuf,
-        reference: Option<&'a str>,
-    },
-    Config,
-    Anywhere(&'a str),
-}
 
 /// Finds the image that `word` means, for every platform: in these stores, or where `word` says.
 ///
@@ -75,10 +62,7 @@ pub(crate) fn find_at<S: Borrow<Stores>>(
     input: &mut dyn Read,
 ) -> Result<Images, ImageError> {
     match place {
-        Place::Config => Ok(Images {
-            images: vec![config(input)?],
-            absent: Vec::new(),
-        }),
+        Place::Config => from_input(input),
         Place::Anywhere(reference) => find_named(reference, stores().borrow()),
         Place::Engine {
             engine,
@@ -97,18 +81,14 @@ pub(crate) fn find_at<S: Borrow<Stores>>(
             form,
             path,
             reference,
-        } => match Archive::open(form, &path, reference) {
-            Ok(archive) => Ok(all_of(archive, &path, Sureness::Claimed)),
+        } => match of_archive(form, &path, reference) {
             Err(error) if is_name(word) && path.symlink_metadata().is_err() => {
-                find_named(word, stores().borrow()).map_err(|other| {
-                    if is_nowhere(&other) {
-                        ImageError::Archive(error)
-                    } else {
-                        other
-                    }
-                })
+                match find_named(word, stores().borrow()) {
+                    Err(ImageError::Nowhere(..)) => Err(error),
+                    answer => answer,
+                }
             }
-            Err(error) => Err(ImageError::Archive(error)),
+            answer => answer,
         },
     }
 }
@@ -124,15 +104,8 @@ pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
             form,
             path,
             reference,
-        } => Ok(all_of(
-            Archive::open(form, &path, reference).map_err(ImageError::Archive)?,
-            &path,
-            Sureness::Claimed,
-        )),
-        Place::Config => Ok(Images {
-            images: vec![config(input)?],
-            absent: Vec::new(),
-        }),
+        } => of_archive(form, &path, reference),
+        Place::Config => from_input(input),
         Place::Engine { .. } | Place::Anywhere(_) => Err(ImageError::Word(
             word.to_owned(),
             "an image outside any engine",
@@ -147,30 +120,22 @@ fn either(
     named: Result<Images, ImageError>,
 ) -> Result<Images, ImageError> {
     match (there, named) {
-        (Ok(there), Ok(named)) if !have_same_layers(&there, &named) => {
-            let meanings = [&there, &named]
-                .map(|found| found.images.first().map_or_else(String::new, meaning));
-            Err(ImageError::Ambiguous(word.to_owned(), meanings.into()))
+        (Ok(there), Ok(named)) if tops(&there.images) != tops(&named.images) => {
+            let found = [&there, &named].into_iter();
+            let meanings =
+                found.map(|found| found.images.first().map_or_else(String::new, meaning));
+            Err(ImageError::Ambiguous(word.to_owned(), meanings.collect()))
         }
-        (there, Err(nowhere)) if is_nowhere(&nowhere) => there,
-        (Err(nowhere), named) if is_nowhere(&nowhere) => named,
+        (there, Err(ImageError::Nowhere(..))) => there,
+        (Err(ImageError::Nowhere(..)), named) => named,
         (there, named) => named.and(there),
     }
 }
 
-fn is_nowhere(error: &ImageError) -> bool {
-    matches!(error, ImageError::Nowhere(..))
-}
-
-fn have_same_layers(one: &Images, other: &Images) -> bool {
-    let tops = |found: &Images| {
-        found
-            .images
-            .iter()
-            .map(|image| image.chain.as_ref().map(Chain::top))
-            .collect::<BTreeSet<_>>()
-    };
-    tops(one) == tops(other)
+/// The top chain ID of each image; none of one without layers.
+fn tops(images: &[FoundImage]) -> BTreeSet<Option<ChainId>> {
+    let chains = images.iter().map(|image| image.chain.as_ref());
+    chains.map(|chain| chain.map(Chain::top)).collect()
 }
 
 /// The images of an archive. Every layer is hashed.
@@ -179,9 +144,18 @@ pub(crate) fn hashed(
     path: &Path,
     reference: Option<&str>,
 ) -> Result<Images, ImageError> {
-    let archive = Archive::open(form, path, reference).map_err(ImageError::Archive)?;
-    archive.verify_layers().map_err(ImageError::Archive)?;
+    let archive = Archive::open(form, path, reference)?;
+    archive.verify_layers()?;
     Ok(all_of(archive, path, Sureness::Hashed))
+}
+
+fn of_archive(
+    form: ArchiveForm,
+    path: &Path,
+    reference: Option<&str>,
+) -> Result<Images, ImageError> {
+    let archive = Archive::open(form, path, reference)?;
+    Ok(all_of(archive, path, Sureness::Claimed))
 }
 
 /// Finds the image that one store calls `reference`.
@@ -201,111 +175,59 @@ fn of_engine(
 ) -> Result<Images, ImageError> {
     // With a namespace, only the namespace counts: `containerd:moby/NAME` means Docker's images
     // too.
-    let here = |store: &Store| match namespace {
+    engines(stores, reference, |store| match namespace {
         None => store.engine == engine,
         Some(_) => store.namespace.as_deref() == namespace,
-    };
-    engines(stores, reference, here)
+    })
 }
 
 /// All images of an archive.
 fn all_of(archive: Archive, path: &Path, evidence: Sureness) -> Images {
-    let places = vec![line::name(&path.to_string_lossy())];
-    let images = archive
-        .images
-        .iter()
-        .map(|image| FoundImage {
+    let places = [line::name(&path.to_string_lossy())];
+    let mut images = Vec::new();
+    for image in &archive.images {
+        images.push(FoundImage {
             evidence,
-            ..archived(image, places.clone())
-        })
-        .collect();
+            ..archived(image, places.to_vec())
+        });
+    }
     Images {
         images,
         absent: archive.absent,
     }
 }
 
-pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
-    let named = |engine, reference, form| match reference {
-        "" => Err(ImageError::Word(word.to_owned(), form)),
-        reference => Ok(Place::Engine {
-            engine,
-            namespace: None,
-            reference,
-        }),
-    };
-    let (transport, rest) = word.split_once(':').unwrap_or(("", word));
-    match transport {
-        "docker" => named(Engine::Docker, rest, "docker:NAME"),
-        "podman" => named(Engine::ContainersStorage, rest, "podman:NAME"),
-        "storage" => named(Engine::ContainersStorage, rest, "storage:NAME"),
-        "containerd" => match rest.split_once('/') {
-            Some((namespace, reference)) if !namespace.is_empty() && !reference.is_empty() => {
-                Ok(Place::Engine {
-                    engine: Engine::Containerd,
-                    namespace: Some(namespace),
-                    reference,
-                })
-            }
-            None if is_name(word) => Ok(Place::Anywhere(word)),
-            Some(_) | None => Err(ImageError::Word(
-                word.to_owned(),
-                "containerd:NAMESPACE/NAME",
-            )),
-        },
-        "oci" => archive_place(ArchiveForm::Layout, rest),
-        "oci-archive" => archive_place(ArchiveForm::OciArchive, rest),
-        "docker-archive" => archive_place(ArchiveForm::DockerArchive, rest),
-        _ if word == "-" => Ok(Place::Config),
-        _ if word.is_empty() => Err(ImageError::Word(word.to_owned(), "an image")),
-        _ => Ok(Place::Anywhere(word)),
-    }
-}
-
-/// Splits `rest` into a path and, after the first colon, a reference. If a file exists whose name
-/// is all of `rest`, there is no reference (skopeo does the same).
-fn archive_place(form: ArchiveForm, rest: &str) -> Result<Place<'_>, ImageError> {
-    let (path, reference) = match rest.split_once(':') {
-        Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => {
-            (path, Some(reference).filter(|text| !text.is_empty()))
-        }
-        Some(_) | None => (rest, None),
-    };
-    if path.is_empty() {
-        return Err(ImageError::Word(rest.to_owned(), "a path"));
-    }
-    Ok(Place::Archive {
-        form,
-        path: path.into(),
-        reference,
-    })
-}
-
-fn config(input: &mut dyn Read) -> Result<FoundImage, ImageError> {
+fn from_input(input: &mut dyn Read) -> Result<Images, ImageError> {
     let mut bytes = Vec::new();
     input
         .take(MAX_DOCUMENT + 1)
         .read_to_end(&mut bytes)
         .map_err(ImageError::Input)?;
     if bytes.len() as u64 > MAX_DOCUMENT {
-        return Err(ImageError::Archive(ArchiveError::Input(format!(
-            "it is larger than {MAX_DOCUMENT} bytes"
-        ))));
+        let fault = format!("it is larger than {MAX_DOCUMENT} bytes");
+        return Err(ArchiveError::Input(fault).into());
     }
-    archive::from_config(&bytes)
-        .map(|image| archived(&image, vec!["standard input".to_owned()]))
-        .map_err(ImageError::Archive)
+    let image = archive::from_config(&bytes)?;
+    Ok(Images {
+        images: vec![archived(&image, vec!["standard input".to_owned()])],
+        absent: Vec::new(),
+    })
 }
 
 fn archived(image: &ArchivedImage, places: Vec<String>) -> FoundImage {
-    let manifest = image.manifest.map(|digest| (Role::Manifest, digest.0));
-    let indexes = image.indexes.iter().map(|digest| (Role::Index, digest.0));
+    let mut manifests = Vec::new();
+    if let Some(manifest) = image.manifest {
+        manifests.push((Role::Manifest, manifest.0));
+    }
+    for index in &image.indexes {
+        manifests.push((Role::Index, index.0));
+    }
     FoundImage {
         names: image.names.clone(),
         places,
         platform: Some(image.platform.clone()),
         image_id: Some(image.image_id),
-        manifests: manifest.into_iter().chain(indexes).collect(),
+        manifests,
         chain: image.chain.clone(),
         evidence: Sureness::Claimed,
     }
@@ -318,34 +240,23 @@ fn engines(
     reference: &str,
     here: impl Fn(&Store) -> bool,
 ) -> Result<Images, ImageError> {
-    let mut found: Vec<FoundImage> = Vec::new();
-    let (mut others, mut absent) = (Vec::new(), Vec::new());
+    let (mut found, mut others) = (Vec::new(), Images::default());
     let mut places = Vec::new();
     for store in stores.open.iter().filter(|store| here(store)) {
         places.push(store.to_string());
-        match store.records.image(reference, Instant::now() + PATIENCE) {
-            Ok(origin) => {
-                let image = stored(&origin, reference, store);
-                if let Some((images, missing)) = image
-                    .as_ref()
-                    .and_then(|image| all_platforms(&origin, image))
-                {
-                    others.extend(images);
-                    absent.extend(missing);
-                }
+        // A user's images are read like everything else of his.
+        let look = || in_store(store, reference);
+        match wire::ask_lineage(store.owner, &store.place, look) {
+            Ok((image, more)) => {
                 found.extend(image);
+                others.images.extend(more.images);
+                others.absent.extend(more.absent);
             }
             Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
-            Err(error) => {
-                return Err(ImageError::Store(reference.to_owned(), error));
-            }
+            Err(error) => return Err(ImageError::Store(reference.to_owned(), error)),
         }
     }
-    let chains: BTreeSet<_> = found
-        .iter()
-        .map(|image| image.chain.as_ref().map(Chain::top))
-        .collect();
-    if chains.len() > 1 {
+    if tops(&found).len() > 1 {
         let meanings = found.iter().map(meaning).collect();
         return Err(ImageError::Ambiguous(reference.to_owned(), meanings));
     }
@@ -353,55 +264,72 @@ fn engines(
         let unread = stores.faults.len();
         return Err(ImageError::Nowhere(reference.to_owned(), places, unread));
     }
-    found.extend(others);
+    found.extend(others.images);
     Ok(Images {
         images: merged(found),
-        absent,
+        absent: others.absent,
     })
+}
+
+/// The image of this name in one store, and what is there of it for other platforms.
+fn in_store(store: &Store, reference: &str) -> Result<(Option<FoundImage>, Images), LineageError> {
+    let origin = store.records.image(reference, Instant::now() + PATIENCE)?;
+    let image = stored(&origin, reference, store);
+    let others = image
+        .as_ref()
+        .and_then(|image| all_platforms(&origin, image));
+    Ok((image, others.unwrap_or_default()))
 }
 
 /// Says which image this is and where it was found, for error messages.
 fn meaning(image: &FoundImage) -> String {
-    let top = image
-        .chain
-        .as_ref()
-        .map_or_else(|| "no layers".to_owned(), |chain| chain.top().to_string());
+    let top = match &image.chain {
+        Some(chain) => chain.top().to_string(),
+        None => "no layers".to_owned(),
+    };
     format!("{top} in {}", image.places.join(" and "))
 }
 
 /// The same image for every platform in containerd's content store, and the platforms that are
 /// missing in that store.
-fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<(Vec<FoundImage>, Vec<String>)> {
-    let (Origin::Image(ImageLineage { facts, .. }) | Origin::NoLayers(facts)) = origin else {
+fn all_platforms(origin: &Origin, image: &FoundImage) -> Option<Images> {
+    let facts = origin.facts()?;
+    let content = facts.config_file.as_deref()?.parent()?;
+    if !content.ends_with("blobs/sha256") {
         return None;
-    };
-    let content = facts
-        .config_file
-        .as_deref()?
-        .parent()
-        .filter(|directory| directory.ends_with("blobs/sha256"))?
-        .ancestors()
-        .nth(2)?;
-    let walked = facts
-        .manifests
-        .iter()
-        .filter_map(|digest| archive::below(content, *digest).ok());
-    let (images, absent) = walked.max_by_key(|(images, absent)| images.len() + absent.len())?;
-    let found = |other| FoundImage {
-        names: image.names.clone(),
-        ..archived(other, image.places.clone())
-    };
-    Some((images.iter().map(found).collect(), absent))
+    }
+    let content = content.ancestors().nth(2)?;
+    let mut found = None;
+    for digest in &facts.manifests {
+        if let Ok((images, absent)) = archive::below(content, *digest)
+            && Some(images.len() + absent.len()) >= found.as_ref().map(count)
+        {
+            found = Some((images, absent));
+        }
+    }
+    let (others, absent) = found?;
+    let mut images = Vec::new();
+    for other in &others {
+        images.push(FoundImage {
+            names: image.names.clone(),
+            ..archived(other, image.places.clone())
+        });
+    }
+    Some(Images { images, absent })
+}
+
+/// How many platforms were found, and how many are missing.
+fn count((images, absent): &(Vec<ArchivedImage>, Vec<String>)) -> usize {
+    images.len() + absent.len()
 }
 
 /// Merges the entries that have the same image ID, and keeps every place.
 fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     let mut images: Vec<FoundImage> = Vec::new();
     for image in found {
-        match images
-            .iter_mut()
-            .find(|known| known.image_id.is_some() && known.image_id == image.image_id)
-        {
+        let is_same =
+            |known: &&mut FoundImage| known.image_id.is_some() && known.image_id == image.image_id;
+        match images.iter_mut().find(is_same) {
             None => images.push(image),
             Some(known) => known.learn(image),
         }
@@ -423,16 +351,13 @@ pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundIm
             (Some(image.chain.clone()), &image.facts, evidence)
         }
     };
+    let manifests = facts.manifests.iter();
     Some(FoundImage {
-        names: vec![facts.name.clone().unwrap_or_else(|| reference.to_owned())],
+        names: vec![facts.name.as_deref().unwrap_or(reference).to_owned()],
         places: vec![store.to_string()],
         platform: platform(facts),
         image_id: facts.image_id,
-        manifests: facts
-            .manifests
-            .iter()
-            .map(|digest| (Role::Either, *digest))
-            .collect(),
+        manifests: manifests.map(|digest| (Role::Either, *digest)).collect(),
         chain,
         evidence,
     })
@@ -440,7 +365,5 @@ pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundIm
 
 fn platform(facts: &ImageFacts) -> Option<Platform> {
     let (path, image_id) = (facts.config_file.as_deref()?, facts.image_id?);
-    ImageConfig::load(path, image_id)
-        .ok()
-        .map(|image_config| image_config.platform)
+    Some(ImageConfig::load(path, image_id).ok()?.platform)
 }

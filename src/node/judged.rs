@@ -4,6 +4,7 @@
 //! verdict, made by the same function as the gate's, and the facts behind it.
 
 use super::subject::Subject;
+use super::{places, wire};
 use crate::banlist::store::Bans;
 use crate::lineage::Origin;
 use crate::lineage::image::{self, SourceLabels};
@@ -23,6 +24,19 @@ pub struct Judged {
     pub labels: SourceLabels,
 }
 
+/// What the author of a subject's image says about where it came from; nothing if its config cannot
+/// be read.
+fn labels(subject: &Subject) -> SourceLabels {
+    let facts = subject.origin.as_ref().ok().and_then(Origin::facts);
+    let Some(facts) = facts else {
+        return SourceLabels::default();
+    };
+    // A rootless engine's image is its user's.
+    let user = facts.config_file.as_deref().map_or(0, places::controller);
+    let labels = wire::ask(user, || image::labels(facts).unwrap_or_default());
+    labels.unwrap_or_default()
+}
+
 /// The inputs of the gate's verdict, except for the container or image.
 pub struct Judge<'a> {
     /// The operator's decisions.
@@ -37,13 +51,7 @@ impl Judge<'_> {
     /// Judges a container or an image by what a list answered.
     #[must_use]
     pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
-        let labels = subject
-            .origin
-            .as_ref()
-            .ok()
-            .and_then(Origin::facts)
-            .and_then(image::labels)
-            .unwrap_or_default();
+        let labels = labels(subject);
         let case = Case {
             container: word,
             name: None,

@@ -3,8 +3,12 @@
 //! In: the node's paths, the places where its engines may be, and whose containers are wanted. Out:
 //! a [`Node`]. Every command uses it, so all commands count the same containers. If the node's file
 //! system is mounted somewhere, every place is below that mount point. The homes of all users are
-//! searched only if everybody's containers are wanted. Hostile: whatever a user wrote.
+//! searched only if everybody's containers are wanted. Hostile: whatever a user wrote. His file
+//! systems may hang, too. So a copy of this process looks at whatever he controls; if it is late, it
+//! is left behind ([`sys::copy`](crate::sys::copy)), and the place counts as one that cannot be
+//! read.
 
+mod wire;
 pub mod places;
 pub mod stores;
 #[cfg(feature = "ctl")]
@@ -21,14 +25,19 @@ pub mod unexplained;
 pub mod running;
 pub mod judged;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::paths::Paths;
 use crate::report::line;
 use crate::settings::Engines;
-use discovery::SettingsError;
-use runtime_state::{RunningContainer, StateError, Whose};
+use discovery::EngineSettingsError;
+use runtime_state::{Alive, RunningContainer, Seen, StateError, Whose};
 use stores::Stores;
+use unaccounted::ContainerDirectory;
 use unexplained::{Claim, Unexplained};
 
 /// How long to wait between the first and the second scan, when a container without state was
@@ -43,10 +52,12 @@ pub struct Node<'a> {
     pub stores: Stores,
     /// The containers for which a runtime has state.
     pub running: Vec<RunningContainer>,
+    /// Their first processes that run.
+    pub alive: Alive,
     /// The runtime state that could not be read.
     pub unread: Vec<StateError>,
     /// The settings of engines that could not be read.
-    pub unread_settings: Vec<SettingsError>,
+    pub unread_settings: Vec<EngineSettingsError>,
     /// Running containers for which no state was found.
     pub unexplained: Vec<Unexplained>,
     /// The places where the node's engines are.
@@ -80,16 +91,11 @@ impl<'a> Node<'a> {
         // A container that is just starting has no state yet, and a container that is just stopping
         // has no state any more. Only what both scans find is reported.
         std::thread::sleep(SECOND_LOOK);
-        let again = Self::glance(paths, places, whose);
-        let unexplained = again
+        let mut again = Self::glance(paths, places, whose);
+        again
             .unexplained
-            .into_iter()
-            .filter(|one| node.unexplained.contains(one))
-            .collect();
-        Self {
-            unexplained,
-            ..again
-        }
+            .retain(|one| node.unexplained.contains(one));
+        again
     }
 
     /// Scans once. Processes and directories are read before the state: every container found by
@@ -98,56 +104,66 @@ impl<'a> Node<'a> {
         let processes = processes::of_node(paths);
         let mut unread_settings = Vec::new();
         let places = discovery::with_found(places, &processes, paths, &mut unread_settings);
-        let (mut running, mut unread) = (Vec::new(), Vec::new());
-        let directories = unaccounted::directories(
-            &places,
-            &runtime_state::user_directories(&paths.root, whose),
-            &mut unread,
-        );
-        for found in runtime_state::containers(&runtime_state::roots(
-            &paths.root,
-            whose,
-            &places.runtime_roots,
-        )) {
-            match found {
-                Ok(container) => running.push(container),
-                Err(fault) => unread.push(fault),
-            }
+        let mut by_user = places::by_user(paths, &places, whose);
+        let (mut own, mut seen) = (Look::default(), Seen::new());
+        let own_places = by_user.remove(&0).unwrap_or_default();
+        let directories = own.look(&own_places, &mut seen);
+        let mut users = Vec::new();
+        for (user, places) in by_user {
+            let look = Look::of_user(user, &places, &seen);
+            users.extend(look.directories.into_iter().filter_map(unaccounted::of));
+            own.running.extend(look.running);
+            own.unread.extend(look.unread);
         }
-        let mut unexplained = unexplained::containers(&processes, &running, whose);
-        let has_directory = unaccounted::without_state(directories, &running, &unread);
-        // A container that root or the same user has already reported is not reported again.
-        let vouches = |one: &Unexplained, owner: u32| owner == 0 || owner == one.owner;
-        let is_torn = |one: &Unexplained| {
-            let directories = unread.iter().filter_map(|fault| fault.path().parent());
-            directories
-                .filter(|directory| directory.ends_with(&one.container.id))
-                .any(|directory| vouches(one, unaccounted::owner(directory)))
-        };
-        let in_directories: Vec<_> = has_directory
-            .into_iter()
-            .map(|container| Unexplained {
-                owner: unaccounted::owner(&container.place),
-                claim: Claim::Proved,
-                container,
-            })
-            .collect();
-        let has_directory = |one: &Unexplained| {
-            in_directories
-                .iter()
-                .any(|other| other.container.id == one.container.id && vouches(one, other.owner))
-        };
-        unexplained.retain(|one| !is_torn(one) && !has_directory(one));
-        unexplained.extend(in_directories);
-        Self {
+        let Look {
+            running, unread, ..
+        } = own;
+        let alive = runtime_state::alive(&running);
+        let mut node = Self {
             paths,
             stores: Stores::default(),
+            unexplained: unexplained::containers(&processes, &running, &alive, whose),
             running,
+            alive,
             unread,
             unread_settings,
-            unexplained,
             places,
+        };
+        node.add_directories(directories, users);
+        node
+    }
+
+    /// Adds the containers that have a directory and no state. A container that root or the same
+    /// user has already reported is not reported again.
+    fn add_directories(
+        &mut self,
+        directories: Vec<ContainerDirectory>,
+        users: Vec<ContainerDirectory>,
+    ) {
+        let mut named = Vec::new();
+        for directory in self.unread.iter().filter_map(|fault| fault.path().parent()) {
+            if let Some(id) = directory.file_name() {
+                named.push((id.to_owned(), unaccounted::owner(directory)));
+            }
         }
+        let mut found = Vec::new();
+        for container in unaccounted::without_state(directories, users, &self.running, &self.unread)
+        {
+            let owner = unaccounted::owner(&container.place);
+            named.push((container.id.clone().into(), owner));
+            found.push(Unexplained {
+                owner,
+                claim: Claim::Proved,
+                container,
+            });
+        }
+        self.unexplained.retain(|one| {
+            let is_same = |(id, owner): &(OsString, u32)| {
+                *id == *one.container.id && (*owner == 0 || *owner == one.owner)
+            };
+            !named.iter().any(is_same)
+        });
+        self.unexplained.extend(found);
     }
 
     /// Opens the engines' stores.
@@ -158,22 +174,67 @@ impl<'a> Node<'a> {
     /// Everything that could not be read, one line each.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
-        let unread = self.unread.iter().map(|fault| line::causes(fault));
-        let unexplained = self
-            .unexplained
-            .iter()
-            .map(|Unexplained { container, .. }| {
-                let (id, why) = (line::name(&container.id), line::one_line(&container.why));
-                format!(
-                    "cannot tell what runs in container {id} ({}): {why}",
-                    container.engine
-                )
-            });
-        let settings = self.unread_settings.iter().map(|fault| line::causes(fault));
-        settings
-            .chain(self.stores.faults.iter().map(|fault| line::causes(fault)))
-            .chain(unread)
-            .chain(unexplained)
-            .collect()
+        let mut faults = Vec::new();
+        for fault in &self.unread_settings {
+            faults.push(line::causes(fault));
+        }
+        for fault in &self.stores.faults {
+            faults.push(line::causes(fault));
+        }
+        for fault in &self.unread {
+            faults.push(line::causes(fault));
+        }
+        for Unexplained { container, .. } in &self.unexplained {
+            let (id, why) = (line::name(&container.id), line::one_line(&container.why));
+            faults.push(format!(
+                "cannot tell what runs in container {id} ({}): {why}",
+                container.engine
+            ));
+        }
+        faults
+    }
+}
+
+/// What lies where one user's engines and runtimes keep their state, or root's and the caller's.
+#[derive(Default, Serialize, Deserialize)]
+struct Look {
+    /// The directories of a user's containers that run.
+    directories: Vec<PathBuf>,
+    running: Vec<RunningContainer>,
+    unread: Vec<StateError>,
+}
+
+impl Look {
+    /// Looks there, except at directories that were `seen` before, and returns the directories of
+    /// containers.
+    fn look(&mut self, places: &Engines, seen: &mut Seen) -> Vec<ContainerDirectory> {
+        let directories = unaccounted::directories(places, &mut self.unread);
+        for found in runtime_state::containers_beyond(&places.runtime_roots, seen) {
+            match found {
+                Ok(container) => self.running.push(container),
+                Err(fault) => self.unread.push(fault),
+            }
+        }
+        directories
+    }
+
+    /// Looks at the places of a user. If they do not answer in time, that is all that is known.
+    fn of_user(user: u32, places: &Engines, seen: &Seen) -> Self {
+        let answer = wire::ask(user, || {
+            let mut look = Self::default();
+            let directories = look.look(places, &mut seen.clone());
+            for directory in unaccounted::those_that_run(directories, user) {
+                look.directories.push(directory.into_path());
+            }
+            look
+        });
+        answer.unwrap_or_else(|error| {
+            let place = places.runtime_roots.first().cloned();
+            let place = place.unwrap_or(PathBuf::from("/run/user"));
+            Self {
+                unread: vec![StateError::Directory(place, error)],
+                ..Self::default()
+            }
+        })
     }
 }

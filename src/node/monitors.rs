@@ -26,12 +26,12 @@ pub struct Monitor {
     /// The bundle of that container, at the path that its engine uses.
     pub bundle: Option<PathBuf>,
     /// Which kind of monitor it is.
-    pub kind: Kind,
+    pub kind: MonitorKind,
 }
 
 /// A kind of monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MonitorKind {
     /// A shim of containerd for runc, or for a runtime with runc's command line.
     Shim,
     /// A shim of containerd for another kind of runtime. The container's process may not be its
@@ -45,34 +45,30 @@ impl Monitor {
     /// The monitor that this process is; `None` if it is not a monitor.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
-        let first = |flag| process.values(flag).next();
-        let text = |flag| Some(first(flag)?.to_str()?.to_owned());
         match process.program() {
+            // A conmon that was started for `podman exec` monitors only a command. The container has
+            // another conmon.
+            "conmon" if process.value("--exec-process-spec").is_some() => None,
             "conmon" => {
-                // A conmon that was started for `podman exec` monitors only a command. The
-                // container has another conmon.
-                let is_exec = process.value("--exec-process-spec").is_some();
-                let id = ContainerId::parse(&text("-c").or_else(|| text("--cid"))?)
-                    .filter(|_| !is_exec)?;
-                let bundle = first("-b").or_else(|| first("--bundle")).map(PathBuf::from);
+                let id = process.values("-c").chain(process.values("--cid")).next()?;
+                let mut bundles = process.values("-b").chain(process.values("--bundle"));
                 Some(Self {
-                    id,
+                    id: ContainerId::parse(id.to_str()?)?,
                     namespace: None,
-                    bundle,
-                    kind: Kind::Conmon,
+                    bundle: bundles.next().map(PathBuf::from),
+                    kind: MonitorKind::Conmon,
                 })
             }
             program if program.starts_with("containerd-shim-") => {
                 let kind = if program.starts_with("containerd-shim-runc-") {
-                    Kind::Shim
+                    MonitorKind::Shim
                 } else {
-                    Kind::OtherShim
+                    MonitorKind::OtherShim
                 };
-                let id = ContainerId::parse(&text("-id")?)?;
                 Some(Self {
-                    id,
-                    namespace: Some(text("-namespace")?),
-                    bundle: process.working_directory(),
+                    id: ContainerId::parse(&process.text("-id")?)?,
+                    namespace: Some(process.text("-namespace")?),
+                    bundle: process.working_directory().map(PathBuf::from),
                     kind,
                 })
             }
@@ -83,17 +79,18 @@ impl Monitor {
     /// The engine, as far as the path of the bundle shows it.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        self.bundle.as_ref().map_or(Engine::Unknown, |bundle| {
-            engine::place_of(bundle, &self.id).family()
-        })
+        match &self.bundle {
+            Some(bundle) => engine::place_of(bundle, &self.id).family(),
+            None => Engine::Unknown,
+        }
     }
 
     /// The state directories of runtimes that the monitor's arguments name.
     #[must_use]
     pub fn roots(&self, process: &Process) -> Vec<PathBuf> {
         match self.kind {
-            Kind::Shim | Kind::OtherShim => Vec::new(),
-            Kind::Conmon => runtime_roots(process),
+            MonitorKind::Shim | MonitorKind::OtherShim => Vec::new(),
+            MonitorKind::Conmon => runtime_roots(process),
         }
     }
 }
@@ -102,18 +99,22 @@ impl Monitor {
 /// read: `--runtime-arg --root=DIR` and `--runtime-arg --root --runtime-arg DIR`.
 fn runtime_roots(process: &Process) -> Vec<PathBuf> {
     let words: Vec<&OsStr> = process.values("--runtime-arg").collect();
-    let named = words.iter().enumerate().filter_map(|(at, word)| {
-        match word.as_bytes().strip_prefix(b"--root")? {
-            [] => words.get(at + 1).map(PathBuf::from),
-            [b'=', root @ ..] => Some(PathBuf::from(OsStr::from_bytes(root))),
-            _ => None,
-        }
-    });
-    named.filter(|root| root.is_absolute()).collect()
+    let mut roots = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let root = match word.as_bytes().strip_prefix(b"--root") {
+            Some([]) => words.get(at + 1).copied(),
+            Some([b'=', root @ ..]) => Some(OsStr::from_bytes(root)),
+            Some(_) | None => None,
+        };
+        roots.extend(root.map(PathBuf::from));
+    }
+    roots.retain(|root| root.is_absolute());
+    roots
 }
 
 #[cfg(test)]
 pub(super) mod testing {
+    use super::super::processes::Asked;
     use super::*;
 
     /// A process with these arguments.
@@ -126,8 +127,8 @@ pub(super) mod testing {
             is_of_one_user: true,
             depth: 0,
             is_first: false,
-            is_so_called: true,
             arguments,
+            asked: Asked::program(true),
         }
     }
 }
@@ -147,15 +148,15 @@ mod tests {
         for (line, found) in [
             (
                 format!("{conmon} --runtime-arg --root=/run/pr --exit-command /usr/bin/podman"),
-                Some((Kind::Conmon, vec!["/run/pr"])),
+                Some((MonitorKind::Conmon, vec!["/run/pr"])),
             ),
             (
                 format!("{conmon} --runtime-arg --root --runtime-arg /run/pr"),
-                Some((Kind::Conmon, vec!["/run/pr"])),
+                Some((MonitorKind::Conmon, vec!["/run/pr"])),
             ),
             (
                 format!("{conmon} --runtime-arg --rootless=true --runtime-arg=--root=x"),
-                Some((Kind::Conmon, vec![])),
+                Some((MonitorKind::Conmon, vec![])),
             ),
             (format!("{conmon} -e --exec-process-spec /x/spec"), None),
             (
@@ -167,11 +168,11 @@ mod tests {
             (
                 "/usr/bin/containerd-shim-runc-v2 -namespace moby -id web -address /run/c.sock"
                     .to_owned(),
-                Some((Kind::Shim, vec![])),
+                Some((MonitorKind::Shim, vec![])),
             ),
             (
                 "containerd-shim-kata-v2 -namespace k8s.io -address /run/c.sock -id web".to_owned(),
-                Some((Kind::OtherShim, vec![])),
+                Some((MonitorKind::OtherShim, vec![])),
             ),
             (
                 "containerd-shim-runc-v2 -namespace moby -id ../x".to_owned(),

@@ -9,10 +9,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::runtime_state::RunningContainer;
+use super::wire;
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
-use crate::lineage;
+use crate::lineage::{self, LineageError, Unknown};
 use crate::report::line;
 use crate::sys::rights;
 
@@ -45,8 +46,11 @@ pub(super) fn engine_of_bundle(
     match (place, place.family()) {
         // Docker's usual namespaces need no reading: the path alone shows Docker.
         (BundlePlace::Storage { .. }, _) | (BundlePlace::Task { .. }, Engine::Containerd) => {
-            Bundle::load_of(owner, bundle, id)
-                .map_or(place.family(), |bundle| lineage::engine(&bundle))
+            let engine = || match Bundle::load_of(owner, bundle, id) {
+                Ok(bundle) => lineage::engine(&bundle),
+                Err(_) => place.family(),
+            };
+            wire::ask(owner, engine).unwrap_or(place.family())
         }
         (
             BundlePlace::Task { .. }
@@ -78,15 +82,21 @@ pub(super) fn engine_by_place(
 /// # Errors
 /// Why the name is not known, on one line.
 pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
-    let spec = running.spec().map_err(|fault| line::causes(&fault))?;
+    let place = &running.bundle;
+    wire::ask_lineage(running.owner, place, || recorded(running))
+        .map_err(|fault| line::causes(&fault))
+}
+
+fn recorded(running: &RunningContainer) -> Result<Option<String>, LineageError> {
+    let spec = running.spec().map_err(Unknown::File)?;
     let spec_file = running.bundle.join("config.json");
     let bundle = Bundle::parse(running.bundle.clone(), &running.id, spec_file, &spec)
-        .map_err(|fault| line::causes(&fault))?;
-    let recorded = lineage::called(&bundle).map_err(|fault| line::causes(&fault))?;
-    let recorded = recorded.map(|name| name.trim_start_matches('/').to_owned());
-    Ok(recorded
-        .or_else(|| annotated(&bundle, &spec))
-        .filter(|name| !name.is_empty()))
+        .map_err(|fault| Unknown::Bundle(Box::new(fault)))?;
+    let name = match lineage::called(&bundle)? {
+        Some(name) => Some(name.trim_start_matches('/').to_owned()),
+        None => annotated(&bundle, &spec),
+    };
+    Ok(name.filter(|name| !name.is_empty()))
 }
 
 /// Whether `word` is the beginning of the ID, or the whole name.

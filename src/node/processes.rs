@@ -5,6 +5,7 @@
 //! arguments, and may hide the arguments. The parent, the user and the namespaces come from the
 //! kernel.
 
+use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -38,11 +39,18 @@ pub struct Process {
     pub depth: usize,
     /// Whether this is the first process of its PID namespace.
     pub is_first: bool,
-    /// Whether the program file has the name that the arguments begin with. A user who starts one
-    /// of root's programs, as with sudo, chooses the arguments.
-    pub is_so_called: bool,
     /// The arguments, beginning with the program's name; empty if they are not known.
     pub arguments: Vec<OsString>,
+    /// What is only read of a few.
+    pub asked: Asked,
+}
+
+/// What the kernel is asked about a process when it matters, and then once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    is_so_called: OnceCell<bool>,
+    mounts: OnceCell<Option<PathBuf>>,
+    directory: OnceCell<Option<PathBuf>>,
 }
 
 /// The processes of a node. Only the machine that Embargo runs on has processes; a node whose file
@@ -74,39 +82,23 @@ impl Process {
     fn read(pid: u32) -> Option<Self> {
         let status = proc::read(proc::path(pid, "status"), LARGEST_STATUS)?;
         let process = Self::parse(pid, &status)?;
-        let arguments = proc::read(proc::path(pid, "cmdline"), LARGEST_ARGUMENTS + 1)
-            .filter(|arguments| arguments.len() as u64 <= LARGEST_ARGUMENTS)
-            .unwrap_or_default();
-        let mut process = Self {
-            arguments: split(&arguments),
+        let arguments = proc::read(proc::path(pid, "cmdline"), LARGEST_ARGUMENTS + 1);
+        Some(Self {
+            arguments: split(&arguments.unwrap_or_default()),
             ..process
-        };
-        process.is_so_called = process.depth == 0 && process.runs(process.program());
-        Some(process)
+        })
     }
 
     /// Parses `/proc/PID/status` (proc(5)); `None` for a zombie, a kernel thread, and text that is
     /// not a status. The kernel escapes line ends in the process's name.
     fn parse(pid: u32, status: &[u8]) -> Option<Self> {
-        let field = |name: &[u8]| {
-            let line = status
-                .split(|byte| *byte == b'\n')
-                .find(|line| line.starts_with(name))?;
-            str::from_utf8(&line[name.len()..]).ok()
-        };
-        let numbers = |name: &[u8]| -> Option<Vec<u32>> {
-            field(name)?
-                .split_ascii_whitespace()
-                .map(|word| word.parse().ok())
-                .collect()
-        };
         // A kernel thread has no memory of its own, and so no `VmSize`.
-        field(b"VmSize:")?;
-        let pids = numbers(b"NSpid:")?;
-        let [parent] = numbers(b"PPid:")?[..] else {
+        field(status, b"VmSize:")?;
+        let pids = numbers(status, b"NSpid:")?;
+        let [parent] = numbers(status, b"PPid:")?[..] else {
             return None;
         };
-        let [real, user, saved, _] = numbers(b"Uid:")?[..] else {
+        let [real, user, saved, _] = numbers(status, b"Uid:")?[..] else {
             return None;
         };
         let depth = pids.len().checked_sub(1)?;
@@ -118,9 +110,26 @@ impl Process {
             is_of_one_user: real == user && saved == user,
             depth,
             is_first,
-            is_so_called: false,
             arguments: Vec::new(),
+            asked: Asked::default(),
         })
+    }
+
+    /// The user who started it: nobody, if anybody may have, as a set-user-ID program.
+    #[must_use]
+    pub fn starter(&self) -> u32 {
+        if self.is_of_one_user {
+            self.user
+        } else {
+            u32::MAX
+        }
+    }
+
+    /// Whether the program file has the name that the arguments begin with. A user who starts one
+    /// of root's programs, as with sudo, chooses the arguments.
+    fn is_so_called(&self) -> bool {
+        let is_so_called = &self.asked.is_so_called;
+        *is_so_called.get_or_init(|| self.runs(self.program()))
     }
 
     /// Whether the name of the process's program file contains this name. It does not matter which
@@ -144,64 +153,107 @@ impl Process {
     /// caller's PID namespace, and in the mount namespace `own`, the caller's.
     #[must_use]
     pub fn is_here(&self, own: Option<&Path>) -> bool {
-        self.depth == 0
-            && self.is_so_called
-            && self
-                .namespace("mnt")
-                .is_some_and(|mounts| Some(mounts.as_path()) == own)
+        self.depth == 0 && self.is_so_called() && self.mounts().is_some() && self.mounts() == own
     }
 
     /// The file name of the program, as the arguments give it.
     #[must_use]
     pub fn program(&self) -> &str {
-        self.arguments
+        let name = self
+            .arguments
             .first()
-            .and_then(|name| Path::new(name).file_name()?.to_str())
-            .unwrap_or_default()
+            .and_then(|name| Path::new(name).file_name());
+        name.and_then(OsStr::to_str).unwrap_or_default()
     }
 
-    /// The process's namespace of this kind, such as `mnt`; `None` if the caller may not read it.
+    /// Its own name for its mount namespace; `None` if the caller may not read it.
     #[must_use]
-    pub fn namespace(&self, kind: &str) -> Option<PathBuf> {
-        proc::namespace(self.pid, kind).map(PathBuf::from)
+    pub fn mounts(&self) -> Option<&Path> {
+        let mounts = &self.asked.mounts;
+        mounts.get_or_init(|| namespace(self.pid, "mnt")).as_deref()
+    }
+
+    /// Its own name for its user namespace; `None` if the caller may not read it.
+    #[must_use]
+    pub fn users(&self) -> Option<PathBuf> {
+        namespace(self.pid, "user")
     }
 
     /// The working directory, as the process sees it.
     #[must_use]
-    pub fn working_directory(&self) -> Option<PathBuf> {
-        fs::read_link(proc::path(self.pid, "cwd")).ok()
+    pub fn working_directory(&self) -> Option<&Path> {
+        let directory = &self.asked.directory;
+        directory
+            .get_or_init(|| fs::read_link(proc::path(self.pid, "cwd")).ok())
+            .as_deref()
+    }
+
+    /// The first value of a flag, as text.
+    pub(super) fn text(&self, flag: &str) -> Option<String> {
+        Some(self.values(flag).next()?.to_str()?.to_owned())
     }
 
     /// All values of a flag in the arguments, written as `--flag VALUE` or `--flag=VALUE`.
-    pub fn values<'a>(&'a self, flag: &'a str) -> impl Iterator<Item = &'a OsStr> {
-        let next = self.arguments.iter().skip(1).map(Some).chain([None]);
-        self.arguments
-            .iter()
-            .zip(next)
-            .filter_map(move |(word, next)| {
-                match word.as_bytes().strip_prefix(flag.as_bytes())? {
-                    [] => next.map(OsString::as_os_str),
-                    [b'=', value @ ..] => Some(OsStr::from_bytes(value)),
-                    _ => None,
-                }
-            })
+    pub fn values<'a>(&'a self, flag: &'a str) -> impl DoubleEndedIterator<Item = &'a OsStr> {
+        let value = move |(at, word): (usize, &'a OsString)| match word
+            .as_bytes()
+            .strip_prefix(flag.as_bytes())?
+        {
+            [] => self.arguments.get(at + 1).map(OsString::as_os_str),
+            [b'=', value @ ..] => Some(OsStr::from_bytes(value)),
+            _ => None,
+        };
+        self.arguments.iter().enumerate().filter_map(value)
     }
 
     /// The last value of a flag. Programs use the last one.
     #[must_use]
     pub fn value<'a>(&'a self, flag: &'a str) -> Option<&'a OsStr> {
-        self.values(flag).last()
+        self.values(flag).next_back()
     }
 }
 
+/// A process's name for a namespace of this kind.
+fn namespace(pid: u32, kind: &str) -> Option<PathBuf> {
+    proc::namespace(pid, kind).map(PathBuf::from)
+}
+
+/// The value of a field of a process's status.
+fn field<'a>(status: &'a [u8], name: &[u8]) -> Option<&'a str> {
+    for line in status.split(|byte| *byte == b'\n') {
+        if let Some(value) = line.strip_prefix(name) {
+            return str::from_utf8(value).ok();
+        }
+    }
+    None
+}
+
+/// The same, if it is all numbers.
+fn numbers(status: &[u8], name: &[u8]) -> Option<Vec<u32>> {
+    let words = field(status, name)?.split_ascii_whitespace();
+    words.map(|word| word.parse().ok()).collect()
+}
+
+/// The arguments in a process's command line; none if there are more than are read.
 fn split(arguments: &[u8]) -> Vec<OsString> {
+    let mut words = Vec::new();
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
-    match arguments {
-        [] => Vec::new(),
-        arguments => arguments
-            .split(|byte| *byte == 0)
-            .map(|word| OsStr::from_bytes(word).to_owned())
-            .collect(),
+    if !arguments.is_empty() && arguments.len() as u64 <= LARGEST_ARGUMENTS {
+        for word in arguments.split(|byte| *byte == 0) {
+            words.push(OsStr::from_bytes(word).to_owned());
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+impl Asked {
+    /// As if the program had that name or another one.
+    pub(super) fn program(is_so_called: bool) -> Self {
+        Self {
+            is_so_called: OnceCell::from(is_so_called),
+            ..Self::default()
+        }
     }
 }
 
@@ -220,8 +272,8 @@ mod tests {
             is_of_one_user: false,
             depth: 1,
             is_first: true,
-            is_so_called: false,
             arguments: Vec::new(),
+            asked: Asked::default(),
         };
         assert_eq!(Process::parse(429, STATUS.as_bytes()), Some(own.clone()));
         for (from, to, expected) in [
@@ -292,7 +344,7 @@ mod tests {
         );
         assert_eq!(this.arguments, std::env::args_os().collect::<Vec<_>>());
         assert!(
-            this.is_so_called
+            this.is_so_called()
                 && this.is_here(own_namespace("mnt").as_deref())
                 && !this.runs("dockerd")
                 && !this.runs("")
@@ -310,8 +362,8 @@ mod tests {
                 is_of_one_user: true,
                 depth: 0,
                 is_first: false,
-                is_so_called: false,
                 arguments: Vec::new(),
+                asked: Asked::default(),
             }
         };
         for (line, value) in [

@@ -7,10 +7,11 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::runtime_state::{RunningContainer, StateError};
+use super::runtime_state::{Alive, RunningContainer, StateError};
 use super::stores::Store;
 use super::subject::{Kind, Known};
 use super::unaccounted::{self, Unaccounted};
@@ -59,9 +60,8 @@ impl Instance {
         let RunningContainer {
             bundle, id, owner, ..
         } = &self.running;
-        *self
-            .engine
-            .get_or_init(|| names::engine_of_bundle(bundle, id, &self.place, *owner))
+        let engine = || names::engine_of_bundle(bundle, id, &self.place, *owner);
+        *self.engine.get_or_init(engine)
     }
 
     /// The container's ID.
@@ -94,84 +94,78 @@ impl Instance {
     }
 }
 
-/// The running containers, each once. Containers that have ended or have not been started are left
-/// out.
+/// The running containers of which these first processes are `alive`, each once. Containers
+/// that have ended or have not been started are left out.
 #[must_use]
-pub fn living(running: &[RunningContainer]) -> Vec<Instance> {
-    let mut found: Vec<Instance> = running.iter().filter_map(alive).collect();
+pub fn living(running: &[RunningContainer], alive: &Alive) -> Vec<Instance> {
+    let mut instances = Vec::new();
+    for running in running {
+        if let Some(started) = alive.get(&running.process)
+            && !running.has_not_started()
+        {
+            instances.push(Instance {
+                running: running.clone(),
+                started: *started,
+                place: running.place(),
+                name: None,
+                nameless: None,
+                engine: OnceCell::new(),
+            });
+        }
+    }
     // Root's state comes first, then state that says when the process started: a later entry with
     // the same process is the same container.
-    found.sort_by_key(|living| {
+    instances.sort_by_key(|one| {
         (
-            !living.running.is_trusted(),
-            living.running.process.started.is_none(),
+            !one.running.is_trusted(),
+            one.running.process.started.is_none(),
         )
     });
-    let mut seen = HashSet::new();
-    let mut is_new = |living: &Instance| {
-        let process = (living.running.process.pid, living.started);
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    for instance in instances {
+        let process = (instance.running.process.pid, instance.started);
         // The state of one user never hides the container of another user.
-        let whose = (!living.running.is_trusted()).then_some(living.running.owner);
-        !seen.contains(&(process, None)) && seen.insert((process, whose))
-    };
-    found.retain(|living| is_new(living));
+        let whose = (!instance.running.is_trusted()).then_some(instance.running.owner);
+        if !seen.contains(&(process, None)) && seen.insert((process, whose)) {
+            found.push(instance);
+        }
+    }
     found
-}
-
-fn alive(running: &RunningContainer) -> Option<Instance> {
-    let started = running
-        .process
-        .start_time()
-        .filter(|_| !running.has_not_started())?;
-    let place = engine::place_at(&running.bundle, &running.id);
-    Some(Instance {
-        running: running.clone(),
-        started,
-        place,
-        name: None,
-        nameless: None,
-        engine: OnceCell::new(),
-    })
 }
 
 /// Describes a container whose runtime state cannot be read. `None` if the caller is not root and
 /// was only denied access: such state belongs to others.
 #[must_use]
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
-    let is_own = nix::unistd::geteuid().is_root() || !fault.is_denied();
+    if fault.is_denied() && !nix::unistd::geteuid().is_root() {
+        return None;
+    }
     let (id, root) = match fault {
         StateError::Directory(root, _) | StateError::Beyond(root, ..) => {
             (String::new(), root.as_path())
         }
         StateError::File(_) | StateError::State(..) => {
             let directory = fault.path().parent()?;
-            (
-                directory.file_name()?.to_string_lossy().into_owned(),
-                directory.parent()?,
-            )
+            let id = directory.file_name()?.to_string_lossy();
+            (id.into_owned(), directory.parent()?)
         }
     };
     let (engine, namespace) = engine_of(root);
-    let (place, why) = (fault.path().to_owned(), line::causes(fault));
-    is_own.then_some(Unaccounted {
+    Some(Unaccounted {
         id,
         engine,
         namespace,
         name: None,
-        place,
-        why,
+        place: fault.path().to_owned(),
+        why: line::causes(fault),
     })
 }
 
 /// Which engine's containers a state directory holds, and in which namespace, by the shape of its
 /// path.
 fn engine_of(root: &Path) -> (Engine, Option<String>) {
-    let names: Vec<&str> = root
-        .iter()
-        .rev()
-        .take(3)
-        .map(|name| name.to_str().unwrap_or_default())
-        .collect();
+    let names = root.iter().rev().take(3).map(OsStr::to_str);
+    let names: Vec<&str> = names.map(Option::unwrap_or_default).collect();
     match *names.as_slice() {
         [namespace, "runtime-runc", _] => (Engine::Docker, Some(namespace.to_owned())),
         [namespace, "runc", "containerd"] if engine::is_dockers(namespace) => {
@@ -185,15 +179,11 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
 /// The containers that run on `node`, or may run, and about which nothing else is known.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
-    let unexplained = node
-        .unexplained
-        .iter()
-        .map(|unexplained| unexplained.container.clone());
-    node.unread
-        .iter()
-        .filter_map(unread)
-        .chain(unexplained)
-        .collect()
+    let mut unclear: Vec<_> = node.unread.iter().filter_map(unread).collect();
+    for unexplained in &node.unexplained {
+        unclear.push(unexplained.container.clone());
+    }
+    unclear
 }
 
 /// The records in the stores of users' engines: for each user and container ID, the store and the
@@ -216,9 +206,8 @@ impl<'a> UsersRecords<'a> {
     }
 
     fn of_container(&self, running: &RunningContainer) -> Option<&(&'a Store, Option<String>)> {
-        self.0
-            .get(&(running.owner, running.id.clone()))
-            .filter(|(store, _)| store.may_have(running))
+        let record = self.0.get(&(running.owner, running.id.clone()))?;
+        record.0.may_have(running).then_some(record)
     }
 }
 
@@ -231,10 +220,8 @@ pub fn resolve(
     resolved: &mut Resolved,
 ) -> Vec<(Instance, Result<Arc<Origin>, String>)> {
     // A rootless engine's mounts are not visible to this process, but its records are readable.
-    if living
-        .iter()
-        .any(|living| living.running.owner != 0 && !resolved.0.contains_key(&living.key()))
-    {
+    let is_new = |one: &Instance| one.running.owner != 0 && !resolved.0.contains_key(&one.key());
+    if living.iter().any(is_new) {
         node.open_stores();
     }
     let records = UsersRecords::of(node);
@@ -244,15 +231,20 @@ pub fn resolve(
         if let Some((_, name)) = recorded {
             living.name.clone_from(name);
         }
-        let origin = match resolved.0.get(&living.key()) {
-            Some(origin) => Some(Ok(Arc::clone(origin))),
-            None => origin(&living, recorded.map(|(store, _)| *store), node)
-                .map(|origin| origin.map(Arc::new)),
-        };
-        if let Some(Ok(origin)) = &origin {
-            resolved.0.insert(living.key(), Arc::clone(origin));
+        if let Some(origin) = resolved.0.get(&living.key()) {
+            found.push((living, Ok(Arc::clone(origin))));
+            continue;
         }
-        found.extend(origin.map(|origin| (living, origin)));
+        let store = recorded.map(|(store, _)| *store);
+        match origin(&living, store, node) {
+            None => {}
+            Some(Err(why)) => found.push((living, Err(why))),
+            Some(Ok(origin)) => {
+                let origin = Arc::new(origin);
+                resolved.0.insert(living.key(), Arc::clone(&origin));
+                found.push((living, Ok(origin)));
+            }
+        }
     }
     found
 }
@@ -264,23 +256,21 @@ fn origin(
     node: &Node<'_>,
 ) -> Option<Result<Origin, String>> {
     let running = &living.running;
-    let known = Known {
-        id: running.id.clone(),
-        names: Vec::new(),
-        asked: None,
-        engine: None,
+    let subject = node.container(&Known {
         store,
         running: Some(running),
-        unexplained: None,
-    };
-    let subject = node.container(&known);
-    let ran = matches!(subject.kind, Kind::Container { runs: true, .. });
-    let still_runs =
-        || running.process.start_time() == Some(living.started) && !running.has_not_started();
+        ..Known::new(running.id.clone())
+    });
     match subject.origin {
-        Ok(origin) => ran.then_some(Ok(origin)),
+        Ok(origin) => {
+            matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(Ok(origin))
+        }
         // The bundle of a container is removed when the container ends.
-        Err(fault) => still_runs().then(|| Err(line::causes(&fault))),
+        Err(fault) => {
+            let still_runs =
+                running.process.start_time() == Some(living.started) && !running.has_not_started();
+            still_runs.then(|| Err(line::causes(&fault)))
+        }
     }
 }
 

@@ -2,24 +2,26 @@
 //!
 //! In: the usual places of stores, and the places in the settings. Out: every store that exists,
 //! opened, with its engine's name; and why a store that exists could not be opened. A rootless
-//! engine's store belongs to its user, who controls everything in it. Not checked: whether the
-//! engine runs.
+//! engine's store belongs to its user, who controls everything in it, and whether it answers. Not
+//! checked: whether the engine runs.
 
 mod records;
+mod users;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{fmt, fs, io};
 
-use super::places::{USERS, add_new};
+use super::places::{add_new, is_in_a_home, of};
 use super::runtime_state::RunningContainer;
 use crate::container::engine::{self, BundlePlace, Engine, is_dockers};
-use crate::lineage::containerd::store as containerd;
+use crate::lineage::containerd::store::ContainerdStore;
 use crate::lineage::docker::GraphStore;
 use crate::lineage::{LineageError, Unknown, storage};
 use crate::paths::Paths;
 use crate::report::line::name;
-use crate::settings::{ContainerdPlace, Engines, StoragePlace};
+use crate::settings::Engines;
 use crate::sys::digits::is_number;
 use crate::sys::directory::Directory;
 use crate::sys::file::{self, FileError};
@@ -63,15 +65,12 @@ impl Store {
 
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} in {}",
-            self.engine,
-            name(&self.place.to_string_lossy())
-        )?;
-        self.namespace
-            .iter()
-            .try_for_each(|namespace| write!(f, ", namespace {}", name(namespace)))
+        let place = name(&self.place.to_string_lossy());
+        write!(f, "{} in {place}", self.engine)?;
+        match &self.namespace {
+            Some(namespace) => write!(f, ", namespace {}", name(namespace)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -84,28 +83,37 @@ pub struct Stores {
     pub faults: Vec<LineageError>,
 }
 
+/// A namespace of a containerd: the containerd's place, its store, and the namespace's name.
+type InContainerd = (PathBuf, Rc<ContainerdStore>, String);
+
 impl Stores {
-    /// Opens every store below these places. Places where nothing exists are skipped.
+    /// Opens every store below these places. Places where nothing exists are skipped. Root's and the
+    /// caller's come first, so that a user's link to a store does not replace it.
     #[must_use]
     pub fn open(places: &Engines, paths: &Paths) -> Self {
+        let mut all = Self::default();
+        for (user, places) in by_user(places) {
+            let stores = match user {
+                0 => Self::open_own(&places, paths),
+                _user => users::open(user, &places, paths),
+            };
+            all.open.extend(stores.open);
+            all.faults.extend(stores.faults);
+        }
+        all
+    }
+
+    /// The same, whoever controls them.
+    fn open_own(places: &Engines, paths: &Paths) -> Self {
         let mut stores = Self::default();
-        // This check comes before duplicates are removed, so that a user's link to a store does not
-        // replace the store.
-        let docker: Vec<PathBuf> = places
-            .docker
-            .iter()
-            .filter(|root| stores.is_open(root))
-            .cloned()
-            .collect();
-        let mut own_roots = Vec::new();
-        add_new(&mut own_roots, &docker, |one, other| is_same(one, other));
-        let data_roots: Rc<[PathBuf]> = own_roots
-            .iter()
-            .flat_map(|root| with_remapped(root))
-            .collect();
+        let mut data_roots = Vec::new();
+        for root in stores.distinct(places.docker.iter()) {
+            data_roots.extend(with_remapped(root));
+        }
+        let data_roots: Rc<[PathBuf]> = data_roots.into();
         let mut namespaces = Vec::new();
-        for place in containerds(places, &data_roots) {
-            namespaces.extend(stores.namespaces(&place, paths));
+        for root in containerds(places, &data_roots) {
+            stores.add_namespaces(root, paths, &mut namespaces);
         }
         for root in data_roots.iter() {
             stores.add_docker(root.clone(), &namespaces);
@@ -117,45 +125,21 @@ impl Stores {
             } else {
                 Engine::Containerd
             };
-            let data_roots = Rc::clone(&data_roots);
-            stores.add(
-                engine,
-                place,
-                Some(name.clone()),
-                Namespace {
-                    store,
-                    name,
-                    is_dockers,
-                    data_roots,
-                },
-            );
+            let records = Namespace {
+                store,
+                name: name.clone(),
+                is_dockers,
+                data_roots: Rc::clone(&data_roots),
+            };
+            stores.add(engine, place, Some(name), records);
         }
-        let named: Vec<StoragePlace> = places
-            .storage
-            .iter()
-            .filter(|place| stores.is_open(&place.root))
-            .cloned()
-            .collect();
-        let mut storage: Vec<StoragePlace> = Vec::new();
-        add_new(&mut storage, &named, |one: &StoragePlace, other| {
-            is_same(&one.root, &other.root)
-        });
-        for place in &storage {
-            if let Err(error) = fs::metadata(place.root.join("."))
-                && error.kind() == io::ErrorKind::PermissionDenied
-            {
-                stores
-                    .faults
-                    .push(Unknown::File(FileError::Io(place.root.clone(), error)).into());
-                continue;
-            }
-            let opened = storage::ContainersStore::open(
-                &place.root,
-                place.run_root.as_deref().unwrap_or(&place.root),
-            );
-            if let Some(store) = stores.there(opened) {
-                stores.add(Engine::ContainersStorage, place.root.clone(), None, store);
-            }
+        let mut run_roots = BTreeMap::new();
+        for place in &places.storage {
+            let run_root = place.run_root.as_ref().unwrap_or(&place.root);
+            run_roots.entry(&place.root).or_insert(run_root);
+        }
+        for root in stores.distinct(places.storage.iter().map(|place| &place.root)) {
+            stores.add_storage(root, run_roots[root]);
         }
         stores
     }
@@ -177,62 +161,61 @@ impl Stores {
         });
     }
 
-    /// Whether a place may be read. A link in a user's home may lead only to the user's own files.
-    fn is_open(&mut self, place: &Path) -> bool {
-        match owner(place) {
-            Ok(_) => true,
-            Err(error) => {
-                self.faults
-                    .extend((!error.is_absent()).then(|| Unknown::File(error).into()));
-                false
+    /// Those of these places that may be read, each once. A link in a user's home may lead only to
+    /// the user's own files.
+    fn distinct<'a>(&mut self, places: impl Iterator<Item = &'a PathBuf>) -> Vec<&'a PathBuf> {
+        let mut distinct: Vec<&PathBuf> = Vec::new();
+        for place in places {
+            match owner(place) {
+                Ok(_) if distinct.iter().any(|known| is_same(known, place)) => {}
+                Ok(_) => distinct.push(place),
+                Err(error) if error.is_absent() => {}
+                Err(error) => self.faults.push(Unknown::File(error).into()),
+            }
+        }
+        distinct
+    }
+
+    fn add_docker(&mut self, data_root: PathBuf, namespaces: &[InContainerd]) {
+        let graph = self.there(GraphStore::open(&data_root));
+        // A data root without a graph driver's store may still be Docker's, with its images in
+        // containerd.
+        if graph.is_none() && !data_root.join("containers").is_dir() {
+            return;
+        }
+        // Docker may be configured to use another namespace than its usual ones.
+        let mut layers = Vec::new();
+        for (_, store, name) in namespaces {
+            layers.push((Rc::clone(store), name.clone()));
+        }
+        let records = Docker {
+            data_root: data_root.clone(),
+            graph,
+            owner: owner(&data_root).unwrap_or(u32::MAX),
+            namespaces: layers,
+        };
+        self.add(Engine::Docker, data_root, None, records);
+    }
+
+    /// Adds the namespaces of the containerd with this root, each with its store.
+    fn add_namespaces(&mut self, root: PathBuf, paths: &Paths, all: &mut Vec<InContainerd>) {
+        if let Some(store) = self.there(ContainerdStore::open(&root, paths)) {
+            let store = Rc::new(store);
+            for name in self.there(store.namespaces()).unwrap_or_default() {
+                all.push((root.clone(), Rc::clone(&store), name));
             }
         }
     }
 
-    fn add_docker(
-        &mut self,
-        data_root: PathBuf,
-        namespaces: &[(PathBuf, Rc<containerd::ContainerdStore>, String)],
-    ) {
-        let graph = self.there(GraphStore::open(&data_root));
-        // A data root without a graph driver's store may still be Docker's, with its images in
-        // containerd.
-        if graph.is_some() || data_root.join("containers").is_dir() {
-            // Docker may be configured to use another namespace than its usual ones.
-            let namespaces = namespaces
-                .iter()
-                .map(|(_, store, name)| (Rc::clone(store), name.clone()))
-                .collect();
-            let owner = owner(&data_root).unwrap_or(u32::MAX);
-            self.add(
-                Engine::Docker,
-                data_root.clone(),
-                None,
-                Docker {
-                    data_root,
-                    graph,
-                    owner,
-                    namespaces,
-                },
-            );
+    fn add_storage(&mut self, root: &Path, run_root: &Path) {
+        if let Err(error) = fs::metadata(root.join("."))
+            && error.kind() == io::ErrorKind::PermissionDenied
+        {
+            let fault = FileError::Io(root.to_owned(), error);
+            self.faults.push(Unknown::File(fault).into());
+        } else if let Some(store) = self.there(storage::ContainersStore::open(root, run_root)) {
+            self.add(Engine::ContainersStorage, root.to_owned(), None, store);
         }
-    }
-
-    /// The namespaces of one containerd. Each has a store of its own.
-    fn namespaces(
-        &mut self,
-        place: &ContainerdPlace,
-        paths: &Paths,
-    ) -> Vec<(PathBuf, Rc<containerd::ContainerdStore>, String)> {
-        let Some(store) = self.there(containerd::ContainerdStore::open(&place.root, paths)) else {
-            return Vec::new();
-        };
-        let names = self.there(store.namespaces()).unwrap_or_default();
-        let store = Rc::new(store);
-        names
-            .into_iter()
-            .map(|name| (place.root.clone(), Rc::clone(&store), name))
-            .collect()
     }
 
     /// Returns the store, if it exists. Any error other than absence is recorded in `faults`.
@@ -247,33 +230,40 @@ impl Stores {
     }
 }
 
-/// The containerds of a node: those at the known places, and the containerd that dockerd starts for
-/// itself below each data root.
-fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<ContainerdPlace> {
-    // Two containerds with the same root are one store, even if their state directories differ.
-    let mut containerds = Vec::new();
-    add_new(
-        &mut containerds,
-        &places.containerd,
-        |one: &ContainerdPlace, other: &ContainerdPlace| is_same(&one.root, &other.root),
-    );
-    let own = data_roots.iter().map(|root| ContainerdPlace {
-        root: root.join("containerd/daemon"),
-        state: None,
-    });
-    add_new(&mut containerds, &own.collect::<Vec<_>>(), |one, other| {
-        is_same(&one.root, &other.root)
-    });
-    containerds
+/// The roots of a node's containerds: those at the known places, and the containerd that
+/// dockerd starts for itself below each data root. Two with the same root are one store, even if
+/// their state directories differ.
+fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<PathBuf> {
+    let mut roots = Vec::new();
+    for place in &places.containerd {
+        roots.push(place.root.clone());
+    }
+    for root in data_roots {
+        roots.push(root.join("containerd/daemon"));
+    }
+    let mut distinct = Vec::new();
+    add_new(&mut distinct, &roots, |one, other| is_same(one, other));
+    distinct
+}
+
+/// The stores' places by the user who controls them; root's and the caller's under 0.
+fn by_user(places: &Engines) -> BTreeMap<u32, Engines> {
+    let mut by_user = BTreeMap::new();
+    for root in &places.docker {
+        of(&mut by_user, root).docker.push(root.clone());
+    }
+    for place in &places.storage {
+        of(&mut by_user, &place.root).storage.push(place.clone());
+    }
+    let containerd = places.containerd.iter().cloned();
+    by_user.entry(0).or_default().containerd.extend(containerd);
+    by_user
 }
 
 /// The user who controls a store. A rootless engine's store lies in a home; the home's owner
 /// controls it. Any other store is root's, even if root put it on a disk that a user owns.
 fn owner(place: &Path) -> Result<u32, FileError> {
-    let is_in_a_home = place
-        .ancestors()
-        .any(|above| USERS.iter().any(|below| above.ends_with(below)));
-    if is_in_a_home {
+    if is_in_a_home(place) {
         Directory::open(place).map(|directory| directory.owner())
     } else {
         Ok(0)
@@ -288,15 +278,18 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// A data root of Docker, and the data roots inside it that Docker uses for user-namespace
 /// remapping. Their names are `<uid>.<gid>`.
 fn with_remapped(root: &Path) -> Vec<PathBuf> {
-    let is_remapped = |name: &str| {
-        name.split_once('.')
-            .is_some_and(|(uid, gid)| is_number(uid) && is_number(gid))
-    };
-    let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut roots: Vec<_> = entries
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_remapped))
-        .map(|entry| entry.path())
-        .collect();
+    let mut roots = Vec::new();
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if let Some((uid, gid)) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.split_once('.'))
+            && is_number(uid)
+            && is_number(gid)
+        {
+            roots.push(entry.path());
+        }
+    }
     roots.sort();
     roots.insert(0, root.to_owned());
     roots
@@ -306,6 +299,7 @@ fn with_remapped(root: &Path) -> Vec<PathBuf> {
 mod tests {
     use std::os::unix::fs::{chown, symlink};
 
+    use super::super::places::USERS;
     use super::super::runtime_state::InitProcess;
     use super::*;
     use crate::container::ContainerId;
@@ -361,7 +355,7 @@ mod tests {
             .iter()
             .map(|store| (store.place.clone(), store.owner))
             .collect();
-        assert_eq!(found, [(home.join(USERS[0]), USER), (roots, 0)]);
+        assert_eq!(found, [(roots, 0), (home.join(USERS[0]), USER)]);
         assert_eq!(stores.faults.len(), 1, "{:?}", stores.faults);
         let may_have = |owner| {
             stores
@@ -372,7 +366,7 @@ mod tests {
         };
         assert_eq!(
             (may_have(0), may_have(USER), may_have(USER + 1)),
-            (vec![false, true], vec![true, true], vec![false, true])
+            (vec![true, false], vec![true, true], vec![true, false])
         );
     }
 }

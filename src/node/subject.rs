@@ -7,18 +7,20 @@
 //! its bundle, as the gate resolves it; the lineage of a stopped container comes from its engine's
 //! record. Names serve only to search. They never decide a verdict.
 
-use std::fmt;
 use std::path::PathBuf;
+use std::ptr;
 use std::time::{Duration, Instant};
 
-use super::Node;
+use thiserror::Error;
+
 use super::runtime_state::RunningContainer;
 use super::stores::Store;
 use super::unexplained::Unexplained;
+use super::{Node, wire};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
-use crate::lineage::{self, LineageError, Origin, Unknown, storage};
+use crate::lineage::{self, LineageError, Origin, StoredContainer, Unknown, storage};
 
 /// How long resolving one lineage may take. No container waits for it to start, so this is longer
 /// than at the gate.
@@ -43,9 +45,9 @@ pub struct Subject {
 pub enum Kind {
     /// A container.
     Container {
-        /// The container's ID.
+        /// Its ID.
         id: ContainerId,
-        /// The container's names.
+        /// Its names.
         names: Vec<String>,
         /// The name of the image that was used when the container was made. The name may mean
         /// another image by now.
@@ -62,9 +64,9 @@ pub enum Kind {
 pub enum SearchFor {
     /// A container or, if there is none of that name, an image.
     Either,
-    /// A container only.
+    /// A container.
     Container,
-    /// An image only.
+    /// An image.
     Image,
 }
 
@@ -87,40 +89,34 @@ impl SearchFor {
 }
 
 /// Why no container or image was found.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum FindError {
     /// Nothing has that name: the name, what was searched for, and the stores that were searched.
+    #[error("cannot find {what} {0:?} on this node{searched}", what = .1.words(), searched = searched(.2))]
     Nothing(String, SearchFor, Vec<String>),
     /// The IDs of several containers begin with this name.
+    #[error("cannot tell which container {0:?} means: {ids}", ids = ids(.1))]
     Several(String, Vec<ContainerId>),
 }
 
-impl fmt::Display for FindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing(word, search, places) => {
-                write!(f, "cannot find {} {word:?} on this node", search.words())?;
-                if places.is_empty() {
-                    f.write_str(": no engine's store was found")
-                } else {
-                    write!(f, " ({})", places.join("; "))
-                }
-            }
-            Self::Several(word, ids) => {
-                write!(f, "cannot tell which container {word:?} means:")?;
-                ids.iter().try_for_each(|id| write!(f, " {id}"))
-            }
-        }
+fn searched(places: &[String]) -> String {
+    if places.is_empty() {
+        ": no engine's store was found".to_owned()
+    } else {
+        format!(" ({})", places.join("; "))
     }
 }
 
-impl std::error::Error for FindError {}
+fn ids(ids: &[ContainerId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(ContainerId::as_str).collect();
+    ids.join(" ")
+}
 
 /// Everything that is known about a container.
 pub struct Known<'a> {
-    /// The container's ID.
+    /// Its ID.
     pub id: ContainerId,
-    /// The container's names.
+    /// Its names.
     pub names: Vec<String>,
     /// The name of the image that was used when the container was made.
     pub asked: Option<String>,
@@ -133,6 +129,53 @@ pub struct Known<'a> {
     pub running: Option<&'a RunningContainer>,
     /// Evidence that the container runs, although no runtime's state explains it.
     pub unexplained: Option<&'a Unexplained>,
+}
+
+impl<'a> Known<'a> {
+    /// A container of which only the ID is known.
+    pub(super) fn new(id: ContainerId) -> Self {
+        Self {
+            id,
+            names: Vec::new(),
+            asked: None,
+            engine: None,
+            store: None,
+            running: None,
+            unexplained: None,
+        }
+    }
+
+    /// A container that a store has a record of, and what runs of it on this node.
+    fn stored(stored: StoredContainer, store: &'a Store, node: &'a Node<'_>) -> Self {
+        let is_state = |one: &&RunningContainer| one.id == stored.id && store.may_have(one);
+        let is_of = |one: &&Unexplained| one.is_of(&stored.id, store);
+        Self {
+            running: node.running.iter().find(is_state),
+            unexplained: node.unexplained.iter().find(is_of),
+            id: stored.id,
+            names: stored.names,
+            asked: stored.image,
+            engine: stored.engine,
+            store: Some(store),
+        }
+    }
+
+    /// Whether `word` is the container's ID or one of its names. Docker writes a slash before
+    /// names.
+    fn is_called(&self, word: &str) -> bool {
+        let name = word.trim_start_matches('/');
+        let mut names = self.names.iter();
+        self.id.as_str() == word || names.any(|own| own.trim_start_matches('/') == name)
+    }
+
+    fn place(&self) -> PathBuf {
+        match (self.store, self.running, self.unexplained) {
+            (Some(store), _, _) => store.place.clone(),
+            (None, Some(running), _) => running.bundle.clone(),
+            (None, None, Some(one)) => one.container.place.clone(),
+            (None, None, None) => PathBuf::new(),
+        }
+    }
 }
 
 impl Node<'_> {
@@ -150,38 +193,28 @@ impl Node<'_> {
             SearchFor::Either | SearchFor::Container => self.containers(faults),
             SearchFor::Image => Vec::new(),
         };
-        let called: Vec<_> = containers
-            .iter()
-            .filter(|known| known.is_called(word))
-            .collect();
-        if !called.is_empty() {
-            return Ok(called
-                .into_iter()
-                .map(|known| self.container(known))
-                .collect());
+        let mut found = Vec::new();
+        for known in containers.iter().filter(|known| known.is_called(word)) {
+            found.push(self.container(known));
         }
-        let images = match search {
-            SearchFor::Either | SearchFor::Image => self.images(word, faults),
-            SearchFor::Container => Vec::new(),
-        };
-        if !images.is_empty() {
-            return Ok(images);
+        if found.is_empty() && search != SearchFor::Container {
+            found = self.images(word, faults);
         }
-        let begun: Vec<_> = containers
-            .iter()
-            .filter(|known| !word.is_empty() && known.id.as_str().starts_with(word))
-            .collect();
-        match begun[..] {
-            [] => Err(FindError::Nothing(
-                word.to_owned(),
-                search,
-                self.stores.open.iter().map(ToString::to_string).collect(),
-            )),
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let mut begun = containers;
+        begun.retain(|known| !word.is_empty() && known.id.as_str().starts_with(word));
+        match &begun[..] {
+            [] => {
+                let stores = self.stores.open.iter().map(ToString::to_string).collect();
+                Err(FindError::Nothing(word.to_owned(), search, stores))
+            }
             [known] => Ok(vec![self.container(known)]),
-            [..] => Err(FindError::Several(
-                word.to_owned(),
-                begun.iter().map(|known| known.id.clone()).collect(),
-            )),
+            [..] => {
+                let ids = begun.into_iter().map(|known| known.id).collect();
+                Err(FindError::Several(word.to_owned(), ids))
+            }
         }
     }
 
@@ -193,70 +226,35 @@ impl Node<'_> {
             match store.records.containers() {
                 Err(fault) => faults.push(fault),
                 Ok(stored) => {
-                    for stored in stored {
-                        faults.extend(stored.unread);
-                        containers.push(Known {
-                            running: self
-                                .running
-                                .iter()
-                                .find(|running| running.id == stored.id && store.may_have(running)),
-                            unexplained: self
-                                .unexplained
-                                .iter()
-                                .find(|one| one.is_of(&stored.id, store)),
-                            id: stored.id,
-                            names: stored.names,
-                            asked: stored.image,
-                            engine: stored.engine,
-                            store: Some(store),
-                        });
+                    for mut stored in stored {
+                        faults.extend(stored.unread.take());
+                        containers.push(Known::stored(stored, store, self));
                     }
                 }
             }
         }
-        let is_known = |one: &RunningContainer| {
-            containers
-                .iter()
-                .any(|known| known.running.is_some_and(|other| std::ptr::eq(one, other)))
-        };
-        let strangers: Vec<_> = self
-            .running
-            .iter()
-            .filter(|running| !is_known(running))
-            .collect();
-        containers.extend(strangers.into_iter().map(|running| Known {
-            id: running.id.clone(),
-            names: Vec::new(),
-            asked: None,
-            engine: None,
-            store: None,
-            running: Some(running),
-            unexplained: None,
-        }));
-        let is_known = |one: &Unexplained| {
-            containers.iter().any(|known| {
-                known
-                    .unexplained
-                    .is_some_and(|other| std::ptr::eq(one, other))
-            })
-        };
-        let unknown: Vec<_> = self
-            .unexplained
-            .iter()
-            .filter(|one| !is_known(one))
-            .collect();
-        containers.extend(unknown.into_iter().filter_map(|one| {
-            let id = ContainerId::parse(&one.container.id)?;
-            Some(Known {
-                id,
-                names: Vec::new(),
-                asked: None,
-                engine: None,
-                store: None,
-                running: None,
-                unexplained: Some(one),
-            })
-        }));
+        let recorded = containers.len();
+        for running in &self.running {
+            let is_it = |known: &Known<'_>| known.running.is_some_and(|one| ptr::eq(one, running));
+            if !containers[..recorded].iter().any(is_it) {
+                containers.push(Known {
+                    running: Some(running),
+                    ..Known::new(running.id.clone())
+                });
+            }
+        }
+        for one in &self.unexplained {
+            let is_it =
+                |known: &Known<'_>| known.unexplained.is_some_and(|other| ptr::eq(one, other));
+            if !containers[..recorded].iter().any(is_it)
+                && let Some(id) = ContainerId::parse(&one.container.id)
+            {
+                containers.push(Known {
+                    unexplained: Some(one),
+                    ..Known::new(id)
+                });
+            }
+        }
         containers
     }
 
@@ -264,55 +262,78 @@ impl Node<'_> {
     /// the start; otherwise it comes from the engine's record.
     #[must_use]
     pub fn container(&self, known: &Known<'_>) -> Subject {
-        let deadline = Instant::now() + PATIENCE;
         let living = known.running.filter(|running| running.process.is_alive());
-        let bundle = living.map(RunningContainer::load_bundle);
-        let (engine, origin) = match (bundle, known.store) {
-            (Some(Ok(bundle)), store) => {
-                let place = engine::place(&bundle);
-                let recorded = living
-                    .filter(|running| running.owner != 0)
-                    .and_then(|_| of_user(&bundle, &place, store, deadline));
-                let engine = known
-                    .engine
-                    .or(store.map(|store| store.engine))
-                    .unwrap_or_else(|| lineage::engine(&bundle));
-                (
-                    engine,
-                    recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline)),
-                )
+        let (engine, origin) = match living {
+            Some(running) => {
+                // The copy that looks says both or nothing.
+                let answer = wire::ask_lineage(running.owner, &running.bundle, || {
+                    Ok(self.of_bundle(known, running))
+                });
+                answer.unwrap_or_else(|fault| (running.place().family(), Err(fault)))
             }
-            (Some(Err(_)) | None, Some(store)) => (
-                known.engine.unwrap_or(store.engine),
-                store.records.container(&known.id, deadline),
-            ),
-            (Some(Err(fault)), None) => (
-                Engine::Unknown,
-                Err(Unknown::Bundle(Box::new(fault)).into()),
-            ),
-            (None, None) => match known.unexplained {
-                Some(one) => (
-                    one.container.engine,
-                    Err(Unknown::Bundle(Box::new(one.container.clone())).into()),
-                ),
-                None => (
-                    Engine::Unknown,
-                    Err(Unknown::NoRecord("the process of the container", known.place()).into()),
-                ),
-            },
+            None => self.of_record(known),
         };
-        let (id, names, asked) = (known.id.clone(), known.names.clone(), known.asked.clone());
         Subject {
             kind: Kind::Container {
-                id,
-                names,
-                asked,
+                id: known.id.clone(),
+                names: known.names.clone(),
+                asked: known.asked.clone(),
                 runs: living.is_some_and(|running| !running.has_not_started())
                     || known.unexplained.is_some(),
             },
             engine,
             place: known.place(),
             origin,
+        }
+    }
+
+    /// Who made a running container, and what it is made of.
+    fn of_bundle(
+        &self,
+        known: &Known<'_>,
+        running: &RunningContainer,
+    ) -> (Engine, Result<Origin, LineageError>) {
+        let deadline = Instant::now() + PATIENCE;
+        let bundle = match (running.load_bundle(), known.store) {
+            (Ok(bundle), _) => bundle,
+            (Err(_), Some(_)) => return self.of_record(known),
+            (Err(fault), None) => {
+                return (
+                    Engine::Unknown,
+                    Err(Unknown::Bundle(Box::new(fault)).into()),
+                );
+            }
+        };
+        let engine = match (known.engine, known.store) {
+            (Some(engine), _) => engine,
+            (None, Some(store)) => store.engine,
+            (None, None) => lineage::engine(&bundle),
+        };
+        let recorded = match running.owner {
+            0 => None,
+            _user => of_user(&bundle, known.store, deadline),
+        };
+        let origin = recorded.unwrap_or_else(|| lineage::resolve(&bundle, self.paths, deadline));
+        (engine, origin)
+    }
+
+    /// The same by its engine's record alone.
+    fn of_record(&self, known: &Known<'_>) -> (Engine, Result<Origin, LineageError>) {
+        match (known.store, known.unexplained) {
+            (Some(store), _) => (
+                known.engine.unwrap_or(store.engine),
+                store
+                    .records
+                    .container(&known.id, Instant::now() + PATIENCE),
+            ),
+            (None, Some(one)) => (
+                one.container.engine,
+                Err(Unknown::Bundle(Box::new(one.container.clone())).into()),
+            ),
+            (None, None) => (
+                Engine::Unknown,
+                Err(Unknown::NoRecord("the process of the container", known.place()).into()),
+            ),
         }
     }
 
@@ -339,44 +360,20 @@ impl Node<'_> {
 /// root or as the user.
 fn of_user(
     bundle: &Bundle,
-    place: &BundlePlace,
     store: Option<&Store>,
     deadline: Instant,
 ) -> Option<Result<Origin, LineageError>> {
-    match (store, place) {
-        (Some(store), _) => Some(store.records.container(&bundle.id, deadline)),
-        (None, BundlePlace::Storage { store, .. }) => Some(
-            storage::ContainersStore::open(store, store)
+    if let Some(store) = store {
+        return Some(store.records.container(&bundle.id, deadline));
+    }
+    match engine::place(bundle) {
+        BundlePlace::Storage { store, .. } => Some(
+            storage::ContainersStore::open(&store, &store)
                 .and_then(|store| store.container(&bundle.id, deadline)),
         ),
-        (
-            None,
-            BundlePlace::Task { .. }
-            | BundlePlace::BuildKit { .. }
-            | BundlePlace::Buildah
-            | BundlePlace::Elsewhere,
-        ) => None,
-    }
-}
-
-impl Known<'_> {
-    /// Whether `word` is the container's ID or one of its names. Docker writes a slash before
-    /// names.
-    fn is_called(&self, word: &str) -> bool {
-        self.id.as_str() == word
-            || self
-                .names
-                .iter()
-                .any(|name| name.trim_start_matches('/') == word.trim_start_matches('/'))
-    }
-
-    fn place(&self) -> PathBuf {
-        let bundle = || self.running.map(|running| running.bundle.clone());
-        let unexplained = || self.unexplained.map(|one| one.container.place.clone());
-        self.store
-            .map(|store| store.place.clone())
-            .or_else(bundle)
-            .or_else(unexplained)
-            .unwrap_or_default()
+        BundlePlace::Task { .. }
+        | BundlePlace::BuildKit { .. }
+        | BundlePlace::Buildah
+        | BundlePlace::Elsewhere => None,
     }
 }

@@ -17,18 +17,21 @@
 //! hold anything; all they can do is add lines to the report.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
+
+use thiserror::Error;
 
 use super::allowance::MOST_CONTAINERS;
 use super::names::engine_by_place;
-use super::processes;
 use super::runtime_state::{self, RunningContainer, StateError};
+use super::{places, processes};
 use crate::container::ContainerId;
 use crate::container::engine::{self, BundlePlace, Engine};
 use crate::settings::Engines;
+use crate::sys::directory::Directory;
 use crate::sys::file::{self, Guard};
-use crate::sys::{directory, proc};
+use crate::sys::{proc, rights};
 
 /// The reason given for a container without any state.
 const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
@@ -37,7 +40,8 @@ const WHY: &str = "it runs, and neither runc nor crun has state of it: another k
 const SMALL: u64 = 4_096;
 
 /// A container that runs, or may run, and whose lineage is unknown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{why}")]
 pub struct Unaccounted {
     /// The container's ID, or another name for what was found in its place. Empty if a whole
     /// directory of state could not be read.
@@ -54,132 +58,152 @@ pub struct Unaccounted {
     pub why: String,
 }
 
-impl fmt::Display for Unaccounted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
-}
-
-impl std::error::Error for Unaccounted {}
-
 /// The directory that a shim or conmon keeps for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directory {
+pub struct ContainerDirectory {
     id: ContainerId,
     path: PathBuf,
     place: BundlePlace,
 }
 
-/// The directories of all containers, whichever runtime runs them. `users` are the runtime
-/// directories of users. In these, no more directories are read than a user may have containers; if
-/// there are more, `unread` says so.
+/// The directories of all containers, whichever runtime runs them. In those of a user no more are read than
+/// he may have containers; if there are more, that goes to `unread`.
 #[must_use]
-pub fn directories(
-    places: &Engines,
-    users: &[PathBuf],
-    unread: &mut Vec<StateError>,
-) -> Vec<Directory> {
-    // A user can make any number of directories.
-    let (mut left, mut told) = (HashMap::new(), HashSet::new());
-    let mut below = |directory: &Path| {
-        let Some(user) = runtime_state::user_of(directory) else {
-            return below(directory).collect();
-        };
-        let left = left.entry(user).or_insert(MOST_CONTAINERS);
-        let mut directories: Vec<PathBuf> = below(directory).take(*left + 1).collect();
-        if directories.len() > *left {
-            unread.extend(
-                told.insert(user)
-                    .then(|| StateError::Beyond(directory.to_owned(), user, 1)),
-            );
-            directories.truncate(*left);
-        }
-        *left -= directories.len();
-        directories
+pub fn directories(places: &Engines, unread: &mut Vec<StateError>) -> Vec<ContainerDirectory> {
+    let mut listing = Listing {
+        left: HashMap::new(),
+        unread,
     };
-    let states = places
-        .containerd
-        .iter()
-        .filter_map(|place| place.state.clone());
-    let states = states.chain(users.iter().map(|user| user.join("docker/containerd")));
-    // The containerd that dockerd starts keeps its state one directory further down.
-    let tasks = states
-        .flat_map(|state| [state.join("daemon"), state])
-        .map(|state| state.join("io.containerd.runtime.v2.task"));
-    let run_roots = places
-        .storage
-        .iter()
-        .filter_map(|place| place.run_root.as_ref());
-    let namespaces: Vec<PathBuf> = tasks.flat_map(|tasks| below(&tasks)).collect();
-    let mut found: Vec<Directory> = namespaces
-        .iter()
-        .flat_map(|namespace| below(namespace))
-        .filter_map(of)
-        .collect();
-    let in_run_roots: Vec<PathBuf> = run_roots.flat_map(|root| below(root)).collect();
-    let containers = in_run_roots
-        .iter()
-        .filter(|path| path.to_string_lossy().ends_with("-containers"));
-    found.extend(
-        containers
-            .flat_map(|containers| below(containers))
-            .map(|path| path.join("userdata"))
-            .filter_map(of),
-    );
+    let mut found = Vec::new();
+    for place in &places.containerd {
+        let Some(state) = &place.state else { continue };
+        // The containerd that dockerd starts keeps its state one directory further down.
+        for state in [&state.join("daemon"), state] {
+            for namespace in listing.below(&state.join("io.containerd.runtime.v2.task")) {
+                for bundle in listing.below(&namespace) {
+                    found.extend(of(bundle));
+                }
+            }
+        }
+    }
+    for place in &places.storage {
+        let Some(run_root) = &place.run_root else {
+            continue;
+        };
+        for containers in listing.below(run_root) {
+            if !containers.to_string_lossy().ends_with("-containers") {
+                continue;
+            }
+            for container in listing.below(&containers) {
+                found.extend(of(container.join("userdata")));
+            }
+        }
+    }
     found
 }
 
-/// The containers whose directory says that they run, and for which no state was found.
+/// Lists directories, of which a user can make any number.
+struct Listing<'a> {
+    /// How many more are listed for a user.
+    left: HashMap<u32, usize>,
+    unread: &'a mut Vec<StateError>,
+}
+
+impl Listing<'_> {
+    /// The subdirectories of a directory; none if it is missing or cannot be listed.
+    fn below(&mut self, directory: &Path) -> Vec<PathBuf> {
+        let user = runtime_state::user_of(directory);
+        let left = user.map(|user| self.left.entry(user).or_insert(MOST_CONTAINERS));
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if let (Some(user), Some(0)) = (user, left.as_deref().map(|left| *left - found.len())) {
+                let is_told = |fault: &StateError| matches!(fault, StateError::Beyond(_, other, _) if *other == user);
+                if !self.unread.iter().any(is_told) {
+                    self.unread
+                        .push(StateError::Beyond(directory.to_owned(), user, 1));
+                }
+                break;
+            }
+            found.push(entry.path());
+        }
+        if let Some(left) = left {
+            *left -= found.len();
+        }
+        found
+    }
+}
+
+/// The containers whose directory says that they run, and for which no state was found. Those of
+/// `users` are known to run.
 #[must_use]
 pub fn without_state(
-    directories: Vec<Directory>,
+    directories: Vec<ContainerDirectory>,
+    users: Vec<ContainerDirectory>,
     running: &[RunningContainer],
     unread: &[StateError],
 ) -> Vec<Unaccounted> {
     // A user's state may name any bundle, so it never explains another user's container.
-    let known: HashSet<(&str, Option<String>, u32)> = running
-        .iter()
-        .map(|running| {
-            (
-                running.id.as_str(),
-                namespace(&engine::place_at(&running.bundle, &running.id)),
-                running.owner,
-            )
-        })
-        .collect();
-    let unread: HashSet<(&str, u32)> = unread
-        .iter()
-        .filter_map(|fault| fault.path().parent())
-        .filter_map(|directory| Some((directory.file_name()?.to_str()?, owner(directory))))
-        .collect();
-    let is_unknown = |directory: &Directory| {
-        let id = directory.id.as_str();
-        let says = |user: u32| {
-            known.contains(&(id, namespace(&directory.place), user)) || unread.contains(&(id, user))
-        };
-        !says(0) && !says(owner(&directory.path))
-    };
-    let unknown: Vec<Directory> = directories.into_iter().filter(is_unknown).collect();
-    if unknown.is_empty() {
-        return Vec::new();
+    let mut known = HashSet::new();
+    for container in running {
+        let namespace = namespace(&container.place());
+        known.insert((container.id.as_str(), namespace, container.owner));
     }
-    let shims = other_shims();
+    let mut torn = HashSet::new();
+    for directory in unread.iter().filter_map(|fault| fault.path().parent()) {
+        torn.extend(Some((directory.file_name(), owner(directory))));
+    }
+    let is_unknown = |directory: &ContainerDirectory| {
+        let (id, namespace) = (directory.id.as_str(), namespace(&directory.place));
+        [0, owner(&directory.path)].into_iter().all(|user| {
+            !known.contains(&(id, namespace.clone(), user))
+                && !torn.contains(&(Some(id.as_ref()), user))
+        })
+    };
+    let mut unknown: Vec<_> = directories.into_iter().filter(is_unknown).collect();
+    if !unknown.is_empty() {
+        unknown = those_that_run(unknown, 0);
+    }
+    unknown.extend(users.into_iter().filter(is_unknown));
     unknown
         .into_iter()
-        .filter(|directory| directory.runs(&shims))
-        .map(Directory::unaccounted)
+        .map(ContainerDirectory::unaccounted)
         .collect()
 }
 
-impl Directory {
+/// Those whose container runs, by the shims of this user; in place of root those of the caller
+/// count, too.
+#[must_use]
+pub fn those_that_run(
+    mut directories: Vec<ContainerDirectory>,
+    user: u32,
+) -> Vec<ContainerDirectory> {
+    let shims = other_shims(user);
+    directories.retain(|directory| directory.runs(&shims));
+    directories
+}
+
+impl ContainerDirectory {
+    /// Where it is.
+    #[must_use]
+    pub fn into_path(self) -> PathBuf {
+        self.path
+    }
+
     fn runs(&self, shims: &HashSet<String>) -> bool {
         match &self.place {
             BundlePlace::Task { .. } => {
                 living(&self.path.join("init.pid")).is_some()
                     || address(&self.path).is_some_and(|own| shims.contains(&own))
             }
-            BundlePlace::Storage { .. } => living(&self.path.join("pidfile"))
-                .is_some_and(|pid| is_in_cgroup(pid, self.id.as_str())),
+            BundlePlace::Storage { .. } => match living(&self.path.join("pidfile")) {
+                // Another process may have the process ID by now; a cgroup of the container's has
+                // its ID in its name.
+                Some(pid) => proc::cgroups(pid).contains(self.id.as_str()),
+                None => false,
+            },
             BundlePlace::BuildKit { .. } | BundlePlace::Buildah | BundlePlace::Elsewhere => false,
         }
     }
@@ -200,9 +224,10 @@ impl Directory {
 /// whatever owners his own file systems show there. `u32::MAX` if the owner is not known or a
 /// user's link leads there; no user has this ID.
 pub(super) fn owner(directory: &Path) -> u32 {
-    let opened =
-        || directory::Directory::open(directory).map_or(u32::MAX, |directory| directory.owner());
-    runtime_state::user_of(directory).unwrap_or_else(opened)
+    match places::controller(directory) {
+        0 => Directory::open(directory).map_or(u32::MAX, |directory| directory.owner()),
+        user => user,
+    }
 }
 
 /// containerd's namespace, if the bundle is in one.
@@ -217,23 +242,16 @@ pub fn namespace(place: &BundlePlace) -> Option<String> {
     }
 }
 
-/// The subdirectories of a directory; none if it is missing or cannot be listed.
-fn below(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-}
-
-fn of(path: PathBuf) -> Option<Directory> {
-    let name = if path.ends_with("userdata") {
-        path.parent()?.file_name()
+/// A container's directory, if this is the path of one.
+pub(super) fn of(path: PathBuf) -> Option<ContainerDirectory> {
+    let container = if path.ends_with("userdata") {
+        path.parent()?
     } else {
-        path.file_name()
+        &path
     };
-    let id = ContainerId::parse(name?.to_str()?)?;
+    let id = ContainerId::parse(container.file_name()?.to_str()?)?;
     let place = engine::place_of(&path, &id);
-    Some(Directory { id, path, place })
+    Some(ContainerDirectory { id, path, place })
 }
 
 /// The process ID in a file, if that process is alive.
@@ -242,35 +260,29 @@ fn living(path: &Path) -> Option<u32> {
     proc::is_alive(pid, None).then_some(pid)
 }
 
-/// Whether a cgroup of the process has the container's ID in its name. If not, another process may
-/// have the process ID by now.
-fn is_in_cgroup(pid: u32, id: &str) -> bool {
-    proc::cgroups(pid).contains(id)
-}
-
 /// The socket on which the shim of this directory's container listens. All containers of a pod
 /// share one socket (containerd 1: `address`; since 1.7 also `bootstrap.json`).
 fn address(directory: &Path) -> Option<String> {
     small(&directory.join("bootstrap.json")).or_else(|| small(&directory.join("address")))
 }
 
-/// The sockets of all shims for runtimes other than runc. The working directory of a shim is the
-/// directory of its first container.
-fn other_shims() -> HashSet<String> {
-    let is_other = |name: &str| {
-        name.starts_with("containerd-shim-") && !name.starts_with("containerd-shim-runc-")
-    };
-    let processes = processes::all();
-    let others = processes
-        .iter()
-        .filter(|process| is_other(process.program()));
-    others
-        .filter_map(|shim| address(&shim.working_directory()?))
-        .collect()
+/// The sockets of this user's shims for runtimes other than runc. The working directory of a shim
+/// is the directory of its first container. In place of root the caller's own count, too.
+fn other_shims(user: u32) -> HashSet<String> {
+    let mut addresses = HashSet::new();
+    for process in processes::all() {
+        let is_his = process.user == user || user == 0 && rights::is_own(process.user);
+        let program = process.program();
+        let is_other = program.starts_with("containerd-shim-")
+            && !program.starts_with("containerd-shim-runc-");
+        if is_his && is_other {
+            addresses.extend(process.working_directory().and_then(address));
+        }
+    }
+    addresses
 }
 
 fn small(path: &Path) -> Option<String> {
-    file::read_text(path, SMALL, Guard::NoLink)
-        .ok()
-        .filter(|text| !text.is_empty())
+    let text = file::read_text(path, SMALL, Guard::NoLink).ok()?;
+    (!text.is_empty()).then_some(text)
 }

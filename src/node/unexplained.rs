@@ -22,10 +22,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::monitors::{Kind, Monitor};
+use super::monitors::{Monitor, MonitorKind};
 use super::names::engine_by_place;
 use super::processes::{Process, own_namespace};
-use super::runtime_state::{RunningContainer, Whose};
+use super::runtime_state::{Alive, RunningContainer, Whose};
 use super::stores::Store;
 use super::unaccounted::Unaccounted;
 use crate::container::ContainerId;
@@ -79,76 +79,74 @@ impl Unexplained {
     }
 }
 
-/// The running containers that are not in `known`, the containers whose state could be read.
+/// The running containers that are not in `known`, which are those whose state could be read, with
+/// their first processes that are `alive`.
 #[must_use]
 pub fn containers(
     processes: &[Process],
     known: &[RunningContainer],
+    alive: &Alive,
     whose: Whose,
 ) -> Vec<Unexplained> {
-    let node = Processes::new(processes, known);
+    let node = Processes::new(processes, known, alive);
     let caller = nix::unistd::geteuid().as_raw();
-    let is_wanted = |process: &&Process| whose == Whose::Everybodys || process.user == caller;
-    let monitors: Vec<(&Process, Monitor)> = processes
-        .iter()
-        .filter(is_wanted)
-        .filter_map(|process| Some((process, Monitor::of(process)?)))
-        .collect();
     let mounts = own_namespace("mnt");
-    let of_monitor = |(process, monitor): &(&Process, Monitor)| {
-        // Anybody may have started a set-user-ID program and chosen its arguments.
-        let owner = if process.is_of_one_user {
-            process.user
-        } else {
-            u32::MAX
+    let (mut found, mut watched) = (Vec::new(), HashSet::new());
+    for process in processes {
+        if whose == Whose::Own && process.user != caller {
+            continue;
+        }
+        let Some(monitor) = Monitor::of(process) else {
+            continue;
         };
+        watched.insert(process.pid);
+        let unknown = node.unknown_of(process, &monitor);
+        if unknown.is_empty() {
+            continue;
+        }
         // A monitor in a container may share the host's PID namespace. It still counts as in a
         // container, by its mount namespace.
-        let claim = || match process.is_here(mounts.as_deref()) {
-            true => Claim::Proved,
-            false => Claim::Unproved,
+        let claim = if process.is_here(mounts.as_deref()) {
+            Claim::Proved
+        } else {
+            Claim::Unproved
         };
-        let unknown = node.unknown_of(process, monitor).into_iter();
-        unknown
-            .map(|container| Unexplained {
+        for container in unknown {
+            found.push(Unexplained {
                 container,
-                owner,
-                claim: claim(),
-            })
-            .collect::<Vec<_>>()
+                owner: process.starter(),
+                claim,
+            });
+        }
+    }
+    let Some(own) = Own::of_root() else {
+        return found;
     };
-    let mut found: Vec<Unexplained> = monitors.iter().flat_map(of_monitor).collect();
-    let watched: HashSet<u32> = monitors.iter().map(|(process, _)| process.pid).collect();
-    let own = (caller == 0).then(Own::new).flatten();
-    let alone = processes
-        .iter()
-        .filter(|process| process.is_first && !watched.contains(&process.parent));
-    let alone = alone.filter(|process| {
-        !node.is_known(process, 0) && own.as_ref().is_some_and(|own| own.is_container(process))
-    });
-    found.extend(alone.map(|process| Unexplained {
-        container: node.bare(process),
-        owner: 0,
-        claim: Claim::Proved,
-    }));
+    for process in processes {
+        if process.is_first
+            && !watched.contains(&process.parent)
+            && !node.is_known(process, 0)
+            && own.is_container(process)
+        {
+            found.push(Unexplained {
+                container: node.bare(process),
+                owner: 0,
+                claim: Claim::Proved,
+            });
+        }
+    }
     found
 }
 
 /// The engine of a monitor's containers. In any namespace, a shim may work for Docker; if the
 /// bundle can be read from here, it shows the engine.
 fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
-    let owner = if process.is_of_one_user {
-        process.user
-    } else {
-        u32::MAX
-    };
+    let id = &monitor.id;
     match (monitor.engine(), &monitor.bundle) {
-        (Engine::Containerd, Some(bundle)) if process.depth == 0 => engine_by_place(
-            bundle,
-            &monitor.id,
-            &engine::place_of(bundle, &monitor.id),
-            owner,
-        ),
+        (Engine::Containerd, Some(bundle)) if process.depth == 0 => {
+            let place = engine::place_of(bundle, id);
+            engine_by_place(bundle, id, &place, process.starter())
+        }
         (engine, _) => engine,
     }
 }
@@ -162,135 +160,122 @@ struct Processes<'a> {
 }
 
 impl<'a> Processes<'a> {
-    fn new(processes: &'a [Process], running: &'a [RunningContainer]) -> Self {
-        let (mut children, mut known) =
-            (HashMap::<u32, Vec<_>>::new(), HashMap::<u32, Vec<_>>::new());
+    fn new(processes: &'a [Process], running: &'a [RunningContainer], alive: &Alive) -> Self {
+        let mut node = Self {
+            by_id: HashMap::new(),
+            children: HashMap::new(),
+            known: HashMap::new(),
+        };
         for process in processes {
-            children.entry(process.parent).or_default().push(process);
+            node.by_id.insert(process.pid, process);
+            let children = node.children.entry(process.parent).or_default();
+            children.push(process);
         }
-        for container in running
-            .iter()
-            .filter(|container| container.process.is_alive())
-        {
-            known
-                .entry(container.process.pid)
-                .or_default()
-                .push(container);
+        for container in running {
+            if alive.contains_key(&container.process) {
+                let known = node.known.entry(container.process.pid).or_default();
+                known.push(container);
+            }
         }
-        Self {
-            by_id: processes
-                .iter()
-                .map(|process| (process.pid, process))
-                .collect(),
-            children,
-            known,
-        }
+        node
     }
 
     /// Whether state explains this process: state of root, or of the user who owns the process's
     /// monitor.
     fn is_known(&self, process: &Process, monitor: u32) -> bool {
-        self.known.get(&process.pid).is_some_and(|states| {
-            states
-                .iter()
-                .any(|state| state.owner == 0 || state.owner == monitor)
-        })
+        let mut states = self.known.get(&process.pid).into_iter().flatten();
+        states.any(|state| state.owner == 0 || state.owner == monitor)
     }
 
     /// The containers of this monitor that no state explains.
     fn unknown_of(&self, process: &Process, monitor: &Monitor) -> Vec<Unaccounted> {
-        let children = self
-            .children
-            .get(&process.pid)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let first: Vec<_> = children
-            .iter()
-            .filter(|child| child.is_first && child.depth > process.depth)
-            .collect();
-        let unknown: Vec<_> = first
-            .iter()
-            .filter(|child| !self.is_known(child, process.user))
-            .collect();
-        match (unknown.as_slice(), first.len()) {
+        let children = self.children.get(&process.pid).map(Vec::as_slice);
+        let (mut first, mut unknown) = (0, Vec::new());
+        for child in children.unwrap_or_default() {
+            if child.is_first && child.depth > process.depth {
+                first += 1;
+                if !self.is_known(child, process.user) {
+                    unknown.push(*child);
+                }
+            }
+        }
+        let own = monitor.id.as_str();
+        match (first, unknown.len()) {
             // With another kind of runtime, the container's process may not be a child of its shim.
             // unaccounted.rs finds such a container by its directory.
-            ([], 0) if monitor.kind == Kind::OtherShim && process.depth == 0 => Vec::new(),
-            ([], 0) => {
-                let is_known = children
-                    .iter()
-                    .any(|child| self.is_known(child, process.user));
-                let own = process.namespace("mnt");
-                let is_container =
-                    |child: &&&Process| child.namespace("mnt").is_some_and(|mnt| Some(mnt) != own);
-                let child = children.iter().find(is_container).filter(|_| !is_known);
-                child
-                    .map(|_| self.watched(process, monitor, monitor.id.as_str().to_owned()))
-                    .into_iter()
-                    .collect()
+            (0, _) if monitor.kind == MonitorKind::OtherShim && process.depth == 0 => Vec::new(),
+            (0, _) if !self.shares(process, children.unwrap_or_default()) => Vec::new(),
+            (0, _) | (1, 1) => vec![self.watched(process, monitor, own.to_owned())],
+            (_, _) => {
+                let mut watched = Vec::new();
+                for child in unknown {
+                    let id = id_of(child).unwrap_or(own.to_owned());
+                    watched.push(self.watched(process, monitor, id));
+                }
+                watched
             }
-            ([_], 1) => vec![self.watched(process, monitor, monitor.id.as_str().to_owned())],
-            (unknown, _) => unknown
-                .iter()
-                .map(|child| {
-                    self.watched(
-                        process,
-                        monitor,
-                        id_of(child).unwrap_or_else(|| monitor.id.as_str().to_owned()),
-                    )
-                })
-                .collect(),
         }
     }
 
+    /// Whether a monitor has a container without a PID namespace: one of its children is in another
+    /// mount namespace, and no state explains any of them.
+    fn shares(&self, process: &Process, children: &[&Process]) -> bool {
+        let is_apart =
+            |child: &&Process| child.mounts().is_some() && child.mounts() != process.mounts();
+        children.iter().any(is_apart)
+            && !children
+                .iter()
+                .any(|child| self.is_known(child, process.user))
+    }
+
     fn watched(&self, process: &Process, monitor: &Monitor, id: String) -> Unaccounted {
+        let bundle = monitor.bundle.clone();
         Unaccounted {
             id,
             engine: engine_of(process, monitor),
             namespace: monitor.namespace.clone(),
             name: None,
-            place: monitor
-                .bundle
-                .clone()
-                .unwrap_or_else(|| proc::path(process.pid, "")),
+            place: bundle.unwrap_or_else(|| proc::path(process.pid, "")),
             why: self.why(process),
         }
     }
 
     /// Describes a container that has no monitor.
     fn bare(&self, process: &Process) -> Unaccounted {
-        let id = id_of(process).unwrap_or_else(|| format!("process-{}", process.pid));
-        let place = proc::path(process.pid, "");
         Unaccounted {
-            id,
+            id: id_of(process).unwrap_or_else(|| format!("process-{}", process.pid)),
             engine: Engine::Unknown,
             namespace: None,
             name: None,
-            place,
+            place: proc::path(process.pid, ""),
             why: self.why(process),
         }
     }
 
     /// Why the lineage of the process's container is not known.
     fn why(&self, process: &Process) -> String {
-        let outer = (process.depth > usize::from(process.is_first)).then(|| self.outer(process));
+        let pid = process.pid;
+        if process.depth > usize::from(process.is_first) {
+            let outer = match self.outer(process) {
+                Some(outer) => format!("container {outer}"),
+                None => "another container".to_owned(),
+            };
+            return format!(
+                "it runs inside {outer}, with an engine of its own, whose files cannot be read from here"
+            );
+        }
         // If the caller may not read the process's mount namespace, it does not count as another
         // one.
-        let is_other = |mounts| own_namespace("mnt").is_some_and(|own| own != mounts);
-        let is_elsewhere = || !process.is_first && process.namespace("mnt").is_some_and(is_other);
-        match outer {
-            Some(Some(outer)) => {
-                format!("it runs inside container {outer}, with an engine of its own, whose files cannot be read from here")
-            }
-            Some(None) => "it runs inside another container, with an engine of its own, whose files cannot be read from here".to_owned(),
-            None if is_elsewhere() => format!(
-                "process {} runs it in a mount namespace of its own, and no state directory that can be read from here has it",
-                process.pid
-            ),
-            None => {
-                format!("process {} runs it, and no known state directory has it: the settings' runtime_roots may lack one", process.pid)
-            }
+        let own = own_namespace("mnt");
+        let mounts = process.mounts();
+        if !process.is_first && own.is_some() && mounts.is_some() && mounts != own.as_deref() {
+            return format!(
+                "process {pid} runs it in a mount namespace of its own, and no state directory that can be read from here has it"
+            );
         }
+        format!(
+            "process {pid} runs it, and no known state directory has it: the settings' runtime_roots may lack one"
+        )
     }
 
     /// The container around this process: the nearest ancestor that is the first process of a PID
@@ -302,12 +287,11 @@ impl<'a> Processes<'a> {
         for _ in 0..self.by_id.len() {
             at = self.by_id.get(&at.parent)?;
             if at.is_first {
-                let known = self
-                    .known
-                    .get(&at.pid)
-                    .and_then(|states| states.first())
-                    .map(|state| state.id.as_str().to_owned());
-                return known.or_else(|| id_of(at));
+                let mut states = self.known.get(&at.pid).into_iter().flatten();
+                return match states.next() {
+                    Some(state) => Some(state.id.as_str().to_owned()),
+                    None => id_of(at),
+                };
             }
         }
         None
@@ -321,7 +305,11 @@ struct Own {
 }
 
 impl Own {
-    fn new() -> Option<Self> {
+    /// Root's; nothing for another caller, who may not compare them.
+    fn of_root() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            return None;
+        }
         Some(Self {
             mounts: own_namespace("mnt")?,
             users: own_namespace("user")?,
@@ -330,14 +318,10 @@ impl Own {
 
     /// Whether this process, the first of its PID namespace, is the first process of a container.
     fn is_container(&self, process: &Process) -> bool {
-        let is_apart = process
-            .namespace("mnt")
-            .is_some_and(|mounts| mounts != self.mounts);
-        let is_roots = process
-            .namespace("user")
-            .is_some_and(|users| users == self.users);
-        is_apart
-            && is_roots
+        let mounts = process.mounts();
+        mounts.is_some()
+            && mounts != Some(&self.mounts)
+            && process.users().as_ref() == Some(&self.users)
             && !is_of_another_manager(&proc::cgroups(process.pid))
             && has_oci_mounts(&proc::mounts(process.pid))
     }
@@ -348,20 +332,19 @@ impl Own {
 /// `/dev/null` over a file of `/proc` (runtime-spec, config-linux.md, "Masked Paths").
 #[must_use]
 pub fn has_oci_mounts(mounts: &str) -> bool {
-    mounts.lines().any(|line| {
-        let fields: Vec<&str> = line.split(' ').collect();
-        let kind = fields
-            .iter()
-            .position(|field| *field == "-")
-            .and_then(|at| fields.get(at + 1));
-        match (fields.get(3), fields.get(4)) {
-            (Some(_), Some(&"/dev/mqueue")) => kind == Some(&"mqueue"),
-            (Some(&"/null"), Some(point)) => {
-                ["/proc/kcore", "/proc/keys", "/proc/timer_list"].contains(point)
-            }
-            _ => false,
-        }
-    })
+    mounts.lines().any(is_oci_mount)
+}
+
+fn is_oci_mount(line: &str) -> bool {
+    let fields: Vec<&str> = line.split(' ').collect();
+    let [_, _, _, root, point, rest @ ..] = &fields[..] else {
+        return false;
+    };
+    if *point == "/dev/mqueue" {
+        let mut kinds = rest.iter().skip_while(|field| **field != "-").skip(1);
+        return kinds.next() == Some(&"mqueue");
+    }
+    *root == "/null" && ["/proc/kcore", "/proc/keys", "/proc/timer_list"].contains(point)
 }
 
 /// Whether a process belongs to systemd-nspawn, to LXC, or to a systemd unit with namespaces of its
@@ -369,37 +352,39 @@ pub fn has_oci_mounts(mounts: &str) -> bool {
 /// an OCI runtime has a cgroup of its own, with another name.
 #[must_use]
 pub fn is_of_another_manager(cgroups: &str) -> bool {
-    let is_theirs = |name: &str| {
-        let is_machine = name.starts_with("machine-") && name.ends_with(".scope")
-            || name.starts_with("systemd-nspawn@");
-        is_machine || name.starts_with("lxc.payload") || name == "lxc"
-    };
-    let paths = cgroups
+    paths(cgroups).any(|path| path.split('/').any(is_managers) || path.ends_with(".service"))
+}
+
+/// Whether systemd-nspawn or LXC gives this name to a cgroup.
+fn is_managers(name: &str) -> bool {
+    name.starts_with("machine-") && name.ends_with(".scope")
+        || name.starts_with("systemd-nspawn@")
+        || name.starts_with("lxc.payload")
+        || name == "lxc"
+}
+
+/// The paths in a table of cgroups.
+fn paths(cgroups: &str) -> impl Iterator<Item = &str> {
+    cgroups
         .lines()
-        .filter_map(|line| line.splitn(3, ':').nth(2));
-    paths
-        .into_iter()
-        .any(|path| path.split('/').any(is_theirs) || path.ends_with(".service"))
+        .filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
 /// The container's ID, if the name of a cgroup contains it. Engines use the names
 /// `docker-<id>.scope`, `cri-containerd-<id>.scope`, `libpod-<id>` and `<id>`.
 fn id_of(process: &Process) -> Option<String> {
-    proc::cgroups(process.pid)
-        .lines()
-        .filter_map(|line| line.splitn(3, ':').nth(2))
-        .find_map(id_in)
+    paths(&proc::cgroups(process.pid)).find_map(id_in)
 }
 
 fn id_in(cgroup: &str) -> Option<String> {
-    let is_id = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let of_name = |name: &str| {
+    for name in cgroup.rsplit('/') {
         let name = name.strip_suffix(".scope").unwrap_or(name);
-        Some(name.rsplit('-').next()?)
-            .filter(is_id)
-            .map(str::to_owned)
-    };
-    cgroup.rsplit('/').find_map(of_name)
+        let id = name.rsplit('-').next().unwrap_or_default();
+        if id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Some(id.to_owned());
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
-use crate::node::runtime_state::{InitProcess, RunningContainer};
+use crate::node::runtime_state::{self, InitProcess, RunningContainer};
 use crate::sys::file::{self, Guard};
 
 /// A node and its running containers.
@@ -529,7 +529,8 @@ fn a_users_state_takes_no_container_of_anothers_away() {
         ),
         (vec![of(0, "/run/runc", Some(1))], &[]),
     ] {
-        let found: Vec<_> = running::living(&state)
+        let alive = runtime_state::alive(&state);
+        let found: Vec<_> = running::living(&state, &alive)
             .into_iter()
             .map(|living| living.running.root)
             .collect();

@@ -1,6 +1,7 @@
 //! Tests that the places of engines are found where their settings and processes name them.
 
 use super::super::monitors::testing::process;
+use super::super::processes::Asked;
 use super::*;
 
 fn put(path: &Path, text: &str) {
@@ -197,7 +198,7 @@ fn a_process_of_another_user_or_of_another_namespace_names_no_place() {
     assert_eq!(
         places(
             &[Process {
-                is_so_called: false,
+                asked: Asked::program(false),
                 ..own(said)
             }],
             &paths,
@@ -339,7 +340,51 @@ fn every_bundle_beside_a_shims_tells_its_state_directory() {
     std::fs::create_dir(state.path().join("f")).unwrap();
     assert_eq!(
         shims_roots(state.path()),
-        ["/run/elsewhere", "/run/other"].map(PathBuf::from)
+        ["/run/elsewhere", "/run/other"].map(PathBuf::from).into()
     );
     assert!(shims_roots(&state.path().join("none")).is_empty());
+}
+
+#[test]
+fn what_containerds_settings_import_counts_and_the_last_file_has_the_last_word() {
+    let node = tempfile::tempdir().unwrap();
+    let put = |file: &str, text: &str| put(&node.path().join(file), text);
+    let at = |place: &str| node.path().join(place).display().to_string();
+    put(
+        "config.toml",
+        &format!(
+            "imports = [\"{}\", \"conf.d/../more.toml\"]\nroot = \"/srv/main\"\nstate = \"/run/main\"\n",
+            at("conf.d/*.toml")
+        ),
+    );
+    put("conf.d/10-a.toml", "root = \"/srv/a\"\n");
+    put("conf.d/20-b.toml", "root = \"/srv/b\"\nstate = \"\"\n");
+    put("conf.d/30-c.conf", "root = \"/srv/no\"\n");
+    // It imports the first file again, and one that is read last.
+    put(
+        "more.toml",
+        &format!("imports = [\"{}\", \"last.toml\"]\n", at("config.toml")),
+    );
+    let settings = at("config.toml");
+    let found = |faults: &mut Vec<EngineSettingsError>| {
+        let place = containerd(&own(&format!("containerd --config {settings}")), faults);
+        (place.root, place.state.unwrap())
+    };
+    let expected = |root: &str, state: &str| (PathBuf::from(root), PathBuf::from(state));
+    let mut faults = Vec::new();
+    assert_eq!(found(&mut faults), expected("/srv/b", "/run/main"));
+    put("last.toml", "state = \"/run/last\"\n");
+    assert_eq!(found(&mut faults), expected("/srv/b", "/run/last"));
+    assert!(faults.is_empty(), "{faults:?}");
+    // A file that cannot be parsed is named, and the others still count.
+    put("conf.d/25-torn.toml", "root = [");
+    assert_eq!(found(&mut faults), expected("/srv/b", "/run/last"));
+    let [fault] = &faults[..] else {
+        panic!("{faults:?}")
+    };
+    let begins = format!(
+        "cannot parse the engine's settings {:?}: TOML parse error",
+        node.path().join("conf.d/25-torn.toml")
+    );
+    assert!(fault.to_string().starts_with(&begins), "{fault}");
 }

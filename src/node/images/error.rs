@@ -2,33 +2,43 @@
 //!
 //! The texts quote names and paths, which may contain anything.
 
-use std::{fmt, io};
+use std::io;
+
+use thiserror::Error;
 
 use crate::lineage::LineageError;
 use crate::lineage::archive::ArchiveError;
 use crate::sys::process;
 
 /// Why an image could not be found.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ImageError {
     /// Standard input could not be read.
-    Input(io::Error),
+    #[error("cannot read standard input")]
+    Input(#[source] io::Error),
     /// An archive is not valid.
-    Archive(ArchiveError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// An engine's store could not be read: the image, and the reason.
-    Store(String, LineageError),
+    #[error("cannot read the image {0:?}")]
+    Store(String, #[source] LineageError),
     /// No engine on this machine has the image: the reference, the stores that were searched, and
     /// how many stores could not be read.
+    #[error("cannot find the image {0:?}{searched}", searched = searched(.1, *.2))]
     Nowhere(String, Vec<String>, usize),
     /// The reference means different layers in different engines: the reference, and each meaning.
+    #[error("cannot tell which image {0:?} is, for its layers differ: {all}", all = .1.join("; "))]
     Ambiguous(String, Vec<String>),
     /// The image does not exist for a platform: the image, that platform, and the platforms of the
     /// image.
+    #[error("cannot find {0:?} for {1}: it is here for {all}", all = .2.join(", "))]
     Platform(String, String, Vec<String>),
     /// The name is incomplete, for instance an engine without an image: the name, and the form that
     /// was expected.
+    #[error("cannot read {0:?} as {1}")]
     Word(String, &'static str),
     /// The layers of this image cannot be hashed: only layers in archives can.
+    #[error("cannot hash the layers of {0:?}: only an archive has them at hand")]
     NoLayers(String),
 }
 
@@ -60,58 +70,14 @@ fn where_else(unread: usize) -> &'static str {
     }
 }
 
-impl fmt::Display for ImageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Input(_) => f.write_str("cannot read standard input"),
-            Self::Archive(error) => error.fmt(f),
-            Self::Store(image, error) => write!(f, "cannot read the image {image:?}: {error}"),
-            Self::Nowhere(image, places, unread) => {
-                write!(f, "cannot find the image {image:?}")?;
-                match (places.as_slice(), unread) {
-                    ([], 0) => f.write_str(": no engine's store is here"),
-                    ([], _) => f.write_str(": no engine's store can be read here"),
-                    (_, 0) => write!(f, " ({})", places.join(", ")),
-                    (_, 1) => write!(f, " ({}; one store could not be read)", places.join(", ")),
-                    (_, _) => write!(
-                        f,
-                        " ({}; {unread} stores could not be read)",
-                        places.join(", ")
-                    ),
-                }
-            }
-            Self::Ambiguous(image, meanings) => {
-                write!(
-                    f,
-                    "cannot tell which image {image:?} is, for its layers differ: {}",
-                    meanings.join("; ")
-                )
-            }
-            Self::Platform(image, wanted, found) => write!(
-                f,
-                "cannot find {image:?} for {wanted}: it is here for {}",
-                found.join(", ")
-            ),
-            Self::Word(word, form) => write!(f, "cannot read {word:?} as {form}"),
-            Self::NoLayers(image) => write!(
-                f,
-                "cannot hash the layers of {image:?}: only an archive has them at hand"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ImageError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Input(error) => Some(error),
-            Self::Archive(error) => error.source(),
-            Self::Store(_, error) => error.source(),
-            Self::Nowhere(..)
-            | Self::Ambiguous(..)
-            | Self::Platform(..)
-            | Self::Word(..)
-            | Self::NoLayers(_) => None,
-        }
+/// Where an image was looked for, and how many stores could not be read.
+fn searched(places: &[String], unread: usize) -> String {
+    let places = places.join(", ");
+    match (places.as_str(), unread) {
+        ("", 0) => ": no engine's store is here".to_owned(),
+        ("", _) => ": no engine's store can be read here".to_owned(),
+        (_, 0) => format!(" ({places})"),
+        (_, 1) => format!(" ({places}; one store could not be read)"),
+        (_, _) => format!(" ({places}; {unread} stores could not be read)"),
     }
 }

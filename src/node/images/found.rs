@@ -3,12 +3,14 @@
 //! Plain data: the image of one platform, with every known digest, and how certain its layers are.
 //! Names are text that others chose.
 
+use serde::{Deserialize, Serialize};
+
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::image::Platform;
 
 /// The image of one platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundImage {
     /// The image's names, for reports.
     pub names: Vec<String>,
@@ -28,7 +30,7 @@ pub struct FoundImage {
 }
 
 /// What a digest other than the image ID identifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// The image's manifest.
     Manifest,
@@ -51,7 +53,7 @@ impl Role {
 }
 
 /// How certain it is that an image has exactly these layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sureness {
     /// An engine's own records name these layers.
     Recorded,
@@ -74,7 +76,7 @@ impl Sureness {
 }
 
 /// The images that were found under one name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Images {
     /// The image, once for each platform.
     pub images: Vec<FoundImage>,
@@ -85,18 +87,14 @@ pub struct Images {
 impl FoundImage {
     /// Adds the names, places and digests of the same image found in another place.
     pub(super) fn learn(&mut self, image: Self) {
-        let new: Vec<_> = image
-            .places
-            .into_iter()
-            .filter(|place| !self.places.contains(place))
-            .collect();
-        self.places.extend(new);
+        for place in image.places {
+            if !self.places.contains(&place) {
+                self.places.push(place);
+            }
+        }
         for (role, digest) in image.manifests {
-            match self
-                .manifests
-                .iter_mut()
-                .find(|(_, known)| *known == digest)
-            {
+            let mut known = self.manifests.iter_mut();
+            match known.find(|(_, known)| *known == digest) {
                 None => self.manifests.push((role, digest)),
                 Some((known, _)) if *known == Role::Either => *known = role,
                 Some(_) => {}

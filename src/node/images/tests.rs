@@ -1,6 +1,7 @@
 //! Tests that an image is found for every platform.
 
 use super::*;
+use crate::lineage::ImageLineage;
 use crate::lineage::digest::{Digest, ImageId};
 
 #[test]
@@ -47,9 +48,9 @@ fn every_platform_of_an_image_of_containerd_is_found_and_those_never_fetched_are
         chain: Some(chain),
         evidence: Sureness::Recorded,
     };
-    let (all, absent) = all_platforms(&origin, &image).unwrap();
-    let images = merged([vec![image.clone()], all].concat());
-    assert_eq!((images.len(), absent.len()), (2, 0));
+    let all = all_platforms(&origin, &image).unwrap();
+    let images = merged([vec![image.clone()], all.images].concat());
+    assert_eq!((images.len(), all.absent.len()), (2, 0));
     assert_eq!(
         (&images[0].manifests[..], images[0].evidence),
         (
@@ -69,5 +70,8 @@ fn every_platform_of_an_image_of_containerd_is_found_and_those_never_fetched_are
         "1afc2e08e27ad7504ba0172a23fb5700f8c92f8d32fa91c34f3c3deb7041f78d",
     ))
     .unwrap();
-    assert_eq!(all_platforms(&origin, &image).unwrap().1, ["linux/arm64"]);
+    assert_eq!(
+        all_platforms(&origin, &image).unwrap().absent,
+        ["linux/arm64"]
+    );
 }

@@ -265,7 +265,7 @@ fn what_a_user_has_beyond_the_bound_is_counted_and_costs_root_nothing() {
     let beyond = |count: usize| {
         vec![format!(
             "cannot read all of the state in \"…/run/user/70000/crun\": user 70000 has more than 1024 containers or 64 MiB, and at least \
-             {count} of them cannot be told"
+             {count} of them are left out"
         )]
     };
     let too_many = told_by_owner(|users, roots| {
@@ -297,7 +297,7 @@ fn a_state_file_that_does_not_fit_any_more_is_left_out_with_all_that_follow() {
     });
     assert_eq!((count, faults.len()), (9, 1));
     assert!(
-        faults[0].ends_with("at least 2 of them cannot be told"),
+        faults[0].ends_with("at least 2 of them are left out"),
         "{faults:?}"
     );
 }

@@ -14,9 +14,7 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::lineage::containerd::{docker_store, store as containerd};
 use crate::lineage::docker::{self, DockerRecord, GraphStore};
-use crate::lineage::{
-    ImageFacts, ImageLineage, LineageError, Origin, StoredContainer, Unknown, storage,
-};
+use crate::lineage::{LineageError, Origin, StoredContainer, StoredImage, Unknown, storage};
 
 /// The size, in bytes, of the largest container record that is read from a user's store. A user may
 /// have a thousand such records.
@@ -27,7 +25,7 @@ pub trait Records {
     /// All containers, whether they run or not.
     ///
     /// # Errors
-    /// [`LineageError`] when they cannot be listed.
+    /// [`LineageError`] when the images cannot be listed.
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError>;
     /// The layers and image of a container.
     ///
@@ -37,7 +35,7 @@ pub trait Records {
     /// The names of all images.
     ///
     /// # Errors
-    /// [`LineageError`] when the images cannot be listed.
+    /// [`LineageError`] when they cannot be listed.
     fn image_names(&self) -> Result<Vec<String>, LineageError>;
     /// The layers and digests of an image.
     ///
@@ -56,11 +54,7 @@ impl Records for storage::ContainersStore {
     }
 
     fn image_names(&self) -> Result<Vec<String>, LineageError> {
-        Ok(self
-            .images()?
-            .into_iter()
-            .flat_map(|image| image.names)
-            .collect())
+        Ok(names(self.images()?))
     }
 
     fn image(&self, reference: &str, deadline: Instant) -> Result<Origin, LineageError> {
@@ -83,9 +77,8 @@ pub(super) struct Namespace {
 impl Namespace {
     /// Whether Docker keeps the record of this container.
     fn is_recorded(&self, id: &ContainerId) -> bool {
-        self.data_roots
-            .iter()
-            .any(|root| root.join("containers").join(id.as_str()).is_dir())
+        let mut roots = self.data_roots.iter();
+        roots.any(|root| root.join("containers").join(id.as_str()).is_dir())
     }
 }
 
@@ -94,24 +87,21 @@ impl Records for Namespace {
         if self.is_dockers {
             return Ok(Vec::new());
         }
-        let stored = |container: containerd::RecordedContainer| {
-            let image = Some(container.image).filter(|image| !image.is_empty());
-            Some(StoredContainer {
-                id: ContainerId::parse(&container.id)?,
-                names: Vec::new(),
-                image,
-                engine: None,
-                unread: None,
-            })
-        };
-        let recorded = self
-            .store
-            .containers(&self.name)?
-            .into_iter()
-            .filter_map(stored);
-        Ok(recorded
-            .filter(|stored| !self.is_recorded(&stored.id))
-            .collect())
+        let mut stored = Vec::new();
+        for container in self.store.containers(&self.name)? {
+            if let Some(id) = ContainerId::parse(&container.id)
+                && !self.is_recorded(&id)
+            {
+                stored.push(StoredContainer {
+                    id,
+                    names: Vec::new(),
+                    image: Some(container.image).filter(|image| !image.is_empty()),
+                    engine: None,
+                    unread: None,
+                });
+            }
+        }
+        Ok(stored)
     }
 
     fn container(&self, id: &ContainerId, _: Instant) -> Result<Origin, LineageError> {
@@ -140,94 +130,77 @@ pub(super) struct Docker {
 impl Docker {
     /// The lineage of a container whose layers are in containerd.
     fn in_containerd(&self, id: &ContainerId) -> Result<Origin, LineageError> {
-        let unknown = || {
-            LineageError::from(Unknown::NoRecord(
-                "the layers of the container",
-                self.data_root.clone(),
-            ))
+        let unknown = Unknown::NoRecord("the layers of the container", self.data_root.clone());
+        let Some(snapshotter) = DockerRecord::load(&self.data_root, id)?.driver else {
+            return Err(unknown.into());
         };
-        let snapshotter = DockerRecord::load(&self.data_root, id)?
-            .driver
-            .ok_or_else(unknown)?;
         // While a container runs, Docker mounts its root at this path (moby:
         // daemon/snapshotter/mount.go).
-        let root = self
-            .data_root
-            .join("rootfs")
-            .join(&snapshotter)
-            .join(id.as_str());
+        let roots = self.data_root.join("rootfs").join(&snapshotter);
         let bundle = Bundle {
             path: self.data_root.clone(),
             id: id.clone(),
-            root,
+            root: roots.join(id.as_str()),
         };
-        let record = docker_store::record(&bundle)?.ok_or_else(unknown)?;
+        let Some(record) = docker_store::record(&bundle)? else {
+            return Err(unknown.into());
+        };
         for (store, namespace) in &self.namespaces {
             match store.snapshot(namespace, &snapshotter, id.as_str(), &record.targets) {
                 Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
                 answer => return answer.map(|origin| called(origin, &record.name)),
             }
         }
-        Err(unknown())
+        Err(unknown.into())
     }
 }
 
 impl Records for Docker {
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError> {
-        let most = if self.owner == 0 {
-            usize::MAX
-        } else {
-            MOST_CONTAINERS
-        };
-        let limit = if self.owner == 0 {
-            docker::LARGEST_RECORD
-        } else {
-            LARGEST_OF_A_USER
+        let (most, limit) = match self.owner {
+            0 => (usize::MAX, docker::LARGEST_RECORD),
+            _user => (MOST_CONTAINERS, LARGEST_OF_A_USER),
         };
         docker::containers(&self.data_root, most, limit)
     }
 
     fn container(&self, id: &ContainerId, deadline: Instant) -> Result<Origin, LineageError> {
-        match self
-            .graph
-            .as_ref()
-            .map(|graph| graph.container(id, deadline))
-        {
-            None | Some(Err(LineageError::Unknown(Unknown::NoRecord(..)))) => {
-                self.in_containerd(id)
+        if let Some(graph) = &self.graph {
+            match graph.container(id, deadline) {
+                Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+                answer => return answer,
             }
-            Some(answer) => answer,
         }
+        self.in_containerd(id)
     }
 
     fn image_names(&self) -> Result<Vec<String>, LineageError> {
-        let images = self
-            .graph
-            .as_ref()
-            .map_or(Ok(Vec::new()), GraphStore::images)?;
-        Ok(images.into_iter().flat_map(|image| image.names).collect())
+        match &self.graph {
+            Some(graph) => Ok(names(graph.images()?)),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn image(&self, reference: &str, _: Instant) -> Result<Origin, LineageError> {
-        let unknown = || Unknown::NoRecord("the image", self.data_root.clone()).into();
-        self.graph
-            .as_ref()
-            .map_or_else(|| Err(unknown()), |graph| graph.image(reference))
+        match &self.graph {
+            Some(graph) => graph.image(reference),
+            None => Err(Unknown::NoRecord("the image", self.data_root.clone()).into()),
+        }
     }
 }
 
+/// The names of all these images.
+fn names(images: Vec<StoredImage>) -> Vec<String> {
+    images.into_iter().flat_map(|image| image.names).collect()
+}
+
 /// Replaces the name of the image by the name that was used when the container was made.
-fn called(origin: Origin, name: &str) -> Origin {
-    let named = |facts: ImageFacts| ImageFacts {
-        name: Some(name.to_owned()).filter(|name| !name.is_empty()),
-        ..facts
+fn called(mut origin: Origin, name: &str) -> Origin {
+    let facts = match &mut origin {
+        Origin::Image(image) => &mut image.facts,
+        Origin::NoLayers(facts) => facts,
+        Origin::NoImage => return origin,
     };
-    match origin {
-        Origin::Image(image) => Origin::Image(ImageLineage {
-            facts: named(image.facts),
-            ..image
-        }),
-        Origin::NoLayers(facts) => Origin::NoLayers(named(facts)),
-        Origin::NoImage => Origin::NoImage,
-    }
+    facts.name = Some(name.to_owned()).filter(|name| !name.is_empty());
+    origin
 }

@@ -1,7 +1,7 @@
 //! Tests which processes count as containers that no state explains.
 
 use super::super::monitors::testing::process;
-use super::super::runtime_state::InitProcess;
+use super::super::runtime_state::{InitProcess, alive};
 use super::*;
 use crate::container::runtime::RuntimeKind;
 
@@ -32,7 +32,7 @@ fn state(owner: u32) -> RunningContainer {
 }
 
 fn named(processes: &[Process], known: &[RunningContainer]) -> Vec<String> {
-    let found = containers(processes, known, Whose::Everybodys);
+    let found = containers(processes, known, &alive(known), Whose::Everybodys);
     found
         .iter()
         .map(|one| {

@@ -1,0 +1,183 @@
+//! Reads containerd's settings, and the files that they import.
+//!
+//! In: the file that a running containerd was given, which is root's. Out: its root and its state
+//! directory. `imports` names further files, by path or by glob, from the directory of the file
+//! that names them. They are read after it, each once, and a value in a later file replaces that of
+//! an earlier one (containerd 1.6 to 2.2: `LoadConfig`, `resolveImports` and `mergeConfig` of
+//! services/server/config/config.go, since 2.0 of cmd/containerd/server/config/config.go; up to 2.0
+//! a glob that is not absolute counts from the daemon's working directory, and nobody writes one).
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{EngineSettingsError, parsed, text_of};
+
+/// The most files that are read for one containerd.
+const MOST_FILES: usize = 256;
+
+/// The part of the settings that says where things are.
+#[derive(Default, Deserialize)]
+pub(super) struct ContainerdSettings {
+    #[serde(default)]
+    pub(super) root: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) state: Option<PathBuf>,
+    #[serde(default)]
+    imports: Vec<PathBuf>,
+}
+
+impl ContainerdSettings {
+    /// Reads this file and what it imports. A reason why one could not be read goes to `faults`.
+    pub(super) fn load(file: &Path, faults: &mut Vec<EngineSettingsError>) -> Self {
+        let mut all = Self::default();
+        let (mut read, mut waiting) = (BTreeSet::new(), VecDeque::from([clean(file)]));
+        while let Some(file) = waiting.pop_front() {
+            if !read.insert(file.clone()) {
+                continue;
+            }
+            if read.len() > MOST_FILES {
+                let fault = format!("more than {MOST_FILES} files are imported");
+                faults.push(EngineSettingsError::Parse(file, fault));
+                break;
+            }
+            let Some(text) = text_of(&file, faults) else {
+                continue;
+            };
+            let one: Self = parsed(&file, toml::from_str(&text), faults);
+            all.root = set(one.root).or(all.root);
+            all.state = set(one.state).or(all.state);
+            for import in one.imports {
+                waiting.extend(imported(&file, &import));
+            }
+        }
+        all
+    }
+}
+
+/// A path that is not empty; an empty value stands for no value.
+fn set(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+/// The files that a file imports by this name.
+fn imported(file: &Path, name: &Path) -> Vec<PathBuf> {
+    let path = clean(&file.parent().unwrap_or(file).join(name));
+    if name.as_os_str().as_bytes().contains(&b'*') {
+        glob(&path)
+    } else {
+        vec![path]
+    }
+}
+
+/// A path without `.` and `..` in it.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(clean.pop()),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
+        }
+    }
+    clean
+}
+
+/// The files whose paths a pattern fits, in order (Go: path/filepath, `Glob`).
+fn glob(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.components() {
+        let part = part.as_os_str();
+        let mut longer = Vec::new();
+        for directory in found {
+            if !part.as_bytes().iter().any(|byte| b"*?[\\".contains(byte)) {
+                longer.push(directory.join(part));
+                continue;
+            }
+            let mut names: Vec<OsString> = Vec::new();
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                names.push(entry.file_name());
+            }
+            names.retain(|name| fits(part.as_bytes(), name.as_bytes()));
+            names.sort();
+            for name in names {
+                longer.push(directory.join(name));
+            }
+        }
+        found = longer;
+    }
+    found
+}
+
+/// Whether a pattern fits a whole name: `*` is any text, `?` any byte, `[a-z]` and `[^a-z]` one of
+/// these or none of them, and a backslash takes what follows as it is.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|skipped| fits(rest, &name[skipped..])),
+        ([b'?', rest @ ..], [_, name @ ..]) => fits(rest, name),
+        ([b'[', class @ ..], [byte, name @ ..]) => match of_class(class, *byte) {
+            Some((is_in, rest)) => is_in && fits(rest, name),
+            None => false,
+        },
+        ([b'\\', own, rest @ ..] | [own, rest @ ..], [byte, name @ ..]) => {
+            own == byte && fits(rest, name)
+        }
+        ([..], [..]) => false,
+    }
+}
+
+/// Whether a byte is of the class that begins here, and what follows the class; `None` without an
+/// end of it.
+fn of_class(class: &[u8], byte: u8) -> Option<(bool, &[u8])> {
+    let (is_negated, mut rest) = match class {
+        [b'^', rest @ ..] => (true, rest),
+        [..] => (false, class),
+    };
+    let mut is_in = false;
+    loop {
+        let (first, last);
+        (first, last, rest) = match rest {
+            [b']', rest @ ..] => return Some((is_in != is_negated, rest)),
+            [first, b'-', last, rest @ ..] => (*first, *last, rest),
+            [one, rest @ ..] => (*one, *one, rest),
+            [] => return None,
+        };
+        is_in |= (first..=last).contains(&byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_as_gos_does() {
+        for (pattern, name, expected) in [
+            ("*.toml", "10-nvidia.toml", true),
+            ("*.toml", ".toml", true),
+            ("*.toml", "10-nvidia.toml.bak", false),
+            ("*", "", true),
+            ("1?-*", "10-nvidia", true),
+            ("1?-*", "1-nvidia", false),
+            ("[0-9]*", "7x", true),
+            ("[^0-9]*", "7x", false),
+            ("[a-c7]x", "7x", true),
+            ("[a-c", "a", false),
+            (r"\*x", "*x", true),
+            (r"\*x", "ax", false),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXcYb", false),
+        ] {
+            assert_eq!(
+                fits(pattern.as_bytes(), name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Reads where a typed name says that its image is.
+//!
+//! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference. Out: a
+//! [`Place`]. Only whether a file of the whole name exists is looked up.
+
+use std::path::{Path, PathBuf};
+
+use super::ImageError;
+use crate::container::engine::Engine;
+use crate::lineage::archive::ArchiveForm;
+use crate::lineage::image::is_name;
+
+/// Where a name says that the image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    Engine {
+        engine: Engine,
+        namespace: Option<&'a str>,
+        reference: &'a str,
+    },
+    Archive {
+        form: ArchiveForm,
+        path: PathBuf,
+        reference: Option<&'a str>,
+    },
+    Config,
+    Anywhere(&'a str),
+}
+
+/// Where a name says that its image is.
+///
+/// # Errors
+/// [`ImageError::Word`] if it names a place and no image.
+pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
+    let (transport, rest) = word.split_once(':').unwrap_or(("", word));
+    let (engine, namespace, reference, form) = match transport {
+        "docker" => (Engine::Docker, None, rest, "docker:NAME"),
+        "podman" => (Engine::ContainersStorage, None, rest, "podman:NAME"),
+        "storage" => (Engine::ContainersStorage, None, rest, "storage:NAME"),
+        "containerd" => match rest.split_once('/') {
+            None if is_name(word) => return Ok(Place::Anywhere(word)),
+            Some((namespace, reference)) if !namespace.is_empty() => (
+                Engine::Containerd,
+                Some(namespace),
+                reference,
+                "containerd:NAMESPACE/NAME",
+            ),
+            Some(_) | None => (Engine::Containerd, None, "", "containerd:NAMESPACE/NAME"),
+        },
+        "oci" => return archive_place(ArchiveForm::Layout, rest),
+        "oci-archive" => return archive_place(ArchiveForm::OciArchive, rest),
+        "docker-archive" => return archive_place(ArchiveForm::DockerArchive, rest),
+        _ if word == "-" => return Ok(Place::Config),
+        _ if word.is_empty() => return Err(ImageError::Word(word.to_owned(), "an image")),
+        _ => return Ok(Place::Anywhere(word)),
+    };
+    if reference.is_empty() {
+        return Err(ImageError::Word(word.to_owned(), form));
+    }
+    Ok(Place::Engine {
+        engine,
+        namespace,
+        reference,
+    })
+}
+
+/// Splits `rest` into a path and, after the first colon, a reference. If a file exists whose name
+/// is all of `rest`, there is no reference (skopeo does the same).
+fn archive_place(form: ArchiveForm, rest: &str) -> Result<Place<'_>, ImageError> {
+    let (path, reference) = match rest.split_once(':') {
+        Some((path, reference)) if Path::new(rest).symlink_metadata().is_err() => {
+            (path, Some(reference).filter(|text| !text.is_empty()))
+        }
+        Some(_) | None => (rest, None),
+    };
+    if path.is_empty() {
+        return Err(ImageError::Word(rest.to_owned(), "a path"));
+    }
+    Ok(Place::Archive {
+        form,
+        path: path.into(),
+        reference,
+    })
+}
