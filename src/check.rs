@@ -18,7 +18,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use self::answer::{Answer, Found, Outcome};
+use self::answer::{Answer, CheckOutcome, FoundSubject};
 use crate::banlist::store;
 use crate::lineage::image;
 use crate::node::judged::Judge;
@@ -62,33 +62,33 @@ const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Asked {
+enum CheckRequest {
     Help,
     Version,
     About {
-        word: String,
+        name: String,
         search: SearchFor,
-        form: Form,
+        form: OutputForm,
     },
-    Outside(Outside),
+    Outside(OutsideImage),
 }
 
 /// A question about an image outside any engine. Only `embargoctl` can read such images.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outside {
+pub struct OutsideImage {
     /// The image's place, as it was typed.
-    pub word: String,
+    pub name: String,
     /// The list to use. `None` for the node's own.
     pub list: Option<PathBuf>,
     /// The keyset for which the list must be signed. `None` for the node's own.
     pub keyset: Option<PathBuf>,
     /// The form of the answer.
-    pub form: Form,
+    pub form: OutputForm,
 }
 
 /// The form in which an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum OutputForm {
     /// Lines for people.
     Text,
     /// One JSON object.
@@ -101,7 +101,7 @@ pub enum Ran {
     /// The question was answered.
     Done(Exit),
     /// The question is about an image outside any engine, and is for `embargoctl` to answer.
-    Outside(Outside),
+    Outside(OutsideImage),
 }
 
 /// The prefixes that name an image outside any engine. The name `-` stands for an image config on
@@ -110,26 +110,26 @@ const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
 /// Whether the name may mean an image outside any engine, whether that exists or not. `oci:1.0` may
 /// also be an image `oci` with a tag.
-fn may_be_outside(word: &str) -> bool {
-    word == "-" || OUTSIDE.iter().any(|transport| word.starts_with(transport))
+fn may_be_outside(name: &str) -> bool {
+    name == "-" || OUTSIDE.iter().any(|transport| name.starts_with(transport))
 }
 
 /// Whether the name certainly means an image outside any engine. If it could also be a name with a
 /// tag and there is no file of that name, the engines are searched first.
-fn is_outside(word: &str) -> bool {
+fn is_outside(name: &str) -> bool {
     let is_there = || {
-        word.split_once(':')
+        name.split_once(':')
             .is_some_and(|(_, place)| Path::new(place).symlink_metadata().is_ok())
     };
-    may_be_outside(word) && (!image::is_name(word) || is_there())
+    may_be_outside(name) && (!image::is_name(name) || is_there())
 }
 
 /// Why the arguments are not a valid question.
 #[derive(Debug, PartialEq, Eq)]
 enum UsageError {
     Flag(String),
-    NoWord,
-    SecondWord(String),
+    NoName,
+    SecondName(String),
     NoFile(&'static str),
     OnlyOutside(String),
     NotText,
@@ -139,13 +139,13 @@ impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "cannot understand {flag:?}"),
-            Self::NoWord => f.write_str("cannot check without the name of a container or an image"),
-            Self::SecondWord(word) => write!(f, "cannot check {word:?} too: one at a time"),
+            Self::NoName => f.write_str("cannot check without the name of a container or an image"),
+            Self::SecondName(name) => write!(f, "cannot check {name:?} too: one at a time"),
             Self::NoFile(flag) => write!(f, "cannot understand {flag} without a file"),
-            Self::OnlyOutside(word) => {
+            Self::OnlyOutside(name) => {
                 write!(
                     f,
-                    "cannot ask another list about {word:?}: --list and --keyset are for oci:, oci-archive:, docker-archive: and -"
+                    "cannot ask another list about {name:?}: --list and --keyset are for oci:, oci-archive:, docker-archive: and -"
                 )
             }
             Self::NotText => f.write_str("cannot read an argument that is not UTF-8"),
@@ -201,11 +201,13 @@ impl CheckError {
     }
 
     /// The outcome of the error. "Not found" is certain only if everything could be read.
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> CheckOutcome {
         match self {
-            Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => Outcome::NotFound,
+            Self::Find(FindError::Nothing(..), faults) if faults.is_empty() => {
+                CheckOutcome::NotFound
+            }
             Self::Find(FindError::Nothing(..) | FindError::Several(..), _) | Self::Settings(..) => {
-                Outcome::Unknown
+                CheckOutcome::Unknown
             }
         }
     }
@@ -240,12 +242,12 @@ impl Error for CheckError {
 /// Runs `embargo check` with the arguments after it. Leaves the question to `embargoctl` if it is
 /// about an image outside any engine, or if no engine has the image and it may be outside.
 #[must_use]
-pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
-    let (word, search, form) = match asked(words) {
-        Ok(Asked::Help) => return Ran::Done(printed(HELP, Exit::Clear)),
-        Ok(Asked::Version) => return Ran::Done(printed(VERSION, Exit::Clear)),
-        Ok(Asked::Outside(outside)) => return Ran::Outside(outside),
-        Ok(Asked::About { word, search, form }) => (word, search, form),
+pub fn run(arguments: &[&OsStr], paths: &Paths) -> Ran {
+    let (name, search, form) = match read_arguments(arguments) {
+        Ok(CheckRequest::Help) => return Ran::Done(printed(HELP, Exit::Clear)),
+        Ok(CheckRequest::Version) => return Ran::Done(printed(VERSION, Exit::Clear)),
+        Ok(CheckRequest::Outside(outside)) => return Ran::Outside(outside),
+        Ok(CheckRequest::About { name, search, form }) => (name, search, form),
         Err(error) => {
             report::failure(PROGRAM, &error);
             report::hint("embargo check --help");
@@ -254,7 +256,7 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
     };
     Ran::Done(
         match answer(
-            &word,
+            &name,
             search,
             paths,
             &places::of_node(paths, &Engines::default(), Whose::Everybodys),
@@ -264,27 +266,27 @@ pub fn run(words: &[&OsStr], paths: &Paths) -> Ran {
             // No engine that could be read has an image with this name, so most likely it names a
             // file that is missing. In both cases the exit status is 3.
             Err(CheckError::Find(FindError::Nothing(..), _))
-                if search != SearchFor::Container && may_be_outside(&word) =>
+                if search != SearchFor::Container && may_be_outside(&name) =>
             {
-                return Ran::Outside(Outside {
-                    word,
+                return Ran::Outside(OutsideImage {
+                    name,
                     list: None,
                     keyset: None,
                     form,
                 });
             }
-            Err(error) => fail(&word, &error.no_answer(), form),
+            Err(error) => fail(&name, &error.no_answer(), form),
         },
     )
 }
 
 /// Prints an answer, and returns the exit status.
 #[must_use]
-pub fn say(answer: &Answer, form: Form) -> Exit {
+pub fn say(answer: &Answer, form: OutputForm) -> Exit {
     warn(&answer.faults);
     let text = match form {
-        Form::Text => answer.text(),
-        Form::Json => answer.json(),
+        OutputForm::Text => answer.text(),
+        OutputForm::Json => answer.json(),
     };
     printed(&text, answer.outcome.exit())
 }
@@ -300,28 +302,28 @@ pub struct NoAnswer<'a> {
     /// What lets containers start on this node all the same.
     pub notes: &'a [String],
     /// The outcome that decides the exit status.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
 }
 
 /// Prints the error in place of an answer, and returns the exit status.
 #[must_use]
-pub fn fail(word: &str, none: &NoAnswer<'_>, form: Form) -> Exit {
+pub fn fail(name: &str, none: &NoAnswer<'_>, form: OutputForm) -> Exit {
     warn(none.faults);
     report::failure(PROGRAM, none.error);
     none.hint.into_iter().for_each(report::hint);
     let exit = none.outcome.exit();
     match form {
-        Form::Text if none.notes.is_empty() => exit,
-        Form::Text => printed(&answer::note_lines(none.notes).join("\n"), exit),
-        Form::Json => printed(&none.json(word), exit),
+        OutputForm::Text if none.notes.is_empty() => exit,
+        OutputForm::Text => printed(&answer::note_lines(none.notes).join("\n"), exit),
+        OutputForm::Json => printed(&none.json(name), exit),
     }
 }
 
 impl NoAnswer<'_> {
     /// The error as one JSON object.
-    fn json(&self, word: &str) -> String {
+    fn json(&self, name: &str) -> String {
         let object = serde_json::json!({
-            "asked": word,
+            "asked": name,
             "outcome": self.outcome,
             "message": line::causes(self.error),
             "faults": self.faults,
@@ -346,22 +348,23 @@ fn printed(text: &str, exit: Exit) -> Exit {
     }
 }
 
-fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
-    let (mut named, mut search, mut form, mut flags) = (None, SearchFor::Either, Form::Text, true);
+fn read_arguments(arguments: &[&OsStr]) -> Result<CheckRequest, UsageError> {
+    let (mut named, mut search, mut form, mut flags) =
+        (None, SearchFor::Either, OutputForm::Text, true);
     let (mut list, mut keyset) = (None, None);
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
+    let mut arguments = arguments.iter();
+    while let Some(name) = arguments.next() {
         let mut file = |flag| {
-            words
+            arguments
                 .next()
                 .map(PathBuf::from)
                 .ok_or(UsageError::NoFile(flag))
         };
-        match word.to_str().ok_or(UsageError::NotText)? {
+        match name.to_str().ok_or(UsageError::NotText)? {
             "--" if flags => flags = false,
-            "--help" | "-h" if flags => return Ok(Asked::Help),
-            "--version" | "-V" if flags => return Ok(Asked::Version),
-            "--json" if flags => form = Form::Json,
+            "--help" | "-h" if flags => return Ok(CheckRequest::Help),
+            "--version" | "-V" if flags => return Ok(CheckRequest::Version),
+            "--json" if flags => form = OutputForm::Json,
             "--container" if flags => search = SearchFor::Container,
             "--image" if flags => search = SearchFor::Image,
             "--list" if flags => list = Some(file("--list")?),
@@ -369,31 +372,31 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
             flag if flags && flag != "-" && flag.starts_with('-') => {
                 return Err(UsageError::Flag(flag.to_owned()));
             }
-            word if named.is_some() => return Err(UsageError::SecondWord(word.to_owned())),
-            word => named = Some(word.to_owned()),
+            name if named.is_some() => return Err(UsageError::SecondName(name.to_owned())),
+            name => named = Some(name.to_owned()),
         }
     }
-    let word = named
-        .filter(|word| !word.is_empty())
-        .ok_or(UsageError::NoWord)?;
+    let name = named
+        .filter(|name| !name.is_empty())
+        .ok_or(UsageError::NoName)?;
     let names_a_list = list.is_some() || keyset.is_some();
     match search {
         // `--list` and `--keyset` are only allowed for images outside any engine.
         SearchFor::Either | SearchFor::Image
-            if is_outside(&word) || (names_a_list && may_be_outside(&word)) =>
+            if is_outside(&name) || (names_a_list && may_be_outside(&name)) =>
         {
-            Ok(Asked::Outside(Outside {
-                word,
+            Ok(CheckRequest::Outside(OutsideImage {
+                name,
                 list,
                 keyset,
                 form,
             }))
         }
         SearchFor::Either | SearchFor::Image | SearchFor::Container if names_a_list => {
-            Err(UsageError::OnlyOutside(word))
+            Err(UsageError::OnlyOutside(name))
         }
         SearchFor::Either | SearchFor::Image | SearchFor::Container => {
-            Ok(Asked::About { word, search, form })
+            Ok(CheckRequest::About { name, search, form })
         }
     }
 }
@@ -401,7 +404,7 @@ fn asked(words: &[&OsStr]) -> Result<Asked, UsageError> {
 /// Answers the question about `word`. Stores are searched at the `usual` places and at those in the
 /// settings.
 fn answer(
-    word: &str,
+    name: &str,
     search: SearchFor,
     paths: &Paths,
     usual: &Engines,
@@ -418,7 +421,7 @@ fn answer(
     );
     node.open_stores();
     let mut faults = Vec::new();
-    let subjects = node.find(word, search, &mut faults);
+    let subjects = node.find(name, search, &mut faults);
     // If a name could not be read, it may be the name that was asked for.
     let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
     let faults: Vec<_> = node
@@ -449,7 +452,7 @@ fn answer(
     };
     let judged: Vec<_> = subjects
         .iter()
-        .map(|subject| judge.judge(word, subject, bans(subject)))
+        .map(|subject| judge.judge(name, subject, bans(subject)))
         .collect();
     let (list, list_fault) = judged
         .first()
@@ -463,28 +466,28 @@ fn answer(
     let found: Vec<_> = subjects
         .iter()
         .zip(&judged)
-        .map(|(subject, judged)| Found::new(subject, judged, stored.as_ref()))
+        .map(|(subject, judged)| FoundSubject::new(subject, judged, stored.as_ref()))
         .collect();
     let mut outcome = found
         .iter()
         .map(|found| found.outcome)
         .max()
-        .unwrap_or(Outcome::Unknown);
+        .unwrap_or(CheckOutcome::Unknown);
     // The question of a user is about what he can read. For root, something that could not be read
     // makes the answer uncertain.
     if unread > 0
-        && outcome == Outcome::Clear
+        && outcome == CheckOutcome::Clear
         && process::is_privileged()
-        && !subjects.iter().any(|subject| subject.has_id(word))
+        && !subjects.iter().any(|subject| subject.has_id(name))
     {
-        outcome = Outcome::Unknown;
+        outcome = CheckOutcome::Unknown;
         notes.push(format!(
             "cannot tell whether anything else has this name: {} could not be read",
             report::amount(unread, "place")
         ));
     }
     Ok(Answer {
-        asked: word.to_owned(),
+        asked: name.to_owned(),
         outcome,
         armed: stored.is_some(),
         list,

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_is_told_with_what_it_lifts_and_who_signed() {
+    fn an_installation_is_reported_with_what_it_lifts_and_who_signed() {
         let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
             journal: directory.path().join("journal"),

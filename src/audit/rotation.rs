@@ -33,7 +33,7 @@ pub(super) fn events() -> [(&'static str, &'static str); 2] {
 
 /// One keyset of a rotation, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct RotationStep {
     /// Whether the node took the keyset.
     pub ending: Ending,
     /// The number of the keyset that the node trusts after this step.
@@ -45,7 +45,7 @@ pub struct Step {
 }
 
 /// Sends every step to the system log that listens on these sockets.
-pub fn send(sockets: &Sockets, steps: &[Step]) {
+pub fn send(sockets: &Sockets, steps: &[RotationStep]) {
     let until = system_log::soon();
     for step in steps {
         let message = line::one_line(&format!("embargo: {}", step.message));
@@ -60,7 +60,7 @@ pub fn send(sockets: &Sockets, steps: &[Step]) {
 }
 
 /// The facts, with the names of their fields.
-fn fields(step: &Step) -> Vec<(&'static str, String)> {
+fn fields(step: &RotationStep) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("EMBARGO_EVENT", word(step.ending).to_owned()),
         ("EMBARGO_KEYSET", step.keyset.to_string()),
@@ -78,16 +78,16 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
 
-    fn steps() -> Vec<Step> {
+    fn steps() -> Vec<RotationStep> {
         let signers = vec!["alice".into(), "bob".into()];
-        let refused = Step {
+        let refused = RotationStep {
             ending: Ending::Refused,
             keyset: 2,
             signers: vec![],
             message: "cannot rotate to \"3\u{1b}\"".into(),
         };
         vec![
-            Step {
+            RotationStep {
                 ending: Ending::Done,
                 keyset: 2,
                 signers,
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_is_told_with_who_signed_it() {
+    fn each_step_is_reported_with_who_signed_it() {
         let directory = tempfile::tempdir().unwrap();
         let sockets = Sockets {
             journal: directory.path().join("journal"),

@@ -25,7 +25,7 @@ use crate::verdict::{self, Judgement, Verdict};
 /// Whether a container or an image is banned. The worst outcome is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// It is not banned.
     Clear,
     /// No container or image with this name was found.
@@ -36,7 +36,7 @@ pub enum Outcome {
     Banned,
 }
 
-impl Outcome {
+impl CheckOutcome {
     /// The outcome of a verdict. Something that only starts because of audit mode, break-glass or a
     /// lenient setting is not clear.
     #[must_use]
@@ -90,7 +90,7 @@ pub struct Answer {
     /// The name that was asked about.
     pub asked: String,
     /// The worst outcome of everything that was found.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// Whether this node is armed: it has settings, so the gate may refuse something.
     pub armed: bool,
     /// The list that was used. `None` if there is no authentic list.
@@ -98,7 +98,7 @@ pub struct Answer {
     /// Why there is no list, or why the list in force was skipped and its second copy used.
     pub list_fault: Option<String>,
     /// The containers and images with this name.
-    pub found: Vec<Found>,
+    pub found: Vec<FoundSubject>,
     /// What could not be read, one line each.
     pub faults: Vec<String>,
     /// What lets banned containers start on this node, or was meant to and does not. The text
@@ -132,7 +132,7 @@ pub fn notes<'a>(
 
 /// One container or image, with the verdict on it.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub struct FoundSubject {
     kind: &'static str,
     engine: Engine,
     place: String,
@@ -141,7 +141,7 @@ pub struct Found {
     asked_for: Option<String>,
     running: Option<bool>,
     /// Whether the container or image is banned.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// Whether the gate would let it start.
     starts: bool,
     made_of: Option<MadeOf>,
@@ -156,7 +156,7 @@ struct MadeOf {
     name: Option<String>,
     image_id: Option<String>,
     manifests: Vec<String>,
-    layers: Vec<Layer>,
+    layers: Vec<LayerAnswer>,
     evidence: Option<&'static str>,
     source: Option<String>,
     revision: Option<String>,
@@ -164,13 +164,13 @@ struct MadeOf {
 
 /// One layer.
 #[derive(Debug, Serialize)]
-struct Layer {
+struct LayerAnswer {
     /// `None` if the engine kept only chain IDs.
     diff_id: Option<String>,
     chain_id: String,
 }
 
-impl Found {
+impl FoundSubject {
     /// Describes the verdict on one container or image. Without `settings` the node is not armed.
     #[must_use]
     pub fn new(subject: &Subject, judged: &Judged, settings: Option<&Settings>) -> Self {
@@ -210,11 +210,11 @@ impl Found {
                 "only a ban list can tell whether it is banned, and this node has none".to_owned(),
             ],
             (Some(_), Bans::Known(_) | Bans::Missing(_)) => {
-                let said = judgement.events.iter().map(|event| event.message.clone());
+                let events = judgement.events.iter().map(|event| event.message.clone());
                 refusal
                     .map(|refusal| refusal.line().to_owned())
                     .into_iter()
-                    .chain(said)
+                    .chain(events)
                     .collect()
             }
         };
@@ -227,7 +227,7 @@ impl Found {
             names,
             asked_for,
             running,
-            outcome: Outcome::of(subject, bans, judgement),
+            outcome: CheckOutcome::of(subject, bans, judgement),
             starts,
             made_of: origin.and_then(|origin| MadeOf::new(origin, labels)),
             fault: subject.origin.as_ref().err().map(|fault| causes(fault)),
@@ -284,7 +284,7 @@ impl Found {
         }
         // A ban in effect is printed already, with its reason. A ban that is not in effect is
         // printed too, and leaves no doubt.
-        if self.bans.is_empty() || self.outcome == Outcome::Unknown {
+        if self.bans.is_empty() || self.outcome == CheckOutcome::Unknown {
             lines.extend(self.messages.iter().map(|message| line("", message)));
         }
         lines
@@ -306,7 +306,7 @@ impl MadeOf {
             Origin::NoImage => None,
             Origin::NoLayers(facts) => Some(of(facts, Vec::new(), None)),
             Origin::Image(image) => {
-                let of_layer = |(diff_id, chain_id): (Option<DiffId>, ChainId)| Layer {
+                let of_layer = |(diff_id, chain_id): (Option<DiffId>, ChainId)| LayerAnswer {
                     diff_id: diff_id.map(|id| id.to_string()),
                     chain_id: chain_id.to_string(),
                 };

@@ -68,9 +68,9 @@ impl Place {
         std::io::Write::write_all(&mut file, bytes).unwrap();
     }
 
-    fn answer(&self, word: &str) -> Answer {
+    fn answer(&self, name: &str) -> Answer {
         answer(
-            word,
+            name,
             SearchFor::Either,
             &self.paths,
             &self.engines,
@@ -79,17 +79,17 @@ impl Place {
         .unwrap()
     }
 
-    fn error(&self, word: &str, search: SearchFor) -> CheckError {
-        answer(word, search, &self.paths, &self.engines, ISSUED).unwrap_err()
+    fn error(&self, name: &str, search: SearchFor) -> CheckError {
+        answer(name, search, &self.paths, &self.engines, ISSUED).unwrap_err()
     }
 
-    fn fault(&self, word: &str, search: SearchFor) -> String {
-        line::causes(&self.error(word, search))
+    fn fault(&self, name: &str, search: SearchFor) -> String {
+        line::causes(&self.error(name, search))
     }
 
     /// The answer as text, without the path of the checkout.
-    fn text(&self, word: &str) -> String {
-        self.answer(word)
+    fn text(&self, name: &str) -> String {
+        self.answer(name)
             .text()
             .replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"), "…")
     }
@@ -112,12 +112,12 @@ impl Place {
     }
 }
 
-fn outcome(answer: &Answer) -> (Outcome, u8) {
+fn outcome(answer: &Answer) -> (CheckOutcome, u8) {
     (answer.outcome, answer.outcome.exit().code())
 }
 
 #[test]
-fn a_container_whose_base_is_banned_is_told_in_a_few_lines() {
+fn a_container_whose_base_is_banned_is_reported_in_a_few_lines() {
     let ban = Place::new().ban_of_base();
     let place = Place::new().with_settings("#\n").with_list(&ban);
     let top = place.chain_id("app:1", 3);
@@ -132,7 +132,7 @@ fn a_container_whose_base_is_banned_is_told_in_a_few_lines() {
         "", "", ""
     );
     assert_eq!(place.text("web-1"), expected);
-    for word in [
+    for name in [
         "web-1",
         "/web-1",
         WEB,
@@ -144,9 +144,13 @@ fn a_container_whose_base_is_banned_is_told_in_a_few_lines() {
         &APP[7..19],
         "base:1",
     ] {
-        assert_eq!(outcome(&place.answer(word)), (Outcome::Banned, 2), "{word}");
+        assert_eq!(
+            outcome(&place.answer(name)),
+            (CheckOutcome::Banned, 2),
+            "{name}"
+        );
     }
-    assert_eq!(outcome(&place.answer("empty-1")), (Outcome::Clear, 0));
+    assert_eq!(outcome(&place.answer("empty-1")), (CheckOutcome::Clear, 0));
     assert!(
         place
             .text("empty-1")
@@ -177,14 +181,14 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
             ISSUED,
         )
         .unwrap_err();
-        assert_eq!(error.outcome(), Outcome::Unknown, "{text:?}: {error}");
+        assert_eq!(error.outcome(), CheckOutcome::Unknown, "{text:?}: {error}");
         // A clear container was found, and the container that could not be read may have the same
         // name. This makes the answer uncertain for root, but not for a user, who asks about what
         // he can read.
         let expected = if process::is_privileged() {
-            Outcome::Unknown
+            CheckOutcome::Unknown
         } else {
-            Outcome::Clear
+            CheckOutcome::Clear
         };
         assert_eq!(place.answer("empty-1").outcome, expected, "{text:?}");
         let text = place.answer("empty-1").text();
@@ -196,7 +200,7 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         let whole: serde_json::Value = serde_json::to_value(id).unwrap();
         assert_eq!(
             place.answer(whole["id"].as_str().unwrap()).outcome,
-            Outcome::Clear
+            CheckOutcome::Clear
         );
     }
 }
@@ -217,9 +221,9 @@ fn a_store_that_has_two_paths_is_one() {
         root: containers,
         run_root: None,
     });
-    for word in ["web-1", "app:1"] {
+    for name in ["web-1", "app:1"] {
         let once = answer(
-            word,
+            name,
             SearchFor::Either,
             &place.paths,
             &known,
@@ -228,7 +232,7 @@ fn a_store_that_has_two_paths_is_one() {
         .unwrap()
         .found
         .len();
-        assert_eq!(place.answer(word).found.len(), once, "{word}");
+        assert_eq!(place.answer(name).found.len(), once, "{name}");
     }
 }
 
@@ -294,7 +298,7 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
     let audit = Place::new()
         .with_settings("mode = \"audit\"\n")
         .with_list(&ban);
-    assert_eq!(outcome(&audit.answer("web-1")), (Outcome::Banned, 2));
+    assert_eq!(outcome(&audit.answer("web-1")), (CheckOutcome::Banned, 2));
     let text = audit.text("web-1");
     assert!(text.contains("\nverdict   BANNED\n"), "{text}");
     assert!(
@@ -308,7 +312,7 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
         &glass.paths.break_glass,
         b"reason = 'INC-1'\nuntil = '2026-11-21'\n",
     );
-    assert_eq!(outcome(&glass.answer("web-1")), (Outcome::Banned, 2));
+    assert_eq!(outcome(&glass.answer("web-1")), (CheckOutcome::Banned, 2));
     let open = "\nnote      break-glass is open until 2026-11-21T00:00:00Z (INC-1): what is refused starts all the same";
     assert!(
         glass.text("web-1").ends_with(open),
@@ -344,16 +348,16 @@ fn nothing_that_admits_a_banned_container_makes_it_clear() {
         answer::note_lines(error.no_answer().notes),
         [open.trim_start()]
     );
-    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(error.outcome(), CheckOutcome::Unknown);
     let unarmed = Place::new().with_list(&ban);
-    assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Banned, 2));
+    assert_eq!(outcome(&unarmed.answer("web-1")), (CheckOutcome::Banned, 2));
     assert!(unarmed.text("web-1").ends_with(
         "\nnote      this node is not armed: it has no settings, and whatever is banned starts"
     ));
 }
 
 #[test]
-fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
+fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_reported() {
     let ban = Place::new().ban_of_base();
     for (from, to, standing) in [
         (
@@ -377,7 +381,7 @@ fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
             .with_list(&ban.replace(from, to));
         assert_eq!(
             outcome(&place.answer("web-1")),
-            (Outcome::Clear, 0),
+            (CheckOutcome::Clear, 0),
             "{standing}"
         );
         let text = place.text("web-1");
@@ -390,7 +394,7 @@ fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
         "{ban}[[ban.except]]\nimage = \"{APP}\"\nuntil = 2026-11-21\nreason = \"moving\"\nticket = \"OPS-1\"\n"
     );
     let place = Place::new().with_settings("#\n").with_list(&except);
-    assert_eq!(outcome(&place.answer("web-1")), (Outcome::Clear, 0));
+    assert_eq!(outcome(&place.answer("web-1")), (CheckOutcome::Clear, 0));
     assert!(
         place
             .text("web-1")
@@ -399,9 +403,9 @@ fn a_ban_that_does_not_hold_leaves_a_container_clear_and_is_told() {
 }
 
 #[test]
-fn without_a_list_or_a_lineage_it_cannot_be_told() {
+fn without_a_list_or_a_lineage_it_cannot_be_known() {
     let place = Place::new().with_settings("#\n");
-    assert_eq!(outcome(&place.answer("web-1")), (Outcome::Unknown, 3));
+    assert_eq!(outcome(&place.answer("web-1")), (CheckOutcome::Unknown, 3));
     let text = place.text("web-1");
     assert!(
         text.contains("\nverdict   unknown: it would not start\n"),
@@ -409,11 +413,17 @@ fn without_a_list_or_a_lineage_it_cannot_be_told() {
     );
     assert!(text.contains("\nlist      none (cannot read "), "{text}");
     let lenient = Place::new().with_settings("on_missing_list = \"admit\"\n");
-    assert_eq!(outcome(&lenient.answer("web-1")), (Outcome::Unknown, 3));
+    assert_eq!(
+        outcome(&lenient.answer("web-1")),
+        (CheckOutcome::Unknown, 3)
+    );
     assert!(lenient.text("web-1").contains("\nverdict   unknown\n"));
 
     let unarmed = Place::new();
-    assert_eq!(outcome(&unarmed.answer("web-1")), (Outcome::Unknown, 3));
+    assert_eq!(
+        outcome(&unarmed.answer("web-1")),
+        (CheckOutcome::Unknown, 3)
+    );
     let text = unarmed.text("web-1");
     let said = "\nverdict   unknown\n          only a ban list can tell whether it is banned, and this node has none\n";
     assert!(text.contains(said) && !text.contains("refused"), "{text}");
@@ -422,7 +432,7 @@ fn without_a_list_or_a_lineage_it_cannot_be_told() {
     let forged = Place::new().with_settings("#\n");
     forged.put(&forged.paths.keyset, keyset(&[2], 1).text().as_bytes());
     forged.put(&forged.paths.list, &nothing);
-    assert_eq!(outcome(&forged.answer("web-1")), (Outcome::Unknown, 3));
+    assert_eq!(outcome(&forged.answer("web-1")), (CheckOutcome::Unknown, 3));
 }
 
 /// Copies a directory.
@@ -443,7 +453,7 @@ fn copy(from: &Path, to: &Path) {
 /// Found in review: when Docker's file of names could not be read, no manifest digest was known. A
 /// container that was banned by its manifest's digest then counted as clear.
 #[test]
-fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
+fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_known() {
     let of = |kind| {
         format!(
             "[[ban]]\nid = \"A\"\nreason = \"a\"\nseverity = \"low\"\neffective = 2026-11-20\n[[ban.match]]\n{kind} = \"{}\"\n",
@@ -451,10 +461,10 @@ fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
         )
     };
     for (kind, settings, is_broken, expected) in [
-        ("image", Some("#\n"), false, Outcome::Clear),
-        ("image", Some("#\n"), true, Outcome::Unknown),
-        ("image", None, true, Outcome::Unknown),
-        ("base", Some("#\n"), true, Outcome::Clear),
+        ("image", Some("#\n"), false, CheckOutcome::Clear),
+        ("image", Some("#\n"), true, CheckOutcome::Unknown),
+        ("image", None, true, CheckOutcome::Unknown),
+        ("base", Some("#\n"), true, CheckOutcome::Clear),
     ] {
         let mut place = Place::new().with_list(&of(kind));
         if let Some(settings) = settings {
@@ -477,7 +487,7 @@ fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_told() {
         let doubt = "cannot tell by which digests its image was pulled: cannot trust ";
         assert_eq!(
             text.contains(doubt),
-            expected == Outcome::Unknown,
+            expected == CheckOutcome::Unknown,
             "{what}: {text}"
         );
         assert!(!text.contains("would not start"), "{what}: {text}");
@@ -583,9 +593,9 @@ fn answer_of_both(place: &Place, name: &str) -> usize {
 }
 
 #[test]
-fn what_is_not_here_or_not_unique_is_said_in_one_line() {
+fn what_is_not_here_or_not_unique_is_reported_in_one_line() {
     let place = Place::new().with_settings("#\n");
-    for (word, search, line) in [
+    for (name, kind, line) in [
         (
             "nothing",
             SearchFor::Either,
@@ -602,7 +612,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
             r#"cannot find an image "web-1" on this node (docker in "#,
         ),
     ] {
-        let fault = place.fault(word, search);
+        let fault = place.fault(name, kind);
         assert!(
             fault.starts_with(line) && fault.contains("; containers-storage in "),
             "{fault}"
@@ -640,7 +650,7 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
             unread.outcome(),
             error.outcome()
         ),
-        (said, Outcome::Unknown, Outcome::NotFound)
+        (said, CheckOutcome::Unknown, CheckOutcome::NotFound)
     );
     let several = place.fault("1", SearchFor::Container);
     assert!(
@@ -656,24 +666,24 @@ fn what_is_not_here_or_not_unique_is_said_in_one_line() {
 }
 
 #[test]
-fn the_words_are_read_as_the_help_says() {
-    let about = |word: &str, search, form| {
-        Ok(Asked::About {
-            word: word.to_owned(),
+fn the_arguments_are_read_as_the_help_says() {
+    let about = |name: &str, search, form| {
+        Ok(CheckRequest::About {
+            name: name.to_owned(),
             search,
             form,
         })
     };
-    let (text, json) = (Form::Text, Form::Json);
-    let outside = |word: &str, list: Option<&str>, keyset: Option<&str>| {
-        Ok(Asked::Outside(Outside {
-            word: word.to_owned(),
+    let (text, json) = (OutputForm::Text, OutputForm::Json);
+    let outside = |name: &str, list: Option<&str>, keyset: Option<&str>| {
+        Ok(CheckRequest::Outside(OutsideImage {
+            name: name.to_owned(),
             list: list.map(Into::into),
             keyset: keyset.map(Into::into),
             form: text,
         }))
     };
-    for (words, expected) in [
+    for (arguments, expected) in [
         (&["web"][..], about("web", SearchFor::Either, text)),
         (&["--json", "web"], about("web", SearchFor::Either, json)),
         (
@@ -684,9 +694,9 @@ fn the_words_are_read_as_the_help_says() {
             &["--container", "--", "--json"],
             about("--json", SearchFor::Container, text),
         ),
-        (&["web", "-h"], Ok(Asked::Help)),
-        (&["--version"], Ok(Asked::Version)),
-        (&["web", "-V"], Ok(Asked::Version)),
+        (&["web", "-h"], Ok(CheckRequest::Help)),
+        (&["--version"], Ok(CheckRequest::Version)),
+        (&["web", "-V"], Ok(CheckRequest::Version)),
         (&["-"], outside("-", None, None)),
         (&["oci:./directory"], outside("oci:./directory", None, None)),
         // Tests run in a directory in which `src` exists.
@@ -717,19 +727,19 @@ fn the_words_are_read_as_the_help_says() {
             Err(UsageError::OnlyOutside("app:1".to_owned())),
         ),
         (&["app:1", "--list"], Err(UsageError::NoFile("--list"))),
-        (&[], Err(UsageError::NoWord)),
-        (&[""], Err(UsageError::NoWord)),
+        (&[], Err(UsageError::NoName)),
+        (&[""], Err(UsageError::NoName)),
         (&["-x", "web"], Err(UsageError::Flag("-x".to_owned()))),
         (
             &["web", "app"],
-            Err(UsageError::SecondWord("app".to_owned())),
+            Err(UsageError::SecondName("app".to_owned())),
         ),
     ] {
-        let words: Vec<_> = words.iter().map(OsStr::new).collect();
-        assert_eq!(asked(&words), expected, "{words:?}");
+        let arguments: Vec<_> = arguments.iter().map(OsStr::new).collect();
+        assert_eq!(read_arguments(&arguments), expected, "{arguments:?}");
     }
     let bad = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
-    assert_eq!(asked(&[bad]), Err(UsageError::NotText));
+    assert_eq!(read_arguments(&[bad]), Err(UsageError::NotText));
 }
 
 #[test]

@@ -16,8 +16,8 @@ use super::CtlError;
 use super::image::{self, FoundImage, ImageError};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::store::{self, Bans, Query};
-use crate::check::answer::{self, Answer, Found, Outcome};
-use crate::check::{self, NoAnswer, Outside, Ran};
+use crate::check::answer::{self, Answer, CheckOutcome, FoundSubject};
+use crate::check::{self, NoAnswer, OutsideImage, Ran};
 use crate::container::engine::Engine;
 use crate::lineage::archive::ArchiveError;
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, Origin};
@@ -37,13 +37,13 @@ pub const COMMAND: &str = "check";
 
 /// Runs the command with the arguments after `check`. The image may be in an engine or outside.
 #[must_use]
-pub fn main(words: &[OsString]) -> Exit {
+pub fn main(arguments: &[OsString]) -> Exit {
     let paths = Paths::for_caller(
         std::env::var_os("EMBARGO_ROOT").as_deref(),
         process::is_privileged(),
     );
-    let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
-    let outside = match check::run(&words, &paths) {
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
+    let outside = match check::run(&arguments, &paths) {
         Ran::Done(exit) => return exit,
         Ran::Outside(outside) => outside,
     };
@@ -51,8 +51,8 @@ pub fn main(words: &[OsString]) -> Exit {
         Ok(answer) => check::say(&answer, outside.form),
         Err(error) => {
             let outcome = match error.cause() {
-                Some(ImageError::Archive(ArchiveError::NoReference(..))) => Outcome::NotFound,
-                Some(_) | None => Outcome::Unknown,
+                Some(ImageError::Archive(ArchiveError::NoReference(..))) => CheckOutcome::NotFound,
+                Some(_) | None => CheckOutcome::Unknown,
             };
             let is_of_node = outside.list.is_none() && outside.keyset.is_none();
             let notes = match error.cause::<SettingsError>() {
@@ -66,13 +66,13 @@ pub fn main(words: &[OsString]) -> Exit {
                 notes: &notes,
                 outcome,
             };
-            check::fail(&outside.word, &none, outside.form)
+            check::fail(&outside.name, &none, outside.form)
         }
     }
 }
 
 /// Which list is asked.
-enum Asked<'a> {
+enum ListSource<'a> {
     /// The list of this node.
     Node(&'a Paths, &'a Settings),
     /// A list in a file, which must be signed for this keyset. Its version may be older than the
@@ -80,8 +80,12 @@ enum Asked<'a> {
     File(PathBuf, Keyset, &'a Settings),
 }
 
-impl<'a> Asked<'a> {
-    fn of(outside: &Outside, paths: &'a Paths, settings: &'a Settings) -> Result<Self, CtlError> {
+impl<'a> ListSource<'a> {
+    fn of(
+        outside: &OutsideImage,
+        paths: &'a Paths,
+        settings: &'a Settings,
+    ) -> Result<Self, CtlError> {
         if outside.list.is_none() && outside.keyset.is_none() {
             return Ok(Self::Node(paths, settings));
         }
@@ -114,7 +118,7 @@ impl<'a> Asked<'a> {
 
 /// Judges the image, and returns the answer.
 fn answer(
-    outside: &Outside,
+    outside: &OutsideImage,
     paths: &Paths,
     input: &mut dyn Read,
     now: Timestamp,
@@ -122,8 +126,8 @@ fn answer(
     let stored = settings::load(paths)?;
     let unset = Settings::unset();
     let settings = stored.as_ref().unwrap_or(&unset);
-    let asked = Asked::of(outside, paths, settings)?;
-    let images = image::outside(&outside.word, input)?;
+    let asked = ListSource::of(outside, paths, settings)?;
+    let images = image::outside(&outside.name, input)?;
     let glass = if asked.is_of_node() {
         break_glass::load(paths)
     } else {
@@ -144,7 +148,7 @@ fn answer(
                 .as_ref()
                 .map(verdict::queries)
                 .unwrap_or_default();
-            let judged = judge.judge(&outside.word, &subject, asked.bans(&queries));
+            let judged = judge.judge(&outside.name, &subject, asked.bans(&queries));
             (subject, judged)
         })
         .collect();
@@ -163,20 +167,20 @@ fn answer(
     };
     let found: Vec<_> = judged
         .iter()
-        .map(|(subject, judged)| Found::new(subject, judged, stored.as_ref()))
+        .map(|(subject, judged)| FoundSubject::new(subject, judged, stored.as_ref()))
         .collect();
     let outcome = found
         .iter()
         .map(|found| found.outcome)
         .max()
-        .unwrap_or(Outcome::Unknown);
+        .unwrap_or(CheckOutcome::Unknown);
     let faults = images
         .absent
         .iter()
         .map(|platform| format!("cannot check {platform}: it is not there"))
         .collect();
     Ok(Answer {
-        asked: outside.word.clone(),
+        asked: outside.name.clone(),
         outcome,
         armed: stored.is_some(),
         list,

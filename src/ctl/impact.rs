@@ -196,16 +196,16 @@ pub fn survey(
         node.open_stores();
     }
     let mut faults = Vec::new();
-    let living = living(&node.containers(&mut faults), &node);
+    let subjects = running_subjects(&node.containers(&mut faults), &node);
     let lists = Lists::ask(
         draft,
         head,
         paths,
         settings,
-        living.iter().map(|living| &living.subject),
+        subjects.iter().map(|one| &one.subject),
         now,
     )?;
-    let mut running = judged(living, &lists);
+    let mut running = judged(subjects, &lists);
     // Names and texts are shown for refused containers only, so they are read for those only.
     for one in running.iter_mut().filter(|one| one.is_refused()) {
         name(one, &node.running);
@@ -224,7 +224,7 @@ pub fn survey(
 }
 
 /// A running container.
-pub(super) struct Living<'a> {
+pub(super) struct RunningSubject<'a> {
     /// The runtime's record of the container. `None` if no runtime state belongs to it.
     running: Option<&'a RunningContainer>,
     is_trusted: bool,
@@ -233,7 +233,10 @@ pub(super) struct Living<'a> {
 }
 
 /// All running containers, each of them once, with their lineage.
-pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<'a>> {
+pub(super) fn running_subjects<'a>(
+    known: &[Known<'a>],
+    node: &'a Node<'_>,
+) -> Vec<RunningSubject<'a>> {
     let instances = running::living(&node.running, &node.alive);
     let alive = |known: &Known<'a>| {
         let running = known.running.filter(|running| {
@@ -248,7 +251,7 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<
         };
         let subject = node.container(known);
         // The container may have ended in the meantime.
-        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(Living {
+        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(RunningSubject {
             running,
             is_trusted,
             subject,
@@ -258,20 +261,20 @@ pub(super) fn living<'a>(known: &[Known<'a>], node: &'a Node<'_>) -> Vec<Living<
 }
 
 /// Judges the running containers by both lists.
-pub(super) fn judged(living: Vec<Living<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
-    let running: Vec<_> = living.iter().filter_map(|living| living.running).collect();
+pub(super) fn judged(subjects: Vec<RunningSubject<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
+    let running: Vec<_> = subjects.iter().filter_map(|one| one.running).collect();
     let mut pauses = pause::among(&running).into_iter();
-    let surveyed = |Living {
+    let surveyed = |RunningSubject {
                         running,
                         is_trusted,
                         subject,
-                    }: Living<'_>| Surveyed {
+                    }: RunningSubject<'_>| Surveyed {
         is_pause: running.is_some() && pauses.next().unwrap_or(false),
         is_trusted,
         is_unaccounted: running.is_none() && subject.origin.is_err(),
         ..lists.surveyed(subject)
     };
-    living.into_iter().map(surveyed).collect()
+    subjects.into_iter().map(surveyed).collect()
 }
 
 /// Adds the name that the engine gives the container.

@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use super::consequences::compare::New;
 use super::consequences::node::{self, NodeState};
-use super::consequences::plan::{self, Plan};
+use super::consequences::plan::{self, InstallPlan};
 use super::consequences::{self, error};
 use super::impact::{self, Survey};
 use super::keyset::signer;
 use super::progress::Progress;
-use super::{CtlError, Told, lock};
+use super::{CtlError, Output, lock};
 use crate::audit::Ending;
 use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
@@ -50,7 +50,7 @@ use crate::sys::system_log::Sockets;
 Examples:
   embargoctl install --dry-run banlist.lst
   embargoctl install banlist.lst")]
-pub struct Args {
+pub struct InstallArgs {
     /// Check everything and print every step, but change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -62,7 +62,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`CtlError`]: a fault of the list, the keyset, the floor or the settings, or a write error.
-pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
+pub fn run(args: &InstallArgs, paths: &Paths) -> Result<Output, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
     let node = NodeState {
@@ -77,7 +77,7 @@ pub fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let done = if args.dry_run {
         dry_run(&args.file, &node)
     } else {
-        install(&args.file, &node, sockets.as_ref()).map(Told::from)
+        install(&args.file, &node, sockets.as_ref()).map(Output::from)
     };
     done.map_err(CtlError::for_root)
 }
@@ -113,7 +113,7 @@ pub fn install(
 }
 
 /// What an installation prints and logs.
-struct Outcome {
+struct Installed {
     /// The first line of the text. The system log gets this line.
     title: String,
     /// The whole text to print.
@@ -126,7 +126,7 @@ fn put_in_force(
     staged: &Path,
     node: &NodeState<'_>,
     event: &mut Installation,
-) -> Result<Outcome, CtlError> {
+) -> Result<Installed, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     // The head is checked before the copy: a list without enough signatures is not copied.
@@ -149,11 +149,11 @@ fn put_in_force(
         carry_out::sign(&draft, head, node.paths)?;
     }
     carry_out::carry_out(&judged.plan.steps, draft, size, node)?;
-    let words = outcome::installed(&found, &judged, &trust, node);
+    let lines = outcome::installed(&found, &judged, &trust, node);
     let is_new = !judged.plan.steps.is_empty();
-    Ok(Outcome {
-        title: words.first().cloned().unwrap_or_default(),
-        text: words.join("\n") + "\n",
+    Ok(Installed {
+        title: lines.first().cloned().unwrap_or_default(),
+        text: lines.join("\n") + "\n",
         is_new,
     })
 }
@@ -163,7 +163,7 @@ fn put_in_force(
 ///
 /// # Errors
 /// The same as [`run`].
-pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
+pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Output, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     let found = authenticate(staged, &file, size, node, &trust)?;
@@ -182,7 +182,7 @@ pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
         .as_ref()
         .is_none_or(|survey| survey.faults.is_empty() && survey.unknown() == 0);
     let text = outcome::planned(&found, &judged, &trust, node).join("\n") + "\n";
-    Ok(Told {
+    Ok(Output {
         text,
         exit: if is_told {
             Exit::Clear
@@ -195,7 +195,7 @@ pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Told, CtlError> {
 /// A plan, and the survey of the running containers. No survey is made for a list that the node
 /// already knows.
 struct Assessment {
-    plan: Plan,
+    plan: InstallPlan,
     survey: Option<Survey>,
 }
 

@@ -39,11 +39,11 @@ const NOTICE: u64 = 90 * 86_400;
 pub enum KeysetCommand {
     New(Box<draft::NewArgs>),
     Next(Box<next::NextArgs>),
-    Show(show::ShowArgs),
-    Sign(sign::SignArgs),
-    Head(sign::HeadArgs),
-    Attach(sign::AttachArgs),
-    Verify(verify::VerifyArgs),
+    Show(show::KeysetShowArgs),
+    Sign(sign::KeysetSignArgs),
+    Head(sign::KeysetHeadArgs),
+    Attach(sign::KeysetAttachArgs),
+    Verify(verify::KeysetVerifyArgs),
     Rotate(rotate::RotateArgs),
 }
 

@@ -4,7 +4,7 @@
 //! and their chain IDs. The top chain ID is marked: a ban of the image as a base bans that chain
 //! ID. Names are untrusted text, and are printed escaped.
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use serde::Serialize;
 
 use super::CtlError;
@@ -14,11 +14,11 @@ use crate::paths::Paths;
 use crate::report::line;
 
 /// The arguments of `embargoctl lineage`.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   embargoctl lineage docker:registry.example/base:1")]
-pub struct Args {
+pub struct LineageArgs {
     #[command(flatten)]
     image: ImageArgs,
     /// Print one JSON object.
@@ -30,7 +30,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`CtlError`] when the image cannot be found or read.
-pub fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
+pub fn run(args: &LineageArgs, paths: &Paths) -> Result<String, CtlError> {
     let found = args.image.find(paths)?;
     Ok(if args.json {
         json(&found)
@@ -100,7 +100,7 @@ fn paragraph(image: &FoundImage) -> String {
 
 /// The JSON output. Its fields are stable: no field is renamed or removed.
 #[derive(Serialize)]
-struct Report<'a> {
+struct LineageReport<'a> {
     images: Vec<ImageReport<'a>>,
     absent: &'a [String],
 }
@@ -131,7 +131,7 @@ struct LayerReport {
 }
 
 fn json(found: &Images) -> String {
-    let report = Report {
+    let report = LineageReport {
         images: found.images.iter().map(ImageReport::new).collect(),
         absent: &found.absent,
     };

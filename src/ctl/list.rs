@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{CtlError, Told, signing};
+use super::{CtlError, Output, signing};
 use crate::banlist::bytes::Reader;
 use crate::banlist::compile::CompileError;
 use crate::banlist::error::ListError;
@@ -42,15 +42,15 @@ pub use rebuild::RebuildError;
     reason = "each shows the text of its `Args`, which is longer"
 )]
 pub enum ListCommand {
-    Lint(lint::Args),
-    Build(Box<build::Args>),
-    Show(show::Args),
-    Diff(diff::Args),
-    Sign(sign::SignArgs),
-    Head(sign::HeadArgs),
-    Attach(sign::AttachArgs),
-    Verify(verify::Args),
-    Preview(preview::Args),
+    Lint(lint::LintArgs),
+    Build(Box<build::BuildArgs>),
+    Show(show::ListShowArgs),
+    Diff(diff::DiffArgs),
+    Sign(sign::ListSignArgs),
+    Head(sign::ListHeadArgs),
+    Attach(sign::ListAttachArgs),
+    Verify(verify::ListVerifyArgs),
+    Preview(preview::PreviewArgs),
 }
 
 /// Why a list cannot be made or signed.
@@ -105,7 +105,7 @@ impl std::error::Error for AuthoringError {
 ///
 /// # Errors
 /// [`AuthoringError`], [`ListError`] and errors in reading and writing files.
-pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
+pub fn run(command: &ListCommand, paths: &Paths) -> Result<Output, CtlError> {
     let text = match command {
         ListCommand::Build(args) => build::run(args),
         ListCommand::Sign(args) => sign::sign(args, paths),
@@ -117,7 +117,7 @@ pub fn run(command: &ListCommand, paths: &Paths) -> Result<Told, CtlError> {
         ListCommand::Lint(args) => return lint::run(args, paths),
         ListCommand::Preview(args) => return preview::run(args, paths),
     };
-    text.map(Told::from)
+    text.map(Output::from)
 }
 
 /// A hint for a list that has too few signatures: which keys of the keyset have not signed it, and

@@ -34,18 +34,18 @@ fn titles(heading: &str, title: &str) -> bool {
 }
 
 /// The lines about one option: its own line, and those before the next option.
-fn told(lines: &[&'static str], long: &str) -> Option<String> {
+fn description(lines: &[&'static str], long: &str) -> Option<String> {
     described(lines, long).into_iter().next()
 }
 
-/// Collects every command without subcommands, with the words that call it.
-fn commands(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
+/// Collects every command without subcommands, with the typed that call it.
+fn commands(command: &Command, typed: &str, found: &mut Vec<(String, Command)>) {
     for below in command.get_subcommands() {
-        let words = format!("{words} {}", below.get_name()).trim().to_owned();
+        let typed = format!("{typed} {}", below.get_name()).trim().to_owned();
         if below.has_subcommands() {
-            commands(below, &words, found)
+            commands(below, &typed, found)
         } else {
-            found.push((words, below.clone()))
+            found.push((typed, below.clone()))
         }
     }
 }
@@ -83,16 +83,16 @@ fn the_help_of_every_command_ends_with_examples_that_can_be_typed() {
             .filter(|command| command.has_subcommands())
             .map(|command| (command.get_name().to_owned(), command.clone())),
     );
-    for (words, command) in all {
+    for (typed, command) in all {
         let help = command
             .get_after_help()
             .map(ToString::to_string)
             .unwrap_or_default()
             .replace("\\\n", " ");
-        let own = format!("  embargoctl {words} ");
+        let own = format!("  embargoctl {typed} ");
         assert!(
             format!("{help} ").replace('\n', " \n").contains(&own),
-            "{words} has no example"
+            "{typed} has no example"
         );
         for line in help.lines().filter(|line| line.contains("embargoctl ")) {
             if let Err(error) = super::Cli::try_parse_from(arguments(line)) {
@@ -104,8 +104,8 @@ fn the_help_of_every_command_ends_with_examples_that_can_be_typed() {
 
 #[test]
 fn every_command_and_option_stands_in_the_manual() {
-    for (words, command) in all_commands() {
-        let own = section(&words);
+    for (typed, command) in all_commands() {
+        let own = section(&typed);
         for (long, argument) in options(&command) {
             let shared = || {
                 section(SHARED)
@@ -113,15 +113,15 @@ fn every_command_and_option_stands_in_the_manual() {
                     .filter(|_| own.iter().any(|line| line.contains(SHARED)))
                     .collect::<Vec<_>>()
             };
-            let text = told(&own, long)
-                .or_else(|| told(&shared(), long))
-                .unwrap_or_else(|| panic!("{words} --{long} is missing"));
-            has_values(&text, &format!("{words} --{long}"), argument);
+            let text = description(&own, long)
+                .or_else(|| description(&shared(), long))
+                .unwrap_or_else(|| panic!("{typed} --{long} is missing"));
+            has_values(&text, &format!("{typed} --{long}"), argument);
         }
     }
     for (long, _) in options(&super::Cli::command()) {
         assert!(
-            told(&section("DESCRIPTION"), long).is_some(),
+            description(&section("DESCRIPTION"), long).is_some(),
             "--{long} is missing"
         );
     }
@@ -130,21 +130,21 @@ fn every_command_and_option_stands_in_the_manual() {
 #[test]
 fn no_option_stands_in_the_manual_that_is_not_there_or_stands_there_twice() {
     let commands = all_commands();
-    for (words, command) in &commands {
-        for flag in flags(&section(words)) {
+    for (typed, command) in &commands {
+        for flag in flags(&section(typed)) {
             assert!(
                 options(command).any(|(long, _)| long == flag),
-                "{words} has no --{flag}"
+                "{typed} has no --{flag}"
             );
         }
-        let mut own = flags(&section(words));
+        let mut own = flags(&section(typed));
         own.sort_unstable();
         let twice: Vec<_> = own
             .windows(2)
             .filter(|pair| pair[0] == pair[1])
             .map(|pair| pair[0])
             .collect();
-        assert!(twice.is_empty(), "{words} has these twice: {twice:?}");
+        assert!(twice.is_empty(), "{typed} has these twice: {twice:?}");
     }
     for flag in flags(&section(SHARED)) {
         assert!(

@@ -55,12 +55,12 @@ struct Cli {
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     root: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: CtlCommand,
 }
 
 // A command without a text here has the longer text of its `Args`.
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CtlCommand {
     Keygen(keys::KeygenArgs),
     /// Make, sign, check and rotate keysets, which say whose signatures count, and how many are
     /// needed.
@@ -76,7 +76,7 @@ Examples:
     )]
     Keyset(keyset::KeysetCommand),
     /// Print an image's layers and the chain IDs that they hash to.
-    Lineage(lineage::Args),
+    Lineage(lineage::LineageArgs),
     /// Add a ban of an image to a list's source.
     Ban(ban::BanArgs),
     /// Add an exception for an image to a ban in a list's source.
@@ -92,7 +92,7 @@ Examples:
   embargoctl list verify --keyset keyset banlist.lst"
     )]
     List(list::ListCommand),
-    Install(install::Args),
+    Install(install::InstallArgs),
 }
 
 /// Why a command failed.
@@ -195,15 +195,15 @@ impl From<ImageError> for CtlError {
 
 /// The output of a successful command, and its exit status.
 #[derive(Debug)]
-pub struct Told {
-    /// The text to print.
+pub struct Output {
+    /// Runs the command, and returns the text to print and the exit status.
     text: String,
     /// [`Exit::Clear`], or another status for scripts: [`Exit::Banned`] from a preview,
     /// [`Exit::CouldNotTell`] from a preview or a dry run, [`Exit::Failed`] from the linter.
     exit: Exit,
 }
 
-impl From<String> for Told {
+impl From<String> for Output {
     fn from(text: String) -> Self {
         Self {
             text,
@@ -213,8 +213,8 @@ impl From<String> for Told {
 }
 
 /// Runs the command that the arguments `words` describe. The first of them is the program's name.
-pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(words) {
+pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(refusal) => {
             let exit = if refusal.use_stderr() {
@@ -228,7 +228,7 @@ pub fn main(words: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     match cli.run() {
-        Ok(Told { text, exit }) => match report::document(text.as_bytes()) {
+        Ok(Output { text, exit }) => match report::document(text.as_bytes()) {
             Ok(()) => exit,
             Err(error) => fail(&WriteError::new(Path::new("/dev/stdout"), error).into()),
         },
@@ -259,19 +259,19 @@ impl Cli {
         }
     }
 
-    /// Runs the command, and returns the text to print and the exit status.
-    fn run(&self) -> Result<Told, CtlError> {
+    /// The text to print.
+    fn run(&self) -> Result<Output, CtlError> {
         let paths = self.paths();
         let text = match &self.command {
-            Command::Keygen(args) => keys::keygen(args),
-            Command::Keyset(command) => keyset::run(command, &paths),
-            Command::Lineage(args) => lineage::run(args, &paths),
-            Command::Ban(args) => ban::run(args, &paths),
-            Command::Except(args) => ban::run_except(args, &paths),
-            Command::List(command) => return list::run(command, &paths),
-            Command::Install(args) => return install::run(args, &paths),
+            CtlCommand::Keygen(args) => keys::keygen(args),
+            CtlCommand::Keyset(command) => keyset::run(command, &paths),
+            CtlCommand::Lineage(args) => lineage::run(args, &paths),
+            CtlCommand::Ban(args) => ban::run(args, &paths),
+            CtlCommand::Except(args) => ban::run_except(args, &paths),
+            CtlCommand::List(command) => return list::run(command, &paths),
+            CtlCommand::Install(args) => return install::run(args, &paths),
         };
-        text.map(Told::from)
+        text.map(Output::from)
     }
 }
 

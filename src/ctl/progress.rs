@@ -25,7 +25,7 @@ const LOOKS: u64 = 500;
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
-    begun: Instant,
+    started: Instant,
     total: AtomicU64,
     done: AtomicU64,
     /// Not visible if standard error is no terminal.
@@ -39,7 +39,7 @@ impl Progress {
     pub fn start(what: &'static str, total: u64) -> Self {
         Self {
             what,
-            begun: Instant::now(),
+            started: Instant::now(),
             total: AtomicU64::new(total),
             done: AtomicU64::new(0),
             bar: OnceLock::new(),
@@ -57,7 +57,7 @@ impl Progress {
         let before = self.done.fetch_add(steps, Ordering::Relaxed);
         let (done, total) = (before + steps, self.total.load(Ordering::Relaxed));
         let look = (total / LOOKS).max(1);
-        if before / look == done / look || self.begun.elapsed() < PATIENCE {
+        if before / look == done / look || self.started.elapsed() < PATIENCE {
             return;
         }
         let bar = self.bar.get_or_init(|| bar(self.what));

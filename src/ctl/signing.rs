@@ -92,7 +92,7 @@ pub fn sign_command(path: &Path) -> String {
 
 /// A list's head or a keyset that is to be signed.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct NoteToSign<'a> {
     /// Whether it is a list's head or a keyset.
     pub what: What,
     /// The file that contains it.
@@ -182,7 +182,7 @@ impl std::error::Error for SigningError {}
 /// [`keys::KeyError`], and errors in reading the key.
 pub fn sign(
     with: &PrivateKey,
-    subject: &Subject<'_>,
+    subject: &NoteToSign<'_>,
 ) -> Result<(Key, Option<Signature>), CtlError> {
     let signer = Signer::load(&with.key)?;
     let name = match &with.name {
@@ -216,7 +216,7 @@ fn name_beside(private: &Path, public: &PublicKey) -> Option<String> {
 /// [`SigningError`], [`keys::KeyError`], and errors in reading the files.
 pub fn attach(
     made: &OutsideSignature,
-    subject: &Subject<'_>,
+    subject: &NoteToSign<'_>,
 ) -> Result<(Key, Option<Signature>), CtlError> {
     let mut key = keys::public_key(&made.key)?;
     if let Some(name) = &made.name {
@@ -227,7 +227,7 @@ pub fn attach(
 }
 
 /// The key, and the signature unless the key has signed already.
-fn first(key: Key, bytes: Vec<u8>, subject: &Subject<'_>) -> (Key, Option<Signature>) {
+fn first(key: Key, bytes: Vec<u8>, subject: &NoteToSign<'_>) -> (Key, Option<Signature>) {
     let signature = Signature {
         id: key.public.id(&key.name),
         name: key.name.clone(),
@@ -267,7 +267,11 @@ pub fn already(file: &Path, key: &Key) -> String {
 }
 
 /// Reads the file that a tool wrote when it signed, and returns the signature of `key` in it.
-fn outside_signature(key: &Key, subject: &Subject<'_>, path: &Path) -> Result<Vec<u8>, CtlError> {
+fn outside_signature(
+    key: &Key,
+    subject: &NoteToSign<'_>,
+    path: &Path,
+) -> Result<Vec<u8>, CtlError> {
     if is_note(path) {
         let hint =
             "pass one file on from signer to signer, or attach what each signer's tool wrote";
@@ -303,7 +307,7 @@ fn is_note(path: &Path) -> bool {
 /// Finds out why a signature does not verify.
 fn fault(
     key: &Key,
-    subject: &Subject<'_>,
+    subject: &NoteToSign<'_>,
     path: &Path,
     bytes: &[u8],
     mismatch: Mismatch,

@@ -39,13 +39,15 @@ impl Desk {
 
     /// Runs `embargoctl` with these arguments; `@` stands for the directory. Returns the output, or
     /// the error with its details and hint, without the directory's path.
-    pub(super) fn run(&self, words: &str) -> Result<String, String> {
+    pub(super) fn run(&self, arguments: &str) -> Result<String, String> {
         let directory = self.path("");
-        let words = words.split(' ').map(|word| word.replace('@', &directory));
-        let cli = Cli::try_parse_from(std::iter::once("embargoctl".to_owned()).chain(words))
+        let arguments = arguments
+            .split(' ')
+            .map(|argument| argument.replace('@', &directory));
+        let cli = Cli::try_parse_from(std::iter::once("embargoctl".to_owned()).chain(arguments))
             .map_err(|refusal| refusal.to_string())?;
         match cli.run() {
-            Ok(told) => Ok(told.text.replace(&directory, "")),
+            Ok(output) => Ok(output.text.replace(&directory, "")),
             Err(error) => {
                 let more = error.details.iter().map(String::as_str).chain(error.hint());
                 Err(more
@@ -56,25 +58,25 @@ impl Desk {
     }
 
     /// Runs OpenSSL in the directory.
-    pub(super) fn openssl(&self, words: &str) {
-        self.tool("openssl", words, None);
+    pub(super) fn openssl(&self, arguments: &str) {
+        self.tool("openssl", arguments, None);
     }
 
     /// Runs a tool in the directory. Its standard input is the file `input`, if there is one.
     #[allow(clippy::disallowed_methods)] // The real tool is what is tested here.
-    pub(super) fn tool(&self, program: &str, words: &str, input: Option<&str>) {
+    pub(super) fn tool(&self, program: &str, arguments: &str, input: Option<&str>) {
         let input = input.map_or_else(std::process::Stdio::null, |name| {
             std::fs::File::open(self.path(name)).unwrap().into()
         });
         let output = std::process::Command::new(program)
-            .args(words.split(' '))
+            .args(arguments.split(' '))
             .current_dir(self.0.path())
             .stdin(input)
             .output()
             .unwrap();
         assert!(
             output.status.success(),
-            "{program} {words}: {}",
+            "{program} {arguments}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
     }

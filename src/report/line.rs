@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_told_as_a_shell_takes_them() {
+    fn arguments_are_printed_as_a_shell_takes_them() {
         for (word, shown) in [
             ("a-b_c=d/e:f", "a-b_c=d/e:f"),
             ("", "''"),

@@ -217,7 +217,7 @@ fn a_ban_is_lifted_by_two_keys_and_not_by_one() {
 }
 
 #[test]
-fn a_store_that_is_closed_to_the_caller_is_told_with_what_to_do() {
+fn a_store_that_is_closed_to_the_caller_is_reported_with_what_to_do() {
     let desk = Desk::new();
     let closed = desk.0.path("closed");
     fs::create_dir(&closed).unwrap();

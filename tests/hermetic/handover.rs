@@ -33,7 +33,7 @@ fn is_installed() -> bool {
 }
 
 #[test]
-fn the_embargoctl_beside_it_gets_all_words_and_path_does_not_count() {
+fn the_embargoctl_beside_it_gets_all_arguments_and_path_does_not_count() {
     let (room, own) = alone();
     fs::create_dir(room.path("path")).unwrap();
     write_program(&room.path("path/embargoctl"), b"#!/bin/sh\necho wrong\n");

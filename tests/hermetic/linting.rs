@@ -217,7 +217,7 @@ fn a_layout_shows_what_a_ban_hits_and_what_its_successor_is_made_of() {
 }
 
 #[test]
-fn what_is_not_here_is_said_and_may_be_named() {
+fn what_is_not_here_is_reported_and_may_be_named() {
     let desk = Desk::new();
     family(desk.path("layout"));
     desk.put(
@@ -310,7 +310,7 @@ fn a_ban_is_looked_at_as_it_is_added() {
 }
 
 #[test]
-fn a_date_before_the_last_list_is_told_by_that_list() {
+fn a_date_before_the_last_list_is_reported_by_that_list() {
     let desk = Desk::new();
     let ban = |id: &str, effective: &str| {
         let head = HEAD.replace("BAN-1", id).replace("2026-11-20", effective);

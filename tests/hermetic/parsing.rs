@@ -277,7 +277,7 @@ fn a_typo_of_a_command_of_embargos_own_gets_a_hint_at_a_terminal_and_reaches_the
 }
 
 #[test]
-fn words_of_any_bytes_and_any_length_pass() {
+fn arguments_of_any_bytes_and_any_length_pass() {
     let room = room();
     let raw = OsStr::from_bytes(b"\xff\xfe\x80");
     let long = OsString::from("x".repeat((128 << 10) - 1));

@@ -369,7 +369,7 @@ fn a_refusal_leaves_nothing_but_its_record() {
 }
 
 #[test]
-fn a_caller_who_may_read_nothing_is_refused_and_told() {
+fn a_caller_who_may_read_nothing_is_refused_and_reported() {
     let room = room();
     let list = room.path("node/var/lib/embargo/banlist.lst");
     fs::write(&list, "x").unwrap();

@@ -315,7 +315,7 @@ fn a_copy_of_embargo_or_a_script_that_calls_it_is_no_endless_loop() {
 }
 
 #[test]
-fn what_is_wrong_with_the_runtime_is_said() {
+fn what_is_wrong_with_the_runtime_is_reported() {
     let room = Room::armed(LENIENT);
     write_program(&room.path("bin/garbage"), b"\x01\x02");
     write_program(&room.path("bin/bare"), b"echo no first line\n");

@@ -301,7 +301,7 @@ fn a_bundle_is_only_read() {
 }
 
 #[test]
-fn nothing_is_said_when_a_call_passes() {
+fn nothing_is_reported_when_a_call_passes() {
     let room = Room::armed(LENIENT);
     room.bundle("bundle");
     for call in [

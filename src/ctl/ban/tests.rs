@@ -255,7 +255,7 @@ fn every_platform_is_banned_unless_one_is_chosen() {
 }
 
 #[test]
-fn everything_that_can_be_said_of_a_ban_arrives() {
+fn everything_that_can_be_stated_of_a_ban_arrives() {
     let desk = Desk::new();
     let words = [
         "--id",

@@ -49,14 +49,14 @@ impl<'a> New<'a> {
 }
 
 /// One of the node's own lists, with an authentic head.
-pub struct Own<'a> {
+pub struct OwnList<'a> {
     path: &'a Path,
     file: File,
     /// The authentic head, its digest and its signatures.
     pub found: Authentic,
 }
 
-impl<'a> Own<'a> {
+impl<'a> OwnList<'a> {
     fn open(path: &'a Path, trust: &Trust) -> Result<Self, ListError> {
         let (file, size) = file::open(path, Guard::NoLink)?;
         let found = trust.authenticate(
@@ -79,13 +79,13 @@ impl<'a> Own<'a> {
 
 /// Identifies the node's list that the new list was compared with.
 #[derive(Clone, Copy)]
-pub struct With {
+pub struct ComparedList {
     digest: Digest,
     edition: Edition,
 }
 
-impl With {
-    const fn of(own: &Own<'_>) -> Self {
+impl ComparedList {
+    const fn of(own: &OwnList<'_>) -> Self {
         Self {
             digest: own.found.digest,
             edition: own.found.head.edition,
@@ -103,11 +103,11 @@ impl With {
 /// The node's own lists, and how the new list differs from them.
 pub struct Compared<'a> {
     /// The list in force, if it is undamaged.
-    pub list: Option<Own<'a>>,
+    pub list: Option<OwnList<'a>>,
     /// Its second copy, if that is undamaged.
-    pub copy: Option<Own<'a>>,
+    pub copy: Option<OwnList<'a>>,
     /// The copy that the new list was compared with.
-    pub with: Option<With>,
+    pub with: Option<ComparedList>,
     /// What the new list changes; `None` when there is nothing to compare it with.
     pub change: Option<Change>,
     /// The bans of the new list.
@@ -139,14 +139,14 @@ pub fn compare<'a>(
             continue;
         }
         not_behind(new, &own.found)?;
-        let told = if change.is_some() {
+        let compared = if change.is_some() {
             whole_of(own).map(|()| None)
         } else {
             against(new, own, node, watch).map(Some)
         };
-        match told {
+        match compared {
             Ok(None) => {}
-            Ok(Some(found)) => (with, change) = (Some(With::of(own)), Some(found)),
+            Ok(Some(found)) => (with, change) = (Some(ComparedList::of(own)), Some(found)),
             Err(fault) if is_of(new, own, &fault) => return Err(error::of_list(fault)),
             Err(fault) if fault.is_of_the_system() => return Err(error::of_place(fault)),
             Err(found) => (*fault, *place) = (Some(found), None),
@@ -177,8 +177,8 @@ pub fn compare<'a>(
 fn own<'a>(
     path: &'a Path,
     trust: &Trust,
-) -> Result<(Option<Own<'a>>, Option<ListError>), CtlError> {
-    match Own::open(path, trust) {
+) -> Result<(Option<OwnList<'a>>, Option<ListError>), CtlError> {
+    match OwnList::open(path, trust) {
         Ok(own) => Ok((Some(own), None)),
         Err(fault) if fault.is_absent() => Ok((None, None)),
         Err(fault @ ListError::File(FileError::Io(..) | FileError::NotRegular(_))) => {
@@ -190,12 +190,12 @@ fn own<'a>(
 }
 
 /// Whether a fault found by the comparison is a fault of the new list.
-fn is_of(new: New<'_>, own: &Own<'_>, fault: &ListError) -> bool {
+fn is_of(new: New<'_>, own: &OwnList<'_>, fault: &ListError) -> bool {
     fault.path() != own.path || fault.path() == new.list.path
 }
 
 /// Checks every byte of the node's own list.
-fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
+fn whole_of(own: &OwnList<'_>) -> Result<(), ListError> {
     let reader = own.reader();
     WholeList::open(&reader, &own.found.head)?
         .finish()
@@ -205,7 +205,7 @@ fn whole_of(own: &Own<'_>) -> Result<(), ListError> {
 /// Compares the new list with one of the node's own lists.
 fn against(
     new: New<'_>,
-    own: &Own<'_>,
+    own: &OwnList<'_>,
     node: &NodeState<'_>,
     watch: &dyn Watch,
 ) -> Result<Change, ListError> {

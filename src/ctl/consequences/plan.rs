@@ -1,7 +1,7 @@
 //! Plans the steps that put a list in force on this node, and decides whether they may be taken.
 //!
 //! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor.
-//! Out: a [`Plan`]: the steps, and what the new list changes. Every byte of the new list is
+//! Out: a [`InstallPlan`]: the steps, and what the new list changes. Every byte of the new list is
 //! checked. The new list is compared with an undamaged copy of the list in force. A list that lifts
 //! a ban may need more signatures than a list that only adds bans. Every list needs that many when
 //! the newest list that the node had is missing, because then nobody can compare. Nothing is
@@ -9,7 +9,7 @@
 
 use super::super::CtlError;
 use super::super::change as wording;
-use super::compare::{Compared, New, Own, compare};
+use super::compare::{Compared, New, OwnList, compare};
 use super::error::{self, InstallError};
 use super::node::NodeState;
 use super::united::united;
@@ -23,10 +23,10 @@ use crate::banlist::watch::Watch;
 use crate::banlist::whole::CountedBan;
 
 /// What an installation will do, and what it changes.
-pub struct Plan {
+pub struct InstallPlan {
     /// The steps in order. After each step the node has either the old list or the new one,
     /// complete.
-    pub steps: Vec<Step>,
+    pub steps: Vec<InstallStep>,
     /// A head block with more signatures than the new list's own; `None` if its own is complete.
     /// Other signatures come from a copy of the same list that the node has already.
     pub head: Option<Box<[u8; HEAD_SIZE]>>,
@@ -49,7 +49,7 @@ pub struct Plan {
 
 /// One step of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum InstallStep {
     /// The floor announces the new list as the next one. So the new list counts as installed as
     /// soon as it is the first copy.
     Announce(Floor),
@@ -63,10 +63,12 @@ pub enum Step {
     Raise(Floor),
 }
 
-impl Plan {
+impl InstallPlan {
     /// Whether the new list is written as the first copy; if not, the same bytes are there already.
     pub fn puts(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Put(_)))
+        self.steps
+            .iter()
+            .any(|step| matches!(step, InstallStep::Put(_)))
     }
 
     /// The IDs of the bans that the new list lifts.
@@ -96,7 +98,11 @@ impl Plan {
 
     /// Whether the list is in force already, and only its second copy has to be written.
     pub fn only_copies(&self) -> bool {
-        !self.puts() && self.steps.iter().any(|step| matches!(step, Step::Copy(_)))
+        !self.puts()
+            && self
+                .steps
+                .iter()
+                .any(|step| matches!(step, InstallStep::Copy(_)))
     }
 }
 
@@ -112,7 +118,7 @@ pub fn draw(
     trust: &Trust,
     watch: &dyn Watch,
     lifted: &mut Vec<String>,
-) -> Result<Plan, CtlError> {
+) -> Result<InstallPlan, CtlError> {
     let plan = sketch(new, node, trust, watch)?;
     lifted.extend(plan.lifted());
     enough(new, &plan, trust, lifted).map_err(|error| error.explained(&node.paths.list))?;
@@ -129,7 +135,7 @@ pub fn sketch(
     node: &NodeState<'_>,
     trust: &Trust,
     watch: &dyn Watch,
-) -> Result<Plan, CtlError> {
+) -> Result<InstallPlan, CtlError> {
     let Compared {
         list,
         copy,
@@ -139,7 +145,8 @@ pub fn sketch(
         broken,
         broken_copy,
     } = compare(new, node, trust, watch)?;
-    let again = Again::of(new, [list.as_ref(), copy.as_ref()], trust).map_err(error::of_list)?;
+    let again =
+        Reinstall::of(new, [list.as_ref(), copy.as_ref()], trust).map_err(error::of_list)?;
     let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
     let is_lost = !is_known
         && trust
@@ -151,7 +158,7 @@ pub fn sketch(
         trust.keyset.list_threshold
     };
     let steps = steps(new, list.as_ref().or(copy.as_ref()), &again, trust);
-    Ok(Plan {
+    Ok(InstallPlan {
         steps,
         head: again.head,
         change,
@@ -170,7 +177,7 @@ pub fn sketch(
 /// [`InstallError`] when it has too few.
 pub fn enough(
     new: New<'_>,
-    plan: &Plan,
+    plan: &InstallPlan,
     trust: &Trust,
     lifted: &[String],
 ) -> Result<(), InstallError> {
@@ -202,7 +209,7 @@ pub fn enough(
 }
 
 /// What is left to do when one or both of the node's copies are the new list already.
-struct Again {
+struct Reinstall {
     /// Whether the first and the second copy stay as they are.
     list_stays: bool,
     copy_stays: bool,
@@ -211,9 +218,13 @@ struct Again {
     head: Option<Box<[u8; HEAD_SIZE]>>,
 }
 
-impl Again {
+impl Reinstall {
     /// Compares the new list with the node's two copies, the first one first.
-    fn of(new: New<'_>, places: [Option<&Own<'_>>; 2], trust: &Trust) -> Result<Self, ListError> {
+    fn of(
+        new: New<'_>,
+        places: [Option<&OwnList<'_>>; 2],
+        trust: &Trust,
+    ) -> Result<Self, ListError> {
         let here = places.map(|own| own.filter(|own| own.found.digest == new.digest));
         let size = new.head.file_size();
         let staged = head_block(new.list)?;
@@ -239,7 +250,12 @@ impl Again {
 }
 
 /// The steps that are still to do. `in_force` is the list that answers lookups now.
-fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust) -> Vec<Step> {
+fn steps(
+    new: New<'_>,
+    in_force: Option<&OwnList<'_>>,
+    again: &Reinstall,
+    trust: &Trust,
+) -> Vec<InstallStep> {
     let New { head, digest, .. } = new;
     let edition = head.edition;
     let mut steps = Vec::new();
@@ -250,11 +266,11 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
         .filter(|floor| !is_there && floor.head != digest)
         .map(|floor| announced(floor, new, in_force));
     if announced.is_some() && announced != floor {
-        steps.extend(announced.map(Step::Announce));
+        steps.extend(announced.map(InstallStep::Announce));
         floor = announced;
     }
-    steps.extend((!again.copy_stays).then_some(Step::Copy(edition)));
-    steps.extend((!again.list_stays).then_some(Step::Put(edition)));
+    steps.extend((!again.copy_stays).then_some(InstallStep::Copy(edition)));
+    steps.extend((!again.list_stays).then_some(InstallStep::Put(edition)));
     // A floor of an earlier keyset is not carried over. It may hold what a stolen key of that
     // keyset signed: a very high version, or a time far ahead. The time restarts at the keyset's
     // own, which no list key controls.
@@ -268,14 +284,14 @@ fn steps(new: New<'_>, in_force: Option<&Own<'_>>, again: &Again, trust: &Trust)
         issued,
         next: None,
     };
-    steps.extend((floor != Some(raised)).then_some(Step::Raise(raised)));
+    steps.extend((floor != Some(raised)).then_some(InstallStep::Raise(raised)));
     steps
 }
 
 /// The floor during the installation. If a newer list than the floor's is in force, because an
 /// installation was interrupted or somebody copied the list there, the floor names that list from
 /// now on. Otherwise the node would no longer know that it ever had that list.
-fn announced(floor: Floor, new: New<'_>, in_force: Option<&Own<'_>>) -> Floor {
+fn announced(floor: Floor, new: New<'_>, in_force: Option<&OwnList<'_>>) -> Floor {
     let next = Some(new.digest);
     let other = in_force
         .map(|own| &own.found)

@@ -1,20 +1,16 @@
-//! Finds the pause containers among the running containers.
-//!
-//! A pod's pause container owns the namespaces that the pod's other containers share. While its
-//! image is refused, no container of any pod can start. In: the running containers. Out: for each
-//! container, whether it is a pause container. A list that newly refuses a pause container is never
-//! installed. So a user, the author of a pod or the author of an image must not be able to mark a
-//! container as a pause container: he could keep a ban out of every node. He may even know the IDs
-//! of running containers. Therefore each rule uses only what the engine alone writes:
-//!
-//! | engine | rule | seen with |
-//! |---|---|---|
-//! | containerd's CRI (namespace `k8s.io`) | its annotations name itself as its sandbox, and its type as `sandbox`; the engine overwrites other values | 1.6.20, 2.1.4 |
-//! | CRI-O | its record in the engine's store says so; the bundle's annotations are not read, because a pod's author can set them | 1.37, by hand |
-//! | Podman | another container in the cgroup of its pod has joined namespaces of its first process | 4.3.1, 5.8.6 |
-//! | Docker, users' engines | never | |
-//!
-//! Not recognised: the pause container of a Podman pod whose containers share no cgroup
+//! Finds the pause containers among the running containers.  A pod's pause container owns the
+//! namespaces that the pod's other containers share. While its image is refused, no container of
+//! any pod can start. In: the running containers. Out: for each container, whether it is a pause
+//! container. A list that newly refuses a pause container is never installed. So a user, the author
+//! of a pod or the author of an image must not be able to mark a container as a pause container: he
+//! could keep a ban out of every node. He may even know the IDs of running containers. Therefore
+//! each rule uses only what the engine alone writes:  | engine | rule | seen with | |---|---|---| |
+//! containerd's CRI (namespace `k8s.io`) | its annotations name itself as its sandbox, and its type
+//! as `sandbox`; the engine overwrites other values | 1.6.20, 2.1.4 | | CRI-O | its record in the
+//! engine's store says so; the bundle's annotations are not read, because a pod's author can set
+//! them | 1.37, by hand | | Podman | another container in the cgroup of its pod has joined
+//! namespaces of its first process | 4.3.1, 5.8.6 | | Docker, users' engines | never | |  Not
+//! recognised: the pause container of a Podman pod whose containers share no cgroup
 //! (`--share-parent=false`) or no namespace.
 
 use std::path::{Path, PathBuf};
@@ -30,11 +26,11 @@ const SANDBOX: &str = "sandbox";
 
 /// The part of a runtime spec that is read here.
 #[derive(Default, Deserialize)]
-struct Spec {
+struct PodSpec {
     #[serde(default)]
     annotations: Option<Marks>,
     #[serde(default)]
-    linux: Option<Linux>,
+    linux: Option<SpecLinux>,
 }
 
 /// The annotations that containerd's CRI sets last (containerd: pkg/cri/annotations).
@@ -47,15 +43,15 @@ struct Marks {
 }
 
 #[derive(Default, Deserialize)]
-struct Linux {
+struct SpecLinux {
     #[serde(default)]
-    namespaces: Option<Vec<Namespace>>,
+    namespaces: Option<Vec<SpecNamespace>>,
     #[serde(rename = "cgroupsPath", default)]
     cgroup: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Namespace {
+struct SpecNamespace {
     #[serde(default)]
     path: Option<PathBuf>,
 }
@@ -63,11 +59,11 @@ struct Namespace {
 /// A running container, and its role in its pod.
 struct Member {
     pid: u32,
-    part: Part,
+    part: PodPart,
 }
 
 /// The role of a container in its pod.
-enum Part {
+enum PodPart {
     /// The pod's pause container.
     Pause,
     /// A container in a Podman pod. Whether it is the pause container depends on the pod's other
@@ -94,9 +90,9 @@ pub(super) fn among(running: &[&RunningContainer]) -> Vec<bool> {
         .map(|container| Member::of(container))
         .collect();
     let is_pause = |member: &Member| match &member.part {
-        Part::Pause => true,
-        Part::OfPodman(pod) => members.iter().any(|other| other.hangs_on(member.pid, pod)),
-        Part::Other => false,
+        PodPart::Pause => true,
+        PodPart::OfPodman(pod) => members.iter().any(|other| other.hangs_on(member.pid, pod)),
+        PodPart::Other => false,
     };
     members.iter().map(is_pause).collect()
 }
@@ -104,9 +100,9 @@ pub(super) fn among(running: &[&RunningContainer]) -> Vec<bool> {
 impl Member {
     fn of(container: &RunningContainer) -> Self {
         let part = if container.is_trusted() {
-            Part::of(container)
+            PodPart::of(container)
         } else {
-            Part::Other
+            PodPart::Other
         };
         Self {
             pid: container.process.pid,
@@ -118,18 +114,18 @@ impl Member {
     /// `pid`.
     fn hangs_on(&self, pid: u32, pod: &PodOfPodman) -> bool {
         match &self.part {
-            Part::OfPodman(own) => {
+            PodPart::OfPodman(own) => {
                 own.cgroup == pod.cgroup
                     && own.place == pod.place
                     && self.pid != pid
                     && own.joined.contains(&pid)
             }
-            Part::Pause | Part::Other => false,
+            PodPart::Pause | PodPart::Other => false,
         }
     }
 }
 
-impl Part {
+impl PodPart {
     fn of(container: &RunningContainer) -> Self {
         let place = engine::place_of(&container.bundle, &container.id);
         match &place {
@@ -164,7 +160,7 @@ impl Part {
 impl PodOfPodman {
     /// Reads a container's pod from its bundle. `None` if the container is in no pod.
     fn of(container: &RunningContainer, place: BundlePlace) -> Option<Self> {
-        let Linux { namespaces, cgroup } = spec(container).linux?;
+        let SpecLinux { namespaces, cgroup } = spec(container).linux?;
         let cgroup = pod_cgroup(cgroup.as_deref()?, container.id.as_str())?.to_owned();
         let joined = namespaces
             .unwrap_or_default()
@@ -205,7 +201,7 @@ fn process_of(path: &Path) -> Option<u32> {
 }
 
 /// The part of a bundle's runtime spec that is read here. Empty if the spec cannot be read.
-fn spec(container: &RunningContainer) -> Spec {
+fn spec(container: &RunningContainer) -> PodSpec {
     serde_json::from_slice(&container.spec().unwrap_or_default()).unwrap_or_default()
 }
 

@@ -19,7 +19,7 @@ use crate::verdict::{Case, Finding, Labels, Standing};
 
 /// What a list says about a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum Listed {
     Nothing,
     Ban,
     /// The list is past its grace period, and the settings refuse everything then.
@@ -37,7 +37,7 @@ fn origin() -> Origin {
     })
 }
 
-fn bans(said: Said) -> Bans {
+fn bans(said: Listed) -> Bans {
     let ban = Ban {
         id: "BAN-2026-0007".to_owned(),
         reason: "backdoor".to_owned(),
@@ -58,14 +58,14 @@ fn bans(said: Said) -> Bans {
         platform: None,
         ban: Arc::new(ban),
     };
-    let expires = if said == Said::Overdue {
+    let expires = if said == Listed::Overdue {
         Timestamp::from_seconds(1)
     } else {
         ISSUED.plus(86_400)
     };
     match said {
-        Said::Missing => Bans::Missing(ListError::NoHead("/var/lib/embargo/banlist.lst".into())),
-        Said::Nothing | Said::Ban | Said::Overdue => Bans::Known(Answer {
+        Listed::Missing => Bans::Missing(ListError::NoHead("/var/lib/embargo/banlist.lst".into())),
+        Listed::Nothing | Listed::Ban | Listed::Overdue => Bans::Known(Answer {
             head: crate::lineage::digest::Digest::of(b"head"),
             keyset: 1,
             version: 413,
@@ -73,7 +73,7 @@ fn bans(said: Said) -> Bans {
             expires,
             floor_issued: None,
             image_digests: 0,
-            hits: if said == Said::Ban {
+            hits: if said == Listed::Ban {
                 vec![hit]
             } else {
                 Vec::new()
@@ -85,7 +85,7 @@ fn bans(said: Said) -> Bans {
     }
 }
 
-fn judgement(said: Said, origin: Result<&Origin, &LineageError>) -> Judgement {
+fn judgement(said: Listed, origin: Result<&Origin, &LineageError>) -> Judgement {
     let settings =
         crate::settings::parse("on_overdue_list = 'refuse'\n", Path::new("config.toml")).unwrap();
     let (bans, now) = (bans(said), ISSUED.plus(3_600));
@@ -102,7 +102,7 @@ fn judgement(said: Said, origin: Result<&Origin, &LineageError>) -> Judgement {
     })
 }
 
-fn container(name: &str, draft: Said, in_force: Said) -> Surveyed {
+fn container(name: &str, draft: Listed, in_force: Listed) -> Surveyed {
     let kind = Kind::Container {
         id: ContainerId::parse(
             &format!("{name:0>64}").replace(|letter: char| !letter.is_ascii_hexdigit(), "0"),
@@ -145,14 +145,14 @@ fn survey_of(running: Vec<Surveyed>) -> Survey {
 fn node(refused: usize, running: usize) -> Survey {
     let said = |at| {
         if at < refused {
-            Said::Ban
+            Listed::Ban
         } else {
-            Said::Nothing
+            Listed::Nothing
         }
     };
     survey_of(
         (0..running)
-            .map(|at| container(&format!("web-{at}"), said(at), Said::Nothing))
+            .map(|at| container(&format!("web-{at}"), said(at), Listed::Nothing))
             .collect(),
     )
 }
@@ -210,15 +210,15 @@ fn the_objection_says_how_many_and_which() {
 fn what_would_be_refused_is_not_listed_as_refused() {
     for (draft, line) in [
         (
-            Said::Ban,
+            Listed::Ban,
             "would refuse web-1: is base:1, banned by BAN-2026-0007 (critical) since 2026-11-20",
         ),
-        (Said::Overdue, "would refuse web-1: the list is overdue"),
+        (Listed::Overdue, "would refuse web-1: the list is overdue"),
     ] {
-        let one = container("web-1", draft, Said::Nothing);
+        let one = container("web-1", draft, Listed::Nothing);
         assert_eq!(objection::prediction(&one), line);
     }
-    let mut later = container("web-1", Said::Nothing, Said::Nothing);
+    let mut later = container("web-1", Listed::Nothing, Listed::Nothing);
     later.draft.judgement.findings = vec![Finding {
         standing: Standing::Ahead { days: 1 },
         ..at_most(ISSUED.plus(86_400))
@@ -232,17 +232,17 @@ fn what_would_be_refused_is_not_listed_as_refused() {
 #[test]
 fn only_what_the_draft_adds_counts() {
     for (draft, in_force, is_refused, is_new) in [
-        (Said::Nothing, Said::Nothing, false, false),
-        (Said::Nothing, Said::Ban, false, false),
-        (Said::Ban, Said::Nothing, true, true),
-        (Said::Ban, Said::Ban, true, false),
+        (Listed::Nothing, Listed::Nothing, false, false),
+        (Listed::Nothing, Listed::Ban, false, false),
+        (Listed::Ban, Listed::Nothing, true, true),
+        (Listed::Ban, Listed::Ban, true, false),
         // A ban counts as new although the list in force is overdue or missing.
-        (Said::Ban, Said::Overdue, true, true),
-        (Said::Ban, Said::Missing, true, true),
-        (Said::Nothing, Said::Missing, false, false),
-        (Said::Overdue, Said::Nothing, true, true),
-        (Said::Overdue, Said::Overdue, true, false),
-        (Said::Overdue, Said::Ban, true, false),
+        (Listed::Ban, Listed::Overdue, true, true),
+        (Listed::Ban, Listed::Missing, true, true),
+        (Listed::Nothing, Listed::Missing, false, false),
+        (Listed::Overdue, Listed::Nothing, true, true),
+        (Listed::Overdue, Listed::Overdue, true, false),
+        (Listed::Overdue, Listed::Ban, true, false),
     ] {
         let one = container("web-1", draft, in_force);
         assert_eq!(
@@ -256,10 +256,10 @@ fn only_what_the_draft_adds_counts() {
 fn nothing_overrides_a_pause_container() {
     let pause = |draft| Surveyed {
         is_pause: true,
-        ..container("pause", draft, Said::Nothing)
+        ..container("pause", draft, Listed::Nothing)
     };
     let mut survey = node(0, 9);
-    survey.running.push(pause(Said::Ban));
+    survey.running.push(pause(Listed::Ban));
     for impact in [Impact::Guarded, Impact::Acknowledged] {
         let objection = survey.objection(100, impact).unwrap();
         let said = "cannot install \"/tmp/draft.lst\": no pod could start: the pause container pause is base:1, \
@@ -274,12 +274,12 @@ fn nothing_overrides_a_pause_container() {
         );
     }
     survey.running.pop();
-    survey.running.push(pause(Said::Nothing));
+    survey.running.push(pause(Listed::Nothing));
     assert_eq!(survey.objection(0, Impact::Guarded), None);
     // A pause container that the list in force already bans is no objection to a later list.
     survey.running.push(Surveyed {
         is_pause: true,
-        ..container("pause", Said::Ban, Said::Ban)
+        ..container("pause", Listed::Ban, Listed::Ban)
     });
     assert_eq!(survey.objection(0, Impact::Guarded), None);
     // A pause container that is refused only from a later day on is an objection, unless the list
@@ -295,7 +295,7 @@ fn nothing_overrides_a_pause_container() {
         (1, Some(2), true),
         (2, Some(1), false),
     ] {
-        let mut one = pause(Said::Nothing);
+        let mut one = pause(Listed::Nothing);
         one.draft.judgement.findings = vec![ahead(draft)];
         one.in_force.findings = in_force.map(ahead).into_iter().collect();
         assert_eq!(
@@ -336,7 +336,7 @@ fn a_ban_that_takes_effect_on_a_later_day_counts_in_the_share() {
 
 /// The draft's finding about a container whose ban takes effect at `effective`.
 fn at_most(effective: Timestamp) -> Finding {
-    let finding = judgement(Said::Ban, Ok(&origin())).findings.remove(0);
+    let finding = judgement(Listed::Ban, Ok(&origin())).findings.remove(0);
     let ban = Ban {
         effective,
         ..Ban::clone(&finding.hit.ban)
@@ -355,7 +355,7 @@ fn what_a_user_says_counts_for_nothing() {
     let made_up = |name: &str, is_pause| Surveyed {
         is_trusted: false,
         is_pause,
-        ..container(name, Said::Ban, Said::Nothing)
+        ..container(name, Listed::Ban, Listed::Nothing)
     };
     let mut survey = node(1, 3);
     survey
@@ -372,7 +372,7 @@ fn what_a_user_says_counts_for_nothing() {
 fn what_no_state_explains_dilutes_no_share_and_is_counted_apart() {
     let inner = |name: &str| Surveyed {
         is_unaccounted: true,
-        ..container(name, Said::Nothing, Said::Nothing)
+        ..container(name, Listed::Nothing, Listed::Nothing)
     };
     let mut survey = node(2, 3);
     survey
@@ -389,9 +389,9 @@ fn what_no_state_explains_dilutes_no_share_and_is_counted_apart() {
 #[test]
 fn what_cannot_be_understood_runs_and_stops_nothing() {
     let fault = LineageError::from(Unknown::Deadline);
-    let mut unknown = container("odd", Said::Nothing, Said::Nothing);
-    unknown.draft.judgement = judgement(Said::Nothing, Err(&fault));
-    unknown.in_force = judgement(Said::Nothing, Err(&fault));
+    let mut unknown = container("odd", Listed::Nothing, Listed::Nothing);
+    unknown.draft.judgement = judgement(Listed::Nothing, Err(&fault));
+    unknown.in_force = judgement(Listed::Nothing, Err(&fault));
     unknown.subject.origin = Err(fault);
     assert!(!unknown.is_refused() && !unknown.is_known());
     assert_eq!(
@@ -422,7 +422,7 @@ fn put(path: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn a_survey_finds_the_living_below_the_nodes_own_root_and_never_stops() {
+fn a_survey_finds_the_running_below_the_nodes_own_root_and_never_stops() {
     let root = tempfile::tempdir().unwrap();
     let node = |path: &str| root.path().join(path);
     let state = |id: &str, pid: u32| {
@@ -534,7 +534,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
             };
             let subject = |name: &str| Subject {
                 origin: Ok(made_of()),
-                ..container(name, Said::Nothing, Said::Nothing).subject
+                ..container(name, Listed::Nothing, Listed::Nothing).subject
             };
             let subjects = ["web-1", "web-2"].map(subject);
             let judged = || {

@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use super::super::CtlError;
 use super::super::consequences::error;
 use super::super::consequences::node::NodeState;
-use super::super::consequences::plan::Step;
+use super::super::consequences::plan::InstallStep;
 use crate::banlist::head::HEAD_SIZE;
 use crate::paths::Paths;
 use crate::sys::replace::{self, Draft, WriteError};
@@ -52,17 +52,17 @@ pub(super) fn sign(draft: &Draft, head: &[u8; HEAD_SIZE], paths: &Paths) -> Resu
 /// # Errors
 /// [`CtlError`] when a file cannot be written.
 pub(super) fn carry_out(
-    steps: &[Step],
+    steps: &[InstallStep],
     draft: Draft,
     size: u64,
     node: &NodeState<'_>,
 ) -> Result<(), CtlError> {
     let paths = node.paths;
-    let puts = |wanted: fn(&Step) -> bool| steps.iter().any(wanted);
-    let mut second = puts(|step| matches!(step, Step::Copy(_)))
+    let puts = |is_step: fn(&InstallStep) -> bool| steps.iter().any(is_step);
+    let mut second = puts(|step| matches!(step, InstallStep::Copy(_)))
         .then(|| second(&draft, size, paths))
         .transpose()?;
-    if puts(|step| matches!(step, Step::Put(_))) {
+    if puts(|step| matches!(step, InstallStep::Put(_))) {
         draft
             .file()
             .sync_all()
@@ -71,11 +71,11 @@ pub(super) fn carry_out(
     let mut draft = Some(draft);
     for step in steps {
         match step {
-            Step::Announce(floor) | Step::Raise(floor) => {
+            InstallStep::Announce(floor) | InstallStep::Raise(floor) => {
                 replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?
             }
-            Step::Copy(_) => second.take().map_or(Ok(()), Draft::replace)?,
-            Step::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
+            InstallStep::Copy(_) => second.take().map_or(Ok(()), Draft::replace)?,
+            InstallStep::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
     }
     // The file of an earlier version of this program, which nothing reads any more. If it cannot be

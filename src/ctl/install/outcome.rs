@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::super::consequences::node::{CLOCK_SET, NodeState};
-use super::super::consequences::plan::{Plan, Step};
+use super::super::consequences::plan::{InstallPlan, InstallStep};
 use super::super::impact::{Survey, objection::on_a_later_day};
 use super::super::{amount, change as wording, keyset};
 use super::Assessment;
@@ -101,25 +101,30 @@ pub(super) fn planned(
     lines.push(threshold(plan.change.as_ref(), found, plan, trust));
     lines.extend(brought(found, plan, trust));
     lines.extend(judged.survey.as_ref().into_iter().flat_map(hit));
-    lines.extend(plan.steps.iter().map(|step| step_words(step, node)));
+    lines.extend(plan.steps.iter().map(|step| describe_step(step, node)));
     lines.extend(remarks(found, plan, trust, node));
     lines
 }
 
-fn title(said: &str, found: &Authentic, plan: &Plan) -> String {
+fn title(verb: &str, found: &Authentic, plan: &InstallPlan) -> String {
     let head = &found.head;
     let (bans, digests) = (
         amount(plan.bans.len(), "ban"),
         amount(head.entries.all, "digest"),
     );
     format!(
-        "{said} version {} for {}: {bans}, {digests}",
+        "{verb} version {} for {}: {bans}, {digests}",
         head.edition.version,
         line::name(&head.origin)
     )
 }
 
-fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Trust) -> String {
+fn threshold(
+    change: Option<&Change>,
+    found: &Authentic,
+    plan: &InstallPlan,
+    trust: &Trust,
+) -> String {
     // When the newest list is lost, a comparison with an older list cannot show that no ban is
     // lifted.
     let change = change.filter(|change| change.is_lift() || !plan.is_lost);
@@ -133,13 +138,13 @@ fn threshold(change: Option<&Change>, found: &Authentic, plan: &Plan, trust: &Tr
 
 /// Lists the patches and successors that are new or changed. They lift no ban, so one key alone can
 /// add them.
-fn brought(found: &Authentic, plan: &Plan, trust: &Trust) -> Vec<String> {
+fn brought(found: &Authentic, plan: &InstallPlan, trust: &Trust) -> Vec<String> {
     let mut lines = plan.brought();
-    let (good, wanted) = (found.tally.good, trust.keyset.lift_threshold);
-    let is_withheld = good < wanted && plan.bans.iter().any(|counted| counted.ban.patch.is_some());
+    let (good, needed) = (found.tally.good, trust.keyset.lift_threshold);
+    let is_withheld = good < needed && plan.bans.iter().any(|counted| counted.ban.patch.is_some());
     lines.extend(
         is_withheld
-            .then(|| format!("exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {wanted}")),
+            .then(|| format!("exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {needed}")),
     );
     lines
 }
@@ -184,25 +189,25 @@ fn are(containers: usize) -> String {
     format!("{} {verb}", amount(containers, "running container"))
 }
 
-fn step_words(step: &Step, node: &NodeState<'_>) -> String {
+fn describe_step(step: &InstallStep, node: &NodeState<'_>) -> String {
     let name = |path: &Path| line::name(&path.to_string_lossy());
     let paths = node.paths;
     match step {
-        Step::Announce(_) => format!(
+        InstallStep::Announce(_) => format!(
             "would note in {} that it is about to come",
             name(&paths.floor)
         ),
-        Step::Copy(edition) => format!(
+        InstallStep::Copy(edition) => format!(
             "would put a second copy of version {} in {}",
             edition.version,
             name(&paths.copy)
         ),
-        Step::Put(edition) => format!(
+        InstallStep::Put(edition) => format!(
             "would put version {} in force as {}",
             edition.version,
             name(&paths.list)
         ),
-        Step::Raise(floor) => format!(
+        InstallStep::Raise(floor) => format!(
             "would raise {} to version {}",
             name(&paths.floor),
             floor.edition.version
@@ -211,7 +216,12 @@ fn step_words(step: &Step, node: &NodeState<'_>) -> String {
 }
 
 /// Further warnings: damaged copies, bad signatures, an expired list, a keyset that expires soon.
-fn remarks(found: &Authentic, plan: &Plan, trust: &Trust, node: &NodeState<'_>) -> Vec<String> {
+fn remarks(
+    found: &Authentic,
+    plan: &InstallPlan,
+    trust: &Trust,
+    node: &NodeState<'_>,
+) -> Vec<String> {
     let head = &found.head;
     let told = |which: &str, fault: &Option<ListError>| {
         fault

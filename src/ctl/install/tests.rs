@@ -514,7 +514,7 @@ fn where_the_first_copy_is_lost_the_second_is_the_measure() {
 }
 
 #[test]
-fn a_broken_list_in_force_is_told() {
+fn a_broken_list_in_force_is_reported() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     node.install(&version(2)).unwrap();
@@ -618,7 +618,7 @@ fn a_version_far_above_the_floor_is_refused() {
 }
 
 #[test]
-fn every_installation_and_every_refusal_is_told_to_the_system_log() {
+fn every_installation_and_every_refusal_is_reported_to_the_system_log() {
     let node = Node::new();
     let sockets = Sockets {
         journal: node.directory.path().join("journal"),
@@ -672,7 +672,7 @@ fn every_installation_and_every_refusal_is_told_to_the_system_log() {
 }
 
 #[test]
-fn a_full_disk_is_told_with_what_is_needed() {
+fn a_full_disk_is_reported_with_what_is_needed() {
     let fault = |errno| {
         let cause = std::io::Error::from_raw_os_error(errno);
         error::of_disk(
@@ -900,11 +900,11 @@ fn an_installation_cut_short_is_finished_by_the_next() {
                 plan::draw(New::of(&list, &found), &at, &trust, &(), &mut Vec::new()).unwrap();
             for done in plan.steps.iter().take(cut) {
                 match done {
-                    plan::Step::Announce(floor) | plan::Step::Raise(floor) => {
+                    plan::InstallStep::Announce(floor) | plan::InstallStep::Raise(floor) => {
                         replace(&node.paths.floor, 0o644, floor.text().as_bytes()).unwrap()
                     }
-                    plan::Step::Copy(_) => replace(&node.paths.copy, 0o644, &third).unwrap(),
-                    plan::Step::Put(_) => replace(&node.paths.list, 0o644, &third).unwrap(),
+                    plan::InstallStep::Copy(_) => replace(&node.paths.copy, 0o644, &third).unwrap(),
+                    plan::InstallStep::Put(_) => replace(&node.paths.list, 0o644, &third).unwrap(),
                 }
                 assert!(
                     [before, 3].contains(&node.known().version),
@@ -954,7 +954,7 @@ fn a_broken_list_in_force_is_replaced_and_not_kept() {
 }
 
 #[test]
-fn bad_signatures_and_an_expiry_are_told() {
+fn bad_signatures_and_an_expiry_are_reported() {
     let node = Node::new();
     let old = HeadTerms {
         issued: Timestamp::from_seconds(0),
@@ -974,7 +974,7 @@ fn bad_signatures_and_an_expiry_are_told() {
 }
 
 #[test]
-fn a_keyset_that_expires_soon_is_told_and_changes_nothing() {
+fn a_keyset_that_expires_soon_is_reported_and_changes_nothing() {
     let node = Node::new();
     let old = Keyset {
         expires: ISSUED.plus(90 * 86_400),

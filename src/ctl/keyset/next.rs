@@ -73,17 +73,17 @@ pub(super) fn run(args: &NextArgs, now: Timestamp) -> Result<String, CtlError> {
         return Ok(text);
     };
     draft::write(out, &text)?;
-    let mut said = format!(
+    let mut text = format!(
         "keyset {}: {}\n",
         new.number,
         line::one_line(&out.to_string_lossy())
     );
-    said.extend(
+    text.extend(
         changes(&old, &new)
             .iter()
             .map(|change| format!("  {change}\n")),
     );
-    Ok(said + &needs(&old, &new))
+    Ok(text + &needs(&old, &new))
 }
 
 fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlError> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::super::{CtlError, amount, lock};
 use super::{KeysetError, changes, place, renewal, signers, verify};
 use crate::audit::Ending;
-use crate::audit::rotation::{Step, send};
+use crate::audit::rotation::{RotationStep, send};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
@@ -63,11 +63,11 @@ pub(super) fn run(
     sockets: &Sockets,
 ) -> Result<String, CtlError> {
     let mut steps = Vec::new();
-    let said = rotate(args, paths, now, &mut steps);
+    let text = rotate(args, paths, now, &mut steps);
     if !args.dry_run && paths.root == Path::new("/") {
         send(sockets, &steps);
     }
-    said.map_err(CtlError::for_root)
+    text.map_err(CtlError::for_root)
 }
 
 /// Rotates. `steps` receives what was done, and what was refused.
@@ -75,7 +75,7 @@ pub(super) fn rotate(
     args: &RotateArgs,
     paths: &Paths,
     now: Timestamp,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<RotationStep>,
 ) -> Result<String, CtlError> {
     if args.files.len() > MAX_HOPS {
         return Err(KeysetError::TooMany(args.files.len()).into());
@@ -89,24 +89,24 @@ pub(super) fn rotate(
         replace::sweep(&paths.keyset)?;
     }
     let mut trust = load(paths)?;
-    let mut said = String::new();
+    let mut text = String::new();
     for path in &args.files {
         match hop(path, &trust, paths, args) {
             Ok(None) => {}
             Ok(Some(Hop { new, is_stranded })) => {
-                let (title, mut rest) = told(&trust.keyset, &new, args.dry_run);
+                let (title, mut rest) = describe(&trust.keyset, &new, args.dry_run);
                 rest.extend(is_stranded.then(|| without_list(&trust, &new.keyset, args.dry_run)));
-                said += &format!(
+                text += &format!(
                     "{title}\n{}",
                     rest.iter()
-                        .map(|words| format!("  {words}\n"))
+                        .map(|line| format!("  {line}\n"))
                         .collect::<String>()
                 );
                 let (signers, message) = (
                     signers(&[&trust.keyset, &new.keyset], &new),
                     [&[title], rest.as_slice()].concat().join("; "),
                 );
-                steps.push(Step {
+                steps.push(RotationStep {
                     ending: Ending::Done,
                     keyset: new.keyset.number,
                     signers,
@@ -116,13 +116,13 @@ pub(super) fn rotate(
             }
             Err(error) => {
                 let message = line::causes(&error);
-                steps.push(Step {
+                steps.push(RotationStep {
                     ending: Ending::Refused,
                     keyset: trust.keyset.number,
                     signers: Vec::new(),
                     message,
                 });
-                let done = said.lines().map(str::to_owned);
+                let done = text.lines().map(str::to_owned);
                 return Err(CtlError {
                     details: done.chain(error.details).collect(),
                     ..error
@@ -130,15 +130,15 @@ pub(super) fn rotate(
             }
         }
     }
-    if said.is_empty() {
-        said = format!(
+    if text.is_empty() {
+        text = format!(
             "already in force: keyset {} of {}\n",
             trust.keyset.number,
             line::name(&trust.keyset.origin)
         );
     }
-    said.extend(renewal(&trust.keyset, now).map(|words| words + "\n"));
-    Ok(said)
+    text.extend(renewal(&trust.keyset, now).map(|line| line + "\n"));
+    Ok(text)
 }
 
 fn load(paths: &Paths) -> Result<Trust, CtlError> {
@@ -267,7 +267,7 @@ fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
 }
 
 /// The headline about a step, and lines about what it changes.
-fn told(old: &Keyset, new: &SignedKeyset, dry_run: bool) -> (String, Vec<String>) {
+fn describe(old: &Keyset, new: &SignedKeyset, dry_run: bool) -> (String, Vec<String>) {
     let by = signers(&[old, &new.keyset], new).join(", ");
     let number = new.keyset.number;
     let title = if dry_run {

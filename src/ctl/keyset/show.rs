@@ -22,13 +22,17 @@ use crate::sys::file::Guard;
 Examples:
   embargoctl keyset show
   embargoctl keyset show keyset-2")]
-pub struct ShowArgs {
+pub struct KeysetShowArgs {
     /// The keyset. Default: this node's keyset.
     file: Option<PathBuf>,
 }
 
 /// Shows a keyset.
-pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<String, CtlError> {
+pub(super) fn run(
+    args: &KeysetShowArgs,
+    paths: &Paths,
+    now: Timestamp,
+) -> Result<String, CtlError> {
     let signed = store::keyset(args.file.as_ref().unwrap_or(&paths.keyset), Guard::Any)?;
     let Keyset {
         origin,
@@ -53,12 +57,12 @@ pub(super) fn run(args: &ShowArgs, paths: &Paths, now: Timestamp) -> Result<Stri
         text += &format!("  {} {name} {}\n", role.word(), public.algorithm().word());
     }
     text += &signatures(&signed);
-    text.extend(renewal(&signed.keyset, now).map(|words| words + "\n"));
+    text.extend(renewal(&signed.keyset, now).map(|part| part + "\n"));
     if args.file.is_none()
         && let Err(fault) = directory::open_owned(&paths.root, &paths.keyset)
     {
         let remedy = place::remedy(&fault)
-            .map(|words| format!("; {words}"))
+            .map(|part| format!("; {part}"))
             .unwrap_or_default();
         text += &format!("no start takes it: {}{remedy}\n", causes(&fault));
     }

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::CtlError;
-use super::super::signing::{self, OutsideSignature, PrivateKey, SigningError, Subject, What};
+use super::super::signing::{self, NoteToSign, OutsideSignature, PrivateKey, SigningError, What};
 use crate::banlist::keyset::{Key, MAX_KEYSET, Role};
 use crate::banlist::note::{MAX_SIGNATURES, Signature};
 use crate::banlist::store;
@@ -23,7 +23,7 @@ use crate::sys::replace;
 #[command(after_help = "\
 Example:
   embargoctl keyset sign --key root-1 keyset-2")]
-pub struct SignArgs {
+pub struct KeysetSignArgs {
     #[command(flatten)]
     with: PrivateKey,
     /// The keyset.
@@ -40,7 +40,7 @@ Examples:
   embargoctl keyset head keyset-2 > head
   openssl pkeyutl -sign -rawin -inkey root-2.pem -in head -out sig
   embargoctl keyset attach --key root-2.pub --signature sig keyset-2")]
-pub struct HeadArgs {
+pub struct KeysetHeadArgs {
     /// The keyset.
     keyset: PathBuf,
 }
@@ -52,7 +52,7 @@ pub struct HeadArgs {
 #[command(after_help = "\
 Example:
   embargoctl keyset attach --key root-2.pub --signature sig keyset-2")]
-pub struct AttachArgs {
+pub struct KeysetAttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
     /// The keyset.
@@ -60,27 +60,27 @@ pub struct AttachArgs {
 }
 
 /// Signs the keyset with a key in a file.
-pub(super) fn sign(args: &SignArgs) -> Result<String, CtlError> {
+pub(super) fn sign(args: &KeysetSignArgs) -> Result<String, CtlError> {
     add(&args.keyset, |subject| signing::sign(&args.with, subject))
 }
 
 /// The exact bytes to sign.
-pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
+pub(super) fn head(args: &KeysetHeadArgs) -> Result<String, CtlError> {
     Ok(store::keyset(&args.keyset, Guard::Any)?.text)
 }
 
 /// Adds a signature that was made elsewhere.
-pub(super) fn attach(args: &AttachArgs) -> Result<String, CtlError> {
+pub(super) fn attach(args: &KeysetAttachArgs) -> Result<String, CtlError> {
     add(&args.keyset, |subject| signing::attach(&args.made, subject))
 }
 
 /// Rewrites the keyset with the signature that `sign` makes.
 fn add(
     path: &Path,
-    sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signature>), CtlError>,
+    sign: impl FnOnce(&NoteToSign<'_>) -> Result<(Key, Option<Signature>), CtlError>,
 ) -> Result<String, CtlError> {
     let mut signed = store::keyset(path, Guard::Any)?;
-    let (key, signature) = sign(&Subject {
+    let (key, signature) = sign(&NoteToSign {
         what: What::Keyset,
         file: path,
         text: &signed.text,
@@ -96,7 +96,7 @@ fn add(
     }
     replace::replace(&replace::target(path), 0o644, note.as_bytes())?;
     let number = signed.keyset.number;
-    let mut said = signing::signed(path, &key, count, &format!("keyset {number}"));
+    let mut text = signing::signed(path, &key, count, &format!("keyset {number}"));
     // A key's ID includes its name. With another name in the signature line, the signature would
     // not be found.
     match signed
@@ -106,17 +106,17 @@ fn add(
     {
         Some(root) if root.public.id(&root.name) == key.public.id(&key.name) => {}
         Some(root) => {
-            said += &format!(
+            text += &format!(
                 "keyset {number} calls this key {}: sign again with --name {0}\n",
                 root.name
             )
         }
         None => {
-            said += &format!(
+            text += &format!(
                 "{} is no root key of keyset {number}: it counts if it is one of the keyset before\n",
                 key.name
             )
         }
     }
-    Ok(said)
+    Ok(text)
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use super::*;
 use crate::audit::Ending;
-use crate::audit::rotation::Step;
+use crate::audit::rotation::RotationStep;
 use crate::banlist::floor::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
@@ -105,7 +105,7 @@ impl Desk {
     }
 
     /// Rotates at the time of the tests. Also returns the steps that the system log would receive.
-    fn rotate(&self, words: &str) -> (Result<String, String>, Vec<Step>) {
+    fn rotate(&self, words: &str) -> (Result<String, String>, Vec<RotationStep>) {
         let KeysetCommand::Rotate(args) = self.command(&format!("rotate {words}")) else {
             panic!("{words}")
         };
@@ -253,7 +253,7 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
 }
 
 #[test]
-fn terms_that_make_no_keyset_are_told_in_the_words_of_the_command_line() {
+fn terms_that_make_no_keyset_are_reported_in_the_terms_of_the_command_line() {
     let desk = Desk::new();
     desk.keyset(1, &[1], 1, &[2, 3], &[]);
     desk.put(
@@ -387,7 +387,7 @@ fn what_is_no_keyset_is_called_what_it_is() {
 }
 
 #[test]
-fn a_place_that_vouches_for_nothing_is_told_with_what_to_do() {
+fn a_place_that_vouches_for_nothing_is_reported_with_what_to_do() {
     let desk = Desk::new();
     desk.keyset(1, &[1], 1, &[5], &[]);
     desk.keyset(2, &[1], 1, &[5], &[1]);
@@ -633,7 +633,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
     );
     // The file on the node has the bytes of the file `k3`.
     assert_eq!(desk.on_node(), desk.read("k3"));
-    let step = |keyset, signer: &str, message: &str| Step {
+    let step = |keyset, signer: &str, message: &str| RotationStep {
         ending: Ending::Done,
         keyset,
         signers: vec![signer.to_owned()],
@@ -702,7 +702,7 @@ fn a_step_is_on_the_disk_before_the_next_is_looked_at() {
     );
     assert_eq!(desk.on_node(), desk.read("k2"));
     let directory = desk.directory.path().to_str().unwrap();
-    let refused = Step {
+    let refused = RotationStep {
         ending: Ending::Refused,
         keyset: 2,
         signers: vec![],

@@ -23,7 +23,7 @@ use crate::sys::file::{self, Guard};
 Examples:
   embargoctl keyset verify keyset
   embargoctl keyset verify --after keyset keyset-2")]
-pub struct VerifyArgs {
+pub struct KeysetVerifyArgs {
     /// A keyset that you trust, and that the first keyset must follow.
     #[arg(long, value_name = "OLD")]
     after: Option<PathBuf>,
@@ -33,14 +33,14 @@ pub struct VerifyArgs {
 }
 
 /// Checks keysets.
-pub(super) fn run(args: &VerifyArgs) -> Result<String, CtlError> {
+pub(super) fn run(args: &KeysetVerifyArgs) -> Result<String, CtlError> {
     let mut old = args
         .after
         .as_ref()
         .map(|path| store::keyset(path, Guard::Any))
         .transpose()?
         .map(|signed| signed.keyset);
-    let mut said = String::new();
+    let mut text = String::new();
     for path in &args.files {
         let bytes = file::read(path, MAX_KEYSET, Guard::Any)?;
         let new = match &old {
@@ -50,14 +50,14 @@ pub(super) fn run(args: &VerifyArgs) -> Result<String, CtlError> {
                 rotation::first(&bytes).map_err(|fault| explained(path, None, &bytes, fault))?
             }
         };
-        said += &told(path, old.as_ref(), &new);
+        text += &describe(path, old.as_ref(), &new);
         old = Some(new.keyset);
     }
-    Ok(said)
+    Ok(text)
 }
 
 /// The text about a keyset that follows.
-fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
+fn describe(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     let (file, keyset) = (line::name(&path.to_string_lossy()), &new.keyset);
     let title = format!(
         "{file}: keyset {} of {}",
@@ -73,24 +73,24 @@ fn told(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
         };
         return format!("{title}, {by}; what it follows was not checked\n");
     };
-    let mut said = format!(
+    let mut text = format!(
         "{title} follows keyset {}, signed by {}\n",
         old.number,
         signers(&[old, keyset], new).join(", ")
     );
-    said.extend(
+    text.extend(
         changes(old, keyset)
             .iter()
             .map(|change| format!("  {change}\n")),
     );
     let Signers { bad, .. } = Signers::of(old, new);
     if bad > 0 {
-        said += &verdicts(Some(old), new)
+        text += &verdicts(Some(old), new)
             .iter()
             .map(|verdict| format!("{verdict}\n"))
             .collect::<String>();
     }
-    said
+    text
 }
 
 /// The error for a keyset that does not follow. If signatures are the reason, it lists the result

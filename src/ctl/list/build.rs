@@ -34,7 +34,7 @@ const MAX_LINTED: usize = 10_000;
 #[command(after_help = "\
 Example:
   embargoctl list build --origin bans.example.com/prod --version 412")]
-pub struct Args {
+pub struct BuildArgs {
     /// The source.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
     source: PathBuf,
@@ -69,7 +69,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`AuthoringError`] and errors in writing the list.
-pub(super) fn run(args: &Args) -> Result<String, CtlError> {
+pub(super) fn run(args: &BuildArgs) -> Result<String, CtlError> {
     let terms = terms(args)?;
     let out = vacant(&args.out)?;
     let (source, compiled) = compile(&args.source)?;
@@ -125,7 +125,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
 }
 
 /// Warns about a list that can be built, but has expired or has errors that the linter finds.
-fn warn(args: &Args, source: &Source, terms: &HeadTerms) {
+fn warn(args: &BuildArgs, source: &Source, terms: &HeadTerms) {
     let now = Timestamp::now();
     if terms.expires <= now {
         report::warning(
@@ -160,7 +160,7 @@ fn faults(path: &Path, now: Timestamp) -> usize {
     draft
         .bans
         .retain(|ban| ban.matches.iter().all(|found| found.file.is_none()));
-    let found = lint::findings(&draft, &lint::Known::default(), None, now);
+    let found = lint::findings(&draft, &lint::KnownImages::default(), None, now);
     found
         .iter()
         .filter(|finding| finding.code.level() == lint::Level::Error)
@@ -227,7 +227,7 @@ fn places(source: &Source, digest: &Digest) -> Vec<String> {
     source.places(digest).into_iter().map(place).collect()
 }
 
-fn terms(args: &Args) -> Result<HeadTerms, AuthoringError> {
+fn terms(args: &BuildArgs) -> Result<HeadTerms, AuthoringError> {
     let issued = args.issued.unwrap_or_else(Timestamp::now);
     let expires = args.expires.unwrap_or_else(|| issued.plus(args.valid));
     if !text::is_origin(&args.origin) {

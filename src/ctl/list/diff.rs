@@ -38,7 +38,7 @@ use crate::sys::file::Guard;
 #[command(after_help = "\
 Example:
   embargoctl list diff /var/lib/embargo/banlist.lst banlist.lst")]
-pub struct Args {
+pub struct DiffArgs {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -53,12 +53,12 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
-    told(args, paths, Timestamp::now())
+pub(super) fn run(args: &DiffArgs, paths: &Paths) -> Result<String, CtlError> {
+    compare_at(args, paths, Timestamp::now())
 }
 
 /// Compares the lists as an installation at the time `clock` would, and returns the text to print.
-fn told(args: &Args, paths: &Paths, clock: Timestamp) -> Result<String, CtlError> {
+fn compare_at(args: &DiffArgs, paths: &Paths, clock: Timestamp) -> Result<String, CtlError> {
     let (old_file, old_size, old) = open(&args.old)?;
     let (new_file, new_size, new) = open(&args.new)?;
     let keyset = keyset(args, paths, &new.head)?;
@@ -95,7 +95,7 @@ const fn reader<'a>(path: &'a Path, file: &'a File) -> Reader<'a, File> {
 }
 
 /// The keyset that was named, or else the node's keyset if it has the origin of the new list.
-fn keyset(args: &Args, paths: &Paths, head: &Head) -> Result<Option<Keyset>, CtlError> {
+fn keyset(args: &DiffArgs, paths: &Paths, head: &Head) -> Result<Option<Keyset>, CtlError> {
     let path = args.keyset.as_ref().unwrap_or(&paths.keyset);
     match store::keyset(path, Guard::Any) {
         Ok(found) if found.keyset.origin == head.origin => Ok(Some(found.keyset)),
@@ -137,19 +137,19 @@ fn digests_added(change: &Change) -> String {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Shown<'a> {
-    old: ShownHead<'a>,
-    new: ShownHead<'a>,
+struct DiffJson<'a> {
+    old: HeadJson<'a>,
+    new: HeadJson<'a>,
     lifts: bool,
-    digests: ShownDigests,
+    digests: DigestsJson,
     needed: Option<Needed>,
-    lifted: Vec<ShownBan<'a>>,
-    added: Vec<ShownBan<'a>>,
-    changed: Vec<ShownBan<'a>>,
+    lifted: Vec<BanChangeJson<'a>>,
+    added: Vec<BanChangeJson<'a>>,
+    changed: Vec<BanChangeJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct ShownHead<'a> {
+struct HeadJson<'a> {
     origin: &'a str,
     keyset: u64,
     version: u64,
@@ -158,18 +158,18 @@ struct ShownHead<'a> {
 }
 
 #[derive(Serialize)]
-struct ShownDigests {
+struct DigestsJson {
     added: u64,
     lifted: u64,
 }
 
 #[derive(Serialize)]
-struct ShownBan<'a> {
+struct BanChangeJson<'a> {
     id: &'a str,
     status: &'static str,
-    digests: ShownBanDigests,
+    digests: BanDigestsJson,
     banned_by: &'a [String],
-    alterations: Vec<ShownAlteration<'a>>,
+    alterations: Vec<AlterationJson<'a>>,
     /// The successor, if the new list adds or changes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     successor: Option<&'a str>,
@@ -179,14 +179,14 @@ struct ShownBan<'a> {
 }
 
 #[derive(Serialize)]
-struct ShownBanDigests {
+struct BanDigestsJson {
     added: u64,
     removed: u64,
     lifted: u64,
 }
 
 #[derive(Serialize)]
-struct ShownAlteration<'a> {
+struct AlterationJson<'a> {
     what: &'a str,
     how: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,8 +201,8 @@ fn as_json<'a>(
     new: &'a Head,
     change: &'a Change,
     needed: Option<Needed>,
-) -> Shown<'a> {
-    let head = |head: &'a Head| ShownHead {
+) -> DiffJson<'a> {
+    let head = |head: &'a Head| HeadJson {
         origin: &head.origin,
         keyset: head.edition.keyset,
         version: head.edition.version,
@@ -210,11 +210,11 @@ fn as_json<'a>(
         impact: head.impact.word(),
     };
     let bans = |changes: &'a [BanChange]| changes.iter().map(ban_as_json).collect();
-    Shown {
+    DiffJson {
         old: head(old),
         new: head(new),
         lifts: change.is_lift(),
-        digests: ShownDigests {
+        digests: DigestsJson {
             added: change.digests_added,
             lifted: change.digests_lifted,
         },
@@ -225,14 +225,14 @@ fn as_json<'a>(
     }
 }
 
-fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
+fn ban_as_json(change: &BanChange) -> BanChangeJson<'_> {
     let status = match change.status {
         BanStatus::Added => "added",
         BanStatus::Kept => "kept",
         BanStatus::Removed => "removed",
         BanStatus::Expired => "lapsed",
     };
-    fn alteration(Alteration { what, how, weakens }: &Alteration) -> ShownAlteration<'_> {
+    fn alteration(Alteration { what, how, weakens }: &Alteration) -> AlterationJson<'_> {
         let (how, from, to) = match how {
             How::Added => ("added", None, None),
             How::Dropped => ("dropped", None, None),
@@ -240,7 +240,7 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
             How::Rewritten => ("rewritten", None, None),
             How::Early => ("early", None, None),
         };
-        ShownAlteration {
+        AlterationJson {
             what,
             how,
             from,
@@ -248,10 +248,10 @@ fn ban_as_json(change: &BanChange) -> ShownBan<'_> {
             weakens: *weakens,
         }
     }
-    ShownBan {
+    BanChangeJson {
         id: &change.ban.id,
         status,
-        digests: ShownBanDigests {
+        digests: BanDigestsJson {
             added: change.added.all,
             removed: change.dropped.all,
             lifted: change.lifted.all,

@@ -28,18 +28,18 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::source::draft::Draft;
 use crate::banlist::whole;
 use crate::ctl::image::{EngineArgs, Images};
-use crate::ctl::{CtlError, Told};
+use crate::ctl::{CtlError, Output};
 use crate::node::stores::Stores;
 use crate::paths::Paths;
 use crate::report::{Exit, line};
 use crate::sys::clock::Timestamp;
 use digests::Uses;
-pub use finding::{Code, Finding, Level};
-use finding::{Findings, Place};
-use known::Index;
-pub use known::{Group, Known};
+pub use finding::{Code, Level, LintFinding};
+use finding::{Findings, Location};
+use known::ImageIndex;
+pub use known::{Group, KnownImages};
 pub use last::Last;
-use page::Counts;
+use page::LevelCounts;
 pub(in crate::ctl) use search::images;
 
 /// Check a source (bans.toml) for mistakes, all at once.
@@ -53,7 +53,7 @@ pub(in crate::ctl) use search::images;
 Examples:
   embargoctl list lint
   embargoctl list lint --last banlist.lst --deny-warnings --json")]
-pub struct Args {
+pub struct LintArgs {
     /// The source.
     #[arg(long, value_name = "FILE", default_value = "bans.toml")]
     source: PathBuf,
@@ -78,17 +78,17 @@ pub struct Args {
 ///
 /// # Errors
 /// [`CtlError`] when the source, the list or an image cannot be read.
-pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
+pub(super) fn run(args: &LintArgs, paths: &Paths) -> Result<Output, CtlError> {
     let draft = Draft::load(&args.source)?;
     let last = args.last.as_deref().map(load).transpose()?;
     let known = search::search(&draft, &args.image, &args.engines.stores(paths))?;
     let found = findings(&draft, &known, last.as_ref(), Timestamp::now());
     let tell = if args.json { page::json } else { page::text };
-    let Counts {
+    let LevelCounts {
         errors, warnings, ..
-    } = Counts::of(&found);
+    } = LevelCounts::of(&found);
     let fails = errors > 0 || args.deny_warnings && warnings > 0;
-    Ok(Told {
+    Ok(Output {
         text: tell(&args.source, draft.bans.len(), &found),
         exit: if fails { Exit::Failed } else { Exit::Clear },
     })
@@ -115,7 +115,7 @@ pub(in crate::ctl) fn of_ban(
     id: &str,
     (word, found): (&str, Images),
     stores: &Stores,
-) -> Vec<Finding> {
+) -> Vec<LintFinding> {
     // The other bans are dropped, and files of digests are not read.
     let mut draft = Draft::parse(path, text, |_| Ok(Vec::new()));
     draft
@@ -130,10 +130,15 @@ pub(in crate::ctl) fn of_ban(
 /// All mistakes in a source. `known` are the images at hand, `last` is the list published before,
 /// and `now` is the time.
 #[must_use]
-pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestamp) -> Vec<Finding> {
+pub fn findings(
+    draft: &Draft,
+    known: &KnownImages,
+    last: Option<&Last>,
+    now: Timestamp,
+) -> Vec<LintFinding> {
     let mut findings = Findings::new(&draft.path);
     alone::check(draft, now, &mut findings);
-    let index = Index::of(known);
+    let index = ImageIndex::of(known);
     let uses = Uses::of(draft, &index);
     digests::check(draft, &index, &uses, &mut findings);
     digests::wrong_kinds(&index, &uses, &mut findings);
@@ -147,11 +152,11 @@ pub fn findings(draft: &Draft, known: &Known, last: Option<&Last>, now: Timestam
 }
 
 /// Reports which images and successors of the source could not be checked.
-fn not_checked(draft: &Draft, known: &Known, findings: &mut Findings<'_>) {
+fn not_checked(draft: &Draft, known: &KnownImages, findings: &mut Findings<'_>) {
     for why in &known.unseen {
         findings.add(
             Code::NotChecked,
-            Place {
+            Location {
                 file: None,
                 line: 1,
                 ban: None,
@@ -160,7 +165,7 @@ fn not_checked(draft: &Draft, known: &Known, findings: &mut Findings<'_>) {
             "",
         );
     }
-    let mut told = std::collections::HashSet::new();
+    let mut reported = std::collections::HashSet::new();
     for ban in &draft.bans {
         let names = ban
             .matches
@@ -176,12 +181,12 @@ fn not_checked(draft: &Draft, known: &Known, findings: &mut Findings<'_>) {
             if let Some(why) = known
                 .unknown
                 .get(&name.value)
-                .filter(|_| told.insert(&name.value))
+                .filter(|_| reported.insert(&name.value))
             {
                 let text = format!("{what} {}: {why}, not checked", line::name(&name.value));
                 findings.add(
                     Code::NotChecked,
-                    Place {
+                    Location {
                         file: None,
                         line: name.line,
                         ban: None,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use super::super::consequences::node::NodeState;
 use super::super::impact::lists::Lists;
 use super::super::impact::{self, Survey, Surveyed};
-use super::super::{CtlError, Told};
+use super::super::{CtlError, Output};
 use super::open;
 use crate::banlist::bytes::Reader;
 use crate::lineage::digest::ImageId;
@@ -30,7 +30,7 @@ use crate::report::{line, warning};
 use crate::settings::{self, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{break_glass, leniency};
-use report::Report;
+use report::PreviewReport;
 use signed::Signed;
 
 /// Show what a draft would refuse on this node: running containers, stopped ones, images.
@@ -43,7 +43,7 @@ use signed::Signed;
 #[command(after_help = "\
 Example:
   embargoctl list preview banlist.lst")]
-pub struct Args {
+pub struct PreviewArgs {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -59,17 +59,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Preview {
     survey: Survey,
     stopped: Vec<Surveyed>,
-    images: Vec<Image>,
+    images: Vec<PreviewedImage>,
 }
 
 /// An image, with all its names in one store.
-struct Image {
+struct PreviewedImage {
     names: Vec<String>,
     judged: Surveyed,
 }
 
 /// Runs the command. Returns the text to print and the exit status.
-pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
+pub(super) fn run(args: &PreviewArgs, paths: &Paths) -> Result<Output, CtlError> {
     let (file, size, claim) = open(&args.draft)?;
     let draft = Reader {
         path: &args.draft,
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let node = crate::node::Node::whole(paths, &engines);
     let mut faults = Vec::new();
     let known = node.containers(&mut faults);
-    let living = impact::living(&known, &node);
+    let running = impact::running_subjects(&known, &node);
     let stopped: Vec<_> = known
         .iter()
         .filter(|known| known.store.is_some())
@@ -97,9 +97,9 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         .iter()
         .flat_map(|store| images(store, &mut faults))
         .collect();
-    let all = living
+    let all = running
         .iter()
-        .map(|living| &living.subject)
+        .map(|running| &running.subject)
         .chain(&stopped)
         .chain(images.iter().map(|(_, subject)| subject));
     let lists = Lists::ask(&draft, &claim.head, paths, settings.as_ref(), all, now)?;
@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
     let preview = Preview {
         survey: Survey {
             draft: args.draft.clone(),
-            running: impact::judged(living, &lists),
+            running: impact::judged(running, &lists),
             faults,
         },
         stopped: stopped
@@ -120,7 +120,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
             .collect(),
         images: images
             .into_iter()
-            .map(|(names, subject)| Image {
+            .map(|(names, subject)| PreviewedImage {
                 names,
                 judged: lists.surveyed(subject),
             })
@@ -143,7 +143,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let report = Report::new(
+    let report = PreviewReport::new(
         &preview,
         &claim.head,
         &lists,
@@ -157,7 +157,7 @@ pub(super) fn run(args: &Args, paths: &Paths) -> Result<Told, CtlError> {
         .faults
         .iter()
         .for_each(|fault| warning("embargoctl", fault));
-    Ok(Told {
+    Ok(Output {
         text: if args.json {
             report.json()
         } else {

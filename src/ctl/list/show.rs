@@ -25,7 +25,7 @@ use crate::sys::clock::Timestamp;
 #[command(after_help = "\
 Example:
   embargoctl list show banlist.lst")]
-pub struct Args {
+pub struct ListShowArgs {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -98,22 +98,22 @@ pub(super) const fn form(form: SignatureForm) -> &'static str {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ListJson<'a> {
     origin: &'a str,
     keyset: u64,
     version: u64,
     issued: Timestamp,
     expires: Timestamp,
     impact: &'static str,
-    entries: Counts,
+    entries: EntryCounts,
     tree_root: Digest,
     source: Digest,
-    signatures: Vec<ShownSignature<'a>>,
-    bans: Vec<ShownBan<'a>>,
+    signatures: Vec<SignatureJson<'a>>,
+    bans: Vec<BanJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Counts {
+struct EntryCounts {
     all: u64,
     base: u64,
     image: u64,
@@ -121,20 +121,20 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct ShownSignature<'a> {
+struct SignatureJson<'a> {
     name: &'a str,
     form: &'static str,
 }
 
 #[derive(Serialize)]
-struct ShownBan<'a> {
+struct BanJson<'a> {
     #[serde(flatten)]
     ban: &'a Ban,
-    entries: Counts,
+    entries: EntryCounts,
     names: &'a [String],
 }
 
-impl From<crate::banlist::head::Entries> for Counts {
+impl From<crate::banlist::head::Entries> for EntryCounts {
     fn from(entries: crate::banlist::head::Entries) -> Self {
         Self {
             all: entries.all,
@@ -146,7 +146,7 @@ impl From<crate::banlist::head::Entries> for Counts {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Result<String, CtlError> {
+pub(super) fn run(args: &ListShowArgs) -> Result<String, CtlError> {
     let (file, size, claim) = open(&args.list)?;
     let bans = check(
         &Reader {
@@ -165,11 +165,11 @@ pub(super) fn run(args: &Args) -> Result<String, CtlError> {
     Ok(text)
 }
 
-fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> Shown<'a> {
+fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> ListJson<'a> {
     let Claim {
         head, signatures, ..
     } = claim;
-    Shown {
+    ListJson {
         origin: &head.origin,
         keyset: head.edition.keyset,
         version: head.edition.version,
@@ -181,7 +181,7 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> Shown<'a> {
         source: head.source,
         signatures: signatures
             .iter()
-            .map(|signature| ShownSignature {
+            .map(|signature| SignatureJson {
                 name: &signature.name,
                 form: form(signature.form()),
             })
@@ -193,7 +193,7 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> Shown<'a> {
                      ban,
                      entries,
                      names,
-                 }| ShownBan {
+                 }| BanJson {
                     ban,
                     entries: (*entries).into(),
                     names,
@@ -255,6 +255,6 @@ fn describe(counted: &CountedBan) -> String {
     title
         + &lines
             .iter()
-            .map(|words| format!("  {}\n", line::one_line(words)))
+            .map(|line| format!("  {}\n", line::one_line(line)))
             .collect::<String>()
 }

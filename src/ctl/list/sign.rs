@@ -8,7 +8,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::CtlError;
-use super::super::signing::{self, OutsideSignature, PrivateKey, SigningError, Subject, What};
+use super::super::signing::{self, NoteToSign, OutsideSignature, PrivateKey, SigningError, What};
 use super::open;
 use crate::banlist::head::{HEAD_SIZE, Head};
 use crate::banlist::keyset::{Key, Keyset, Role};
@@ -27,7 +27,7 @@ use crate::sys::replace::{self, Draft, WriteError};
 #[command(after_help = "\
 Example:
   embargoctl list sign --key alice banlist.lst")]
-pub struct SignArgs {
+pub struct ListSignArgs {
     #[command(flatten)]
     with: PrivateKey,
     /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is
@@ -49,7 +49,7 @@ Examples:
   openssl pkeyutl -sign -rawin -inkey ed25519.pem -in head -out sig
   openssl dgst -sha256 -sign p256.pem -out sig head
   embargoctl list attach --key KEY.pub --signature sig banlist.lst")]
-pub struct HeadArgs {
+pub struct ListHeadArgs {
     /// The list.
     list: PathBuf,
 }
@@ -65,7 +65,7 @@ pub struct HeadArgs {
 Examples:
   ssh-keygen -Y sign -n banlist.v1 -f bob head
   embargoctl list attach --key bob.pub --signature head.sig banlist.lst")]
-pub struct AttachArgs {
+pub struct ListAttachArgs {
     #[command(flatten)]
     made: OutsideSignature,
     /// The nodes' keyset, to warn if the key is not in it. Default: this node's keyset, if it is
@@ -77,19 +77,19 @@ pub struct AttachArgs {
 }
 
 /// Signs the list with a key in a file.
-pub(super) fn sign(args: &SignArgs, paths: &Paths) -> Result<String, CtlError> {
+pub(super) fn sign(args: &ListSignArgs, paths: &Paths) -> Result<String, CtlError> {
     add(&args.list, (args.keyset.as_deref(), paths), |subject| {
         signing::sign(&args.with, subject)
     })
 }
 
 /// The exact bytes to sign.
-pub(super) fn head(args: &HeadArgs) -> Result<String, CtlError> {
+pub(super) fn head(args: &ListHeadArgs) -> Result<String, CtlError> {
     Ok(open(&args.list)?.2.text)
 }
 
 /// Adds a signature that was made elsewhere.
-pub(super) fn attach(args: &AttachArgs, paths: &Paths) -> Result<String, CtlError> {
+pub(super) fn attach(args: &ListAttachArgs, paths: &Paths) -> Result<String, CtlError> {
     add(&args.list, (args.keyset.as_deref(), paths), |subject| {
         signing::attach(&args.made, subject)
     })
@@ -100,7 +100,7 @@ pub(super) fn attach(args: &AttachArgs, paths: &Paths) -> Result<String, CtlErro
 fn add(
     list: &Path,
     (keyset, paths): (Option<&Path>, &Paths),
-    sign: impl FnOnce(&Subject<'_>) -> Result<(Key, Option<Signature>), CtlError>,
+    sign: impl FnOnce(&NoteToSign<'_>) -> Result<(Key, Option<Signature>), CtlError>,
 ) -> Result<String, CtlError> {
     let (file, _, mut claim) = open(list)?;
     let keyset = match keyset {
@@ -110,13 +110,13 @@ fn add(
             .map(|found| found.keyset)
             .filter(|keyset| is_for(keyset, &claim.head)),
     };
-    let (key, signature) = sign(&Subject {
+    let (key, signature) = sign(&NoteToSign {
         what: What::List,
         file: list,
         text: &claim.text,
         signatures: &claim.signatures,
     })?;
-    if let Some(warning) = keyset.and_then(|keyset| stranger(&keyset, &key)) {
+    if let Some(warning) = keyset.and_then(|keyset| unidentified(&keyset, &key)) {
         report::warning("embargoctl", &warning);
     }
     let Some(signature) = signature else {
@@ -141,7 +141,7 @@ fn is_for(keyset: &Keyset, head: &Head) -> bool {
 }
 
 /// Why nodes with this keyset do not count the key's signature. `None` if they count it.
-pub(super) fn stranger(keyset: &Keyset, key: &Key) -> Option<String> {
+pub(super) fn unidentified(keyset: &Keyset, key: &Key) -> Option<String> {
     let (name, number) = (&key.name, keyset.number);
     match keyset
         .keys_of(Role::List)

@@ -312,13 +312,13 @@ fn a_copy_that_somebody_else_signed_is_no_signature() {
 }
 
 #[test]
-fn a_key_that_no_node_counts_is_told_why() {
+fn a_key_that_no_node_counts_is_reported_why() {
     let named = |seed, name: &str| Key {
         role: Role::List,
         name: name.to_owned(),
         public: key(seed).public(),
     };
-    let of = |key: &Key| sign::stranger(&keyset(&[1], 1), key);
+    let of = |key: &Key| sign::unidentified(&keyset(&[1], 1), key);
     assert_eq!(of(&named(1, "key-1")), None);
     assert_eq!(
         of(&named(2, "mini")),

@@ -29,7 +29,7 @@ use crate::sys::file::Guard;
 Examples:
   embargoctl list verify --keyset keyset banlist.lst
   embargoctl list verify --source bans.toml banlist.lst")]
-pub struct Args {
+pub struct ListVerifyArgs {
     /// The keyset to check with. Default: this node's keyset.
     #[arg(long, value_name = "FILE")]
     keyset: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, paths: &Paths) -> Result<String, CtlError> {
+pub(super) fn run(args: &ListVerifyArgs, paths: &Paths) -> Result<String, CtlError> {
     let keyset = match (&args.keyset, &args.source) {
         (Some(path), _) => Some(keyset(path)?),
         (None, None) => Some(keyset(&paths.keyset)?),
@@ -96,11 +96,11 @@ fn signatures(
         floor: None,
         rules: Rules::default(),
     };
-    let told = |signature: &Signature| {
+    let describe = |signature: &Signature| {
         let key = signer(&trust.keyset, Role::List, &claim.text, signature);
         signature_line(signature, key, &verdict(&trust.keyset, claim, signature))
     };
-    let signatures: Vec<_> = claim.signatures.iter().map(told).collect();
+    let signatures: Vec<_> = claim.signatures.iter().map(describe).collect();
     let found = trust
         .authenticate(list, size, Placement::Staged, Enough::All)
         .map_err(|error| {

@@ -114,7 +114,7 @@ fn both_forms_of_minisign_are_taken() {
 }
 
 #[test]
-fn a_signature_over_other_bytes_is_told_by_how_they_differ() {
+fn a_signature_over_other_bytes_is_reported_by_how_they_differ() {
     let desk = desk();
     make_keys(&desk);
     let head = desk.text("head");

@@ -29,7 +29,7 @@ fn invalid_sig_in_valid_head() {
 /// The gate reports the bad signature, unless it has counted enough good ones before; so does
 /// `check`.
 #[test]
-fn invalid_sig_is_told() {
+fn invalid_sig_is_reported() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     for at in 0..3 {
         let version = at as u64 + 1;

@@ -186,7 +186,7 @@ fn exceptions_in_a_list_on_lines_of_their_own_grow_by_a_line() {
 }
 
 #[test]
-fn what_cannot_be_added_is_said_in_one_line() {
+fn what_cannot_be_added_is_reported_in_one_line() {
     let source = add_exceptions(
         &add_ban("", &ban("BAN-1"), &[base(b"a")]).unwrap(),
         "BAN-1",

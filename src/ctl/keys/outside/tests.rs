@@ -135,7 +135,7 @@ fn what_has_a_form_of_its_own_is_for_keys_of_its_kind_alone() {
 }
 
 #[test]
-fn what_is_no_signature_is_told_by_what_it_is() {
+fn what_is_no_signature_is_reported_by_what_it_is() {
     for (case, file, expected) in [
         ("nothing", &b""[..], NoSignature::Empty),
         (

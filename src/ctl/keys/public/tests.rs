@@ -117,7 +117,7 @@ fn one_key_is_the_same_in_every_spelling() {
 }
 
 #[test]
-fn what_is_no_public_key_is_told_by_what_it_is() {
+fn what_is_no_public_key_is_reported_by_what_it_is() {
     let ssh = base64::encode(&TestSsh::ed25519(1).blob());
     let spki = |middle: &str| {
         let der = [0x30, 0x30].into_iter().chain(

@@ -26,7 +26,7 @@ fn names(desk: &Desk) -> Vec<String> {
 }
 
 #[test]
-fn a_digest_that_stands_twice_is_told_with_its_places() {
+fn a_digest_that_stands_twice_is_reported_with_its_places() {
     let desk = Desk::new();
     let files = "[[ban.match]]\nbase_file = \"one.txt\"\n[[ban.match]]\nbase_file = \"two.txt\"\n";
     desk.write(
@@ -88,7 +88,7 @@ fn a_source_that_makes_no_list_leaves_the_old_list_and_no_draft() {
 }
 
 #[test]
-fn every_fault_of_a_source_is_told_at_once_as_the_linter_tells_it() {
+fn every_fault_of_a_source_is_reported_at_once_as_the_linter_tells_it() {
     let desk = Desk::new();
     let found = format!("[[ban.match]]\nbase = \"{}\"\n", digest(1));
     let good = format!("{HEAD}{found}");

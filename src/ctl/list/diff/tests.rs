@@ -66,17 +66,17 @@ fn desk(new: &str) -> (tempfile::TempDir, Paths) {
 fn compared(new: &str, keyset: bool, json: bool) -> String {
     let (desk, paths) = desk(new);
     let path = |name: &str| desk.path().join(name);
-    let args = Args {
+    let args = DiffArgs {
         json,
         keyset: keyset.then(|| path("keyset")),
         old: path("old"),
         new: path("new"),
     };
-    told(&args, &paths, ISSUED.plus(60)).unwrap()
+    compare_at(&args, &paths, ISSUED.plus(60)).unwrap()
 }
 
 #[test]
-fn a_difference_is_told_ban_by_ban_with_the_signatures_that_it_takes() {
+fn a_difference_is_reported_ban_by_ban_with_the_signatures_that_it_takes() {
     assert_eq!(
         compared(OLD, true, false),
         "version 411 (keyset 1) -> version 412 of bans.example.com/prod (keyset 1)\n\
@@ -149,7 +149,7 @@ fn a_list_with_a_wrong_byte_is_not_compared() {
     *bytes.last_mut().unwrap() ^= 1;
     let old = desk.path().join("old");
     replace(&old, 0o644, &bytes).unwrap();
-    let args = Args {
+    let args = DiffArgs {
         json: false,
         keyset: None,
         old: old.clone(),
@@ -169,7 +169,7 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
     other.origin = "other".to_owned();
     std::fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();
     replace(&paths.keyset, 0o644, other.text().as_bytes()).unwrap();
-    let mut args = Args {
+    let mut args = DiffArgs {
         json: false,
         keyset: None,
         old: path("old"),
@@ -202,7 +202,7 @@ fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
     };
     let without = &OLD[OLD.find("\n\n").unwrap() + 2..];
     let (desk, paths) = desk(without);
-    let args = Args {
+    let args = DiffArgs {
         json: false,
         keyset: None,
         old: desk.path().join("old"),
@@ -220,7 +220,7 @@ fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
             &list(&source(&ban(lapses)), &terms(411), &[]),
         )
         .unwrap();
-        let said = told(&args, &paths, clock).unwrap();
+        let said = compare_at(&args, &paths, clock).unwrap();
         assert_eq!(
             said.contains("\nlifts 1 ban: "),
             lifts,

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::finding::{Code, Findings, Place};
+use super::finding::{Code, Findings, Location};
 use super::reference::Reference;
 use crate::banlist::record::{Action, Severity};
 use crate::banlist::source::draft::{Draft, DraftBan, DraftException, DraftPatch, Placed};
@@ -27,7 +27,7 @@ pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) 
         let file = Some(fault.file.as_path());
         findings.add(
             Code::Unreadable,
-            Place {
+            Location {
                 file,
                 line: fault.line,
                 ban: None,
@@ -49,8 +49,8 @@ pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) 
 }
 
 /// The place of a line that belongs to this ban, in the source itself.
-pub(super) fn at(ban: &DraftBan, line: usize) -> Place<'_> {
-    Place {
+pub(super) fn at(ban: &DraftBan, line: usize) -> Location<'_> {
+    Location {
         file: None,
         line,
         ban: ban.id.as_ref().map(|id| id.value.as_str()),

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::alone::at;
-use super::finding::{Code, Findings, MAX_ALIKE, Place};
-use super::known::{Index, label};
+use super::finding::{Code, Findings, Location, MAX_ALIKE};
+use super::known::{ImageIndex, label};
 use crate::banlist::record::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::lineage::chain::{Chain, MAX_LAYERS};
@@ -38,7 +38,7 @@ pub(super) struct Use<'a> {
     /// The match that has the digest. `None` for an exception or a cure.
     pub(super) found: Option<&'a DraftMatch>,
     pub(super) kind: MatchKind,
-    pub(super) place: Place<'a>,
+    pub(super) place: Location<'a>,
 }
 
 /// Where digests are used in the source. Digests that occur only in files of digests are left out,
@@ -47,18 +47,18 @@ pub(super) struct Uses<'a>(BTreeMap<Digest, Vec<Use<'a>>>);
 
 impl<'a> Uses<'a> {
     /// Collects all uses of digests in the source.
-    pub(super) fn of(draft: &'a Draft, index: &Index<'_>) -> Self {
-        let mut wanted: HashSet<Digest> = index.digests().collect();
+    pub(super) fn of(draft: &'a Draft, index: &ImageIndex<'_>) -> Self {
+        let mut known: HashSet<Digest> = index.digests().collect();
         for ban in &draft.bans {
-            wanted.extend(
+            known.extend(
                 ban.matches
                     .iter()
                     .filter(|found| found.file.is_none())
                     .flat_map(|found| &found.digests)
                     .map(|(digest, _)| *digest),
             );
-            wanted.extend(ban.except.iter().map(|except| except.digest));
-            wanted.extend(ban.cure.iter().map(|cure| cure.value));
+            known.extend(ban.except.iter().map(|except| except.digest));
+            known.extend(ban.cure.iter().map(|cure| cure.value));
         }
         let mut uses: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (number, ban) in draft.bans.iter().enumerate() {
@@ -66,9 +66,9 @@ impl<'a> Uses<'a> {
                 for (digest, line) in found
                     .digests
                     .iter()
-                    .filter(|(digest, _)| wanted.contains(digest))
+                    .filter(|(digest, _)| known.contains(digest))
                 {
-                    let place = Place {
+                    let place = Location {
                         file: found.file.as_deref(),
                         ..at(ban, *line as usize)
                     };
@@ -155,7 +155,7 @@ impl Nothing {
         &self,
         digest: Digest,
         kind: MatchKind,
-        place: Place<'_>,
+        place: Location<'_>,
         findings: &mut Findings<'_>,
     ) {
         let Some(what) = self.0.get(&digest) else {
@@ -187,7 +187,7 @@ impl Nothing {
 /// Checks all digests of the source.
 pub(super) fn check(
     draft: &Draft,
-    index: &Index<'_>,
+    index: &ImageIndex<'_>,
     uses: &Uses<'_>,
     findings: &mut Findings<'_>,
 ) {
@@ -198,7 +198,7 @@ pub(super) fn check(
                 nothing.check(
                     *digest,
                     found.kind,
-                    Place {
+                    Location {
                         file: found.file.as_deref(),
                         ..at(ban, *line as usize)
                     },
@@ -226,13 +226,13 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let mut all: Vec<(Digest, usize, Option<&Path>, u32)> =
         Vec::with_capacity(ban.matches.iter().map(|found| found.digests.len()).sum());
     for found in &ban.matches {
-        let said = (
+        let key = (
             found.kind,
             found.name.as_ref().map(|name| &name.value),
             found.platform.as_ref().map(|platform| &platform.value),
         );
         let next = reasons.len();
-        let reason = *reasons.entry(said).or_insert(next);
+        let reason = *reasons.entry(key).or_insert(next);
         all.extend(
             found
                 .digests
@@ -255,7 +255,7 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
         let text = format!("{digest} stands in this ban already, in {first}");
         findings.add(
             Code::DigestTwice,
-            Place {
+            Location {
                 file,
                 ..at(ban, line as usize)
             },
@@ -267,7 +267,7 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
 
 /// Finds a digest that is used as an image in one place and as a base or layer in another. If a
 /// known image has the digest, `wrong_kinds` reports it instead.
-fn kinds(digest: Digest, uses: &[Use<'_>], index: &Index<'_>, findings: &mut Findings<'_>) {
+fn kinds(digest: Digest, uses: &[Use<'_>], index: &ImageIndex<'_>, findings: &mut Findings<'_>) {
     let is_image = |place: &&Use<'_>| place.kind == MatchKind::Image;
     let (Some(image), Some(layers)) = (
         uses.iter().find(is_image),
@@ -307,7 +307,7 @@ const fn article(kind: MatchKind) -> &'static str {
 }
 
 /// Finds digests of which the known images show that they are not what the source says.
-pub(super) fn wrong_kinds(index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
+pub(super) fn wrong_kinds(index: &ImageIndex<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (digest, uses) in uses.all() {
         for place in uses
             .iter()

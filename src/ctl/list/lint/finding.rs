@@ -144,7 +144,7 @@ codes! {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct LintFinding {
     /// The kind of the finding.
     pub code: Code,
     /// The file.
@@ -165,7 +165,7 @@ pub(super) const MAX_ALIKE: usize = 10;
 /// The collected findings.
 pub(super) struct Findings<'a> {
     file: &'a Path,
-    all: Vec<Finding>,
+    all: Vec<LintFinding>,
     /// For each kind and ban: how many findings there are, and the index of the last one that is
     /// reported.
     alike: HashMap<(Code, Option<String>), (usize, usize)>,
@@ -173,7 +173,7 @@ pub(super) struct Findings<'a> {
 
 /// A place in the source.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Location<'a> {
     /// The file of digests. `None` for the source itself.
     pub(super) file: Option<&'a Path>,
     pub(super) line: usize,
@@ -194,7 +194,7 @@ impl<'a> Findings<'a> {
     pub(super) fn add(
         &mut self,
         code: Code,
-        place: Place<'_>,
+        place: Location<'_>,
         text: impl Into<String>,
         hint: impl Into<String>,
     ) {
@@ -209,7 +209,7 @@ impl<'a> Findings<'a> {
             text.into(),
             Some(hint.into()).filter(|hint| !hint.is_empty()),
         );
-        self.all.push(Finding {
+        self.all.push(LintFinding {
             code,
             file: place.file.unwrap_or(self.file).to_owned(),
             line: place.line,
@@ -220,7 +220,7 @@ impl<'a> Findings<'a> {
     }
 
     /// All findings, sorted by file and line. Those in the source itself come first.
-    pub(super) fn sorted(mut self) -> Vec<Finding> {
+    pub(super) fn sorted(mut self) -> Vec<LintFinding> {
         for (count, last) in self
             .alike
             .into_values()
@@ -230,8 +230,9 @@ impl<'a> Findings<'a> {
         }
         let source = self.file;
         self.all.sort_by(|a, b| {
-            let place =
-                |finding: &Finding| (finding.file != source, finding.file.clone(), finding.line);
+            let place = |finding: &LintFinding| {
+                (finding.file != source, finding.file.clone(), finding.line)
+            };
             place(a)
                 .cmp(&place(b))
                 .then_with(|| (a.code, &a.text).cmp(&(b.code, &b.text)))

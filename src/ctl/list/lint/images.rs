@@ -6,8 +6,8 @@
 
 use super::alone::at;
 use super::digests::Uses;
-use super::finding::{Code, Findings, Place};
-use super::known::{Group, Index, Known, has, is_same, label, platform, several, top};
+use super::finding::{Code, Findings, Location};
+use super::known::{Group, ImageIndex, KnownImages, has, is_same, label, platform, several, top};
 use super::permits::is_banned;
 use crate::banlist::record::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch, Placed};
@@ -18,8 +18,8 @@ use crate::report::line;
 /// Checks every ban.
 pub(super) fn check(
     draft: &Draft,
-    known: &Known,
-    index: &Index<'_>,
+    known: &KnownImages,
+    index: &ImageIndex<'_>,
     uses: &Uses<'_>,
     findings: &mut Findings<'_>,
 ) {
@@ -33,7 +33,7 @@ pub(super) fn check(
         };
         for found in &ban.matches {
             for (digest, line) in &found.digests {
-                let place = Place {
+                let place = Location {
                     file: found.file.as_deref(),
                     ..at(ban, *line as usize)
                 };
@@ -61,8 +61,8 @@ pub(super) fn check(
 struct Aim<'a, 'k> {
     ban: &'a DraftBan,
     number: usize,
-    known: &'k Known,
-    index: &'a Index<'k>,
+    known: &'k KnownImages,
+    index: &'a ImageIndex<'k>,
     uses: &'a Uses<'a>,
 }
 
@@ -72,7 +72,7 @@ impl<'k> Aim<'_, 'k> {
         &self,
         found: &DraftMatch,
         digest: Digest,
-        place: Place<'_>,
+        place: Location<'_>,
         findings: &mut Findings<'_>,
     ) {
         let meant = found
@@ -130,7 +130,7 @@ impl<'k> Aim<'_, 'k> {
     }
 
     /// Finds images that are built on an image of which only the image itself is banned.
-    fn derived(&self, digest: Digest, place: Place<'_>, findings: &mut Findings<'_>) {
+    fn derived(&self, digest: Digest, place: Location<'_>, findings: &mut Findings<'_>) {
         let banned: Vec<_> = self
             .index
             .having(MatchKind::Image, digest)
@@ -164,23 +164,25 @@ impl<'k> Aim<'_, 'k> {
 
     /// Finds a platform that is not the platform of the image.
     fn platform(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
-        let Some(said) = &found.platform else { return };
+        let Some(stated) = &found.platform else {
+            return;
+        };
         let images = self
             .index
             .having(found.kind, digest)
             .filter(|(_, image)| found.kind != MatchKind::Base || top(image) == Some(digest));
         let platforms: Vec<_> = images.filter_map(|(_, image)| platform(image)).collect();
-        let fits = |platform: &String| is_platform(platform, &said.value);
+        let fits = |platform: &String| is_platform(platform, &stated.value);
         if !platforms.is_empty() && !platforms.iter().any(fits) {
             let text = format!(
                 "{} {digest} is of {}, not of {}",
                 found.kind.word(),
                 line::one_line(&several(platforms)),
-                said.value
+                stated.value
             );
             findings.add(
                 Code::OtherPlatform,
-                at(self.ban, said.line),
+                at(self.ban, stated.line),
                 text,
                 "correct the platform, or take the digest of the platform that is meant",
             );
@@ -272,19 +274,19 @@ impl<'k> Aim<'_, 'k> {
             .filter_map(platform)
             .collect();
         let has_file = self.ban.matches.iter().any(|found| found.file.is_some());
-        let is_told = |platform: &String| {
+        let is_stated = |platform: &String| {
             self.ban
                 .matches
                 .iter()
                 .filter_map(|found| found.platform.as_ref())
-                .any(|told| is_platform(platform, &told.value))
+                .any(|stated| is_platform(platform, &stated.value))
         };
         if !has_file && group.images.iter().all(|image| is_one_of(image, hit)) {
             missed.extend(
                 group
                     .absent
                     .iter()
-                    .filter(|platform| !is_told(platform))
+                    .filter(|platform| !is_stated(platform))
                     .cloned(),
             );
         }

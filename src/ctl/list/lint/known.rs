@@ -27,7 +27,7 @@ pub struct Group {
 
 /// All images that are known on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownImages {
     /// The images, grouped by the name under which they were found.
     pub groups: Vec<Group>,
     /// Which group each name in the source means.
@@ -38,7 +38,7 @@ pub struct Known {
     pub unseen: Vec<String>,
 }
 
-impl Known {
+impl KnownImages {
     /// The images that a name in the source means.
     #[must_use]
     pub fn meaning(&self, name: &str) -> Option<&Group> {
@@ -48,7 +48,7 @@ impl Known {
 
 /// What a digest is in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum DigestRole {
     /// A chain ID: of how many of the lowest layers, and of how many layers in total.
     Stack(usize, usize),
     /// The diff ID of a layer.
@@ -59,7 +59,7 @@ pub(super) enum Part {
     Manifest(Role),
 }
 
-impl Part {
+impl DigestRole {
     /// The kind under which a match or an exception uses such a digest.
     pub(super) const fn kind(self) -> MatchKind {
         match self {
@@ -84,11 +84,11 @@ impl Part {
 }
 
 /// All known images, by their digests.
-pub(super) struct Index<'k>(HashMap<Digest, Vec<(Part, &'k FoundImage)>>);
+pub(super) struct ImageIndex<'k>(HashMap<Digest, Vec<(DigestRole, &'k FoundImage)>>);
 
-impl<'k> Index<'k> {
+impl<'k> ImageIndex<'k> {
     /// Indexes all known images.
-    pub(super) fn of(known: &'k Known) -> Self {
+    pub(super) fn of(known: &'k KnownImages) -> Self {
         let mut parts: HashMap<_, Vec<_>> = HashMap::new();
         for image in known.groups.iter().flat_map(|group| &group.images) {
             let mut add = |digest, part| parts.entry(digest).or_default().push((part, image));
@@ -98,17 +98,20 @@ impl<'k> Index<'k> {
                     .chain_ids()
                     .iter()
                     .zip(1..)
-                    .for_each(|(id, at)| add(id.0, Part::Stack(at, height)));
+                    .for_each(|(id, at)| add(id.0, DigestRole::Stack(at, height)));
                 chain
                     .diff_ids()
                     .iter()
-                    .for_each(|id| add(id.0, Part::Layer));
+                    .for_each(|id| add(id.0, DigestRole::Layer));
             }
-            image.image_id.iter().for_each(|id| add(id.0, Part::Config));
+            image
+                .image_id
+                .iter()
+                .for_each(|id| add(id.0, DigestRole::Config));
             image
                 .manifests
                 .iter()
-                .for_each(|(role, digest)| add(*digest, Part::Manifest(*role)));
+                .for_each(|(role, digest)| add(*digest, DigestRole::Manifest(*role)));
         }
         Self(parts)
     }
@@ -119,7 +122,7 @@ impl<'k> Index<'k> {
     }
 
     /// The images that have this digest, and what the digest is in each of them.
-    pub(super) fn parts(&self, digest: Digest) -> &[(Part, &'k FoundImage)] {
+    pub(super) fn parts(&self, digest: Digest) -> &[(DigestRole, &'k FoundImage)] {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
     }
 
@@ -128,7 +131,7 @@ impl<'k> Index<'k> {
         &self,
         kind: MatchKind,
         digest: Digest,
-    ) -> impl Iterator<Item = (Part, &'k FoundImage)> + '_ {
+    ) -> impl Iterator<Item = (DigestRole, &'k FoundImage)> + '_ {
         self.parts(digest)
             .iter()
             .copied()
@@ -137,7 +140,7 @@ impl<'k> Index<'k> {
 
     /// The images with this top chain ID.
     pub(super) fn with_top(&self, digest: Digest) -> impl Iterator<Item = &'k FoundImage> + '_ {
-        let is_top = |part| matches!(part, Part::Stack(height, of) if height == of);
+        let is_top = |part| matches!(part, DigestRole::Stack(height, of) if height == of);
         self.parts(digest)
             .iter()
             .filter(move |(part, _)| is_top(*part))
@@ -175,8 +178,8 @@ impl<'k> Index<'k> {
 }
 
 /// Whether the stack `part` of a chain contains a layer, or another stack as its lower part.
-fn has_below(chain: &Chain, part: Part, (kind, digest): (MatchKind, Digest)) -> bool {
-    let Part::Stack(height, _) = part else {
+fn has_below(chain: &Chain, part: DigestRole, (kind, digest): (MatchKind, Digest)) -> bool {
+    let DigestRole::Stack(height, _) = part else {
         return false;
     };
     match kind {

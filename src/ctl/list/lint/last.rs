@@ -5,7 +5,7 @@
 //! another ban replaces a missing one. Pure.
 
 use super::alone::at;
-use super::finding::{Code, Findings, Place};
+use super::finding::{Code, Findings, Location};
 use crate::banlist::record::Ban;
 use crate::banlist::source::draft::{Draft, DraftBan, Placed};
 use crate::sys::clock::Timestamp;
@@ -74,7 +74,7 @@ pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut F
         );
         findings.add(
             Code::BanGone,
-            Place {
+            Location {
                 file: None,
                 line: 1,
                 ban: Some(&gone.id),

@@ -8,20 +8,20 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::finding::{Finding, Level};
+use super::finding::{Level, LintFinding};
 use crate::ctl::amount;
 use crate::report::line;
 
 /// The number of findings of each level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Counts {
+pub(super) struct LevelCounts {
     pub(super) errors: usize,
     pub(super) warnings: usize,
     pub(super) notes: usize,
 }
 
-impl Counts {
-    pub(super) fn of(findings: &[Finding]) -> Self {
+impl LevelCounts {
+    pub(super) fn of(findings: &[LintFinding]) -> Self {
         let count = |level| {
             findings
                 .iter()
@@ -37,10 +37,10 @@ impl Counts {
 }
 
 /// Formats the findings as text.
-pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
+pub(super) fn text(source: &Path, bans: usize, findings: &[LintFinding]) -> String {
     let name = |path: &Path| line::name(&path.to_string_lossy());
     let mut page = String::new();
-    for Finding {
+    for LintFinding {
         code,
         file,
         line,
@@ -53,23 +53,23 @@ pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
             .as_ref()
             .map(|id| format!("{}: ", line::name(id)))
             .unwrap_or_default();
-        let told = format!(
+        let reports = format!(
             "{}:{line}: {}: {ban}{text} [{}]",
             name(file),
             code.level().word(),
             code.word()
         );
-        page += &format!("{}\n", line::one_line(&told));
+        page += &format!("{}\n", line::one_line(&reports));
         page.extend(
             hint.iter()
                 .map(|hint| format!("    hint: {}\n", line::one_line(hint))),
         );
     }
-    let Counts {
+    let LevelCounts {
         errors,
         warnings,
         notes,
-    } = Counts::of(findings);
+    } = LevelCounts::of(findings);
     let mut counts = vec![amount(bans, "ban")];
     counts.extend(
         [(errors, "error"), (warnings, "warning"), (notes, "note")]
@@ -85,16 +85,16 @@ pub(super) fn text(source: &Path, bans: usize, findings: &[Finding]) -> String {
 
 /// The JSON output. Its fields are stable: no field is renamed or removed.
 #[derive(Serialize)]
-struct Report<'a> {
+struct LintReport<'a> {
     source: String,
     bans: usize,
     #[serde(flatten)]
-    counts: Counts,
-    findings: Vec<Told<'a>>,
+    counts: LevelCounts,
+    findings: Vec<FindingReport<'a>>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct FindingReport<'a> {
     code: &'static str,
     level: &'static str,
     file: String,
@@ -104,8 +104,8 @@ struct Told<'a> {
     hint: Option<&'a str>,
 }
 
-impl<'a> Told<'a> {
-    fn of(finding: &'a Finding) -> Self {
+impl<'a> FindingReport<'a> {
+    fn of(finding: &'a LintFinding) -> Self {
         Self {
             code: finding.code.word(),
             level: finding.code.level().word(),
@@ -119,13 +119,13 @@ impl<'a> Told<'a> {
 }
 
 /// Formats the findings as JSON.
-pub(super) fn json(source: &Path, bans: usize, findings: &[Finding]) -> String {
-    let told = findings.iter().map(Told::of).collect();
-    let report = Report {
+pub(super) fn json(source: &Path, bans: usize, findings: &[LintFinding]) -> String {
+    let reports = findings.iter().map(FindingReport::of).collect();
+    let report = LintReport {
         source: source.to_string_lossy().into_owned(),
         bans,
-        counts: Counts::of(findings),
-        findings: told,
+        counts: LevelCounts::of(findings),
+        findings: reports,
     };
     crate::report::json::pretty(&report) + "\n"
 }

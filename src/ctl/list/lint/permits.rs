@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::alone::at;
 use super::digests::Uses;
-use super::finding::{Code, Findings, Place};
-use super::known::{Index, Part, has, label, several};
+use super::finding::{Code, Findings, Location};
+use super::known::{DigestRole, ImageIndex, has, label, several};
 use crate::banlist::record::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftException, DraftMatch};
 use crate::ctl::image::FoundImage;
@@ -19,7 +19,7 @@ use crate::sys::clock::Timestamp;
 /// Checks every ban.
 pub(super) fn check(
     draft: &Draft,
-    index: &Index<'_>,
+    index: &ImageIndex<'_>,
     uses: &Uses<'_>,
     now: Timestamp,
     findings: &mut Findings<'_>,
@@ -38,7 +38,7 @@ pub(super) fn check(
 }
 
 /// Finds cures that everything banned already has.
-fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
+fn cures(ban: &DraftBan, index: &ImageIndex<'_>, findings: &mut Findings<'_>) {
     for cure in &ban.cure {
         let has_it = |found: &&DraftMatch| {
             found.digests.iter().any(|(digest, _)| {
@@ -63,7 +63,7 @@ fn cures(ban: &DraftBan, index: &Index<'_>, findings: &mut Findings<'_>) {
 fn covered(
     ban: &DraftBan,
     running: &[&DraftException],
-    index: &Index<'_>,
+    index: &ImageIndex<'_>,
     findings: &mut Findings<'_>,
 ) {
     if running.is_empty() || ban.matches.is_empty() {
@@ -138,7 +138,7 @@ fn idle(
     ban: &DraftBan,
     number: usize,
     except: &DraftException,
-    index: &Index<'_>,
+    index: &ImageIndex<'_>,
     uses: &Uses<'_>,
     findings: &mut Findings<'_>,
 ) {
@@ -196,12 +196,12 @@ pub(super) fn digests(image: &FoundImage) -> impl Iterator<Item = (MatchKind, Di
 
 /// Finds manifest and index digests that are banned or excepted without the image ID. Some engines
 /// know only the image ID.
-fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
+fn manifests(draft: &Draft, index: &ImageIndex<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (number, ban) in draft.bans.iter().enumerate() {
         let by_manifest = |digest: Digest| {
             let parts = index.parts(digest).iter();
             parts
-                .filter(|(part, _)| matches!(part, Part::Manifest(_)))
+                .filter(|(part, _)| matches!(part, DigestRole::Manifest(_)))
                 .map(|(_, image)| *image)
                 .collect::<Vec<_>>()
         };
@@ -219,7 +219,7 @@ fn manifests(draft: &Draft, index: &Index<'_>, uses: &Uses<'_>, findings: &mut F
                             kind != MatchKind::Image && uses.bans(number, kind, digest)
                         })
                 };
-                let place = Place {
+                let place = Location {
                     file: found.file.as_deref(),
                     ..at(ban, *line as usize)
                 };
@@ -269,7 +269,12 @@ fn is_sure_of(image: &FoundImage, except: &DraftException) -> bool {
     }
 }
 
-fn unknown_by(images: &[&FoundImage], place: Place<'_>, what: &str, findings: &mut Findings<'_>) {
+fn unknown_by(
+    images: &[&FoundImage],
+    place: Location<'_>,
+    what: &str,
+    findings: &mut Findings<'_>,
+) {
     let Some(image) = images.iter().find(|image| image.image_id.is_some()) else {
         return;
     };

@@ -1,14 +1,12 @@
-//! Finds the images on this machine, for the checks of `list lint`.
-//!
-//! In: the source, the arguments of `--image`, and the engines' stores of this machine. Out:
-//! [`Known`]: the images of `--image`, the images that the source names, and all other images in
-//! the stores. What cannot be found is reported; nothing is downloaded. The search in the stores
-//! has a time limit.
+//! Finds the images on this machine, for the checks of `list lint`.  In: the source, the arguments
+//! of `--image`, and the engines' stores of this machine. Out: [`KnownImages`]: the images of
+//! `--image`, the images that the source names, and all other images in the stores. What cannot be
+//! found is reported; nothing is downloaded. The search in the stores has a time limit.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::known::{Group, Known};
+use super::known::{Group, KnownImages};
 use super::reference::Reference;
 use crate::banlist::source::draft::Draft;
 use crate::ctl::CtlError;
@@ -23,10 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// [`ImageError`] when an image of `--image` cannot be found or read.
-pub(super) fn search(draft: &Draft, words: &[String], stores: &Stores) -> Result<Known, CtlError> {
+pub(super) fn search(
+    draft: &Draft,
+    arguments: &[String],
+    stores: &Stores,
+) -> Result<KnownImages, CtlError> {
     let names = names(draft);
-    let mut known = Known::default();
-    for word in words {
+    let mut known = KnownImages::default();
+    for word in arguments {
         asked(&mut known, word, &names, stores)?;
     }
     Ok(search_on(draft, known, stores))
@@ -34,15 +36,20 @@ pub(super) fn search(draft: &Draft, words: &[String], stores: &Stores) -> Result
 
 /// Finds all images for this source, for `embargoctl ban`: the image named `word` has been found
 /// already.
-pub(super) fn search_beside(draft: &Draft, word: &str, found: Images, stores: &Stores) -> Known {
-    let mut known = Known::default();
+pub(super) fn search_beside(
+    draft: &Draft,
+    word: &str,
+    found: Images,
+    stores: &Stores,
+) -> KnownImages {
+    let mut known = KnownImages::default();
     known.add_by_name(word, found, &names(draft));
     search_on(draft, known, stores)
 }
 
 /// Every image that has a name in these stores and can be read.
 pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
-    let mut known = Known::default();
+    let mut known = KnownImages::default();
     others(&mut known, stores, Instant::now() + PATIENCE);
     known
         .groups
@@ -52,7 +59,7 @@ pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
 }
 
 /// Adds the images that the source names, and then all others in the stores.
-fn search_on(draft: &Draft, mut known: Known, stores: &Stores) -> Known {
+fn search_on(draft: &Draft, mut known: KnownImages, stores: &Stores) -> KnownImages {
     let deadline = Instant::now() + PATIENCE;
     for name in names(draft) {
         named(&mut known, name, stores, deadline);
@@ -78,7 +85,7 @@ fn names(draft: &Draft) -> BTreeSet<&str> {
         .collect()
 }
 
-impl Known {
+impl KnownImages {
     fn add(&mut self, word: &str, images: Images) -> usize {
         self.groups.push(Group {
             word: word.to_owned(),
@@ -101,12 +108,12 @@ impl Known {
             ];
             let called = called.map(|name| name.and_then(Reference::parse));
             let group = self.add(&word, images);
-            let means = |name: &&&str| {
+            let is_meant = |name: &&&str| {
                 Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)))
             };
             let meant: Vec<_> = names
                 .iter()
-                .filter(means)
+                .filter(is_meant)
                 .map(|name| ((*name).to_owned(), group))
                 .collect();
             self.meanings.extend(meant);
@@ -116,7 +123,7 @@ impl Known {
 
 /// Finds an image of `--image`: `IMAGE`, or `NAME=IMAGE` where `NAME` is its name in the source.
 fn asked(
-    known: &mut Known,
+    known: &mut KnownImages,
     word: &str,
     names: &BTreeSet<&str>,
     stores: &Stores,
@@ -157,7 +164,7 @@ fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
 }
 
 /// Finds an image that the source names.
-fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
+fn named(known: &mut KnownImages, name: &str, stores: &Stores, deadline: Instant) {
     if known.meanings.contains_key(name) {
         return;
     }
@@ -185,7 +192,7 @@ fn named(known: &mut Known, name: &str, stores: &Stores, deadline: Instant) {
 }
 
 /// Adds all other images in the stores. They show which images a ban hits unintentionally.
-fn others(known: &mut Known, stores: &Stores, deadline: Instant) {
+fn others(known: &mut KnownImages, stores: &Stores, deadline: Instant) {
     for store in &stores.open {
         let names = match store.records.image_names() {
             Ok(names) => names,

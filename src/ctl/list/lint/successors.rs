@@ -6,7 +6,7 @@
 use super::alone::at;
 use super::digests::Uses;
 use super::finding::{Code, Findings};
-use super::known::{Group, Known, platform, top};
+use super::known::{Group, KnownImages, platform, top};
 use super::permits::digests;
 use super::reference::Reference;
 use crate::banlist::record::MatchKind;
@@ -19,7 +19,7 @@ use crate::sys::clock::Timestamp;
 /// Checks the successor of every ban.
 pub(super) fn check(
     draft: &Draft,
-    known: &Known,
+    known: &KnownImages,
     uses: &Uses<'_>,
     now: Timestamp,
     findings: &mut Findings<'_>,

@@ -80,8 +80,8 @@ fn image(name: &str, layers: &str, platform: &str) -> FoundImage {
 }
 
 /// Images for one platform, each under its own name.
-fn known(images: &[(&str, &str)]) -> Known {
-    let mut known = Known::default();
+fn known(images: &[(&str, &str)]) -> KnownImages {
+    let mut known = KnownImages::default();
     for (name, layers) in images {
         known
             .meanings
@@ -95,7 +95,7 @@ fn known(images: &[(&str, &str)]) -> Known {
     known
 }
 
-fn lint_with(text: &str, known: &Known, last: Option<&Last>) -> Vec<Finding> {
+fn lint_with(text: &str, known: &KnownImages, last: Option<&Last>) -> Vec<LintFinding> {
     findings(
         &Draft::parse(Path::new("bans.toml"), &full(text), open),
         known,
@@ -105,7 +105,7 @@ fn lint_with(text: &str, known: &Known, last: Option<&Last>) -> Vec<Finding> {
 }
 
 /// The findings as printed lines, without hints and counts.
-fn lines(found: &[Finding]) -> Vec<String> {
+fn lines(found: &[LintFinding]) -> Vec<String> {
     let page = page::text(Path::new("bans.toml"), 1, found);
     let lines = page.lines().filter(|line| !line.starts_with("    hint: "));
     let mut lines: Vec<_> = lines.map(str::to_owned).collect();
@@ -114,7 +114,7 @@ fn lines(found: &[Finding]) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_found(text: &str, known: &Known, expected: &[&str]) {
+fn assert_found(text: &str, known: &KnownImages, expected: &[&str]) {
     let expected: Vec<_> = expected.iter().map(|line| full(line)).collect();
     assert_eq!(lines(&lint_with(text, known, None)), expected, "{text}");
 }
@@ -128,7 +128,7 @@ fn a_sound_ban_is_not_spoken_of() {
     );
     let here = known(&[("debian:12.4", "a b"), ("app:1", "a b c"), ("other:1", "z")]);
     assert_found(&sound, &here, &[]);
-    assert_found(&sound, &Known::default(), &[]);
+    assert_found(&sound, &KnownImages::default(), &[]);
     assert_found("", &here, &[]);
     // The chain ID of a single layer equals the layer's diff ID.
     assert_found(
@@ -140,7 +140,7 @@ fn a_sound_ban_is_not_spoken_of() {
 
 #[test]
 fn what_the_source_alone_shows() {
-    let none = Known::default();
+    let none = KnownImages::default();
     let except = |until: &str| {
         format!("{HEAD}{BASE}[[ban.except]]\nimage = \"<i app>\"\nreason = \"r\"\n{until}")
     };
@@ -482,7 +482,7 @@ fn what_the_images_here_show() {
 }
 
 /// An index of three platforms. The image for one of them is missing on this machine.
-fn multi() -> Known {
+fn multi() -> KnownImages {
     let index = |mut image: FoundImage, id: &str| {
         image.image_id = Some(ImageId(Digest::of(id.as_bytes())));
         image.manifests.push((Role::Index, Digest::of(b"x multi")));
@@ -492,14 +492,14 @@ fn multi() -> Known {
         index(image("multi:1", "m", "linux/amd64"), "i one"),
         index(image("multi:1", "n", "linux/arm64"), "i two"),
     ];
-    Known {
+    KnownImages {
         groups: vec![Group {
             word: "oci:directory".to_owned(),
             images,
             absent: vec!["linux/s390x".to_owned()],
         }],
         meanings: HashMap::from([("multi:1".to_owned(), 0)]),
-        ..Known::default()
+        ..KnownImages::default()
     }
 }
 
@@ -562,7 +562,11 @@ fn what_the_list_before_shows() {
                 .replace("2026-11-20", date)
                 + &BASE.replace("a b", id)
         });
-    let found = lint_with(&source.collect::<String>(), &Known::default(), Some(&last));
+    let found = lint_with(
+        &source.collect::<String>(),
+        &KnownImages::default(),
+        Some(&last),
+    );
     let expected = [
         "bans.toml:1: warning: GONE: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]",
         "bans.toml:5: warning: A: the ban is to hold since 2026-11-01T00:00:00Z, and since 2026-11-05T00:00:00Z by version 7 [backdated]",
@@ -592,14 +596,14 @@ fn a_ban_that_only_has_another_id_is_not_set_back() {
     assert_eq!(
         lines(&lint_with(
             &format!("{HEAD}{BASE}"),
-            &Known::default(),
+            &KnownImages::default(),
             Some(&last)
         )),
         [text]
     );
     let backdated = lint_with(
         &format!("{HEAD}{BASE}").replace("2026-11-20", "2026-11-19"),
-        &Known::default(),
+        &KnownImages::default(),
         Some(&last),
     );
     assert_eq!(
@@ -612,19 +616,19 @@ fn a_ban_that_only_has_another_id_is_not_set_back() {
 }
 
 #[test]
-fn what_nobody_could_look_at_is_said_once() {
+fn what_nobody_could_look_at_is_reported_once() {
     let text = format!(
         "{HEAD}successor = \"debian:12.5\"\n{BASE}name = \"debian:12.5\"\n{}successor = \"debian:12.6\"\n{BASE}",
         HEAD.replace("\"A\"", "\"B\"")
     );
     let gone = "not here".to_owned();
-    let known = Known {
+    let known = KnownImages {
         unknown: HashMap::from([
             ("debian:12.5".to_owned(), gone.clone()),
             ("debian:12.6".to_owned(), gone),
         ]),
         unseen: vec!["the images of docker in /d cannot be listed".to_owned()],
-        ..Known::default()
+        ..KnownImages::default()
     };
     let found = lint_with(&text, &known, None);
     let notes: Vec<_> = found
@@ -644,7 +648,7 @@ fn what_nobody_could_look_at_is_said_once() {
 fn many_of_a_kind_are_one_mistake() {
     let found = lint_with(
         &format!("{HEAD}[[ban.match]]\nlayer_file = \"many.txt\"\n"),
-        &Known::default(),
+        &KnownImages::default(),
         None,
     );
     let lines = lines(&found);
@@ -678,7 +682,7 @@ fn the_words_of_findings_are_their_own_and_stay_in_the_manual() {
 #[test]
 fn programs_see_the_same() {
     let text = format!("{HEAD}successor = \"debian\"\n{BASE}{HEAD}{BASE}");
-    let found = lint_with(&text, &Known::default(), None);
+    let found = lint_with(&text, &KnownImages::default(), None);
     let report: serde_json::Value =
         serde_json::from_str(&page::json(Path::new("bans.toml"), 2, &found)).unwrap();
     let expected = serde_json::json!({ "schema": 1,

@@ -11,7 +11,7 @@ use super::super::super::amount;
 use super::super::super::impact::lists::Lists;
 use super::super::super::impact::{ImpactError, Surveyed, objection::on_a_later_day};
 use super::signed::Signed;
-use super::{Image, Preview, restart};
+use super::{Preview, PreviewedImage, restart};
 use crate::banlist::head::{Head, Impact};
 use crate::container::engine::Engine;
 use crate::lineage::Origin;
@@ -25,8 +25,8 @@ use crate::verdict::listed::{BanFound, List};
 
 /// The whole output.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
-    draft: Draft,
+pub(super) struct PreviewReport {
+    draft: DraftSummary,
     /// The list in force. `None` when there is no authentic list.
     in_force: Option<List>,
     in_force_fault: Option<String>,
@@ -34,16 +34,16 @@ pub(super) struct Report {
     /// Reasons why containers that a list refuses can start on this node all the same, for instance
     /// audit mode.
     notes: Vec<String>,
-    counts: Counts,
+    counts: PreviewCounts,
     running: Vec<Row>,
     stopped: Vec<Row>,
     images: Vec<Row>,
-    installation: Installation,
+    installation: Forecast,
     faults: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Draft {
+struct DraftSummary {
     path: String,
     origin: String,
     keyset: u64,
@@ -56,7 +56,7 @@ struct Draft {
 }
 
 #[derive(Debug, Serialize)]
-struct Counts {
+struct PreviewCounts {
     running: Count,
     stopped: Count,
     images: Count,
@@ -73,7 +73,7 @@ struct Count {
 /// Whether an installation of the draft would succeed, judged by the running containers and by the
 /// draft's signatures.
 #[derive(Debug, Serialize)]
-struct Installation {
+struct Forecast {
     objection: Option<Objection>,
     message: Option<String>,
     counted: usize,
@@ -135,7 +135,7 @@ struct Row {
     bans: Vec<BanFound>,
 }
 
-impl Report {
+impl PreviewReport {
     pub(super) fn new(
         preview: &Preview,
         head: &Head,
@@ -156,18 +156,18 @@ impl Report {
         let stopped: Vec<_> = preview.stopped.iter().map(Row::of_container).collect();
         let images: Vec<_> = preview.images.iter().map(Row::of_image).collect();
         Self {
-            installation: Installation::new(
+            installation: Forecast::new(
                 preview,
                 &signed,
                 limit,
                 signed.impact.unwrap_or(head.impact),
             ),
-            draft: Draft::new(preview, head, signed),
+            draft: DraftSummary::new(preview, head, signed),
             in_force,
             in_force_fault,
             armed: settings.is_some(),
             notes,
-            counts: Counts {
+            counts: PreviewCounts {
                 running: Count::of(&running),
                 stopped: Count::of(&stopped),
                 images: Count::of(&images),
@@ -184,7 +184,7 @@ impl Report {
     /// could not be identified. An image that could not be identified does not matter here, because
     /// it may never be started.
     pub(super) const fn exit(&self) -> Exit {
-        let Counts {
+        let PreviewCounts {
             running,
             stopped,
             images,
@@ -207,7 +207,7 @@ impl Report {
 
     /// The output as text.
     pub(super) fn text(&self) -> String {
-        let Draft {
+        let DraftSummary {
             path,
             origin,
             version,
@@ -331,7 +331,7 @@ impl Report {
     }
 }
 
-impl Draft {
+impl DraftSummary {
     fn new(preview: &Preview, head: &Head, signed: Signed) -> Self {
         Self {
             path: preview.survey.draft.to_string_lossy().into_owned(),
@@ -389,7 +389,7 @@ impl Count {
     }
 }
 
-impl Installation {
+impl Forecast {
     fn new(preview: &Preview, signed: &Signed, limit: u8, impact: Impact) -> Self {
         let of_containers = preview.survey.objection(limit, impact).map(|objection| {
             let word = match objection {
@@ -475,7 +475,7 @@ impl Row {
         }
     }
 
-    fn of_image(image: &Image) -> Self {
+    fn of_image(image: &PreviewedImage) -> Self {
         Self {
             names: image.names.clone(),
             ..Self::new(&image.judged)

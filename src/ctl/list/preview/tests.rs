@@ -60,7 +60,7 @@ impl Place {
     fn preview_signed(&self, bans: &str, signers: &[u8], json: bool) -> (String, Exit) {
         let draft = self.root.path().join("draft.lst");
         self.put(&draft, &list(&parse(bans), &terms(413), signers));
-        let told = run(&Args { json, draft }, &self.paths).unwrap();
+        let told = run(&PreviewArgs { json, draft }, &self.paths).unwrap();
         (
             told.text
                 .replace(&self.root.path().to_string_lossy().into_owned(), "…"),
@@ -216,7 +216,7 @@ fn programs_get_one_object_whose_fields_stay() {
 }
 
 #[test]
-fn a_list_in_force_that_bans_it_already_is_told() {
+fn a_list_in_force_that_bans_it_already_is_reported() {
     let place = Place::new();
     let bans = place.ban_of_base();
     place.put(&place.paths.keyset, keyset(&[1], 1).text().as_bytes());
@@ -239,7 +239,7 @@ fn a_list_in_force_that_bans_it_already_is_told() {
 }
 
 #[test]
-fn what_would_start_all_the_same_is_told_apart() {
+fn what_would_start_all_the_same_is_reported_apart() {
     let place = Place::new();
     let bans = place.ban_of_base();
     for (from, to, said) in [
@@ -274,7 +274,7 @@ fn what_would_start_all_the_same_is_told_apart() {
 }
 
 #[test]
-fn what_may_be_an_image_that_the_draft_bans_cannot_be_told() {
+fn what_may_be_an_image_that_the_draft_bans_cannot_be_known() {
     let other = crate::banlist::testing::digest(1);
     let of = |kind| {
         format!(
@@ -359,7 +359,7 @@ fn line_of<'a>(text: &'a str, head: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn a_draft_that_lifts_a_ban_is_told_what_an_installation_would_ask_for() {
+fn a_draft_that_lifts_a_ban_is_reported_what_an_installation_would_ask_for() {
     let place = Place::new();
     let keys = Keyset {
         lift_threshold: 2,

@@ -54,7 +54,7 @@ fn a_list_is_known_by_its_source_signed_or_not() {
 }
 
 #[test]
-fn another_source_is_told_with_what_it_would_make() {
+fn another_source_is_reported_with_what_it_would_make() {
     let sizes = |made: usize, source: usize| {
         format!("  the list: {made} bytes of source; bans.toml, many.txt: {source} bytes")
     };
