@@ -104,18 +104,19 @@ fn write_log(
 
 fn destination(target: &OsStr, dialect: LogDialect) -> Destination<'_> {
     let bytes = target.as_bytes();
-    let colon = bytes.iter().position(|byte| *byte == b':');
-    match (dialect, colon) {
-        (LogDialect::Path, _) | (LogDialect::Crun, None) => Destination::File(Path::new(target)),
-        (LogDialect::Crun, Some(colon)) => {
-            let rest = &bytes[colon + 1..];
-            match (&bytes[..colon], str::from_utf8(rest)) {
-                (b"file", _) => Destination::File(Path::new(OsStr::from_bytes(rest))),
-                (b"journald", Ok(id)) => Destination::Journal(id),
-                (b"syslog", Ok(id)) => Destination::Syslog(id),
-                (_, Ok(_) | Err(_)) => Destination::Nowhere,
-            }
-        }
+    let colon = match dialect {
+        LogDialect::Path => None,
+        LogDialect::Crun => bytes.iter().position(|byte| *byte == b':'),
+    };
+    let Some(colon) = colon else {
+        return Destination::File(Path::new(target));
+    };
+    let rest = &bytes[colon + 1..];
+    match (&bytes[..colon], str::from_utf8(rest)) {
+        (b"file", _) => Destination::File(Path::new(OsStr::from_bytes(rest))),
+        (b"journald", Ok(id)) => Destination::Journal(id),
+        (b"syslog", Ok(id)) => Destination::Syslog(id),
+        (_, Ok(_) | Err(_)) => Destination::Nowhere,
     }
 }
 
@@ -148,19 +149,21 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 
 /// Whether the file is a regular file whose last line has no line end.
 fn is_cut_off(file: &File, path: &Path) -> bool {
-    let last_byte = || -> io::Result<u8> {
-        let facts = file.metadata()?;
-        let mut last = [b'\n'];
-        if facts.is_file() && facts.len() > 0 {
-            let reader = OpenOptions::new()
-                .read(true)
-                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-                .open(path)?;
-            reader.read_exact_at(&mut last, facts.len() - 1)?;
-        }
-        Ok(last[0])
-    };
-    last_byte().is_ok_and(|last| last != b'\n')
+    !matches!(last_byte(file, path), Ok(b'\n') | Err(_))
+}
+
+/// The last byte of a regular file; a line end where there is none.
+fn last_byte(file: &File, path: &Path) -> io::Result<u8> {
+    let facts = file.metadata()?;
+    let mut last = [b'\n'];
+    if facts.is_file() && facts.len() > 0 {
+        let reader = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)?;
+        reader.read_exact_at(&mut last, facts.len() - 1)?;
+    }
+    Ok(last[0])
 }
 
 #[cfg(test)]
@@ -330,7 +333,7 @@ mod tests {
             UnixDatagram::bind(&sockets.journal).unwrap(),
             UnixDatagram::bind(&sockets.syslog).unwrap(),
         );
-        let told = |target: &str, socket: &UnixDatagram| {
+        let logged = |target: &str, socket: &UnixDatagram| {
             write_log(
                 &sockets,
                 &log(Path::new(target), Some("json")),
@@ -347,9 +350,9 @@ mod tests {
         let expected = format!(
             "MESSAGE={json}\nPRIORITY=3\nSYSLOG_FACILITY=1\nSYSLOG_IDENTIFIER=embargo\nID=web-1\n"
         );
-        assert_eq!(told("journald:web-1", &journal), expected);
+        assert_eq!(logged("journald:web-1", &journal), expected);
         assert_eq!(
-            told("syslog:web-1", &syslog),
+            logged("syslog:web-1", &syslog),
             format!("<11>web-1[{}]: {json}", std::process::id())
         );
     }

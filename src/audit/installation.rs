@@ -10,7 +10,7 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
 
-use super::{Ending, Head};
+use super::{Ending, Fields, Head};
 
 /// At most this many bans, and as many signers, get a field each.
 const MOST_FIELDS: usize = 16;
@@ -87,30 +87,21 @@ fn besides(installation: &Installation) -> String {
     let Installation {
         lifted, signers, ..
     } = installation;
-    let list = |ids: &[String]| {
-        let named: Vec<_> = ids
-            .iter()
-            .take(MOST_FIELDS)
-            .map(|id| line::name(id))
-            .collect();
-        let more = ids.len() - named.len();
-        named.join(", ")
-            + &if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            }
-    };
     let lifted = if lifted.is_empty() {
         String::new()
     } else {
-        format!("; lifts {}", list(lifted))
+        format!("; lifts {}", names(lifted))
     };
     if signers.is_empty() {
         lifted
     } else {
-        format!("{lifted}; signed by {}", list(signers))
+        format!("{lifted}; signed by {}", names(signers))
     }
+}
+
+/// The first of the names, and how many more there are.
+fn names(ids: &[String]) -> String {
+    line::names(&ids[..ids.len().min(MOST_FIELDS)], ids.len())
 }
 
 /// The known facts, with the names of their fields.
@@ -127,58 +118,24 @@ fn fields(ending: Ending, installation: &Installation) -> Vec<(&'static str, Str
         newly_refused,
         running,
     } = installation;
-    let facts = [
-        ("EMBARGO_EVENT", Some(word(ending).to_owned())),
-        (
-            "EMBARGO_LIST_VERSION",
-            edition.map(|edition| edition.version.to_string()),
-        ),
-        (
-            "EMBARGO_KEYSET",
-            edition.map(|edition| edition.keyset.to_string()),
-        ),
-        ("EMBARGO_HEAD", head.map(|head| head.to_string())),
-        ("EMBARGO_BANS", bans.map(|bans| bans.to_string())),
-        (
-            "EMBARGO_DIGESTS",
-            digests.map(|digests| digests.to_string()),
-        ),
-        (
-            "EMBARGO_IMPACT",
-            impact.map(|impact| impact.word().to_owned()),
-        ),
-        (
-            "EMBARGO_NEWLY_REFUSED",
-            newly_refused.map(|refused| refused.to_string()),
-        ),
-        (
-            "EMBARGO_RUNNING",
-            running.map(|running| running.to_string()),
-        ),
-        (
-            "EMBARGO_BAD_SIGNATURES",
-            Some(*bad_signatures)
-                .filter(|bad| *bad > 0)
-                .map(|bad| bad.to_string()),
-        ),
-    ];
-    let mut fields: Vec<_> = facts
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name, value)))
-        .collect();
-    fields.extend(
-        lifted
-            .iter()
-            .take(MOST_FIELDS)
-            .map(|id| ("EMBARGO_LIFTED", id.clone())),
-    );
-    fields.extend(
-        signers
-            .iter()
-            .take(MOST_FIELDS)
-            .map(|name| ("EMBARGO_SIGNER", name.clone())),
-    );
-    fields
+    let mut fields = Fields::default();
+    fields.add("EMBARGO_EVENT", [word(ending)]);
+    if let Some(Edition { keyset, version }) = edition {
+        fields.add("EMBARGO_LIST_VERSION", [version]);
+        fields.add("EMBARGO_KEYSET", [keyset]);
+    }
+    fields.add("EMBARGO_HEAD", head);
+    fields.add("EMBARGO_BANS", bans);
+    fields.add("EMBARGO_DIGESTS", digests);
+    fields.add("EMBARGO_IMPACT", impact.map(Impact::word));
+    fields.add("EMBARGO_NEWLY_REFUSED", newly_refused);
+    fields.add("EMBARGO_RUNNING", running);
+    if *bad_signatures > 0 {
+        fields.add("EMBARGO_BAD_SIGNATURES", [bad_signatures]);
+    }
+    fields.add("EMBARGO_LIFTED", lifted.iter().take(MOST_FIELDS));
+    fields.add("EMBARGO_SIGNER", signers.iter().take(MOST_FIELDS));
+    fields.0
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
 
-use super::{Ending, Head};
+use super::{Ending, Fields, Head};
 
 /// At most this many bans, and as many digests, get a field each.
 const MOST_FIELDS: usize = 16;
@@ -130,7 +130,7 @@ impl PatchEvent<'_> {
     const fn ending(&self) -> Ending {
         let is_good = match self {
             Self::Started(_) => true,
-            Self::Container(treated) => treated.is_ok,
+            Self::Container(end) => end.is_ok,
             Self::Ended(end) => end.not_ok == 0 && end.stopped.is_none(),
         };
         if is_good {
@@ -163,147 +163,76 @@ pub fn send(sockets: &Sockets, run: RunIdentity<'_>, event: &PatchEvent<'_>) {
 fn message(event: &PatchEvent<'_>) -> String {
     match event {
         PatchEvent::Started(begin) => format!(" {}", begin.message),
-        PatchEvent::Container(treated) => {
-            let called = treated
-                .name
-                .or(treated.container)
-                .map_or_else(|| "a container".to_owned(), line::name);
-            let ended = treated
-                .status
-                .map_or_else(String::new, |status| format!(" (status {status})"));
-            let took = treated.took.map_or_else(String::new, |took| {
-                format!(" after {:.1} s", took.as_secs_f64())
-            });
-            let why = treated.why.map_or_else(String::new, |why| {
-                format!(
-                    ": {}",
-                    why.chars().take(super::LONGEST_FIELD).collect::<String>()
-                )
-            });
-            format!(
-                ": {called} ({}): {}{ended}{took}{why}",
-                treated.engine, treated.word
-            )
+        PatchEvent::Container(end) => {
+            let called = match end.name.or(end.container) {
+                Some(called) => line::name(called),
+                None => "a container".to_owned(),
+            };
+            let mut text = format!(": {called} ({}): {}", end.engine, end.word);
+            if let Some(status) = end.status {
+                text += &format!(" (status {status})");
+            }
+            if let Some(took) = end.took {
+                text += &format!(" after {:.1} s", took.as_secs_f64());
+            }
+            if let Some(why) = end.why {
+                text += ": ";
+                text.extend(why.chars().take(super::LONGEST_FIELD));
+            }
+            text
         }
-        PatchEvent::Ended(RunEnd {
-            ok,
-            not_ok,
-            stopped,
-            ..
-        }) => {
-            let stopped =
-                stopped.map_or_else(String::new, |why| format!(", stopped because {why}"));
-            format!(" ended: {ok} ok, {not_ok} not ok{stopped}")
+        PatchEvent::Ended(end) => {
+            let mut text = format!(" ended: {} ok, {} not ok", end.ok, end.not_ok);
+            if let Some(why) = end.stopped {
+                text += &format!(", stopped because {why}");
+            }
+            text
         }
     }
 }
 
 /// The known facts, with the names of their fields.
 fn fields(run: RunIdentity<'_>, event: &PatchEvent<'_>) -> Vec<(&'static str, String)> {
-    let mut fields = vec![
-        ("EMBARGO_EVENT", event.word().to_owned()),
-        ("EMBARGO_RUN", run.id.to_owned()),
-        ("EMBARGO_USER", run.user.to_owned()),
-    ];
-    fields.extend(
-        run.list_version
-            .map(|version| ("EMBARGO_LIST_VERSION", version.to_string())),
-    );
+    let mut fields = Fields::default();
+    fields.add("EMBARGO_EVENT", [event.word()]);
+    fields.add("EMBARGO_RUN", [run.id]);
+    fields.add("EMBARGO_USER", [run.user]);
+    fields.add("EMBARGO_LIST_VERSION", run.list_version);
     match event {
-        PatchEvent::Started(RunStart {
-            bans,
-            digests,
-            severity,
-            successors,
-            message: _,
-        }) => {
-            fields.extend(
-                bans.iter()
-                    .take(MOST_FIELDS)
-                    .map(|ban| ("EMBARGO_BAN", ban.clone())),
-            );
-            fields
-                .extend(severity.map(|severity| ("EMBARGO_SEVERITY", severity.word().to_owned())));
-            fields.extend(
-                successors
-                    .iter()
-                    .take(MOST_FIELDS)
-                    .map(|successor| ("EMBARGO_SUCCESSOR", successor.clone())),
-            );
-            fields.extend(
-                digests
-                    .iter()
-                    .take(MOST_FIELDS)
-                    .map(|digest| ("EMBARGO_COMMAND_DIGEST", digest.to_string())),
-            );
+        PatchEvent::Started(start) => {
+            fields.add("EMBARGO_BAN", start.bans.iter().take(MOST_FIELDS));
+            fields.add("EMBARGO_SEVERITY", start.severity.map(Severity::word));
+            let successors = start.successors.iter().take(MOST_FIELDS);
+            fields.add("EMBARGO_SUCCESSOR", successors);
+            let digests = start.digests.iter().take(MOST_FIELDS);
+            fields.add("EMBARGO_COMMAND_DIGEST", digests);
         }
-        PatchEvent::Container(treated) => fields.extend(of_container(treated)),
-        PatchEvent::Ended(RunEnd {
-            ok,
-            not_ok,
-            exit,
-            took,
-            stopped: _,
-        }) => fields.extend([
-            ("EMBARGO_OK", ok.to_string()),
-            ("EMBARGO_NOT_OK", not_ok.to_string()),
-            ("EMBARGO_STATUS", exit.to_string()),
-            ("EMBARGO_DURATION_MS", took.as_millis().to_string()),
-        ]),
+        PatchEvent::Container(end) => of_container(end, &mut fields),
+        PatchEvent::Ended(end) => {
+            fields.add("EMBARGO_OK", [end.ok]);
+            fields.add("EMBARGO_NOT_OK", [end.not_ok]);
+            fields.add("EMBARGO_STATUS", [end.exit]);
+            fields.add("EMBARGO_DURATION_MS", [end.took.as_millis()]);
+        }
     }
-    fields
+    fields.0
 }
 
-fn of_container(treated: &ContainerEnd<'_>) -> impl Iterator<Item = (&'static str, String)> {
-    let ContainerEnd {
-        outcome,
-        status,
-        took,
-        ban,
-        severity,
-        successor,
-        digest,
-        container,
-        name,
-        ..
-    } = treated;
-    let ContainerEnd {
-        owner,
-        engine,
-        image,
-        image_id,
-        word: _,
-        is_ok: _,
-        why: _,
-        ..
-    } = treated;
-    let facts = [
-        ("EMBARGO_OUTCOME", Some((*outcome).to_owned())),
-        ("EMBARGO_STATUS", status.map(|status| status.to_string())),
-        (
-            "EMBARGO_DURATION_MS",
-            took.map(|took| took.as_millis().to_string()),
-        ),
-        ("EMBARGO_BAN", ban.map(str::to_owned)),
-        (
-            "EMBARGO_SEVERITY",
-            severity.map(|severity| severity.word().to_owned()),
-        ),
-        ("EMBARGO_SUCCESSOR", successor.map(str::to_owned)),
-        (
-            "EMBARGO_COMMAND_DIGEST",
-            digest.map(|digest| digest.to_string()),
-        ),
-        ("EMBARGO_CONTAINER", container.map(str::to_owned)),
-        ("EMBARGO_NAME", name.map(str::to_owned)),
-        ("EMBARGO_OWNER", owner.map(|owner| owner.to_string())),
-        ("EMBARGO_ENGINE", Some(engine.word().to_owned())),
-        ("EMBARGO_IMAGE", image.map(str::to_owned)),
-        ("EMBARGO_IMAGE_ID", image_id.map(str::to_owned)),
-    ];
-    facts
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| (name, value)))
+fn of_container(end: &ContainerEnd<'_>, fields: &mut Fields) {
+    fields.add("EMBARGO_OUTCOME", [end.outcome]);
+    fields.add("EMBARGO_STATUS", end.status);
+    let took = end.took.as_ref().map(Duration::as_millis);
+    fields.add("EMBARGO_DURATION_MS", took);
+    fields.add("EMBARGO_BAN", end.ban);
+    fields.add("EMBARGO_SEVERITY", end.severity.map(Severity::word));
+    fields.add("EMBARGO_SUCCESSOR", end.successor);
+    fields.add("EMBARGO_COMMAND_DIGEST", end.digest);
+    fields.add("EMBARGO_CONTAINER", end.container);
+    fields.add("EMBARGO_NAME", end.name);
+    fields.add("EMBARGO_OWNER", end.owner);
+    fields.add("EMBARGO_ENGINE", [end.engine.word()]);
+    fields.add("EMBARGO_IMAGE", end.image);
+    fields.add("EMBARGO_IMAGE_ID", end.image_id);
 }
 
 #[cfg(test)]
@@ -455,11 +384,11 @@ pub(super) mod tests {
             bans: (0..1_000).map(|number| format!("BAN-{number}")).collect(),
             ..begin()
         };
-        let told = fields(RUN, &PatchEvent::Started(many))
+        let named = fields(RUN, &PatchEvent::Started(many))
             .iter()
             .filter(|(name, _)| *name == "EMBARGO_BAN")
             .count();
-        assert_eq!(told, MOST_FIELDS);
+        assert_eq!(named, MOST_FIELDS);
     }
 
     #[test]

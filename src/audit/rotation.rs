@@ -7,7 +7,7 @@
 use crate::report::line;
 use crate::sys::system_log::{self, Sockets};
 
-use super::{Ending, Head};
+use super::{Ending, Fields, Head};
 
 /// The event's name, for `EMBARGO_EVENT`.
 const fn word(ending: Ending) -> &'static str {
@@ -61,16 +61,11 @@ pub fn send(sockets: &Sockets, steps: &[RotationStep]) {
 
 /// The facts, with the names of their fields.
 fn fields(step: &RotationStep) -> Vec<(&'static str, String)> {
-    let mut fields = vec![
-        ("EMBARGO_EVENT", word(step.ending).to_owned()),
-        ("EMBARGO_KEYSET", step.keyset.to_string()),
-    ];
-    fields.extend(
-        step.signers
-            .iter()
-            .map(|name| ("EMBARGO_SIGNER", name.clone())),
-    );
-    fields
+    let mut fields = Fields::default();
+    fields.add("EMBARGO_EVENT", [word(step.ending)]);
+    fields.add("EMBARGO_KEYSET", [step.keyset]);
+    fields.add("EMBARGO_SIGNER", &step.signers);
+    fields.0
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::arguments::UsageError;
 use super::*;
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, source, terms};
 use crate::container::engine::Engine;

@@ -11,8 +11,7 @@ mod edit;
 mod tests;
 mod words;
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +21,8 @@ use super::image::{FoundImage, Images};
 use super::list::lint;
 use crate::banlist::record::{Exception, MAX_SCRIPT, MatchKind};
 use crate::banlist::source::{MAX_DIGESTS, MAX_SOURCE, Source, SourceError};
-use crate::lineage::digest::Digest;
+use crate::lineage::chain::Chain;
+use crate::lineage::digest::{DiffId, Digest};
 use crate::paths::Paths;
 use crate::report::{self, line};
 use crate::sys::clock::Timestamp;
@@ -44,70 +44,33 @@ fn is_empty(layer: Digest) -> bool {
 }
 
 /// Why a ban or an exception could not be added.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum BanError {
     /// The entry cannot be inserted into the source's text.
+    #[error("cannot use {0:?}: {1}")]
     Edit(PathBuf, EditError),
     /// With the new entry the source would not be valid. Nothing was written.
+    #[error(transparent)]
     Source(SourceError),
     /// The image has no layers, so nothing is built on it.
+    #[error("cannot name {0:?} as a base or a layer: it has no layers")]
     NoLayers(String),
     /// The layer to name is empty. Countless images have such a layer.
+    #[error("cannot name {0:?} by the empty layer: countless images have it")]
     EmptyLayer(String),
     /// `--with-layers` found no layer of the image's own: each layer is empty, or also occurs in an
     /// image that is not built on this image.
+    #[error("cannot name the layers of {0:?}: it has none of its own that is not empty")]
     NoOwnLayer(String),
     /// The engine kept only the image's chain IDs, no diff IDs.
+    #[error("cannot name {0:?} as a layer: its engine does not know its diff IDs")]
     NoDiffId(String),
     /// The engine does not know the image's image ID.
+    #[error("cannot name {0:?} as an image: its engine does not know its image ID")]
     NoDigest(String),
     /// An option sets an end that is in the past. Holds the option and the time.
+    #[error("cannot end at {0} {1}: it is past")]
     Past(&'static str, Timestamp),
-}
-
-impl fmt::Display for BanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Edit(path, error) => write!(f, "cannot use {path:?}: {error}"),
-            Self::Source(error) => error.fmt(f),
-            Self::NoLayers(image) => write!(
-                f,
-                "cannot name {image:?} as a base or a layer: it has no layers"
-            ),
-            Self::EmptyLayer(image) => write!(
-                f,
-                "cannot name {image:?} by the empty layer: countless images have it"
-            ),
-            Self::NoOwnLayer(image) => write!(
-                f,
-                "cannot name the layers of {image:?}: it has none of its own that is not empty"
-            ),
-            Self::NoDiffId(image) => write!(
-                f,
-                "cannot name {image:?} as a layer: its engine does not tell its diff IDs"
-            ),
-            Self::Past(option, time) => write!(f, "cannot end at {option} {time}: it is past"),
-            Self::NoDigest(image) => write!(
-                f,
-                "cannot name {image:?} as an image: its engine does not tell its image ID"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for BanError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Edit(_, error) => error.source(),
-            Self::Source(error) => error.source(),
-            Self::NoLayers(_)
-            | Self::EmptyLayer(_)
-            | Self::NoOwnLayer(_)
-            | Self::NoDiffId(_)
-            | Self::NoDigest(_)
-            | Self::Past(..) => None,
-        }
-    }
 }
 
 /// Runs `embargoctl ban`, and returns the text to print.
@@ -116,59 +79,48 @@ impl std::error::Error for BanError {
 /// [`CtlError`]. The source file is then unchanged.
 pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     let now = Timestamp::now();
-    args.lapses
-        .map_or(Ok(()), |lapses| to_come("--lapses", lapses, now))?;
-    let found = args.image.find(paths)?;
-    let mut matches = matches(&found, args.kind.kind(), args.image.word())?;
-    if args.with_layers {
-        add_layers(
-            &mut matches,
-            &found,
-            &lint::images(&args.image.stores(paths)),
-            args.image.word(),
-        )?;
+    if let Some(lapses) = args.lapses {
+        to_come("--lapses", lapses, now)?;
     }
-    let script = args
-        .patch_script
-        .as_deref()
-        .map(|script| file::read(script, MAX_SCRIPT, Guard::Any))
-        .transpose()?;
-    let ban = args.ban(now, script.map(|bytes| Digest::of(&bytes)));
+    let (word, found) = (args.image.word(), args.image.find(paths)?);
+    let mut matches = matches(&found, args.kind.kind(), word)?;
+    if args.with_layers {
+        let here = lint::images(&args.image.stores(paths));
+        add_layers(&mut matches, &found, &here, word)?;
+    }
+    let script = match &args.patch_script {
+        Some(script) => Some(Digest::of(&file::read(script, MAX_SCRIPT, Guard::Any)?)),
+        None => None,
+    };
+    let ban = args.ban(now, script);
     let before = Text::load(&args.source)?;
     let after = edit::add_ban(&before.text, &ban, &matches)
         .map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
     warn_of_absent(&found);
-    for finding in lint::of_ban(
-        &args.source,
-        &after,
-        &ban.id,
-        (args.image.word(), found),
-        &args.image.stores(paths),
-    ) {
+    let stores = args.image.stores(paths);
+    for finding in lint::of_ban(&args.source, &after, &ban.id, (word, found), &stores) {
         report::warning("embargoctl", &finding.text);
-        finding.hint.iter().for_each(|hint| report::hint(hint));
+        if let Some(hint) = finding.hint {
+            report::hint(&hint);
+        }
     }
-    let of = |found: &NewMatch| {
-        format!(
-            "  {} {}{}",
-            found.kind.word(),
-            found.digest,
-            found
-                .platform
-                .as_ref()
-                .map(|platform| format!(" ({platform})"))
-                .unwrap_or_default()
-        )
-    };
-    let lines: Vec<_> = matches.iter().map(of).collect();
+    let lines: Vec<_> = matches.iter().map(describe).collect();
     Ok(format!(
         "added {} to {}, effective {}:\n{}\n",
         line::name(&ban.id),
-        line::name(&args.source.to_string_lossy()),
+        line::path(&args.source),
         ban.effective,
         lines.join("\n")
     ))
+}
+
+fn describe(added: &NewMatch) -> String {
+    let platform = match &added.platform {
+        Some(platform) => format!(" ({platform})"),
+        None => String::new(),
+    };
+    format!("  {} {}{platform}", added.kind.word(), added.digest)
 }
 
 /// Runs `embargoctl except`, and returns the text to print.
@@ -185,15 +137,15 @@ pub fn run_except(args: &ExceptArgs, paths: &Paths) -> Result<String, CtlError> 
         .map_err(|error| BanError::Edit(args.source.clone(), error))?;
     before.replace(&after)?;
     warn_of_absent(&found);
-    let lines: Vec<_> = exceptions
-        .iter()
-        .map(|exception| format!("  {} {}", exception.kind.word(), exception.digest))
-        .collect();
+    let mut lines = Vec::new();
+    for exception in &exceptions {
+        lines.push(format!("  {} {}", exception.kind.word(), exception.digest));
+    }
     let until = args.until.from(now);
     Ok(format!(
         "excepted from {} in {} until {until}:\n{}\n",
         line::name(&args.ban),
-        line::name(&args.source.to_string_lossy()),
+        line::path(&args.source),
         lines.join("\n")
     ))
 }
@@ -214,23 +166,22 @@ fn add(
     digests: Vec<Digest>,
     word: &str,
 ) {
+    let name = match image.names.first() {
+        Some(name) => Some(name.clone()),
+        None if word == "-" => None,
+        None => Some(word.to_owned()),
+    };
+    let platform = lint::platform(image);
     for digest in digests {
-        let name = Some(image.names.first().map_or(word, String::as_str).to_owned())
-            .filter(|name| name != "-");
-        let platform = image
-            .platform
-            .as_ref()
-            .map(ToString::to_string)
-            .filter(|text| text.split('/').all(|part| !part.is_empty()));
-        match matches
+        let known = matches
             .iter_mut()
-            .find(|known| (known.kind, known.digest) == (kind, digest))
-        {
+            .find(|known| (known.kind, known.digest) == (kind, digest));
+        match known {
             None => matches.push(NewMatch {
                 kind,
                 digest,
-                name,
-                platform,
+                name: name.clone(),
+                platform: platform.clone(),
             }),
             // A digest that several platforms share, such as that of an index, is stored without a
             // platform.
@@ -268,68 +219,59 @@ fn own_layers(
     here: &[FoundImage],
     word: &str,
 ) -> Result<Vec<Digest>, BanError> {
-    let chain = image
-        .chain
-        .as_ref()
-        .ok_or_else(|| BanError::NoLayers(word.to_owned()))?;
+    let chain = chain(image, word)?;
     if chain.diff_ids().is_empty() {
         return Err(BanError::NoDiffId(word.to_owned()));
     }
-    let layers: Vec<Digest> = chain
-        .diff_ids()
-        .iter()
-        .map(|layer| layer.0)
-        .filter(|layer| !is_empty(*layer))
-        .collect();
-    let others: Vec<_> = here
-        .iter()
-        .filter_map(|other| other.chain.as_ref())
-        .filter(|other| !other.chain_ids().contains(&chain.top()))
-        .collect();
-    let is_shared = |layer: &Digest| {
-        others
-            .iter()
-            .any(|other| other.diff_ids().iter().any(|known| known.0 == *layer))
-    };
-    let own = match layers.iter().rposition(is_shared) {
+    let mut shared: HashSet<DiffId> = HashSet::new();
+    for other in here.iter().filter_map(|other| other.chain.as_ref()) {
+        if !other.chain_ids().contains(&chain.top()) {
+            shared.extend(other.diff_ids().iter().copied());
+        }
+    }
+    let mut layers = chain.diff_ids().to_vec();
+    layers.retain(|layer| !is_empty(layer.0));
+    let own = match layers.iter().rposition(|layer| shared.contains(layer)) {
         Some(at) => &layers[at + 1..],
         None => &layers[layers.len().saturating_sub(1)..],
     };
     if own.is_empty() {
         Err(BanError::NoOwnLayer(word.to_owned()))
     } else {
-        Ok(own.to_vec())
+        Ok(own.iter().map(|layer| layer.0).collect())
+    }
+}
+
+fn chain<'a>(image: &'a FoundImage, word: &str) -> Result<&'a Chain, BanError> {
+    match &image.chain {
+        Some(chain) => Ok(chain),
+        None => Err(BanError::NoLayers(word.to_owned())),
+    }
+}
+
+fn no_empty_layer(digest: Digest, word: &str) -> Result<Vec<Digest>, BanError> {
+    if is_empty(digest) {
+        Err(BanError::EmptyLayer(word.to_owned()))
+    } else {
+        Ok(vec![digest])
     }
 }
 
 fn digests(image: &FoundImage, kind: MatchKind, word: &str) -> Result<Vec<Digest>, BanError> {
-    let chain = image
-        .chain
-        .as_ref()
-        .ok_or_else(|| BanError::NoLayers(word.to_owned()));
-    let solid = |digest: Digest| {
-        if is_empty(digest) {
-            Err(BanError::EmptyLayer(word.to_owned()))
-        } else {
-            Ok(vec![digest])
-        }
-    };
     match kind {
-        MatchKind::Base => solid(chain?.top().0),
-        MatchKind::Layer => solid(
-            chain?
-                .diff_ids()
-                .last()
-                .ok_or_else(|| BanError::NoDiffId(word.to_owned()))?
-                .0,
-        ),
+        MatchKind::Base => no_empty_layer(chain(image, word)?.top().0, word),
+        MatchKind::Layer => match chain(image, word)?.diff_ids().last() {
+            Some(layer) => no_empty_layer(layer.0, word),
+            None => Err(BanError::NoDiffId(word.to_owned())),
+        },
         MatchKind::Image => {
-            let all: Vec<_> = image
-                .image_id
-                .map(|id| id.0)
-                .into_iter()
-                .chain(image.manifests.iter().map(|(_, digest)| *digest))
-                .collect();
+            let mut all = Vec::new();
+            if let Some(id) = image.image_id {
+                all.push(id.0);
+            }
+            for (_, digest) in &image.manifests {
+                all.push(*digest);
+            }
             if all.is_empty() {
                 Err(BanError::NoDigest(word.to_owned()))
             } else {
@@ -357,28 +299,28 @@ fn exceptions(
     let (kind, word) = (args.kind.kind(), args.image.word());
     let mut named = BTreeSet::new();
     for image in &found.images {
-        match kind {
+        match (kind, image.image_id) {
             // The image ID is enough: every engine knows it, and it identifies one platform.
-            MatchKind::Image => named.insert(
-                image
-                    .image_id
-                    .ok_or_else(|| BanError::NoDigest(word.to_owned()))?
-                    .0,
-            ),
-            MatchKind::Base | MatchKind::Layer => digests(image, kind, word)?
-                .into_iter()
-                .fold(false, |_, digest| named.insert(digest)),
-        };
+            (MatchKind::Image, Some(id)) => {
+                named.insert(id.0);
+            }
+            (MatchKind::Image, None) => return Err(BanError::NoDigest(word.to_owned())),
+            (MatchKind::Base | MatchKind::Layer, _) => {
+                named.extend(digests(image, kind, word)?);
+            }
+        }
     }
-    let (until, reason, ticket) = (args.until.from(now), &args.reason, &args.ticket);
-    let exception = |digest| Exception {
-        kind,
-        digest,
-        until,
-        reason: reason.clone(),
-        ticket: ticket.clone(),
-    };
-    Ok(named.into_iter().map(exception).collect())
+    let mut exceptions = Vec::new();
+    for digest in named {
+        exceptions.push(Exception {
+            kind,
+            digest,
+            until: args.until.from(now),
+            reason: args.reason.clone(),
+            ticket: args.ticket.clone(),
+        });
+    }
+    Ok(exceptions)
 }
 
 /// The source file.
@@ -393,7 +335,10 @@ impl Text {
     fn load(path: &Path) -> Result<Self, CtlError> {
         // If the path is a symbolic link, its target is replaced, not the link.
         let path = replace::target(path);
-        let mode = fs::metadata(&path).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
+        let mode = match fs::metadata(&path) {
+            Ok(facts) => facts.permissions().mode() & 0o777,
+            Err(_) => 0o644,
+        };
         match file::read_text(&path, MAX_SOURCE, Guard::Any) {
             Ok(text) => Ok(Self { path, mode, text }),
             Err(error) if error.is_absent() => Ok(Self {

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::amount;
-use crate::banlist::change::{Alteration, BanChange, BanStatus, Change};
+use crate::banlist::change::{BanChange, BanStatus, Change};
 use crate::banlist::error::SignatureTally;
 use crate::banlist::head::{Claim, Entries};
 use crate::banlist::keyset::Keyset;
@@ -72,20 +72,24 @@ pub fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) ->
 /// Describes each ban that changed: a headline, then indented lines with details.
 pub fn lines(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
-    for change in change
-        .lifted
-        .iter()
-        .chain(&change.added)
-        .chain(&change.changed)
-    {
+    for change in all(change) {
         lines.push(headline(change));
-        lines.extend(
-            details(change)
-                .into_iter()
-                .map(|detail| format!("  {detail}")),
-        );
+        for detail in details(change) {
+            lines.push(format!("  {detail}"));
+        }
     }
     lines
+}
+
+/// Every ban that is not as it was.
+pub fn all(change: &Change) -> impl Iterator<Item = &BanChange> {
+    let Change {
+        lifted,
+        added,
+        changed,
+        ..
+    } = change;
+    lifted.iter().chain(added).chain(changed)
 }
 
 /// The headline about one ban.
@@ -125,35 +129,32 @@ fn details(change: &BanChange) -> Vec<String> {
         heirs,
         ..
     } = change;
-    let weaker = |alteration: &Alteration| if alteration.weakens { "weaker: " } else { "" };
-    let mut details: Vec<_> = alterations
-        .iter()
-        .map(|one| line::one_line(&format!("{}{one}", weaker(one))))
-        .collect();
+    let mut details = Vec::new();
+    for one in alterations {
+        let weaker = if one.weakens { "weaker: " } else { "" };
+        details.push(line::one_line(&format!("{weaker}{one}")));
+    }
     match status {
-        // A new ban needs no details: the headline names its digests.
-        BanStatus::Added => {}
+        // The headline names its digests.
+        BanStatus::Added => {
+            if let Some(successor) = new_successor(change) {
+                details.push(format!("successor {}", line::name(successor)));
+            }
+        }
         BanStatus::Kept => {
-            details.extend(
-                (dropped.all > 0)
-                    .then(|| format!("{} removed{}", digests(dropped), banned_by(heirs))),
-            );
-            details.extend((added.all > 0).then(|| format!("{} added", digests(added))));
+            if dropped.all > 0 {
+                details.push(format!("{} removed{}", digests(dropped), banned_by(heirs)));
+            }
+            if added.all > 0 {
+                details.push(format!("{} added", digests(added)));
+            }
         }
         BanStatus::Removed => details.push(format!("removed{}", banned_by(heirs))),
         BanStatus::Expired => details.push("removed: it had lapsed".to_owned()),
     }
-    details.extend(
-        new_successor(change)
-            .filter(|_| *status == BanStatus::Added)
-            .map(|successor| format!("successor {}", line::name(successor))),
-    );
-    details.extend(
-        new_patch(change)
-            .into_iter()
-            .flat_map(Patch::lines)
-            .map(|text| line::one_line(&text)),
-    );
+    for text in new_patch(change).into_iter().flat_map(Patch::lines) {
+        details.push(line::one_line(&text));
+    }
     details
 }
 
@@ -162,30 +163,17 @@ fn details(change: &BanChange) -> Vec<String> {
 /// reviewer of the refusals alone would miss it.
 pub fn brought(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
-    for change in change
-        .lifted
-        .iter()
-        .chain(&change.added)
-        .chain(&change.changed)
-    {
-        let is_gone = |what: &str| {
-            change.status == BanStatus::Kept
-                && change
-                    .alterations
-                    .iter()
-                    .any(|alteration| alteration.what == what)
+    for change in all(change) {
+        let ban = &change.ban;
+        let is_kept = change.status == BanStatus::Kept;
+        let is_gone = is_kept && ban.successor.is_none() && is_new(change, "successor");
+        let successor = match new_successor(change) {
+            None if is_gone => Some("none"),
+            successor => successor.map(String::as_str),
         };
-        let successor = new_successor(change).cloned();
-        let successor = successor.or_else(|| {
-            (change.ban.successor.is_none() && is_gone("successor")).then(|| "none".to_owned())
-        });
-        lines.extend(brought_by(
-            &change.ban.id,
-            successor.as_deref(),
-            new_patch(change),
-        ));
-        if change.ban.patch.is_none() && is_gone("patch") {
-            lines.push(format!("{}: patch: none", line::name(&change.ban.id)));
+        lines.extend(brought_by(&ban.id, successor, new_patch(change)));
+        if is_kept && ban.patch.is_none() && is_new(change, "patch") {
+            lines.push(format!("{}: patch: none", line::name(&ban.id)));
         }
     }
     lines
@@ -193,21 +181,24 @@ pub fn brought(change: &Change) -> Vec<String> {
 
 /// Describes one ban's successor and patch, in lines that begin with the ban's ID.
 pub fn brought_by(id: &str, successor: Option<&str>, patch: Option<&Patch>) -> Vec<String> {
-    let successor = successor.map(|successor| format!("successor: {}", line::name(successor)));
-    let all = successor
-        .into_iter()
-        .chain(patch.into_iter().flat_map(Patch::lines));
-    all.map(|text| line::one_line(&format!("{}: {text}", line::name(id))))
-        .collect()
+    let mut lines = Vec::new();
+    if let Some(successor) = successor {
+        lines.push(format!("successor: {}", line::name(successor)));
+    }
+    lines.extend(patch.into_iter().flat_map(Patch::lines));
+    for line in &mut lines {
+        *line = line::one_line(&format!("{}: {line}", line::name(id)));
+    }
+    lines
 }
 
 /// The ban's successor, if the new list adds or changes it.
 pub fn new_successor(change: &BanChange) -> Option<&String> {
-    change
-        .ban
-        .successor
-        .as_ref()
-        .filter(|_| is_new(change, "successor"))
+    if is_new(change, "successor") {
+        change.ban.successor.as_ref()
+    } else {
+        None
+    }
 }
 
 /// Whether the new list adds or changes this field (`what`) of the ban.
@@ -225,11 +216,11 @@ fn is_new(change: &BanChange, what: &str) -> bool {
 /// The ban's patch, if the new list adds or changes it. A patch is code: whoever signs the list
 /// signs the patch too.
 pub fn new_patch(change: &BanChange) -> Option<&Patch> {
-    change
-        .ban
-        .patch
-        .as_ref()
-        .filter(|_| is_new(change, "patch"))
+    if is_new(change, "patch") {
+        change.ban.patch.as_ref()
+    } else {
+        None
+    }
 }
 
 /// The most IDs that one line names.
@@ -245,18 +236,7 @@ fn banned_by(heirs: &[String]) -> String {
 
 /// Joins the first few IDs into text, then "and N more".
 pub fn named<S: AsRef<str>>(ids: &[S]) -> String {
-    let names: Vec<_> = ids
-        .iter()
-        .take(MOST_NAMED)
-        .map(|id| line::name(id.as_ref()))
-        .collect();
-    let more = ids.len() - names.len();
-    names.join(", ")
-        + &if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        }
+    line::names(&ids[..ids.len().min(MOST_NAMED)], ids.len())
 }
 
 /// A number of digests; by kind as well, unless all of them are bases.
@@ -267,12 +247,12 @@ fn digests(entries: &Entries) -> String {
         image,
         layer,
     } = *entries;
-    let kinds = [(base, "base"), (image, "image"), (layer, "layer")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0);
-    let kinds: Vec<_> = kinds
-        .map(|(number, kind)| format!("{number} {kind}"))
-        .collect();
+    let mut kinds = Vec::new();
+    for (number, kind) in [(base, "base"), (image, "image"), (layer, "layer")] {
+        if number > 0 {
+            kinds.push(format!("{number} {kind}"));
+        }
+    }
     if base == all && kinds.len() == 1 {
         amount(all, "digest")
     } else {

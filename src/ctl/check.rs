@@ -16,12 +16,13 @@ use super::CtlError;
 use super::image::{self, FoundImage, ImageError};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::store::{self, Bans, Query};
-use crate::check::answer::{self, Answer, CheckOutcome, FoundSubject};
+use crate::check::answer::{self, Answer};
+use crate::check::found::CheckOutcome;
 use crate::check::{self, NoAnswer, OutsideImage, Ran};
 use crate::container::engine::Engine;
 use crate::lineage::archive::ArchiveError;
 use crate::lineage::{Evidence, ImageFacts, ImageLineage, Origin};
-use crate::node::judged::Judge;
+use crate::node::judged::{self, Judge};
 use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
 use crate::report::Exit;
@@ -29,8 +30,7 @@ use crate::settings::{self, Settings, SettingsError};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::Guard;
 use crate::sys::process;
-use crate::verdict::listed::List;
-use crate::verdict::{self, break_glass};
+use crate::verdict::break_glass;
 
 /// The name of this command: the first argument of `embargoctl check`.
 pub const COMMAND: &str = "check";
@@ -138,57 +138,23 @@ fn answer(
         glass: glass.as_ref(),
         now,
     };
-    let judged: Vec<_> = images
-        .images
-        .iter()
-        .map(|image| {
-            let subject = subject(image);
-            let queries = subject
-                .origin
-                .as_ref()
-                .map(verdict::queries)
-                .unwrap_or_default();
-            let judged = judge.judge(&outside.name, &subject, asked.bans(&queries));
-            (subject, judged)
-        })
-        .collect();
-    let (list, list_fault) = judged
-        .first()
-        .map_or((None, None), |(_, judged)| List::of(&judged.bans, now));
-    let notes = if asked.is_of_node() {
-        answer::notes(
-            judged.iter().map(|(_, judged)| &judged.judgement),
-            stored.as_ref(),
-            glass.as_ref(),
-            now,
-        )
-    } else {
-        Vec::new()
-    };
-    let found: Vec<_> = judged
-        .iter()
-        .map(|(subject, judged)| FoundSubject::new(subject, judged, stored.as_ref()))
-        .collect();
-    let outcome = found
-        .iter()
-        .map(|found| found.outcome)
-        .max()
-        .unwrap_or(CheckOutcome::Unknown);
+    let mut judged = Vec::new();
+    for image in &images.images {
+        let subject = subject(image);
+        let bans = asked.bans(&judged::queries(&subject));
+        let judgement = judge.judge(&outside.name, &subject, bans);
+        judged.push((subject, judgement));
+    }
     let faults = images
         .absent
         .iter()
         .map(|platform| format!("cannot check {platform}: it is not there"))
         .collect();
-    Ok(Answer {
-        asked: outside.name.clone(),
-        outcome,
-        armed: stored.is_some(),
-        list,
-        list_fault,
-        found,
-        faults,
-        notes,
-    })
+    let mut answer = Answer::new(&outside.name, &judged, stored.as_ref(), faults, now);
+    if asked.is_of_node() {
+        answer.notes = answer::notes(&judged, stored.as_ref(), glass.as_ref(), now);
+    }
+    Ok(answer)
 }
 
 /// Describes an image as an engine would know it after unpacking.

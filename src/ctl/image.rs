@@ -111,33 +111,38 @@ impl ImageArgs {
         if self.platform.is_empty() {
             return Ok(found);
         }
-        let told = |image: &FoundImage| {
-            image
-                .platform
-                .as_ref()
-                .map_or_else(|| "an unknown platform".to_owned(), ToString::to_string)
-        };
-        let is = |image: &FoundImage, wanted: &String| {
-            told(image) == *wanted || told(image).starts_with(&format!("{wanted}/"))
-        };
-        if let Some(missing) = self
-            .platform
-            .iter()
-            .find(|wanted| !found.images.iter().any(|image| is(image, wanted)))
-        {
-            let there: BTreeSet<_> = found.images.iter().map(told).collect();
-            return Err(ImageError::Platform(
-                self.image.clone(),
-                missing.clone(),
-                there.into_iter().collect(),
-            )
-            .into());
+        for asked in &self.platform {
+            if !found.images.iter().any(|image| is_for(image, asked)) {
+                let there: BTreeSet<_> = found.images.iter().map(platform).collect();
+                return Err(ImageError::Platform(
+                    self.image.clone(),
+                    asked.clone(),
+                    there.into_iter().collect(),
+                )
+                .into());
+            }
         }
         found
             .images
-            .retain(|image| self.platform.iter().any(|wanted| is(image, wanted)));
+            .retain(|image| self.platform.iter().any(|asked| is_for(image, asked)));
         found.absent.clear();
         Ok(found)
+    }
+}
+
+/// An image's platform, for people.
+fn platform(image: &FoundImage) -> String {
+    match &image.platform {
+        Some(platform) => platform.to_string(),
+        None => "an unknown platform".to_owned(),
+    }
+}
+
+/// Whether an image is for the platform asked for, which may leave out its variant.
+fn is_for(image: &FoundImage, asked: &str) -> bool {
+    match platform(image).strip_prefix(asked) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
     }
 }
 
@@ -147,36 +152,28 @@ impl EngineArgs {
     #[must_use]
     pub fn stores(&self, paths: &Paths) -> Stores {
         let stores = Stores::open(&self.places(paths), paths);
-        stores
-            .faults
-            .iter()
-            .for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
+        for fault in &stores.faults {
+            report::warning("embargoctl", &line::causes(fault));
+        }
         stores
     }
 
     /// The places of the engines: those of the command's options, else those of the settings
     /// together with the usual ones.
     fn places(&self, paths: &Paths) -> Engines {
-        let given = Engines {
+        let mut given = Engines {
             docker: self.docker_root.clone(),
-            containerd: self
-                .containerd_root
-                .iter()
-                .map(|root| ContainerdPlace {
-                    root: root.clone(),
-                    state: None,
-                })
-                .collect(),
-            storage: self
-                .storage_root
-                .iter()
-                .map(|root| StoragePlace {
-                    root: root.clone(),
-                    run_root: self.run_root.clone(),
-                })
-                .collect(),
-            runtime_roots: Vec::new(),
+            ..Engines::default()
         };
+        if let Some(root) = self.containerd_root.clone() {
+            given.containerd.push(ContainerdPlace { root, state: None });
+        }
+        if let Some(root) = self.storage_root.clone() {
+            given.storage.push(StoragePlace {
+                root,
+                run_root: self.run_root.clone(),
+            });
+        }
         if given != Engines::default() {
             return given;
         }
@@ -188,21 +185,18 @@ impl EngineArgs {
         } else {
             Engines::default()
         };
-        let settings = settings::load(paths).ok().flatten();
-        let known = places::joined(
-            usual,
-            &settings
-                .map(|settings| settings.engines)
-                .unwrap_or_default(),
-        );
+        let known = match settings::load(paths) {
+            Ok(Some(settings)) => places::joined(usual, &settings.engines),
+            Ok(None) | Err(_) => usual,
+        };
         if !is_here {
             return known;
         }
         let mut faults = Vec::new();
         let known = discovery::with_found(known, &processes::all(), paths, &mut faults);
-        faults
-            .iter()
-            .for_each(|fault| report::warning("embargoctl", &line::causes(fault)));
+        for fault in &faults {
+            report::warning("embargoctl", &line::causes(fault));
+        }
         known
     }
 }

@@ -32,14 +32,15 @@ use std::path::PathBuf;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
-use crate::lineage::{Evidence, Origin};
+use crate::lineage::{Evidence, LineageError, Origin};
 use crate::node::judged::Judged;
+use crate::node::running::{self, Instance};
 use crate::node::runtime_state::{RunningContainer, Whose};
 use crate::node::subject::{Kind, Known, Subject};
-use crate::node::{self, Node, running};
+use crate::node::{self, Node};
 use crate::paths::Paths;
 use crate::report::line;
-use crate::settings::Settings;
+use crate::settings::{Engines, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{self, Grounds, Judgement, Verdict};
 use lists::Lists;
@@ -106,22 +107,30 @@ impl Surveyed {
     /// while the list in force does not, or does so later.
     #[must_use]
     pub fn is_to_be_refused(&self) -> bool {
-        let from = |judgement: &Judgement| {
-            // Refused already: by a ban in effect, or because the list says more about the
-            // container than a start may read.
-            if refused_by_list(judgement) == Some(Grounds::Banned) {
-                return Some(Timestamp::from_seconds(0));
-            }
-            let origin = self.subject.origin.as_ref().ok()?;
-            judgement
-                .findings
-                .iter()
-                .filter_map(|finding| finding.refuses_from(origin))
-                .min()
+        let is_ahead = match (
+            self.banned_from(&self.draft.judgement),
+            self.banned_from(&self.in_force),
+        ) {
+            (Some(draft), Some(in_force)) => draft < in_force,
+            (draft, None) => draft.is_some(),
+            (None, Some(_)) => false,
         };
-        let is_ahead = from(&self.draft.judgement)
-            .is_some_and(|draft| from(&self.in_force).is_none_or(|in_force| draft < in_force));
         self.is_newly_refused() || is_ahead
+    }
+
+    /// When a list starts to ban it; the beginning of time where it does already.
+    fn banned_from(&self, judgement: &Judgement) -> Option<Timestamp> {
+        // Refused already: by a ban in effect, or because the list says more about the
+        // container than a start may read.
+        if refused_by_list(judgement) == Some(Grounds::Banned) {
+            return Some(Timestamp::from_seconds(0));
+        }
+        let origin = self.subject.origin.as_ref().ok()?;
+        judgement
+            .findings
+            .iter()
+            .filter_map(|finding| finding.refuses_from(origin))
+            .min()
     }
 
     /// Whether its lineage is known, as far as the draft has to know it.
@@ -148,11 +157,10 @@ impl Surveyed {
     #[must_use]
     pub fn called(&self) -> Option<&str> {
         match &self.subject.kind {
-            Kind::Container { id, names, .. } => Some(
-                names
-                    .first()
-                    .map_or(id.as_str(), |name| name.trim_start_matches('/')),
-            ),
+            Kind::Container { id, names, .. } => Some(match names.first() {
+                Some(name) => name.trim_start_matches('/'),
+                None => id.as_str(),
+            }),
             Kind::Image => None,
         }
     }
@@ -187,10 +195,10 @@ pub fn survey(
     settings: Option<&Settings>,
     now: Timestamp,
 ) -> Result<Survey, ListError> {
-    let engines = settings
-        .map(|settings| settings.engines.clone())
-        .unwrap_or_default();
-    let mut node = Node::running(paths, &engines, Whose::Own);
+    let mut node = match settings {
+        Some(settings) => Node::running(paths, &settings.engines, Whose::Own),
+        None => Node::running(paths, &Engines::default(), Whose::Own),
+    };
     // For a container without runtime state, the engine's store may still have a record.
     if !node.unexplained.is_empty() {
         node.open_stores();
@@ -207,20 +215,25 @@ pub fn survey(
     )?;
     let mut running = judged(subjects, &lists);
     // Names and texts are shown for refused containers only, so they are read for those only.
-    for one in running.iter_mut().filter(|one| one.is_refused()) {
-        name(one, &node.running);
-        (one.draft, one.in_force) = lists.judge(&one.subject);
+    for one in &mut running {
+        if one.is_refused() {
+            name(one, &node.running);
+            (one.draft, one.in_force) = lists.judge(&one.subject);
+        }
     }
-    let faults = node
-        .faults()
-        .into_iter()
-        .chain(faults.iter().map(|fault| line::causes(fault)))
-        .collect();
     Ok(Survey {
         draft: draft.path.to_owned(),
         running,
-        faults,
+        faults: lines_of(node.faults(), &faults),
     })
+}
+
+/// What could not be read of a node and of its containers, one line each.
+pub(super) fn lines_of(mut lines: Vec<String>, faults: &[LineageError]) -> Vec<String> {
+    for fault in faults {
+        lines.push(line::causes(fault));
+    }
+    lines
 }
 
 /// A running container.
@@ -238,43 +251,51 @@ pub(super) fn running_subjects<'a>(
     node: &'a Node<'_>,
 ) -> Vec<RunningSubject<'a>> {
     let instances = running::living(&node.running, &node.alive);
-    let alive = |known: &Known<'a>| {
-        let running = known.running.filter(|running| {
-            instances
-                .iter()
-                .any(|instance| instance.running == **running)
-        });
-        let is_trusted = match (running, known.unexplained) {
-            (Some(running), _) => running.is_trusted(),
-            (None, Some(unexplained)) => unexplained.is_trusted(),
-            (None, None) => return None,
-        };
-        let subject = node.container(known);
-        // The container may have ended in the meantime.
-        matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(RunningSubject {
-            running,
-            is_trusted,
-            subject,
-        })
+    let mut subjects = Vec::new();
+    for known in known {
+        subjects.extend(running_subject(known, &instances, node));
+    }
+    subjects
+}
+
+fn running_subject<'a>(
+    known: &Known<'a>,
+    instances: &[Instance],
+    node: &'a Node<'_>,
+) -> Option<RunningSubject<'a>> {
+    let running = known.running.filter(|running| {
+        instances
+            .iter()
+            .any(|instance| instance.running == **running)
+    });
+    let is_trusted = match (running, known.unexplained) {
+        (Some(running), _) => running.is_trusted(),
+        (None, Some(unexplained)) => unexplained.is_trusted(),
+        (None, None) => return None,
     };
-    known.iter().filter_map(alive).collect()
+    let subject = node.container(known);
+    // The container may have ended in the meantime.
+    matches!(subject.kind, Kind::Container { runs: true, .. }).then_some(RunningSubject {
+        running,
+        is_trusted,
+        subject,
+    })
 }
 
 /// Judges the running containers by both lists.
 pub(super) fn judged(subjects: Vec<RunningSubject<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
     let running: Vec<_> = subjects.iter().filter_map(|one| one.running).collect();
     let mut pauses = pause::among(&running).into_iter();
-    let surveyed = |RunningSubject {
-                        running,
-                        is_trusted,
-                        subject,
-                    }: RunningSubject<'_>| Surveyed {
-        is_pause: running.is_some() && pauses.next().unwrap_or(false),
-        is_trusted,
-        is_unaccounted: running.is_none() && subject.origin.is_err(),
-        ..lists.surveyed(subject)
-    };
-    subjects.into_iter().map(surveyed).collect()
+    let mut all = Vec::new();
+    for one in subjects {
+        all.push(Surveyed {
+            is_pause: one.running.is_some() && pauses.next().unwrap_or(false),
+            is_trusted: one.is_trusted,
+            is_unaccounted: one.running.is_none() && one.subject.origin.is_err(),
+            ..lists.surveyed(one.subject)
+        });
+    }
+    all
 }
 
 /// Adds the name that the engine gives the container.
@@ -285,5 +306,7 @@ fn name(one: &mut Surveyed, running: &[RunningContainer]) {
     let running = running
         .iter()
         .find(|running| running.id == *id && running.bundle == one.subject.place);
-    names.extend(running.and_then(|running| node::names::called(running).ok().flatten()));
+    if let Some(running) = running {
+        names.extend(node::names::called(running).ok().flatten());
+    }
 }

@@ -109,7 +109,7 @@ pub fn install(
             }
         }
     }
-    done.map(|outcome| outcome.text)
+    Ok(done?.text)
 }
 
 /// What an installation prints and logs.
@@ -177,14 +177,14 @@ pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Output, CtlError> 
         &trust,
         &mut Installation::default(),
     )?;
-    let is_told = judged
-        .survey
-        .as_ref()
-        .is_none_or(|survey| survey.faults.is_empty() && survey.unknown() == 0);
+    let is_certain = match &judged.survey {
+        Some(survey) => survey.faults.is_empty() && survey.unknown() == 0,
+        None => true,
+    };
     let text = outcome::planned(&found, &judged, &trust, node).join("\n") + "\n";
     Ok(Output {
         text,
-        exit: if is_told {
+        exit: if is_certain {
             Exit::Clear
         } else {
             Exit::CouldNotTell
@@ -221,9 +221,10 @@ fn judge(
         .map_err(error::of_list)?;
     event.newly_refused = Some(survey.newly_refused().count());
     event.running = Some(survey.counted().count());
-    let limit = node
-        .settings
-        .map_or(MAX_IMPACT, |settings| settings.max_impact);
+    let limit = match node.settings {
+        Some(settings) => settings.max_impact,
+        None => MAX_IMPACT,
+    };
     match survey.objection(limit, consequences::acknowledged(new, trust)) {
         Some(objection) => Err(error::of_impact(objection, &survey)),
         None => Ok(Assessment {
@@ -262,16 +263,17 @@ fn authenticate(
 /// The names, from the keyset, of the keys that signed the list.
 fn signers(list: &Reader<'_, File>, size: u64, keyset: &Keyset) -> Result<Vec<String>, CtlError> {
     let claim = store::claim(list, size).map_err(error::of_list)?;
-    let behind: Vec<_> = claim
-        .signatures
-        .iter()
-        .filter_map(|signature| signer(keyset, Role::List, &claim.text, signature))
-        .collect();
-    Ok(keyset
-        .keys_of(Role::List)
-        .filter(|key| behind.contains(key))
-        .map(|key| key.name.clone())
-        .collect())
+    let mut behind = Vec::new();
+    for signature in &claim.signatures {
+        behind.extend(signer(keyset, Role::List, &claim.text, signature));
+    }
+    let mut names = Vec::new();
+    for key in keyset.keys_of(Role::List) {
+        if behind.contains(&key) {
+            names.push(key.name.clone());
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

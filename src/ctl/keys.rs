@@ -11,7 +11,6 @@ pub mod pem;
 pub mod public;
 pub mod signer;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -27,33 +26,24 @@ pub(super) use public::public_key;
 use signer::Signer;
 
 /// Why a key cannot be made or used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file holds no usable private key: the file, the reason.
+    #[error("cannot sign with {0:?}: {1}")]
     Private(PathBuf, &'static str),
     /// The file holds no public key: the file, what it holds instead.
+    #[error("cannot read {0:?} as a public key: {1}")]
     Public(PathBuf, NoKey),
     /// The text cannot be the name of a key.
+    #[error("cannot name a key {0:?}")]
     Name(String),
     /// The file exists already.
+    #[error("cannot overwrite {0:?}: it exists")]
     Exists(PathBuf),
     /// The system's source of random bytes failed.
+    #[error("cannot make a key: no random bytes")]
     Random,
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Private(path, fault) => write!(f, "cannot sign with {path:?}: {fault}"),
-            Self::Public(path, fault) => write!(f, "cannot read {path:?} as a public key: {fault}"),
-            Self::Name(name) => write!(f, "cannot name a key {name:?}"),
-            Self::Exists(path) => write!(f, "cannot overwrite {path:?}: it exists"),
-            Self::Random => f.write_str("cannot make a key: no random bytes"),
-        }
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 /// The algorithm of a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -144,15 +134,13 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CtlError> {
 /// # Errors
 /// [`KeyError::Name`] when the text cannot be the name of a key.
 pub(super) fn name_of(given: Option<&str>, file: &Path) -> Result<String, KeyError> {
-    let name = given.map_or_else(
-        || {
-            file.file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned()
-        },
-        str::to_owned,
-    );
+    let name = match given {
+        Some(name) => name.to_owned(),
+        None => {
+            let stem = file.file_stem().unwrap_or_default();
+            stem.to_string_lossy().into_owned()
+        }
+    };
     if note::is_name(&name) {
         Ok(name)
     } else {

@@ -13,7 +13,6 @@ pub mod show;
 pub mod sign;
 pub mod verify;
 
-use std::fmt;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -48,56 +47,31 @@ pub enum KeysetCommand {
 }
 
 /// Why a keyset cannot be made or accepted.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum KeysetError {
     /// The keys and thresholds do not make a valid keyset, for this reason.
+    #[error("cannot make the keyset: {0}")]
     Terms(String),
     /// The file exists already.
+    #[error("cannot overwrite {0:?}: it exists")]
     Exists(PathBuf),
     /// The keyset does not follow the keyset before it.
-    Follow(PathBuf, RotationError),
+    #[error("cannot trust keyset {0:?}")]
+    Follow(PathBuf, #[source] RotationError),
     /// The keyset is the first one here, and has too few signatures of its own root keys.
-    Unsigned(PathBuf, RotationError),
+    #[error("cannot vouch for keyset {0:?}")]
+    Unsigned(PathBuf, #[source] RotationError),
     /// This node has a different keyset with the same number: the file, the number.
+    #[error("cannot trust keyset {0:?}: this node has another keyset {1}")]
     Other(PathBuf, u64),
     /// The node would no longer trust its list in force: the file of the keyset, the reason.
-    Stranded(PathBuf, ListError),
+    #[error("cannot rotate to {0:?}: the list in force would no longer be trusted")]
+    Stranded(PathBuf, #[source] ListError),
     /// More keysets were named than one rotation accepts.
+    #[error(
+        "cannot rotate through {0} keysets at once: at most {most}", most = rotate::MAX_HOPS
+    )]
     TooMany(usize),
-}
-
-impl fmt::Display for KeysetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Terms(fault) => write!(f, "cannot make the keyset: {fault}"),
-            Self::Exists(path) => write!(f, "cannot overwrite {path:?}: it exists"),
-            Self::Follow(path, _) => write!(f, "cannot trust keyset {path:?}"),
-            Self::Unsigned(path, _) => write!(f, "cannot vouch for keyset {path:?}"),
-            Self::Other(path, number) => write!(
-                f,
-                "cannot trust keyset {path:?}: this node has another keyset {number}"
-            ),
-            Self::Stranded(path, _) => write!(
-                f,
-                "cannot rotate to {path:?}: the list in force would no longer be trusted"
-            ),
-            Self::TooMany(files) => write!(
-                f,
-                "cannot rotate through {files} keysets at once: at most {}",
-                rotate::MAX_HOPS
-            ),
-        }
-    }
-}
-
-impl std::error::Error for KeysetError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Follow(_, fault) | Self::Unsigned(_, fault) => Some(fault),
-            Self::Stranded(_, fault) => Some(fault),
-            Self::Terms(_) | Self::Exists(_) | Self::Other(..) | Self::TooMany(_) => None,
-        }
-    }
 }
 
 /// Runs a keyset command.
@@ -132,12 +106,13 @@ pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
         ));
     }
     let left = expires.since(now);
-    (left <= NOTICE).then(|| {
-        format!(
-            "keyset {number} expires at {expires}, in {}: {what}",
-            amount(left / 86_400, "day")
-        )
-    })
+    if left > NOTICE {
+        return None;
+    }
+    let days = amount(left / 86_400, "day");
+    Some(format!(
+        "keyset {number} expires at {expires}, in {days}: {what}"
+    ))
 }
 
 /// What changes from the keyset `old` to `new`: a short text for each key and threshold.
@@ -145,20 +120,13 @@ pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
 fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut changes = Vec::new();
     for role in [Role::Root, Role::List] {
-        let mut lacking = |verb, here: &Keyset, there: &Keyset| {
-            let is_there = |key: &Key| {
-                there
-                    .keys_of(role)
-                    .any(|other| other.public.identity() == key.public.identity())
-            };
-            changes.extend(
-                here.keys_of(role)
-                    .filter(|key| !is_there(key))
-                    .map(|key| format!("{verb} {} key {}", role.word(), key.name)),
-            );
-        };
-        lacking("removes", old, new);
-        lacking("adds", new, old);
+        for (verb, here, there) in [("removes", old, new), ("adds", new, old)] {
+            for key in here.keys_of(role) {
+                if same_key(there, role, key).is_none() {
+                    changes.push(format!("{verb} {} key {}", role.word(), key.name));
+                }
+            }
+        }
     }
     for (word, old, new) in [
         ("root", old.root_threshold, new.root_threshold),
@@ -172,20 +140,42 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     changes
 }
 
+/// The key of this role with these bytes, whatever it is called.
+pub(super) fn same_key<'a>(keyset: &'a Keyset, role: Role, key: &Key) -> Option<&'a Key> {
+    keyset
+        .keys_of(role)
+        .find(|other| other.public.identity() == key.public.identity())
+}
+
+/// The names of a keyset's keys of this role.
+fn names_of(keyset: &Keyset, role: Role) -> String {
+    let mut names = Vec::new();
+    for key in keyset.keys_of(role) {
+        names.push(key.name.as_str());
+    }
+    names.join(", ")
+}
+
 /// The names of the root keys in `keysets` that signed the keyset `signed`, each name once. If a
 /// key is in several of the keysets, its name in the first of them is used.
 #[must_use]
 fn signers(keysets: &[&Keyset], signed: &SignedKeyset) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for signature in &signed.signatures {
-        let key = keysets
-            .iter()
-            .find_map(|keyset| signer(keyset, Role::Root, &signed.text, signature));
-        if let Some(key) = key.filter(|key| !names.contains(&key.name)) {
+        if let Some(key) = root_signer(keysets, &signed.text, signature)
+            && !names.contains(&key.name)
+        {
             names.push(key.name.clone());
         }
     }
     names
+}
+
+/// The root key of one of these keysets that made a signature.
+fn root_signer<'a>(keysets: &[&'a Keyset], text: &str, signature: &Signature) -> Option<&'a Key> {
+    keysets
+        .iter()
+        .find_map(|keyset| signer(keyset, Role::Root, text, signature))
 }
 
 /// The key with this role that made a signature; `None` if no key of the keyset did. The signature
@@ -198,18 +188,22 @@ pub fn signer<'a>(
     text: &str,
     signature: &Signature,
 ) -> Option<&'a Key> {
-    let made = |key: &&Key| {
-        note::tally(
-            text,
-            std::slice::from_ref(signature),
-            &[(&key.name, &key.public)],
-            1,
-            Enough::Threshold,
-        )
-        .good
-            > 0
-    };
-    keyset.keys_of(role).find(made)
+    keyset
+        .keys_of(role)
+        .find(|key| has_made(key, text, signature))
+}
+
+fn has_made(key: &Key, text: &str, signature: &Signature) -> bool {
+    let keys = [(key.name.as_str(), &key.public)];
+    note::tally(
+        text,
+        std::slice::from_ref(signature),
+        &keys,
+        1,
+        Enough::Threshold,
+    )
+    .good
+        > 0
 }
 
 /// A line that describes one signature, made by `key` or by an unknown key. The line uses the key's

@@ -51,11 +51,10 @@ fn text(found: &Images) -> String {
 }
 
 fn paragraph(image: &FoundImage) -> String {
-    let names: Vec<_> = image.names.iter().map(|name| line::name(name)).collect();
-    let named = if names.is_empty() {
+    let named = if image.names.is_empty() {
         "(no name)".to_owned()
     } else {
-        names.join(", ")
+        line::names(&image.names, image.names.len())
     };
     let mut lines = vec![format!(
         "image       {named}, from {}",
@@ -67,13 +66,12 @@ fn paragraph(image: &FoundImage) -> String {
             line::one_line(&platform.to_string())
         ));
     }
-    lines.extend(image.image_id.map(|id| format!("image ID    {id}")));
-    lines.extend(
-        image
-            .manifests
-            .iter()
-            .map(|(role, digest)| format!("{:<11} {digest}", role.word())),
-    );
+    if let Some(id) = image.image_id {
+        lines.push(format!("image ID    {id}"));
+    }
+    for (role, digest) in &image.manifests {
+        lines.push(format!("{:<11} {digest}", role.word()));
+    }
     match &image.chain {
         None => lines.push("layers      none: nothing can be built on it".to_owned()),
         Some(chain) => {
@@ -88,7 +86,10 @@ fn paragraph(image: &FoundImage) -> String {
                 } else {
                     ""
                 };
-                let diff_id = diff_id.map_or_else(|| "not known".to_owned(), |id| id.to_string());
+                let diff_id = match diff_id {
+                    Some(id) => id.to_string(),
+                    None => "not known".to_owned(),
+                };
                 lines.push(format!("{:>9}   diff ID   {diff_id}", at + 1));
                 lines.push(format!("            chain ID  {chain_id}{top}"));
             }
@@ -140,26 +141,27 @@ fn json(found: &Images) -> String {
 
 impl<'a> ImageReport<'a> {
     fn new(image: &'a FoundImage) -> Self {
-        let layers = image.chain.iter().flat_map(Chain::layers);
+        let mut manifests = Vec::new();
+        for (role, digest) in &image.manifests {
+            manifests.push(DigestReport {
+                role: role.word(),
+                digest: digest.to_string(),
+            });
+        }
+        let mut layers = Vec::new();
+        for (diff_id, chain_id) in image.chain.iter().flat_map(Chain::layers) {
+            layers.push(LayerReport {
+                diff_id: diff_id.as_ref().map(ToString::to_string),
+                chain_id: chain_id.to_string(),
+            });
+        }
         Self {
             names: &image.names,
             places: &image.places,
             platform: image.platform.as_ref().map(ToString::to_string),
-            image_id: image.image_id.map(|id| id.to_string()),
-            manifests: image
-                .manifests
-                .iter()
-                .map(|(role, digest)| DigestReport {
-                    role: role.word(),
-                    digest: digest.to_string(),
-                })
-                .collect(),
-            layers: layers
-                .map(|(diff_id, chain_id)| LayerReport {
-                    diff_id: diff_id.map(|id| id.to_string()),
-                    chain_id: chain_id.to_string(),
-                })
-                .collect(),
+            image_id: image.image_id.as_ref().map(ToString::to_string),
+            manifests,
+            layers,
             top_chain_id: image.chain.as_ref().map(|chain| chain.top().to_string()),
             evidence: image.evidence.word(),
         }

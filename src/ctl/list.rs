@@ -15,7 +15,6 @@ mod show;
 mod sign;
 mod verify;
 
-use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -26,8 +25,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::compile::CompileError;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Claim;
-use crate::banlist::keyset::{Key, Keyset, Role};
-use crate::banlist::note::Signature;
+use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::source::SourceError;
 use crate::banlist::store;
 use crate::paths::Paths;
@@ -54,51 +52,26 @@ pub enum ListCommand {
 }
 
 /// Why a list cannot be made or signed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum AuthoringError {
     /// The source cannot be read or has a mistake.
+    #[error(transparent)]
     Source(SourceError),
     /// No list can be built from the source.
+    #[error(transparent)]
     Compile(CompileError),
     /// The list would expire before it is issued.
+    #[error("cannot build the list: it would expire before it is issued")]
     Expires,
     /// The origin has a wrong form.
+    #[error("cannot build a list for {0:?}: an origin has 1 to 128 visible characters")]
     Origin(String),
     /// The list was not made from the source.
+    #[error(transparent)]
     Rebuild(RebuildError),
     /// The output file exists and is something else than a list.
+    #[error("cannot replace {0:?} by a list: it is something else")]
     Occupied(PathBuf),
-}
-
-impl fmt::Display for AuthoringError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source(error) => error.fmt(f),
-            Self::Compile(error) => error.fmt(f),
-            Self::Rebuild(error) => error.fmt(f),
-            Self::Expires => {
-                f.write_str("cannot build the list: it would expire before it is issued")
-            }
-            Self::Occupied(path) => {
-                write!(f, "cannot replace {path:?} by a list: it is something else")
-            }
-            Self::Origin(origin) => write!(
-                f,
-                "cannot build a list for {origin:?}: an origin has 1 to 128 visible characters"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for AuthoringError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Source(error) => error.source(),
-            Self::Compile(error) => error.source(),
-            Self::Rebuild(error) => error.source(),
-            Self::Expires | Self::Origin(_) | Self::Occupied(_) => None,
-        }
-    }
 }
 
 /// Runs a command on a list.
@@ -127,26 +100,21 @@ pub(super) fn wanting(keyset: &Keyset, error: &ListError) -> Option<String> {
         return None;
     };
     let (_, _, claim) = open(path).ok()?;
-    let has_signed = |key: &&Key| {
-        let by_it = |known: &Signature| {
-            known.id == key.public.id(&key.name)
-                && key.public.verifies(claim.text.as_bytes(), &known.bytes)
-        };
-        claim.signatures.iter().any(by_it)
-    };
-    let names: Vec<_> = keyset
-        .keys_of(Role::List)
-        .filter(|key| !has_signed(key))
-        .map(|key| key.name.as_str())
-        .collect();
-    let missing = tally.needed.saturating_sub(tally.good);
-    (!names.is_empty()).then(|| {
-        format!(
-            "{missing} more of {} to sign: {}",
-            names.join(", "),
-            signing::sign_command(path)
-        )
-    })
+    let mut names = Vec::new();
+    for key in keyset.keys_of(Role::List) {
+        if !signing::has_signed(key, &claim.text, &claim.signatures) {
+            names.push(key.name.as_str());
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{} more of {} to sign: {}",
+        tally.needed.saturating_sub(tally.good),
+        names.join(", "),
+        signing::sign_command(path)
+    ))
 }
 
 /// Opens a list and parses its head. The signatures are not checked.

@@ -9,7 +9,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{io, thread};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -20,33 +20,14 @@ use super::CtlError;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the lock cannot be taken.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another command still holds the lock.
+    #[error("cannot change this node's list: another command holds {0:?}")]
     Busy(PathBuf),
     /// The directory, or the lock file in it, cannot be used.
-    Directory(PathBuf, io::Error),
-}
-
-impl fmt::Display for LockError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy(lock) => write!(
-                f,
-                "cannot change this node's list: another command holds {lock:?}"
-            ),
-            Self::Directory(directory, _) => write!(f, "cannot use {directory:?}"),
-        }
-    }
-}
-
-impl std::error::Error for LockError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Directory(_, error) => Some(error),
-            Self::Busy(_) => None,
-        }
-    }
+    #[error("cannot use {0:?}")]
+    Directory(PathBuf, #[source] io::Error),
 }
 
 /// Takes the lock in the directory `state`. Creates the directory if it is missing. Waits up to 30

@@ -20,8 +20,6 @@ pub mod lock;
 pub mod progress;
 pub mod signing;
 #[cfg(test)]
-mod manual;
-#[cfg(test)]
 mod testing;
 
 use std::error::Error;
@@ -212,7 +210,7 @@ impl From<String> for Output {
     }
 }
 
-/// Runs the command that the arguments `words` describe. The first of them is the program's name.
+/// Runs the command that the arguments (the program's name first) ask for.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -238,10 +236,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
 
 fn fail(error: &CtlError) -> Exit {
     report::failure("embargoctl", error);
-    error
-        .details
-        .iter()
-        .for_each(|detail| report::remark(detail));
+    for detail in &error.details {
+        report::remark(detail);
+    }
     error.hint().into_iter().for_each(report::hint);
     Exit::Failed
 }
@@ -276,51 +273,4 @@ impl Cli {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory, Parser};
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
-    }
-
-    fn help(arguments: &str) -> String {
-        let arguments = format!("embargoctl {arguments}");
-        super::Cli::try_parse_from(arguments.split(' '))
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[test]
-    fn help_is_also_a_command_and_is_the_same_as_the_option() {
-        assert_eq!(help("help list build"), help("list build --help"));
-        assert!(help("help list build").starts_with("Compile a reviewed source"));
-        assert!(help("help").starts_with("Author, sign and install"));
-    }
-
-    #[test]
-    fn commands_are_listed_in_the_order_of_their_use() {
-        let names = |help: &str| -> Vec<String> {
-            help.lines()
-                .skip_while(|line| *line != "Commands:")
-                .skip(1)
-                .take_while(|line| !line.is_empty())
-                .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-                .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-                .collect()
-        };
-        for (command, expected) in [
-            ("-h", "keygen keyset lineage ban except list install help"),
-            (
-                "list -h",
-                "lint build show diff sign head attach verify preview help",
-            ),
-            (
-                "keyset -h",
-                "new next show sign head attach verify rotate help",
-            ),
-        ] {
-            assert_eq!(names(&help(command)).join(" "), expected, "{command}");
-        }
-    }
-}
+mod tests;

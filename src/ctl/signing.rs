@@ -5,18 +5,20 @@
 //! signature that does not verify is never attached; the error says as exactly as possible what is
 //! wrong with it. Lists and keysets both use this, and each stores the signature in its own way.
 
-use std::fmt;
+mod error;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub use self::error::SigningError;
 use super::CtlError;
-use super::keys::outside::{self, MAX_SIGNATURE, NoSignature};
+use super::keys::outside::{self, MAX_SIGNATURE};
 use super::keys::signer::Signer;
 use super::keys::{self, name_of};
 use crate::banlist::base64;
-use crate::banlist::key::sshsig::{Envelope, NAMESPACE};
+use crate::banlist::key::sshsig::Envelope;
 use crate::banlist::key::{Algorithm, Mismatch, PublicKey, minisign};
 use crate::banlist::keyset::{Key, Role};
 use crate::banlist::note::Signature;
@@ -84,10 +86,7 @@ impl What {
 
 /// The command line that signs the list in `path`.
 pub fn sign_command(path: &Path) -> String {
-    format!(
-        "embargoctl list sign --key KEY {}",
-        line::name(&path.to_string_lossy())
-    )
+    format!("embargoctl list sign --key KEY {}", line::path(path))
 }
 
 /// A list's head or a keyset that is to be signed.
@@ -103,79 +102,6 @@ pub struct NoteToSign<'a> {
     pub signatures: &'a [Signature],
 }
 
-/// Why a list or a keyset was not signed.
-#[derive(Debug)]
-pub enum SigningError {
-    /// The list or keyset has no room for another signature.
-    Full(PathBuf),
-    /// The file holds no usable signature.
-    Unusable(PathBuf, NoSignature),
-    /// The file of the signature is itself a list or a keyset.
-    Note(PathBuf),
-    /// The file does not have the form of a signature by this key: the file, the key's name, its
-    /// algorithm.
-    Form(PathBuf, String, Algorithm),
-    /// The signature names another key: the file, that key, the expected key.
-    OtherKey(PathBuf, String, String),
-    /// The SSH signature was made for another purpose: the file, the namespace of that purpose.
-    Namespace(PathBuf, String),
-    /// The signature is by a token that nobody touched.
-    Untouched(PathBuf),
-    /// The key signed an altered text: the file, the key's name, the kind of text, how the signed
-    /// text differs.
-    Altered(PathBuf, String, What, &'static str),
-    /// The signature is not by this key over this text: the file, the key's name, the kind of text.
-    Foreign(PathBuf, String, What),
-}
-
-impl fmt::Display for SigningError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full(file) => write!(
-                f,
-                "cannot sign {file:?}: it has no room for another signature"
-            ),
-            Self::Unusable(file, fault) => write!(f, "cannot attach {file:?}: {fault}"),
-            Self::Note(file) => write!(
-                f,
-                "cannot attach {file:?}: it is no signature, but what is signed"
-            ),
-            Self::Form(file, name, algorithm) => {
-                write!(
-                    f,
-                    "cannot attach {file:?}: it has not the form of a signature by {name}, which is a key of kind {}",
-                    algorithm.word()
-                )
-            }
-            Self::OtherKey(file, other, wanted) => {
-                write!(f, "cannot attach {file:?}: {other} made it, not {wanted}")
-            }
-            Self::Namespace(file, namespace) => {
-                write!(
-                    f,
-                    "cannot attach {file:?}: it was made for the namespace {namespace:?}, not {NAMESPACE}"
-                )
-            }
-            Self::Untouched(file) => write!(
-                f,
-                "cannot attach {file:?}: nobody touched the token when it signed"
-            ),
-            Self::Altered(file, name, what, how) => write!(
-                f,
-                "cannot attach {file:?}: {name} signed {} {how}",
-                what.text()
-            ),
-            Self::Foreign(file, name, what) => write!(
-                f,
-                "cannot attach {file:?}: it is not the signature of {name} over {}",
-                what.text()
-            ),
-        }
-    }
-}
-
-impl std::error::Error for SigningError {}
-
 /// Signs with a private key in a file. Returns no signature if the key has signed already.
 ///
 /// # Errors
@@ -187,9 +113,10 @@ pub fn sign(
     let signer = Signer::load(&with.key)?;
     let name = match &with.name {
         Some(name) => name_of(Some(name), &with.key)?,
-        None => {
-            name_beside(&with.key, signer.public()).map_or_else(|| name_of(None, &with.key), Ok)?
-        }
+        None => match name_beside(&with.key, signer.public()) {
+            Some(name) => name,
+            None => name_of(None, &with.key)?,
+        },
     };
     let bytes = signer.sign(subject.text.as_bytes())?;
     Ok(first(
@@ -233,21 +160,26 @@ fn first(key: Key, bytes: Vec<u8>, subject: &NoteToSign<'_>) -> (Key, Option<Sig
         name: key.name.clone(),
         bytes,
     };
-    let by_this_key = |known: &Signature| {
-        known.id == signature.id && key.public.verifies(subject.text.as_bytes(), &known.bytes)
-    };
-    let has_signed = subject.signatures.iter().any(by_this_key);
-    (key, (!has_signed).then_some(signature))
+    if has_signed(&key, subject.text, subject.signatures) {
+        (key, None)
+    } else {
+        (key, Some(signature))
+    }
+}
+
+/// Whether one of the signatures over this text is the key's.
+pub(super) fn has_signed(key: &Key, text: &str, signatures: &[Signature]) -> bool {
+    let id = key.public.id(&key.name);
+    signatures
+        .iter()
+        .any(|known| known.id == id && key.public.verifies(text.as_bytes(), &known.bytes))
 }
 
 /// The text to print after a signature was added. `on` names what was signed, such as
 /// `version 412`.
 #[must_use]
 pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
-    let (file, count) = (
-        line::name(&file.to_string_lossy()),
-        super::amount(count, "signature"),
-    );
+    let (file, count) = (line::path(file), super::amount(count, "signature"));
     format!(
         "{file}: signed by {} ({}); {count} on {on}\n",
         key.name,
@@ -259,11 +191,7 @@ pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
 /// twice.
 #[must_use]
 pub fn already(file: &Path, key: &Key) -> String {
-    format!(
-        "{}: already signed by {}\n",
-        line::name(&file.to_string_lossy()),
-        key.name
-    )
+    format!("{}: already signed by {}\n", line::path(file), key.name)
 }
 
 /// Reads the file that a tool wrote when it signed, and returns the signature of `key` in it.
@@ -281,9 +209,13 @@ fn outside_signature(
         ));
     }
     let raw = file::read(path, MAX_SIGNATURE, Guard::Any)?;
-    let outside = outside::parse(&raw).map_err(|fault| {
-        CtlError::with_hint(SigningError::Unusable(path.to_owned(), fault), fault.hint())
-    })?;
+    let outside = match outside::parse(&raw) {
+        Ok(outside) => outside,
+        Err(fault) => {
+            let error = SigningError::Unusable(path.to_owned(), fault);
+            return Err(CtlError::with_hint(error, fault.hint()));
+        }
+    };
     let algorithm = key.public.algorithm();
     let mut found = SigningError::Form(path.to_owned(), key.name.clone(), algorithm);
     for bytes in outside.of(algorithm) {
@@ -292,16 +224,17 @@ fn outside_signature(
             Err(mismatch) => found = fault(key, subject, path, &bytes, mismatch),
         }
     }
-    let hint = hint(&found, algorithm, subject.what);
+    let hint = found.hint(algorithm, subject.what);
     Err(CtlError::with_hint(found, hint))
 }
 
 /// Whether the file is a list or a keyset, for instance a copy that somebody else signed.
 fn is_note(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = file::open(path, Guard::Any)
-        .map(|(file, _)| file.take(NOTE.len() as u64).read_to_end(&mut start));
-    matches!(read, Ok(Ok(_))) && start == NOTE
+    let Ok((mut file, _)) = file::open(path, Guard::Any) else {
+        return false;
+    };
+    let mut start = [0; NOTE.len()];
+    file.read_exact(&mut start).is_ok() && start == *NOTE
 }
 
 /// Finds out why a signature does not verify.
@@ -323,9 +256,10 @@ fn fault(
                 label(key.public.algorithm(), key.public.as_bytes())
             );
             let other = match key.public.algorithm() {
-                Algorithm::Sshsig => {
-                    Envelope::parse(bytes).map_or(&[][..], |envelope| envelope.key)
-                }
+                Algorithm::Sshsig => match Envelope::parse(bytes) {
+                    Some(envelope) => envelope.key,
+                    None => &[],
+                },
                 Algorithm::Minisign | Algorithm::Ed25519 | Algorithm::P256 => bytes,
             };
             SigningError::OtherKey(
@@ -348,9 +282,10 @@ fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
             "SHA256:{}",
             base64::encode(Digest::of(bytes).as_bytes()).trim_end_matches('=')
         ),
-        Algorithm::Minisign => minisign::number(bytes).map_or_else(String::new, |number| {
-            format!("{:X}", u64::from_le_bytes(number))
-        }),
+        Algorithm::Minisign => match minisign::number(bytes) {
+            Some(number) => format!("{:X}", u64::from_le_bytes(number)),
+            None => String::new(),
+        },
         Algorithm::Ed25519 | Algorithm::P256 => algorithm.word().to_owned(),
     }
 }
@@ -377,55 +312,12 @@ fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str
             "as a hexadecimal digest: the tool wants the text itself",
         ),
     ];
-    ways.into_iter()
-        .find_map(|(bytes, how)| key.verifies(&bytes, signature).then_some(how))
-}
-
-/// What the author can do about a signature that cannot be attached.
-fn hint(error: &SigningError, algorithm: Algorithm, what: What) -> String {
-    let head = what.command();
-    // Most tools overwrite an older signature file, but ssh-keygen does not.
-    let is_foreign = matches!(error, SigningError::Foreign(..));
-    let stale = if is_foreign {
-        "; it may be of an older head: write the head anew, remove the old signature, sign again"
-    } else {
-        ""
-    };
-    match error {
-        SigningError::Namespace(..) => {
-            format!("sign again: ssh-keygen -Y sign -n {NAMESPACE} -f KEY head")
+    for (bytes, how) in ways {
+        if key.verifies(&bytes, signature) {
+            return Some(how);
         }
-        SigningError::Untouched(_) => {
-            "use a key that was made without -O no-touch-required".to_owned()
-        }
-        SigningError::OtherKey(..) => "name that key's public half with --key".to_owned(),
-        SigningError::Form(..) => format!("expected {}", form(algorithm)),
-        SigningError::Full(_)
-        | SigningError::Note(_)
-        | SigningError::Unusable(..)
-        | SigningError::Altered(..)
-        | SigningError::Foreign(..) => match algorithm {
-            Algorithm::Ed25519 => {
-                format!("sign the bytes of `{head}` as they are, without a digest{stale}")
-            }
-            Algorithm::P256 => {
-                format!("sign the bytes of `{head}` as they are, with SHA-256{stale}")
-            }
-            Algorithm::Sshsig | Algorithm::Minisign => {
-                format!("sign the bytes of `{head}` as they are{stale}")
-            }
-        },
     }
-}
-
-/// Describes the form of a signature by this algorithm.
-const fn form(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::Ed25519 => "64 bytes, or Base 64 of them",
-        Algorithm::P256 => "DER or 64 bytes, or Base 64 of either",
-        Algorithm::Sshsig => "the head.sig of ssh-keygen -Y sign",
-        Algorithm::Minisign => "the head.minisig of minisign, or the head.sig of signify",
-    }
+    None
 }
 
 #[cfg(test)]

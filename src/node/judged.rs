@@ -5,13 +5,23 @@
 
 use super::subject::Subject;
 use super::{places, wire};
-use crate::banlist::store::Bans;
+use crate::banlist::store::{Bans, Query};
 use crate::lineage::Origin;
 use crate::lineage::image::{self, SourceLabels};
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
 use crate::verdict::{self, Case, Judgement, Labels};
+
+/// The digests to look for in a list: none where its lineage is not known.
+#[must_use]
+pub fn queries(subject: &Subject) -> Vec<Query> {
+    subject
+        .origin
+        .as_ref()
+        .map(verdict::queries)
+        .unwrap_or_default()
+}
 
 /// The judgement of a container or an image, and the facts behind it.
 #[derive(Debug)]

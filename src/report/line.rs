@@ -10,6 +10,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -64,23 +65,51 @@ pub fn is_unfit(letter: char) -> bool {
 /// words to a line through a name.
 #[must_use]
 pub fn name(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+~%?&=#!*$".contains(&byte);
     let cut = match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     };
-    if !text.is_empty() && text.bytes().all(plain) {
+    if is_made_of(text, "._-/:@+~%?&=#!*$") {
         cut
     } else {
         one_line(&format!("{cut:?}"))
     }
 }
 
+/// Whether it is not empty, and has only ASCII letters, digits and these marks.
+#[must_use]
+pub fn is_made_of(text: &str, marks: &str) -> bool {
+    let mut letters = text.chars();
+    !text.is_empty()
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || marks.contains(letter))
+}
+
+/// The names of the first of `all` things, as [`name`] writes them, and how many more there are.
+#[must_use]
+pub fn names<S: AsRef<str>>(first: &[S], all: usize) -> String {
+    let mut line = String::new();
+    for text in first {
+        if !line.is_empty() {
+            line += ", ";
+        }
+        line += &name(text.as_ref());
+    }
+    match all.saturating_sub(first.len()) {
+        0 => line,
+        more => format!("{line} and {more} more"),
+    }
+}
+
+/// A path, as [`name`] writes it.
+#[must_use]
+pub fn path(path: &(impl AsRef<Path> + ?Sized)) -> String {
+    name(&path.as_ref().to_string_lossy())
+}
+
 /// An argument in shell syntax, to show to people. Unsafe characters are escaped.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
+    if is_made_of(word, "_@%+=:,./-") {
         word.to_owned()
     } else {
         format!("'{}'", one_line(word).replace('\'', r"'\''"))
@@ -127,16 +156,15 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
 
 /// The message of one error, without its causes.
 fn own_words(error: &(dyn Error + 'static)) -> String {
-    let number = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::raw_os_error);
-    let errno = number
-        .map(Errno::from_raw)
-        .or_else(|| error.downcast_ref::<Errno>().copied());
+    let errno = match error.downcast_ref::<io::Error>() {
+        Some(error) => error.raw_os_error().map(Errno::from_raw),
+        None => error.downcast_ref::<Errno>().copied(),
+    };
     match errno {
-        Some(errno) => {
-            fault(errno).map_or_else(|| errno.desc().to_ascii_lowercase(), str::to_owned)
-        }
+        Some(errno) => match fault(errno) {
+            Some(words) => words.to_owned(),
+            None => errno.desc().to_ascii_lowercase(),
+        },
         None => error.to_string(),
     }
 }

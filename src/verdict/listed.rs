@@ -65,6 +65,19 @@ impl List {
             self.expires
         )
     }
+
+    /// The list that was used, if there was one, and what is wrong, for people.
+    #[must_use]
+    pub fn line(list: Option<&Self>, fault: Option<&str>) -> String {
+        let list = match list {
+            Some(list) => list.text(),
+            None => "none".to_owned(),
+        };
+        match fault {
+            Some(fault) => format!("{list} ({fault})"),
+            None => list,
+        }
+    }
 }
 
 /// One match with the list.

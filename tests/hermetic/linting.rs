@@ -326,10 +326,10 @@ fn a_date_before_the_last_list_is_reported_by_that_list() {
         "bans.toml",
         &(ban("BAN-1", "2026-10-01") + &ban("BAN-3", "2026-10-20")),
     );
-    let expected = "bans.toml:1: warning: BAN-2: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]\n    \
-                    hint: embargoctl list diff tells; if it is meant: lifting needs the keyset's lift threshold\n\
+    let expected = "bans.toml:1: warning: BAN-2: is in version 7 and no longer in the source: that lifts it, unless another ban holds for the same [ban-gone]\n    \
+                    hint: embargoctl list diff shows what is lifted; if it is meant: lifting needs the keyset's lift threshold\n\
                     bans.toml:12: warning: BAN-3: the ban is to hold since 2026-10-20T00:00:00Z, before version 7 was issued, which does not have it [backdated]\n    \
-                    hint: nobody was told: take a time after 2026-11-01T00:00:00Z, better some days from now\n\
+                    hint: nobody was warned: take a time after 2026-11-01T00:00:00Z, better some days from now\n\
                     bans.toml: 2 bans, 2 warnings\n";
     assert_eq!(
         desk.lint("--last last.lst"),

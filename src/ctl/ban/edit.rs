@@ -5,10 +5,8 @@
 //! whether a list can be built from the result; the caller checks that with `banlist::source`
 //! before it writes the file.
 
-use std::fmt;
-
 use toml_edit::{
-    Array, ArrayOfTables, Datetime, DocumentMut, InlineTable, Item, Table, TomlError, Value, value,
+    Array, ArrayOfTables, Datetime, DocumentMut, Item, Table, TomlError, Value, value,
 };
 
 use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
@@ -29,41 +27,27 @@ pub(super) struct NewMatch {
 }
 
 /// Why an entry cannot be added.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// The source is not valid TOML.
+    #[error("it is no TOML: {}", .0.message().lines().next().unwrap_or("it cannot be parsed"))]
     Toml(TomlError),
     /// The source's `ban` key is not an array of `[[ban]]` tables.
+    #[error("its \"ban\" is not made of [[ban]] entries")]
     NotEntries,
     /// The source already has a ban with this ID.
+    #[error("it has a ban {0:?} already")]
     Taken(String),
     /// The source has no ban with this ID.
+    #[error("it has no ban {0:?}")]
     NoBan(String),
     /// The ban's `except` key is not an array.
+    #[error("\"except\" of its ban {0:?} is not a list")]
     NotList(String),
     /// The ban already has an exception for this digest.
+    #[error("its ban {0:?} has an exception for {1} already")]
     Excepted(String, Digest),
 }
-
-impl fmt::Display for EditError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Toml(error) => {
-                let fault = error.message().lines().next().unwrap_or("nobody knows why");
-                write!(f, "it is no TOML: {fault}")
-            }
-            Self::NotEntries => f.write_str("its \"ban\" is not made of [[ban]] entries"),
-            Self::Taken(id) => write!(f, "it has a ban {id:?} already"),
-            Self::NoBan(id) => write!(f, "it has no ban {id:?}"),
-            Self::NotList(id) => write!(f, "\"except\" of its ban {id:?} is not a list"),
-            Self::Excepted(id, digest) => {
-                write!(f, "its ban {id:?} has an exception for {digest} already")
-            }
-        }
-    }
-}
-
-impl std::error::Error for EditError {}
 
 /// Returns the source with one more ban at its end.
 ///
@@ -102,18 +86,14 @@ pub(super) fn add_exceptions(
 ) -> Result<String, EditError> {
     let mut document: DocumentMut = source.parse().map_err(EditError::Toml)?;
     let bans = bans(&mut document)?;
-    let ban = bans
-        .iter_mut()
-        .find(|known| is_called(known, id))
-        .ok_or_else(|| EditError::NoBan(id.to_owned()))?;
+    let Some(ban) = bans.iter_mut().find(|known| is_called(known, id)) else {
+        return Err(EditError::NoBan(id.to_owned()));
+    };
     for exception in exceptions {
         if has_exception(ban, exception.digest) {
             return Err(EditError::Excepted(id.to_owned(), exception.digest));
         }
-        match ban
-            .entry("except")
-            .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
-        {
+        match ban.entry("except").or_insert_with(no_entries) {
             Item::ArrayOfTables(tables) => tables.push(exception_entry(exception)),
             Item::Value(Value::Array(list)) => push(list, exception_entry(exception)),
             Item::None | Item::Value(_) | Item::Table(_) => {
@@ -125,34 +105,42 @@ pub(super) fn add_exceptions(
 }
 
 fn bans(document: &mut DocumentMut) -> Result<&mut ArrayOfTables, EditError> {
-    let bans = document
-        .entry("ban")
-        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    let bans = document.entry("ban").or_insert_with(no_entries);
     bans.as_array_of_tables_mut().ok_or(EditError::NotEntries)
+}
+
+fn no_entries() -> Item {
+    Item::ArrayOfTables(ArrayOfTables::new())
 }
 
 fn is_called(ban: &Table, id: &str) -> bool {
     ban.get("id").and_then(Item::as_str) == Some(id)
 }
 
+/// The keys of an entry that name a digest.
+const KINDS: [&str; 3] = ["base", "image", "layer"];
+
 fn has_exception(ban: &Table, digest: Digest) -> bool {
     let text = digest.to_string();
-    let names_it = |key: &str, value: Option<&str>| {
-        matches!(key, "base" | "image" | "layer") && value == Some(&text)
-    };
+    let mut known = Vec::new();
     match ban.get("except") {
         Some(Item::Value(Value::Array(list))) => {
-            let tables = list.iter().filter_map(Value::as_inline_table);
-            tables
-                .flat_map(InlineTable::iter)
-                .any(|(key, value)| names_it(key, value.as_str()))
+            for table in list.iter().filter_map(Value::as_inline_table) {
+                for key in KINDS {
+                    known.extend(table.get(key).and_then(Value::as_str));
+                }
+            }
         }
-        Some(Item::ArrayOfTables(tables)) => tables
-            .iter()
-            .flat_map(Table::iter)
-            .any(|(key, item)| names_it(key, item.as_str())),
-        Some(Item::None | Item::Value(_) | Item::Table(_)) | None => false,
+        Some(Item::ArrayOfTables(tables)) => {
+            for table in tables {
+                for key in KINDS {
+                    known.extend(table.get(key).and_then(Item::as_str));
+                }
+            }
+        }
+        Some(Item::None | Item::Value(_) | Item::Table(_)) | None => {}
     }
+    known.contains(&text.as_str())
 }
 
 /// A ban as a TOML table, its keys in the order that is easiest to read.
@@ -249,7 +237,10 @@ fn time(time: Timestamp) -> Item {
     } else {
         time.to_string()
     };
-    text.parse::<Datetime>().map_or_else(|_| value(text), value)
+    match text.parse::<Datetime>() {
+        Ok(time) => value(time),
+        Err(_) => value(text),
+    }
 }
 
 /// Appends an entry to an inline array, on a line of its own.

@@ -544,7 +544,7 @@ fn what_countless_images_have_is_not_banned() {
         (
             &[][..],
             MatchKind::Image,
-            Err(r#"cannot name "x" as an image: its engine does not tell its image ID"#),
+            Err(r#"cannot name "x" as an image: its engine does not know its image ID"#),
         ),
         (
             &[EMPTY_LAYER][..],
@@ -685,6 +685,6 @@ fn an_image_whose_engine_tells_no_diff_ids_can_be_banned_as_a_base_and_not_as_a_
     let error = digests(&image, MatchKind::Layer, "app:1").unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#"cannot name "app:1" as a layer: its engine does not tell its diff IDs"#
+        r#"cannot name "app:1" as a layer: its engine does not know its diff IDs"#
     );
 }

@@ -145,12 +145,14 @@ pub(super) enum When {
 }
 
 impl When {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let at = Timestamp::parse(text).map(Self::At);
-        at.or_else(|| clock::duration(text).map(Self::In))
-            .ok_or_else(|| {
-                "expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d".to_owned()
-            })
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        if let Some(time) = Timestamp::parse(text) {
+            return Ok(Self::At(time));
+        }
+        match clock::duration(text) {
+            Some(span) => Ok(Self::In(span)),
+            None => Err("expected a time such as 2026-11-20T14:00:00Z, or a span such as 14d"),
+        }
     }
 
     pub(super) const fn from(self, now: Timestamp) -> Timestamp {
@@ -162,53 +164,61 @@ impl When {
 }
 
 /// Checks a ban's ID with the rules of the source's reader.
-fn id(text: &str) -> Result<String, String> {
-    source::is_id(text)
-        .then(|| text.to_owned())
-        .ok_or_else(|| "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -".to_owned())
+fn id(text: &str) -> Result<String, &'static str> {
+    if source::is_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    }
 }
 
 /// Checks a reason with the rules of the source's reader.
 fn reason(text: &str) -> Result<String, String> {
-    let expected = || {
-        format!(
-            "expected one line of 1 to {} characters, without spaces around it",
-            source::MAX_REASON
-        )
-    };
-    source::is_reason(text)
-        .then(|| text.to_owned())
-        .ok_or_else(expected)
+    if source::is_reason(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "expected one line of 1 to {} characters, without spaces around it",
+        source::MAX_REASON
+    ))
 }
 
-fn span(text: &str) -> Result<u64, String> {
-    clock::duration(text).ok_or_else(|| "expected a span such as 90s or 10m".to_owned())
+fn span(text: &str) -> Result<u64, &'static str> {
+    clock::duration(text).ok_or("expected a span such as 90s or 10m")
+}
+
+/// The words that make a shell run a command.
+fn shell(command: &str) -> Vec<String> {
+    vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()]
 }
 
 impl BanArgs {
     /// The ban that the options describe, at the time `now`. `script` is the digest of the patch
     /// script, if there is one.
     pub(super) fn ban(&self, now: Timestamp, script: Option<Digest>) -> Ban {
-        let shell = |command: &String| vec!["sh".to_owned(), "-c".to_owned(), command.clone()];
-        let run = self.patch_run.as_ref().map(shell);
+        let patch = if self.patch_run.is_some() || script.is_some() {
+            Some(Patch {
+                check: self.patch_check.as_deref().map(shell),
+                script,
+                run: self.patch_run.as_deref().map(shell).unwrap_or_default(),
+                timeout: self.patch_timeout,
+                user: self.patch_user.clone(),
+            })
+        } else {
+            None
+        };
         Ban {
             id: self.id.clone(),
             reason: self.reason.clone(),
             advisories: self.advisory.clone(),
             severity: self.severity.severity(),
             action: self.action.action(),
-            effective: self.effective.map_or(now, |when| when.from(now)),
+            effective: self.effective.unwrap_or(When::In(0)).from(now),
             lapses: self.lapses.map(|when| when.from(now)),
             successor: self.successor.clone(),
             except: Vec::new(),
             cure: Vec::new(),
-            patch: (run.is_some() || script.is_some()).then(|| Patch {
-                check: self.patch_check.as_ref().map(shell),
-                script,
-                run: run.unwrap_or_default(),
-                timeout: self.patch_timeout,
-                user: self.patch_user.clone(),
-            }),
+            patch,
         }
     }
 }

@@ -197,9 +197,8 @@ fn is_of(new: New<'_>, own: &OwnList<'_>, fault: &ListError) -> bool {
 /// Checks every byte of the node's own list.
 fn whole_of(own: &OwnList<'_>) -> Result<(), ListError> {
     let reader = own.reader();
-    WholeList::open(&reader, &own.found.head)?
-        .finish()
-        .map(|_| ())
+    WholeList::open(&reader, &own.found.head)?.finish()?;
+    Ok(())
 }
 
 /// Compares the new list with one of the node's own lists.

@@ -4,7 +4,6 @@
 //! be done. Names in both are untrusted, and are quoted.
 
 use std::error::Error as _;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,14 +18,19 @@ use crate::sys::file::FileError;
 use crate::sys::replace::WriteError;
 
 /// Why a list was not installed, when the list itself is valid.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     /// The list's time of issue is in the future.
+    #[error("cannot install {0:?}: it is issued at {1}, more than a day from now")]
     Future(PathBuf, Timestamp),
     /// The list's time of issue is later than any keyset lasts, and the node's clock is not
     /// reliable enough to judge it.
+    #[error(
+        "cannot install {0:?}: it is issued at {1}, after the keyset expires, and the clock of this node cannot be trusted"
+    )]
     Clock(PathBuf, Timestamp),
     /// The list lifts bans, and has too few signatures for that.
+    #[error("cannot install {list:?}: it lifts {}, which takes {} of keyset {keyset}; it has {good}", change::named(.lifted), amount(*.needed, "signature"))]
     Lifts {
         /// The list.
         list: PathBuf,
@@ -41,6 +45,7 @@ pub enum InstallError {
     },
     /// The node cannot tell whether the list lifts bans, and the list has too few signatures for
     /// lifting.
+    #[error("cannot install {list:?}: this node lost the list to compare it with, so it takes {} of keyset {keyset}, as one that lifts bans; it has {good}", amount(*.needed, "signature"))]
     Uncompared {
         /// The list.
         list: PathBuf,
@@ -53,59 +58,17 @@ pub enum InstallError {
     },
 }
 
-impl fmt::Display for InstallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Future(path, issued) => write!(
-                f,
-                "cannot install {path:?}: it is issued at {issued}, more than a day from now"
-            ),
-            Self::Clock(path, issued) => {
-                write!(
-                    f,
-                    "cannot install {path:?}: it is issued at {issued}, after the keyset expires, and the clock of this node cannot be trusted"
-                )
-            }
-            Self::Lifts {
-                list,
-                lifted,
-                keyset,
-                needed,
-                good,
-            } => {
-                let (lifted, needed) = (change::named(lifted), amount(*needed, "signature"));
-                write!(
-                    f,
-                    "cannot install {list:?}: it lifts {lifted}, which takes {needed} of keyset {keyset}; it has {good}"
-                )
-            }
-            Self::Uncompared {
-                list,
-                keyset,
-                needed,
-                good,
-            } => {
-                let needed = amount(*needed, "signature");
-                write!(
-                    f,
-                    "cannot install {list:?}: this node lost the list to compare it with, so it takes {needed} of keyset {keyset}, "
-                )?;
-                write!(f, "as one that lifts bans; it has {good}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for InstallError {}
-
 impl InstallError {
     /// The error, with a hint. `in_force` is the path of the node's list in force.
     pub fn explained(self, in_force: &Path) -> CtlError {
-        let word = |path: &Path| line::name(&path.to_string_lossy());
         let hint = match &self {
             Self::Future(..) | Self::Clock(..) => return self.into(),
             Self::Lifts { list, .. } => {
-                let diff = format!("embargoctl list diff {} {}", word(in_force), word(list));
+                let diff = format!(
+                    "embargoctl list diff {} {}",
+                    line::path(in_force),
+                    line::path(list)
+                );
                 format!(
                     "{diff} shows what; if it is meant, another key has to sign: {}",
                     signing::sign_command(list)
@@ -168,9 +131,8 @@ pub fn of_list(error: ListError) -> CtlError {
 /// Adds a hint to a fault of the list in force, when it cannot be looked at. Such a file is never
 /// replaced.
 pub fn of_place(error: ListError) -> CtlError {
-    let is_link = |cause: &io::Error| cause.raw_os_error() == Some(libc::ELOOP);
     let is_no_file = matches!(&error, ListError::File(FileError::NotRegular(_)))
-        || matches!(&error, ListError::File(FileError::Io(_, cause)) if is_link(cause));
+        || matches!(&error, ListError::File(FileError::Io(_, cause)) if cause.raw_os_error() == Some(libc::ELOOP));
     let hint = if is_no_file {
         "remove it: the list in force is a regular file"
     } else {
@@ -202,14 +164,12 @@ const MOST_LISTED: usize = 10;
 /// Adds a hint and the refused containers to an objection of the impact guard: one line for each of
 /// the first few containers.
 pub fn of_impact(objection: ImpactError, survey: &Survey) -> CtlError {
-    let newly: Vec<_> = survey.newly_refused().collect();
-    let mut lines: Vec<_> = newly
-        .iter()
-        .take(MOST_LISTED)
-        .map(|one| prediction(one))
-        .collect();
-    let more = newly.len() - newly.len().min(MOST_LISTED);
-    lines.extend((more > 0).then(|| format!("and {more} more")));
+    let newly = survey.newly_refused();
+    let mut lines: Vec<_> = newly.take(MOST_LISTED).map(prediction).collect();
+    let more = survey.newly_refused().count() - lines.len();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
     let hint = objection.hint();
     CtlError::with_hint(objection, hint).detailed(lines)
 }

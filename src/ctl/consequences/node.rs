@@ -36,9 +36,10 @@ pub const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 /// was never set, or that is behind the floor, cannot judge that. In this case the list may be as
 /// late as the keyset's expiry, a time that no list key controls.
 pub fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
-    let floor = trust
-        .floor
-        .map_or(Timestamp::from_seconds(0), |floor| floor.issued);
+    let floor = match trust.floor {
+        Some(floor) => floor.issued,
+        None => Timestamp::from_seconds(0),
+    };
     let is_set = now >= CLOCK_SET && floor <= now.plus(AHEAD);
     let latest = if is_set {
         now.plus(AHEAD)

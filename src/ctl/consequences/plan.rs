@@ -63,46 +63,55 @@ pub enum InstallStep {
     Raise(Floor),
 }
 
+impl InstallStep {
+    /// Whether the second copy is written.
+    #[must_use]
+    pub const fn is_copy(&self) -> bool {
+        matches!(self, Self::Copy(_))
+    }
+
+    /// Whether the list is put in force.
+    #[must_use]
+    pub const fn is_put(&self) -> bool {
+        matches!(self, Self::Put(_))
+    }
+}
+
 impl InstallPlan {
     /// Whether the new list is written as the first copy; if not, the same bytes are there already.
     pub fn puts(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step, InstallStep::Put(_)))
+        self.steps.iter().any(InstallStep::is_put)
     }
 
     /// The IDs of the bans that the new list lifts.
     pub fn lifted(&self) -> Vec<String> {
-        self.change
-            .iter()
-            .flat_map(|change| &change.lifted)
-            .map(|change| change.ban.id.clone())
-            .collect()
+        let mut ids = Vec::new();
+        for lifted in self.change.iter().flat_map(|change| &change.lifted) {
+            ids.push(lifted.ban.id.clone());
+        }
+        ids
     }
 
     /// The patches and successors that are new or changed on this node: one line each, beginning
     /// with the ban's ID.
     pub fn brought(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         match &self.change {
-            Some(change) => wording::brought(change),
-            None if self.is_known => Vec::new(),
-            None => self
-                .bans
-                .iter()
-                .flat_map(|CountedBan { ban, .. }| {
-                    wording::brought_by(&ban.id, ban.successor.as_deref(), ban.patch.as_ref())
-                })
-                .collect(),
+            Some(change) => lines = wording::brought(change),
+            None if self.is_known => {}
+            None => {
+                for CountedBan { ban, .. } in &self.bans {
+                    let successor = ban.successor.as_deref();
+                    lines.extend(wording::brought_by(&ban.id, successor, ban.patch.as_ref()));
+                }
+            }
         }
+        lines
     }
 
     /// Whether the list is in force already, and only its second copy has to be written.
     pub fn only_copies(&self) -> bool {
-        !self.puts()
-            && self
-                .steps
-                .iter()
-                .any(|step| matches!(step, InstallStep::Copy(_)))
+        !self.puts() && self.steps.iter().any(InstallStep::is_copy)
     }
 }
 
@@ -147,11 +156,12 @@ pub fn sketch(
     } = compare(new, node, trust, watch)?;
     let again =
         Reinstall::of(new, [list.as_ref(), copy.as_ref()], trust).map_err(error::of_list)?;
-    let is_known = trust.floor.is_some_and(|floor| floor.head == new.digest);
-    let is_lost = !is_known
-        && trust
-            .floor
-            .is_some_and(|floor| with.is_none_or(|with| !with.is_newest(&floor)));
+    let (is_known, is_lost) = match (trust.floor, with) {
+        (Some(floor), _) if floor.head == new.digest => (true, false),
+        (Some(floor), Some(with)) => (false, !with.is_newest(&floor)),
+        (Some(_), None) => (false, true),
+        (None, _) => (false, false),
+    };
     let needed = if is_lost || change.as_ref().is_some_and(Change::is_lift) {
         trust.keyset.lift_threshold
     } else {
@@ -240,11 +250,14 @@ impl Reinstall {
         }
         let [list, copy] = here.map(|own| own.map(|own| head_block(&own.reader())).transpose());
         let (list, copy) = (list?, copy?);
-        let stays = |found: Option<[u8; HEAD_SIZE]>| found == Some(block);
         Ok(Self {
-            list_stays: stays(list),
-            copy_stays: stays(copy),
-            head: (block != staged).then(|| Box::new(block)),
+            list_stays: list == Some(block),
+            copy_stays: copy == Some(block),
+            head: if block == staged {
+                None
+            } else {
+                Some(Box::new(block))
+            },
         })
     }
 }
@@ -261,30 +274,38 @@ fn steps(
     let mut steps = Vec::new();
     let mut floor = trust.floor;
     let is_there = again.list_stays && again.copy_stays;
-    let announced = trust
-        .floor
-        .filter(|floor| !is_there && floor.head != digest)
-        .map(|floor| announced(floor, new, in_force));
-    if announced.is_some() && announced != floor {
-        steps.extend(announced.map(InstallStep::Announce));
-        floor = announced;
+    if let Some(before) = floor
+        && !is_there
+        && before.head != digest
+    {
+        let announced = announced(before, new, in_force);
+        if announced != before {
+            steps.push(InstallStep::Announce(announced));
+            floor = Some(announced);
+        }
     }
-    steps.extend((!again.copy_stays).then_some(InstallStep::Copy(edition)));
-    steps.extend((!again.list_stays).then_some(InstallStep::Put(edition)));
+    if !again.copy_stays {
+        steps.push(InstallStep::Copy(edition));
+    }
+    if !again.list_stays {
+        steps.push(InstallStep::Put(edition));
+    }
     // A floor of an earlier keyset is not carried over. It may hold what a stolen key of that
     // keyset signed: a very high version, or a time far ahead. The time restarts at the keyset's
     // own, which no list key controls.
-    let same_keys = floor.filter(|floor| floor.edition.keyset == edition.keyset);
-    let issued = same_keys
-        .map_or(trust.keyset.issued, |floor| floor.issued)
-        .max(head.issued);
+    let issued = match floor {
+        Some(floor) if floor.edition.keyset == edition.keyset => floor.issued,
+        Some(_) | None => trust.keyset.issued,
+    };
     let raised = Floor {
         edition,
         head: digest,
-        issued,
+        issued: issued.max(head.issued),
         next: None,
     };
-    steps.extend((floor != Some(raised)).then_some(InstallStep::Raise(raised)));
+    if floor != Some(raised) {
+        steps.push(InstallStep::Raise(raised));
+    }
     steps
 }
 

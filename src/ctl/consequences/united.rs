@@ -11,32 +11,22 @@
 use super::super::keyset::signer;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::keyset::{Keyset, Role};
-use crate::banlist::note::{Enough, Signature};
+use crate::banlist::note::Enough;
 
 /// The head block of `old`, the list in force, with the signatures of `new` added.
 pub(super) fn united(old: &Claim, new: &Claim, keyset: &Keyset) -> Option<[u8; HEAD_SIZE]> {
     let (mut keys, mut signatures) = (Vec::new(), Vec::new());
     for signature in old.signatures.iter().chain(&new.signatures) {
-        if let Some(key) =
-            signer(keyset, Role::List, &old.text, signature).filter(|key| !keys.contains(key))
+        if let Some(key) = signer(keyset, Role::List, &old.text, signature)
+            && !keys.contains(&key)
         {
             keys.push(key);
             signatures.push(signature.clone());
         }
     }
-    let is_unknown = |signature: &&Signature| {
-        keyset
-            .tally(&old.text, std::slice::from_ref(*signature), 1, Enough::All)
-            .unknown
-            == 1
-    };
-    for signature in new
-        .signatures
-        .iter()
-        .chain(&old.signatures)
-        .filter(is_unknown)
-    {
-        if !signatures.contains(signature) {
+    for signature in new.signatures.iter().chain(&old.signatures) {
+        let tally = keyset.tally(&old.text, std::slice::from_ref(signature), 1, Enough::All);
+        if tally.unknown == 1 && !signatures.contains(signature) {
             signatures.push(signature.clone());
         }
     }

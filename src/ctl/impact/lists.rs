@@ -20,7 +20,7 @@ use crate::banlist::store::{self, Bans, ListAnswer, Query, Slot, Trust};
 use crate::lineage::Origin;
 use crate::lineage::digest::Digest;
 use crate::lineage::image::SourceLabels;
-use crate::node::judged::Judged;
+use crate::node::judged::{self, Judged};
 use crate::node::subject::{Kind, Subject};
 use crate::paths::Paths;
 use crate::settings::{Mode, Settings};
@@ -55,10 +55,7 @@ impl<'a> Lists<'a> {
         subjects: impl Iterator<Item = &'s Subject>,
         now: Timestamp,
     ) -> Result<Self, ListError> {
-        let mut queries: Vec<Query> = subjects
-            .filter_map(|subject| subject.origin.as_ref().ok())
-            .flat_map(verdict::queries)
-            .collect();
+        let mut queries: Vec<Query> = subjects.flat_map(judged::queries).collect();
         queries.sort_unstable();
         queries.dedup();
         let settings = Settings {
@@ -66,9 +63,10 @@ impl<'a> Lists<'a> {
             ..settings.cloned().unwrap_or_else(Settings::unset)
         };
         let rules = settings.rules();
-        let floor = Trust::load(paths, &rules)
-            .ok()
-            .and_then(|trust| trust.floor);
+        let floor = match Trust::load(paths, &rules) {
+            Ok(trust) => trust.floor,
+            Err(_) => None,
+        };
         let in_force = store::survey(paths, &rules, &queries);
         let in_force_answers = match &in_force {
             Bans::Known(known) => Answers::of(&known.hits),
@@ -110,11 +108,7 @@ impl<'a> Lists<'a> {
     /// The verdicts of the draft and of the list in force on one subject.
     #[must_use]
     pub fn judge(&self, subject: &Subject) -> (Judged, Judgement) {
-        let queries = subject
-            .origin
-            .as_ref()
-            .map(verdict::queries)
-            .unwrap_or_default();
+        let queries = judged::queries(subject);
         let bans = self.by_draft(&queries);
         let judgement = self.verdict(subject, &bans);
         (
@@ -133,10 +127,10 @@ impl<'a> Lists<'a> {
         if known.hits.is_empty() {
             return Bans::Known(known);
         }
-        store::hits(self.file, self.head, queries, Budget::Start)
-            .map_or_else(Bans::Missing, |hits| {
-                Bans::Known(ListAnswer { hits, ..known })
-            })
+        match store::hits(self.file, self.head, queries, Budget::Start) {
+            Ok(hits) => Bans::Known(ListAnswer { hits, ..known }),
+            Err(fault) => Bans::Missing(fault),
+        }
     }
 
     fn by_list_in_force(&self, subject: &Subject, queries: &[Query]) -> Judgement {
@@ -183,16 +177,11 @@ impl<'a> Lists<'a> {
                 id.as_str(),
                 names.first().map(|name| name.trim_start_matches('/')),
             ),
-            Kind::Image => (
-                subject
-                    .origin
-                    .as_ref()
-                    .ok()
-                    .and_then(Origin::facts)
-                    .and_then(|facts| facts.name.as_deref())
-                    .unwrap_or("an image"),
-                None,
-            ),
+            Kind::Image => {
+                let facts = subject.origin.as_ref().ok().and_then(Origin::facts);
+                let name = facts.and_then(|facts| facts.name.as_deref());
+                (name.unwrap_or("an image"), None)
+            }
         };
         verdict::judge(&Case {
             container,

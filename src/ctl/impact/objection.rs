@@ -5,7 +5,6 @@
 //! container: that is what lists are for. There is always an objection to a list that newly refuses
 //! a pause container, even with an acknowledgement: no pod of the node would start.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use super::{Survey, Surveyed};
@@ -17,9 +16,10 @@ use crate::report::line;
 const MOST_NAMED: usize = 3;
 
 /// Why a list must not be installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImpactError {
     /// The list would newly refuse too many of the running containers.
+    #[error("cannot install {list:?}: {refused} of the {running} running containers would not start again{} ({}), which is more than max_impact = \"{limit}%\"", on_a_later_day(*.later), line::names(.called, *.refused))]
     Share {
         /// The list.
         list: PathBuf,
@@ -35,6 +35,7 @@ pub enum ImpactError {
         called: Vec<String>,
     },
     /// The list refuses the pause container of a running pod.
+    #[error("cannot install {list:?}: no pod could start: the pause container {} {because}", line::name(.called))]
     Pause {
         /// The list.
         list: PathBuf,
@@ -49,75 +50,18 @@ impl ImpactError {
     /// What the operator can do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let preview = |list: &PathBuf| {
-            format!(
-                "embargoctl list preview {}",
-                line::name(&list.to_string_lossy())
-            )
-        };
+        let (Self::Share { list, .. } | Self::Pause { list, .. }) = self;
+        let preview = format!("embargoctl list preview {}", line::path(list));
         match self {
-            Self::Share { list, .. } => {
-                let acknowledge = "build it with --acknowledge-impact and have as many keys sign it as lift a ban";
-                format!(
-                    "{} shows them; if it is meant, {acknowledge}, or raise max_impact",
-                    preview(list)
-                )
-            }
-            Self::Pause { list, .. } => {
-                format!(
-                    "{} shows it; take that image out of the ban, or change the engine's pause image",
-                    preview(list)
-                )
-            }
+            Self::Share { .. } => format!(
+                "{preview} shows them; if it is meant, build it with --acknowledge-impact and have as many keys sign it as lift a ban, or raise max_impact"
+            ),
+            Self::Pause { .. } => format!(
+                "{preview} shows it; take that image out of the ban, or change the engine's pause image"
+            ),
         }
     }
 }
-
-impl fmt::Display for ImpactError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Share {
-                list,
-                refused,
-                later,
-                running,
-                limit,
-                called,
-            } => {
-                let on_a_later_day = on_a_later_day(*later);
-                write!(
-                    f,
-                    "cannot install {list:?}: {refused} of the {running} running containers would not start again{on_a_later_day} ("
-                )?;
-                f.write_str(
-                    &called
-                        .iter()
-                        .map(|called| line::name(called))
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                )?;
-                let more = refused.saturating_sub(called.len());
-                if more > 0 {
-                    write!(f, " and {more} more")?;
-                }
-                write!(f, "), which is more than max_impact = \"{limit}%\"")
-            }
-            Self::Pause {
-                list,
-                called,
-                because,
-            } => {
-                write!(
-                    f,
-                    "cannot install {list:?}: no pod could start: the pause container {} {because}",
-                    line::name(called)
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for ImpactError {}
 
 impl Survey {
     /// The objection to installing the draft, if there is one: it newly refuses a pause container,
@@ -128,15 +72,14 @@ impl Survey {
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();
-        if let Some(pause) = self
-            .counted()
-            .find(|one| one.is_pause && one.is_to_be_refused())
-        {
+        if let Some(pause) = self.newly_refused().find(|one| one.is_pause) {
             return Some(ImpactError::Pause {
                 list,
                 called: called(pause),
-                because: banned_by(pause)
-                    .unwrap_or_else(|| format!("would be refused: {}", no_ban(pause))),
+                because: match banned_by(pause) {
+                    Some(because) => because,
+                    None => format!("would be refused: {}", no_ban(pause)),
+                },
             });
         }
         let newly: Vec<_> = self.newly_refused().collect();
@@ -202,8 +145,7 @@ pub fn on_a_later_day(later: usize) -> String {
 /// The container's name for messages. An ID is cut to its first 12 digits.
 fn called(one: &Surveyed) -> String {
     let called = one.called().unwrap_or_default();
-    let is_id = called.len() == 64 && called.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id {
+    if called.len() == 64 && called.as_bytes().iter().all(u8::is_ascii_hexdigit) {
         called[..12].to_owned()
     } else {
         called.to_owned()
@@ -214,13 +156,14 @@ fn called(one: &Surveyed) -> String {
 fn banned_by(one: &Surveyed) -> Option<String> {
     let origin = one.subject.origin.as_ref().ok()?;
     let findings = &one.draft.judgement.findings;
-    let in_effect = findings
-        .iter()
-        .find(|finding| finding.standing.is_in_effect());
-    let later = findings
-        .iter()
-        .find(|finding| !one.is_refused() && finding.refuses_from(origin).is_some());
-    Some(in_effect.or(later)?.sentence(Some(origin)))
+    let in_effect = findings.iter().find(|found| found.standing.is_in_effect());
+    let ban = match in_effect {
+        None if !one.is_refused() => findings
+            .iter()
+            .find(|found| found.refuses_from(origin).is_some()),
+        found => found,
+    };
+    Some(ban?.sentence(Some(origin)))
 }
 
 /// Why the draft refuses the container, when no ban does.
@@ -233,6 +176,9 @@ fn no_ban(one: &Surveyed) -> String {
 
 /// Says that the draft would refuse the container at its next start, and why.
 pub(in crate::ctl) fn prediction(one: &Surveyed) -> String {
-    let because = banned_by(one).unwrap_or_else(|| no_ban(one));
+    let because = match banned_by(one) {
+        Some(because) => because,
+        None => no_ban(one),
+    };
     format!("would refuse {}: {because}", line::name(&called(one)))
 }

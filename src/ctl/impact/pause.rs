@@ -85,16 +85,19 @@ struct PodOfPodman {
 
 /// For each container in `running`, whether it is the pause container of a pod.
 pub(super) fn among(running: &[&RunningContainer]) -> Vec<bool> {
-    let members: Vec<_> = running
-        .iter()
-        .map(|container| Member::of(container))
-        .collect();
-    let is_pause = |member: &Member| match &member.part {
-        PodPart::Pause => true,
-        PodPart::OfPodman(pod) => members.iter().any(|other| other.hangs_on(member.pid, pod)),
-        PodPart::Other => false,
-    };
-    members.iter().map(is_pause).collect()
+    let mut members = Vec::new();
+    for container in running {
+        members.push(Member::of(container));
+    }
+    let mut pauses = Vec::new();
+    for member in &members {
+        pauses.push(match &member.part {
+            PodPart::Pause => true,
+            PodPart::OfPodman(pod) => members.iter().any(|other| other.hangs_on(member.pid, pod)),
+            PodPart::Other => false,
+        });
+    }
+    pauses
 }
 
 impl Member {
@@ -133,8 +136,10 @@ impl PodPart {
                 Self::of_containerd(container)
             }
             BundlePlace::Storage { store, driver } => {
-                let bundle = container.load_bundle().ok();
-                match bundle.and_then(|bundle| storage::maker(&bundle, store, driver)) {
+                let Ok(bundle) = container.load_bundle() else {
+                    return Self::Other;
+                };
+                match storage::maker(&bundle, store, driver) {
                     Some(Maker::CriO(InPod::Sandbox)) => Self::Pause,
                     Some(Maker::Podman) => {
                         PodOfPodman::of(container, place).map_or(Self::Other, Self::OfPodman)
@@ -162,11 +167,10 @@ impl PodOfPodman {
     fn of(container: &RunningContainer, place: BundlePlace) -> Option<Self> {
         let SpecLinux { namespaces, cgroup } = spec(container).linux?;
         let cgroup = pod_cgroup(cgroup.as_deref()?, container.id.as_str())?.to_owned();
-        let joined = namespaces
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|namespace| process_of(namespace.path.as_deref()?))
-            .collect();
+        let mut joined = Vec::new();
+        for namespace in namespaces.unwrap_or_default() {
+            joined.extend(namespace.path.as_deref().and_then(process_of));
+        }
         Some(Self {
             place,
             cgroup,
@@ -180,12 +184,15 @@ impl PodOfPodman {
 /// `machine-libpod_pod_<pod>.slice:libpod:<container>`.
 fn pod_cgroup<'a>(path: &'a str, id: &str) -> Option<&'a str> {
     let parent = path.strip_suffix(id)?;
-    let is_pod_id =
-        |part: &str| part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    parent
-        .split(['/', '_', '.'])
-        .any(is_pod_id)
-        .then_some(parent)
+    if parent.split(['/', '_', '.']).any(is_pod_id) {
+        Some(parent)
+    } else {
+        None
+    }
+}
+
+fn is_pod_id(part: &str) -> bool {
+    part.len() == 64 && part.as_bytes().iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The ID of the process whose namespace has this path: `/proc/<process>/ns/<kind>`.
@@ -195,9 +202,10 @@ fn process_of(path: &Path) -> Option<u32> {
         .ok()?
         .to_str()?
         .split_once("/ns/")?;
-    (!kind.contains('/'))
-        .then(|| process.parse().ok())
-        .flatten()
+    if kind.contains('/') {
+        return None;
+    }
+    process.parse().ok()
 }
 
 /// The part of a bundle's runtime spec that is read here. Empty if the spec cannot be read.

@@ -9,6 +9,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use super::super::CtlError;
 use super::super::consequences::error;
@@ -27,13 +28,27 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
     for path in [&paths.list, &paths.copy, &paths.floor] {
         replace::sweep(path)?;
     }
-    let draft = Draft::open(&paths.list, 0o644).map_err(|fault| error::of_disk(fault, size))?;
-    let mut staged = staged;
-    let copied = staged
+    copied(staged, size, &paths.list)
+}
+
+/// The draft of a file, with the first `size` bytes of another.
+fn copied(mut from: &File, size: u64, path: &Path) -> Result<Draft, CtlError> {
+    let draft = Draft::open(path, 0o644).map_err(|fault| error::of_disk(fault, size))?;
+    let done = from
         .seek(SeekFrom::Start(0))
-        .and_then(|_| io::copy(&mut staged.take(size), &mut draft.file()));
-    copied.map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
-    Ok(draft)
+        .and_then(|_| io::copy(&mut from.take(size), &mut draft.file()));
+    match done {
+        Ok(_) => Ok(draft),
+        Err(fault) => Err(error::of_disk(WriteError::new(path, fault), size)),
+    }
+}
+
+/// Puts a draft's bytes on the disk.
+fn sync(draft: &Draft, size: u64, path: &Path) -> Result<(), CtlError> {
+    match draft.file().sync_all() {
+        Ok(()) => Ok(()),
+        Err(fault) => Err(error::of_disk(WriteError::new(path, fault), size)),
+    }
 }
 
 /// Writes another head block into the copy: the same text, with more signatures.
@@ -58,15 +73,16 @@ pub(super) fn carry_out(
     node: &NodeState<'_>,
 ) -> Result<(), CtlError> {
     let paths = node.paths;
-    let puts = |is_step: fn(&InstallStep) -> bool| steps.iter().any(is_step);
-    let mut second = puts(|step| matches!(step, InstallStep::Copy(_)))
-        .then(|| second(&draft, size, paths))
-        .transpose()?;
-    if puts(|step| matches!(step, InstallStep::Put(_))) {
-        draft
-            .file()
-            .sync_all()
-            .map_err(|fault| error::of_disk(WriteError::new(&paths.list, fault), size))?;
+    // A file of its own, not a link, so that damage to one copy leaves the other intact.
+    let mut copy = if steps.iter().any(InstallStep::is_copy) {
+        let second = copied(draft.file(), size, &paths.copy)?;
+        sync(&second, size, &paths.copy)?;
+        Some(second)
+    } else {
+        None
+    };
+    if steps.iter().any(InstallStep::is_put) {
+        sync(&draft, size, &paths.list)?;
     }
     let mut draft = Some(draft);
     for step in steps {
@@ -74,7 +90,7 @@ pub(super) fn carry_out(
             InstallStep::Announce(floor) | InstallStep::Raise(floor) => {
                 replace::replace(&paths.floor, 0o644, floor.text().as_bytes())?
             }
-            InstallStep::Copy(_) => second.take().map_or(Ok(()), Draft::replace)?,
+            InstallStep::Copy(_) => copy.take().map_or(Ok(()), Draft::replace)?,
             InstallStep::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
     }
@@ -82,19 +98,4 @@ pub(super) fn carry_out(
     // removed, it does no harm.
     fs::remove_file(&paths.previous).ok();
     Ok(())
-}
-
-/// Writes the second copy to the disk. It is a file of its own, not a link, so that damage to one
-/// copy leaves the other intact.
-fn second(draft: &Draft, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
-    let fault = |fault| error::of_disk(WriteError::new(&paths.copy, fault), size);
-    let second = Draft::open(&paths.copy, 0o644).map_err(|fault| error::of_disk(fault, size))?;
-    let mut from = draft.file();
-    let copied = from
-        .seek(SeekFrom::Start(0))
-        .and_then(|_| io::copy(&mut from.take(size), &mut second.file()));
-    copied
-        .and_then(|_| second.file().sync_all())
-        .map_err(fault)?;
-    Ok(second)
 }

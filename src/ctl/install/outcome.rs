@@ -3,15 +3,12 @@
 //! In: the new list, the plan and the survey. Out: the lines to print. Names in them are untrusted,
 //! and are quoted.
 
-use std::path::Path;
-
 use super::super::consequences::node::{CLOCK_SET, NodeState};
 use super::super::consequences::plan::{InstallPlan, InstallStep};
 use super::super::impact::{Survey, objection::on_a_later_day};
 use super::super::{amount, change as wording, keyset};
 use super::Assessment;
 use crate::banlist::change::Change;
-use crate::banlist::error::ListError;
 use crate::banlist::store::{Authentic, Trust};
 use crate::report::line;
 
@@ -35,30 +32,24 @@ pub(super) fn installed(
         found,
         plan,
     )];
-    lines.extend(
-        plan.only_copies()
-            .then(|| "its second copy was made anew".to_owned()),
-    );
-    lines.extend(
-        plan.change
-            .as_ref()
-            .filter(|change| change.is_lift())
-            .map(|change| threshold(Some(change), found, plan, trust)),
-    );
+    if plan.only_copies() {
+        lines.push("its second copy was made anew".to_owned());
+    }
+    if let Some(change) = &plan.change
+        && change.is_lift()
+    {
+        lines.push(threshold(Some(change), found, plan, trust));
+    }
     lines.extend(brought(found, plan, trust));
     // The survey is printed only if it found something: refused or unknown containers, or places
     // that could not be read.
-    let is_remarkable = |survey: &&Survey| {
-        survey.newly_refused().next().is_some() || survey.unknown() > 0 || !survey.faults.is_empty()
-    };
-    lines.extend(
-        judged
-            .survey
-            .as_ref()
-            .filter(is_remarkable)
-            .into_iter()
-            .flat_map(hit),
-    );
+    if let Some(survey) = &judged.survey
+        && (survey.newly_refused().next().is_some()
+            || survey.unknown() > 0
+            || !survey.faults.is_empty())
+    {
+        lines.extend(hit(survey));
+    }
     lines.extend(remarks(found, plan, trust, node));
     lines
 }
@@ -81,27 +72,25 @@ pub(super) fn planned(
         plan,
     )];
     if let Some(change) = &plan.change {
-        let changes: Vec<_> = change
-            .lifted
-            .iter()
-            .chain(&change.added)
-            .chain(&change.changed)
-            .collect();
+        let changes = wording::all(change).count();
         lines.extend(
-            changes
-                .iter()
+            wording::all(change)
                 .take(MOST_LISTED)
-                .map(|change| wording::headline(change)),
+                .map(wording::headline),
         );
-        let more = changes.len() - changes.len().min(MOST_LISTED);
-        lines.extend(
-            (more > 0).then(|| format!("and {} more: embargoctl list diff", amount(more, "ban"))),
-        );
+        if changes > MOST_LISTED {
+            let more = amount(changes - MOST_LISTED, "ban");
+            lines.push(format!("and {more} more: embargoctl list diff"));
+        }
     }
     lines.push(threshold(plan.change.as_ref(), found, plan, trust));
     lines.extend(brought(found, plan, trust));
-    lines.extend(judged.survey.as_ref().into_iter().flat_map(hit));
-    lines.extend(plan.steps.iter().map(|step| describe_step(step, node)));
+    if let Some(survey) = &judged.survey {
+        lines.extend(hit(survey));
+    }
+    for step in &plan.steps {
+        lines.push(describe_step(step, node));
+    }
     lines.extend(remarks(found, plan, trust, node));
     lines
 }
@@ -141,11 +130,11 @@ fn threshold(
 fn brought(found: &Authentic, plan: &InstallPlan, trust: &Trust) -> Vec<String> {
     let mut lines = plan.brought();
     let (good, needed) = (found.tally.good, trust.keyset.lift_threshold);
-    let is_withheld = good < needed && plan.bans.iter().any(|counted| counted.ban.patch.is_some());
-    lines.extend(
-        is_withheld
-            .then(|| format!("exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {needed}")),
-    );
+    if good < needed && plan.bans.iter().any(|counted| counted.ban.patch.is_some()) {
+        lines.push(format!(
+            "exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {needed}"
+        ));
+    }
     lines
 }
 
@@ -171,17 +160,17 @@ fn hit(survey: &Survey) -> Vec<String> {
         (_, 0) => refused,
         (_, _) => format!("{refused}; {unknown}"),
     };
-    let unread = (unread > 0).then(|| {
-        format!(
+    let mut lines = vec![of_those];
+    if unread > 0 {
+        lines.push(format!(
             "cannot tell for all of them: {} could not be read",
             amount(unread, "place")
-        )
-    });
-    let faults = survey
-        .faults
-        .iter()
-        .map(|fault| format!("  {}", line::one_line(fault)));
-    [of_those].into_iter().chain(unread).chain(faults).collect()
+        ));
+    }
+    for fault in &survey.faults {
+        lines.push(format!("  {}", line::one_line(fault)));
+    }
+    lines
 }
 
 fn are(containers: usize) -> String {
@@ -190,26 +179,25 @@ fn are(containers: usize) -> String {
 }
 
 fn describe_step(step: &InstallStep, node: &NodeState<'_>) -> String {
-    let name = |path: &Path| line::name(&path.to_string_lossy());
     let paths = node.paths;
     match step {
         InstallStep::Announce(_) => format!(
             "would note in {} that it is about to come",
-            name(&paths.floor)
+            line::path(&paths.floor)
         ),
         InstallStep::Copy(edition) => format!(
             "would put a second copy of version {} in {}",
             edition.version,
-            name(&paths.copy)
+            line::path(&paths.copy)
         ),
         InstallStep::Put(edition) => format!(
             "would put version {} in force as {}",
             edition.version,
-            name(&paths.list)
+            line::path(&paths.list)
         ),
         InstallStep::Raise(floor) => format!(
             "would raise {} to version {}",
-            name(&paths.floor),
+            line::path(&paths.floor),
             floor.edition.version
         ),
     }
@@ -223,15 +211,15 @@ fn remarks(
     node: &NodeState<'_>,
 ) -> Vec<String> {
     let head = &found.head;
-    let told = |which: &str, fault: &Option<ListError>| {
-        fault
-            .as_ref()
-            .map(|fault| format!("{which} was not usable: {}", line::causes(fault)))
-    };
-    let mut lines: Vec<_> = told("the list in force", &plan.broken)
-        .into_iter()
-        .chain(told("its second copy", &plan.broken_copy))
-        .collect();
+    let mut lines = Vec::new();
+    for (which, fault) in [
+        ("the list in force", &plan.broken),
+        ("its second copy", &plan.broken_copy),
+    ] {
+        if let Some(fault) = fault {
+            lines.push(format!("{which} was not usable: {}", line::causes(fault)));
+        }
+    }
     if found.tally.bad > 0 {
         let (good, bad) = (found.tally.good, found.tally.bad);
         lines.push(format!(

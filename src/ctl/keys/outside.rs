@@ -6,8 +6,6 @@
 //! limits its size. Out: bytes that have the form of a signature by the key's algorithm. Whether
 //! they are one is checked with the key, by the caller.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::pem;
@@ -31,40 +29,33 @@ pub enum Outside {
 }
 
 /// Why a file holds no usable signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSignature {
     /// The file is an OpenPGP signature.
+    #[error("it is an OpenPGP signature")]
     Pgp,
     /// The file is a CMS or S/MIME signature.
+    #[error("it is a CMS signature")]
     Cms,
     /// The file is of signify, with the signed message in it.
+    #[error("its message is inside it")]
     Embedded,
     /// The file is a DSSE envelope of cosign or in-toto. Its signature covers other bytes than the
     /// head's.
+    #[error("it is a DSSE envelope, which signs other bytes")]
     Envelope,
     /// The file is a public key.
+    #[error("it is a key")]
     PublicKey,
     /// The file is JSON without a signature.
+    #[error("it is JSON without a signature")]
     Json,
     /// The signature is incomplete.
+    #[error("it is damaged")]
     Damaged,
     /// The file is empty.
+    #[error("it is empty")]
     Empty,
-}
-
-impl fmt::Display for NoSignature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pgp => "it is an OpenPGP signature",
-            Self::Cms => "it is a CMS signature",
-            Self::Embedded => "its message is inside it",
-            Self::Envelope => "it is a DSSE envelope, which signs other bytes",
-            Self::PublicKey => "it is a key",
-            Self::Json => "it is JSON without a signature",
-            Self::Damaged => "it is damaged",
-            Self::Empty => "it is empty",
-        })
-    }
 }
 
 impl NoSignature {
@@ -105,11 +96,9 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
     if text.starts_with('{') {
         return json(text);
     }
-    let readings: Vec<_> = [Some(bytes.to_vec()), lenient(text)]
-        .into_iter()
-        .flatten()
-        .filter(|bytes| !bytes.is_empty())
-        .collect();
+    let mut readings = vec![bytes.to_vec()];
+    readings.extend(lenient(text));
+    readings.retain(|bytes| !bytes.is_empty());
     if readings.is_empty() {
         Err(NoSignature::Empty)
     } else {
@@ -120,9 +109,8 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
 fn armored(text: &str) -> Result<Outside, NoSignature> {
     const SSH: &str = "SSH SIGNATURE";
     if text.starts_with("-----BEGIN SSH SIGNATURE-----") {
-        return pem::decode(text, SSH)
-            .map(Outside::Ssh)
-            .ok_or(NoSignature::Damaged);
+        let blob = pem::decode(text, SSH).ok_or(NoSignature::Damaged)?;
+        return Ok(Outside::Ssh(blob));
     }
     Err(if text.starts_with("-----BEGIN PGP") {
         NoSignature::Pgp
@@ -139,10 +127,8 @@ fn armored(text: &str) -> Result<Outside, NoSignature> {
 /// trusted comment and its signature.
 fn commented(text: &str) -> Result<Outside, NoSignature> {
     let mut lines = text.lines().skip(1);
-    let signature = lines
-        .next()
-        .and_then(|line| base64::decode(line.trim_end()))
-        .ok_or(NoSignature::Damaged)?;
+    let encoded = lines.next().ok_or(NoSignature::Damaged)?;
+    let signature = base64::decode(encoded.trim_end()).ok_or(NoSignature::Damaged)?;
     match (signature.len(), lines.next()) {
         (74, None) => Ok(Outside::Minisign(signature)),
         (74, Some(line)) if line.starts_with("trusted comment:") => {
@@ -166,35 +152,32 @@ const FIELDS: [&str; 6] = [
 ];
 
 fn json(text: &str) -> Result<Outside, NoSignature> {
-    let value: Value = serde_json::from_str(text).map_err(|_| NoSignature::Damaged)?;
-    if value
-        .get("dsseEnvelope")
-        .or_else(|| value.get("payloadType"))
-        .is_some()
-    {
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
+        return Err(NoSignature::Damaged);
+    };
+    if value.get("dsseEnvelope").is_some() || value.get("payloadType").is_some() {
         return Err(NoSignature::Envelope);
     }
     let encoded = FIELDS
         .iter()
         .find_map(|field| value.pointer(field)?.as_str())
         .ok_or(NoSignature::Json)?;
-    lenient(encoded)
-        .map(|bytes| Outside::Plain(vec![bytes]))
-        .ok_or(NoSignature::Damaged)
+    let bytes = lenient(encoded).ok_or(NoSignature::Damaged)?;
+    Ok(Outside::Plain(vec![bytes]))
 }
 
 /// Decodes Base 64 in either alphabet (RFC 4648, sections 4 and 5), with or without line breaks and
 /// padding.
 fn lenient(text: &str) -> Option<Vec<u8>> {
-    let digits = text
-        .chars()
-        .filter(|digit| !digit.is_ascii_whitespace())
-        .map(|digit| match digit {
-            '-' => '+',
-            '_' => '/',
-            digit => digit,
-        });
-    let mut digits = digits.collect::<String>();
+    let mut digits = String::new();
+    for digit in text.chars() {
+        match digit {
+            '-' => digits.push('+'),
+            '_' => digits.push('/'),
+            digit if digit.is_ascii_whitespace() => {}
+            digit => digits.push(digit),
+        }
+    }
     while !digits.len().is_multiple_of(4) {
         digits.push('=');
     }

@@ -6,7 +6,6 @@
 //! file's size is limited. A file cannot prove who owns the key: the person who puts the key into a
 //! keyset vouches for that.
 
-use std::fmt;
 use std::path::Path;
 
 use super::super::CtlError;
@@ -18,45 +17,39 @@ use crate::banlist::note;
 use crate::sys::file::{self, Guard};
 
 /// What a file holds instead of one usable public key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoKey {
     /// A private key.
+    #[error("it is a private key")]
     Private,
     /// A signature.
+    #[error("it is a signature")]
     Signature,
     /// An X.509 certificate.
+    #[error("it is a certificate")]
     Certificate,
     /// An OpenSSH certificate.
+    #[error("it is a certificate")]
     SshCertificate,
     /// An OpenSSH key in the format of RFC 4716.
+    #[error("it is in the form of RFC 4716")]
     Ssh2,
     /// A line of `authorized_keys`, `allowed_signers` or `known_hosts`: the key is not at its
     /// start.
+    #[error("its line does not start with the key")]
     SshLine,
     /// More than one key.
+    #[error("it has more than one key")]
     Several,
     /// A key of an unsupported kind, with the kind's name.
+    #[error("it is {0} key")]
     Kind(&'static str),
     /// A damaged key, or a weak one under which anybody could make valid signatures.
+    #[error("it is damaged")]
     Damaged,
     /// Nothing that is recognised.
+    #[error("it has none")]
     Unknown,
-}
-
-impl fmt::Display for NoKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Private => f.write_str("it is a private key"),
-            Self::Signature => f.write_str("it is a signature"),
-            Self::Certificate | Self::SshCertificate => f.write_str("it is a certificate"),
-            Self::Ssh2 => f.write_str("it is in the form of RFC 4716"),
-            Self::SshLine => f.write_str("its line does not start with the key"),
-            Self::Several => f.write_str("it has more than one key"),
-            Self::Kind(kind) => write!(f, "it is {kind} key"),
-            Self::Damaged => f.write_str("it is damaged"),
-            Self::Unknown => f.write_str("it has none"),
-        }
-    }
 }
 
 impl NoKey {
@@ -84,9 +77,8 @@ impl NoKey {
 /// [`KeyError::Public`] with a hint, [`KeyError::Name`], and errors in reading the file.
 pub(in crate::ctl) fn public_key(path: &Path) -> Result<Key, CtlError> {
     let bytes = file::read(path, MAX_KEYSET, Guard::Any)?;
-    if let Some(key) = std::str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| Key::parse(text.trim_end()))
+    if let Ok(text) = std::str::from_utf8(&bytes)
+        && let Some(key) = Key::parse(text.trim_end())
     {
         return Ok(key);
     }
@@ -120,17 +112,17 @@ fn file_name(path: &Path) -> String {
 /// [`NoKey`].
 pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return spki(bytes).map(|key| (key, None));
+        return Ok((spki(bytes)?, None));
     };
     let text = text.trim();
     if text.contains("-----BEGIN ") {
-        return from_pem(text).map(|key| (key, None));
+        return Ok((from_pem(text)?, None));
     }
     if text.starts_with("---- BEGIN SSH2 PUBLIC KEY") {
         return Err(NoKey::Ssh2);
     }
     if text.starts_with("untrusted comment:") {
-        return minisign(text).map(|key| (key, None));
+        return Ok((minisign(text)?, None));
     }
     let mut lines = text
         .lines()
@@ -151,7 +143,7 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
         base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
     match PublicKey::new(Algorithm::Minisign, decoded.clone()) {
         Some(key) => Ok((key, None)),
-        None => spki(&decoded).map(|key| (key, None)),
+        None => Ok((spki(&decoded)?, None)),
     }
 }
 
@@ -191,24 +183,23 @@ const KINDS: [(&[u8], &str); 8] = [
 
 /// Parses a `SubjectPublicKeyInfo` in DER.
 fn spki(der: &[u8]) -> Result<PublicKey, NoKey> {
-    let other = || {
-        let start = der.get(..40).unwrap_or(der);
-        let kind = KINDS.iter().find(|(identifier, _)| {
-            start
-                .windows(identifier.len())
-                .any(|window| window == *identifier)
-        });
-        let is_der = der.first() == Some(&0x30);
-        kind.map_or(
-            if is_der {
-                NoKey::Damaged
-            } else {
-                NoKey::Unknown
-            },
-            |(_, kind)| NoKey::Kind(kind),
-        )
-    };
-    PublicKey::from_spki(der).ok_or_else(other)
+    if let Some(key) = PublicKey::from_spki(der) {
+        return Ok(key);
+    }
+    let start = der.get(..40).unwrap_or(der);
+    for (identifier, kind) in KINDS {
+        if start
+            .windows(identifier.len())
+            .any(|window| window == identifier)
+        {
+            return Err(NoKey::Kind(kind));
+        }
+    }
+    Err(if der.first() == Some(&0x30) {
+        NoKey::Damaged
+    } else {
+        NoKey::Unknown
+    })
 }
 
 /// Parses a key file of minisign or signify: a comment line, then the key.
@@ -242,9 +233,10 @@ const SSH_KINDS: [&str; 4] = [
 /// Parses a line of OpenSSH: `KIND BASE64 COMMENT`.
 fn ssh(line: &str) -> Result<(PublicKey, Option<&str>), NoKey> {
     let (kind, rest) = line.split_once(' ').ok_or(NoKey::Unknown)?;
-    let (encoded, comment) = rest
-        .split_once(' ')
-        .map_or((rest, None), |(encoded, comment)| (encoded, Some(comment)));
+    let (encoded, comment) = match rest.split_once(' ') {
+        Some((encoded, comment)) => (encoded, Some(comment)),
+        None => (rest, None),
+    };
     match kind {
         kind if SSH_KINDS.contains(&kind) => {}
         "ssh-rsa" => return Err(NoKey::Kind("an RSA")),
@@ -255,13 +247,15 @@ fn ssh(line: &str) -> Result<(PublicKey, Option<&str>), NoKey> {
         _ if rest.contains("ssh-") || rest.contains("ecdsa-sha2-") => return Err(NoKey::SshLine),
         _ => return Err(NoKey::Unknown),
     }
-    let blob = base64::decode(encoded).filter(|blob| {
-        blob.get(4..)
-            .is_some_and(|named| named.starts_with(kind.as_bytes()))
-    });
-    let key = blob
-        .and_then(|blob| PublicKey::new(Algorithm::Sshsig, blob))
-        .ok_or(NoKey::Damaged)?;
+    let blob = base64::decode(encoded).ok_or(NoKey::Damaged)?;
+    if !blob
+        .get(4..)
+        .unwrap_or_default()
+        .starts_with(kind.as_bytes())
+    {
+        return Err(NoKey::Damaged);
+    }
+    let key = PublicKey::new(Algorithm::Sshsig, blob).ok_or(NoKey::Damaged)?;
     Ok((key, comment))
 }
 

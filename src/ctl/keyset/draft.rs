@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::keys::{public_key, span, time};
 use super::super::{CtlError, amount};
-use super::KeysetError;
+use super::{KeysetError, same_key};
 use crate::banlist::keyset::{Key, Keyset, MAX_KEYSET, Role};
 use crate::banlist::note::MAX_SIGNATURES;
 use crate::banlist::text;
@@ -80,9 +80,9 @@ pub(super) fn new(args: &NewArgs, now: Timestamp) -> Result<String, CtlError> {
         keys,
     };
     let text = text(&keyset)?;
-    both(&keyset)
-        .iter()
-        .for_each(|doubt| report::warning("embargoctl", doubt));
+    for doubt in both(&keyset) {
+        report::warning("embargoctl", &doubt);
+    }
     let Some(out) = &args.out else {
         return Ok(text);
     };
@@ -96,15 +96,14 @@ pub(super) fn new(args: &NewArgs, now: Timestamp) -> Result<String, CtlError> {
 
 /// Reads the files of public keys, for keys with this role.
 pub(super) fn read(role: Role, paths: &[PathBuf]) -> Result<Vec<Key>, CtlError> {
-    paths
-        .iter()
-        .map(|path| {
-            Ok(Key {
-                role,
-                ..public_key(path)?
-            })
-        })
-        .collect()
+    let mut keys = Vec::new();
+    for path in paths {
+        keys.push(Key {
+            role,
+            ..public_key(path)?
+        });
+    }
+    Ok(keys)
 }
 
 /// The text of a keyset, after a check that the text can be parsed again.
@@ -182,10 +181,10 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
 /// Checks that no key and no name occurs twice in the same role.
 fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
     for (at, key) in keyset.keys.iter().enumerate() {
-        for other in keyset.keys[..at]
-            .iter()
-            .filter(|other| other.role == key.role)
-        {
+        for other in &keyset.keys[..at] {
+            if other.role != key.role {
+                continue;
+            }
             let role = key.role.word();
             if other.public.identity() == key.public.identity() {
                 let fault = format!(
@@ -208,13 +207,16 @@ fn twins(keyset: &Keyset) -> Result<(), KeysetError> {
 /// Warns about each key that is both a root key and a list key. Whoever steals such a key can sign
 /// lists, and can also choose the keys of the next keyset.
 pub(super) fn both(keyset: &Keyset) -> Vec<String> {
-    let roots: Vec<_> = keyset.keys_of(Role::Root).collect();
-    let in_both = keyset.keys_of(Role::List).filter(|key| {
-        roots
-            .iter()
-            .any(|root| root.public.identity() == key.public.identity())
-    });
-    in_both.map(|key| format!("{} is both a root key and a list key: whoever steals it signs lists and replaces keys", key.name)).collect()
+    let mut doubts = Vec::new();
+    for key in keyset.keys_of(Role::List) {
+        if same_key(keyset, Role::Root, key).is_some() {
+            doubts.push(format!(
+                "{} is both a root key and a list key: whoever steals it signs lists and replaces keys",
+                key.name
+            ));
+        }
+    }
+    doubts
 }
 
 /// Writes a new keyset. An existing file is never overwritten.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::super::keys::{span, time};
 use super::super::{CtlError, amount};
-use super::{KeysetError, changes, draft};
+use super::{KeysetError, changes, draft, names_of};
 use crate::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
 use crate::banlist::store;
 use crate::report::{self, line};
@@ -66,9 +66,9 @@ pub(super) fn run(args: &NextArgs, now: Timestamp) -> Result<String, CtlError> {
     let SignedKeyset { keyset: old, .. } = store::keyset(&args.old, Guard::Any)?;
     let new = keyset(args, &old, now)?;
     let text = draft::text(&new)?;
-    doubts(&old, &new)
-        .iter()
-        .for_each(|doubt| report::warning("embargoctl", doubt));
+    for doubt in doubts(&old, &new) {
+        report::warning("embargoctl", &doubt);
+    }
     let Some(out) = &args.out else {
         return Ok(text);
     };
@@ -78,19 +78,17 @@ pub(super) fn run(args: &NextArgs, now: Timestamp) -> Result<String, CtlError> {
         new.number,
         line::one_line(&out.to_string_lossy())
     );
-    text.extend(
-        changes(&old, &new)
-            .iter()
-            .map(|change| format!("  {change}\n")),
-    );
+    for change in changes(&old, &new) {
+        text += &format!("  {change}\n");
+    }
     Ok(text + &needs(&old, &new))
 }
 
 fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlError> {
-    let number = old
-        .number
-        .checked_add(1)
-        .ok_or_else(|| KeysetError::Terms(format!("no number follows {}", old.number)))?;
+    let Some(number) = old.number.checked_add(1) else {
+        let fault = format!("no number follows {}", old.number);
+        return Err(KeysetError::Terms(fault).into());
+    };
     let issued = args.issued.unwrap_or(now);
     let mut keys = keys(old, Role::Root, &args.remove_root_keys, &args.add_root_keys)?;
     keys.extend(self::keys(
@@ -114,9 +112,10 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
         expires: issued.plus(args.valid),
         root_threshold: args.root_threshold.unwrap_or(root_threshold),
         list_threshold: args.threshold.unwrap_or(old.list_threshold),
-        lift_threshold: args
-            .lift_threshold
-            .unwrap_or_else(|| old.lift_threshold.max(args.threshold.unwrap_or(0))),
+        lift_threshold: match (args.lift_threshold, args.threshold) {
+            (Some(threshold), _) => threshold,
+            (None, threshold) => old.lift_threshold.max(threshold.unwrap_or(0)),
+        },
         keys,
     })
 }
@@ -128,26 +127,19 @@ fn keys(
     removed: &[String],
     added: &[PathBuf],
 ) -> Result<Vec<Key>, CtlError> {
-    if let Some(name) = removed
-        .iter()
-        .find(|name| !old.keys_of(role).any(|key| key.name == **name))
-    {
-        let fault = KeysetError::Terms(format!(
-            "keyset {} has no {} key called {name:?}",
-            old.number,
-            role.word()
-        ));
-        let names: Vec<_> = old.keys_of(role).map(|key| key.name.as_str()).collect();
-        return Err(CtlError::with_hint(
-            fault,
-            format!("its {} keys: {}", role.word(), names.join(", ")),
-        ));
+    for name in removed {
+        if !old.keys_of(role).any(|key| key.name == *name) {
+            let fault = format!(
+                "keyset {} has no {} key called {name:?}",
+                old.number,
+                role.word()
+            );
+            let hint = format!("its {} keys: {}", role.word(), names_of(old, role));
+            return Err(CtlError::with_hint(KeysetError::Terms(fault), hint));
+        }
     }
-    let mut keys: Vec<_> = old
-        .keys_of(role)
-        .filter(|key| !removed.contains(&key.name))
-        .cloned()
-        .collect();
+    let mut keys: Vec<_> = old.keys_of(role).cloned().collect();
+    keys.retain(|key| !removed.contains(&key.name));
     keys.extend(draft::read(role, added)?);
     Ok(keys)
 }
@@ -164,6 +156,16 @@ fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
     doubts
 }
 
+/// How many of whose signatures a keyset asks for.
+fn needs_of(keyset: &Keyset) -> String {
+    format!(
+        "{} of {} (keyset {})",
+        amount(keyset.root_threshold, "signature"),
+        names_of(keyset, Role::Root),
+        keyset.number
+    )
+}
+
 /// Says whose signatures the next keyset needs.
 fn needs(old: &Keyset, new: &Keyset) -> String {
     if old.root_threshold == 0 {
@@ -172,23 +174,11 @@ fn needs(old: &Keyset, new: &Keyset) -> String {
             old.number
         );
     }
-    let of = |keyset: &Keyset| {
-        let names: Vec<_> = keyset
-            .keys_of(Role::Root)
-            .map(|key| key.name.as_str())
-            .collect();
-        format!(
-            "{} of {} (keyset {})",
-            amount(keyset.root_threshold, "signature"),
-            names.join(", "),
-            keyset.number
-        )
-    };
     match new.root_threshold {
         0 => format!(
             "needs {}; it has no root keys, so the one after it is put in place by hand\n",
-            of(old)
+            needs_of(old)
         ),
-        _ => format!("needs {} and {}\n", of(old), of(new)),
+        _ => format!("needs {} and {}\n", needs_of(old), needs_of(new)),
     }
 }

@@ -13,7 +13,7 @@ use crate::sys::file::FileError;
 pub fn remedy(fault: &FileError) -> Option<String> {
     match fault {
         FileError::Unguarded(path) => {
-            let path = line::name(&path.to_string_lossy());
+            let path = line::path(path);
             Some(format!(
                 "see what others may have changed there, then: chown root {path} && chmod go-w {path}"
             ))

@@ -93,40 +93,20 @@ pub(super) fn rotate(
     for path in &args.files {
         match hop(path, &trust, paths, args) {
             Ok(None) => {}
-            Ok(Some(Hop { new, is_stranded })) => {
-                let (title, mut rest) = describe(&trust.keyset, &new, args.dry_run);
-                rest.extend(is_stranded.then(|| without_list(&trust, &new.keyset, args.dry_run)));
-                text += &format!(
-                    "{title}\n{}",
-                    rest.iter()
-                        .map(|line| format!("  {line}\n"))
-                        .collect::<String>()
-                );
-                let (signers, message) = (
-                    signers(&[&trust.keyset, &new.keyset], &new),
-                    [&[title], rest.as_slice()].concat().join("; "),
-                );
-                steps.push(RotationStep {
-                    ending: Ending::Done,
-                    keyset: new.keyset.number,
-                    signers,
-                    message,
-                });
-                trust.keyset = new.keyset;
+            Ok(Some(hop)) => {
+                text += &taken(&hop, &trust, args.dry_run, steps);
+                trust.keyset = hop.new.keyset;
             }
             Err(error) => {
-                let message = line::causes(&error);
                 steps.push(RotationStep {
                     ending: Ending::Refused,
                     keyset: trust.keyset.number,
                     signers: Vec::new(),
-                    message,
+                    message: line::causes(&error),
                 });
-                let done = text.lines().map(str::to_owned);
-                return Err(CtlError {
-                    details: done.chain(error.details).collect(),
-                    ..error
-                });
+                let mut details: Vec<_> = text.lines().map(str::to_owned).collect();
+                details.extend(error.details);
+                return Err(CtlError { details, ..error });
             }
         }
     }
@@ -137,8 +117,32 @@ pub(super) fn rotate(
             line::name(&trust.keyset.origin)
         );
     }
-    text.extend(renewal(&trust.keyset, now).map(|line| line + "\n"));
+    if let Some(line) = renewal(&trust.keyset, now) {
+        text += &format!("{line}\n");
+    }
     Ok(text)
+}
+
+/// Notes a step that was taken from the keyset of `trust`, and returns what to print.
+fn taken(hop: &Hop, trust: &Trust, dry_run: bool, steps: &mut Vec<RotationStep>) -> String {
+    let (old, new) = (&trust.keyset, &hop.new);
+    let (title, mut rest) = describe(old, new, dry_run);
+    if hop.is_stranded {
+        rest.push(without_list(trust, &new.keyset, dry_run));
+    }
+    let mut text = format!("{title}\n");
+    let mut message = title;
+    for line in rest {
+        text += &format!("  {line}\n");
+        message += &format!("; {line}");
+    }
+    steps.push(RotationStep {
+        ending: Ending::Done,
+        keyset: new.keyset.number,
+        signers: signers(&[old, &new.keyset], new),
+        message,
+    });
+    text
 }
 
 fn load(paths: &Paths) -> Result<Trust, CtlError> {
@@ -171,8 +175,13 @@ fn hop(
     args: &RotateArgs,
 ) -> Result<Option<Hop>, CtlError> {
     let bytes = file::read(path, MAX_KEYSET, Guard::NoLink)?;
-    let claimed = SignedKeyset::parse(&bytes)
-        .map_err(|fault| KeysetError::Follow(path.to_owned(), RotationError::Malformed(fault)))?;
+    let claimed = match SignedKeyset::parse(&bytes) {
+        Ok(claimed) => claimed,
+        Err(fault) => {
+            let fault = RotationError::Malformed(fault);
+            return Err(KeysetError::Follow(path.to_owned(), fault).into());
+        }
+    };
     let ours = &trust.keyset;
     if claimed.keyset.origin == ours.origin && claimed.keyset.number <= ours.number {
         return match claimed.keyset.number == ours.number && claimed.keyset != *ours {
@@ -183,10 +192,10 @@ fn hop(
     let new = rotation::next(ours, &bytes)
         .map_err(|fault| verify::explained(path, Some(ours), &bytes, fault))?;
     let stranded = loses_list(path, trust, &new.keyset, paths)?;
-    let is_stranded = stranded.is_some();
-    if let Some(refusal) = stranded.filter(|_| !args.without_list) {
-        return Err(refusal);
-    }
+    let is_stranded = match stranded {
+        Some(refusal) if !args.without_list => return Err(refusal),
+        stranded => stranded.is_some(),
+    };
     if !args.dry_run {
         replace::replace(&paths.keyset, 0o644, &bytes)?;
     }
@@ -211,7 +220,8 @@ fn loses_list(
             Ok(()) => match is_trusted(&after, list) {
                 // One trusted copy of the list is enough.
                 Ok(()) => return Ok(None),
-                Err(fault) => lost = lost.or_else(|| Some(stranded(path, new.number, list, fault))),
+                Err(_) if lost.is_some() => {}
+                Err(fault) => lost = Some(stranded(path, new.number, list, fault)),
             },
             Err(fault) if fault.is_of_the_system() => return Err(fault.into()),
             Err(_) => {}
@@ -222,14 +232,9 @@ fn loses_list(
 
 fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
-    trust
-        .authenticate(
-            &Reader { path, bytes: &file },
-            size,
-            Placement::Current,
-            Enough::Threshold,
-        )
-        .map(|_| ())
+    let list = Reader { path, bytes: &file };
+    trust.authenticate(&list, size, Placement::Current, Enough::Threshold)?;
+    Ok(())
 }
 
 /// The error for a keyset under which the list in force would not be trusted. Its hint: first
@@ -238,7 +243,7 @@ fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError
     let hint = format!(
         "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst; \
          then rotate; a node that was away: embargo-banlist(5), ROTATION",
-        line::name(&list.to_string_lossy())
+        line::path(list)
     );
     CtlError::with_hint(KeysetError::Stranded(path.to_owned(), fault), hint)
 }

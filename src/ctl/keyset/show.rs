@@ -57,14 +57,17 @@ pub(super) fn run(
         text += &format!("  {} {name} {}\n", role.word(), public.algorithm().word());
     }
     text += &signatures(&signed);
-    text.extend(renewal(&signed.keyset, now).map(|part| part + "\n"));
+    if let Some(line) = renewal(&signed.keyset, now) {
+        text += &format!("{line}\n");
+    }
     if args.file.is_none()
         && let Err(fault) = directory::open_owned(&paths.root, &paths.keyset)
     {
-        let remedy = place::remedy(&fault)
-            .map(|part| format!("; {part}"))
-            .unwrap_or_default();
-        text += &format!("no start takes it: {}{remedy}\n", causes(&fault));
+        text += &format!("no start takes it: {}", causes(&fault));
+        if let Some(remedy) = place::remedy(&fault) {
+            text += &format!("; {remedy}");
+        }
+        text.push('\n');
     }
     Ok(text)
 }

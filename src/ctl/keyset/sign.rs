@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::CtlError;
 use super::super::signing::{self, NoteToSign, OutsideSignature, PrivateKey, SigningError, What};
+use super::same_key;
 use crate::banlist::keyset::{Key, MAX_KEYSET, Role};
 use crate::banlist::note::{MAX_SIGNATURES, Signature};
 use crate::banlist::store;
@@ -99,11 +100,7 @@ fn add(
     let mut text = signing::signed(path, &key, count, &format!("keyset {number}"));
     // A key's ID includes its name. With another name in the signature line, the signature would
     // not be found.
-    match signed
-        .keyset
-        .keys_of(Role::Root)
-        .find(|root| root.public.identity() == key.public.identity())
-    {
+    match same_key(&signed.keyset, Role::Root, &key) {
         Some(root) if root.public.id(&root.name) == key.public.id(&key.name) => {}
         Some(root) => {
             text += &format!(

@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::CtlError;
-use super::{KeysetError, changes, signature_line, signer, signers};
-use crate::banlist::keyset::{Keyset, MAX_KEYSET, Role, SignedKeyset};
+use super::{KeysetError, changes, root_signer, signature_line, signers};
+use crate::banlist::keyset::{Keyset, MAX_KEYSET, SignedKeyset};
+use crate::banlist::note::Signature;
 use crate::banlist::rotation::{self, RotationError, Signers};
 use crate::banlist::store;
 use crate::report::line;
@@ -34,21 +35,20 @@ pub struct KeysetVerifyArgs {
 
 /// Checks keysets.
 pub(super) fn run(args: &KeysetVerifyArgs) -> Result<String, CtlError> {
-    let mut old = args
-        .after
-        .as_ref()
-        .map(|path| store::keyset(path, Guard::Any))
-        .transpose()?
-        .map(|signed| signed.keyset);
+    let mut old = match &args.after {
+        Some(path) => Some(store::keyset(path, Guard::Any)?.keyset),
+        None => None,
+    };
     let mut text = String::new();
     for path in &args.files {
         let bytes = file::read(path, MAX_KEYSET, Guard::Any)?;
-        let new = match &old {
-            Some(old) => rotation::next(old, &bytes)
-                .map_err(|fault| explained(path, Some(old), &bytes, fault))?,
-            None => {
-                rotation::first(&bytes).map_err(|fault| explained(path, None, &bytes, fault))?
-            }
+        let checked = match &old {
+            Some(old) => rotation::next(old, &bytes),
+            None => rotation::first(&bytes),
+        };
+        let new = match checked {
+            Ok(new) => new,
+            Err(fault) => return Err(explained(path, old.as_ref(), &bytes, fault)),
         };
         text += &describe(path, old.as_ref(), &new);
         old = Some(new.keyset);
@@ -58,7 +58,7 @@ pub(super) fn run(args: &KeysetVerifyArgs) -> Result<String, CtlError> {
 
 /// The text about a keyset that follows.
 fn describe(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
-    let (file, keyset) = (line::name(&path.to_string_lossy()), &new.keyset);
+    let (file, keyset) = (line::path(path), &new.keyset);
     let title = format!(
         "{file}: keyset {} of {}",
         keyset.number,
@@ -78,17 +78,14 @@ fn describe(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
         old.number,
         signers(&[old, keyset], new).join(", ")
     );
-    text.extend(
-        changes(old, keyset)
-            .iter()
-            .map(|change| format!("  {change}\n")),
-    );
+    for change in changes(old, keyset) {
+        text += &format!("  {change}\n");
+    }
     let Signers { bad, .. } = Signers::of(old, new);
     if bad > 0 {
-        text += &verdicts(Some(old), new)
-            .iter()
-            .map(|verdict| format!("{verdict}\n"))
-            .collect::<String>();
+        for verdict in verdicts(Some(old), new) {
+            text += &format!("{verdict}\n");
+        }
     }
     text
 }
@@ -119,9 +116,10 @@ pub(super) fn explained(
             (Some(hint), SignedKeyset::parse(bytes).ok())
         }
     };
-    let verdicts = signed
-        .map(|signed| verdicts(old, &signed))
-        .unwrap_or_default();
+    let verdicts = match signed {
+        Some(signed) => verdicts(old, &signed),
+        None => Vec::new(),
+    };
     let error = match old {
         Some(_) => KeysetError::Follow(path.to_owned(), fault),
         None => KeysetError::Unsigned(path.to_owned(), fault),
@@ -134,36 +132,35 @@ pub(super) fn explained(
 
 /// The result of each signature, one line each.
 fn verdicts(old: Option<&Keyset>, new: &SignedKeyset) -> Vec<String> {
-    let verdict = |signature| {
-        let keysets = old.into_iter().chain([&new.keyset]);
-        let tallies: Vec<_> = keysets
-            .map(|keyset| {
-                (
-                    keyset.number,
-                    rotation::tally(keyset, new, std::slice::from_ref(signature)),
-                )
-            })
-            .collect();
-        let good: Vec<_> = tallies
-            .iter()
-            .filter(|(_, tally)| tally.good == 1)
-            .map(|(number, _)| format!("keyset {number}"))
-            .collect();
-        if !good.is_empty() {
-            format!("good ({})", good.join(", "))
-        } else if tallies.iter().any(|(_, tally)| tally.bad == 1) {
-            "bad".to_owned()
-        } else {
-            "by no root key of these keysets".to_owned()
+    let mut keysets: Vec<_> = old.into_iter().collect();
+    keysets.push(&new.keyset);
+    let mut lines = Vec::new();
+    for signature in &new.signatures {
+        let key = root_signer(&keysets, &new.text, signature);
+        lines.push(signature_line(
+            signature,
+            key,
+            &verdict(&keysets, new, signature),
+        ));
+    }
+    lines
+}
+
+/// The result for one signature.
+fn verdict(keysets: &[&Keyset], new: &SignedKeyset, signature: &Signature) -> String {
+    let (mut good, mut is_bad) = (Vec::new(), false);
+    for keyset in keysets {
+        let tally = rotation::tally(keyset, new, std::slice::from_ref(signature));
+        if tally.good == 1 {
+            good.push(format!("keyset {}", keyset.number));
         }
-    };
-    let key = |signature| {
-        old.into_iter()
-            .chain([&new.keyset])
-            .find_map(|keyset| signer(keyset, Role::Root, &new.text, signature))
-    };
-    new.signatures
-        .iter()
-        .map(|signature| signature_line(signature, key(signature), &verdict(signature)))
-        .collect()
+        is_bad |= tally.bad == 1;
+    }
+    if !good.is_empty() {
+        format!("good ({})", good.join(", "))
+    } else if is_bad {
+        "bad".to_owned()
+    } else {
+        "by no root key of these keysets".to_owned()
+    }
 }

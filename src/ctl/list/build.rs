@@ -85,7 +85,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<String, CtlError> {
         layer,
     } = head.entries;
     let (list, bans, all) = (
-        line::name(&args.out.to_string_lossy()),
+        line::path(&args.out),
         amount(source.bans.len(), "ban"),
         amount(all, "digest"),
     );
@@ -99,29 +99,26 @@ pub(super) fn run(args: &BuildArgs) -> Result<String, CtlError> {
 /// The path of the output file. The file must be missing, empty or an older list. Nothing else is
 /// overwritten: `--out` could by mistake name a source, a private key or a device.
 fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
-    let occupied = || {
-        CtlError::with_hint(
-            AuthoringError::Occupied(out.to_owned()),
-            "choose another --out, or remove it",
-        )
-    };
-    let (file, size) = match file::open(out, Guard::Any) {
-        Ok(opened) => opened,
+    match file::open(out, Guard::Any) {
+        Ok((file, size)) => {
+            let mut block = Vec::with_capacity(HEAD_SIZE);
+            file.take(HEAD_SIZE as u64)
+                .read_to_end(&mut block)
+                .map_err(|error| FileError::Io(out.to_owned(), error))?;
+            // The first line is enough to recognise a list, even one that was cut short.
+            block.resize(HEAD_SIZE, 0);
+            if size == 0 || head::may_be_head(&block) {
+                return Ok(replace::target(out));
+            }
+        }
         Err(error) if error.is_absent() => return Ok(replace::target(out)),
-        Err(FileError::NotRegular(_)) => return Err(occupied()),
+        Err(FileError::NotRegular(_)) => {}
         Err(error) => return Err(error.into()),
-    };
-    let mut block = Vec::with_capacity(HEAD_SIZE);
-    file.take(HEAD_SIZE as u64)
-        .read_to_end(&mut block)
-        .map_err(|error| FileError::Io(out.to_owned(), error))?;
-    // The first line is enough to recognise a list, even one that was cut short.
-    block.resize(HEAD_SIZE, 0);
-    if size == 0 || head::may_be_head(&block) {
-        Ok(replace::target(out))
-    } else {
-        Err(occupied())
     }
+    Err(CtlError::with_hint(
+        AuthoringError::Occupied(out.to_owned()),
+        "choose another --out, or remove it",
+    ))
 }
 
 /// Warns about a list that can be built, but has expired or has errors that the linter finds.
@@ -139,10 +136,7 @@ fn warn(args: &BuildArgs, source: &Source, terms: &HeadTerms) {
         0
     };
     if errors > 0 {
-        let (errors, source) = (
-            amount(errors, "error"),
-            line::name(&args.source.to_string_lossy()),
-        );
+        let (errors, source) = (amount(errors, "error"), line::path(&args.source));
         report::warning(
             "embargoctl",
             &format!("embargoctl list lint --source {source} finds {errors} in this source"),
@@ -172,20 +166,17 @@ fn faults(path: &Path, now: Timestamp) -> usize {
 /// # Errors
 /// [`AuthoringError`].
 pub(super) fn compile(path: &Path) -> Result<(Source, Compiled), CtlError> {
-    let source = Source::load_watched(path, &Progress::start("reading", 0))
-        .map_err(|error| unread(path, error))?;
-    let compiled = Compiled::of(&source).map_err(|error| match error {
-        CompileError::Twice(digest, _) => {
-            CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest))
+    let source = match Source::load_watched(path, &Progress::start("reading", 0)) {
+        Ok(source) => source,
+        Err(error) => return Err(unread(path, error)),
+    };
+    match Compiled::of(&source) {
+        Ok(compiled) => Ok((source, compiled)),
+        Err(error @ CompileError::Twice(digest, _)) => {
+            Err(CtlError::from(AuthoringError::Compile(error)).detailed(places(&source, &digest)))
         }
-        CompileError::TooOften(..)
-        | CompileError::TooLong(_)
-        | CompileError::TooHeavy(..)
-        | CompileError::TooManyRecords
-        | CompileError::TooManyEntries
-        | CompileError::Write(_) => AuthoringError::Compile(error).into(),
-    })?;
-    Ok((source, compiled))
+        Err(error) => Err(AuthoringError::Compile(error).into()),
+    }
 }
 
 /// The error for a source that cannot be used. If the source has a mistake, its other mistakes are
@@ -201,30 +192,26 @@ fn unread(path: &Path, error: SourceError) -> CtlError {
 /// The mistakes in a source except the known one, one line each. `known` is the file and line of
 /// that one.
 fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
-    let faults = source::draft::Draft::load(path)
-        .map(|draft| draft.faults)
-        .unwrap_or_default();
-    let others = faults
-        .iter()
-        .filter(|fault| (fault.file.as_path(), fault.line) != known);
+    let Ok(draft) = source::draft::Draft::load(path) else {
+        return Vec::new();
+    };
+    let mut others = Vec::new();
+    for fault in &draft.faults {
+        if (fault.file.as_path(), fault.line) != known {
+            let file = line::path(&fault.file);
+            others.push(format!("  {file} line {}: {}", fault.line, fault.what));
+        }
+    }
     others
-        .map(|fault| {
-            format!(
-                "  {} line {}: {}",
-                line::name(&fault.file.to_string_lossy()),
-                fault.line,
-                fault.what
-            )
-        })
-        .collect()
 }
 
 /// The places in the source where a digest occurs, one line each.
 fn places(source: &Source, digest: &Digest) -> Vec<String> {
-    let place = |(file, number): (&Path, usize)| {
-        format!("  {} line {number}", line::name(&file.to_string_lossy()))
-    };
-    source.places(digest).into_iter().map(place).collect()
+    let mut lines = Vec::new();
+    for (file, number) in source.places(digest) {
+        lines.push(format!("  {} line {number}", line::path(file)));
+    }
+    lines
 }
 
 fn terms(args: &BuildArgs) -> Result<HeadTerms, AuthoringError> {

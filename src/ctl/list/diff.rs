@@ -6,8 +6,7 @@
 //! on a node. If a keyset is known, the good signatures of the new list are counted. The signatures
 //! of the old list are not checked.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -18,7 +17,6 @@ use super::open;
 use crate::banlist::bytes::Reader;
 use crate::banlist::change::{self, Alteration, BanChange, BanStatus, Change, How};
 use crate::banlist::error::ListError;
-use crate::banlist::floor::Edition;
 use crate::banlist::head::Head;
 use crate::banlist::keyset::Keyset;
 use crate::banlist::record::Patch;
@@ -63,7 +61,14 @@ fn compare_at(args: &DiffArgs, paths: &Paths, clock: Timestamp) -> Result<String
     let (new_file, new_size, new) = open(&args.new)?;
     let keyset = keyset(args, paths, &new.head)?;
     let progress = Progress::start("comparing", old_size + new_size);
-    let (one, other) = (reader(&args.old, &old_file), reader(&args.new, &new_file));
+    let one = Reader {
+        path: &args.old,
+        bytes: &old_file,
+    };
+    let other = Reader {
+        path: &args.new,
+        bytes: &new_file,
+    };
     let whole = WholeList::open(&one, &old.head)?.watched(&progress);
     let moment = change::moment(&new.head, clock);
     let change = change::compare(
@@ -79,19 +84,15 @@ fn compare_at(args: &DiffArgs, paths: &Paths, clock: Timestamp) -> Result<String
         );
     }
     let mut text = title(&old.head, &new.head);
-    wording::lines(&change)
-        .iter()
-        .for_each(|line| text.extend([line, "\n"]));
+    for line in wording::lines(&change) {
+        text += &format!("{line}\n");
+    }
     text += &format!(
-        "{}, {} lifted\n",
-        digests_added(&change),
+        "{} added, {} lifted\n",
+        amount(change.digests_added, "digest"),
         change.digests_lifted
     );
     Ok(text + &wording::sentence(Some(&change), new.head.edition.keyset, needed) + "\n")
-}
-
-const fn reader<'a>(path: &'a Path, file: &'a File) -> Reader<'a, File> {
-    Reader { path, bytes: file }
 }
 
 /// The keyset that was named, or else the node's keyset if it has the origin of the new list.
@@ -111,28 +112,20 @@ fn keyset(args: &DiffArgs, paths: &Paths, head: &Head) -> Result<Option<Keyset>,
 }
 
 fn title(old: &Head, new: &Head) -> String {
-    let named = |head: &Head, origin: bool| {
-        let Edition { keyset, version } = head.edition;
-        let origin = if origin {
-            format!(" of {}", line::name(&head.origin))
-        } else {
-            String::new()
-        };
-        format!("version {version}{origin} (keyset {keyset})")
+    let origin = format!(" of {}", line::name(&new.origin));
+    let old_origin = if old.origin == new.origin {
+        String::new()
+    } else {
+        format!(" of {}", line::name(&old.origin))
     };
     let mut text = format!(
-        "{} -> {}\n",
-        named(old, old.origin != new.origin),
-        named(new, true)
+        "version {}{old_origin} (keyset {}) -> version {}{origin} (keyset {})\n",
+        old.edition.version, old.edition.keyset, new.edition.version, new.edition.keyset
     );
     if old.impact != new.impact {
         text += &format!("impact {} -> {}\n", old.impact.word(), new.impact.word());
     }
     text
-}
-
-fn digests_added(change: &Change) -> String {
-    format!("{} added", amount(change.digests_added, "digest"))
 }
 
 /// The JSON output.
@@ -202,27 +195,33 @@ fn as_json<'a>(
     change: &'a Change,
     needed: Option<Needed>,
 ) -> DiffJson<'a> {
-    let head = |head: &'a Head| HeadJson {
-        origin: &head.origin,
-        keyset: head.edition.keyset,
-        version: head.edition.version,
-        issued: head.issued,
-        impact: head.impact.word(),
-    };
-    let bans = |changes: &'a [BanChange]| changes.iter().map(ban_as_json).collect();
     DiffJson {
-        old: head(old),
-        new: head(new),
+        old: head_as_json(old),
+        new: head_as_json(new),
         lifts: change.is_lift(),
         digests: DigestsJson {
             added: change.digests_added,
             lifted: change.digests_lifted,
         },
         needed,
-        lifted: bans(&change.lifted),
-        added: bans(&change.added),
-        changed: bans(&change.changed),
+        lifted: bans_as_json(&change.lifted),
+        added: bans_as_json(&change.added),
+        changed: bans_as_json(&change.changed),
     }
+}
+
+fn head_as_json(head: &Head) -> HeadJson<'_> {
+    HeadJson {
+        origin: &head.origin,
+        keyset: head.edition.keyset,
+        version: head.edition.version,
+        issued: head.issued,
+        impact: head.impact.word(),
+    }
+}
+
+fn bans_as_json(changes: &[BanChange]) -> Vec<BanChangeJson<'_>> {
+    changes.iter().map(ban_as_json).collect()
 }
 
 fn ban_as_json(change: &BanChange) -> BanChangeJson<'_> {

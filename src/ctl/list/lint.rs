@@ -21,11 +21,12 @@ mod successors;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::open;
 use crate::banlist::bytes::Reader;
-use crate::banlist::source::draft::Draft;
+use crate::banlist::source::draft::{Draft, DraftBan, Placed};
 use crate::banlist::whole;
 use crate::ctl::image::{EngineArgs, Images};
 use crate::ctl::{CtlError, Output};
@@ -37,6 +38,7 @@ use digests::Uses;
 pub use finding::{Code, Level, LintFinding};
 use finding::{Findings, Location};
 use known::ImageIndex;
+pub(in crate::ctl) use known::platform;
 pub use known::{Group, KnownImages};
 pub use last::Last;
 use page::LevelCounts;
@@ -83,13 +85,13 @@ pub(super) fn run(args: &LintArgs, paths: &Paths) -> Result<Output, CtlError> {
     let last = args.last.as_deref().map(load).transpose()?;
     let known = search::search(&draft, &args.image, &args.engines.stores(paths))?;
     let found = findings(&draft, &known, last.as_ref(), Timestamp::now());
-    let tell = if args.json { page::json } else { page::text };
+    let format = if args.json { page::json } else { page::text };
     let LevelCounts {
         errors, warnings, ..
     } = LevelCounts::of(&found);
     let fails = errors > 0 || args.deny_warnings && warnings > 0;
     Ok(Output {
-        text: tell(&args.source, draft.bans.len(), &found),
+        text: format(&args.source, draft.bans.len(), &found),
         exit: if fails { Exit::Failed } else { Exit::Clear },
     })
 }
@@ -118,9 +120,7 @@ pub(in crate::ctl) fn of_ban(
 ) -> Vec<LintFinding> {
     // The other bans are dropped, and files of digests are not read.
     let mut draft = Draft::parse(path, text, |_| Ok(Vec::new()));
-    draft
-        .bans
-        .retain(|ban| ban.id.as_ref().is_some_and(|placed| placed.value == id));
+    draft.bans.retain(|ban| alone::at(ban, 0).ban == Some(id));
     let known = search::search_beside(&draft, word, found, stores);
     let mut found = findings(&draft, &known, None, Timestamp::now());
     found.retain(|finding| !matches!(finding.code, Code::NotChecked | Code::MissingPlatform));
@@ -145,8 +145,9 @@ pub fn findings(
     permits::check(draft, &index, &uses, now, &mut findings);
     successors::check(draft, known, &uses, now, &mut findings);
     images::check(draft, known, &index, &uses, &mut findings);
-    last.iter()
-        .for_each(|last| last::check(draft, last, now, &mut findings));
+    if let Some(last) = last {
+        last::check(draft, last, now, &mut findings);
+    }
     not_checked(draft, known, &mut findings);
     findings.sorted()
 }
@@ -154,47 +155,39 @@ pub fn findings(
 /// Reports which images and successors of the source could not be checked.
 fn not_checked(draft: &Draft, known: &KnownImages, findings: &mut Findings<'_>) {
     for why in &known.unseen {
-        findings.add(
-            Code::NotChecked,
-            Location {
-                file: None,
-                line: 1,
-                ban: None,
-            },
-            why,
-            "",
-        );
+        findings.add(Code::NotChecked, Location::of_source(None), why, "");
     }
-    let mut reported = std::collections::HashSet::new();
+    let mut reported = HashSet::new();
     for ban in &draft.bans {
-        let names = ban
-            .matches
-            .iter()
-            .filter_map(|found| found.name.as_ref())
-            .map(|name| ("image", name));
-        for (what, name) in ban
-            .successor
-            .iter()
-            .map(|successor| ("successor", successor))
-            .chain(names)
-        {
-            if let Some(why) = known
-                .unknown
-                .get(&name.value)
-                .filter(|_| reported.insert(&name.value))
-            {
-                let text = format!("{what} {}: {why}, not checked", line::name(&name.value));
-                findings.add(
-                    Code::NotChecked,
-                    Location {
-                        file: None,
-                        line: name.line,
-                        ban: None,
-                    },
-                    text,
-                    format!("name it with --image {}=IMAGE", line::name(&name.value)),
-                );
+        for (what, name) in named(ban) {
+            let Some(why) = known.unknown.get(&name.value) else {
+                continue;
+            };
+            if !reported.insert(&name.value) {
+                continue;
             }
+            let place = Location {
+                line: name.line,
+                ..Location::of_source(None)
+            };
+            let name = line::name(&name.value);
+            let text = format!("{what} {name}: {why}, not checked");
+            let hint = format!("name it with --image {name}=IMAGE");
+            findings.add(Code::NotChecked, place, text, hint);
         }
     }
+}
+
+/// The images that a ban names, each with what it is to the ban.
+fn named(ban: &DraftBan) -> Vec<(&'static str, &Placed<String>)> {
+    let mut names = Vec::new();
+    if let Some(successor) = &ban.successor {
+        names.push(("successor", successor));
+    }
+    for found in &ban.matches {
+        if let Some(name) = &found.name {
+            names.push(("image", name));
+        }
+    }
+    names
 }

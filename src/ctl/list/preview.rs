@@ -12,22 +12,23 @@ mod report;
 mod restart;
 mod signed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::super::consequences::node::NodeState;
 use super::super::impact::lists::Lists;
-use super::super::impact::{self, Survey, Surveyed};
+use super::super::impact::{self, RunningSubject, Survey, Surveyed};
 use super::super::{CtlError, Output};
 use super::open;
 use crate::banlist::bytes::Reader;
 use crate::lineage::digest::ImageId;
 use crate::lineage::{LineageError, Origin, Unknown};
+use crate::node::Node;
 use crate::node::stores::Store;
-use crate::node::subject::{Kind, Subject};
+use crate::node::subject::{Kind, Known, Subject};
 use crate::paths::Paths;
-use crate::report::{line, warning};
-use crate::settings::{self, Settings};
+use crate::report::warning;
+use crate::settings::{self, Engines, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{break_glass, leniency};
 use report::PreviewReport;
@@ -75,88 +76,35 @@ pub(super) fn run(args: &PreviewArgs, paths: &Paths) -> Result<Output, CtlError>
         path: &args.draft,
         bytes: &file,
     };
-    let settings = settings::load(paths)?;
+    let stored = settings::load(paths)?;
+    let settings = stored.as_ref();
     let now = Timestamp::now();
-    let engines = settings
-        .as_ref()
-        .map(|settings| settings.engines.clone())
-        .unwrap_or_default();
-    let node = crate::node::Node::whole(paths, &engines);
+    let node = match settings {
+        Some(settings) => Node::whole(paths, &settings.engines),
+        None => Node::whole(paths, &Engines::default()),
+    };
     let mut faults = Vec::new();
     let known = node.containers(&mut faults);
-    let running = impact::running_subjects(&known, &node);
-    let stopped: Vec<_> = known
-        .iter()
-        .filter(|known| known.store.is_some())
-        .map(|known| node.container(known))
-        .filter(is_stopped)
-        .collect();
-    let images: Vec<_> = node
-        .stores
-        .open
-        .iter()
-        .flat_map(|store| images(store, &mut faults))
-        .collect();
-    let all = running
-        .iter()
-        .map(|running| &running.subject)
-        .chain(&stopped)
-        .chain(images.iter().map(|(_, subject)| subject));
-    let lists = Lists::ask(&draft, &claim.head, paths, settings.as_ref(), all, now)?;
-    let faults: Vec<_> = node
-        .faults()
-        .into_iter()
-        .chain(faults.iter().map(|fault| line::causes(fault)))
-        .collect();
-    let preview = Preview {
-        survey: Survey {
-            draft: args.draft.clone(),
-            running: impact::judged(running, &lists),
-            faults,
-        },
-        stopped: stopped
-            .into_iter()
-            .map(|subject| lists.surveyed(subject))
-            .collect(),
-        images: images
-            .into_iter()
-            .map(|(names, subject)| PreviewedImage {
-                names,
-                judged: lists.surveyed(subject),
-            })
-            .collect(),
+    let found = FoundHere::on(&node, &known, &mut faults);
+    let lists = Lists::ask(&draft, &claim.head, paths, settings, found.all(), now)?;
+    let faults = impact::lines_of(node.faults(), &faults);
+    let preview = found.judged(&args.draft, &lists, faults);
+    let node = NodeState {
+        paths,
+        settings,
+        rules: settings.map(Settings::rules).unwrap_or_default(),
+        now,
     };
-    let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
-    let signed = Signed::ask(
-        &draft,
-        size,
-        &claim,
-        &NodeState {
-            paths,
-            settings: settings.as_ref(),
-            rules,
-            now,
-        },
-    );
+    let signed = Signed::ask(&draft, size, &claim, &node);
     let glass = break_glass::load(paths);
-    let notes = leniency::all(settings.as_ref(), glass.as_ref(), now)
+    let notes = leniency::all(settings, glass.as_ref(), now)
         .iter()
         .map(ToString::to_string)
         .collect();
-    let report = PreviewReport::new(
-        &preview,
-        &claim.head,
-        &lists,
-        signed,
-        settings.as_ref(),
-        notes,
-        now,
-    );
-    preview
-        .survey
-        .faults
-        .iter()
-        .for_each(|fault| warning("embargoctl", fault));
+    let report = PreviewReport::new(&preview, &claim.head, &lists, signed, settings, notes, now);
+    for fault in &preview.survey.faults {
+        warning("embargoctl", fault);
+    }
     Ok(Output {
         text: if args.json {
             report.json()
@@ -167,8 +115,63 @@ pub(super) fn run(args: &PreviewArgs, paths: &Paths) -> Result<Output, CtlError>
     })
 }
 
-fn is_stopped(subject: &Subject) -> bool {
-    matches!(subject.kind, Kind::Container { runs: false, .. })
+/// Everything on the node that a draft may refuse.
+struct FoundHere<'a> {
+    running: Vec<RunningSubject<'a>>,
+    stopped: Vec<Subject>,
+    /// Images with their names.
+    images: Vec<(Vec<String>, Subject)>,
+}
+
+impl<'a> FoundHere<'a> {
+    fn on(node: &'a Node<'_>, known: &[Known<'a>], faults: &mut Vec<LineageError>) -> Self {
+        let mut found = Self {
+            running: impact::running_subjects(known, node),
+            stopped: Vec::new(),
+            images: Vec::new(),
+        };
+        for known in known {
+            if known.store.is_some() {
+                let subject = node.container(known);
+                if matches!(subject.kind, Kind::Container { runs: false, .. }) {
+                    found.stopped.push(subject);
+                }
+            }
+        }
+        for store in &node.stores.open {
+            found.images.extend(images(store, faults));
+        }
+        found
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Subject> {
+        self.running
+            .iter()
+            .map(|running| &running.subject)
+            .chain(&self.stopped)
+            .chain(self.images.iter().map(|(_, subject)| subject))
+    }
+
+    fn judged(self, draft: &Path, lists: &Lists<'_>, faults: Vec<String>) -> Preview {
+        let mut stopped = Vec::new();
+        for subject in self.stopped {
+            stopped.push(lists.surveyed(subject));
+        }
+        let mut images = Vec::new();
+        for (names, subject) in self.images {
+            let judged = lists.surveyed(subject);
+            images.push(PreviewedImage { names, judged });
+        }
+        Preview {
+            survey: Survey {
+                draft: draft.to_owned(),
+                running: impact::judged(self.running, lists),
+                faults,
+            },
+            stopped,
+            images,
+        }
+    }
 }
 
 /// The named images of a store, each of them once. An image that is deleted in the meantime is left
@@ -184,8 +187,10 @@ fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Su
         if matches!(origin, Err(LineageError::Unknown(Unknown::NoRecord(..)))) {
             continue;
         }
-        let same =
-            images.iter_mut().find(|(_, known)| matches!((id(&known.origin), id(&origin)), (Some(known), Some(new)) if known == new));
+        let own = id(&origin);
+        let same = images
+            .iter_mut()
+            .find(|(_, known)| own.is_some() && id(&known.origin) == own);
         match same {
             Some((names, _)) => names.push(name),
             None => images.push((

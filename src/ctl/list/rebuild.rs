@@ -7,9 +7,9 @@
 //! be written. Not checked here: who signed the list.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::{fmt, io};
 
 use super::super::progress::Progress;
 use super::super::{CtlError, change as wording};
@@ -29,33 +29,16 @@ const MAX_LINES: usize = 20;
 const MAX_NAMES: usize = 8;
 
 /// Why a list does not match a source.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// The text of the source differs: the paths of the list and of `bans.toml`.
+    #[error("cannot vouch for {0:?}: it was not made from {1:?} as it is here")]
     Source(PathBuf, PathBuf),
     /// The text of the source is the same, but compiles to another list: the paths of the list and
     /// of `bans.toml`, the first differing line of the list's head, and the compiled line.
+    #[error("cannot vouch for {0:?}: its head says {2:?}, and {1:?} makes {3:?} of that")]
     Head(PathBuf, PathBuf, String, String),
 }
-
-impl fmt::Display for RebuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source(list, source) => write!(
-                f,
-                "cannot vouch for {list:?}: it was not made from {source:?} as it is here"
-            ),
-            Self::Head(list, source, found, made) => {
-                write!(
-                    f,
-                    "cannot vouch for {list:?}: its head says {found:?}, and {source:?} makes {made:?} of that"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for RebuildError {}
 
 /// Checks that the list with this head was made from the source at `path`, and returns a line that
 /// says so.
@@ -130,35 +113,32 @@ fn details(
         WholeList::open(&made, &made_head)?,
         head.issued,
     )?;
-    let mut lines: Vec<_> = wording::lines(&change)
-        .into_iter()
-        .map(|line| format!("  {line}"))
-        .collect();
-    let first = if lines.is_empty() {
+    let changes = wording::lines(&change);
+    let first = if changes.is_empty() {
         "  it bans the same: only its text is another"
     } else {
         "  from the list to this source:"
     };
-    if lines.len() > MAX_LINES {
-        let more = lines.split_off(MAX_LINES).len();
-        lines.push(format!("  and {more} more lines"));
-    }
     let sizes = format!(
         "  the list: {} bytes of source; {}: {} bytes",
         head.source_size,
         names(source),
         source.size
     );
-    Ok([sizes, first.to_owned()].into_iter().chain(lines).collect())
+    let mut lines = vec![sizes, first.to_owned()];
+    for line in changes.iter().take(MAX_LINES) {
+        lines.push(format!("  {line}"));
+    }
+    if changes.len() > MAX_LINES {
+        let more = changes.len() - MAX_LINES;
+        lines.push(format!("  and {more} more lines"));
+    }
+    Ok(lines)
 }
 
 /// The names of the source's files.
 fn names(source: &Source) -> String {
-    let mut names: Vec<_> = source
-        .files
-        .iter()
-        .map(|path| line::name(&path.to_string_lossy()))
-        .collect();
+    let mut names: Vec<_> = source.files.iter().map(line::path).collect();
     let more = names.split_off(names.len().min(MAX_NAMES)).len();
     names.join(", ")
         + &if more > 0 {

@@ -14,7 +14,7 @@ use super::open;
 use crate::banlist::bytes::Reader;
 use crate::banlist::head::{Claim, Head};
 use crate::banlist::note::SignatureForm;
-use crate::banlist::record::{Action, Ban, Patch, Severity};
+use crate::banlist::record::{Action, Ban, Patch};
 use crate::banlist::whole::{CountedBan, WholeList};
 use crate::lineage::digest::Digest;
 use crate::report::line;
@@ -48,11 +48,10 @@ pub(super) fn check(
 
 /// Names the keys that are said to have signed a list. The signatures are not checked.
 pub(super) fn unchecked(claim: &Claim) -> String {
-    let names: Vec<_> = claim
-        .signatures
-        .iter()
-        .map(|signature| format!("{} ({})", signature.name, form(signature.form())))
-        .collect();
+    let mut names = Vec::new();
+    for signature in &claim.signatures {
+        names.push(format!("{} ({})", signature.name, form(signature.form())));
+    }
     match names.as_slice() {
         [] => "not signed\n".to_owned(),
         names => format!("signatures, not checked here: {}\n", names.join(", ")),
@@ -67,7 +66,7 @@ pub(super) fn title(path: &Path, head: &Head) -> String {
         expires,
         ..
     } = head;
-    let (list, version) = (line::name(&path.to_string_lossy()), edition.version);
+    let (list, version) = (line::path(path), edition.version);
     format!(
         "{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}\n",
         edition.keyset
@@ -169,6 +168,21 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> ListJson<'a> {
     let Claim {
         head, signatures, ..
     } = claim;
+    let mut signatures_json = Vec::new();
+    for signature in signatures {
+        signatures_json.push(SignatureJson {
+            name: &signature.name,
+            form: form(signature.form()),
+        });
+    }
+    let mut bans_json = Vec::new();
+    for counted in bans {
+        bans_json.push(BanJson {
+            ban: &counted.ban,
+            entries: counted.entries.into(),
+            names: &counted.names,
+        });
+    }
     ListJson {
         origin: &head.origin,
         keyset: head.edition.keyset,
@@ -179,27 +193,8 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> ListJson<'a> {
         entries: head.entries.into(),
         tree_root: head.tree_root,
         source: head.source,
-        signatures: signatures
-            .iter()
-            .map(|signature| SignatureJson {
-                name: &signature.name,
-                form: form(signature.form()),
-            })
-            .collect(),
-        bans: bans
-            .iter()
-            .map(
-                |CountedBan {
-                     ban,
-                     entries,
-                     names,
-                 }| BanJson {
-                    ban,
-                    entries: (*entries).into(),
-                    names,
-                },
-            )
-            .collect(),
+        signatures: signatures_json,
+        bans: bans_json,
     }
 }
 
@@ -210,12 +205,7 @@ fn describe(counted: &CountedBan) -> String {
         entries,
         names,
     } = counted;
-    let severity = match ban.severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    };
+    let severity = ban.severity.word();
     let action = match ban.action {
         Action::Refuse => "refuses",
         Action::Warn => "warns of",
@@ -228,33 +218,30 @@ fn describe(counted: &CountedBan) -> String {
     if !names.is_empty() {
         lines.push(format!("matches {}", names.join(", ")));
     }
-    lines.extend(ban.lapses.map(|lapses| format!("lapses {lapses}")));
-    lines.extend(
-        ban.successor
-            .as_ref()
-            .map(|successor| format!("use {successor}")),
-    );
-    lines.extend(ban.except.iter().map(|except| {
-        format!(
+    if let Some(lapses) = ban.lapses {
+        lines.push(format!("lapses {lapses}"));
+    }
+    if let Some(successor) = &ban.successor {
+        lines.push(format!("use {successor}"));
+    }
+    for except in &ban.except {
+        lines.push(format!(
             "not for {} until {}: {}",
             except.digest, except.until, except.reason
-        )
-    }));
-    lines.extend(
-        ban.cure
-            .iter()
-            .map(|layer| format!("cured by layer {layer}")),
-    );
+        ));
+    }
+    for layer in &ban.cure {
+        lines.push(format!("cured by layer {layer}"));
+    }
     lines.extend(ban.patch.iter().flat_map(Patch::lines));
-    let title = format!(
+    let mut text = format!(
         "\n{} {severity}, {action} {} from {}\n",
         line::name(&ban.id),
         amount(entries.all, "digest"),
         ban.effective
     );
-    title
-        + &lines
-            .iter()
-            .map(|line| format!("  {}\n", line::one_line(line)))
-            .collect::<String>()
+    for line in &lines {
+        text += &format!("  {}\n", line::one_line(line));
+    }
+    text
 }

@@ -8,6 +8,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::CtlError;
+use super::super::keyset::same_key;
 use super::super::signing::{self, NoteToSign, OutsideSignature, PrivateKey, SigningError, What};
 use super::open;
 use crate::banlist::head::{HEAD_SIZE, Head};
@@ -143,10 +144,7 @@ fn is_for(keyset: &Keyset, head: &Head) -> bool {
 /// Why nodes with this keyset do not count the key's signature. `None` if they count it.
 pub(super) fn unidentified(keyset: &Keyset, key: &Key) -> Option<String> {
     let (name, number) = (&key.name, keyset.number);
-    match keyset
-        .keys_of(Role::List)
-        .find(|known| known.public.identity() == key.public.identity())
-    {
+    match same_key(keyset, Role::List, key) {
         Some(known) if known.public.id(&known.name) == key.public.id(name) => None,
         // A key's ID includes its name and algorithm. With another name or algorithm in the
         // signature line, the signature is not found.
@@ -169,11 +167,14 @@ fn rewrite(
     block: &[u8; HEAD_SIZE],
 ) -> Result<(), WriteError> {
     let draft = Draft::open(list, 0o644)?;
-    let copied = (|| {
-        draft.file().write_all(block)?;
-        file.seek(SeekFrom::Start(HEAD_SIZE as u64))?;
-        io::copy(&mut file, &mut draft.file())
-    })();
-    copied.map_err(|error| WriteError::new(list, error))?;
-    draft.replace()
+    match fill(&draft, &mut file, block) {
+        Ok(_) => draft.replace(),
+        Err(error) => Err(WriteError::new(list, error)),
+    }
+}
+
+fn fill(draft: &Draft, list: &mut std::fs::File, block: &[u8; HEAD_SIZE]) -> io::Result<u64> {
+    draft.file().write_all(block)?;
+    list.seek(SeekFrom::Start(HEAD_SIZE as u64))?;
+    io::copy(list, &mut draft.file())
 }

@@ -15,7 +15,7 @@ use crate::banlist::error::ListError;
 use crate::banlist::head::Claim;
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::{Enough, Signature};
-use crate::banlist::store::{self, Placement, Rules, Trust};
+use crate::banlist::store::{self, Authentic, Placement, Rules, Trust};
 use crate::paths::Paths;
 use crate::sys::file::Guard;
 
@@ -74,14 +74,14 @@ pub(super) fn run(args: &ListVerifyArgs, paths: &Paths) -> Result<String, CtlErr
 }
 
 fn keyset(path: &Path) -> Result<Keyset, CtlError> {
-    let found = store::keyset(path, Guard::Any).map_err(|error| match error.is_absent() {
-        true => CtlError::with_hint(
+    match store::keyset(path, Guard::Any) {
+        Ok(found) => Ok(found.keyset),
+        Err(error) if error.is_absent() => Err(CtlError::with_hint(
             error,
             "name a keyset with --keyset, or put one there: embargoctl keyset new",
-        ),
-        false => error.into(),
-    })?;
-    Ok(found.keyset)
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Checks the signatures with a keyset, and returns a line about each.
@@ -96,33 +96,33 @@ fn signatures(
         floor: None,
         rules: Rules::default(),
     };
-    let describe = |signature: &Signature| {
+    let mut lines = Vec::new();
+    for signature in &claim.signatures {
         let key = signer(&trust.keyset, Role::List, &claim.text, signature);
-        signature_line(signature, key, &verdict(&trust.keyset, claim, signature))
-    };
-    let signatures: Vec<_> = claim.signatures.iter().map(describe).collect();
-    let found = trust
-        .authenticate(list, size, Placement::Staged, Enough::All)
-        .map_err(|error| {
-            if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) {
-                return CtlError::with_hint(error, signing::sign_command(list.path));
-            }
-            let title = title(list.path, &claim.head).trim_end().to_owned();
+        let verdict = verdict(&trust.keyset, claim, signature);
+        lines.push(signature_line(signature, key, &verdict));
+    }
+    match trust.authenticate(list, size, Placement::Staged, Enough::All) {
+        Ok(Authentic { tally, .. }) => {
+            lines.insert(
+                0,
+                format!("signatures: {} good, {} needed", tally.good, tally.needed),
+            );
+            Ok(lines.join("\n") + "\n")
+        }
+        Err(error) if matches!(&error, ListError::Signatures(_, tally) if tally.is_empty()) => {
+            Err(CtlError::with_hint(error, signing::sign_command(list.path)))
+        }
+        Err(error) => {
+            lines.insert(0, title(list.path, &claim.head).trim_end().to_owned());
             let hint = wanting(&trust.keyset, &error);
-            CtlError {
+            let error = CtlError {
                 hint,
                 ..error.into()
-            }
-            .detailed([vec![title], signatures.clone()].concat())
-        })?;
-    let lines: String = signatures
-        .iter()
-        .map(|signature| format!("{signature}\n"))
-        .collect();
-    Ok(format!(
-        "signatures: {} good, {} needed\n{lines}",
-        found.tally.good, found.tally.needed
-    ))
+            };
+            Err(error.detailed(lines))
+        }
+    }
 }
 
 /// The result of one signature.

@@ -1,14 +1,16 @@
 //! Checks each ban by itself, for `list lint`.
 //!
-//! These checks need only the source and the time. They look at syntax, dates, exceptions, texts
-//! and patches. Pure.
+//! These checks need only the source and the time. They look at syntax, dates, exceptions, texts and
+//! patches. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use super::finding::{Code, Findings, Location};
 use super::reference::Reference;
 use crate::banlist::record::{Action, Severity};
-use crate::banlist::source::draft::{Draft, DraftBan, DraftException, DraftPatch, Placed};
+use crate::banlist::source::draft::{
+    Draft, DraftBan, DraftException, DraftMatch, DraftPatch, Placed,
+};
 use crate::ctl::amount;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
@@ -20,6 +22,9 @@ const YEAR: u64 = 366 * DAY;
 const SHORTEST_PATCH: u64 = 10;
 /// In seconds. Nobody waits longer than this for a patch.
 const LONGEST_PATCH: u64 = 2 * 3_600;
+
+/// Words that only a shell understands.
+const FOR_SHELLS: [&str; 9] = ["&&", "||", "|", ";", ">", "<", ">>", "2>&1", "&"];
 
 /// Checks every ban.
 pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) {
@@ -41,10 +46,10 @@ pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) 
         matches(ban, findings);
         times(ban, now, findings);
         exceptions(ban, now, findings);
-        words(ban, now, findings);
-        ban.patch
-            .iter()
-            .for_each(|patch| patch_of(ban, patch, findings));
+        texts(ban, now, findings);
+        if let Some(patch) = &ban.patch {
+            patch_of(ban, patch, findings);
+        }
     }
 }
 
@@ -53,8 +58,21 @@ pub(super) fn at(ban: &DraftBan, line: usize) -> Location<'_> {
     Location {
         file: None,
         line,
-        ban: ban.id.as_ref().map(|id| id.value.as_str()),
+        ban: value(ban.id.as_ref()).map(String::as_str),
     }
+}
+
+/// A line with a digest of a match of this ban: in the source, or in the match's file.
+pub(super) fn at_digest<'a>(ban: &'a DraftBan, found: &'a DraftMatch, line: u32) -> Location<'a> {
+    Location {
+        file: found.file.as_deref(),
+        ..at(ban, line as usize)
+    }
+}
+
+/// The value of what a source may leave out.
+pub(super) fn value<T>(placed: Option<&Placed<T>>) -> Option<&T> {
+    placed.map(|placed| &placed.value)
 }
 
 fn ids(draft: &Draft, findings: &mut Findings<'_>) {
@@ -64,7 +82,7 @@ fn ids(draft: &Draft, findings: &mut Findings<'_>) {
             continue;
         };
         if let Some(first) = lines.get(value.as_str()) {
-            let text = format!("the ID stands in line {first} already");
+            let text = format!("the ID is already in line {first}");
             findings.add(
                 Code::IdTwice,
                 at(ban, *line),
@@ -87,12 +105,11 @@ fn matches(ban: &DraftBan, findings: &mut Findings<'_>) {
             "embargoctl ban fills in an image's digests",
         );
     }
-    for found in ban.matches.iter().filter(|found| found.digests.is_empty()) {
-        let file = found
-            .file
-            .as_ref()
-            .map(|file| line::name(&file.to_string_lossy()))
-            .unwrap_or_default();
+    for found in &ban.matches {
+        if !found.digests.is_empty() {
+            continue;
+        }
+        let file = found.file.as_deref().map(line::path).unwrap_or_default();
         let hint = "was it written by a command that failed? Remove the match if it is meant";
         findings.add(
             Code::NoDigest,
@@ -117,7 +134,9 @@ fn times(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
             text,
             "one of the two dates is wrong",
         );
-    } else if let Some(lapses) = ban.lapses.as_ref().filter(|lapses| lapses.value <= now) {
+    } else if let Some(lapses) = &ban.lapses
+        && lapses.value <= now
+    {
         let text = format!("the ban lapsed at {}: it refuses nothing", lapses.value);
         findings.add(
             Code::Lapsed,
@@ -126,10 +145,8 @@ fn times(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
             "remove it, which lifts nothing any more; or move its end",
         );
     }
-    if let Some(effective) = ban
-        .effective
-        .as_ref()
-        .filter(|effective| effective.value.since(now) > YEAR)
+    if let Some(effective) = &ban.effective
+        && effective.value.since(now) > YEAR
     {
         let text = format!(
             "the ban takes effect in more than a year, at {}",
@@ -149,7 +166,7 @@ fn exceptions(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
     for except in &ban.except {
         if !seen.insert((except.kind, except.digest)) {
             let text = format!(
-                "the exception for {} {} stands in this ban already",
+                "the exception for {} {} is already in this ban",
                 except.kind.word(),
                 except.digest
             );
@@ -173,10 +190,6 @@ fn end_of(ban: &DraftBan, except: &DraftException, now: Timestamp, findings: &mu
         }
         return;
     };
-    let begins = ban
-        .effective
-        .as_ref()
-        .filter(|effective| until.value <= effective.value);
     if until.value <= now {
         let text = format!("the exception ended at {}", until.value);
         findings.add(
@@ -185,7 +198,9 @@ fn end_of(ban: &DraftBan, except: &DraftException, now: Timestamp, findings: &mu
             text,
             "remove it, or agree on a later end",
         );
-    } else if let Some(effective) = begins {
+    } else if let Some(effective) = &ban.effective
+        && until.value <= effective.value
+    {
         let text = format!(
             "the exception ends at {}, before the ban takes effect at {}",
             until.value, effective.value
@@ -210,12 +225,11 @@ fn end_of(ban: &DraftBan, except: &DraftException, now: Timestamp, findings: &mu
     }
 }
 
-fn words(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
-    for advisory in ban
-        .advisories
-        .iter()
-        .filter(|advisory| !is_advisory(&advisory.value, now))
-    {
+fn texts(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
+    for advisory in &ban.advisories {
+        if is_advisory(&advisory.value, now) {
+            continue;
+        }
         let text = format!("{} is no advisory's ID", line::name(&advisory.value));
         findings.add(
             Code::AdvisoryForm,
@@ -270,29 +284,37 @@ fn words(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
 /// Record Format, `cveId`; OSV schema, "GHSA"). Of others, only a digit and a separator are
 /// required.
 fn is_advisory(text: &str, now: Timestamp) -> bool {
-    let mut parts = text.split('-');
-    let prefix = parts.next().unwrap_or_default();
-    let parts: Vec<_> = parts.collect();
+    let parts: Vec<_> = text.split('-').collect();
+    let (prefix, parts) = (parts[0], &parts[1..]);
     if prefix.eq_ignore_ascii_case("cve") {
-        let this_year: u32 = now.date()[..4].parse().unwrap_or(u32::MAX);
-        let is_number = |text: &str, least| {
-            text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        return prefix == "CVE"
-            && matches!(parts[..], [year, number] if is_number(year, 4) && is_number(number, 4)
-                && year.parse().is_ok_and(|year: u32| (1999..=this_year + 1).contains(&year)));
+        return prefix == "CVE" && is_cve(parts, now);
     }
     if prefix.eq_ignore_ascii_case("ghsa") {
-        let is_part = |part: &&str| {
-            part.len() == 4
-                && part
-                    .bytes()
-                    .all(|byte| b"23456789cfghjmpqrvwx".contains(&byte))
-        };
-        return prefix == "GHSA" && parts.len() == 3 && parts.iter().all(is_part);
+        return prefix == "GHSA" && parts.len() == 3 && parts.iter().all(is_ghsa_part);
     }
     // A text without digits or separators, such as CVE20261234 or TODO, does not help a reader.
-    text.contains(['-', ':', '/']) && text.bytes().any(|byte| byte.is_ascii_digit())
+    text.contains(['-', ':', '/']) && text.as_bytes().iter().any(u8::is_ascii_digit)
+}
+
+fn is_cve(parts: &[&str], now: Timestamp) -> bool {
+    let [year, number] = parts else {
+        return false;
+    };
+    let this_year: u32 = now.date()[..4].parse().unwrap_or(u32::MAX);
+    let is_year = matches!(year.parse(), Ok(year) if (1999..=this_year + 1).contains(&year));
+    is_number(year) && is_number(number) && is_year
+}
+
+/// Whether it is a number of four digits or more.
+fn is_number(text: &str) -> bool {
+    text.len() >= 4 && text.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+fn is_ghsa_part(part: &&str) -> bool {
+    part.len() == 4
+        && part
+            .chars()
+            .all(|letter| "23456789cfghjmpqrvwx".contains(letter))
 }
 
 fn patch_of(ban: &DraftBan, patch: &DraftPatch, findings: &mut Findings<'_>) {
@@ -328,15 +350,12 @@ fn patch_of(ban: &DraftBan, patch: &DraftPatch, findings: &mut Findings<'_>) {
     };
     for words in patch.check.iter().chain(run) {
         let program = words.first().map_or("", String::as_str);
-        let is_shells = |word: &&String| {
-            matches!(
-                word.as_str(),
-                "&&" | "||" | "|" | ";" | ">" | "<" | ">>" | "2>&1" | "&"
-            )
-        };
         let fault = if program.contains(char::is_whitespace) {
             format!("there is no program of the name {}", line::name(program))
-        } else if let Some(word) = words.iter().find(is_shells) {
+        } else if let Some(word) = words
+            .iter()
+            .find(|word| FOR_SHELLS.contains(&word.as_str()))
+        {
             format!(
                 "{} gets {word:?} as a word: no shell reads this",
                 line::name(program)

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::alone::at;
+use super::alone::{at, at_digest, value};
 use super::finding::{Code, Findings, Location, MAX_ALIKE};
 use super::known::{ImageIndex, label};
 use crate::banlist::record::MatchKind;
@@ -50,68 +50,55 @@ impl<'a> Uses<'a> {
     pub(super) fn of(draft: &'a Draft, index: &ImageIndex<'_>) -> Self {
         let mut known: HashSet<Digest> = index.digests().collect();
         for ban in &draft.bans {
-            known.extend(
-                ban.matches
-                    .iter()
-                    .filter(|found| found.file.is_none())
-                    .flat_map(|found| &found.digests)
-                    .map(|(digest, _)| *digest),
-            );
+            for found in &ban.matches {
+                if found.file.is_none() {
+                    known.extend(found.digests.iter().map(|(digest, _)| *digest));
+                }
+            }
             known.extend(ban.except.iter().map(|except| except.digest));
             known.extend(ban.cure.iter().map(|cure| cure.value));
         }
-        let mut uses: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut uses = Self(BTreeMap::new());
         for (number, ban) in draft.bans.iter().enumerate() {
             for found in &ban.matches {
-                for (digest, line) in found
-                    .digests
-                    .iter()
-                    .filter(|(digest, _)| known.contains(digest))
-                {
-                    let place = Location {
-                        file: found.file.as_deref(),
-                        ..at(ban, *line as usize)
-                    };
-                    uses.entry(*digest).or_default().push(Use {
-                        ban: number,
-                        found: Some(found),
-                        kind: found.kind,
-                        place,
-                    });
+                for (digest, line) in &found.digests {
+                    if known.contains(digest) {
+                        let place = at_digest(ban, found, *line);
+                        uses.add(*digest, number, Some(found), found.kind, place);
+                    }
                 }
             }
             for except in &ban.except {
                 let place = at(ban, except.line);
-                uses.entry(except.digest).or_default().push(Use {
-                    ban: number,
-                    found: None,
-                    kind: except.kind,
-                    place,
-                });
+                uses.add(except.digest, number, None, except.kind, place);
             }
             for cure in &ban.cure {
                 let place = at(ban, cure.line);
-                uses.entry(cure.value).or_default().push(Use {
-                    ban: number,
-                    found: None,
-                    kind: MatchKind::Layer,
-                    place,
-                });
+                uses.add(cure.value, number, None, MatchKind::Layer, place);
             }
         }
-        Self(uses)
+        uses
+    }
+
+    fn add(
+        &mut self,
+        digest: Digest,
+        ban: usize,
+        found: Option<&'a DraftMatch>,
+        kind: MatchKind,
+        place: Location<'a>,
+    ) {
+        self.0.entry(digest).or_default().push(Use {
+            ban,
+            found,
+            kind,
+            place,
+        });
     }
 
     /// The uses of one digest.
     pub(super) fn of_digest(&self, digest: Digest) -> &[Use<'a>] {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
-    }
-
-    /// All digests with their uses.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Digest, &[Use<'a>])> {
-        self.0
-            .iter()
-            .map(|(digest, uses)| (*digest, uses.as_slice()))
     }
 
     /// Whether a ban has a match for this digest with this kind.
@@ -123,9 +110,9 @@ impl<'a> Uses<'a> {
 }
 
 /// The digests of empty content, each with a text that says what it is.
-struct Nothing(HashMap<Digest, &'static str>);
+struct EmptyContent(HashMap<Digest, &'static str>);
 
-impl Nothing {
+impl EmptyContent {
     fn new() -> Self {
         let mut known = HashMap::from([(
             Digest::of(b""),
@@ -134,20 +121,17 @@ impl Nothing {
         for size in EMPTY_ARCHIVES {
             let layer = DiffId(Digest::of(&vec![0; size]));
             let chain = Chain::from_diff_ids(vec![layer; EMPTY_STACK.min(MAX_LAYERS)]);
-            known.extend(
-                chain
-                    .iter()
-                    .flat_map(Chain::chain_ids)
-                    .map(|id| (id.0, "empty layers and nothing else")),
-            );
+            for id in chain.iter().flat_map(Chain::chain_ids) {
+                known.insert(id.0, "empty layers and nothing else");
+            }
             known.insert(layer.0, "the empty layer, which countless images have");
         }
-        known.extend(EMPTY_BLOBS.iter().filter_map(|text| {
-            Some((
-                Digest::parse(text).ok()?,
-                "the compressed empty layer, which countless images have",
-            ))
-        }));
+        for text in EMPTY_BLOBS {
+            if let Ok(digest) = Digest::parse(text) {
+                let what = "the compressed empty layer, which countless images have";
+                known.insert(digest, what);
+            }
+        }
         Self(known)
     }
 
@@ -191,31 +175,24 @@ pub(super) fn check(
     uses: &Uses<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let nothing = Nothing::new();
+    let empty = EmptyContent::new();
     for ban in &draft.bans {
         for found in &ban.matches {
             for (digest, line) in &found.digests {
-                nothing.check(
-                    *digest,
-                    found.kind,
-                    Location {
-                        file: found.file.as_deref(),
-                        ..at(ban, *line as usize)
-                    },
-                    findings,
-                );
+                let place = at_digest(ban, found, *line);
+                empty.check(*digest, found.kind, place, findings);
             }
         }
-        ban.except.iter().for_each(|except| {
-            nothing.check(except.digest, except.kind, at(ban, except.line), findings)
-        });
-        ban.cure.iter().for_each(|cure| {
-            nothing.check(cure.value, MatchKind::Layer, at(ban, cure.line), findings)
-        });
+        for except in &ban.except {
+            empty.check(except.digest, except.kind, at(ban, except.line), findings);
+        }
+        for cure in &ban.cure {
+            empty.check(cure.value, MatchKind::Layer, at(ban, cure.line), findings);
+        }
         twice(ban, findings);
     }
-    for (digest, uses) in uses.all() {
-        kinds(digest, uses, index, findings);
+    for (digest, uses) in &uses.0 {
+        kinds(*digest, uses, index, findings);
     }
 }
 
@@ -223,22 +200,15 @@ pub(super) fn check(
 /// built from such a ban.
 fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     let mut reasons = HashMap::new();
-    let mut all: Vec<(Digest, usize, Option<&Path>, u32)> =
-        Vec::with_capacity(ban.matches.iter().map(|found| found.digests.len()).sum());
+    let mut all: Vec<(Digest, usize, Option<&Path>, u32)> = Vec::new();
     for found in &ban.matches {
-        let key = (
-            found.kind,
-            found.name.as_ref().map(|name| &name.value),
-            found.platform.as_ref().map(|platform| &platform.value),
-        );
+        let (name, platform) = (value(found.name.as_ref()), value(found.platform.as_ref()));
         let next = reasons.len();
-        let reason = *reasons.entry(key).or_insert(next);
-        all.extend(
-            found
-                .digests
-                .iter()
-                .map(|(digest, line)| (*digest, reason, found.file.as_deref(), *line)),
-        );
+        let reason = *reasons.entry((found.kind, name, platform)).or_insert(next);
+        all.reserve(found.digests.len());
+        for (digest, line) in &found.digests {
+            all.push((*digest, reason, found.file.as_deref(), *line));
+        }
     }
     all.sort_unstable();
     let pairs = all
@@ -252,34 +222,28 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
         } else {
             "another file".to_owned()
         };
-        let text = format!("{digest} stands in this ban already, in {first}");
-        findings.add(
-            Code::DigestTwice,
-            Location {
-                file,
-                ..at(ban, line as usize)
-            },
-            text,
-            "remove one of them",
-        );
+        let text = format!("{digest} is already in this ban, in {first}");
+        let place = Location {
+            file,
+            ..at(ban, line as usize)
+        };
+        findings.add(Code::DigestTwice, place, text, "remove one of them");
     }
 }
 
 /// Finds a digest that is used as an image in one place and as a base or layer in another. If a
 /// known image has the digest, `wrong_kinds` reports it instead.
 fn kinds(digest: Digest, uses: &[Use<'_>], index: &ImageIndex<'_>, findings: &mut Findings<'_>) {
-    let is_image = |place: &&Use<'_>| place.kind == MatchKind::Image;
-    let (Some(image), Some(layers)) = (
-        uses.iter().find(is_image),
-        uses.iter().find(|place| !is_image(place)),
-    ) else {
+    let image = uses.iter().find(|place| place.kind == MatchKind::Image);
+    let layers = uses.iter().find(|place| place.kind != MatchKind::Image);
+    let (Some(image), Some(layers)) = (image, layers) else {
         return;
     };
     if !index.parts(digest).is_empty() {
         return;
     }
-    let place = |place: &Use<'_>| (place.place.file.map(Path::to_owned), place.place.line);
-    let (first, second) = if place(image) < place(layers) {
+    let (one, other) = (image.place, layers.place);
+    let (first, second) = if (one.file, one.line) < (other.file, other.line) {
         (image, layers)
     } else {
         (layers, image)
@@ -308,29 +272,25 @@ const fn article(kind: MatchKind) -> &'static str {
 
 /// Finds digests of which the known images show that they are not what the source says.
 pub(super) fn wrong_kinds(index: &ImageIndex<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
-    for (digest, uses) in uses.all() {
-        for place in uses
-            .iter()
-            .filter(|place| index.having(place.kind, digest).next().is_none())
-        {
-            let Some((part, image)) = index.parts(digest).first() else {
+    for (digest, uses) in &uses.0 {
+        let Some((part, image)) = index.parts(*digest).first() else {
+            continue;
+        };
+        let (what, name) = (part.what(), label(image));
+        for place in uses {
+            if index.having(place.kind, *digest).next().is_some() {
                 continue;
-            };
-            let (what, name) = (part.what(), label(image));
+            }
             let text = format!(
                 "{} {digest} is {what} of {name}, so it never matches as {}",
                 place.kind.word(),
                 article(place.kind)
             );
-            findings.add(
-                Code::WrongKind,
-                place.place,
-                text,
-                format!(
-                    "write {} = …, or take another digest of embargoctl lineage {name}",
-                    part.kind().word()
-                ),
+            let hint = format!(
+                "write {} = …, or take another digest of embargoctl lineage {name}",
+                part.kind().word()
             );
+            findings.add(Code::WrongKind, place.place, text, hint);
         }
     }
 }
@@ -343,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_empty_layer_is_known_by_what_it_is_made_of() {
-        let known = Nothing::new().0;
+        let known = EmptyContent::new().0;
         let is = |text: &str| known.get(&Digest::parse(text).unwrap()).copied();
         let empty = "the empty layer, which countless images have";
         assert_eq!(

@@ -40,7 +40,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All kinds of findings.
+            /// All digests with their uses.
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
             /// The name of the kind in reports.
@@ -180,6 +180,17 @@ pub(super) struct Location<'a> {
     pub(super) ban: Option<&'a str>,
 }
 
+impl<'a> Location<'a> {
+    /// The source as a whole, or one ban of which it has no line.
+    pub(super) const fn of_source(ban: Option<&'a str>) -> Self {
+        Self {
+            file: None,
+            line: 1,
+            ban,
+        }
+    }
+}
+
 impl<'a> Findings<'a> {
     /// Starts with no findings. `file` is the source.
     pub(super) fn new(file: &'a Path) -> Self {
@@ -221,21 +232,15 @@ impl<'a> Findings<'a> {
 
     /// All findings, sorted by file and line. Those in the source itself come first.
     pub(super) fn sorted(mut self) -> Vec<LintFinding> {
-        for (count, last) in self
-            .alike
-            .into_values()
-            .filter(|(count, _)| *count > MAX_ALIKE)
-        {
-            self.all[last].text += &format!("; {} more like this", count - MAX_ALIKE);
+        for (count, last) in self.alike.into_values() {
+            if count > MAX_ALIKE {
+                self.all[last].text += &format!("; {} more like this", count - MAX_ALIKE);
+            }
         }
         let source = self.file;
-        self.all.sort_by(|a, b| {
-            let place = |finding: &LintFinding| {
-                (finding.file != source, finding.file.clone(), finding.line)
-            };
-            place(a)
-                .cmp(&place(b))
-                .then_with(|| (a.code, &a.text).cmp(&(b.code, &b.text)))
+        self.all.sort_by_cached_key(|found| {
+            let place = (found.file != source, found.file.clone(), found.line);
+            (place, found.code, found.text.clone())
         });
         self.all
     }

@@ -4,13 +4,13 @@
 //! images that a ban misses, and names that belong to other images. In: the source and the known
 //! images. Pure.
 
-use super::alone::at;
+use super::alone::{at, at_digest};
 use super::digests::Uses;
 use super::finding::{Code, Findings, Location};
 use super::known::{Group, ImageIndex, KnownImages, has, is_same, label, platform, several, top};
-use super::permits::is_banned;
+use super::permits::{digests, is_banned};
 use crate::banlist::record::MatchKind;
-use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch, Placed};
+use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::ctl::image::{FoundImage, Role};
 use crate::lineage::digest::Digest;
 use crate::report::line;
@@ -33,10 +33,7 @@ pub(super) fn check(
         };
         for found in &ban.matches {
             for (digest, line) in &found.digests {
-                let place = Location {
-                    file: found.file.as_deref(),
-                    ..at(ban, *line as usize)
-                };
+                let place = at_digest(ban, found, *line);
                 match found.kind {
                     MatchKind::Base => aim.twins(found, *digest, place, findings),
                     MatchKind::Image => aim.derived(*digest, place, findings),
@@ -50,10 +47,9 @@ pub(super) fn check(
                 }
             }
         }
-        known
-            .groups
-            .iter()
-            .for_each(|group| aim.platforms(group, findings));
+        for group in &known.groups {
+            aim.platforms(group, findings);
+        }
     }
 }
 
@@ -75,89 +71,65 @@ impl<'k> Aim<'_, 'k> {
         place: Location<'_>,
         findings: &mut Findings<'_>,
     ) {
-        let meant = found
-            .name
-            .as_ref()
-            .and_then(|name| self.known.meaning(&name.value));
         // If the name belongs to an image with other layers, `name` reports that.
-        let meant =
-            meant.filter(|group| group.images.iter().any(|image| top(image) == Some(digest)));
-        let is_meant = |image: &FoundImage| {
-            meant.is_some_and(|group| group.images.iter().any(|other| is_same(image, other)))
-        };
-        let is_named = |image: &FoundImage| {
-            let mut names = self
-                .ban
-                .matches
-                .iter()
-                .filter_map(|other| other.name.as_ref());
-            names.any(|name| {
-                self.known
-                    .meaning(&name.value)
-                    .is_some_and(|group| group.images.iter().any(|other| is_same(image, other)))
-            })
+        let is_meant = match self.meaning(found) {
+            Some(group) => group.images.iter().any(|image| top(image) == Some(digest)),
+            None => false,
         };
         let mut images: Vec<&FoundImage> = Vec::new();
-        for image in self
-            .index
-            .with_top(digest)
-            .filter(|image| image.image_id.is_some())
-        {
-            if !images.iter().any(|known| is_same(known, image)) {
+        for image in self.index.with_top(digest) {
+            if image.image_id.is_some()
+                && !self.is_named(image)
+                && !images.iter().any(|known| is_same(known, image))
+            {
                 images.push(image);
             }
         }
-        let others: Vec<_> = images
-            .iter()
-            .filter(|image| !is_meant(image) && !is_named(image))
-            .collect();
+        let others = several(images.iter().copied().map(label));
         // If the match has no name that is known here, a single image with these layers is the one
         // that is meant.
-        let text = match (meant, others.as_slice()) {
-            (_, []) => return,
-            (Some(_), others) => format!(
-                "the ban also hits {}, of the same layers",
-                several(others.iter().map(|image| label(image)))
-            ),
-            (None, [_]) => return,
-            (None, others) => format!(
-                "{} have the same layers and are banned alike",
-                several(others.iter().map(|image| label(image)))
-            ),
+        let text = match (is_meant, images.as_slice()) {
+            (_, []) | (false, [_]) => return,
+            (true, _) => format!("the ban also hits {others}, of the same layers"),
+            (false, _) => format!("{others} have the same layers and are banned alike"),
         };
         let hint = "if only one of them is meant, ban its image ID: embargoctl ban --as image";
         findings.add(Code::SameLayers, place, text, hint);
     }
 
+    /// The image that a match's name means here.
+    fn meaning(&self, found: &DraftMatch) -> Option<&'k Group> {
+        self.known.meaning(&found.name.as_ref()?.value)
+    }
+
+    /// Whether the ban names an image.
+    fn is_named(&self, image: &FoundImage) -> bool {
+        self.ban
+            .matches
+            .iter()
+            .any(|found| matches!(self.meaning(found), Some(group) if group.has(image)))
+    }
+
     /// Finds images that are built on an image of which only the image itself is banned.
     fn derived(&self, digest: Digest, place: Location<'_>, findings: &mut Findings<'_>) {
-        let banned: Vec<_> = self
-            .index
-            .having(MatchKind::Image, digest)
-            .map(|(_, image)| image)
-            .collect();
-        for (image, base) in banned.iter().filter_map(|image| Some((image, top(image)?))) {
-            let built = self
-                .index
-                .having(MatchKind::Base, base)
-                .map(|(_, other)| other);
-            let built: Vec<_> = built
-                .filter(|other| !is_same(other, image) && !is_banned(other, self.number, self.uses))
-                .collect();
+        for image in self.index.having(MatchKind::Image, digest) {
+            let Some(base) = top(image) else {
+                continue;
+            };
+            let mut built: Vec<_> = self.index.having(MatchKind::Base, base).collect();
+            built.retain(|other| {
+                !is_same(other, image) && !is_banned(other, self.number, self.uses)
+            });
             if built.is_empty() {
                 continue;
             }
-            let names = several(built.iter().map(|other| label(other)));
             let text = format!(
-                "{} is banned, and not what is built on it: {names}",
-                label(image)
+                "{} is banned, and not what is built on it: {}",
+                label(image),
+                several(built.into_iter().map(label))
             );
-            findings.add(
-                Code::ImageOnly,
-                place,
-                text,
-                format!("to ban whatever is built on it: base = \"{base}\""),
-            );
+            let hint = format!("to ban whatever is built on it: base = \"{base}\"");
+            findings.add(Code::ImageOnly, place, text, hint);
             return;
         }
     }
@@ -167,13 +139,16 @@ impl<'k> Aim<'_, 'k> {
         let Some(stated) = &found.platform else {
             return;
         };
-        let images = self
-            .index
-            .having(found.kind, digest)
-            .filter(|(_, image)| found.kind != MatchKind::Base || top(image) == Some(digest));
-        let platforms: Vec<_> = images.filter_map(|(_, image)| platform(image)).collect();
-        let fits = |platform: &String| is_platform(platform, &stated.value);
-        if !platforms.is_empty() && !platforms.iter().any(fits) {
+        let mut platforms = Vec::new();
+        for image in self.index.having(found.kind, digest) {
+            if found.kind != MatchKind::Base || top(image) == Some(digest) {
+                platforms.extend(platform(image));
+            }
+        }
+        let is_right = platforms
+            .iter()
+            .any(|platform| is_platform(platform, &stated.value));
+        if !platforms.is_empty() && !is_right {
             let text = format!(
                 "{} {digest} is of {}, not of {}",
                 found.kind.word(),
@@ -191,44 +166,23 @@ impl<'k> Aim<'_, 'k> {
 
     /// Finds a name that belongs to an image with other layers on this machine.
     fn name(&self, found: &DraftMatch, digest: Digest, findings: &mut Findings<'_>) {
-        let Some((
-            Placed {
-                value,
-                line: at_line,
-            },
-            group,
-        )) = found
-            .name
-            .as_ref()
-            .and_then(|name| Some((name, self.known.meaning(&name.value)?)))
-        else {
+        let (Some(stated), Some(group)) = (&found.name, self.meaning(found)) else {
             return;
         };
-        let is_asked = |image: &&FoundImage| match (&found.platform, platform(image)) {
-            (Some(asked), Some(platform)) => is_platform(&platform, &asked.value),
-            (Some(_) | None, _) => true,
-        };
-        let images: Vec<_> = group.images.iter().filter(is_asked).collect();
-        let hits = |image: &&FoundImage| {
-            if found.kind == MatchKind::Base {
-                top(image) == Some(digest)
-            } else {
-                has(image, (found.kind, digest))
-            }
-        };
-        if images.is_empty() || images.iter().any(hits) {
+        let images: Vec<_> = group
+            .images
+            .iter()
+            .filter(|image| is_for(found, image))
+            .collect();
+        if images.is_empty() || images.iter().any(|image| hits(found, digest, image)) {
             return;
         }
-        let name = line::name(value);
+        let name = line::name(&stated.value);
         let is_lower = found.kind == MatchKind::Base
             && images
                 .iter()
                 .any(|image| has(image, (MatchKind::Base, digest)));
-        let others = several(
-            self.index
-                .having(found.kind, digest)
-                .map(|(_, image)| label(image)),
-        );
+        let others = several(self.index.having(found.kind, digest).map(label));
         let text = if is_lower {
             format!("base {digest} is a lower part of {name}, so more is banned than it")
         } else if others.is_empty() {
@@ -242,74 +196,88 @@ impl<'k> Aim<'_, 'k> {
         let hint = format!(
             "is the name right, and the digest? What it is here: embargoctl lineage {name}"
         );
-        findings.add(Code::OtherImage, at(self.ban, *at_line), text, hint);
+        findings.add(Code::OtherImage, at(self.ban, stated.line), text, hint);
+    }
+
+    /// Whether the ban hits an image as a whole: by its top layer, or by itself.
+    fn is_hit(&self, image: &FoundImage) -> bool {
+        if let Some(top) = top(image)
+            && self.uses.bans(self.number, MatchKind::Base, top)
+        {
+            return true;
+        }
+        digests(image).into_iter().any(|(kind, digest)| {
+            kind == MatchKind::Image && self.uses.bans(self.number, kind, digest)
+        })
+    }
+
+    /// Whether the ban says that it is for this platform.
+    fn states(&self, platform: &str) -> bool {
+        self.ban.matches.iter().any(
+            |found| matches!(&found.platform, Some(stated) if is_platform(platform, &stated.value)),
+        )
     }
 
     /// Finds platforms of an image that the ban leaves out.
     fn platforms(&self, group: &'k Group, findings: &mut Findings<'_>) {
-        let is_hit = |image: &&FoundImage| {
-            let base =
-                top(image).is_some_and(|top| self.uses.bans(self.number, MatchKind::Base, top));
-            let ids = image
-                .image_id
-                .iter()
-                .map(|id| id.0)
-                .chain(image.manifests.iter().map(|(_, digest)| *digest));
-            base || ids
-                .into_iter()
-                .any(|digest| self.uses.bans(self.number, MatchKind::Image, digest))
-        };
-        let Some(hit) = group.images.iter().find(is_hit) else {
+        let Some(hit) = group.images.iter().find(|image| self.is_hit(image)) else {
             return;
         };
-        let is_missed = |image: &&FoundImage| {
-            image.chain.is_some()
-                && is_one_of(image, hit)
-                && !is_banned(image, self.number, self.uses)
-        };
-        let mut missed: Vec<_> = group
-            .images
-            .iter()
-            .filter(is_missed)
-            .filter_map(platform)
-            .collect();
-        let has_file = self.ban.matches.iter().any(|found| found.file.is_some());
-        let is_stated = |platform: &String| {
-            self.ban
-                .matches
-                .iter()
-                .filter_map(|found| found.platform.as_ref())
-                .any(|stated| is_platform(platform, &stated.value))
-        };
-        if !has_file && group.images.iter().all(|image| is_one_of(image, hit)) {
-            missed.extend(
-                group
-                    .absent
-                    .iter()
-                    .filter(|platform| !is_stated(platform))
-                    .cloned(),
-            );
+        let (mut missed, mut is_one) = (Vec::new(), true);
+        for image in &group.images {
+            if !is_one_of(image, hit) {
+                is_one = false;
+            } else if image.chain.is_some() && !is_banned(image, self.number, self.uses) {
+                missed.extend(platform(image));
+            }
         }
-        if !missed.is_empty() {
-            let text = format!(
-                "{} is banned, and not for {}",
-                label(hit),
-                line::one_line(&several(missed))
-            );
-            let first = self.ban.matches.iter().find(|found| {
-                found
-                    .digests
-                    .iter()
-                    .any(|(digest, _)| has(hit, (found.kind, *digest)))
-            });
-            let line = first.map_or(self.ban.line, |found| found.line);
-            findings.add(
-                Code::MissingPlatform,
-                at(self.ban, line),
-                text,
-                "ban the image with all its platforms at hand: an OCI layout of `skopeo copy --all`",
-            );
+        if is_one && self.ban.matches.iter().all(|found| found.file.is_none()) {
+            for platform in &group.absent {
+                if !self.states(platform) {
+                    missed.push(platform.clone());
+                }
+            }
         }
+        if missed.is_empty() {
+            return;
+        }
+        let text = format!(
+            "{} is banned, and not for {}",
+            label(hit),
+            line::one_line(&several(missed))
+        );
+        let hint =
+            "ban the image with all its platforms at hand: an OCI layout of `skopeo copy --all`";
+        let place = at(self.ban, self.line_of(hit));
+        findings.add(Code::MissingPlatform, place, text, hint);
+    }
+
+    /// The line of the first match that hits an image.
+    fn line_of(&self, image: &FoundImage) -> usize {
+        for found in &self.ban.matches {
+            let mut digests = found.digests.iter();
+            if digests.any(|(digest, _)| has(image, (found.kind, *digest))) {
+                return found.line;
+            }
+        }
+        self.ban.line
+    }
+}
+
+/// Whether a match may mean an image, by its platform.
+fn is_for(found: &DraftMatch, image: &FoundImage) -> bool {
+    match (&found.platform, platform(image)) {
+        (Some(stated), Some(platform)) => is_platform(&platform, &stated.value),
+        (Some(_) | None, _) => true,
+    }
+}
+
+/// Whether a digest of a match is the image's own.
+fn hits(found: &DraftMatch, digest: Digest, image: &FoundImage) -> bool {
+    if found.kind == MatchKind::Base {
+        top(image) == Some(digest)
+    } else {
+        has(image, (found.kind, digest))
     }
 }
 
@@ -326,8 +294,5 @@ fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
 
 /// Whether `platform` is the platform `asked`. The latter may leave out the variant.
 fn is_platform(platform: &str, asked: &str) -> bool {
-    platform == asked
-        || platform
-            .strip_prefix(asked)
-            .is_some_and(|rest| rest.starts_with('/'))
+    matches!(platform.strip_prefix(asked), Some(rest) if rest.is_empty() || rest.starts_with('/'))
 }

@@ -9,8 +9,7 @@ use std::collections::HashMap;
 
 use crate::banlist::record::MatchKind;
 use crate::ctl::image::{FoundImage, Role};
-use crate::lineage::chain::Chain;
-use crate::lineage::digest::Digest;
+use crate::lineage::digest::{ChainId, DiffId, Digest, ImageId};
 use crate::report::line;
 
 /// The images that were found under one name.
@@ -36,6 +35,13 @@ pub struct KnownImages {
     pub unknown: HashMap<String, String>,
     /// Why some images on this machine could not be examined.
     pub unseen: Vec<String>,
+}
+
+impl Group {
+    /// Whether one of its images is this one.
+    pub(super) fn has(&self, image: &FoundImage) -> bool {
+        self.images.iter().any(|other| is_same(image, other))
+    }
 }
 
 impl KnownImages {
@@ -69,6 +75,11 @@ impl DigestRole {
         }
     }
 
+    /// Whether it is the chain ID of all of the image's layers.
+    const fn is_top(self) -> bool {
+        matches!(self, Self::Stack(height, of) if height == of)
+    }
+
     /// A description for messages.
     pub(super) const fn what(self) -> &'static str {
         match self {
@@ -89,31 +100,29 @@ pub(super) struct ImageIndex<'k>(HashMap<Digest, Vec<(DigestRole, &'k FoundImage
 impl<'k> ImageIndex<'k> {
     /// Indexes all known images.
     pub(super) fn of(known: &'k KnownImages) -> Self {
-        let mut parts: HashMap<_, Vec<_>> = HashMap::new();
+        let mut index = Self(HashMap::new());
         for image in known.groups.iter().flat_map(|group| &group.images) {
-            let mut add = |digest, part| parts.entry(digest).or_default().push((part, image));
             if let Some(chain) = &image.chain {
                 let height = chain.chain_ids().len();
-                chain
-                    .chain_ids()
-                    .iter()
-                    .zip(1..)
-                    .for_each(|(id, at)| add(id.0, DigestRole::Stack(at, height)));
-                chain
-                    .diff_ids()
-                    .iter()
-                    .for_each(|id| add(id.0, DigestRole::Layer));
+                for (id, at) in chain.chain_ids().iter().zip(1..) {
+                    index.add(id.0, DigestRole::Stack(at, height), image);
+                }
+                for id in chain.diff_ids() {
+                    index.add(id.0, DigestRole::Layer, image);
+                }
             }
-            image
-                .image_id
-                .iter()
-                .for_each(|id| add(id.0, DigestRole::Config));
-            image
-                .manifests
-                .iter()
-                .for_each(|(role, digest)| add(*digest, DigestRole::Manifest(*role)));
+            if let Some(id) = image.image_id {
+                index.add(id.0, DigestRole::Config, image);
+            }
+            for (role, digest) in &image.manifests {
+                index.add(*digest, DigestRole::Manifest(*role), image);
+            }
         }
-        Self(parts)
+        index
+    }
+
+    fn add(&mut self, digest: Digest, part: DigestRole, image: &'k FoundImage) {
+        self.0.entry(digest).or_default().push((part, image));
     }
 
     /// Every digest of a known image.
@@ -126,24 +135,23 @@ impl<'k> ImageIndex<'k> {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
     }
 
-    /// The images that have this digest with the kind `kind`.
+    /// The images that have this digest as `kind`.
     pub(super) fn having(
         &self,
         kind: MatchKind,
         digest: Digest,
-    ) -> impl Iterator<Item = (DigestRole, &'k FoundImage)> + '_ {
+    ) -> impl Iterator<Item = &'k FoundImage> + '_ {
         self.parts(digest)
             .iter()
-            .copied()
             .filter(move |(part, _)| part.kind() == kind)
+            .map(|(_, image)| *image)
     }
 
     /// The images with this top chain ID.
     pub(super) fn with_top(&self, digest: Digest) -> impl Iterator<Item = &'k FoundImage> + '_ {
-        let is_top = |part| matches!(part, DigestRole::Stack(height, of) if height == of);
         self.parts(digest)
             .iter()
-            .filter(move |(part, _)| is_top(*part))
+            .filter(|(part, _)| part.is_top())
             .map(|(_, image)| *image)
     }
 
@@ -161,68 +169,57 @@ impl<'k> ImageIndex<'k> {
             // The chain ID of a single layer equals the layer's diff ID.
             MatchKind::Base => {
                 other == (MatchKind::Layer, digest)
-                    || self.having(kind, digest).any(|(part, image)| {
-                        image
-                            .chain
-                            .as_ref()
-                            .is_some_and(|chain| has_below(chain, part, other))
-                    })
+                    || self
+                        .parts(digest)
+                        .iter()
+                        .any(|(part, image)| has_below(image, *part, other))
             }
             MatchKind::Layer => false,
             MatchKind::Image => {
-                let mut images = self.having(kind, digest).map(|(_, image)| image).peekable();
+                let mut images = self.having(kind, digest).peekable();
                 images.peek().is_some() && images.all(|image| has_for_sure(image, other))
             }
         }
     }
 }
 
-/// Whether the stack `part` of a chain contains a layer, or another stack as its lower part.
-fn has_below(chain: &Chain, part: DigestRole, (kind, digest): (MatchKind, Digest)) -> bool {
-    let DigestRole::Stack(height, _) = part else {
+/// Whether the stack `part` of an image's layers contains a layer, or another stack as its lower
+/// part.
+fn has_below(image: &FoundImage, part: DigestRole, (kind, digest): (MatchKind, Digest)) -> bool {
+    let (DigestRole::Stack(height, _), Some(chain)) = (part, &image.chain) else {
         return false;
     };
     match kind {
-        MatchKind::Base => chain
-            .chain_ids()
-            .iter()
-            .take(height)
-            .any(|id| id.0 == digest),
-        MatchKind::Layer => chain
-            .diff_ids()
-            .iter()
-            .take(height)
-            .any(|id| id.0 == digest),
+        MatchKind::Base => {
+            let mut lower = chain.chain_ids().iter().take(height);
+            lower.any(|id| id.0 == digest)
+        }
+        MatchKind::Layer => {
+            let mut layers = chain.diff_ids().iter().take(height);
+            layers.any(|id| id.0 == digest)
+        }
         MatchKind::Image => false,
     }
 }
 
 /// Whether an image has this digest, and every engine knows it. Some engines do not keep digests of
 /// manifests.
-fn has_for_sure(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
+pub(super) fn has_for_sure(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
     match kind {
-        MatchKind::Image => image.image_id.is_some_and(|id| id.0 == digest),
+        MatchKind::Image => image.image_id == Some(ImageId(digest)),
         MatchKind::Base | MatchKind::Layer => has(image, (kind, digest)),
     }
 }
 
 /// Whether an image has this digest with this kind.
 pub(super) fn has(image: &FoundImage, (kind, digest): (MatchKind, Digest)) -> bool {
-    match kind {
-        MatchKind::Base => image
-            .chain
-            .iter()
-            .any(|chain| chain.chain_ids().iter().any(|id| id.0 == digest)),
-        MatchKind::Layer => image
-            .chain
-            .iter()
-            .any(|chain| chain.diff_ids().iter().any(|id| id.0 == digest)),
-        MatchKind::Image => {
-            image.image_id.is_some_and(|id| id.0 == digest)
-                || image
-                    .manifests
-                    .iter()
-                    .any(|(_, manifest)| *manifest == digest)
+    match (kind, &image.chain) {
+        (MatchKind::Base, Some(chain)) => chain.chain_ids().contains(&ChainId(digest)),
+        (MatchKind::Layer, Some(chain)) => chain.diff_ids().contains(&DiffId(digest)),
+        (MatchKind::Base | MatchKind::Layer, None) => false,
+        (MatchKind::Image, _) => {
+            image.image_id == Some(ImageId(digest))
+                || image.manifests.iter().any(|(_, known)| *known == digest)
         }
     }
 }
@@ -250,12 +247,13 @@ pub(super) fn label(image: &FoundImage) -> String {
 }
 
 /// The image's platform for messages, if it is complete.
-pub(super) fn platform(image: &FoundImage) -> Option<String> {
-    image
-        .platform
-        .as_ref()
-        .map(ToString::to_string)
-        .filter(|text| text.split('/').all(|part| !part.is_empty()))
+pub(in crate::ctl) fn platform(image: &FoundImage) -> Option<String> {
+    let text = image.platform.as_ref()?.to_string();
+    if text.split('/').any(str::is_empty) {
+        None
+    } else {
+        Some(text)
+    }
 }
 
 /// Joins labels into readable text: at most three, then "and N more".

@@ -4,7 +4,7 @@
 //! back, and about bans that are missing. `list diff` reports all other differences, and whether
 //! another ban replaces a missing one. Pure.
 
-use super::alone::at;
+use super::alone::{at, value};
 use super::finding::{Code, Findings, Location};
 use crate::banlist::record::Ban;
 use crate::banlist::source::draft::{Draft, DraftBan, Placed};
@@ -23,79 +23,72 @@ pub struct Last {
 
 /// Compares every ban with the last list.
 pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut Findings<'_>) {
-    let Last {
-        version,
-        issued,
-        bans,
-    } = last;
-    let is_there = |before: &Ban| {
-        draft
-            .bans
-            .iter()
-            .any(|ban| ban.id.as_ref().is_some_and(|id| id.value == before.id))
-    };
-    let gone: Vec<_> = bans
-        .iter()
-        .filter(|before| !is_there(before) && before.lapses.is_none_or(|lapses| lapses > now))
-        .collect();
+    let gone = gone(draft, last, now);
     for ban in &draft.bans {
-        let Some(effective) = &ban.effective else {
-            continue;
-        };
-        let before = ban
-            .id
-            .as_ref()
-            .and_then(|id| bans.iter().find(|before| before.id == id.value));
-        if effective.value >= *issued
-            || before.is_some_and(|before| before.effective <= effective.value)
-        {
-            continue;
-        }
-        if before.is_none() && gone.iter().any(|before| is_renamed(before, ban)) {
-            continue;
-        }
-        let text = match before {
-            None => format!(
-                "the ban is to hold since {}, before version {version} was issued, which does not have it",
-                effective.value
-            ),
-            Some(before) => format!(
-                "the ban is to hold since {}, and since {} by version {version}",
-                effective.value, before.effective
-            ),
-        };
-        let hint =
-            format!("nobody was told: take a time after {issued}, better some days from now");
-        findings.add(Code::Backdated, at(ban, effective.line), text, hint);
+        backdated(ban, last, &gone, findings);
     }
     for gone in gone {
         let text = format!(
-            "stands in version {version} and is gone: that lifts it, unless another ban holds for the same"
+            "is in version {} and no longer in the source: that lifts it, unless another ban holds for the same",
+            last.version
         );
         findings.add(
             Code::BanGone,
-            Location {
-                file: None,
-                line: 1,
-                ban: Some(&gone.id),
-            },
+            Location::of_source(Some(&gone.id)),
             text,
-            "embargoctl list diff tells; if it is meant: lifting needs the keyset's lift threshold",
+            "embargoctl list diff shows what is lifted; if it is meant: lifting needs the keyset's lift threshold",
         );
     }
+}
+
+/// The bans of the list before that have not lapsed, and that the source does not have.
+fn gone<'a>(draft: &Draft, last: &'a Last, now: Timestamp) -> Vec<&'a Ban> {
+    let mut gone = Vec::new();
+    for before in &last.bans {
+        let is_there = draft.bans.iter().any(|ban| is_of(ban, before));
+        if !is_there && before.lapses.is_none_or(|lapses| lapses > now) {
+            gone.push(before);
+        }
+    }
+    gone
+}
+
+fn is_of(ban: &DraftBan, before: &Ban) -> bool {
+    value(ban.id.as_ref()) == Some(&before.id)
+}
+
+/// A ban that is to hold since a time before the list before was issued.
+fn backdated(ban: &DraftBan, last: &Last, gone: &[&Ban], findings: &mut Findings<'_>) {
+    let (version, issued) = (last.version, last.issued);
+    let Some(Placed { value, line }) = &ban.effective else {
+        return;
+    };
+    if *value >= issued {
+        return;
+    }
+    let text = match last.bans.iter().find(|before| is_of(ban, before)) {
+        Some(before) if before.effective <= *value => return,
+        Some(before) => format!(
+            "the ban is to hold since {value}, and since {} by version {version}",
+            before.effective
+        ),
+        None if gone.iter().any(|before| is_renamed(before, ban)) => return,
+        None => format!(
+            "the ban is to hold since {value}, before version {version} was issued, which does not have it"
+        ),
+    };
+    let hint = format!("nobody was warned: take a time after {issued}, better some days from now");
+    findings.add(Code::Backdated, at(ban, *line), text, hint);
 }
 
 /// Whether a ban of the source looks like a missing ban under another ID. Digests are not compared:
 /// only the records of the last list are read.
 fn is_renamed(before: &Ban, ban: &DraftBan) -> bool {
-    let placed = |value: &Option<Placed<String>>| value.as_ref().map(|placed| placed.value.clone());
-    ban.effective
-        .as_ref()
-        .is_some_and(|effective| effective.value == before.effective)
-        && ban.lapses.as_ref().map(|lapses| lapses.value) == before.lapses
+    value(ban.effective.as_ref()) == Some(&before.effective)
+        && value(ban.lapses.as_ref()) == before.lapses.as_ref()
         && ban.severity == Some(before.severity)
         && ban.action == before.action
-        && placed(&ban.successor) == before.successor
+        && value(ban.successor.as_ref()) == before.successor.as_ref()
         && ban
             .advisories
             .iter()

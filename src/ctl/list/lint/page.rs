@@ -22,48 +22,38 @@ pub(super) struct LevelCounts {
 
 impl LevelCounts {
     pub(super) fn of(findings: &[LintFinding]) -> Self {
-        let count = |level| {
-            findings
-                .iter()
-                .filter(|finding| finding.code.level() == level)
-                .count()
-        };
-        Self {
-            errors: count(Level::Error),
-            warnings: count(Level::Warning),
-            notes: count(Level::Note),
+        let mut counts = Self::default();
+        for finding in findings {
+            match finding.code.level() {
+                Level::Error => counts.errors += 1,
+                Level::Warning => counts.warnings += 1,
+                Level::Note => counts.notes += 1,
+            }
         }
+        counts
     }
 }
 
 /// Formats the findings as text.
 pub(super) fn text(source: &Path, bans: usize, findings: &[LintFinding]) -> String {
-    let name = |path: &Path| line::name(&path.to_string_lossy());
     let mut page = String::new();
-    for LintFinding {
-        code,
-        file,
-        line,
-        ban,
-        text,
-        hint,
-    } in findings
-    {
-        let ban = ban
-            .as_ref()
-            .map(|id| format!("{}: ", line::name(id)))
-            .unwrap_or_default();
-        let reports = format!(
-            "{}:{line}: {}: {ban}{text} [{}]",
-            name(file),
-            code.level().word(),
-            code.word()
+    for found in findings {
+        let ban = match &found.ban {
+            Some(id) => format!("{}: ", line::name(id)),
+            None => String::new(),
+        };
+        let reported = format!(
+            "{}:{}: {}: {ban}{} [{}]",
+            line::path(&found.file),
+            found.line,
+            found.code.level().word(),
+            found.text,
+            found.code.word()
         );
-        page += &format!("{}\n", line::one_line(&reports));
-        page.extend(
-            hint.iter()
-                .map(|hint| format!("    hint: {}\n", line::one_line(hint))),
-        );
+        page += &format!("{}\n", line::one_line(&reported));
+        if let Some(hint) = &found.hint {
+            page += &format!("    hint: {}\n", line::one_line(hint));
+        }
     }
     let LevelCounts {
         errors,
@@ -71,16 +61,15 @@ pub(super) fn text(source: &Path, bans: usize, findings: &[LintFinding]) -> Stri
         notes,
     } = LevelCounts::of(findings);
     let mut counts = vec![amount(bans, "ban")];
-    counts.extend(
-        [(errors, "error"), (warnings, "warning"), (notes, "note")]
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| amount(count, what)),
-    );
+    for (count, what) in [(errors, "error"), (warnings, "warning"), (notes, "note")] {
+        if count > 0 {
+            counts.push(amount(count, what));
+        }
+    }
     if errors + warnings == 0 {
         counts.push("nothing wrong was found".to_owned());
     }
-    page + &format!("{}: {}\n", name(source), counts.join(", "))
+    page + &format!("{}: {}\n", line::path(source), counts.join(", "))
 }
 
 /// The JSON output. Its fields are stable: no field is renamed or removed.

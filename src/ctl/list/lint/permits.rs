@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::alone::at;
+use super::alone::{at, at_digest, value};
 use super::digests::Uses;
 use super::finding::{Code, Findings, Location};
-use super::known::{DigestRole, ImageIndex, has, label, several};
+use super::known::{DigestRole, ImageIndex, has_for_sure, label, several};
 use crate::banlist::record::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftException, DraftMatch};
 use crate::ctl::image::FoundImage;
@@ -26,9 +26,8 @@ pub(super) fn check(
 ) {
     for (number, ban) in draft.bans.iter().enumerate() {
         cures(ban, index, findings);
-        let running =
-            |except: &&DraftException| except.until.as_ref().is_none_or(|until| until.value > now);
-        let running: Vec<_> = ban.except.iter().filter(running).collect();
+        let mut running: Vec<_> = ban.except.iter().collect();
+        running.retain(|except| runs(except, now));
         covered(ban, &running, index, findings);
         for except in running {
             idle(ban, number, except, index, uses, findings);
@@ -37,15 +36,20 @@ pub(super) fn check(
     manifests(draft, index, uses, findings);
 }
 
+/// Whether an exception has not ended.
+fn runs(except: &DraftException, now: Timestamp) -> bool {
+    value(except.until.as_ref()).is_none_or(|until| *until > now)
+}
+
 /// Finds cures that everything banned already has.
 fn cures(ban: &DraftBan, index: &ImageIndex<'_>, findings: &mut Findings<'_>) {
     for cure in &ban.cure {
-        let has_it = |found: &&DraftMatch| {
-            found.digests.iter().any(|(digest, _)| {
-                index.implies((found.kind, *digest), (MatchKind::Layer, cure.value))
-            })
-        };
-        let Some(found) = ban.matches.iter().find(has_it) else {
+        let layer = (MatchKind::Layer, cure.value);
+        let Some(found) = ban
+            .matches
+            .iter()
+            .find(|found| some_has(found, layer, index))
+        else {
             continue;
         };
         let text = format!(
@@ -66,68 +70,70 @@ fn covered(
     index: &ImageIndex<'_>,
     findings: &mut Findings<'_>,
 ) {
-    if running.is_empty() || ban.matches.is_empty() {
+    let Some(first) = running.first() else {
+        return;
+    };
+    if ban.matches.is_empty() {
         return;
     }
-    let equal: HashSet<_> = running
-        .iter()
-        .map(|except| (except.kind, except.digest))
-        .collect();
-    let is_covered = |kind: MatchKind, digest: Digest| {
-        equal.contains(&(kind, digest))
-            || running
-                .iter()
-                .any(|except| index.implies((kind, digest), (except.kind, except.digest)))
-    };
-    let is_whole = |found: &&DraftMatch| {
-        !found.digests.is_empty()
-            && found
-                .digests
-                .iter()
-                .all(|(digest, _)| is_covered(found.kind, *digest))
-    };
-    let whole: Vec<_> = ban.matches.iter().filter(is_whole).collect();
-    let line = running.first().map_or(ban.line, |except| except.line);
+    let mut equal = HashSet::new();
+    for except in running {
+        equal.insert((except.kind, except.digest));
+    }
+    let mut whole = Vec::new();
+    for found in &ban.matches {
+        let is_covered = found.digests.iter().all(|(digest, _)| {
+            let own = (found.kind, *digest);
+            equal.contains(&own) || covering(own, running, index).is_some()
+        });
+        if is_covered && !found.digests.is_empty() {
+            whole.push(found);
+        }
+    }
     if whole.len() == ban.matches.len() {
         let text =
             "the exceptions cover all that the ban holds for, so it refuses nothing until they end";
-        findings.add(
-            Code::CoversBan,
-            at(ban, line),
-            text,
-            "except what is built on the base, by its image ID; or move the ban's effective date",
-        );
+        let hint =
+            "except what is built on the base, by its image ID; or move the ban's effective date";
+        findings.add(Code::CoversBan, at(ban, first.line), text, hint);
         return;
     }
     for found in whole {
-        let by = running.iter().find(|except| {
-            index.implies(
-                (found.kind, found.digests[0].0),
-                (except.kind, except.digest),
-            )
-        });
+        let by = covering((found.kind, found.digests[0].0), running, index).unwrap_or(first);
         let text = format!(
             "the exception covers everything that {} matches",
             called(found)
         );
-        findings.add(
-            Code::CoversMatch,
-            at(ban, by.map_or(line, |except| except.line)),
-            text,
-            "is that meant? Then the match can wait until it ends",
-        );
+        let hint = "is that meant? Then the match can wait until it ends";
+        findings.add(Code::CoversMatch, at(ban, by.line), text, hint);
     }
+}
+
+/// The exception that covers a digest.
+fn covering<'a>(
+    digest: (MatchKind, Digest),
+    running: &[&'a DraftException],
+    index: &ImageIndex<'_>,
+) -> Option<&'a DraftException> {
+    running
+        .iter()
+        .copied()
+        .find(|except| index.implies(digest, (except.kind, except.digest)))
+}
+
+/// Whether something that a match names certainly has `other`, too.
+fn some_has(found: &DraftMatch, other: (MatchKind, Digest), index: &ImageIndex<'_>) -> bool {
+    found
+        .digests
+        .iter()
+        .any(|(digest, _)| index.implies((found.kind, *digest), other))
 }
 
 /// The name of a match, for messages.
 fn called(found: &DraftMatch) -> String {
     match (&found.name, &found.file, found.digests.first()) {
         (Some(name), ..) => line::name(&name.value),
-        (None, Some(file), _) => format!(
-            "{} {}",
-            found.kind.word(),
-            line::name(&file.to_string_lossy())
-        ),
+        (None, Some(file), _) => format!("{} {}", found.kind.word(), line::path(file)),
         (None, None, Some((digest, _))) => format!("{} {digest}", found.kind.word()),
         (None, None, None) => found.kind.word().to_owned(),
     }
@@ -142,23 +148,19 @@ fn idle(
     uses: &Uses<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let images: Vec<_> = index
-        .having(except.kind, except.digest)
-        .map(|(_, image)| image)
-        .collect();
+    let images: Vec<_> = index.having(except.kind, except.digest).collect();
     if images.is_empty() || images.iter().any(|image| is_banned(image, number, uses)) {
         return;
     }
     // The excepted digest may be a lower stack or a layer of something that is banned, so the
     // exception applies.
-    let is_below = ban.matches.iter().any(|found| {
-        found
-            .digests
-            .iter()
-            .any(|(digest, _)| index.implies((found.kind, *digest), (except.kind, except.digest)))
-    });
+    let excepted = (except.kind, except.digest);
+    let is_below = ban
+        .matches
+        .iter()
+        .any(|found| some_has(found, excepted, index));
     if !is_below {
-        let names = several(images.iter().map(|image| label(image)));
+        let names = several(images.iter().copied().map(label));
         let text = format!("the exception excepts nothing: the ban does not hold for {names}");
         findings.add(
             Code::ExceptionIdle,
@@ -171,102 +173,82 @@ fn idle(
 
 /// Whether the ban with this number has a match for an image.
 pub(super) fn is_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool {
-    digests(image).any(|(kind, digest)| uses.bans(ban, kind, digest))
+    digests(image)
+        .iter()
+        .any(|(kind, digest)| uses.bans(ban, *kind, *digest))
 }
 
 /// All digests of an image that a match could name.
-pub(super) fn digests(image: &FoundImage) -> impl Iterator<Item = (MatchKind, Digest)> + '_ {
-    let chain = image.chain.iter();
-    let bases = chain
-        .clone()
-        .flat_map(|chain| chain.chain_ids())
-        .map(|id| (MatchKind::Base, id.0));
-    let layers = chain
-        .flat_map(|chain| chain.diff_ids())
-        .map(|id| (MatchKind::Layer, id.0));
-    let images = image
-        .image_id
-        .iter()
-        .map(|id| id.0)
-        .chain(image.manifests.iter().map(|(_, digest)| *digest));
-    bases
-        .chain(layers)
-        .chain(images.map(|digest| (MatchKind::Image, digest)))
+pub(super) fn digests(image: &FoundImage) -> Vec<(MatchKind, Digest)> {
+    let mut all = Vec::new();
+    if let Some(chain) = &image.chain {
+        for id in chain.chain_ids() {
+            all.push((MatchKind::Base, id.0));
+        }
+        for id in chain.diff_ids() {
+            all.push((MatchKind::Layer, id.0));
+        }
+    }
+    if let Some(id) = image.image_id {
+        all.push((MatchKind::Image, id.0));
+    }
+    for (_, digest) in &image.manifests {
+        all.push((MatchKind::Image, *digest));
+    }
+    all
 }
 
 /// Finds manifest and index digests that are banned or excepted without the image ID. Some engines
 /// know only the image ID.
 fn manifests(draft: &Draft, index: &ImageIndex<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (number, ban) in draft.bans.iter().enumerate() {
-        let by_manifest = |digest: Digest| {
-            let parts = index.parts(digest).iter();
-            parts
-                .filter(|(part, _)| matches!(part, DigestRole::Manifest(_)))
-                .map(|(_, image)| *image)
-                .collect::<Vec<_>>()
-        };
-        for found in ban
-            .matches
-            .iter()
-            .filter(|found| found.kind == MatchKind::Image)
-        {
+        for found in &ban.matches {
+            if found.kind != MatchKind::Image {
+                continue;
+            }
             for (digest, line) in &found.digests {
-                let is_sure = |image: &&FoundImage| {
-                    image
-                        .image_id
-                        .is_none_or(|id| uses.bans(number, MatchKind::Image, id.0))
-                        || digests(image).any(|(kind, digest)| {
-                            kind != MatchKind::Image && uses.bans(number, kind, digest)
-                        })
-                };
-                let place = Location {
-                    file: found.file.as_deref(),
-                    ..at(ban, *line as usize)
-                };
-                let images = by_manifest(*digest);
-                unknown_by(
-                    &images
-                        .into_iter()
-                        .filter(|image| !is_sure(image))
-                        .collect::<Vec<_>>(),
-                    place,
-                    "banned",
-                    findings,
-                );
+                let mut images = by_manifest(*digest, index);
+                images.retain(|image| !is_surely_banned(image, number, uses));
+                unknown_by(&images, at_digest(ban, found, *line), "banned", findings);
             }
         }
-        for except in ban
-            .except
-            .iter()
-            .filter(|except| except.kind == MatchKind::Image)
-        {
-            let is_sure = |image: &&FoundImage| {
-                ban.except
-                    .iter()
-                    .any(|other| other.digest != except.digest && is_sure_of(image, other))
-            };
-            let images = by_manifest(except.digest);
-            unknown_by(
-                &images
-                    .into_iter()
-                    .filter(|image| !is_sure(image))
-                    .collect::<Vec<_>>(),
-                at(ban, except.line),
-                "excepted",
-                findings,
-            );
+        for except in &ban.except {
+            if except.kind == MatchKind::Image {
+                let mut images = by_manifest(except.digest, index);
+                images.retain(|image| !is_surely_excepted(image, except, ban));
+                unknown_by(&images, at(ban, except.line), "excepted", findings);
+            }
         }
     }
 }
 
-/// Whether an exception covers an image in every engine.
-fn is_sure_of(image: &FoundImage, except: &DraftException) -> bool {
-    let is_id = image.image_id.is_some_and(|id| id.0 == except.digest);
-    if except.kind == MatchKind::Image {
-        is_id
-    } else {
-        has(image, (except.kind, except.digest))
+/// The images that have this digest as a manifest or an index.
+fn by_manifest<'k>(digest: Digest, index: &ImageIndex<'k>) -> Vec<&'k FoundImage> {
+    let mut images = Vec::new();
+    for (part, image) in index.parts(digest) {
+        if matches!(part, DigestRole::Manifest(_)) {
+            images.push(*image);
+        }
     }
+    images
+}
+
+/// Whether a ban covers an image under every engine, or no engine here knows its image ID.
+fn is_surely_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool {
+    let Some(id) = image.image_id else {
+        return true;
+    };
+    uses.bans(ban, MatchKind::Image, id.0)
+        || digests(image)
+            .iter()
+            .any(|(kind, digest)| *kind != MatchKind::Image && uses.bans(ban, *kind, *digest))
+}
+
+/// Whether another exception of the ban covers an image under every engine.
+fn is_surely_excepted(image: &FoundImage, except: &DraftException, ban: &DraftBan) -> bool {
+    ban.except.iter().any(|other| {
+        other.digest != except.digest && has_for_sure(image, (other.kind, other.digest))
+    })
 }
 
 fn unknown_by(
@@ -282,16 +264,16 @@ fn unknown_by(
         "{} is {what} by its manifest or index alone, which some engines do not keep",
         label(image)
     );
-    let ids = several(
-        images
-            .iter()
-            .filter_map(|image| image.image_id)
-            .map(|id| id.to_string()),
-    );
+    let ids = images
+        .iter()
+        .filter_map(|image| Some(image.image_id?.to_string()));
     findings.add(
         Code::NoImageId,
         place,
         text,
-        format!("add its image ID, which every engine knows: {ids}"),
+        format!(
+            "add its image ID, which every engine knows: {}",
+            several(ids)
+        ),
     );
 }

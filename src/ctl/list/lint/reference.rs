@@ -6,6 +6,7 @@
 //! and the tag `latest` where they are left out. Not checked: whether the image exists.
 
 use crate::lineage::digest::Digest;
+use crate::report::line::is_made_of;
 
 /// Tags that are usually moved to each new image.
 const FLOATING: [&str; 13] = [
@@ -31,7 +32,10 @@ impl Reference {
             Some((name, digest)) => (name, Some(Digest::parse(digest).ok()?)),
             None => (text, None),
         };
-        let path = name.rfind('/').map_or(0, |slash| slash + 1);
+        let path = match name.rfind('/') {
+            Some(slash) => slash + 1,
+            None => 0,
+        };
         let (repository, tag) = match name[path..].find(':') {
             Some(colon) => (
                 &name[..path + colon],
@@ -53,10 +57,15 @@ impl Reference {
         let fits = is_registry(registry)
             && path.split('/').all(is_part)
             && tag.as_deref().is_none_or(is_tag);
-        let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
-        fits.then(|| Self {
+        if !fits {
+            return None;
+        }
+        Some(Self {
             repository: format!("{registry}/{library}{path}"),
-            tag,
+            tag: match (tag, digest) {
+                (None, None) => Some("latest".to_owned()),
+                (tag, _) => tag,
+            },
             digest,
         })
     }
@@ -78,34 +87,20 @@ impl Reference {
 
 fn is_registry(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "0"));
-    let is_host = !host.is_empty()
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-    is_host && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    let is_port = !port.is_empty() && port.as_bytes().iter().all(u8::is_ascii_digit);
+    is_made_of(host, ".-") && is_port
 }
 
 /// Whether the text is a valid part of a path: lower-case letters and digits, with separators only
 /// between them.
 fn is_part(text: &str) -> bool {
-    let is_letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    let ends = bytes.first().is_some_and(is_letter) && bytes.last().is_some_and(is_letter);
-    ends && bytes
-        .iter()
-        .all(|byte| is_letter(byte) || b"._-".contains(byte))
+    const MARKS: [char; 3] = ['.', '_', '-'];
+    let has_upper = text.as_bytes().iter().any(u8::is_ascii_uppercase);
+    !has_upper && !text.starts_with(MARKS) && !text.ends_with(MARKS) && is_made_of(text, "._-")
 }
 
 fn is_tag(text: &str) -> bool {
-    let starts = text
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    starts
-        && text.len() <= 128
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    text.len() <= 128 && !text.starts_with(['.', '-']) && is_made_of(text, "._-")
 }
 
 #[cfg(test)]

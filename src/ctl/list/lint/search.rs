@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::known::{Group, KnownImages};
+use super::named;
 use super::reference::Reference;
 use crate::banlist::source::draft::Draft;
 use crate::ctl::CtlError;
@@ -29,7 +30,7 @@ pub(super) fn search(
     let names = names(draft);
     let mut known = KnownImages::default();
     for word in arguments {
-        asked(&mut known, word, &names, stores)?;
+        find_asked(&mut known, word, &names, stores)?;
     }
     Ok(search_on(draft, known, stores))
 }
@@ -51,18 +52,18 @@ pub(super) fn search_beside(
 pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
     let mut known = KnownImages::default();
     others(&mut known, stores, Instant::now() + PATIENCE);
-    known
-        .groups
-        .into_iter()
-        .flat_map(|group| group.images)
-        .collect()
+    let mut images = Vec::new();
+    for group in known.groups {
+        images.extend(group.images);
+    }
+    images
 }
 
 /// Adds the images that the source names, and then all others in the stores.
 fn search_on(draft: &Draft, mut known: KnownImages, stores: &Stores) -> KnownImages {
     let deadline = Instant::now() + PATIENCE;
     for name in names(draft) {
-        named(&mut known, name, stores, deadline);
+        find_named(&mut known, name, stores, deadline);
     }
     if !draft.bans.is_empty() {
         others(&mut known, stores, deadline);
@@ -72,17 +73,13 @@ fn search_on(draft: &Draft, mut known: KnownImages, stores: &Stores) -> KnownIma
 
 /// The names of images and successors in the source.
 fn names(draft: &Draft) -> BTreeSet<&str> {
-    let successors = draft.bans.iter().filter_map(|ban| ban.successor.as_ref());
-    let matches = draft
-        .bans
-        .iter()
-        .flat_map(|ban| &ban.matches)
-        .filter_map(|found| found.name.as_ref());
-    successors
-        .chain(matches)
-        .map(|name| name.value.as_str())
-        .filter(|name| Reference::parse(name).is_some())
-        .collect()
+    let mut names = BTreeSet::new();
+    for (_, name) in draft.bans.iter().flat_map(named) {
+        if Reference::parse(&name.value).is_some() {
+            names.insert(name.value.as_str());
+        }
+    }
+    names
 }
 
 impl KnownImages {
@@ -98,31 +95,23 @@ impl KnownImages {
     /// Adds the images found under a name, and records which names of the source mean them.
     fn add_by_name(&mut self, word: &str, found: Images, names: &BTreeSet<&str>) {
         for (word, images) in by_name(word, found) {
-            let called = [
-                Some(word.as_str()),
-                images
-                    .images
-                    .first()
-                    .and_then(|image| image.names.first())
-                    .map(String::as_str),
-            ];
-            let called = called.map(|name| name.and_then(Reference::parse));
+            let mut called = vec![Reference::parse(&word)];
+            if let Some(image) = images.images.first() {
+                called.extend(image.names.first().map(|name| Reference::parse(name)));
+            }
             let group = self.add(&word, images);
-            let is_meant = |name: &&&str| {
-                Reference::parse(name).is_some_and(|reference| called.contains(&Some(reference)))
-            };
-            let meant: Vec<_> = names
-                .iter()
-                .filter(is_meant)
-                .map(|name| ((*name).to_owned(), group))
-                .collect();
-            self.meanings.extend(meant);
+            for name in names {
+                let reference = Reference::parse(name);
+                if reference.is_some() && called.contains(&reference) {
+                    self.meanings.insert((*name).to_owned(), group);
+                }
+            }
         }
     }
 }
 
 /// Finds an image of `--image`: `IMAGE`, or `NAME=IMAGE` where `NAME` is its name in the source.
-fn asked(
+fn find_asked(
     known: &mut KnownImages,
     word: &str,
     names: &BTreeSet<&str>,
@@ -164,7 +153,7 @@ fn by_name(word: &str, found: Images) -> Vec<(String, Images)> {
 }
 
 /// Finds an image that the source names.
-fn named(known: &mut KnownImages, name: &str, stores: &Stores, deadline: Instant) {
+fn find_named(known: &mut KnownImages, name: &str, stores: &Stores, deadline: Instant) {
     if known.meanings.contains_key(name) {
         return;
     }

@@ -6,11 +6,11 @@
 use super::alone::at;
 use super::digests::Uses;
 use super::finding::{Code, Findings};
-use super::known::{Group, KnownImages, platform, top};
+use super::known::{Group, KnownImages, has, platform, top};
 use super::permits::digests;
 use super::reference::Reference;
 use crate::banlist::record::MatchKind;
-use crate::banlist::source::draft::{Draft, DraftBan, Placed};
+use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch, Placed};
 use crate::ctl::image::FoundImage;
 use crate::lineage::digest::Digest;
 use crate::report::line;
@@ -30,12 +30,10 @@ pub(super) fn check(
             continue;
         };
         let reference = Reference::parse(&successor.value);
-        let named = |of: &Vec<(&str, Option<Reference>)>| {
-            of.iter().any(|(name, parsed)| {
-                *name == successor.value || matches!((&reference, parsed), (Some(one), Some(other)) if one.has_name_of(other))
-            })
-        };
-        if let Some(banned) = names.iter().position(named) {
+        let banned = names
+            .iter()
+            .position(|names| is_among(&successor.value, reference.as_ref(), names));
+        if let Some(banned) = banned {
             let text = format!(
                 "the successor {} is what {} bans",
                 line::name(&successor.value),
@@ -63,14 +61,34 @@ pub(super) fn check(
     }
 }
 
+/// Whether a successor is one of the names that a ban matches.
+fn is_among(
+    successor: &str,
+    reference: Option<&Reference>,
+    names: &[(&str, Option<Reference>)],
+) -> bool {
+    for (name, parsed) in names {
+        if *name == successor {
+            return true;
+        }
+        if let (Some(one), Some(other)) = (reference, parsed)
+            && one.has_name_of(other)
+        {
+            return true;
+        }
+    }
+    false
+}
+
 /// The names in a ban's matches, as text and parsed.
 fn names(ban: &DraftBan) -> Vec<(&str, Option<Reference>)> {
-    let names = ban
-        .matches
-        .iter()
-        .filter_map(|found| found.name.as_ref())
-        .map(|name| name.value.as_str());
-    names.map(|name| (name, Reference::parse(name))).collect()
+    let mut names = Vec::new();
+    for found in &ban.matches {
+        if let Some(name) = &found.name {
+            names.push((name.value.as_str(), Reference::parse(&name.value)));
+        }
+    }
+    names
 }
 
 /// The name of the ban `other`, for a message about `ban`.
@@ -98,28 +116,18 @@ fn by_layers(
     findings: &mut Findings<'_>,
 ) {
     for image in &group.images {
-        let holds = |(kind, digest): (MatchKind, Digest)| {
-            let mut places = uses
-                .of_digest(digest)
-                .iter()
-                .filter(move |place| place.kind == kind);
-            places.find_map(|place| {
-                Some((&draft.bans[place.ban], place.found?, digest))
-                    .filter(|(banning, ..)| still_holds(banning, image, now))
-            })
-        };
-        let Some((banning, found, digest)) = digests(image).find_map(holds) else {
+        let Some((banning, found, digest)) = banned_by(draft, image, uses, now) else {
             continue;
         };
         let (name, by) = (line::name(&successor.value), by(ban, banning));
-        let here = platform(image)
-            .filter(|_| group.images.len() > 1)
-            .map(|platform| format!(" for {platform}"))
-            .unwrap_or_default();
-        let what = found.name.as_ref().map_or_else(
-            || format!("{} {digest}", found.kind.word()),
-            |name| line::name(&name.value),
-        );
+        let here = match platform(image) {
+            Some(platform) if group.images.len() > 1 => format!(" for {platform}"),
+            Some(_) | None => String::new(),
+        };
+        let what = match &found.name {
+            Some(name) => line::name(&name.value),
+            None => format!("{} {digest}", found.kind.word()),
+        };
         let text = match found.kind {
             MatchKind::Base if top(image) == Some(digest) => {
                 format!("the successor {name}{here} has the layers of {what}, which {by} bans")
@@ -139,21 +147,38 @@ fn by_layers(
     }
 }
 
+/// The first match that bans an image, with its ban and its digest.
+fn banned_by<'a>(
+    draft: &'a Draft,
+    image: &FoundImage,
+    uses: &Uses<'a>,
+    now: Timestamp,
+) -> Option<(&'a DraftBan, &'a DraftMatch, Digest)> {
+    for (kind, digest) in digests(image) {
+        for place in uses.of_digest(digest) {
+            let ban = &draft.bans[place.ban];
+            if let Some(found) = place.found
+                && place.kind == kind
+                && still_holds(ban, image, now)
+            {
+                return Some((ban, found, digest));
+            }
+        }
+    }
+    None
+}
+
 /// Whether a ban with a match for an image covers it, now or later: it has not lapsed, and no cure
 /// and no running exception applies.
 fn still_holds(ban: &DraftBan, image: &FoundImage, now: Timestamp) -> bool {
-    let has = |kind, digest| super::known::has(image, (kind, digest));
-    let is_over = ban
-        .lapses
-        .as_ref()
-        .is_some_and(|lapses| lapses.value <= now);
+    let is_over = matches!(&ban.lapses, Some(lapses) if lapses.value <= now);
     let is_cured = ban
         .cure
         .iter()
-        .any(|cure| has(MatchKind::Layer, cure.value));
+        .any(|cure| has(image, (MatchKind::Layer, cure.value)));
     let is_excepted = ban.except.iter().any(|except| {
-        except.until.as_ref().is_some_and(|until| until.value > now)
-            && has(except.kind, except.digest)
+        matches!(&except.until, Some(until) if until.value > now)
+            && has(image, (except.kind, except.digest))
     });
     !is_over && !is_cured && !is_excepted
 }

@@ -155,7 +155,7 @@ fn what_the_source_alone_shows() {
         ),
         (
             format!("{HEAD}{BASE}{HEAD}{BASE}"),
-            vec!["bans.toml:9: error: A: the ID stands in line 2 already [id-twice]"],
+            vec!["bans.toml:9: error: A: the ID is already in line 2 [id-twice]"],
         ),
         (
             HEAD.to_owned(),
@@ -171,14 +171,12 @@ fn what_the_source_alone_shows() {
         ),
         (
             format!("{HEAD}{BASE}{BASE}"),
-            vec![
-                "bans.toml:9: error: A: <c a b> stands in this ban already, in line 7 [digest-twice]",
-            ],
+            vec!["bans.toml:9: error: A: <c a b> is already in this ban, in line 7 [digest-twice]"],
         ),
         (
             format!("{HEAD}[[ban.match]]\nbase_file = \"bad.txt\"\n"),
             vec![
-                "bad.txt:2: error: A: <c a b> stands in this ban already, in line 1 [digest-twice]",
+                "bad.txt:2: error: A: <c a b> is already in this ban, in line 1 [digest-twice]",
                 "bad.txt:3: error: A: <d > is the digest of no bytes at all: what should have been hashed was missing [empty-digest]",
                 "bad.txt:5: error: expected sha256:DIGEST, found \"sha256:1\" [unreadable]",
             ],
@@ -227,7 +225,7 @@ fn what_the_source_alone_shows() {
                 "until = 2026-12-24\n[[ban.except]]\nimage = \"<i app>\"\nreason = \"s\"\nuntil = 2026-12-25\n",
             ),
             vec![
-                "bans.toml:13: warning: A: the exception for image <i app> stands in this ban already [exception-twice]",
+                "bans.toml:13: warning: A: the exception for image <i app> is already in this ban [exception-twice]",
             ],
         ),
         (
@@ -568,7 +566,7 @@ fn what_the_list_before_shows() {
         Some(&last),
     );
     let expected = [
-        "bans.toml:1: warning: GONE: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]",
+        "bans.toml:1: warning: GONE: is in version 7 and no longer in the source: that lifts it, unless another ban holds for the same [ban-gone]",
         "bans.toml:5: warning: A: the ban is to hold since 2026-11-01T00:00:00Z, and since 2026-11-05T00:00:00Z by version 7 [backdated]",
         "bans.toml:19: warning: NEW: the ban is to hold since 2026-11-09T00:00:00Z, before version 7 was issued, which does not have it [backdated]",
     ];
@@ -592,7 +590,7 @@ fn a_ban_that_only_has_another_id_is_not_set_back() {
         issued: old.effective.plus(86_400),
         bans: vec![old],
     };
-    let text = "bans.toml:1: warning: OLD: stands in version 7 and is gone: that lifts it, unless another ban holds for the same [ban-gone]";
+    let text = "bans.toml:1: warning: OLD: is in version 7 and no longer in the source: that lifts it, unless another ban holds for the same [ban-gone]";
     assert_eq!(
         lines(&lint_with(
             &format!("{HEAD}{BASE}"),
@@ -707,7 +705,7 @@ fn programs_see_the_same() {
                 "file": "bans.toml",
                 "line": 10,
                 "ban": "A",
-                "text": "the ID stands in line 2 already",
+                "text": "the ID is already in line 2",
                 "hint": "give this ban an ID of its own, or make one ban of both",
             },
         ],

@@ -5,23 +5,23 @@
 //! or cannot judge gets a row; everything else is only counted. Every cell of a table is escaped;
 //! JSON does its own escaping.
 
+mod forecast;
+mod row;
+
 use serde::Serialize;
 
-use super::super::super::amount;
-use super::super::super::impact::lists::Lists;
-use super::super::super::impact::{ImpactError, Surveyed, objection::on_a_later_day};
+use super::Preview;
 use super::signed::Signed;
-use super::{Preview, PreviewedImage, restart};
-use crate::banlist::head::{Head, Impact};
-use crate::container::engine::Engine;
-use crate::lineage::Origin;
-use crate::node::subject::Kind;
+use crate::banlist::head::Head;
+use crate::ctl::impact::lists::Lists;
 use crate::report::Exit;
-use crate::report::line::{causes, name, one_line};
+use crate::report::amount;
+use crate::report::line::{name, one_line};
 use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
-use crate::verdict::Grounds;
-use crate::verdict::listed::{BanFound, List};
+use crate::verdict::listed::List;
+use forecast::Forecast;
+use row::{Prediction, Row, remarkable};
 
 /// The whole output.
 #[derive(Debug, Serialize)]
@@ -70,71 +70,6 @@ struct Count {
     unknown: usize,
 }
 
-/// Whether an installation of the draft would succeed, judged by the running containers and by the
-/// draft's signatures.
-#[derive(Debug, Serialize)]
-struct Forecast {
-    objection: Option<Objection>,
-    message: Option<String>,
-    counted: usize,
-    newly_refused: usize,
-    /// How many of the newly refused containers can still start today.
-    later: usize,
-    max_impact_percent: u8,
-    /// How many places could not be read. More containers may be running than were counted.
-    unread: usize,
-}
-
-/// The reason why an installation would fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Objection {
-    /// Too many of the running containers could not start again.
-    Share,
-    /// The pause container of a running pod could not start again.
-    Pause,
-    /// The draft has too few signatures for what it lifts.
-    Lifts,
-    /// The draft cannot be installed on this node, whatever it lifts.
-    List,
-}
-
-/// What the draft means for one container or image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Prediction {
-    /// It would start: no ban in effect refuses it.
-    Starts,
-    /// It would not start.
-    Refused,
-    /// Its lineage is not known, so neither is the verdict.
-    Unknown,
-}
-
-/// A container or image that the output lists.
-#[derive(Debug, Serialize)]
-struct Row {
-    outcome: Prediction,
-    /// Why the draft refuses it.
-    #[serde(skip)]
-    grounds: Option<Grounds>,
-    /// Whether the list in force bans it already.
-    refused_already: bool,
-    engine: Engine,
-    place: String,
-    id: Option<String>,
-    names: Vec<String>,
-    image: Option<String>,
-    image_id: Option<String>,
-    pause: bool,
-    /// Whether a user controls the container, so that it does not count.
-    of_user: bool,
-    /// The name of the restart policy by which its engine starts it again.
-    restart: Option<&'static str>,
-    message: Option<String>,
-    bans: Vec<BanFound>,
-}
-
 impl PreviewReport {
     pub(super) fn new(
         preview: &Preview,
@@ -145,7 +80,10 @@ impl PreviewReport {
         notes: Vec<String>,
         now: Timestamp,
     ) -> Self {
-        let limit = settings.map_or(MAX_IMPACT, |settings| settings.max_impact);
+        let limit = match settings {
+            Some(settings) => settings.max_impact,
+            None => MAX_IMPACT,
+        };
         let (in_force, in_force_fault) = List::of(lists.in_force(), now);
         let running: Vec<_> = preview
             .survey
@@ -214,15 +152,7 @@ impl PreviewReport {
             signed,
             ..
         } = &self.draft;
-        let in_force = self
-            .in_force
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), List::text);
-        let why = self
-            .in_force_fault
-            .as_ref()
-            .map(|fault| format!(" ({fault})"))
-            .unwrap_or_default();
+        let in_force = List::line(self.in_force.as_ref(), self.in_force_fault.as_deref());
         let mut lines = vec![
             head(
                 "draft",
@@ -230,17 +160,27 @@ impl PreviewReport {
             ),
             head("signed", &signed.text()),
         ];
-        lines.extend(signed.lifts().map(|lifts| head("lifts", &lifts)));
-        lines.extend(
-            signed
-                .adds
-                .iter()
-                .flatten()
-                .map(|added| head("adds", added)),
-        );
-        lines.push(head("in force", &format!("{in_force}{why}")));
-        lines.extend(self.notes.iter().map(|note| head("note", note)));
+        if let Some(lifts) = signed.lifts() {
+            lines.push(head("lifts", &lifts));
+        }
+        for added in signed.adds.iter().flatten() {
+            lines.push(head("adds", added));
+        }
+        lines.push(head("in force", &in_force));
+        for note in &self.notes {
+            lines.push(head("note", note));
+        }
+        lines.extend(self.sections());
+        lines.extend(self.others());
+        lines.push(String::new());
+        lines.push(head("install", &self.installation.text()));
+        lines.join("\n") + "\n"
+    }
+
+    /// What would be refused, each kind in a table.
+    fn sections(&self) -> Vec<String> {
         let unread = self.installation.unread;
+        let mut lines = Vec::new();
         let sections = [
             (
                 self.counts
@@ -262,73 +202,70 @@ impl PreviewReport {
                 &self.images,
             ),
         ];
-        for (title, [called, made_from], rows) in sections {
-            let refused: Vec<_> = rows
-                .iter()
-                .filter(|row| row.outcome == Prediction::Refused)
-                .map(Row::cells)
-                .collect();
-            lines.extend(title.map(|title| format!("\n{title}")));
-            if !refused.is_empty() {
-                let heads = [
-                    called,
-                    "ENGINE",
-                    made_from,
-                    "BAN",
-                    "SEVERITY",
-                    "USE INSTEAD",
-                    "",
-                ]
-                .map(str::to_owned);
-                lines.extend(table(&[vec![heads], refused].concat()));
+        for (title, heads, rows) in sections {
+            if let Some(title) = title {
+                lines.push(format!("\n{title}"));
             }
+            lines.extend(refused(heads, rows));
         }
-        lines.extend(self.others());
-        lines.push(String::new());
-        lines.push(head("install", &self.installation.text()));
-        lines.join("\n") + "\n"
+        lines
     }
 
     /// The sections about what would start although the draft mentions it, and about what is
     /// unknown.
     fn others(&self) -> Vec<String> {
-        let all = || self.running.iter().chain(&self.stopped).chain(&self.images);
-        let says = |row: &Row| {
-            row.bans
-                .iter()
-                .map(|ban| [row.called(), ban.sentence.clone()])
-                .collect::<Vec<_>>()
-        };
-        let starting: Vec<_> = all()
-            .filter(|row| row.outcome == Prediction::Starts)
-            .flat_map(says)
-            .collect();
-        let unknown: Vec<_> = all()
-            .filter(|row| row.outcome == Prediction::Unknown)
-            .map(|row| [row.called(), row.message.clone().unwrap_or_default()])
-            .collect();
-        let section = |title: &str, rows: &[[String; 2]]| {
-            let lines = if rows.is_empty() {
-                Vec::new()
-            } else {
-                table(rows)
-            };
-            lines
-                .into_iter()
-                .enumerate()
-                .flat_map(|(at, line)| {
-                    (at == 0)
-                        .then(|| format!("\n{title}"))
-                        .into_iter()
-                        .chain([line])
-                })
-                .collect()
-        };
-        let starting: Vec<String> =
-            section("would start, although the draft mentions it", &starting);
-        let unknown: Vec<String> = section("unknown", &unknown);
-        [starting, unknown].concat()
+        let (mut starting, mut unknown) = (Vec::new(), Vec::new());
+        for row in self.running.iter().chain(&self.stopped).chain(&self.images) {
+            match row.outcome {
+                Prediction::Starts => {
+                    for ban in &row.bans {
+                        starting.push([row.called(), ban.sentence.clone()]);
+                    }
+                }
+                Prediction::Refused => {}
+                Prediction::Unknown => {
+                    unknown.push([row.called(), row.message.clone().unwrap_or_default()]);
+                }
+            }
+        }
+        let mut lines = section("would start, although the draft mentions it", &starting);
+        lines.extend(section("unknown", &unknown));
+        lines
     }
+}
+
+/// The table of what would be refused, if anything.
+fn refused([called, made_from]: [&str; 2], rows: &[Row]) -> Vec<String> {
+    let heads = [
+        called,
+        "ENGINE",
+        made_from,
+        "BAN",
+        "SEVERITY",
+        "USE INSTEAD",
+        "",
+    ];
+    let mut lines = vec![heads.map(str::to_owned)];
+    for row in rows {
+        if row.outcome == Prediction::Refused {
+            lines.push(row.cells());
+        }
+    }
+    if lines.len() > 1 {
+        table(&lines)
+    } else {
+        Vec::new()
+    }
+}
+
+/// A table with a title, if it has rows.
+fn section(title: &str, rows: &[[String; 2]]) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = table(rows);
+    lines[0] = format!("\n{title}\n{}", lines[0]);
+    lines
 }
 
 impl DraftSummary {
@@ -348,17 +285,23 @@ impl DraftSummary {
 
 impl Count {
     fn of(rows: &[Row]) -> Self {
-        let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
-        let newly_refused = rows
-            .iter()
-            .filter(|row| row.outcome == Prediction::Refused && !row.refused_already)
-            .count();
-        Self {
+        let mut count = Self {
             all: rows.len(),
-            refused: count(Prediction::Refused),
-            newly_refused,
-            unknown: count(Prediction::Unknown),
+            refused: 0,
+            newly_refused: 0,
+            unknown: 0,
+        };
+        for row in rows {
+            match row.outcome {
+                Prediction::Starts => {}
+                Prediction::Refused => {
+                    count.refused += 1;
+                    count.newly_refused += usize::from(!row.refused_already);
+                }
+                Prediction::Unknown => count.unknown += 1,
+            }
         }
+        count
     }
 
     /// The line above a table; `None` if there is nothing to count. If `unread` places could not be
@@ -389,220 +332,29 @@ impl Count {
     }
 }
 
-impl Forecast {
-    fn new(preview: &Preview, signed: &Signed, limit: u8, impact: Impact) -> Self {
-        let of_containers = preview.survey.objection(limit, impact).map(|objection| {
-            let word = match objection {
-                ImpactError::Share { .. } => Objection::Share,
-                ImpactError::Pause { .. } => Objection::Pause,
-            };
-            (word, causes(&objection))
-        });
-        let too_few = signed
-            .too_few
-            .iter()
-            .map(|message| (Objection::Lifts, message.clone()));
-        let fault = signed
-            .fault
-            .iter()
-            .map(|message| (Objection::List, message.clone()));
-        let (objection, message) = of_containers
-            .into_iter()
-            .chain(too_few)
-            .chain(fault)
-            .next()
-            .unzip();
-        Self {
-            objection,
-            message,
-            counted: preview.survey.counted().count(),
-            newly_refused: preview.survey.newly_refused().count(),
-            later: preview.survey.later(),
-            max_impact_percent: limit,
-            unread: preview.survey.faults.len(),
-        }
-    }
-
-    fn text(&self) -> String {
-        let Self {
-            counted,
-            newly_refused,
-            later,
-            max_impact_percent,
-            unread,
-            ..
-        } = self;
-        let newly = format!(
-            "{newly_refused} of {} newly refused{}",
-            amount(*counted, "running container"),
-            on_a_later_day(*later)
-        );
-        let share = format!("{newly}, max_impact = \"{max_impact_percent}%\"");
-        match (self.objection, &self.message) {
-            // The line `signed` above says why. Signatures may still be added.
-            (Some(Objection::List), _) => {
-                format!("would stop: this node would not take it as it is; {share}")
-            }
-            (_, Some(message)) => format!("would stop: {message}"),
-            (_, None) if *unread > 0 => {
-                format!(
-                    "cannot tell: {} could not be read; of the others, {share}",
-                    amount(*unread, "place")
-                )
-            }
-            (_, None) => format!("no objection: {share}"),
-        }
-    }
-}
-
-impl Row {
-    fn of_container(one: &Surveyed) -> Self {
-        let row = Self::new(one);
-        match &one.subject.kind {
-            Kind::Container {
-                id, names, asked, ..
-            } => Self {
-                id: Some(id.to_string()),
-                names: names
-                    .iter()
-                    .map(|name| name.trim_start_matches('/').to_owned())
-                    .collect(),
-                image: row.image.clone().or_else(|| asked.clone()),
-                restart: restart::policy(&one.subject),
-                ..row
-            },
-            Kind::Image => row,
-        }
-    }
-
-    fn of_image(image: &PreviewedImage) -> Self {
-        Self {
-            names: image.names.clone(),
-            ..Self::new(&image.judged)
-        }
-    }
-
-    fn new(one: &Surveyed) -> Self {
-        let origin = one.subject.origin.as_ref().ok();
-        let facts = origin.and_then(Origin::facts);
-        let outcome = match (one.is_refused(), one.is_known()) {
-            (true, _) => Prediction::Refused,
-            (false, false) => Prediction::Unknown,
-            (false, true) => Prediction::Starts,
-        };
-        Self {
-            outcome,
-            grounds: one.grounds(),
-            refused_already: one.is_refused() && !one.is_newly_refused(),
-            engine: one.subject.engine,
-            place: one.subject.place.to_string_lossy().into_owned(),
-            id: None,
-            names: Vec::new(),
-            image: facts.and_then(|facts| facts.name.clone()),
-            image_id: facts
-                .and_then(|facts| facts.image_id)
-                .map(|id| id.to_string()),
-            pause: one.is_pause,
-            of_user: !one.is_trusted,
-            restart: None,
-            message: one.message(),
-            bans: one
-                .draft
-                .judgement
-                .findings
-                .iter()
-                .map(|finding| BanFound::new(finding, origin))
-                .collect(),
-        }
-    }
-
-    fn called(&self) -> String {
-        let id = self
-            .id
-            .as_ref()
-            .map(|id| id.chars().take(12).collect::<String>());
-        self.names
-            .first()
-            .cloned()
-            .or(id)
-            .map_or_else(|| "(no name)".to_owned(), |called| name(&called))
-    }
-
-    /// The cells of the row in the table.
-    fn cells(&self) -> [String; 7] {
-        let none = || "-".to_owned();
-        let ban = self.bans.iter().find(|ban| ban.standing == "in-effect");
-        let remarks: Vec<_> = [
-            self.refused_already.then(|| "banned already".to_owned()),
-            self.pause.then(|| "PAUSE CONTAINER".to_owned()),
-            self.of_user.then(|| "a user's".to_owned()),
-            self.restart.map(|policy| format!("restarts: {policy}")),
-            match (ban, self.grounds) {
-                (None, Some(Grounds::Banned)) => {
-                    Some("banned, and the bans are more than a start reads".to_owned())
-                }
-                (None, Some(Grounds::OverdueList)) => Some("list overdue".to_owned()),
-                (None, _) | (Some(_), _) => None,
-            },
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        // An image's name is in the first cell already, so this cell has its image ID.
-        let image = self.id.as_ref().map_or_else(
-            || {
-                self.image_id
-                    .as_ref()
-                    .map(|id| id.chars().take(19).collect())
-            },
-            |_| self.image.as_deref().map(name),
-        );
-        [
-            self.called(),
-            self.engine.word().to_owned(),
-            image.unwrap_or_else(none),
-            ban.map_or_else(none, |ban| name(&ban.id)),
-            ban.map_or_else(none, |ban| ban.severity.to_owned()),
-            ban.and_then(|ban| ban.successor.as_deref())
-                .map_or_else(none, name),
-            remarks.join(", "),
-        ]
-    }
-}
-
-/// The rows that are worth printing, sorted by name.
-fn remarkable(rows: Vec<Row>) -> Vec<Row> {
-    let is_remarkable = |row: &Row| {
-        row.outcome != Prediction::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed")
-    };
-    let mut rows: Vec<Row> = rows.into_iter().filter(is_remarkable).collect();
-    rows.sort_by_key(Row::called);
-    rows
-}
-
 fn head(word: &str, rest: &str) -> String {
     format!("{word:<9} {}", one_line(rest))
 }
 
 /// Lines with aligned columns, two spaces apart. The last column is not padded.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let rows: Vec<[String; N]> = rows
+    let mut widths = [0; N];
+    let rows: Vec<_> = rows
         .iter()
-        .map(|row| std::array::from_fn(|column| one_line(&row[column])))
+        .map(|row| row.each_ref().map(String::as_str).map(one_line))
         .collect();
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    });
-    let line = |row: &[String; N]| {
-        row.iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}  "))
-            .collect::<String>()
-    };
-    rows.iter()
-        .map(|row| line(row).trim_end().to_owned())
-        .collect()
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut lines = Vec::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line += &format!("{cell:<width$}  ");
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
 }

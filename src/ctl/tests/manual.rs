@@ -9,7 +9,7 @@ use clap::{Arg, Command, CommandFactory, Parser};
 
 use crate::report::testing::{described, flags, has_values};
 
-const PAGE: &str = include_str!("../../packaging/man/embargoctl.8");
+const PAGE: &str = include_str!("../../../packaging/man/embargoctl.8");
 
 /// The section of the options that several commands share.
 const SHARED: &str = "Naming an image";
@@ -52,7 +52,7 @@ fn commands(command: &Command, typed: &str, found: &mut Vec<(String, Command)>) 
 
 fn all_commands() -> Vec<(String, Command)> {
     let mut found = Vec::new();
-    commands(&super::Cli::command(), "", &mut found);
+    commands(&crate::ctl::Cli::command(), "", &mut found);
     found
 }
 
@@ -78,7 +78,7 @@ fn arguments(line: &str) -> Vec<String> {
 fn the_help_of_every_command_ends_with_examples_that_can_be_typed() {
     let mut all = all_commands();
     all.extend(
-        super::Cli::command()
+        crate::ctl::Cli::command()
             .get_subcommands()
             .filter(|command| command.has_subcommands())
             .map(|command| (command.get_name().to_owned(), command.clone())),
@@ -95,7 +95,7 @@ fn the_help_of_every_command_ends_with_examples_that_can_be_typed() {
             "{typed} has no example"
         );
         for line in help.lines().filter(|line| line.contains("embargoctl ")) {
-            if let Err(error) = super::Cli::try_parse_from(arguments(line)) {
+            if let Err(error) = crate::ctl::Cli::try_parse_from(arguments(line)) {
                 panic!("{line}: {error}");
             }
         }
@@ -119,7 +119,7 @@ fn every_command_and_option_stands_in_the_manual() {
             has_values(&text, &format!("{typed} --{long}"), argument);
         }
     }
-    for (long, _) in options(&super::Cli::command()) {
+    for (long, _) in options(&crate::ctl::Cli::command()) {
         assert!(
             description(&section("DESCRIPTION"), long).is_some(),
             "--{long} is missing"

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{installation, patching, rotation};
+use crate::audit::{installation, patching, rotation};
 use crate::verdict::event::EventKind;
 
-const CATALOG: &str = include_str!("../../packaging/embargo.catalog");
-const PAGE: &str = include_str!("../../packaging/man/embargo.8");
+const CATALOG: &str = include_str!("../../../packaging/embargo.catalog");
+const PAGE: &str = include_str!("../../../packaging/man/embargo.8");
 
 /// The name and the ID of every event.
 fn events() -> Vec<(&'static str, &'static str)> {

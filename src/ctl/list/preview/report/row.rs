@@ -1,0 +1,200 @@
+//! Describes one container or image of a preview.
+//!
+//! In: what the draft says of it; names, reasons and paths in it come from others and are hostile.
+//! Out: the cells of its line in a table, escaped, or fields for programs.
+
+use serde::Serialize;
+
+use super::super::{PreviewedImage, restart};
+use crate::container::engine::Engine;
+use crate::ctl::impact::Surveyed;
+use crate::lineage::Origin;
+use crate::node::subject::Kind;
+use crate::report::line::name;
+use crate::verdict::Grounds;
+use crate::verdict::listed::BanFound;
+
+/// What the draft means for one container or image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Prediction {
+    /// It would start: no ban in effect refuses it.
+    Starts,
+    /// It would not start.
+    Refused,
+    /// Its lineage is not known, so neither is the verdict.
+    Unknown,
+}
+
+/// A container or image that the output lists.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) outcome: Prediction,
+    /// Why the draft refuses it.
+    #[serde(skip)]
+    grounds: Option<Grounds>,
+    /// Whether the list in force bans it already.
+    pub(super) refused_already: bool,
+    engine: Engine,
+    place: String,
+    id: Option<String>,
+    names: Vec<String>,
+    image: Option<String>,
+    image_id: Option<String>,
+    pause: bool,
+    /// Whether a user controls the container, so that it does not count.
+    of_user: bool,
+    /// The name of the restart policy by which its engine starts it again.
+    restart: Option<&'static str>,
+    pub(super) message: Option<String>,
+    pub(super) bans: Vec<BanFound>,
+}
+
+impl Row {
+    pub(super) fn of_container(one: &Surveyed) -> Self {
+        let mut row = Self::new(one);
+        if let Kind::Container {
+            id, names, asked, ..
+        } = &one.subject.kind
+        {
+            row.id = Some(id.to_string());
+            for name in names {
+                row.names.push(name.trim_start_matches('/').to_owned());
+            }
+            row.image = row.image.or(asked.clone());
+            row.restart = restart::policy(&one.subject);
+        }
+        row
+    }
+
+    pub(super) fn of_image(image: &PreviewedImage) -> Self {
+        Self {
+            names: image.names.clone(),
+            ..Self::new(&image.judged)
+        }
+    }
+
+    fn new(one: &Surveyed) -> Self {
+        let origin = one.subject.origin.as_ref().ok();
+        let facts = origin.and_then(Origin::facts);
+        let outcome = match (one.is_refused(), one.is_known()) {
+            (true, _) => Prediction::Refused,
+            (false, false) => Prediction::Unknown,
+            (false, true) => Prediction::Starts,
+        };
+        let (image, image_id) = match facts {
+            Some(facts) => (
+                facts.name.clone(),
+                facts.image_id.as_ref().map(ToString::to_string),
+            ),
+            None => (None, None),
+        };
+        Self {
+            outcome,
+            grounds: one.grounds(),
+            refused_already: one.is_refused() && !one.is_newly_refused(),
+            engine: one.subject.engine,
+            place: one.subject.place.to_string_lossy().into_owned(),
+            id: None,
+            names: Vec::new(),
+            image,
+            image_id,
+            pause: one.is_pause,
+            of_user: !one.is_trusted,
+            restart: None,
+            message: one.message(),
+            bans: one
+                .draft
+                .judgement
+                .findings
+                .iter()
+                .map(|finding| BanFound::new(finding, origin))
+                .collect(),
+        }
+    }
+
+    pub(super) fn called(&self) -> String {
+        match (self.names.first(), &self.id) {
+            (Some(called), _) => name(called),
+            (None, Some(id)) => name(&start(id, 12)),
+            (None, None) => "(no name)".to_owned(),
+        }
+    }
+
+    /// Why it is refused, where no ban in its line says that.
+    fn other_grounds(&self) -> Option<&'static str> {
+        match self.grounds? {
+            Grounds::Banned => Some("banned, and the bans are more than a start reads"),
+            Grounds::OverdueList => Some("list overdue"),
+            Grounds::CorruptStore
+            | Grounds::MissingList
+            | Grounds::UnknownImage
+            | Grounds::NoImage
+            | Grounds::Settings => None,
+        }
+    }
+
+    /// The cells of the row in the table.
+    pub(super) fn cells(&self) -> [String; 7] {
+        let ban = self.bans.iter().find(|ban| ban.standing == "in-effect");
+        let mut remarks = Vec::new();
+        for (is_so, remark) in [
+            (self.refused_already, "banned already"),
+            (self.pause, "PAUSE CONTAINER"),
+            (self.of_user, "a user's"),
+        ] {
+            if is_so {
+                remarks.push(remark.to_owned());
+            }
+        }
+        if let Some(policy) = self.restart {
+            remarks.push(format!("restarts: {policy}"));
+        }
+        // An image is called by its name already, so its cell has its image ID.
+        let image = match (&self.id, &self.image_id) {
+            (Some(_), _) => self.image.as_deref().map(name),
+            (None, image_id) => image_id.as_ref().map(|id| start(id, 19)),
+        };
+        let [mut id, mut severity, mut successor] = [const { String::new() }; 3];
+        match ban {
+            Some(ban) => {
+                id = name(&ban.id);
+                severity.push_str(ban.severity);
+                successor = ban.successor.as_deref().map(name).unwrap_or_default();
+            }
+            None => remarks.extend(self.other_grounds().map(str::to_owned)),
+        }
+        [
+            self.called(),
+            self.engine.word().to_owned(),
+            or_dash(image.unwrap_or_default()),
+            or_dash(id),
+            or_dash(severity),
+            or_dash(successor),
+            remarks.join(", "),
+        ]
+    }
+}
+
+/// The first characters of an ID.
+fn start(id: &str, length: usize) -> String {
+    id.chars().take(length).collect()
+}
+
+/// A cell that is not empty.
+fn or_dash(cell: String) -> String {
+    if cell.is_empty() {
+        "-".to_owned()
+    } else {
+        cell
+    }
+}
+
+/// The rows that are worth printing, sorted by name.
+pub(super) fn remarkable(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.retain(|row| {
+        row.outcome != Prediction::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed")
+    });
+    rows.sort_by_key(Row::called);
+    rows
+}
