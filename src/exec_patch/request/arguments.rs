@@ -49,11 +49,18 @@ embargo exec-patch --ban ID|--all-banned|--base IMAGE|--image IMAGE [OPTIONS] [-
 
 /// The text below the options in the help.
 const MORE: &str = "\
-The canaries go first, one by one: when one of them fails after its command ran, nothing else is started. One that is paused, gone or cannot be entered is \
-no canary, and the next container takes its place. Then the others follow in a window that slides: when one is done, the next one starts. The run starts \
-no further container once MORE than --max-failures have failed; a share is one of all that match, those that start meanwhile included, rounded down, so of 9 matches 10% is 0, and \
-the first failure stops it. What is under way is finished. Failed is a command or check that failed, ran out of time, could not be started or whose end \
-nobody saw; a container that is paused or gone is none. Containers that start meanwhile are patched as well.
+The canaries are patched first, one at a time. If the command ran in a canary and the canary
+failed, no other container is started. A container that is paused, has ended or cannot be entered
+does not count as a canary: the next container takes its place. After the canaries, up to
+--parallel containers are patched at a time. When one is done, the next one starts. Containers that
+start during the run are patched as well.
+
+The run starts no further container once MORE than --max-failures have failed. Patches under way
+are finished. A percentage counts all matches, including containers that start during the run, and
+is rounded down: 10% of 9 matches is 0, so the first failure stops the run. A container has failed
+if its command or check failed, took too long, could not be started, was cancelled or has an unknown
+result, or if the container could not be paused again. A container that is paused or has ended is
+not a failure.
 
 Examples:
   embargo exec-patch --ban BAN-2026-0007 --dry-run
@@ -65,12 +72,12 @@ Examples:
   embargo exec-patch --only-failed 20261120-141502-7f3a
 
 Exit status:
-  0   every match is patched, was fine, or was patched by an earlier run
-  3   at least one match is not, or it cannot be told whether a container matches
+  0   every match is patched, needed no patch, or was patched by an earlier run
+  3   at least one match is not, or it is unknown whether a container matches
   2   nothing matches
-  1   it could not be done
-  64  the command line makes no sense
-  75  another run is under way: try again later, or see --wait";
+  1   the request could not be carried out
+  64  the command line is wrong
+  75  another run is under way: try again later, or use --wait";
 
 /// Run a command in every running container that is built on a banned base, and report the outcome
 /// for each container.
