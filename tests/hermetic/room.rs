@@ -47,14 +47,7 @@ fn programs() -> &'static Programs {
             Path::new(env!("CARGO_BIN_EXE_embargoctl")),
             &directory.path().join("embargoctl"),
         );
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-runtime.c");
-        let built = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-o"])
-            .arg(&fake)
-            .arg(source)
-            .status()
-            .unwrap();
-        assert!(built.success(), "cc builds the fake runtime");
+        compile(&source("fake-runtime.c"), &fake, &[]);
         Programs {
             _directory: directory,
             embargo,
@@ -84,20 +77,31 @@ impl Library {
         let (_, path) = self.built.get_or_init(|| {
             let directory = open_directory();
             let path = directory.path().join(self.name).with_extension("so");
-            let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("tests/hermetic")
-                .join(self.name)
-                .with_extension("c");
-            let built = Command::new("cc")
-                .args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
-                .arg(&path)
-                .arg(source)
-                .status();
-            assert!(built.unwrap().success(), "cc builds {}", self.name);
+            let text = source(&format!("{}.c", self.name));
+            compile(&text, &path, &["-shared", "-fPIC"]);
             (directory, path)
         });
         path
     }
+}
+
+/// A source in C beside the tests.
+pub(crate) fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/hermetic")
+        .join(name)
+}
+
+/// Compiles a source in C with `CC`, as make calls it, or with `cc`.
+pub(crate) fn compile(source: &Path, program: &Path, options: &[&str]) {
+    let built = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
+        .args(["-O1", "-Wall", "-Werror"])
+        .args(options)
+        .arg("-o")
+        .args([program, source])
+        .status()
+        .unwrap();
+    assert!(built.success(), "cannot compile {}", source.display());
 }
 
 /// A temporary directory that everybody may read.

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::json;
 
 use super::fleet::{Fleet, PATCH};
 use crate::attacks::node::BASE;
-use crate::room::write_program;
+use crate::room::{compile, write_program};
 
 /// What fcntl(2) reports for a memory file that can no longer be changed: F_SEAL_SEAL,
 /// F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE.
@@ -263,14 +262,7 @@ fn a_static_program_is_passed_and_runs_and_no_other() {
 fn static_program(fleet: &Fleet, name: &str, text: &str) -> PathBuf {
     let (source, program) = (fleet.path(&format!("{name}.c")), fleet.path(name));
     fs::write(&source, text).unwrap();
-    assert!(
-        Command::new("cc")
-            .args(["-static", "-pthread", "-o"])
-            .args([&program, &source])
-            .status()
-            .unwrap()
-            .success()
-    );
+    compile(&source, &program, &["-static", "-pthread"]);
     program
 }
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::calls::Call;
 use crate::attacks::node::{BASE, Node};
-use crate::room::{NOBODY, open_directory};
+use crate::room::{NOBODY, compile, open_directory, source};
 
 /// The fixture's container. Its records are the model for each container here.
 const MODEL: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
@@ -52,14 +52,7 @@ fn runtime() -> &'static Path {
     let (_, path) = RUNTIME.get_or_init(|| {
         let directory = open_directory();
         let path = directory.path().join("fake-exec");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hermetic/fake-exec.c");
-        let built = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-o"])
-            .arg(&path)
-            .arg(source)
-            .status()
-            .unwrap();
-        assert!(built.success(), "cc builds the fake runtime");
+        compile(&source("fake-exec.c"), &path, &[]);
         (directory, path)
     });
     path
