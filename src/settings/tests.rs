@@ -137,7 +137,7 @@ fn every_decision_can_be_turned() {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_file_and_line() {
+fn a_mistake_is_reported_with_its_file_and_line() {
     for (text, line, fault_part) in [
         (
             "mode = \"enforce\"\nruntime = \"runc\"\n",
@@ -313,12 +313,12 @@ fn settings_cut_short_or_of_no_text_or_far_too_large_are_errors() {
         (&[b'['; 60_000], "line 1: "),
     ] {
         let (_root, paths) = node(bytes);
-        let told = load(&paths).unwrap_err().to_string();
+        let reported = load(&paths).unwrap_err().to_string();
         assert!(
-            told.contains(fault)
-                && told.contains("etc/embargo/config.toml\"")
-                && told.len() < 1_000,
-            "{told}"
+            reported.contains(fault)
+                && reported.contains("etc/embargo/config.toml\"")
+                && reported.len() < 1_000,
+            "{reported}"
         );
     }
 }
@@ -383,13 +383,13 @@ fn the_manual_names_every_key_with_its_default() {
             );
         }
     }
-    let told: Vec<_> = PAGE
+    let reported: Vec<_> = PAGE
         .lines()
         .filter_map(|line| line.strip_prefix(".It Ic ")?.split(' ').next())
         .collect();
     assert!(
-        told.iter().all(|key| keys.contains(key)),
-        "{told:?} has more keys than {keys:?}"
+        reported.iter().all(|key| keys.contains(key)),
+        "{reported:?} has more keys than {keys:?}"
     );
 }
 

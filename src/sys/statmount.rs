@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_cut_or_points_outside_itself_tells_nothing() {
+    fn an_answer_that_is_cut_or_points_outside_itself_gives_nothing() {
         let whole = answer(&[(FS_TYPE, 36, b"overlay")]);
         for end in [0, 7, 15, 39, HEAD, HEAD + 3, whole.len() - 1] {
             assert_eq!(parse(&whole[..end]), MountFacts::default(), "{end}");

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_of_each_part_stands_in_its_place() {
+    fn each_result_is_in_the_place_of_its_part() {
         assert!(share(Vec::<u64>::new(), |part| part).is_empty());
         let expected: Vec<_> = (0..1_000).map(|part| part * part).collect();
         assert_eq!(

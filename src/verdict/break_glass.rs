@@ -247,7 +247,7 @@ mod tests {
     }
 
     /// The result for a file with this text, read at 14:00, two hours after it was written.
-    fn said(paths: &Paths, text: &str) -> Result<Timestamp, String> {
+    fn state_of(paths: &Paths, text: &str) -> Result<Timestamp, String> {
         put(&paths.break_glass, text);
         let path = format!("{:?}", paths.break_glass);
         let glass = load(paths).unwrap();
@@ -268,13 +268,13 @@ mod tests {
             "2026-11-20 12:00:00.25-06:00",
         ] {
             assert_eq!(
-                said(&paths, &format!("reason = 'INC-1'\nuntil = {until}\n")),
+                state_of(&paths, &format!("reason = 'INC-1'\nuntil = {until}\n")),
                 Ok(at("2026-11-20T18:00:00Z")),
                 "{until}"
             );
         }
         assert_eq!(
-            said(&paths, "reason = 'INC-1'\nuntil = 2026-11-21\n"),
+            state_of(&paths, "reason = 'INC-1'\nuntil = 2026-11-21\n"),
             Ok(at("2026-11-21"))
         );
         let limit = "cannot use F: expected until = \"YYYY-MM-DDThh:mm:ssZ\", or with an offset such as +01:00";
@@ -294,7 +294,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                said(&paths, text),
+                state_of(&paths, text),
                 Err(format!("break-glass opens nothing: {fault}")),
                 "{text}"
             );
@@ -304,17 +304,24 @@ mod tests {
     #[test]
     fn a_limit_is_neither_over_nor_too_far_from_the_writing() {
         let (_root, paths) = node();
-        let told = |until: &str| said(&paths, &format!("reason = 'INC-1'\nuntil = '{until}'\n"));
-        assert_eq!(told("2026-11-20T14:00:01Z"), Ok(at("2026-11-20T14:00:01Z")));
-        assert_eq!(told("2026-11-21T12:00:00Z"), Ok(at("2026-11-21T12:00:00Z")));
+        let reported =
+            |until: &str| state_of(&paths, &format!("reason = 'INC-1'\nuntil = '{until}'\n"));
         assert_eq!(
-            told("2026-11-20T14:00:00Z"),
+            reported("2026-11-20T14:00:01Z"),
+            Ok(at("2026-11-20T14:00:01Z"))
+        );
+        assert_eq!(
+            reported("2026-11-21T12:00:00Z"),
+            Ok(at("2026-11-21T12:00:00Z"))
+        );
+        assert_eq!(
+            reported("2026-11-20T14:00:00Z"),
             Err("break-glass opens nothing: it ended at 2026-11-20T14:00:00Z".into())
         );
         let written = "after 2026-11-20T12:00:00Z, when it was written";
         for until in ["2026-11-21T12:00:01Z", "2036-01-01T00:00:00Z"] {
             assert_eq!(
-                told(until),
+                reported(until),
                 Err(format!(
                     "break-glass opens nothing: {until} is more than 24h (break_glass_max) {written}"
                 ))
@@ -351,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_says_so_and_no_file_says_nothing() {
+    fn an_unusable_file_is_reported_and_a_missing_one_is_not() {
         let (_root, paths) = node();
         assert!(load(&paths).is_none());
         let path = format!("{:?}", paths.break_glass);

@@ -216,12 +216,12 @@ impl Given {
             matches!(judgement.verdict, Verdict::Admit(_)),
             "{judgement:?}"
         );
-        let told: Vec<_> = judgement
+        let reported: Vec<_> = judgement
             .events
             .iter()
             .map(|event| (event.kind, event.message.as_str()))
             .collect();
-        assert_eq!(told, events);
+        assert_eq!(reported, events);
     }
 
     /// Checks that the container is refused with this line, and that the system log gets these

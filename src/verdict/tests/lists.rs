@@ -5,7 +5,7 @@ use super::*;
 // Row: list past `expires`.
 
 #[test]
-fn a_stale_list_is_enforced_and_told() {
+fn a_stale_list_is_enforced_and_reported() {
     let message = |age| {
         format!(
             "embargo: list 412 expired at 2026-12-04T14:00:00Z, {age} ago, and is still enforced"
@@ -73,7 +73,7 @@ fn the_second_copy_is_enforced_loudly() {
 }
 
 #[test]
-fn a_bad_signature_beside_enough_good_ones_is_told() {
+fn a_bad_signature_beside_enough_good_ones_is_reported() {
     let bans = |hits| {
         Bans::Known(ListAnswer {
             bad_signatures: 2,
@@ -110,7 +110,7 @@ fn without_a_list_it_is_the_operators_choice() {
 }
 
 #[test]
-fn a_ban_that_cannot_be_read_refuses_whatever_is_said_of_a_missing_list() {
+fn a_ban_that_cannot_be_read_refuses_whatever_happens_without_a_list() {
     let digest = Digest::of(b"x");
     let unread = Given::bans(Bans::Missing(ListError::Unread(
         digest,

@@ -72,9 +72,9 @@ fn a_ban_that_has_lapsed_matches_nothing() {
 }
 
 #[test]
-fn what_matched_is_said_as_what_it_is() {
+fn what_matched_is_described_as_what_it_is() {
     let top = chain().top().0;
-    for (kind, digest, name, said) in [
+    for (kind, digest, name, shown) in [
         (
             MatchKind::Base,
             chain().chain_ids()[1].0,
@@ -108,7 +108,7 @@ fn what_matched_is_said_as_what_it_is() {
             name: name.map(str::to_owned),
             ..hit()
         };
-        let line = LINE.replace(&format!("built on {NAME}"), &said);
+        let line = LINE.replace(&format!("built on {NAME}"), &shown);
         Given::hits(vec![hit]).refuses(Grounds::Banned, &line, &[]);
     }
 }
@@ -133,7 +133,7 @@ fn a_ban_without_advisories_or_successor_leaves_no_gap() {
 }
 
 #[test]
-fn of_several_bans_the_gravest_is_said_and_all_are_told() {
+fn of_several_bans_the_most_severe_is_named_and_all_are_reported() {
     let by = |id: &str, severity, effective: &str| {
         hit_by(|ban| {
             (ban.id, ban.severity, ban.effective) = (id.to_owned(), severity, at(effective))

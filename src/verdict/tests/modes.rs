@@ -36,7 +36,7 @@ fn settings_that_cannot_be_used_refuse_with_file_and_line() {
 // Row: not armed.
 
 #[test]
-fn a_node_without_settings_starts_everything_and_says_so() {
+fn a_node_without_settings_starts_everything_and_reports_it() {
     let judgement = not_armed(
         "web-1",
         Engine::Docker,
@@ -86,7 +86,7 @@ fn the_audit_mode_turns_every_refusal_into_an_event() {
 // break-glass.
 
 #[test]
-fn a_broken_glass_admits_and_every_admission_is_told_until_its_limit() {
+fn a_broken_glass_admits_and_every_admission_is_reported_until_its_limit() {
     let overridden = format!(
         "embargo: admitted web-1 under break-glass until 2026-11-21T10:00:01Z (\"INC-1\") instead of: {LINE}"
     );

@@ -5,8 +5,8 @@ use super::*;
 // Row: a ban not yet in effect, or one with action = "warn".
 
 #[test]
-fn a_ban_to_come_admits_and_tells_the_days_left() {
-    for (effective, days, said) in [
+fn a_ban_to_come_admits_and_reports_the_days_left() {
+    for (effective, days, shown) in [
         ("2026-11-21T10:00:01Z", 1, "1 day"),
         ("2026-11-22T10:00:00Z", 1, "1 day"),
         ("2026-12-01", 10, "10 days"),
@@ -14,7 +14,7 @@ fn a_ban_to_come_admits_and_tells_the_days_left() {
         let given = Given::hits(vec![hit_by(|ban| ban.effective = at(effective))]);
         let message = LINE.replace("refused", "admitted").replace(
             "since 2026-11-20",
-            &format!("from {}, {said} left", &effective[..10]),
+            &format!("from {}, {shown} left", &effective[..10]),
         );
         given.admits(&[(EventKind::BanAhead, &message)]);
         assert_eq!(given.judged().events[0].days_left, Some(days));
@@ -22,7 +22,7 @@ fn a_ban_to_come_admits_and_tells_the_days_left() {
 }
 
 #[test]
-fn a_ban_that_warns_admits_and_says_so() {
+fn a_ban_that_warns_admits_and_reports_it() {
     let warns = |ban: &mut Ban| ban.action = Action::Warn;
     let message = LINE
         .replace("refused", "admitted")
@@ -36,7 +36,7 @@ fn a_ban_that_warns_admits_and_says_so() {
 
 #[test]
 fn an_exception_holds_for_its_base_image_or_layer_until_its_end() {
-    let told = LINE.replace("refused", "admitted").replace(
+    let reported = LINE.replace("refused", "admitted").replace(
         "2026-11-20;",
         "2026-11-20, excepted by OPS-9 until 2026-11-21T10:00:01Z;",
     );
@@ -58,7 +58,7 @@ fn an_exception_holds_for_its_base_image_or_layer_until_its_end() {
             ban.except = vec![except(kind, digest, "2026-11-21T10:00:00Z")]
         })]);
         if covers {
-            running.admits(&[(EventKind::Excepted, &told)])
+            running.admits(&[(EventKind::Excepted, &reported)])
         } else {
             running.refuses(Grounds::Banned, LINE, &[])
         }

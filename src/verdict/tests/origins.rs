@@ -26,9 +26,9 @@ fn a_container_without_an_image_is_the_operators_choice() {
 // Row: engine or container not recognised, record missing, deadline passed.
 
 #[test]
-fn a_lineage_that_cannot_be_told_is_the_operators_choice() {
+fn an_unknown_lineage_is_the_operators_choice() {
     let os_error = |errno| std::io::Error::from_raw_os_error(errno);
-    for (error, told) in [
+    for (error, reported) in [
         (Unknown::Deadline, "cannot tell the lineage in time"),
         (
             Unknown::NoRecord("the container", "/var/lib/docker/image".into()),
@@ -48,7 +48,7 @@ fn a_lineage_that_cannot_be_told_is_the_operators_choice() {
     ] {
         let given = Given::origin(Err(error.into()));
         let line =
-            format!("embargo: refused web-1: cannot tell what it is made of: {told}; list 412");
+            format!("embargo: refused web-1: cannot tell what it is made of: {reported}; list 412");
         given.refuses(Grounds::UnknownImage, &line, &[]);
         let admitted = line.replace("refused web-1", "admitted web-1");
         given
@@ -131,7 +131,7 @@ fn a_chain_of_which_only_names_are_left_is_refused_on_a_match_and_unknown_otherw
 }
 
 #[test]
-fn digests_that_cannot_be_told_refuse_nothing_and_are_told_where_the_list_bans_images() {
+fn unknown_digests_refuse_nothing_and_are_reported_where_the_list_bans_images() {
     let facts = || ImageFacts {
         pull_fault: Some("cannot read \"names\": larger than 5 bytes".into()),
         ..facts()

@@ -169,7 +169,7 @@ fn one_bracket_too_few_is_reported_as_such() {
 }
 
 #[test]
-fn what_the_linter_says_more_of_is_no_fault_here() {
+fn what_the_linter_reports_better_is_no_fault_here() {
     let text = format!("{HEAD}[[ban.except]]\nbase = \"sha256:{HEX}\"\nreason = \"r\"\n{HEAD}");
     let read = draft(&text);
     assert_eq!(read.faults, []);
