@@ -17,6 +17,7 @@
 
 mod pages;
 mod node;
+mod meta;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,15 +26,13 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 
+use meta::{Meta, newest_meta};
 pub use node::BoltValue;
-use node::{PAGE_HEADER, PageNode, u32_at, u64_at};
+use node::{PageNode, u32_at, u64_at};
 pub use pages::{BoltError, DatabaseFile, Pages};
 
 use crate::sys::deadline::Deadline;
 
-const MAGIC: u32 = 0xED0C_DAED;
-const VERSION: u32 = 2;
-const META_LENGTH: usize = 64;
 /// How deep a tree may be. At this depth, 4 KiB pages with only two keys each would hold 2³² keys;
 /// real trees are less than five levels deep.
 const MAX_DEPTH: usize = 32;
@@ -50,20 +49,6 @@ const MAX_KEPT: usize = 256;
 #[derive(Debug)]
 pub struct Database<P> {
     pages: P,
-}
-
-/// The meta page of a committed version.
-///
-/// ```text
-/// 0      4        8          12     16                  24        32        40           48    56
-/// magic  version  page size  flags  root bucket's page  sequence  freelist  pages in all  txid  FNV-1a of the 56 bytes before
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Meta {
-    page_size: u32,
-    root: u64,
-    page_count: u64,
-    txid: u64,
 }
 
 /// One look at the database, which reads a single version. Pages that have been read are kept. If
@@ -116,73 +101,6 @@ impl<P: Pages> Database<P> {
             }
         }
     }
-}
-
-/// The valid meta page with the highest transaction ID. At any time, one of the two may be half
-/// written, but never both.
-fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
-    const COMMON: usize = 4096;
-    let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
-    match pages.fill(&mut bytes, 0) {
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(BoltError::Foreign),
-        filled => filled.map_err(BoltError::Io)?,
-    }
-    let first = Meta::parse(&bytes);
-    let second = match first {
-        Some(meta) if meta.page_size as usize != COMMON => {
-            second_meta(pages, u64::from(meta.page_size))
-        }
-        Some(_) => Meta::parse(&bytes[COMMON..]),
-        // The first page is being written. Try every place where the second can be; the place
-        // depends on the page size, and Linux has three.
-        None => match Meta::parse(&bytes[COMMON..]) {
-            None => second_meta(pages, 16 << 10).or(second_meta(pages, 64 << 10)),
-            second => second,
-        },
-    };
-    match (first, second) {
-        (Some(first), Some(second)) => Ok(if second.txid > first.txid {
-            second
-        } else {
-            first
-        }),
-        (Some(only), None) | (None, Some(only)) => Ok(only),
-        (None, None) => Err(BoltError::Foreign),
-    }
-}
-
-fn second_meta(pages: &dyn Pages, page_size: u64) -> Option<Meta> {
-    let mut bytes = [0; PAGE_HEADER + META_LENGTH];
-    pages.fill(&mut bytes, page_size).ok()?;
-    Meta::parse(&bytes)
-}
-
-impl Meta {
-    /// The meta page at the start of `bytes`, if it is complete.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let bytes = bytes.get(PAGE_HEADER..PAGE_HEADER + META_LENGTH)?;
-        let page_size = u32_at(bytes, 8)?;
-        let valid = u32_at(bytes, 0)? == MAGIC
-            && u32_at(bytes, 4)? == VERSION
-            && u64_at(bytes, 56)? == fnv1a(&bytes[..56])
-            && page_size.is_power_of_two()
-            && (4 << 10..=64 << 10).contains(&page_size);
-        valid.then_some(Self {
-            page_size,
-            root: u64_at(bytes, 16)?,
-            page_count: u64_at(bytes, 40)?,
-            txid: u64_at(bytes, 48)?,
-        })
-    }
-}
-
-/// FNV-1a, 64 bits.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    let mut hash = 0xCBF2_9CE4_8422_2325;
-    for byte in bytes {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-    }
-    hash
 }
 
 impl<'a> View<'a> {

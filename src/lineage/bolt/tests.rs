@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::meta::{MAGIC, VERSION, fnv1a};
+use super::node::PAGE_HEADER;
 use super::*;
 use crate::lineage::containerd::records::{FactsQuery, facts};
 use crate::sys::file;
