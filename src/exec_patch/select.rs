@@ -226,9 +226,7 @@ impl<'a> Scanner<'a> {
         };
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
         let mut living = running::living(&node.running, &node.alive);
-        if !self.target.containers.is_empty() {
-            living.iter_mut().for_each(running::name);
-        }
+        self.target.look_up_names(&mut living);
         let (chosen, mut others): (Vec<_>, Vec<_>) = living
             .into_iter()
             .partition(|living| self.target.is_about(living));

@@ -1,8 +1,9 @@
 //! Narrows a request to the engines, namespaces and containers that were named.
 //!
 //! In: the named engines, namespaces and containers. Out: whether a container is meant, and
-//! warnings about named containers that are not found. Pure. A container whose engine is unknown
-//! may belong to any engine, so only its ID can exclude it: nothing is left out silently.
+//! warnings about named containers that are not found. A bundle is read only where it decides: for
+//! a name, or for one of the engines that share containers/storage. A container whose engine is
+//! unknown may belong to any engine, so only its ID can exclude it: nothing is left out silently.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use super::Selection;
 use crate::container::engine::Engine;
 use crate::exec_patch::request::target::Targets;
 use crate::node::names::is_called;
-use crate::node::running::Instance;
+use crate::node::running::{self, Instance};
 use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
@@ -23,7 +24,8 @@ impl Targets {
 
     /// Whether the container's engine and namespace are meant.
     fn is_there(&self, living: &Instance) -> bool {
-        (self.engines.is_empty() || self.engines.contains(&living.engine()))
+        (self.engines.is_empty()
+            || self.may_have_made(living) && self.engines.contains(&living.engine()))
             && self.is_of_namespace(living.namespace().as_ref())
     }
 
@@ -36,14 +38,53 @@ impl Targets {
         self.engines.iter().any(|asked| engine.may_be(*asked))
     }
 
+    /// Whether a requested engine may have made a container, by the container's place alone. Several
+    /// engines share containers/storage, and only the bundle shows which of them made it.
+    fn may_have_made(&self, living: &Instance) -> bool {
+        let family = living.place.family();
+        family != Engine::ContainersStorage || self.may_be_of(family)
+    }
+
+    /// Looks up the names that decide which containers are meant: those of the requested engines
+    /// and namespaces, and all others only if a word means none of these.
+    pub(super) fn look_up_names(&self, living: &mut [Instance]) {
+        if self.containers.is_empty() {
+            return;
+        }
+        for one in &mut *living {
+            if self.is_there(one) {
+                running::name(one);
+            }
+        }
+        if !self
+            .containers
+            .iter()
+            .all(|word| self.means_one_there(word, living))
+        {
+            living.iter_mut().for_each(running::name);
+        }
+    }
+
+    fn means_one_there(&self, word: &str, living: &[Instance]) -> bool {
+        for one in living {
+            if is_called(word, one.id(), one.name.as_deref()) && self.is_there(one) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The containers in `others` of which it is unknown whether a named engine made them.
     #[must_use]
     pub(super) fn of_one_of_several(&self, others: &[Instance]) -> Vec<Unaccounted> {
         let why = "it is not known whether it is Podman's or CRI-O's: the store has no record of it that says so";
         let mut unclear = Vec::new();
         for living in others {
-            let engine = living.engine();
-            if engine == Engine::ContainersStorage && self.may_be_of(engine) {
+            let family = living.place.family();
+            if family == Engine::ContainersStorage
+                && self.may_be_of(family)
+                && living.engine() == family
+            {
                 unclear.push(living.unaccounted(why.to_owned()));
             }
         }
@@ -106,7 +147,10 @@ impl Targets {
             namespaces.extend(found.namespace.clone());
         }
         for other in others {
-            engines.push(other.engine());
+            // Which engine it is may be in its bundle alone.
+            if !self.engines.is_empty() {
+                engines.push(other.engine());
+            }
             namespaces.extend(other.namespace());
         }
         for engine in &self.engines {
