@@ -141,8 +141,10 @@ impl<'a> Node<'a> {
         users: Vec<ContainerDirectory>,
     ) {
         let mut named = Vec::new();
-        for directory in self.unread.iter().filter_map(|fault| fault.path().parent()) {
-            if let Some(id) = directory.file_name() {
+        for fault in &self.unread {
+            if let Some(directory) = fault.path().parent()
+                && let Some(id) = directory.file_name()
+            {
                 named.push((id.to_owned(), unaccounted::owner(directory)));
             }
         }

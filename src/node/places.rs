@@ -184,12 +184,12 @@ pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines
 pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
     add_new(&mut usual.docker, &more.docker, PartialEq::eq);
     // If the settings name a store, their entry replaces the usual one.
-    usual
-        .containerd
-        .retain(|place| more.containerd.iter().all(|other| other.root != place.root));
-    usual
-        .storage
-        .retain(|place| more.storage.iter().all(|other| other.root != place.root));
+    for place in &more.containerd {
+        usual.containerd.retain(|known| known.root != place.root);
+    }
+    for place in &more.storage {
+        usual.storage.retain(|known| known.root != place.root);
+    }
     usual.containerd.extend(more.containerd.iter().cloned());
     usual.storage.extend(more.storage.iter().cloned());
     add_new(&mut usual.runtime_roots, &more.runtime_roots, PartialEq::eq);

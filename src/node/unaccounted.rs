@@ -152,8 +152,10 @@ pub fn without_state(
         known.insert((container.id.as_str(), namespace, container.owner));
     }
     let mut torn = HashSet::new();
-    for directory in unread.iter().filter_map(|fault| fault.path().parent()) {
-        torn.extend(Some((directory.file_name(), owner(directory))));
+    for fault in unread {
+        if let Some(directory) = fault.path().parent() {
+            torn.insert((directory.file_name(), owner(directory)));
+        }
     }
     let is_unknown = |directory: &ContainerDirectory| {
         let (id, namespace) = (directory.id.as_str(), namespace(&directory.place));

@@ -220,12 +220,14 @@ impl<'a> Processes<'a> {
     /// Whether a monitor has a container without a PID namespace: one of its children is in another
     /// mount namespace, and no state explains any of them.
     fn shares(&self, process: &Process, children: &[&Process]) -> bool {
-        let is_apart =
-            |child: &&Process| child.mounts().is_some() && child.mounts() != process.mounts();
-        children.iter().any(is_apart)
-            && !children
-                .iter()
-                .any(|child| self.is_known(child, process.user))
+        let mut is_apart = false;
+        for child in children {
+            if self.is_known(child, process.user) {
+                return false;
+            }
+            is_apart |= child.mounts().is_some() && child.mounts() != process.mounts();
+        }
+        is_apart
     }
 
     fn watched(&self, process: &Process, monitor: &Monitor, id: String) -> Unaccounted {
