@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::allowance::Allowances;
 use super::{RunningContainer, StateError, parse, user_of};
@@ -137,6 +137,9 @@ impl Scan {
         for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
             match self.state(directory, kind) {
                 Err(error) if error.is_absent() => continue,
+                // A namespace of containerd with a container of this name. Its ID must not hide
+                // the other containers of the namespace.
+                Err(FileError::NotRegular(path)) if is_directory(&path) => continue,
                 Err(FileError::TooLarge(_, limit)) if limit < LARGEST_STATE => {
                     self.allowances.leave_out(directory.owner());
                 }
@@ -166,6 +169,11 @@ impl Scan {
         self.allowances.spend_bytes(directory.owner(), spent);
         text
     }
+}
+
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// The container whose state is `text`.

@@ -93,6 +93,27 @@ fn roots_hold_containers_or_one_directory_for_each_namespace_and_both_runtimes()
     );
 }
 
+/// A user of containerd chooses the IDs: `ctr run … state.json` made a namespace look like a
+/// container, and hid all others in it.
+#[test]
+fn a_container_named_like_a_state_file_hides_no_other_of_its_namespace() {
+    let directory = tempfile::tempdir().unwrap();
+    for id in ["state.json", "status", "web-1"] {
+        let state =
+            format!(r#"{{"id":"{id}","init_process_pid":7,"config":{{"labels":["bundle=/b"]}}}}"#);
+        let path = format!("default/{id}/state.json");
+        put(directory.path(), &path, state.as_bytes());
+    }
+    assert_eq!(
+        told(directory.path()),
+        [
+            r#"state.json Runc "/b" None"#,
+            r#"status Runc "/b" None"#,
+            r#"web-1 Runc "/b" None"#
+        ]
+    );
+}
+
 #[test]
 fn bad_state_costs_one_container_one_line() {
     let directory = tempfile::tempdir().unwrap();
