@@ -62,8 +62,8 @@ pub enum WorkerError {
     Parent(#[source] io::Error),
 }
 
-/// Runs a worker: reads the job, patches the container and reports the outcome. `arguments` are
-/// those after `exec-patch-worker`; there must be none.
+/// Runs a worker: reads the job, patches the container and reports the outcome. `arguments` are the
+/// words after `exec-patch-worker`; there must be none.
 #[must_use]
 pub fn main(arguments: &[OsString]) -> Exit {
     match work(arguments) {
@@ -95,7 +95,8 @@ fn work(arguments: &[OsString]) -> Result<JobResult, WorkerError> {
         job.work.unpause && freezer::is_paused(job.container.pid, Path::new(freezer::CGROUPS));
     let journal = match begin(&job, unpause) {
         Ok(journal) => journal,
-        // A patch that cannot be recorded must not run: nobody could know later that it had.
+        // A patch that cannot be recorded must not run: later, nobody could know that the patch had
+        // run.
         Err(error) => return Ok(nothing_done(could_not_enter(error), began)),
     };
     let done = enter(&job, unpause, &journal.output(&job), signals, began);
@@ -114,7 +115,7 @@ fn read_job() -> io::Result<Job> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// Opens the journal and records that the container is entered.
+/// Opens the journal and records that the worker enters the container.
 fn begin(job: &Job, unpause: bool) -> Result<Journal, JournalError> {
     let journal = Journal::open(&job.journal)?;
     journal.started(job, unpause)?;
@@ -181,8 +182,8 @@ fn may_be_named(id: &str) -> Result<(), Outcome> {
 }
 
 /// Patches a running container. If `unpause` is set, the container was paused when the journal
-/// recorded the start: it is resumed for the patch and then paused again, whatever happens. If
-/// pausing fails, the outcome says so.
+/// recorded the start. Then the container is resumed for the patch and paused again, whatever
+/// happens. If pausing fails, the outcome says so.
 fn patch_unpaused(
     entrance: &mut Entrance<'_>,
     job: &Job,

@@ -4,8 +4,8 @@
 //! of the patch that still run. The directories of dead workers are removed. A container that was
 //! resumed for its patch and not paused again is reported as left unpaused: its engine believes
 //! that the container is paused. Hostile: the container's processes, and all files in a directory
-//! that was given to a user. Not done here: pausing the container again. That takes the copied
-//! state, which only the dead worker had.
+//! that was given to a user. Not done here: pausing the container again, which takes the copied
+//! state that only the dead worker had.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -38,8 +38,8 @@ pub fn interrupted(job: &Job, unpause: bool) -> JobResult {
     done
 }
 
-/// The outcome for a container whose worker died: left unpaused if the container runs and is not
-/// paused although it was before, else interrupted.
+/// The outcome for a container whose worker died. [`Outcome::LeftUnpaused`] if the container was
+/// paused before the patch and now runs unpaused; else [`Outcome::Interrupted`].
 #[must_use]
 pub fn outcome(container: &Container, unpause: bool) -> Outcome {
     if unpause
@@ -82,7 +82,7 @@ pub fn left_unpaused(ended: &Outcome, why: &str) -> Outcome {
 
 /// Ends the processes that killed workers left in containers. Otherwise a patch could run twice at
 /// the same time, or for ever. The caller must hold the run's lock. Returns one sentence for each
-/// container: what was ended and what still runs.
+/// container: which processes were ended and which still run.
 #[must_use]
 pub fn end(interrupted: &[Interrupted]) -> Vec<String> {
     let mut ended = Vec::new();
@@ -140,7 +140,7 @@ pub fn sweep(entered: &Path) -> Vec<String> {
 }
 
 /// Ends each runtime whose `--root` is in one of these workers' directories. A process that is not
-/// a runtime but has such a `--root` is ended as well.
+/// a runtime but has one of these `--root` arguments is ended as well.
 fn end_runtimes(directories: &[PathBuf]) -> Vec<String> {
     let mut ended = Vec::new();
     for pid in proc::all() {
@@ -172,7 +172,7 @@ fn is_runtime(pid: u32, directories: &[PathBuf]) -> bool {
     false
 }
 
-/// Whether a directory's name is a worker's: `<run>.<number>.<worker>`.
+/// Whether this is the name of a worker's directory: `<run>.<number>.<worker>`.
 fn is_of_worker(name: &str) -> bool {
     let parts: Vec<_> = name.split('.').collect();
     let [run, number, worker] = parts[..] else {

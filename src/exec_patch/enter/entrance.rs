@@ -35,11 +35,11 @@ use crate::report::line;
 use crate::sys::proc;
 use crate::sys::spawn::{self, Program};
 
-/// How long output is still read from background processes after a command has ended.
+/// How long the worker still reads the output of background processes after the command has ended.
 const OUTPUT_TIME: Duration = Duration::from_secs(1);
 
-/// How long a runtime may take to pause or resume a container; the kernel may need several attempts
-/// to freeze one.
+/// How long a runtime may take to pause or resume a container. The kernel may need several attempts
+/// to freeze a container.
 const FREEZE: Duration = Duration::from_secs(20);
 
 /// The exit status of a command that SIGKILL ended.
@@ -70,7 +70,7 @@ impl<'a> Entrance<'a> {
     /// runtime's files go to `directory`, and all output to `output`.
     ///
     /// # Errors
-    /// The container's outcome if it cannot be entered.
+    /// The container's outcome if the container cannot be entered.
     pub fn open(
         job: &'a Job,
         directory: &Path,
@@ -148,7 +148,7 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Whether the container ended together with a command that has this exit status. When a
+    /// Whether the container ended together with the command that returned this exit status. When a
     /// container ends, the kernel kills its other processes before its first process is gone
     /// (pid_namespaces(7)). So after a killed command, the first process gets a moment to
     /// disappear.
@@ -297,7 +297,7 @@ impl<'a> Entrance<'a> {
         Ok(pid)
     }
 
-    /// The outcome when the runtime exits with this status and has not started the command.
+    /// The outcome for a runtime that exited with this status and did not start the command.
     fn refused(&mut self, status: i32) -> Outcome {
         self.watch.collector.close(Duration::ZERO);
         let why = self.reason(status);
@@ -344,7 +344,7 @@ impl<'a> Entrance<'a> {
     /// Calls the runtime's `resume` or `pause` (`verb`) for this instance of the container.
     ///
     /// # Errors
-    /// The runtime's reason why it could not.
+    /// The reason, in the runtime's words, if the call failed.
     pub fn freeze(&mut self, verb: &str) -> Result<(), String> {
         self.calls += 1;
         let runtime = self.start(vec![verb.into()], None, None)?;
@@ -364,7 +364,7 @@ impl<'a> Entrance<'a> {
 
     /// Ends the entrance. Returns what was printed, the started processes that still run, and the
     /// ended ones that stay as zombies in the container. The second value is the first error of
-    /// keeping the output.
+    /// writing the output to its file.
     pub fn close(mut self) -> (Findings, io::Result<()>) {
         let background = self.tree.alive().iter().map(ToString::to_string).collect();
         let mut zombies = self.tree.zombies();
@@ -385,7 +385,7 @@ impl<'a> Entrance<'a> {
     }
 }
 
-/// Describes a process that is left, in the same form as [`super::tree::PatchProcess`].
+/// Describes a process that still runs, in the same form as [`super::tree::PatchProcess`].
 fn described(pid: u32) -> String {
     let name = proc::stat(pid).map(|stat| stat.name).unwrap_or_default();
     format!("{pid} {}", line::name(&name))

@@ -2,9 +2,9 @@
 //!
 //! In: the cgroups of the container's first process (cgroups(7), `/proc/pid/cgroup`). Out: whether
 //! that process is frozen, no matter whether the container's own cgroup was frozen or a cgroup
-//! above it. This is cheap: it reads two or three small files, where the runtime's own `state`
-//! command would cost a process. If the files cannot be read, the answer is no. The runtime checks
-//! too, and refuses to enter a paused container.
+//! above it. The check is cheap: it reads two or three small files, where the runtime's own `state`
+//! command would cost a process. If the files cannot be read, the result is `false`. The runtime
+//! checks too, and refuses to enter a paused container.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use crate::sys::proc;
 /// Where the node's cgroup file systems are mounted.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// At most this many bytes are read of a file that tells whether a cgroup is frozen. Such a file is
-/// never that large.
+/// At most this many bytes are read of a file that tells whether a cgroup is frozen. The real files
+/// are much smaller.
 const LARGEST: u64 = 64 << 10;
 
 /// Whether the process is in a frozen cgroup. `system` is the directory of the node's cgroups,

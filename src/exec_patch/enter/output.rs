@@ -23,14 +23,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::report::line;
 
-/// How many bytes of each stream's end are kept: some thirty lines.
+/// How many bytes of the end of each stream are held in memory: some thirty lines.
 const LONGEST_TAIL: usize = 2 << 10;
 
 /// How many bytes one read takes: as much as a pipe holds.
 const CHUNK: usize = 64 << 10;
 
 /// How often one call of [`Collector::take`] reads from each pipe. Without a limit, endless output
-/// would keep the worker from its deadline.
+/// would keep the worker from checking its deadline.
 const CHUNKS: usize = 16;
 
 /// Collects what all commands of a job print in one container.
@@ -42,7 +42,7 @@ pub struct Collector {
     buffer: Vec<u8>,
 }
 
-/// The file that keeps the beginning of the output.
+/// The file for the beginning of the output.
 #[derive(Debug)]
 struct Kept {
     file: File,
@@ -91,8 +91,8 @@ pub struct Printed {
 }
 
 impl Collector {
-    /// Opens the file at `path` for up to `limit` bytes. They are appended: an interrupted run may
-    /// have left output in the file.
+    /// Opens the file at `path` for up to `limit` bytes. The bytes are appended, because an
+    /// interrupted run may already have written output to the file.
     ///
     /// # Errors
     /// If the file cannot be created.
@@ -123,7 +123,7 @@ impl Collector {
     /// read.
     ///
     /// # Errors
-    /// If this process can have no more descriptors.
+    /// If this process may not open more descriptors.
     pub fn open(&mut self) -> io::Result<Ends> {
         let (from_output, output) = pipe()?;
         let (from_error, error) = pipe()?;
@@ -191,7 +191,7 @@ impl Collector {
             for pipe in self.polled() {
                 polled.push(PollFd::new(pipe, PollFlags::POLLIN));
             }
-            // A signal ends the wait early. That does no harm: the loop checks the time again.
+            // A signal ends the wait early, which does no harm: the loop checks the time again.
             let _ready = poll(
                 &mut polled,
                 PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),

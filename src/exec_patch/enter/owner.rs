@@ -1,10 +1,10 @@
 //! Finds who owns a container, and as which user its runtime must run.
 //!
 //! In: the user who owns the container's state, and the container's first process. That user
-//! controls both. Out: the user as whom the container's runtime must run, and the user namespace. A
-//! user's state may lie: it may name any process and any path. So root reads the user's files and
-//! runs the user's runtime with that user's rights only, and joins no namespace but the user's own.
-//! Not checked: whether the process really belongs to a container.
+//! controls the state and the process. Out: the user as whom the container's runtime must run, and
+//! the user namespace. A user's state may lie: it may name any process and any path. So root reads
+//! the user's files and runs the user's runtime with that user's rights only, and joins no
+//! namespace but the user's own. Not checked: whether the process really belongs to a container.
 
 use std::fs::File;
 use std::io;
@@ -84,7 +84,7 @@ impl Owner {
     }
 
     /// The user namespace in which the owner's engine runs, for a container whose first process is
-    /// `pid`; `None` if that is this process's own namespace. If `made_by_runtime` is set, the
+    /// `pid`; `None` if that namespace is this process's own. If `made_by_runtime` is set, the
     /// container's runtime made a user namespace for the container; that namespace is not the
     /// engine's.
     ///
@@ -98,9 +98,9 @@ impl Owner {
         }
     }
 
-    /// Reads a file of the owner's, at most `limit` bytes, with the owner's rights. If needed, it
-    /// is read in the user namespace in which the owner is root. That namespace is the one of the
-    /// container's first process `pid`, or contains it.
+    /// Reads a file of the owner's, at most `limit` bytes, with the owner's rights. If needed, the
+    /// file is read in the user namespace in which the owner is root. The container's first process
+    /// `pid` runs in that namespace, or in a namespace below.
     ///
     /// # Errors
     /// [`FileError`].
@@ -139,7 +139,7 @@ impl Owner {
 
     /// The outermost user namespace that contains the process `pid` and is below this process's
     /// own. The owner must own that namespace. The second value tells whether `pid` itself is in
-    /// it, and not in a namespace further below.
+    /// that namespace, and not in a namespace further below.
     fn outermost(self, pid: u32) -> Result<Option<(OwnedFd, bool)>, OwnerError> {
         if geteuid().is_root() && self == Self::Caller {
             return Ok(None);
@@ -168,7 +168,7 @@ impl Owner {
     }
 }
 
-/// What distinguishes a namespace from every other one.
+/// The device and inode that identify a namespace.
 fn identity(namespace: &File) -> io::Result<(u64, u64)> {
     let facts = namespace.metadata()?;
     Ok((facts.dev(), facts.ino()))

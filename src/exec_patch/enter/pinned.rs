@@ -14,8 +14,9 @@
 //! copied: crun keeps the seccomp filter beside its state, and enters without a filter if that file
 //! is missing (src/libcrun/seccomp.c).
 //!
-//! In: a container as it was found; its state, which its owner wrote. Out: the worker's directory,
-//! which is removed when [`Pinned`] is dropped. Not checked: the state's other fields.
+//! In: a container as a scan found it; the container's state, which its owner wrote. Out: the
+//! worker's directory, which is removed when [`Pinned`] is dropped. Not checked: the state's other
+//! fields.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -39,8 +40,8 @@ use crate::sys::replace::WriteError;
 /// four.
 const MOST_FILES: usize = 32;
 
-/// At most this many bytes of all files together. They are in memory twice, and a user may have
-/// written them.
+/// At most this many bytes of all files together are copied. The bytes are in memory twice, and a
+/// user may have written the files.
 const MOST_BYTES: u64 = 24 << 20;
 
 /// With both runtimes, this file exists from a container's `create` to its `start`.
@@ -198,8 +199,8 @@ fn copy(container: &Container, owner: Owner, to: &Path) -> Result<(), Outcome> {
 
 /// The regular files in the container's state directory, and its FIFOs, which count as empty. Each
 /// file must still belong to the owner who was found before. Otherwise an attacker could swap the
-/// directory between that check and this read, and make root enter any process that the attacker
-/// describes.
+/// directory after the owner was found and before the files are read, and make root enter any
+/// process that the attacker describes.
 fn read_all(container: &Container) -> Result<Vec<(OsString, Vec<u8>)>, FileError> {
     let directory = Directory::open(&container.root)?.directory(OsStr::new(&container.id))?;
     let theirs = [container.owner; 2];
@@ -263,7 +264,7 @@ fn read_spec(container: &Container, owner: Owner, state: &Path) -> Result<Proces
     ProcessSpec::parse(&bytes).map_err(could_not_enter)
 }
 
-/// The bundle's runtime spec, where the owner or the owner's engine has it.
+/// The bundle's runtime spec, at a path as the owner or the owner's engine sees it.
 fn read_bundle_spec(container: &Container, owner: Owner) -> Result<Vec<u8>, FileError> {
     let path = container.bundle.join("config.json");
     match owner.read(container.pid, &path, LARGEST_SPEC) {

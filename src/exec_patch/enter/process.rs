@@ -4,8 +4,8 @@
 //! that the patch asks for. Out: the `process` of `RUNTIME exec --process` (OCI runtime-spec,
 //! config.md "Process"). It is the container's own process object, so that the patch has no more
 //! rights than the container. The arguments are replaced; the user, the environment and the
-//! directory only if the patch asks for that. Pure. Not checked: values that only the runtime
-//! reads.
+//! directory are replaced only if the patch asks for other ones. Pure. Not checked: values that
+//! only the runtime reads.
 //!
 //! Capabilities follow the user, as in the engines' own `exec`. If the container runs as another
 //! user, root gets the container's bounding set. Podman does the same
@@ -114,7 +114,7 @@ fn name(variable: &str) -> &str {
 }
 
 /// Changes the process's user to the requested one. The user's supplementary groups are left out:
-/// only files in the container say which they are.
+/// only files in the container say which groups the user has.
 fn become_user(process: &mut Map<String, Value>, (uid, gid): (u32, u32)) {
     let own = process.get("user").cloned().unwrap_or_default();
     let [own_uid, own_gid] = [&own["uid"], &own["gid"]].map(|number| number.as_u64().unwrap_or(0));

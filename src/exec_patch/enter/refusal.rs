@@ -1,16 +1,15 @@
 //! Reads why a runtime did not enter a container.
 //!
 //! In: the runtime's log (`--log-format json`: runc and crun both write one object on each line),
-//! or what the runtime printed. Neither holds output of the container, since nothing ran in it, but
-//! both may quote names that the container chose. Out: one clean line in the runtime's own words.
-//! Pure.
+//! or what the runtime printed. Nothing ran in the container, so neither text holds the container's
+//! output. But both texts may quote names that the container chose. Out: one clean line in the
+//! runtime's own words. Pure.
 
 use serde::Deserialize;
 
 use crate::report::line;
 
-/// The longest reason, in bytes. A reason may quote a command of a hundred thousand letters, which
-/// helps nobody.
+/// The longest reason, in bytes. A reason may quote a command of a hundred thousand letters.
 const LONGEST: usize = 400;
 
 /// Texts that both runtimes put before the reason itself.

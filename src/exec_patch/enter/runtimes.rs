@@ -1,9 +1,9 @@
 //! Finds the runtime program that enters a container.
 //!
 //! In: the settings, `PATH` and the usual directories. Out: the program of each runtime, found
-//! once, or why there is none. The result is never Embargo's own program, under whatever name it is
-//! installed: Embargo would only pass the call on to the runtime, and cost time. Not checked: the
-//! program's version.
+//! once, or the reason why there is no program. The result is never Embargo's own program, under
+//! whatever name it is installed: Embargo would only pass the call on to the runtime, and cost
+//! time. Not checked: the program's version.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use crate::exec_patch::outcome::Outcome;
 use crate::settings::Settings;
 use crate::sys::process::{self, Identity};
 
-/// The name of Embargo's runtime program. It is looked for beside this program and in the usual
-/// directories.
+/// The name of Embargo's runtime program. The program is searched for beside this program and in
+/// the usual directories.
 const GATE: &str = "embargo";
 
 /// The programs of all runtimes.

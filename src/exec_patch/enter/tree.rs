@@ -10,15 +10,15 @@
 //! runtime's process, while its parents lived. Second: it is in the container, is not older than
 //! the patch, and shows a *trace* of the patch. There are three traces:
 //!
-//! - the *dye*: a timer slack of a few microseconds more than usual. Every descendant inherits it,
-//!   whatever the descendant does to its environment, session and descriptors. Only a process
+//! - the *dye*: a timer slack of a few microseconds more than usual. Every descendant inherits the
+//!   dye, whatever the descendant does to its environment, session and descriptors. Only a process
 //!   itself can take off its dye (prctl(2)).
 //! - the marker, in the environment with which the process was started
 //! - one of the patch's pipes
 //!
-//! An orphan that started during the patch and shows no trace may be anybody's: it is reported and
-//! not touched. Another process that takes on a trace harms only itself. [`table`] decides;
-//! [`place`], [`facts`] and [`cgroup`] read.
+//! An orphan that started during the patch and shows no trace may belong to anybody: the orphan is
+//! reported and not touched. Another process that takes on a trace harms only itself. [`table`]
+//! decides; [`place`], [`facts`] and [`cgroup`] read.
 //!
 //! Signals go through pidfds. After a pidfd is open, the start time is compared, so that no other
 //! process with the same ID gets the signal. In a user's container, only processes that are in that
@@ -54,7 +54,8 @@ const MOST_NAMED: usize = 64;
 /// The usual timer slack, in nanoseconds (prctl(2), `PR_SET_TIMERSLACK`).
 const USUAL_SLACK: u64 = 50_000;
 
-/// How many different dyes there are. Each adds at most ten microseconds to the usual timer slack.
+/// How many different dyes there are. Each dye adds at most ten microseconds to the usual timer
+/// slack.
 const DYES: u64 = 9_999;
 
 /// A process that belongs to a patch, or may belong to it.
@@ -99,7 +100,7 @@ pub struct Tree {
     dye: Option<u64>,
     pipes: BTreeSet<u64>,
     runtimes: BTreeSet<ProcessKey>,
-    /// Children that this process had before the patch: they do not belong to it.
+    /// Children that this process had before the patch: they do not belong to the patch.
     others: BTreeSet<ProcessKey>,
     known: Baseline,
 }
@@ -122,8 +123,8 @@ impl Tree {
         }
     }
 
-    /// Adds the runtime's process, which was just started. It must be a child of this process that
-    /// nobody has waited for. Its command writes to the pipes with these inodes
+    /// Adds the runtime's process, which was just started. The runtime's process must be a child of
+    /// this process that nobody has waited for. Its command writes to the pipes with these inodes
     /// ([`super::output::Collector::inodes`]). Call this function once for each command, including
     /// checks.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
@@ -147,7 +148,7 @@ impl Tree {
     }
 
     /// Records the present descendants of the runtime's processes. Call this function every 50 to
-    /// 100 ms while a command runs, and once after it has ended. It is cheap.
+    /// 100 ms while a command runs, and once after the command has ended. A call is cheap.
     pub fn look(&mut self) {
         self.descend();
     }
@@ -209,8 +210,9 @@ impl Tree {
         alive
     }
 
-    /// All living processes that belong to the patch, or may belong to it: its descendants, and the
-    /// processes in its container that are not older than the patch.
+    /// All living processes that belong to the patch, or may belong to the patch: the descendants
+    /// of the runtime's processes, and the processes in the container that are not older than the
+    /// patch.
     fn survey(&mut self) -> Vec<PatchProcess> {
         let mut stats = self.descend();
         for pid in self.place.processes() {
@@ -282,8 +284,8 @@ impl Tree {
         stats
     }
 
-    /// Reads what decides whether one process belongs to the patch. Nothing is read if that is
-    /// already decided.
+    /// Reads the facts that decide whether one process belongs to the patch. Nothing is read if the
+    /// decision is already known.
     fn seen(&self, pid: u32, stat: &Stat) -> Candidate {
         let is_open =
             stat.started >= self.known.since && !self.known.ours.contains(&(pid, stat.started));
@@ -335,7 +337,7 @@ pub fn left_by(container: &Container, marker: &str) -> Vec<PatchProcess> {
 }
 
 /// Ends the processes that [`left_by`] finds, as the worker would have at its deadline. Returns the
-/// processes that it found, and those that still live.
+/// processes that were found, and the processes that still live.
 #[must_use]
 pub fn end_left_by(container: &Container, marker: &str) -> (Vec<PatchProcess>, Vec<PatchProcess>) {
     let mut tree = Tree::new(container, marker);
@@ -356,7 +358,7 @@ fn key_of(pid: u32) -> Option<ProcessKey> {
     Some((pid, proc::stat(pid)?.started))
 }
 
-/// Whether a process may be its parent's child only because its first parent died.
+/// Whether a process may have got its parent only because its first parent died.
 fn may_be_orphan(pid: u32, parent: u32) -> bool {
     let (Some(ids), Some(parents)) = (proc::ids(pid), proc::ids(parent)) else {
         return true;
@@ -365,17 +367,17 @@ fn may_be_orphan(pid: u32, parent: u32) -> bool {
 }
 
 /// Whether a process with the IDs `parents` (one for each PID namespace, from the outermost on)
-/// becomes the parent of an orphan with the IDs `ids`. It does if it is the first process of its
-/// own PID namespace, and the orphan is in that namespace or below. The orphan itself can be the
-/// first process of a namespace below, with its parent outside. In the caller's PID namespace,
-/// orphans of the patch become the caller's own children.
+/// becomes the parent of an orphan with the IDs `ids`. The process becomes the parent if it is the
+/// first process of its own PID namespace, and the orphan is in that namespace or below. The orphan
+/// itself can be the first process of a namespace below, with its parent outside. In the caller's
+/// PID namespace, orphans of the patch become the caller's own children.
 fn gets_orphans(parents: &[u32], ids: &[u32]) -> bool {
     parents.len() > 1 && ids.len() >= parents.len() && parents.last() == Some(&1)
 }
 
-/// Dyes all processes that this thread starts from now on, with a timer slack derived from the
-/// marker, and returns that value. `None` if the kernel does not accept the value, as for real-time
-/// threads.
+/// Dyes all processes that this thread starts from now on: sets a timer slack that is derived from
+/// the marker. Returns that timer slack. `None` if the kernel does not accept the value, as for
+/// real-time threads.
 fn dye(marker: &str) -> Option<u64> {
     // FNV-1a: any hash that spreads the values is good enough.
     let mut spread = 0xcbf2_9ce4_8422_2325_u64;

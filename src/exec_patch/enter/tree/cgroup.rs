@@ -2,10 +2,11 @@
 //!
 //! In: a container's ID and first process. Out: the directory of the container's cgroup in a
 //! hierarchy (v2 or v1) that the caller has mounted, and whether that cgroup is the container's
-//! own. A rootless container on cgroup v1 shares its user's cgroup, which proves nothing about the
-//! processes in it. The engines choose the names of cgroups; below a delegated cgroup, a user does.
-//! Sources: proc(5), cgroups(7) and the kernel's Documentation/admin-guide/cgroup-v2.rst. Not
-//! checked: whether a process has just left the cgroup.
+//! own. A rootless container on cgroup v1 shares its user's cgroup, so other processes may be in
+//! the same cgroup. The engines choose the names of cgroups; below a delegated cgroup, a user
+//! chooses them. Sources: proc(5), cgroups(7) and the kernel's
+//! Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a process has just left the
+//! cgroup.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,14 +22,15 @@ use crate::sys::proc;
 /// The largest mount table and the largest list of processes that are read.
 const LARGEST_TABLE: u64 = 16 << 20;
 
-/// At most this many cgroups at and below the container's are read: each nested container has some.
+/// At most this many cgroups at and below the container's cgroup are read: each nested container
+/// has some of its own.
 const MOST_DIRECTORIES: usize = 1_024;
 
 /// At most this many processes are taken from the cgroups; the next scan takes more.
 const MOST_PROCESSES: usize = 16_384;
 
-/// The controllers of cgroup v1, in the order in which they are tried. Those in which every engine
-/// makes a cgroup come first.
+/// The controllers of cgroup v1, in the order in which they are tried. The controllers for which
+/// every engine makes a cgroup come first.
 const CONTROLLERS: [&str; 6] = [
     "pids",
     "devices",
@@ -68,8 +70,8 @@ struct Hierarchy {
 
 impl Cgroup {
     /// The cgroup of the container whose first process is `init`. If one of the hierarchies has a
-    /// cgroup of the container's own, the result is that one. `None` if the caller sees no mounted
-    /// hierarchy, or if the process is gone.
+    /// cgroup of the container's own, that cgroup is the result. `None` if the caller sees no
+    /// mounted hierarchy, or if the process is gone.
     pub(super) fn of(id: &str, init: ProcessKey) -> Option<Self> {
         let lines = lines(&proc::read(proc::path(init.0, "cgroup"), LARGEST_TABLE)?);
         let (file, _) = file::open(Path::new("/proc/self/mountinfo"), Guard::Any).ok()?;
@@ -84,7 +86,7 @@ impl Cgroup {
         found
     }
 
-    /// Looks for the container's cgroup in the hierarchies `mounted`, which are those read so far.
+    /// Searches for the container's cgroup in the hierarchies that were read so far, `mounted`.
     fn among(
         lines: &[CgroupLine],
         mounted: &[Hierarchy],
@@ -139,14 +141,15 @@ impl Cgroup {
         stats.all(|stat| stat.started >= init.1)
     }
 
-    /// A container's cgroup in `line`'s hierarchy; its own one if it has the container's name.
+    /// A container's cgroup in `line`'s hierarchy. The cgroup is the container's own if its path
+    /// has the container's ID.
     fn at(line: &CgroupLine, mounted: &[Hierarchy], id: &str) -> Option<Self> {
         let named = named(&line.path, id);
         let path = named.as_deref().unwrap_or(&line.path);
         if path.components().any(|part| part.as_os_str() == "..") {
             return None;
         }
-        // One hierarchy may be mounted in several places, and each mount shows a different part. A
+        // One hierarchy may be mounted at several paths, and each mount shows a different part. A
         // cgroup outside the caller's cgroup namespace has no directory.
         for hierarchy in mounted {
             if hierarchy.is_of(line)

@@ -1,7 +1,7 @@
 //! Ends the processes of a patch.
 //!
-//! In: the patch's processes, as scans find them. Out: that they have ended, or those that are left.
-//! Signals go through pidfds. Hostile: all these processes.
+//! In: the patch's processes, as scans find them. Out: the processes that still live; none if all
+//! have ended. Signals go through pidfds. Hostile: all these processes.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::sys::pidfd::Hold;
 /// How often to scan while processes end.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// How many scans look for further processes to stop, before the stopped ones are killed.
+/// How many scans search for further processes to stop, before the stopped processes are killed.
 const MOST_STOPS: usize = 20;
 
 /// How long the runtime's processes are spared after the first SIGKILL.
@@ -44,7 +44,8 @@ impl Tree {
     /// Ends all processes of the patch: with SIGTERM, and after the grace period with SIGKILL,
     /// until two scans find nothing. `meanwhile` waits for the given time, or shorter, and does the
     /// caller's other work, such as reading output and waiting for the runtime's process. Returns
-    /// the processes that still live, including those that only may be the patch's.
+    /// the processes that still live, including processes of which it is unclear whether they
+    /// belong to the patch.
     #[must_use]
     pub fn end(
         &mut self,
@@ -60,8 +61,9 @@ impl Tree {
     }
 
     /// Sends SIGTERM once to each process, also to processes that appear meanwhile. The runtime's
-    /// own processes get none: they end together with their commands, and a runtime would pass the
-    /// signal on to its command a second time. Returns whether all processes have ended in time.
+    /// own processes get no SIGTERM: they end together with their commands, and a runtime would
+    /// pass the signal on to its command a second time. Returns whether all processes have ended in
+    /// time.
     fn terminate(&mut self, grace: Duration, meanwhile: &mut impl FnMut(Duration)) -> bool {
         let end = Instant::now() + grace;
         let mut signalled = BTreeSet::new();
@@ -127,14 +129,14 @@ impl Tree {
         alive
     }
 
-    /// Sends a signal to a process of the patch, if the process ID still means the same process and
-    /// the process may get signals.
+    /// Sends a signal to a process of the patch, if the process ID still belongs to the same
+    /// process and the process may get signals.
     pub(super) fn signal(&self, process: &PatchProcess, signal: Signal) {
         if self.place.protects(process.pid) {
             return;
         }
-        // A process that could not get the signal is found by the next scan, which reports it as
-        // left.
+        // If the signal cannot be sent, the next scan finds the process and reports that it still
+        // lives.
         if let Ok(hold) = Hold::on(process.pid)
             && still_runs(process.key())
         {

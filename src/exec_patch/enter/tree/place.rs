@@ -2,9 +2,9 @@
 //!
 //! In: a container, whose cgroup and first process are read once. Out: the processes that may be in
 //! the container, and whether the container's owner has power over a process. The cgroup tells
-//! which processes are in the container; where the cgroup is shared with others, the namespaces do.
+//! which processes are in the container. If other processes share that cgroup, the namespaces tell.
 //! The owner controls everything in a user's container, except the kernel's answers about
-//! namespaces. Not checked: whose child a process is.
+//! namespaces. Not checked: which process is the parent of a process.
 
 use super::cgroup::Cgroup;
 use super::table::ProcessKey;
@@ -58,7 +58,8 @@ impl ContainerScope {
         }
     }
 
-    /// The processes among which the container's are: those of its cgroup, else all of the node.
+    /// Processes that include all of the container's: those in the container's cgroup, or all
+    /// processes of the node if there is no such cgroup.
     pub(super) fn processes(&self) -> Vec<u32> {
         match &self.cgroup {
             _ if self.is_gone() => Vec::new(),
@@ -73,8 +74,8 @@ impl ContainerScope {
         self.ends_with_init && !still_runs(self.init)
     }
 
-    /// Whether a process that the cgroup lists is in the container. If the cgroup lists others too,
-    /// the namespaces decide.
+    /// Whether a process that the cgroup lists is in the container. If the cgroup lists other
+    /// processes too, the namespaces decide.
     pub(super) fn has(&self, pid: u32) -> bool {
         if self.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_own) {
             return true;
@@ -84,8 +85,8 @@ impl ContainerScope {
     }
 
     /// Whether a process must get no signal although it seems to belong to the patch. In a user's
-    /// container, these are the processes over which that user has no power: all evidence about
-    /// them came from that user.
+    /// container, processes over which that user has no power get no signal: all evidence that they
+    /// belong to the patch came from that user.
     pub(super) fn protects(&self, pid: u32) -> bool {
         if self.owner == 0 || !nix::unistd::geteuid().is_root() {
             return false;

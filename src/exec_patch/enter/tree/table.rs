@@ -2,10 +2,10 @@
 //!
 //! Pure. In: the processes of a container and the runtime's descendants, as `/proc` showed them at
 //! one moment. Out: for each process, whether it belongs to the patch. A process gets its first
-//! parent by fork. When that parent ends, the process gets a new one: the reaper of its PID
+//! parent by fork. When that parent ends, the process gets a new parent: the reaper of its PID
 //! namespace, or a nearer subreaper (Linux: kernel/exit.c, `find_new_reaper`). So a process whose
 //! parent is neither the patch's nor such a reaper belongs to somebody else, for instance to a
-//! health check. A child of the reaper that shows no trace of the patch may be anybody's.
+//! health check. A child of the reaper that shows no trace of the patch may belong to anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub(super) struct Candidate {
     pub(super) is_inside: bool,
     /// What the process shows about its origin.
     pub(super) trace: Trace,
-    /// Whether the process's parent is one that gets the orphans of its PID namespace.
+    /// Whether the process's parent is a process that becomes the parent of orphans.
     pub(super) is_orphan: bool,
 }
 
