@@ -4,8 +4,8 @@
 //! settings, list, engines' stores and runtimes' state. Out: an [`Answer`] on standard output, and
 //! an exit status: 0 clear, 2 banned, 3 could not tell, 4 not found. Nothing is started or stopped.
 //! As at a start, a resolved chain is cached if the caller may write the cache, and containerd is
-//! asked what its database does not say. A user who is not root sees his own stores, and those that
-//! root lets him read.
+//! queried for facts that are not in its database. A user who is not root sees his own stores, and
+//! those that root lets him read.
 
 mod arguments;
 pub mod found;
@@ -155,8 +155,8 @@ pub fn run(arguments: &[&OsStr], paths: &Paths) -> Ran {
             Timestamp::now(),
         ) {
             Ok(answer) => say(&answer, form),
-            // No engine that could be read has an image with this name, so most likely it names a
-            // file that is missing. In both cases the exit status is 3.
+            // No engine that could be read has an image with this name, so the name most likely
+            // means a file that is missing. In both cases the exit status is 3.
             Err(CheckError::Find(FindError::Nothing(..), _))
                 if search != SearchFor::Container && may_be_outside(&name) =>
             {

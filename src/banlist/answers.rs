@@ -1,7 +1,7 @@
-//! Divides the answers to one joint query among the containers that it was made for.
+//! Divides the result of one joint query among the containers whose queries it joins.
 //!
-//! In: a list's hits for the queries of many containers together. Out: for each container, what the
-//! list would have answered to that container's queries alone. Pure. So the list is opened and
+//! In: a list's hits for the queries of many containers together. Out: for each container, the hits
+//! that a look-up for this container alone would give. Pure. So the list is opened and
 //! authenticated only once. On a node of 200 containers, this saves most of the time.
 
 use std::collections::HashMap;
@@ -31,7 +31,8 @@ impl Answers {
         answers
     }
 
-    /// What `list` would have answered to these queries alone. The hits must be those of `list`.
+    /// The hits that a look-up of these queries alone in `list` would give. The hits that were
+    /// grouped must come from `list`.
     #[must_use]
     pub fn to(&self, queries: &[Query], list: &ListAnswer) -> ListAnswer {
         ListAnswer {

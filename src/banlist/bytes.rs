@@ -42,8 +42,8 @@ impl ReadAt for File {
             return true;
         }
         if let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(buffer.len())) {
-            // This is only advice: if the file system does not support it, the bytes are read all
-            // the same.
+            // The call is only advice: a file system that ignores the advice still returns the
+            // bytes.
             posix_fadvise(
                 self.as_fd(),
                 offset,

@@ -2,11 +2,11 @@
 //!
 //! In: two lists whose heads are known, and the time from which the comparison counts. Out:
 //! [`Change`], by ban, with numbers of digests. Both lists are checked to their last byte while
-//! they are compared, in one pass over each. The comparison asks what the gate would do with a
-//! digest, not which ban does it. A digest that the old list bans as some kind (base, image, layer)
-//! is *kept* if some ban of the new list bans it as the same kind at least as strictly, whatever
-//! that ban's ID. Otherwise it is *lifted*. A digest that two new bans cover only one after the
-//! other counts as lifted, which is the safe answer.
+//! they are compared, in one pass over each. The comparison looks at what the gate would do with a
+//! digest, not at which ban makes the gate do so. A digest that the old list bans as some kind
+//! (base, image, layer) is *kept* if some ban of the new list bans it as the same kind at least as
+//! strictly, whatever that ban's ID. Otherwise it is *lifted*. A digest that two new bans cover
+//! only one after the other counts as lifted, which is the safe answer.
 //!
 //! A new ban is as strict as an old ban if all of this holds from `at` on: it refuses if the old
 //! ban does; it takes effect no later; it lapses no earlier; and it has no exception or cure that
@@ -43,10 +43,9 @@ pub struct Change {
     pub added: Vec<BanChange>,
     /// Other bans that differ or were removed, in the order of the old list.
     pub changed: Vec<BanChange>,
-    /// The number of digests that are lifted, as at least one kind.
+    /// How many digests are lifted as one kind or more.
     pub digests_lifted: u64,
-    /// The number of digests that the new list bans as a kind that the old list did not ban them
-    /// as.
+    /// How many digests the new list bans as a kind as which the old list does not ban them.
     pub digests_added: u64,
     /// All bans of the new list.
     pub bans: Vec<CountedBan>,
@@ -65,7 +64,7 @@ impl Change {
 pub struct BanChange {
     /// The ban in the new list; if it was removed, in the old list.
     pub ban: Ban,
-    /// Whether it was added, kept or removed.
+    /// Whether the ban was added, kept or removed.
     pub status: BanStatus,
     /// What differs in the ban's record.
     pub alterations: Vec<Alteration>,

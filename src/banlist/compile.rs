@@ -1,8 +1,9 @@
 //! Compiles a source into a list, for `list build`.
 //!
-//! In: a checked source, and what the head says besides it. Out: the list. The same source and the
-//! same head terms give the same bytes on every machine. Ban lines come first, in the order of the
-//! source. Entry lines follow, in the order of the digests that use them first.
+//! In: a checked source, and the values of the head that do not follow from the source. Out: the
+//! list. The same source and the same head terms give the same bytes on every machine. Ban lines
+//! come first, in the order of the source. Entry lines follow, in the order of the digests that use
+//! them first.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -23,7 +24,7 @@ use super::tree::Leaf;
 use super::tree::build::{self, WriteAt};
 use super::watch::Watch;
 
-/// What the head says besides what follows from the source.
+/// The values of the head that do not follow from the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadTerms {
     /// The origin: who publishes the list, and for what.

@@ -58,8 +58,7 @@ pub enum ListError {
     /// The list is older than a list that this node has had: found, the floor.
     #[error("cannot go back to {1} of the list, in {0:?}: this node had {2}")]
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version is higher than the floor's by more than a single step may be: found, the
-    /// floor.
+    /// The list's version is too far above the floor's version: found, the floor.
     #[error(
         "cannot go to {1} of the list, in {0:?}: more than {MAX_JUMP} above {2}, the highest that \
          this node had"
@@ -179,8 +178,8 @@ impl ListError {
     }
 
     /// Whether the operating system failed to read the file, as with `EMFILE` and `EIO`. Such an
-    /// error says nothing about the contents. A missing file, a link and a truncated file do not
-    /// count.
+    /// error says nothing about the contents. The result is `false` for a missing file, a link and
+    /// a truncated file.
     #[must_use]
     pub fn is_of_the_system(&self) -> bool {
         match self {

@@ -3,8 +3,8 @@
 //! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in
 //! place, never before. Out: [`Floor`]. A list below the floor is a rollback; another list with the
 //! same edition as the floor is an equivocation. During an installation, the floor also names the
-//! list that is about to be put in place. A list that the floor names in neither way was not put
-//! there by `embargoctl install`.
+//! list that is about to be put in place. A list that the floor names neither as the newest nor as
+//! the next list was not installed by `embargoctl install`.
 //!
 //! ```text
 //! keyset 1
@@ -14,9 +14,9 @@
 //! next sha256:…                (while an installation is under way)
 //! ```
 //!
-//! Earlier versions of the program also wrote a line `previous sha256:…`. It named the list before,
-//! which they kept to answer if the list in force could not. Such a line is read and has no effect:
-//! an older list never answers for a newer list.
+//! Earlier versions of the program also wrote a line `previous sha256:…`. The line named the
+//! previous list, which those versions used if the list in force could not be used. The line
+//! `previous` is accepted and has no effect: an older list is never used in place of a newer list.
 
 use std::fmt;
 
@@ -143,7 +143,8 @@ mod tests {
         );
         floor.next = None;
         assert!(!floor.knows(Digest::of(b"after")));
-        // Earlier versions wrote this line. The list that it names is not used any more.
+        // Earlier versions wrote the line `previous`. The list that this line names is not used any
+        // more.
         let text = format!("{}previous {}\n", floor.text(), Digest::of(b"before"));
         assert_eq!(Floor::parse(&text), Ok(floor));
         assert!(!floor.knows(Digest::of(b"before")));

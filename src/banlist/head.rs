@@ -87,9 +87,9 @@ pub struct Head {
 /// What an installer does if the list would refuse running containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Impact {
-    /// It stops if the list would refuse more containers than the node's limit.
+    /// The installer stops if the list would refuse more containers than the node's limit.
     Guarded,
-    /// It continues, because the signers know how many containers the list refuses.
+    /// The installer continues, because the signers know how many containers the list refuses.
     Acknowledged,
 }
 

@@ -20,18 +20,18 @@ use crate::lineage::digest::Digest;
 pub struct Query {
     /// The digest.
     pub digest: Digest,
-    /// Only a ban as this kind counts.
+    /// The kind. Bans of the digest as another kind are not found.
     pub kind: MatchKind,
 }
 
-/// How many bans and matches the start of one container has to know. Those that refuse nothing
-/// count too.
+/// How many bans, and how many matches, are read for the start of one container. Bans that refuse
+/// nothing are included.
 pub(super) const MAX_BANS: usize = 128;
 const MAX_HITS: usize = 1_024;
 
 /// Finds every match of `queries` in a list whose head is authentic, in the order of the queries,
 /// once for each ban. Every query is looked up, whatever numbers the head gives: a digest in the
-/// tree must not pass because the head says that there is none.
+/// tree must not pass because the head says that the list has no digests of that kind.
 ///
 /// # Errors
 /// [`ListError`] for the first wrong piece on the way; [`ListError::Unread`] if it is already known
@@ -70,8 +70,8 @@ pub fn hits<R: ReadAt + ?Sized>(
     read.map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// Whether the tree has a digest of some kind although the head says that there is none of that
-/// kind.
+/// Whether the tree has a digest of some kind although the head says that the tree has no digest of
+/// that kind.
 fn is_denied(leaf: &Leaf, head: &Head) -> bool {
     [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
         .into_iter()
@@ -86,7 +86,8 @@ fn read<R: ReadAt + ?Sized>(
     budget: Budget,
 ) -> Result<Vec<Hit>, ListError> {
     let mut section = Section::open(list, head, budget)?;
-    // By the offset of the ban's line. One ban may have many names and many of the digests.
+    // The bans that have been read, by the offset of each ban's line. One ban may have many names
+    // and many of the digests.
     let mut bans: HashMap<u64, Arc<Ban>> = HashMap::new();
     let mut hits: Vec<Hit> = Vec::new();
     for (query, leaf) in banned {
@@ -121,7 +122,7 @@ fn read<R: ReadAt + ?Sized>(
         }
         if hits.len() == before {
             // The leaf says that the digest is banned as this kind, and the entry line does not.
-            // This must not count as "not banned".
+            // The contradiction must not count as "not banned".
             return Err(ListError::Record(list.path.to_owned(), leaf.offset));
         }
     }

@@ -136,7 +136,8 @@ pub enum Mismatch {
     Form,
     /// The signature itself names another key.
     OtherKey,
-    /// SSH: the signature was made for this purpose, not for [`sshsig::NAMESPACE`].
+    /// SSH: the signature was made for the purpose that the text names, not for
+    /// [`sshsig::NAMESPACE`].
     Namespace(String),
     /// SSH: nobody touched the token when the signature was made.
     Untouched,
@@ -192,7 +193,7 @@ impl PublicKey {
         &self.bytes
     }
 
-    /// The key's identity. Signatures are counted by it.
+    /// The key's identity. Signatures by keys of the same identity count once.
     #[must_use]
     pub fn identity(&self) -> KeyIdentity<'_> {
         KeyIdentity {
@@ -202,8 +203,8 @@ impl PublicKey {
     }
 
     /// The ID by which the signature line of a note refers to the key, as in C2SP signed-note: the
-    /// first four bytes of a SHA-256. For P-256 it is over the `SubjectPublicKeyInfo` alone; for
-    /// all others over the name, a line feed, the type and the key.
+    /// first four bytes of a SHA-256. For P-256, the hash is over the `SubjectPublicKeyInfo` alone;
+    /// for all other algorithms, over the name, a line feed, the type and the key.
     #[must_use]
     pub fn id(&self, name: &str) -> [u8; 4] {
         let named = |kind: &[u8]| [name.as_bytes(), b"\n", kind, &self.bytes].concat();

@@ -2,7 +2,7 @@
 //!
 //! In: the text of `/etc/embargo/keyset`, at most 16 KiB, which configuration management writes.
 //! The file is trusted, but its format is strict all the same. Out: [`Keyset`]. The file may
-//! contain signatures of root keys. They are kept here, and `rotation` checks them.
+//! contain signatures of root keys. This file reads these signatures, and `rotation` checks them.
 //!
 //! ```text
 //! embargo/banlist-keyset/v1
@@ -73,12 +73,12 @@ impl Key {
         )
     }
 
-    /// Its name, and the key.
+    /// The key's name, and the public key.
     pub(super) fn named(&self) -> (&str, &PublicKey) {
         (&self.name, &self.public)
     }
 
-    /// Whether another key of its role has its name or is the same key in another form.
+    /// Whether `other` has the same role as this key, and also the same name or the same identity.
     fn is_taken_by(&self, other: &Self) -> bool {
         self.role == other.role
             && (self.public.identity() == other.public.identity() || self.name == other.name)

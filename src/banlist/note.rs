@@ -37,8 +37,8 @@ pub struct Signature {
     pub bytes: Vec<u8>,
 }
 
-/// The kind of signature that the bytes look like. Only verifying with the key shows whether they
-/// are one.
+/// The kind of signature that the bytes look like. Only verifying with the key shows whether the
+/// bytes are a signature of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureForm {
     /// Ed25519: 64 bytes.
@@ -89,8 +89,8 @@ pub fn is_name(name: &str) -> bool {
 }
 
 impl<'a> Note<'a> {
-    /// Divides a note into text and signature lines. Without an empty line, all of it is text that
-    /// nobody has signed.
+    /// Divides a note into text and signature lines. Without an empty line, the whole note is text
+    /// that nobody has signed.
     ///
     /// # Errors
     /// [`Malformed`] when the bytes are not UTF-8, contain a control character other than the line
@@ -218,7 +218,7 @@ pub fn tally(
 pub enum Enough {
     /// Stop when the threshold is met. Used at every container start.
     Threshold,
-    /// Check all of them. Used at an installation and for reports.
+    /// Check all signatures. Used at an installation and for reports.
     All,
 }
 

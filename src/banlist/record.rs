@@ -154,7 +154,7 @@ impl Kinds {
         Self(self.0 & other.0)
     }
 
-    /// The kinds in it that are not in `other`.
+    /// The kinds in this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -221,8 +221,9 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// What the patch runs, in shell syntax, to be read by whoever signs or types it. One line each
-    /// for the command, for the check, and for user and time.
+    /// The patch as text for the person who signs the list or types the command: one line for the
+    /// command, one for the check, and one for the user and the time limit. Commands are in shell
+    /// syntax.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let script = self
@@ -269,9 +270,10 @@ pub struct Hit {
     pub digest: Digest,
     /// The kind as which the digest is banned.
     pub kind: MatchKind,
-    /// The name of what is banned. It is shown and never compared.
+    /// The name of what is banned. The name is shown and never compared.
     pub name: Option<String>,
-    /// The platform of what is banned, `os/architecture[/variant]`. It is shown and never compared.
+    /// The platform of what is banned, `os/architecture[/variant]`. The platform is shown and never
+    /// compared.
     pub platform: Option<String>,
     /// The ban. Other matches may share it.
     pub ban: Arc<Ban>,
@@ -288,7 +290,7 @@ pub const MAX_LINE: usize = 64 << 10;
 pub const MAX_WEIGHT: u64 = 128 << 10;
 
 /// How many matches an entry line may have. Reading an entry line means reading all its bans, and a
-/// container start waits for that.
+/// container start waits until all of them are read.
 pub const MAX_MATCHES: usize = 64;
 
 /// Why a digest is banned: its kinds and bans.
@@ -312,12 +314,12 @@ impl ListEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryMatch {
-    /// The kind as which it is banned.
+    /// The kind as which the digest is banned.
     pub kind: MatchKind,
-    /// The name of what is banned. It is shown.
+    /// The name of what is banned. The name is only shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The platform of what is banned. It is shown.
+    /// The platform of what is banned. The platform is only shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// The offset of the ban's line in the records section.

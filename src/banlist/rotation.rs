@@ -1,12 +1,13 @@
 //! Decides whether one keyset may replace another.
 //!
-//! In: the trusted keyset, and the bytes of a keyset that claims to be the next one (hostile:
-//! whoever delivered it may have made it). Out: the next keyset, or why it is refused. The rules
-//! are those of TUF for its root role (specification 1.0.34, sections 5.3.3 to 5.3.7). The number
-//! must be higher by exactly one, and enough root keys must have signed: both of the old keyset and
-//! of the new one. An invalid signature is skipped if there are enough valid ones. A key counts
-//! once, by its identity. Not checked: the time. A rotation from an expired keyset is allowed;
-//! otherwise a node that was away too long could never come back (TUF, `test_expiration`).
+//! In: the trusted keyset, and the bytes of a keyset that claims to be the next one (hostile: the
+//! person who delivered the bytes may have made them up). Out: the next keyset, or why it is
+//! refused. The rules are those of TUF for its root role (specification 1.0.34, sections 5.3.3 to
+//! 5.3.7). The number must be higher by exactly one, and enough root keys must have signed: both of
+//! the old keyset and of the new one. An invalid signature is skipped if there are enough valid
+//! ones. A key counts once, by its identity. Not checked: the time. A rotation from an expired
+//! keyset is allowed; otherwise a node that was away too long could never come back (TUF,
+//! `test_expiration`).
 
 use thiserror::Error;
 
@@ -27,13 +28,14 @@ pub enum RotationError {
     /// The old keyset has no root key that could sign the next one: its number.
     #[error("keyset {0} has no root keys, so it can only be replaced by hand")]
     ByHand(u64),
-    /// The number of the new keyset is not the next one: found, the old one.
+    /// The number of the new keyset does not follow the old number: the new number, the old number.
     #[error("keyset {0} does not follow keyset {1}")]
     Number(u64, u64),
     /// Too few root keys of the old keyset signed the new one: the number of the old keyset.
     #[error("by root keys of keyset {0}: {1}")]
     Old(u64, SignatureTally),
-    /// Too few of the new keyset's own root keys signed it: its number.
+    /// Too few of the new keyset's own root keys signed the new keyset: the number of the new
+    /// keyset.
     #[error("by its own root keys, those of keyset {0}: {1}")]
     New(u64, SignatureTally),
 }

@@ -3,8 +3,8 @@
 //! In: the authentic head, the table of the section's blocks, and the blocks themselves (hostile
 //! until hashed). Out: single lines. The section is read only if a digest was found in the tree, so
 //! its size costs an admitted container nothing. Before a line is used, the hash of the table is
-//! compared with the head, and the hash of its block with the table, once each. However much a list
-//! says about one container, the start of the container reads only a limited part of it.
+//! compared with the head, and the hash of the line's block with the table, once each. However much
+//! a list says about one container, the start of the container reads only a limited part of it.
 
 use std::collections::BTreeMap;
 
@@ -76,8 +76,8 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     ///
     /// # Errors
     /// [`ListError::Block`] when the hash of a block is not the one in the table;
-    /// [`ListError::Record`] when no such line starts there; [`ListError::Excess`] when this is
-    /// more than a start may read; [`ListError::Read`].
+    /// [`ListError::Record`] when no entry line starts at `offset`; [`ListError::Excess`] when the
+    /// start of one container may not read so much; [`ListError::Read`].
     pub fn entry(&mut self, offset: u64) -> Result<ListEntry, ListError> {
         match ListEntry::parse(&self.line(offset)?) {
             Some(entry) => Ok(entry),

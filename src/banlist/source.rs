@@ -70,7 +70,7 @@ pub const MAX_SOURCE: u64 = 64 << 20;
 /// The largest file of digests, in bytes: enough for ten million digests.
 pub const MAX_DIGESTS: u64 = 1 << 30;
 
-/// How many places are reported for one digest.
+/// How many occurrences of one digest are reported.
 pub const MAX_PLACES: usize = 4;
 
 /// The source of a list, as its authors wrote it.
@@ -245,7 +245,8 @@ impl Source {
     }
 }
 
-/// The path, if it leads into the directory of the source or below. `at` is its place in the source.
+/// The path, if it leads into the directory of the source or below. `at` is the position of `name`
+/// in the source.
 fn beside(name: &str, at: usize) -> Result<&Path, SourceFault> {
     let path = Path::new(name);
     let inside = path

@@ -1,7 +1,7 @@
 //! Looks digests up in the list in force on this node.
 //!
 //! In: the node's paths, what the settings say about the list, and the digests to look for. Out:
-//! every match in the list, or why there is no list to ask. The keyset and the floor are trusted,
+//! every match in the list, or why no list can be used. The keyset and the floor are trusted,
 //! because root writes them. The list is hostile until the signatures of its head and the hash of
 //! each piece have been checked. Not checked here: expiry and the clock; `verdict` judges them from
 //! the times in the answer.
@@ -27,13 +27,13 @@ use crate::sys::file::{self, Guard};
 /// The answer to a look-up.
 #[derive(Debug)]
 pub enum Bans {
-    /// An authentic list answered.
+    /// The result from an authentic list.
     Known(ListAnswer),
     /// There is no authentic list. The error is that of the current list.
     Missing(ListError),
 }
 
-/// What an authentic list answered.
+/// The result of a look-up in an authentic list.
 #[derive(Debug)]
 pub struct ListAnswer {
     /// The number of the keyset that the list was made for.
@@ -54,12 +54,12 @@ pub struct ListAnswer {
     /// Every match, in the order of the queries. There is one for each ban, with the first name
     /// that the ban gives.
     pub hits: Vec<Hit>,
-    /// Which of the two files answered.
+    /// Which of the two files was used.
     pub slot: Slot,
-    /// If `banlist.lst` did not answer: why.
+    /// Why `banlist.lst` was not used; `None` if it was used.
     pub fault: Option<ListError>,
-    /// How many signatures name a trusted key but are not valid. There are enough valid ones
-    /// besides.
+    /// How many signatures name a trusted key but are not valid. The list has enough valid
+    /// signatures all the same.
     pub bad_signatures: usize,
 }
 
@@ -73,7 +73,7 @@ pub struct ListId {
 }
 
 impl ListAnswer {
-    /// Identifies the list that answered.
+    /// Identifies the list that was used.
     #[must_use]
     pub const fn id(&self) -> ListId {
         ListId {
@@ -83,7 +83,7 @@ impl ListAnswer {
     }
 }
 
-/// Which of the two copies of the list answered.
+/// Which of the two copies of the list was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// `banlist.lst`.
@@ -92,13 +92,13 @@ pub enum Slot {
     Copy,
 }
 
-/// Asks the list in force for every query: `banlist.lst` or, when that file cannot be read or
+/// Looks up every query in the list in force: `banlist.lst` or, when that file cannot be read or
 /// trusted, its second copy.
 ///
-/// Both copies must meet the same rules. A copy does not answer when it is older than the newest
-/// list that the node has had. If no floor says which list that is, a copy does not answer when it
-/// is older than the other copy. If the first copy proves a ban that it cannot report in full, the
-/// second copy is asked only if it is the same list, because another list may not have the ban.
+/// Both copies must meet the same rules. A copy is not used when it is older than the newest list
+/// that the node has had. If no floor names this newest list, a copy is not used when it is older
+/// than the other copy. If the first copy proves a ban that it cannot report in full, the second
+/// copy is used only if it is the same list, because another list may not have the ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between
 /// may not fit the keyset and the floor. In that case all three are read again, once.
@@ -110,9 +110,9 @@ pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// The same as [`look_up`], for the queries of many containers at once. It reads everything, while
-/// the start of one container reads only a limited part. So only [`look_up`] shows what the start
-/// of one container would find.
+/// The same as [`look_up`], for the queries of many containers at once. This look-up reads
+/// everything, while the start of one container reads only a limited part. So only [`look_up`]
+/// shows what the start of one container would find.
 #[cfg(feature = "ctl")]
 #[must_use]
 pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
@@ -122,8 +122,8 @@ pub fn survey(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     }
 }
 
-/// Asks the list in a file, as a container start would. The list must be signed for this keyset. No
-/// floor is used, so it may be an old list.
+/// Looks up the queries in the list in a file, as a container start would. The list must be signed
+/// for this keyset. No floor is used, so the list may be old.
 #[must_use]
 pub fn look_up_in(list: &Path, keyset: &Keyset, rules: &Rules, queries: &[Query]) -> Bans {
     let trust = Trust {
@@ -153,7 +153,7 @@ fn look_up_by(trust: Trust, paths: &Paths, queries: &[Query], budget: Budget) ->
     }
 }
 
-/// What the two copies answer, under this keyset and this floor.
+/// The result of a look-up in the two copies, under this keyset and this floor.
 fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Bans {
     let fault = match ask(&paths.list, trust, Slot::Current, queries, budget) {
         Ok(known) => match newer_copy(&known, paths, trust) {
@@ -189,9 +189,9 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
     }
 }
 
-/// Whether the second copy may answer when the first cannot. Somebody may have put a newer list in
-/// the first place by hand. As long as the head of that list can be read, an older list does not
-/// answer for it.
+/// Whether the second copy may be used when the first copy cannot. Somebody may have put a newer
+/// list in the first place by hand. As long as the head of that newer list can be read, an older
+/// list is not used in its place.
 fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
         (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,
@@ -207,8 +207,8 @@ fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Tru
     }
 }
 
-/// Why the first copy does not answer although it is valid: the second copy is a newer list. The
-/// list that the floor names is the one in force, even during an installation. Without a floor, the
+/// Why the first copy is not used although it is valid: the second copy is a newer list. The list
+/// that the floor names is the one in force, even during an installation. Without a floor, the
 /// first copy may be the older one.
 fn newer_copy(first: &ListAnswer, paths: &Paths, trust: &Trust) -> Option<ListError> {
     let floor = trust.floor;
@@ -269,7 +269,7 @@ fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListE
     Ok((file, size, found))
 }
 
-/// Opens one of the node's lists, authenticates it, and asks it.
+/// Opens one of the node's lists, authenticates the list, and looks up the queries in it.
 fn ask(
     path: &Path,
     trust: &Trust,

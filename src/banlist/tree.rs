@@ -2,12 +2,12 @@
 //!
 //! The tree is a static, fully packed Merkle B+tree over the sorted digests. In: the authentic
 //! head, and the nodes on the way (hostile until hashed). Out: the leaf record of each digest; or
-//! the certainty that there is none, because the leaf whose authentic fences enclose the digest
-//! does not have it. A node is hashed, its hash is compared with the one in its parent (or in the
-//! head), and only then is the node interpreted. Nodes are packed, so nobody can compute digests
-//! that all fall into one overfull bucket. Fences are full 32 bytes, so no digest can hide behind a
-//! shortened fence, even if digests share a long prefix. Level, index and count are part of the
-//! hashed bytes, so no node can stand in for another.
+//! the certainty that the tree has no record of it, because the leaf whose authentic fences enclose
+//! the digest does not have it. A node is hashed, its hash is compared with the one in its parent
+//! (or in the head), and only then is the node interpreted. Nodes are packed, so nobody can compute
+//! digests that all fall into one overfull bucket. Fences are full 32 bytes, so no digest can hide
+//! behind a shortened fence, even if digests share a long prefix. Level, index and count are part
+//! of the hashed bytes, so no node can stand in for another.
 //!
 //! ```text
 //! node    1024 B   magic "EBLN" | level u8 | 0 u8 | count u16 | index u64 | 0 u64 | records | zeros        (little endian)
@@ -60,8 +60,8 @@ struct TreeNode<'a> {
 }
 
 impl<'a> TreeNode<'a> {
-    /// Reads a node. `None` when its header does not fit this place in the tree, or its digests are
-    /// not in ascending order.
+    /// Reads a node. `None` when its header does not fit this position in the tree, or its digests
+    /// are not in ascending order.
     fn parse(bytes: &'a [u8; NODE_SIZE], shape: &Shape, level: usize, index: u64) -> Option<Self> {
         let count = usize::try_from(shape.count(level, index)).ok()?;
         let records = &bytes[HEADER..HEADER + count * record_size(level)];

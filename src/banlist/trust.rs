@@ -32,8 +32,8 @@ pub struct Rules {
 pub enum Placement {
     /// The list is in force, as first or as second copy.
     Current,
-    /// The list is not in force yet: an installation or a user asks. The installer compares it with
-    /// the list in force, and may require more signatures.
+    /// The list is not in force yet: an installation or a user wants to know whether it is trusted.
+    /// The installer compares the list with the list in force, and may require more signatures.
     Staged,
 }
 
@@ -158,8 +158,9 @@ impl Trust {
         })
     }
 
-    /// How many list keys signed the list with this head, counted over all copies of it on the
-    /// node, and how many the lift threshold needs. Nothing else in the copies is checked.
+    /// Counts the list keys that signed the list with this head, over all copies of the list on the
+    /// node. The result also says how many signatures the lift threshold needs. Nothing else in the
+    /// copies is checked.
     #[cfg(feature = "ctl")]
     #[must_use]
     pub fn signed(&self, paths: &Paths, head: Digest) -> SignatureTally {
@@ -178,8 +179,8 @@ impl Trust {
     }
 
     /// Compares a list with the floor and with the lowest version in the settings. An older list is
-    /// a rollback in either place, even if it is authentic. Under a higher keyset, versions may
-    /// start again.
+    /// a rollback, as first or as second copy, even if it is authentic. Under a higher keyset,
+    /// versions may start again.
     fn fits_floor(&self, path: &Path, head: &Head, digest: Digest) -> Result<(), ListError> {
         let edition = head.edition;
         if edition.version < self.rules.min_version {

@@ -1,15 +1,15 @@
 //! Reports the progress of a long piece of work.
 //!
 //! Reading or making a list of millions of digests takes seconds. A caller may pass a [`Watch`].
-//! Its methods are called by any thread, in any order, with the number of bytes still to do or just
-//! done.
+//! Any thread may call the methods of the `Watch`, in any order, with the number of bytes still to
+//! read or write, or just finished.
 
 /// Receives the progress of a piece of work.
 pub trait Watch: Sync {
     /// Adds this many bytes to the work that is to be done.
     fn expect(&self, more: u64);
 
-    /// Says that this many more bytes are done.
+    /// Reports that this many more bytes are finished.
     fn advance(&self, steps: u64);
 }
 

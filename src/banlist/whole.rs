@@ -108,7 +108,7 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
         })
     }
 
-    /// The same, and reports the number of bytes of the tree that are read to `watch`.
+    /// The same check; the number of bytes of the tree that are read is reported to `watch`.
     #[must_use]
     pub fn watched(mut self, watch: &'a dyn Watch) -> Self {
         self.leaves = self.leaves.watched(watch);

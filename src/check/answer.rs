@@ -63,7 +63,8 @@ pub fn notes(
 }
 
 impl Answer {
-    /// The answer about all that has the name. Without `settings` the gate does nothing here.
+    /// The answer about all containers and images with this name. Without `settings`, the gate does
+    /// nothing on this node.
     #[must_use]
     pub fn new(
         asked: &str,

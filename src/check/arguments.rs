@@ -1,7 +1,7 @@
 //! Reads the arguments of `embargo check`.
 //!
-//! In: what a person or a program typed after `check`. Out: what is asked, or why it is nothing that
-//! can be asked. Whether the name means anything is not asked here.
+//! In: what a person or a program typed after `check`. Out: the question, or why the arguments are
+//! not a valid question. Not checked here: whether a container or image has the name.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub(super) enum CheckRequest {
 /// A question about an image outside any engine. Only `embargoctl` can read such images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutsideImage {
-    /// The image's place, as it was typed.
+    /// The image's location, as it was typed.
     pub name: String,
     /// The list to use. `None` for the node's own.
     pub list: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub enum OutputForm {
 /// standard input.
 const OUTSIDE: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
-/// Whether the name may mean an image outside any engine, whether that exists or not. `oci:1.0` may
+/// Whether the name may mean an image outside any engine. The image need not exist. `oci:1.0` may
 /// also be an image `oci` with a tag.
 pub(super) fn may_be_outside(name: &str) -> bool {
     name == "-" || OUTSIDE.iter().any(|transport| name.starts_with(transport))

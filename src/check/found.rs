@@ -1,7 +1,8 @@
 //! Describes one container or image in an answer of `embargo check`.
 //!
-//! In: what it is made of, and the verdict on it; names, reasons and paths in it are hostile. Out: a
-//! few lines for people, or fields for programs, which are stable. Text is escaped line by line.
+//! In: what the container or image is made of, and the verdict on it; names, reasons and paths in
+//! both are hostile. Out: a few lines for people, or fields for programs, which are stable. Text is
+//! escaped line by line.
 
 use serde::Serialize;
 
@@ -22,19 +23,19 @@ use crate::verdict::{self, Judgement, Verdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOutcome {
-    /// It is not banned.
+    /// The container or image is not banned.
     Clear,
     /// No container or image with this name was found.
     NotFound,
-    /// Whether it is banned is not known.
+    /// Nobody can tell whether the container or image is banned.
     Unknown,
-    /// A ban in effect matches it.
+    /// A ban in effect matches the container or image.
     Banned,
 }
 
 impl CheckOutcome {
-    /// The outcome of a verdict. Something that only starts because of audit mode, break-glass or a
-    /// lenient setting is not clear.
+    /// The outcome of a verdict. A container or image that starts only because of audit mode,
+    /// break-glass or a lenient setting is not clear.
     #[must_use]
     pub fn of(subject: &Subject, bans: &Bans, judgement: &Judgement) -> Self {
         if judgement
@@ -92,7 +93,7 @@ pub struct FoundSubject {
     running: Option<bool>,
     /// Whether the container or image is banned.
     pub outcome: CheckOutcome,
-    /// Whether the gate would let it start.
+    /// Whether the gate would let the container or image start.
     starts: bool,
     made_of: Option<MadeOf>,
     fault: Option<String>,

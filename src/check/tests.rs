@@ -188,8 +188,8 @@ fn a_record_that_cannot_be_read_may_have_any_name() {
         .unwrap_err();
         assert_eq!(error.outcome(), CheckOutcome::Unknown, "{text:?}: {error}");
         // A clear container was found, and the container that could not be read may have the same
-        // name. This makes the answer uncertain for root, but not for a user, who asks about what
-        // he can read.
+        // name. The unreadable container makes the answer uncertain for root, but not for a user,
+        // whose question is only about what he can read.
         let expected = if process::is_privileged() {
             CheckOutcome::Unknown
         } else {

@@ -1,4 +1,4 @@
-//! Writes seed inputs for the fuzz targets, which reach deep into the parsers.
+//! Writes seed inputs that help the fuzz targets to reach deep into the parsers.
 //!
 //! `seeds DIRECTORY` writes them to `DIRECTORY/TARGET/`, where libFuzzer reads them.
 #![allow(

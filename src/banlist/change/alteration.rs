@@ -29,13 +29,13 @@ pub struct Alteration {
 /// How a part of a ban's record differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Only the new record has it.
+    /// Only the new record has this part.
     Added,
-    /// Only the old record has it.
+    /// Only the old record has this part.
     Dropped,
-    /// It has another value: the old one, the new one.
+    /// The part has another value: the old value, the new value.
     Moved(String, String),
-    /// It differs, and is too long to be shown.
+    /// The part differs, and is too long to be shown.
     Rewritten,
     /// The ban ends when the new list is issued, before a gate's clock would end it.
     Early,
@@ -86,7 +86,8 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
     found
 }
 
-/// A value of a ban: what it is, from, to, and whether a difference weakens.
+/// One value of a ban: its name, the old text, the new text, and whether a difference between the
+/// texts makes the ban less strict.
 type Value = (&'static str, String, String, bool);
 
 /// The values that decide how strict a ban is.
@@ -171,7 +172,7 @@ fn listed(text: &[String]) -> String {
     }
 }
 
-/// The exceptions of a ban. If several except the same digest, the one that ends last.
+/// The exceptions of a ban. Of several exceptions for the same digest, only the one that ends last.
 fn longest(ban: &Ban) -> Vec<&Exception> {
     let mut longest: Vec<&Exception> = Vec::new();
     for except in &ban.except {

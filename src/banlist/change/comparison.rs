@@ -20,7 +20,7 @@ pub(super) struct Comparison<'a> {
     stayed: Vec<Option<usize>>,
     came_from: Vec<Option<usize>>,
     /// Whether a new ban is as strict as an old ban, by their positions (old, new). At most
-    /// [`MAX_REMEMBERED`] pairs are kept.
+    /// [`MAX_REMEMBERED`] pairs are remembered.
     strict: HashMap<(usize, usize), bool>,
     losses: Vec<Loss>,
     gains: Vec<Entries>,
@@ -28,7 +28,7 @@ pub(super) struct Comparison<'a> {
     pub(super) digests_added: u64,
 }
 
-/// For how many pairs of bans the answer is kept. Other pairs are compared every time.
+/// For how many pairs of bans the result is remembered. Other pairs are compared every time.
 const MAX_REMEMBERED: usize = 1 << 20;
 
 /// What an old ban loses in the new list.
@@ -207,7 +207,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// What an entry line says; nothing without one.
+/// The contents of an entry line. Without a line, the contents are empty.
 fn line_at(list: &Checked, line: Option<usize>) -> &EntryLine {
     match line {
         Some(line) => &list.lines[line],

@@ -3,14 +3,14 @@
 use crate::banlist::record::{Action, Ban, Exception};
 use crate::sys::clock::Timestamp;
 
-/// Whether a ban has lapsed at `at`. Nothing can be lifted from such a ban.
+/// Whether a ban has lapsed at `at`. A lapsed ban bans nothing, so a change to it lifts nothing.
 #[must_use]
 pub fn has_lapsed(ban: &Ban, at: Timestamp) -> bool {
     matches!(ban.lapses, Some(lapses) if lapses <= at)
 }
 
-/// Whether `new` is at least as strict as `old` from `at` on, for a digest that both ban as the
-/// same kind.
+/// Whether `new` is at least as strict as `old` from `at` on, for a digest that both bans cover as
+/// the same kind.
 #[must_use]
 pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     acts_as_hard(new, old)
@@ -24,8 +24,8 @@ pub(super) fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
     new.action == Action::Refuse || old.action == Action::Warn
 }
 
-/// Times before `at` do not count for either ban: no gate assumes a time before the issue of its
-/// newest list.
+/// Whether the new ban takes effect no later than the old ban. Times before `at` make no
+/// difference: no gate assumes a time before the issue of its newest list.
 pub(super) fn starts_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     new.effective.max(at) <= old.effective.max(at)
 }
@@ -38,8 +38,8 @@ pub(super) fn ends_as_late(new: &Ban, old: &Ban) -> bool {
     }
 }
 
-/// Whether an exception of the new ban permits only what the old ban's exceptions permit, or has
-/// already ended.
+/// Whether an exception of the new ban weakens nothing: the exception has ended at `at`, or the old
+/// ban has an exception for the same digest that ends no earlier.
 pub(super) fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
     except.until <= at
         || old.except.iter().any(|known| {
@@ -57,8 +57,8 @@ pub(super) struct Times {
     pub(super) issued: Timestamp,
 }
 
-/// Whether the new ban has lapsed when the new list is issued, while the old ban has not lapsed
-/// yet.
+/// Whether the new list ends a ban early: the new ban has lapsed when the new list is issued, and
+/// the old ban has not lapsed at the time of the comparison.
 pub(super) fn ends_early(new: &Ban, old: &Ban, times: Times) -> bool {
     has_lapsed(new, times.issued) && !has_lapsed(old, times.at)
 }

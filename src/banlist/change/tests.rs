@@ -109,7 +109,7 @@ fn what_is_past_weakens_nothing() {
             "{was} -> {now}"
         );
     }
-    // If the times are one second later, each of them counts.
+    // If one of these times is a second later, the change is a lift.
     for (was, now) in [
         ("effective = 2026-11-01", "effective = 2026-11-20T14:00:01Z"),
         ("", &*except("image", 7, "2026-11-20T14:00:01Z")),

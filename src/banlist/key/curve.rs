@@ -1,8 +1,9 @@
 //! Checks whether a public key is a point of its curve.
 //!
 //! In: the bytes of a key from a keyset. Out: yes or no. No signature is ever valid under a key
-//! that is not a point, so a keyset would count a signer who cannot sign. Nothing here is secret,
-//! so nothing runs in constant time. Numbers have 256 bits, the lowest 64 bits first.
+//! that is not a point, so without this check, a keyset could count a signer who cannot sign.
+//! Nothing here is secret, so nothing runs in constant time. Numbers have 256 bits, the lowest 64
+//! bits first.
 
 type Number = [u64; 4];
 
@@ -42,11 +43,13 @@ pub(super) fn is_on_edwards25519(key: &[u8; 32]) -> bool {
     let square = multiply(&y, &y, field);
     let above = subtract(&square, &[1, 0, 0, 0], field);
     let below = add(&multiply(&square, &ED25519_D, field), &[1, 0, 0, 0], field);
-    // x² is a quotient. It has a root exactly when the product of its two numbers has one.
+    // x² is a quotient. A quotient is a square exactly when the product of its two numbers is a
+    // square.
     has_root(&multiply(&above, &below, field), field)
 }
 
-/// Whether these coordinates are those of a point. They have the highest byte first.
+/// Whether these coordinates are those of a point. In both coordinates, the highest byte comes
+/// first.
 pub(super) fn is_on_p256(x: &[u8; 32], y: &[u8; 32]) -> bool {
     let (x, y, field) = (number(x.iter()), number(y.iter()), &P256_FIELD);
     if !is_below(&x, field) || !is_below(&y, field) {
@@ -125,8 +128,8 @@ fn multiply(one: &Number, other: &Number, field: &Number) -> Number {
     product
 }
 
-/// Whether a number of a field is a square in it. The field must be an odd prime. This computes the
-/// Jacobi symbol by halving and subtracting.
+/// Whether a number of a field is the square of a number of the same field. The order of the field
+/// must be an odd prime. The function computes the Jacobi symbol by halving and subtracting.
 fn has_root(number: &Number, field: &Number) -> bool {
     let (mut one, mut other, mut is_minus) = (*number, *field, false);
     while one != [0; 4] {
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn points_of_edwards25519_are_recognised() {
-        // Computed by another program: the y coordinates below 40 that belong to a point.
+        // The y coordinates below 40 that belong to a point, computed by another program.
         let points = [
             0, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32,
             33, 35, 37, 39,

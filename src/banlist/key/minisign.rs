@@ -18,7 +18,8 @@ use blake2::{Blake2b512, Digest as _};
 
 use super::{Curve, Mismatch};
 
-/// The key number in a public key or a signature. It is at the same place in both.
+/// The key number in a public key or a signature. The number has the same offset in a key and in a
+/// signature.
 #[must_use]
 pub fn number(bytes: &[u8]) -> Option<[u8; 8]> {
     bytes.get(2..10)?.try_into().ok()

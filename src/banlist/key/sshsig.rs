@@ -17,15 +17,15 @@
 //!
 //! The namespace keeps signatures for other purposes, such as a login or a commit, from being valid
 //! here. The token must have been touched. As in OpenSSH, two things are not checked: the token's
-//! counter, and whether it asked for a PIN.
+//! counter, and whether the token asked for a PIN.
 
 use ring::digest::{SHA512, digest};
 
 use super::{Curve, Mismatch};
 use crate::lineage::digest::Digest;
 
-/// The namespace of signatures over lists and keysets. It is given to
-/// `ssh-keygen -Y sign -n banlist.v1`.
+/// The namespace of signatures over lists and keysets: signers run `ssh-keygen -Y sign -n
+/// banlist.v1`.
 pub const NAMESPACE: &str = "banlist.v1";
 
 const MAGIC: &[u8] = b"SSHSIG";
@@ -192,7 +192,7 @@ fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// Reads a positive `mpint` of at most 256 bits, which must be in its shortest form (RFC 4251,
-/// section 5). Returns it with zeros in front, as 32 bytes.
+/// section 5). Returns the number as 32 bytes, with zeros in front.
 fn scalar(mpint: &[u8]) -> Option<[u8; 32]> {
     let digits = match mpint {
         [0, 0x80..=0xff, ..] => &mpint[1..],

@@ -1,7 +1,7 @@
 //! Signs as `ssh-keygen -Y sign` would, for tests, with a key made here, on a token or not.
 //!
-//! It follows OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. The tests of signing check its signatures
-//! with the real `ssh-keygen -Y verify`.
+//! The signatures follow OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. The tests of signing check
+//! these signatures with the real `ssh-keygen -Y verify`.
 
 use ring::digest::{SHA256, SHA512, digest};
 use ring::rand::SystemRandom;
@@ -9,7 +9,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyP
 
 use crate::banlist::key::sshsig::NAMESPACE;
 
-/// A private key. If it has an application, it is on a token.
+/// A private key. A key with an application is on a token.
 #[derive(Debug)]
 pub(crate) struct TestSsh {
     pair: TestPair,

@@ -106,7 +106,8 @@ fn a_key_has_one_spelling() {
     assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
 }
 
-/// No signature is ever valid under such a key, so a keyset would count a signer who cannot sign.
+/// No signature is ever valid under a key that is not a point of its curve, so a keyset with such a
+/// key would count a signer who cannot sign.
 #[test]
 fn bytes_that_are_no_point_are_no_key_in_any_form() {
     let ssh = TestSsh::ed25519(1);

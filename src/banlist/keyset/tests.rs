@@ -32,7 +32,7 @@ fn a_keyset_is_read_as_it_was_written() {
         (signed.keyset, signed.signatures.len()),
         (keyset.clone(), 0)
     );
-    // Signatures of root keys are kept, to be checked later.
+    // Signatures of root keys are read here, and are checked later.
     let note = format!("{text}\n{}", key(9).signature(&text).line());
     let signed = SignedKeyset::parse(note.as_bytes()).unwrap();
     assert_eq!(

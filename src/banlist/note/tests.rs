@@ -206,7 +206,7 @@ fn two_keys_with_one_id_are_both_tried() {
         id: first.id("key-1"),
         ..two.signature(TEXT)
     };
-    // The ID is the first key's, but the signature is not.
+    // The ID is that of the first key, but the second key made the signature.
     assert_eq!(
         tally(TEXT, std::slice::from_ref(&claimed), &names, 1, Enough::All),
         SignatureTally {
@@ -216,7 +216,7 @@ fn two_keys_with_one_id_are_both_tried() {
             unknown: 0
         }
     );
-    // The first key is listed twice, under the same name and ID. It counts once.
+    // The first key is listed twice, under the same name and ID. The first key counts once.
     let both = [("key-1", &first), ("key-1", &first), ("key-2", &second)];
     assert_eq!(
         tally(TEXT, &[one.signature(TEXT)], &both, 1, Enough::All).good,

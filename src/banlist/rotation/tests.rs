@@ -12,7 +12,7 @@ use crate::sys::clock::Timestamp;
 
 mod tuf;
 
-/// A keyset: its root keys, how many of them must sign the next keyset, and who signed this one.
+/// A keyset: its root keys, how many of them must sign the next keyset, and who signed this keyset.
 type Version = (&'static [u8], usize, &'static [u8]);
 
 /// A keyset with these root keys, and with list key 100.

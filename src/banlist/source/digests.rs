@@ -28,7 +28,7 @@ const LINE: usize = 71;
 pub(super) enum DigestsError {
     /// The file cannot be read.
     Io(io::Error),
-    /// The file has more bytes than this.
+    /// The file has more bytes than this limit.
     TooLarge(u64),
     /// A line is wrong: its number, counted from 1, and what is wrong.
     Line(usize, String),

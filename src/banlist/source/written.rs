@@ -46,8 +46,8 @@ impl WrittenSource {
     }
 }
 
-/// A table `[[ban]]`. Every key is optional here, so that the others can be read if one is missing.
-/// [`required`] checks the keys that must be there.
+/// A table `[[ban]]`. Every key is optional here, so that one missing key does not keep the other
+/// keys from being read. [`required`] checks the keys that must be there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenBan {
@@ -304,7 +304,8 @@ impl WrittenPatch {
         optional(self.script.as_ref(), digest)
     }
 
-    /// Checks the command. With a script, these are the script's arguments, and there may be none.
+    /// Checks the command. With a script, the command is the arguments of the script, which may be
+    /// empty.
     pub(super) fn run(&self, at: usize) -> Result<Vec<String>, SourceFault> {
         match (&self.script, &self.run) {
             (None, run) => command(required(run.as_ref(), "run", at)?, "run"),

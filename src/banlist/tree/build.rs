@@ -1,7 +1,7 @@
 //! Builds the tree of a list.
 //!
-//! In: leaf records in ascending order. Out: the tree. It is the same, byte for byte, on every
-//! machine and with any number of threads.
+//! In: leaf records in ascending order. Out: the tree. The tree is the same, byte for byte, on
+//! every machine and with any number of threads.
 
 use std::fs::File;
 use std::io;
@@ -72,7 +72,8 @@ pub fn write(
     watch.expect(shape.bytes());
     let mut children = level(&shape, 0, out, watch, |index, count, node| {
         let first = index * PER_LEAF;
-        // This also checks the order between the last record of one node and the first of the next.
+        // The value of `before` also checks the order between the last record of one node and the
+        // first of the next.
         let mut before = first.checked_sub(1).map(|before| leaf(before).digest);
         let (records, _) = node[HEADER..].as_chunks_mut::<LEAF_RECORD>();
         for (at, record) in (first..).zip(records.iter_mut().take(count)) {

@@ -69,7 +69,7 @@ impl<'a, R: ReadAt + ?Sized> Leaves<'a, R> {
         }
     }
 
-    /// The same, and reports the number of bytes that are read to `watch`.
+    /// The same leaf records; the number of bytes that are read is reported to `watch`.
     #[must_use]
     pub fn watched(self, watch: &'a dyn Watch) -> Self {
         Self { watch, ..self }

@@ -164,8 +164,8 @@ fn the_builder_refuses_digests_that_do_not_ascend() {
     }
 }
 
-/// The check of the whole tree finds what somebody signed by mistake. A look-up finds it too, if it
-/// reads that part.
+/// The check of the whole tree finds what somebody signed by mistake. A look-up finds the mistake
+/// too, if it reads the wrong part.
 #[test]
 fn a_tree_that_is_unsorted_overlapping_or_padded_is_refused_though_its_hashes_are_right() {
     let mut listed: Vec<_> = (0..60).map(digest).collect();

@@ -1,6 +1,7 @@
 //! Fuzzes exec-patch: no state, runtime spec, command output or journal line makes it panic.
 //!
-//! Nor may any of these make it report an unsafe text, or start a process with another user.
+//! Nor may any of these inputs make exec-patch report an unsafe text, or start a process with
+//! another user.
 #![no_main]
 
 use embargo::container::runtime::RuntimeKind;
@@ -56,7 +57,7 @@ fn process(bytes: &[u8]) {
         (&process["terminal"], &process["args"][0]),
         (&false.into(), &"sh".into())
     );
-    // A runtime takes a missing ID for root's, and accepts only a number.
+    // A runtime treats a missing user ID as root's, and accepts only a number.
     let number = |key: &str| process["user"][key].as_u64().unwrap_or(0);
     assert_eq!((number("uid"), number("gid")), (0, 0));
     let environment = process["env"]

@@ -1,8 +1,8 @@
 //! Fuzzes the parsers of lists, keysets, floors and sources: none panics.
 //!
 //! The linter must report an error for every source from which no list can be built. A list without
-//! a signature is not read beyond its head. So that the rest of a list is read too, it gets a head
-//! that fits.
+//! a signature is not read beyond its head. So that the rest of the input is read too, the target
+//! puts a matching head before the input.
 #![no_main]
 
 use std::path::Path;

@@ -84,7 +84,7 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         sorted_ids(&between(&one(&[1]), &mixed)),
         [vec![], vec!["BAN-2"], vec![]]
     );
-    // Two bans cover the digest only together: one begins when the other ends. This counts as
+    // Two bans cover the digest only together: one begins when the other ends. The digest counts as
     // lifted, which is the safe answer.
     let halves = one(&[1]).replace("2026-11-20", "2026-12-24") + &two("lapses = 2026-12-24", &[1]);
     assert!(between(&one(&[1]), &halves).is_lift());
@@ -117,7 +117,7 @@ fn kinds_are_kept_each_for_itself() {
 }
 
 /// Compares the result with that of a plain comparison, digest by digest, without entry lines,
-/// pairs or kept answers.
+/// pairs or remembered results.
 #[test]
 fn any_two_lists_differ_as_their_digests_do_one_by_one() {
     let mut random = 7_u64;
@@ -173,7 +173,7 @@ fn any_two_lists_differ_as_their_digests_do_one_by_one() {
             .map(|change| (change.ban.id.as_str(), change.lifted.all))
             .collect();
         assert_eq!(found, lifted, "round {round}");
-        // Where something is lifted without a dropped digest, an alteration says why.
+        // If a ban lifts digests but drops none, an alteration says why.
         for change in change
             .lifted
             .iter()

@@ -19,7 +19,7 @@ macro_rules! fixture {
 
 const HEAD: &[u8] = fixture!("head").as_bytes();
 
-/// The second line of a file. Both tools write the data there.
+/// The second line of a file. Both tools write the data in the second line.
 fn line(file: &str) -> Vec<u8> {
     base64::decode(file.lines().nth(1).unwrap()).unwrap()
 }

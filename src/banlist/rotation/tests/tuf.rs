@@ -1,6 +1,6 @@
-//! Runs the test tables of tuf-conformance (051b735), under the names that they have there:
-//! `test_updater_key_rotations.py`, `test_keys.py`, `test_rollback.py`, `test_expiration.py` and
-//! `test_basic.py`. Rows about things that a keyset does not have are left out.
+//! Runs the test tables of tuf-conformance (051b735), under the names that tuf-conformance gives
+//! them: `test_updater_key_rotations.py`, `test_keys.py`, `test_rollback.py`, `test_expiration.py`
+//! and `test_basic.py`. Rows about things that a keyset does not have are left out.
 
 use super::*;
 
@@ -126,7 +126,7 @@ fn test_root_rotation() {
                 // The first keyset is trusted without a check.
                 None => trusted = Some(keyset),
                 Some(Ok(new)) => {
-                    // The keyset that is stored is byte for byte the one that was delivered.
+                    // The stored keyset equals the delivered keyset, byte for byte.
                     assert_eq!(new.note().into_bytes(), bytes, "{name}");
                     trusted = Some(new.keyset);
                 }

@@ -47,7 +47,7 @@ pub struct DraftBan {
     pub successor: Option<Placed<String>>,
     /// Layers that contain the fix.
     pub cure: Vec<Placed<Digest>>,
-    /// Whether the source has a match for the ban, even if it cannot be read.
+    /// Whether the source has a match for the ban, even a match that cannot be read.
     pub has_match: bool,
     /// What the ban applies to.
     pub matches: Vec<DraftMatch>,
@@ -85,7 +85,7 @@ pub struct DraftException {
     pub digest: Digest,
     /// When the exception ends.
     pub until: Option<Placed<Timestamp>>,
-    /// Whether the source has an end for the exception, even if it cannot be read.
+    /// Whether the source has an end for the exception, even an end that cannot be read.
     pub has_end: bool,
 }
 

@@ -116,7 +116,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         })
     }
 
-    /// Keeps a fault for each key that a ban must have and has not.
+    /// Adds a fault for each required key that the ban lacks.
     fn report_missing(&mut self, ban: &PartialTable<WrittenBan>) {
         let written = &ban.read;
         for (key, is_missing) in [
@@ -362,7 +362,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
         placed
     }
 
-    /// Returns the value. If there is an error instead, it is kept.
+    /// Returns the value, or adds the error to the faults.
     fn keep<T>(&mut self, read: Result<T, SourceFault>) -> Option<T> {
         match read {
             Ok(value) => Some(value),

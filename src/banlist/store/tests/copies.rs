@@ -1,4 +1,4 @@
-//! Tests which of the two copies answers, and which list may replace which.
+//! Tests which of the two copies is used, and which list may replace which.
 
 use super::*;
 
@@ -122,7 +122,8 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     node.put(&node.paths.keyset, two_lift().text().as_bytes());
     let lists = [1, 2].map(|digest| list(&banned(&[digest]), &terms(411 + digest), &[1]));
     let texts = [0, 1].map(|number| head_text(&lists[number]));
-    // These give NotInstalled and, as when a snapshot was restored, Rollback and Equivocation.
+    // These lists give NotInstalled and, as when a snapshot was restored, Rollback and
+    // Equivocation.
     for (version, text) in [(412, &*texts[0]), (414, "another\n"), (413, "another\n")] {
         node.floor(version, text);
         let before = Trust::load(&node.paths, &Rules::default()).unwrap();
@@ -200,7 +201,7 @@ fn the_second_copy_answers_and_an_older_list_never_does() {
             expected.is_none_or(|expected| expected == described),
             "{described}"
         );
-        // Any older list is a rollback in either place, even if it is authentic.
+        // Any older list is a rollback as either copy, even if it is authentic.
         node.put(&node.paths.copy, &old);
         assert_eq!(node.fault(), described);
     }
@@ -322,8 +323,8 @@ fn a_list_that_the_system_cannot_read_is_passed_over_for_its_second_copy_alone()
     );
     node.floor(412, &head_text(&new));
     node.put(&node.paths.copy, &old);
-    // A path that is too long says nothing about the list either. The second copy of the list
-    // answers; an older list does not.
+    // A path that is too long says nothing about the list either. The second copy of the list is
+    // used; an older list is not.
     let paths = Paths {
         list: node.paths.state.join("x".repeat(300)),
         ..node.paths.clone()

@@ -76,7 +76,7 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     );
     node.list(&installed);
     assert_eq!(known(node.ask(1)).version, 412);
-    // With an installation, the list needs the list threshold, before and after the last step.
+    // A list that is installed, or is being installed, needs only the list threshold.
     let floor = |next| {
         let head = Digest::of(head_text(&installed).as_bytes());
         let floor = Floor {
@@ -106,7 +106,7 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     node.list(&stolen);
     assert_eq!(known(node.ask(1)).version, 413);
     // Putting the list in the place of the second copy does not get around this rule. A list that
-    // was installed needs no more signatures there than before.
+    // was installed needs no more signatures as second copy than as first copy.
     floor(None);
     node.put(&node.paths.copy, &stolen);
     assert_eq!(node.fault(), fault);
