@@ -22,8 +22,8 @@ use crate::sys::rights;
 /// environment or many mounts make a spec larger.
 pub const LARGEST_SPEC: u64 = 16 << 20;
 
-/// The same limit for a spec that a user controls, when root reads it. A user may have a thousand
-/// specs, one for each container (see `node::allowance`).
+/// The size, in bytes, of the largest runtime spec that root reads for a user who controls the
+/// spec. A user may have a thousand specs, one for each container (see `node::allowance`).
 const LARGEST_USERS_SPEC: u64 = 1 << 20;
 
 /// A container's bundle.
@@ -51,8 +51,9 @@ struct Root {
 enum FieldName {
     /// The key that is searched for.
     Wanted,
-    /// The same key in another letter case. runc accepts such a key, as Go's encoding/json does,
-    /// and uses whichever of the two comes last; crun ignores it.
+    /// The same key in another letter case. runc accepts a key in any letter case, as Go's
+    /// encoding/json does, and uses the last of several such keys. crun ignores keys in another
+    /// letter case.
     Lookalike,
     /// Any other key.
     Other,
@@ -211,9 +212,9 @@ impl Bundle {
     }
 }
 
-/// Reads the runtime spec of the bundle at this absolute path, which this user chose. It is read
-/// with that user's rights (see [`rights::read_of`]), and at most 1 MiB of it unless the user is
-/// root or the caller.
+/// Reads the runtime spec of the bundle at this absolute path, which this user chose. The spec is
+/// read with that user's rights (see [`rights::read_of`]), and may have at most 1 MiB unless the
+/// user is root or the caller.
 ///
 /// # Errors
 /// [`FileError`].

@@ -25,8 +25,8 @@ use crate::sys::digits::is_number;
 /// Where a bundle is, by the shape of its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BundlePlace {
-    /// The bundle of a containerd task. Docker, the CRI, nerdctl or ctr may have asked for the
-    /// task.
+    /// The bundle of a containerd task. The client of containerd may be Docker, the CRI, nerdctl or
+    /// ctr.
     Task {
         /// containerd's state directory.
         state: PathBuf,
@@ -70,7 +70,8 @@ pub enum Engine {
     BuildKit,
     /// Buildah.
     Buildah,
-    /// Podman, Buildah or CRI-O: the three share their stores, and it is not known which one it is.
+    /// Podman, Buildah or CRI-O: the three share their stores, and it is not known which of them
+    /// made the container.
     ContainersStorage,
     /// The engine is not known.
     #[default]
@@ -95,7 +96,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Whether the engine of a container may be `other`, when `self` is what is known about it.
+    /// Whether the engine of a container may be `other`. `self` is what is known about that engine.
     #[must_use]
     pub fn may_be(self, other: Self) -> bool {
         match self {

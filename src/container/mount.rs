@@ -3,9 +3,9 @@
 //! In: the path of the root. Out: the mount whose mount point is exactly that path, with its
 //! directories if it is an overlay. The facts come from the kernel: from statmount(2) where it
 //! reports everything, else from `/proc/self/mountinfo` (proc_pid_mountinfo(5)). The kernel is
-//! trusted, but anybody may choose the directory names in its answer. That is why the names are
-//! escaped, twice over. The parsers are pure. Not checked: whether the directories are those that
-//! the engine's records name; `lineage` checks that.
+//! trusted, but anybody may choose the names of the mounted directories. For this reason, the names
+//! are escaped, twice over. The parsers are pure. Not checked: whether the directories are those
+//! that the engine's records name; `lineage` checks that.
 //!
 //! Escaping, seen on Linux 6.18: options are separated by commas, and both sources write the
 //! characters `, \t\n\` in a value as `\ooo` in octal. In the value of `lowerdir=`, overlay's own
@@ -38,7 +38,7 @@ pub struct RootMount {
     pub upperdir: Option<PathBuf>,
 }
 
-/// Why the mount at a root could not be found out.
+/// Why the mount at a root is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The root could not be examined.

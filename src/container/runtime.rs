@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of runtime, told by the format of its state.
+/// A kind of runtime, recognised by the format of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuntimeKind {

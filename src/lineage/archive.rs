@@ -65,8 +65,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Reads the images at `path`. If `reference` is given, only images with that name in the
-    /// archive.
+    /// Reads the images at `path`. If `reference` is given, reads only the images that have this
+    /// name in the archive.
     ///
     /// # Errors
     /// [`ArchiveError`], also when there is no such image.
@@ -91,8 +91,8 @@ impl Archive {
         })
     }
 
-    /// Reads every layer to its end, and compares it with its diff ID and, if it has one, with its
-    /// digest.
+    /// Reads every layer to its end, and compares the layer with its diff ID and, if the layer has
+    /// a digest, with that digest.
     ///
     /// # Errors
     /// [`ArchiveError::Hash`] for the first layer with another hash; other errors when a layer is
@@ -102,7 +102,8 @@ impl Archive {
     }
 }
 
-/// The directory, if it exists. If not, the error names the directory instead of a file in it.
+/// Returns `directory` if the directory exists. Otherwise the error names the directory instead of
+/// a file in the directory.
 fn there(directory: &Path) -> Result<&Path, ArchiveError> {
     match directory.metadata() {
         Ok(_) => Ok(directory),
@@ -115,7 +116,7 @@ fn there(directory: &Path) -> Result<&Path, ArchiveError> {
 
 /// The images that a manifest or an index leads to, and the platforms that it names but that are
 /// missing. The blobs of the directory must be laid out as in an OCI image layout; containerd's
-/// content store is laid out like that.
+/// content store has this layout too.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -175,7 +176,7 @@ struct Rootfs {
     rootfs: Option<serde::de::IgnoredAny>,
 }
 
-/// All images that were found, before a name selects some of them.
+/// All images that were found in the archive, before a reference selects some of the images.
 #[derive(Default)]
 struct FoundImages {
     images: Vec<ArchivedImage>,
@@ -237,7 +238,7 @@ pub enum ArchiveError {
     /// A file could not be read.
     #[error(transparent)]
     File(FileError),
-    /// The file is not a tar archive, or is a damaged one.
+    /// The file is not a tar archive, or the tar archive is damaged.
     #[error("cannot read {0:?} as a tar archive")]
     Tar(PathBuf, #[source] io::Error),
     /// The whole archive is compressed in a way that cannot be read here.
@@ -252,7 +253,8 @@ pub enum ArchiveError {
     /// A member does not have the right format.
     #[error("cannot read {1:?} in {0:?}: {2}")]
     Member(PathBuf, String, String),
-    /// The hash of a member is not its digest: the digest expected, the hash found.
+    /// The hash of a member differs from the member's digest. The fields are the archive, the
+    /// member, the digest and the hash.
     #[error("cannot trust {1:?} in {0:?}: it hashes to {3}, not to {2}")]
     Hash(PathBuf, String, Digest, Digest),
     /// The archive exceeds a limit.
@@ -261,7 +263,8 @@ pub enum ArchiveError {
     /// The archive has no image.
     #[error("cannot find an image in {0:?}")]
     NoImage(PathBuf),
-    /// The archive has no image of that name: the name, and the names that it has.
+    /// The archive has no image with this name. The fields are the archive, the name, and the names
+    /// of the archive's images.
     #[error("cannot find the image {1:?} in {0:?}, which has {2:?}")]
     NoReference(PathBuf, String, Vec<String>),
     /// Standard input is not an image config.

@@ -1,19 +1,19 @@
 //! Reads a bbolt database while the program that owns it holds it locked.
 //!
 //! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
-//! `flock` on them as long as it runs. Every library that opens such a file would wait for ever.
-//! This reader takes no lock. It reads single pages with `pread`, and the format shows whether they
-//! belong together. While bbolt prepares version N+1, it never writes into a page of the newest
-//! committed version N (copy on write; pages freed by N+1 are reused by N+2 at the earliest; bbolt
-//! db.go `freePages`, freelist `release`). So if the newest valid meta page is the same before and
-//! after, everything in between was read from one version. Only then does any answer count, even
-//! the answers "not there" and "damaged".
+//! `flock` on them as long as it runs. Every library that opens one of these files would wait for
+//! ever. This reader takes no lock. It reads single pages with `pread`, and the format shows
+//! whether the pages belong together. While bbolt prepares version N+1, it never writes into a page
+//! of the newest committed version N (copy on write; pages freed by N+1 are reused by N+2 at the
+//! earliest; bbolt db.go `freePages`, freelist `release`). So if the newest valid meta page is the
+//! same before and after, everything in between was read from one version. Only then is a result
+//! used, even the result "not there" or "damaged".
 //!
 //! In: a file, or bytes in memory, in bbolt's format version 2 (bbolt
-//! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). It may be damaged in any way
-//! that a power cut or a broken disk can damage it. So every number is checked before it is used,
-//! and depth and number of pages are limited for each read transaction, called a *look* here. Not
-//! checked: checksums of pages; the format has them only for its two meta pages.
+//! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). The file may be damaged in
+//! any way that a power cut or a broken disk can cause. So every number is checked before it is
+//! used, and depth and number of pages are limited for each read transaction, called a *look* here.
+//! Not checked: checksums of pages; the format has them only for its two meta pages.
 
 mod pages;
 mod node;
@@ -36,13 +36,14 @@ use crate::sys::deadline::Deadline;
 /// How deep a tree may be. At this depth, 4 KiB pages with only two keys each would hold 2³² keys;
 /// real trees are less than five levels deep.
 const MAX_DEPTH: usize = 32;
-/// The largest node, in bytes. A node is longer than a page only if one of its values is.
+/// The largest node, in bytes. A node is longer than a page only if one of its values is longer
+/// than a page.
 const MAX_NODE: u64 = 16 << 20;
 /// How many nodes one look may visit. The database of a machine with a thousand images has about
 /// ten thousand nodes.
 const MAX_VISITS: usize = 1 << 20;
-/// How many nodes are kept until the look ends. These are the nodes on the way to a few records; a
-/// walk over all nodes reads the others only once anyway.
+/// How many nodes are held in memory until the look ends. This is enough for the nodes on the way
+/// to a few records; a walk over all nodes reads the other nodes only once anyway.
 const MAX_KEPT: usize = 256;
 
 /// A database that may change at any time.
@@ -51,8 +52,8 @@ pub struct Database<P> {
     pages: P,
 }
 
-/// One look at the database, which reads a single version. Pages that have been read are kept. If
-/// the version changes meanwhile, the result of the whole look is discarded.
+/// One look at the database, which reads a single version. Pages that have been read stay in
+/// memory. If the version changes meanwhile, the result of the whole look is discarded.
 pub struct View<'a> {
     pages: &'a dyn Pages,
     meta: Meta,
@@ -127,7 +128,7 @@ impl<'a> View<'a> {
         .descend(path)
     }
 
-    /// The node at page `id`. It is read only once.
+    /// The node at page `id`. A node that is already in memory is not read again.
     fn node(&self, id: u64) -> Result<Rc<PageNode>, BoltError> {
         let visits = self.visits.replace_with(|visits| *visits + 1);
         if visits > MAX_VISITS || self.deadline.is_over() {
@@ -184,7 +185,7 @@ impl<'a> View<'a> {
 }
 
 impl<'a> Bucket<'a> {
-    /// The value of `key`; `None` when there is no such key, or when it names a bucket.
+    /// The value of `key`; `None` when there is no such key, or when the key names a bucket.
     ///
     /// # Errors
     /// [`BoltError`] for the pages on the way.
@@ -195,7 +196,8 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// The value of `key` as text. If it is not UTF-8, it is converted, and then names nothing.
+    /// The value of `key` as text. Bytes of the value that are not UTF-8 are replaced, and a text
+    /// with such replacements names nothing.
     ///
     /// # Errors
     /// The errors of [`Bucket::get`].
@@ -206,8 +208,8 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// The error that something must be in this bucket and is not. It names the page where the
-    /// bucket begins.
+    /// The error for something that must be in this bucket and is missing. The error names the page
+    /// where the bucket begins.
     #[must_use]
     pub fn fault(&self, what: &'static str) -> BoltError {
         BoltError::Damaged(self.root.id, what)
@@ -279,7 +281,8 @@ impl<'a> Bucket<'a> {
         Ok(None)
     }
 
-    /// Whether `key` names a bucket, and the bytes of its value. `None` when there is no such key.
+    /// Finds `key`. Returns whether the key names a bucket, and the bytes of the key's value.
+    /// `None` when there is no such key.
     fn find(&self, key: &[u8]) -> Result<Option<(bool, BoltValue)>, BoltError> {
         let mut node = Rc::clone(&self.root);
         for _ in 0..MAX_DEPTH {

@@ -1,12 +1,12 @@
-//! Keeps the chains that were resolved before, so that they need not be searched for again.
+//! Caches the chains that were resolved before, so that no chain is searched for twice.
 //!
 //! In: a top chain ID. Without the cache, the engine's records and documents would have to be
-//! searched for it. Out: the chain, from `/var/lib/embargo/lineage`. Each chain is a file whose name
-//! is the 64 hexadecimal digits of the top chain ID. It contains the diff IDs, lowest first, one on
-//! each line. Whenever a chain is read, it is hashed again. So a file that was truncated, exchanged
-//! or planted never counts as another chain. The chain of an ID never changes, so entries never
-//! become invalid. Only containerd's chains are kept: Docker's and Podman's own records can be read
-//! just as fast.
+//! searched for the chain. Out: the chain, from `/var/lib/embargo/lineage`. Each chain is a file
+//! whose name is the 64 hexadecimal digits of the top chain ID. It contains the diff IDs, lowest
+//! first, one on each line. Whenever a chain is read, it is hashed again. So a file that was
+//! truncated, exchanged or planted never counts as another chain. The chain of an ID never changes,
+//! so entries never become invalid. Only containerd's chains are cached: Docker's and Podman's own
+//! records can be read just as fast.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -21,12 +21,12 @@ use crate::sys::file::{self, Guard};
 /// The length of a line, in bytes: `sha256:`, 64 digits, line feed.
 const LINE: usize = 72;
 
-/// How many chains are kept. If a node has more images, all chains are removed and the cache starts
-/// again.
+/// How many chains the cache holds. If a node has more images, all chains are removed and the cache
+/// starts again.
 const MOST_CHAINS: usize = 4_096;
 
-/// The chain with this top chain ID. `None` when no file has it, or when the contents do not hash
-/// to it.
+/// The chain with this top chain ID. `None` when the cache has no file for this chain ID, or when
+/// the file's contents do not hash to the chain ID.
 #[must_use]
 pub fn load(paths: &Paths, top: &ChainId) -> Option<Chain> {
     let text = file::read_text(
@@ -46,14 +46,15 @@ pub fn parse(text: &str) -> Option<Chain> {
     Chain::from_diff_ids(lines.map(DiffId::parse).collect::<Result<_, _>>().ok()?)
 }
 
-/// Stores a chain. Errors are ignored: the next container of the image asks the engine again.
+/// Stores a chain. Errors are ignored: for the next container of the image, the engine's records
+/// are searched again.
 pub fn store(paths: &Paths, chain: &Chain) {
     try_store(paths, chain).unwrap_or_default();
 }
 
 fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
-    // Everybody may read the parent directory, because the runtime of a rootless engine reads its
-    // list there.
+    // Everybody may read the parent directory, because the runtime of a rootless engine reads the
+    // ban list there.
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -72,8 +73,8 @@ fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
     written
 }
 
-/// Writes the file of a chain, which is not synced to disk. If a power cut leaves it empty, it does
-/// not match its chain ID, and is written again.
+/// Writes the file of a chain. The file is not synced to disk. If a power cut leaves the file
+/// empty, the file does not match its chain ID, and is written again.
 fn write(new: &Path, target: &Path, chain: &Chain) -> io::Result<()> {
     let mut text = String::new();
     for diff_id in chain.diff_ids() {

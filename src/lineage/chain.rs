@@ -1,8 +1,8 @@
 //! Computes the chain IDs of an image's stacks of layers.
 //!
 //! In: the diff IDs of an image, lowest first. Out: the chain ID of every stack that begins with
-//! the lowest layer. An image is built on a base exactly if the base's top chain ID is one of
-//! these. Rule: OCI image-spec, config.md "Layer ChainID": `ChainID(L₀) = DiffID(L₀)`,
+//! the lowest layer. An image is built on a base exactly if the base's top chain ID is one of these
+//! chain IDs. Rule: OCI image-spec, config.md "Layer ChainID": `ChainID(L₀) = DiffID(L₀)`,
 //! `ChainID(L₀|…|Lₙ) = SHA256(ChainID(L₀|…|Lₙ₋₁) + " " + DiffID(Lₙ))`, over the digests as text.
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,9 @@ use super::digest::{ChainId, DiffId, Digest};
 /// daemon/graphdriver/overlay2, `maxDepth`), containers/storage at 500.
 pub const MAX_LAYERS: usize = 1_024;
 
-/// The layers of an image, and the chain IDs of its stacks. Both are in order, lowest first, have
-/// the same length and are never empty. If only the chain IDs are known, there are no diff IDs.
+/// The layers of an image, and the chain IDs of its stacks. Both lists are in order, lowest first,
+/// and have the same length. If only the chain IDs are known, the list of diff IDs is empty. The
+/// list of chain IDs is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     diff_ids: Vec<DiffId>,
@@ -23,7 +24,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The chain of these diff IDs, lowest first. `None` when there are none, or more than
+    /// The chain of these diff IDs, lowest first. `None` when there are no diff IDs, or more than
     /// [`MAX_LAYERS`].
     #[must_use]
     pub fn from_diff_ids(diff_ids: Vec<DiffId>) -> Option<Self> {
@@ -44,8 +45,8 @@ impl Chain {
         })
     }
 
-    /// A chain of which an engine kept only these chain IDs, lowest first. `None` when there are
-    /// none, or more than [`MAX_LAYERS`].
+    /// A chain of which an engine has recorded only these chain IDs, lowest first. `None` when
+    /// there are no chain IDs, or more than [`MAX_LAYERS`].
     #[must_use]
     pub fn from_chain_ids(chain_ids: Vec<ChainId>) -> Option<Self> {
         if !(1..=MAX_LAYERS).contains(&chain_ids.len()) {

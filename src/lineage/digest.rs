@@ -1,4 +1,4 @@
-//! Defines digests, typed by what they are the digest of.
+//! Defines one type of digest for each kind of content.
 //!
 //! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out:
 //! digests of different types, which cannot be mixed up: a diff ID is the digest of an uncompressed
@@ -59,8 +59,8 @@ impl Digest {
             return None;
         };
         let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
-        // No branch depends on a digit: a processor could not predict it, and a list has millions
-        // of digits.
+        // No branch depends on a digit: a processor could not predict such a branch, and a list has
+        // millions of digits.
         let mut legal = true;
         let bytes = pairs.map(|[high, low]| {
             legal &= is_digit(high) & is_digit(low);

@@ -16,13 +16,13 @@
 //! <data root>/image/<driver>/layerdb/sha256/<chain ID>/…            the same by layer, where the image config is gone (`docker rmi -f`)
 //! ```
 //! Seen with Docker 20.10, 28.5 and 29.7 (overlay2, vfs, fuse-overlayfs, btrfs, user-namespace
-//! remapping, rootless). The path for zfs comes from moby's source. The engine is not asked,
+//! remapping, rootless). The path for zfs comes from moby's source. The engine is not called,
 //! because it holds the container's lock while the runtime runs (moby: daemon/start.go). The
-//! digests of manifests and indexes are known only for images that were pulled. They are in
-//! `repositories.json`, which contains the names of all images and is read only when these digests
-//! are needed.
+//! digests of manifests and indexes are known only for images that were pulled. These digests are
+//! in `repositories.json`, which contains the names of all images and is read only when these
+//! digests are needed.
 //!
-//! Not looked at: images that are mounted into a container as volumes (`--mount type=image`). A
+//! Not examined: images that are mounted into a container as volumes (`--mount type=image`). A
 //! container is built on the image that it is made from; other images that it mounts are data.
 
 mod build_step;
@@ -58,7 +58,7 @@ use crate::sys::file::Guard;
 /// A graph driver that Embargo supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
-    /// Overlay mounts made by the kernel. This is today's default.
+    /// Overlay mounts made by the kernel, today's default.
     Overlay2,
     /// Overlay mounts made by a process, in rootless Docker on old kernels.
     FuseOverlayfs,
@@ -187,8 +187,8 @@ pub fn has_record(bundle: &Bundle) -> bool {
 }
 
 /// The name of the container in Docker, chosen by the user or generated. Both kinds of image store
-/// keep the record at the same place below the data root. Container roots are at
-/// `<data root>/<driver>/…` or at `<data root>/rootfs/<snapshotter>/<container>`.
+/// store the record at the same path below the data root. Container roots are at `<data
+/// root>/<driver>/…` or at `<data root>/rootfs/<snapshotter>/<container>`.
 ///
 /// # Errors
 /// [`LineageError`] when the container's record cannot be read.
@@ -220,8 +220,8 @@ pub fn pulled_digests(bundle: &Bundle, image_id: ImageId) -> Result<Vec<Digest>,
 }
 
 /// Resolves a container whose bundle belongs to a task. `None` when its root is neither in the
-/// store of a graph driver nor that of a managed plugin, or when Docker has no record of it: then
-/// it is another engine's container.
+/// store of a graph driver nor that of a managed plugin, or when Docker has no record of the
+/// container: then another engine made the container.
 ///
 /// # Errors
 /// [`Unknown`] when a record is missing or the deadline has passed; [`Corrupt`] when files of the
@@ -230,8 +230,8 @@ pub fn resolve(bundle: &Bundle, deadline: &Deadline) -> Result<Option<Origin>, L
     let Some(root) = LayerRoot::of(&bundle.root) else {
         return plugin::resolve(bundle);
     };
-    // Only the owner of this file is checked. It ties the container to a directory tree, and all
-    // other files are in that tree.
+    // Only the owner of this file is checked. This file ties the container to a directory tree, and
+    // all other files are in that tree.
     let Some(record) =
         LayerStore::of(&root.data_root, root.driver).mount_of(&bundle.id, Guard::Owned)?
     else {
@@ -271,7 +271,7 @@ struct StoredLayer<'a> {
 enum ContainerState {
     /// The runtime is about to start the container, so its root is mounted.
     Starting,
-    /// The container is in the store; it may run or not.
+    /// The container is in the store, whether it runs or not.
     Stored,
 }
 
@@ -338,7 +338,7 @@ fn chain(
     }
 }
 
-/// A chain ID for people.
+/// Describes a chain ID in a message.
 fn described(top: Option<ChainId>) -> String {
     match top {
         Some(top) => top.to_string(),

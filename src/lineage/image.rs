@@ -35,7 +35,7 @@ pub const MAX_DOCUMENT: u64 = 4 << 20;
 /// and history can be long: an image with a config of 20 MiB was seen to start.
 pub const MAX_CONFIG: u64 = 64 << 20;
 
-/// The size, in bytes, of the longest label that is kept. A longer label counts as missing.
+/// The size, in bytes, of the longest label that is read. A longer label counts as missing.
 const MAX_LABEL: usize = 1_024;
 
 /// An error: the bytes are not the expected image document.
@@ -73,8 +73,9 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Whether this stands for no platform. BuildKit writes such a value for an attestation
-    /// (moby/buildkit, docs/attestations/attestation-storage.md).
+    /// Whether the platform is `unknown/unknown`, which stands for no platform. BuildKit writes
+    /// `unknown/unknown` for an attestation (moby/buildkit,
+    /// docs/attestations/attestation-storage.md).
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
@@ -92,8 +93,8 @@ impl fmt::Display for Platform {
     }
 }
 
-/// Whether the text can be the name of an image with a tag, although its first part may also mean a
-/// place.
+/// Whether the text can be the name of an image with a tag. A text such as `docker:27` can be such
+/// a name, although `docker:` can also be a prefix that names the engine.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     match text.split_once(':') {
@@ -134,7 +135,7 @@ impl ImageConfig {
         })
     }
 
-    /// Reads the image config at `path`. It must hash to `image_id`.
+    /// Reads the image config at `path`. The file must hash to `image_id`.
     ///
     /// # Errors
     /// The errors of [`load_config`]; [`Corrupt::File`] when the file is not an image config.
@@ -171,8 +172,8 @@ pub enum ImageDocument {
 pub struct Manifest {
     /// The digest of the image config.
     pub image_id: ImageId,
-    /// The media type of the config. For artifacts such as attestations, it is not that of an image
-    /// config.
+    /// The media type of the config. Artifacts such as attestations have another media type than an
+    /// image config.
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,
@@ -193,7 +194,7 @@ pub struct ImageIndex {
 pub struct IndexEntry {
     /// The digest of a manifest, or of another index.
     pub digest: Digest,
-    /// The media type of that document, as the index claims.
+    /// The media type of that manifest or index, as the index claims.
     pub media_type: Option<String>,
     /// The platform of the image, as the index claims.
     pub platform: Option<Platform>,
@@ -203,13 +204,13 @@ pub struct IndexEntry {
 }
 
 impl ImageDocument {
-    /// Reads the bytes of a manifest or an index. Only the fields of the document decide which of
-    /// the two it is; a media type that somebody wrote beside the digest does not.
+    /// Reads the bytes of a manifest or an index. Only the fields of the document decide whether it
+    /// is a manifest or an index; a media type that somebody wrote beside the digest does not.
     ///
     /// # Errors
-    /// [`BadImage`] when the bytes are not JSON, contain an invalid digest, are neither of the two,
-    /// or are both. A document that is both would mean different images to different programs
-    /// (CVE-2021-41190).
+    /// [`BadImage`] when the bytes are not JSON, contain an invalid digest, are neither a manifest
+    /// nor an index, or are both. A document that is both would mean different images to different
+    /// programs (CVE-2021-41190).
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
         let text: DocumentText = object(bytes, "manifest")?;
         match (text.config, text.layers, text.manifests) {
@@ -239,19 +240,19 @@ impl ImageDocument {
         }
     }
 
-    /// Reads the manifest or index at `path`. It must hash to `digest`.
+    /// Reads the manifest or index at `path`. The file must hash to `digest`.
     ///
     /// # Errors
-    /// The errors of [`load`]; [`Corrupt::File`] when the file is neither of the two.
+    /// The errors of [`load`]; [`Corrupt::File`] when the file is neither a manifest nor an index.
     pub fn load(path: &Path, digest: Digest) -> Result<Self, LineageError> {
         Ok(Self::parse(&load(path, digest)?).in_file(path)?)
     }
 }
 
 impl Manifest {
-    /// Whether this is an image, and not another artifact in the format of a manifest. Config and
-    /// layers decide: an attestation has the config of an image, and may have lost the annotation
-    /// that says what it is.
+    /// Whether the manifest describes an image, and not another artifact. Config and layers decide:
+    /// an attestation has the config of an image, and may have lost the annotation that marks it as
+    /// an attestation.
     #[must_use]
     pub fn is_image(&self) -> bool {
         !self.holds_documents
@@ -302,8 +303,8 @@ pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
     (labels != SourceLabels::default()).then_some(labels)
 }
 
-/// The bytes of a manifest or index in an engine's store. They are at most [`MAX_DOCUMENT`] long,
-/// and must hash to `digest`.
+/// The bytes of a manifest or index in an engine's store. The file must have at most
+/// [`MAX_DOCUMENT`] bytes and hash to `digest`.
 ///
 /// # Errors
 /// [`Unknown::File`] when the file cannot be read; [`Corrupt::Hash`] when it has another hash.
@@ -311,8 +312,8 @@ pub fn load(path: &Path, digest: Digest) -> Result<Vec<u8>, LineageError> {
     load_within(path, digest, MAX_DOCUMENT)
 }
 
-/// The bytes of an image config in an engine's store. They are at most [`MAX_CONFIG`] long, and
-/// must hash to `image_id`.
+/// The bytes of an image config in an engine's store. The file must have at most [`MAX_CONFIG`]
+/// bytes and hash to `image_id`.
 ///
 /// # Errors
 /// The errors of [`load`].

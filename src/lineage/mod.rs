@@ -1,10 +1,10 @@
 //! Determines the lineage of a container or an image: the layers that it is made of.
 //!
 //! In: a container's bundle, and its engine's store on local disk (hostile wherever a user, an
-//! author of images or a power cut can change it). Out: an [`Origin`]. It has the chain of layers
-//! and how certain that chain is, or says that there is no image. If the lineage is not known: the
-//! reason. No name, tag or annotation decides anything here. No engine is asked, and no other
-//! program is run.
+//! author of images or a power cut can change it). Out: an [`Origin`], which contains the chain of
+//! layers and how certain that chain is, or says that there is no image. If the lineage is not
+//! known, the result is the reason. Decisions use no name, tag or annotation. No engine is called,
+//! and no other program is run.
 
 pub mod digest;
 pub mod chain;
@@ -31,7 +31,7 @@ use crate::sys::deadline::Deadline;
 /// that is known of its image.
 ///
 /// # Errors
-/// [`LineageError`]. It distinguishes what is not known from what is false.
+/// [`LineageError`], which distinguishes an unknown lineage from false records.
 pub fn resolve(
     bundle: &Bundle,
     paths: &Paths,
@@ -42,9 +42,10 @@ pub fn resolve(
     Ok(origin)
 }
 
-/// Adds the digests by which an image was pulled, if they are only in the names in its engine's
-/// store. Returns how many were added. A file of names can be large, and matters only for bans of
-/// images by such a digest. So if it cannot be read, no digest is added, and the error is recorded.
+/// Adds the digests by which an image was pulled, if these digests are only in the file of names in
+/// the engine's store. Returns how many digests were added. A file of names can be large, and
+/// matters only for bans of images by such a digest. So if it cannot be read, no digest is added,
+/// and the error is recorded.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     let Some(facts) = origin.facts_mut() else {
         return 0;
@@ -88,7 +89,7 @@ pub fn resolve_without_names(
 }
 
 /// The name that the engine gave the container in a bundle, to be shown. `None` if the engine keeps
-/// no name. This reads files and decides nothing.
+/// no name. Reads files. No decision uses the name.
 ///
 /// # Errors
 /// [`LineageError`] when the engine's record cannot be read.
@@ -102,7 +103,7 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 
 /// The engine that made the container in a bundle. If several engines share a containers/storage
 /// store, the record in the store decides. Docker is recognised in every namespace of containerd
-/// that its setting `containerd-namespace` may name. This reads files.
+/// that its setting `containerd-namespace` may name. Reads files.
 #[must_use]
 pub fn engine(bundle: &Bundle) -> Engine {
     let place = engine::place(bundle);

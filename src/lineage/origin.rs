@@ -35,7 +35,7 @@ impl Origin {
         }
     }
 
-    /// What [`Origin::facts`] returns, to be changed.
+    /// The same facts that [`Origin::facts`] returns, for a caller that changes them.
     pub(super) const fn facts_mut(&mut self) -> Option<&mut ImageFacts> {
         match self {
             Self::Image(image) => Some(&mut image.facts),
@@ -78,14 +78,14 @@ pub struct ImageFacts {
     pub pull_fault: Option<String>,
     /// A name from the engine's own record. It is shown, and never compared with a list.
     pub name: Option<String>,
-    /// The path of the image config in the engine's store. Its bytes count only if they hash to
-    /// `image_id`.
+    /// The path of the image config in the engine's store. The file is used only if its bytes hash
+    /// to `image_id`.
     pub config_file: Option<PathBuf>,
 }
 
 impl ImageFacts {
-    /// Adds the digests by which the image was pulled. Returns how many of them are new. If they
-    /// are not known, the reason is recorded.
+    /// Adds the digests by which the image was pulled. Returns how many of them are new. If the
+    /// digests are not known, the reason is recorded.
     pub(super) fn add_pulled(&mut self, pulled: Result<Vec<Digest>, LineageError>) -> usize {
         let before = self.manifests.len();
         match pulled {
@@ -106,7 +106,8 @@ pub struct StoredContainer {
     pub id: ContainerId,
     /// The container's names; may be empty.
     pub names: Vec<String>,
-    /// The image reference that the container was made with. It may mean another image by now.
+    /// The image reference that the container was made with. The reference may lead to another
+    /// image by now.
     pub image: Option<String>,
     /// The engine that made the container, if several engines share the store and the record says
     /// which.

@@ -1,9 +1,10 @@
 //! Limits how much of a user's runtime state is read.
 //!
-//! In: the owner of a directory, how much was read from it, and what was left out. Out: how much
-//! more may be read, and how many items were left out, so that they are reported. State of root and
-//! of the caller is not limited. Hostile: a user controls every number here. A user who fills his
-//! directories to slow root down hides only his own containers. Not limited: the number of users.
+//! In: the owner of a directory, how much was read from that directory, and what was left out. Out:
+//! how much more may be read, and how many items were left out, so that they are reported. State of
+//! root and of the caller is not limited. Hostile: a user controls every number here. A user who
+//! fills his directories to slow root down hides only his own containers. Not limited: the number
+//! of users.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +39,7 @@ pub struct Allowances {
 }
 
 impl Allowances {
-    /// What may still be read for `owner`; `None` if there is no limit: for root and for the
-    /// caller.
+    /// What may still be read for `owner`; `None` for root and for the caller, who have no limit.
     fn of(&mut self, owner: u32) -> Option<&mut Allowance> {
         if rights::is_own(owner) {
             return None;
@@ -51,8 +51,8 @@ impl Allowances {
         }))
     }
 
-    /// Whether one more state directory of this user may be read. If not, the directory is recorded
-    /// as left out.
+    /// Reserves one more state directory of this user for reading. Returns `false`, and records the
+    /// directory as left out, if the user's limit is reached.
     pub fn take_container(&mut self, owner: u32) -> bool {
         let Some(left) = self.of(owner) else {
             return true;

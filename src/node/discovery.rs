@@ -2,12 +2,12 @@
 //!
 //! In: processes, Docker's settings file, and the arguments of shims and conmon. Out: [`Engines`],
 //! the places to search besides the usual ones. Hostile: a process in a container can run as root
-//! there and put anything into its arguments. So only root's or the caller's own processes count,
-//! and only in the caller's mount namespace. A user can start some of root's programs with any name
-//! and any arguments. So a process does not count if it got root's rights from the mode of its file
-//! (set-user-ID), or if it runs another program than its arguments say (sudo). The directories
-//! found here are read as carefully as the usual places: whoever owns a directory controls what is
-//! in it.
+//! there and put anything into its arguments. So only root's or the caller's own processes are
+//! used, and only in the caller's mount namespace. A user can start some of root's programs with
+//! any name and any arguments. So a process is not used if the process got root's rights from the
+//! mode of its file (set-user-ID), or if the process runs another program than its arguments say
+//! (sudo). The directories found here are read as carefully as the usual places: whoever owns a
+//! directory controls what is in it.
 //!
 //! | from | what |
 //! |---|---|
@@ -77,8 +77,8 @@ pub enum EngineSettingsError {
     Parse(PathBuf, String),
 }
 
-/// The text of an engine's settings; `None` if the file is missing or empty. A reason why it could
-/// not be read goes to `faults`.
+/// The text of an engine's settings; `None` if the file is missing or empty. If the file cannot be
+/// read, the reason is added to `faults`.
 fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String> {
     match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
         // Docker skips a byte order mark.
@@ -93,7 +93,8 @@ fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String>
     }
 }
 
-/// What a settings file says; the default if it cannot be parsed, and the reason goes to `faults`.
+/// Parses the text of a settings file. If the text cannot be parsed, returns the default and adds
+/// the reason to `faults`.
 fn parsed<T: Default, E: ToString>(
     path: &Path,
     parsed: Result<T, E>,
@@ -161,8 +162,8 @@ pub fn places(
     joined(Engines::default(), &found)
 }
 
-/// Whether a process needs a closer look, because it is a monitor, an engine, or the parent of a
-/// container's first process.
+/// Whether a process needs to be read completely, because the process is a monitor, an engine, or
+/// the parent of a container's first process.
 fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
     let program = process.program();
     parents.contains(&process.pid)
@@ -170,7 +171,7 @@ fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
         || program.starts_with("containerd-shim-")
 }
 
-/// The path that the first of these flags names that a process was given.
+/// The path after the first of these flags that occurs in a process's arguments.
 fn flag(process: &Process, flags: &[&str]) -> Option<PathBuf> {
     let value = flags.iter().find_map(|flag| process.value(flag))?;
     Some(absolute(process, value))
@@ -260,8 +261,8 @@ fn called(process: &Process) -> Vec<PathBuf> {
     roots
 }
 
-/// The state directories that were passed to the shims of one containerd namespace. They are read
-/// from the bundles in `tasks`.
+/// The state directories that were passed to the shims of one containerd namespace. The directories
+/// are read from the bundles in `tasks`.
 fn shims_roots(tasks: &Path) -> BTreeSet<PathBuf> {
     let mut roots = BTreeSet::new();
     let Ok(tasks) = Directory::open(tasks) else {
@@ -273,8 +274,8 @@ fn shims_roots(tasks: &Path) -> BTreeSet<PathBuf> {
     roots
 }
 
-/// The state directory that a shim was given, by the bundle of this name. Nothing that another user
-/// wrote is believed.
+/// The state directory that a shim was given, as the options file in the bundle of this name says.
+/// A file that another user wrote is not used.
 fn shims_root(tasks: &Directory, bundle: &OsStr) -> Option<PathBuf> {
     let bundle = tasks.directory(bundle).ok()?;
     let options = bundle
@@ -299,7 +300,8 @@ pub fn with_found(
     faults: &mut Vec<EngineSettingsError>,
 ) -> Engines {
     let found = below(paths, &places(processes, paths, faults));
-    // What a process says never replaces the usual places or what root wrote into the settings.
+    // The arguments of a process never replace the usual places or what root wrote into the
+    // settings.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
     add_new(&mut known.containerd, &found.containerd, PartialEq::eq);
     add_new(&mut known.storage, &found.storage, PartialEq::eq);

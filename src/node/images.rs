@@ -3,8 +3,8 @@
 //! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference; and the
 //! engines' stores. Out: the image, once for each platform, with every digest that is known.
 //! Nothing is downloaded: the image is in an engine's store on this machine, in an archive, or its
-//! config is on standard input. If a bare reference means different layers in different engines, it
-//! is refused; otherwise the wrong layers might be banned.
+//! config is on standard input. If a bare reference means different layers in different engines,
+//! the reference is refused; otherwise the wrong layers might be banned.
 
 mod error;
 mod found;
@@ -132,7 +132,7 @@ fn either(
     }
 }
 
-/// The top chain ID of each image; none of one without layers.
+/// The top chain ID of each image; `None` for an image without layers.
 fn tops(images: &[FoundImage]) -> BTreeSet<Option<ChainId>> {
     let chains = images.iter().map(|image| image.chain.as_ref());
     chains.map(|chain| chain.map(Chain::top)).collect()
@@ -173,8 +173,8 @@ fn of_engine(
     namespace: Option<&str>,
     reference: &str,
 ) -> Result<Images, ImageError> {
-    // With a namespace, only the namespace counts: `containerd:moby/NAME` means Docker's images
-    // too.
+    // If a namespace is given, only the namespace selects stores: `containerd:moby/NAME` also finds
+    // Docker's images.
     engines(stores, reference, |store| match namespace {
         None => store.engine == engine,
         Some(_) => store.namespace.as_deref() == namespace,
@@ -244,7 +244,7 @@ fn engines(
     let mut places = Vec::new();
     for store in stores.open.iter().filter(|store| here(store)) {
         places.push(store.to_string());
-        // A user's images are read like everything else of his.
+        // A copy of this process reads a user's images, as everything else that a user controls.
         let look = || in_store(store, reference);
         match wire::ask_lineage(store.owner, &store.place, look) {
             Ok((image, more)) => {
@@ -271,7 +271,7 @@ fn engines(
     })
 }
 
-/// The image of this name in one store, and what is there of it for other platforms.
+/// The image of this name in one store, and the same image for other platforms in that store.
 fn in_store(store: &Store, reference: &str) -> Result<(Option<FoundImage>, Images), LineageError> {
     let origin = store.records.image(reference, Instant::now() + PATIENCE)?;
     let image = stored(&origin, reference, store);
@@ -323,7 +323,7 @@ fn count((images, absent): &(Vec<ArchivedImage>, Vec<String>)) -> usize {
     images.len() + absent.len()
 }
 
-/// Merges the entries that have the same image ID, and keeps every place.
+/// Merges the entries that have the same image ID, and lists every place in the merged entry.
 fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     let mut images: Vec<FoundImage> = Vec::new();
     for image in found {
@@ -337,7 +337,7 @@ fn merged(found: Vec<FoundImage>) -> Vec<FoundImage> {
     images
 }
 
-/// The image that an engine's store answered; `None` if the answer is not an image.
+/// The image whose origin an engine's store returned; `None` if the origin has no image.
 #[must_use]
 pub fn stored(origin: &Origin, reference: &str, store: &Store) -> Option<FoundImage> {
     let (chain, facts, evidence) = match origin {

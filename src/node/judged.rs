@@ -1,7 +1,7 @@
 //! Judges a container or an image on this node as the gate would judge it at a start.
 //!
-//! In: the container or image, what a list answered, and the operator's decisions. Out: the
-//! verdict, made by the same function as the gate's, and the facts behind it.
+//! In: the container or image, its bans in a list, and the operator's decisions. Out: the verdict,
+//! made by the same function as the gate's, and the facts behind it.
 
 use super::subject::Subject;
 use super::{places, wire};
@@ -13,7 +13,7 @@ use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass::BreakGlass;
 use crate::verdict::{self, Case, Judgement, Labels};
 
-/// The digests to look for in a list: none where its lineage is not known.
+/// The digests of a container or image to look up in a list; empty if the lineage is not known.
 #[must_use]
 pub fn queries(subject: &Subject) -> Vec<Query> {
     subject
@@ -26,7 +26,7 @@ pub fn queries(subject: &Subject) -> Vec<Query> {
 /// The judgement of a container or an image, and the facts behind it.
 #[derive(Debug)]
 pub struct Judged {
-    /// The bans and exceptions that the list answered.
+    /// The bans and exceptions that the list contains for the container or image.
     pub bans: Bans,
     /// The verdict.
     pub judgement: Judgement,
@@ -34,14 +34,14 @@ pub struct Judged {
     pub labels: SourceLabels,
 }
 
-/// What the author of a subject's image says about where it came from; nothing if its config cannot
-/// be read.
+/// The labels in which the author of a subject's image says where the source is; empty if the
+/// image's config cannot be read.
 fn labels(subject: &Subject) -> SourceLabels {
     let facts = subject.origin.as_ref().ok().and_then(Origin::facts);
     let Some(facts) = facts else {
         return SourceLabels::default();
     };
-    // A rootless engine's image is its user's.
+    // The images of a rootless engine are controlled by the engine's user.
     let user = facts.config_file.as_deref().map_or(0, places::controller);
     let labels = wire::ask(user, || image::labels(facts).unwrap_or_default());
     labels.unwrap_or_default()
@@ -58,7 +58,7 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Judges a container or an image by what a list answered.
+    /// Judges a container or an image by its bans in a list.
     #[must_use]
     pub fn judge(&self, word: &str, subject: &Subject, bans: Bans) -> Judged {
         let labels = labels(subject);

@@ -1,12 +1,12 @@
 //! Looks at a node once: its engines' stores, its containers, and what could not be read.
 //!
 //! In: the node's paths, the places where its engines may be, and whose containers are wanted. Out:
-//! a [`Node`]. Every command uses it, so all commands count the same containers. If the node's file
-//! system is mounted somewhere, every place is below that mount point. The homes of all users are
-//! searched only if everybody's containers are wanted. Hostile: whatever a user wrote. His file
-//! systems may hang, too. So a copy of this process looks at whatever he controls; if it is late, it
-//! is left behind ([`sys::copy`](crate::sys::copy)), and the place counts as one that cannot be
-//! read.
+//! a [`Node`]. Every command uses a [`Node`], so all commands find the same containers. If the
+//! node's file system is mounted somewhere, every place is below that mount point. The homes of all
+//! users are searched only if everybody's containers are wanted. Hostile: whatever a user wrote. A
+//! user's file systems may hang, too. So a copy of this process reads whatever a user controls. If
+//! the copy is late, this process does not wait for it ([`sys::copy`](crate::sys::copy)), and
+//! reports the place as unreadable.
 
 mod wire;
 pub mod places;
@@ -52,7 +52,7 @@ pub struct Node<'a> {
     pub stores: Stores,
     /// The containers for which a runtime has state.
     pub running: Vec<RunningContainer>,
-    /// Their first processes that run.
+    /// The first processes of those containers that run.
     pub alive: Alive,
     /// The runtime state that could not be read.
     pub unread: Vec<StateError>,
@@ -197,18 +197,19 @@ impl<'a> Node<'a> {
     }
 }
 
-/// What lies where one user's engines and runtimes keep their state, or root's and the caller's.
+/// What was found in the state directories of one user's engines and runtimes, or in those of root
+/// and the caller.
 #[derive(Default, Serialize, Deserialize)]
 struct Look {
-    /// The directories of a user's containers that run.
+    /// The directories of the user's running containers.
     directories: Vec<PathBuf>,
     running: Vec<RunningContainer>,
     unread: Vec<StateError>,
 }
 
 impl Look {
-    /// Looks there, except at directories that were `seen` before, and returns the directories of
-    /// containers.
+    /// Reads the state at `places`, except in directories that were `seen` before, and returns the
+    /// directories of containers.
     fn look(&mut self, places: &Engines, seen: &mut Seen) -> Vec<ContainerDirectory> {
         let directories = unaccounted::directories(places, &mut self.unread);
         for found in runtime_state::containers_beyond(&places.runtime_roots, seen) {
@@ -220,7 +221,8 @@ impl Look {
         directories
     }
 
-    /// Looks at the places of a user. If they do not answer in time, that is all that is known.
+    /// Reads the state at the places of a user. If reading does not end in time, the result
+    /// contains only that error.
     fn of_user(user: u32, places: &Engines, seen: &Seen) -> Self {
         let answer = wire::ask(user, || {
             let mut look = Self::default();

@@ -1,8 +1,8 @@
 //! Finds which engine made a container, and the name that users know it by.
 //!
 //! In: the container's bundle, and its engine's record of it. Out: the engine, and a name: `web-1`,
-//! or `pod/container` for a container in a CRI pod. Anybody may have chosen the name. It is shown,
-//! and compared with a name that a user typed; nothing else depends on it.
+//! or `pod/container` for a container in a CRI pod. Anybody may have chosen the name. The name is
+//! shown, and compared with a name that a user typed; nothing else depends on the name.
 
 use std::path::Path;
 
@@ -36,7 +36,8 @@ struct Annotations {
     nerdctl: Option<String>,
 }
 
-/// Which engine made the bundle of this owner. If the bundle cannot be read, its place decides.
+/// Which engine made the bundle, which the user `owner` controls. If the bundle cannot be read,
+/// `place` decides.
 pub(super) fn engine_of_bundle(
     bundle: &Path,
     id: &ContainerId,
@@ -44,7 +45,7 @@ pub(super) fn engine_of_bundle(
     owner: u32,
 ) -> Engine {
     match (place, place.family()) {
-        // Docker's usual namespaces need no reading: the path alone shows Docker.
+        // For Docker's usual namespaces, no file is read: the path alone shows Docker.
         (BundlePlace::Storage { .. }, _) | (BundlePlace::Task { .. }, Engine::Containerd) => {
             let engine = || match Bundle::load_of(owner, bundle, id) {
                 Ok(bundle) => lineage::engine(&bundle),
@@ -105,8 +106,8 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
     !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
 }
 
-/// The name that an engine writes into the bundle because it keeps no record of it. Only
-/// annotations in bundles of that engine count: in other engines' bundles, users write these
+/// The name that an engine writes into the bundle because the engine has no other record of names.
+/// Only annotations in bundles of that engine count: in other engines' bundles, users write these
 /// annotations.
 fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
     let BundlePlace::Task { namespace, .. } = engine::place(bundle) else {

@@ -16,7 +16,8 @@ use crate::paths::Paths;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::{process, rights};
 
-/// The root and the state directory of a containerd of its own, of Docker's and of k3s's.
+/// The root and the state directory of a separate containerd, of the containerd that Docker starts,
+/// and of the containerd in k3s.
 const CONTAINERDS: [(&str, &str); 3] = [
     ("/var/lib/containerd", "/run/containerd"),
     (
@@ -59,7 +60,7 @@ pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
     below(paths, &joined(known, engines))
 }
 
-/// The ordinary users who have a runtime directory, each with that.
+/// The ordinary users who have a runtime directory, each with the path of that directory.
 fn users() -> Vec<(User, PathBuf)> {
     let mut users = Vec::new();
     for directory in user_directories(Path::new("/"), Whose::Everybodys) {
@@ -73,10 +74,11 @@ fn users() -> Vec<(User, PathBuf)> {
     users
 }
 
-/// The user who controls what is at a path, by the path alone: below `/run/user/<uid>` that user,
-/// whatever a file system of his shows there; in a rootless engine's store the user whose home it
-/// is in, or nobody if that is not known; else root. To a caller who is not root, homes are his
-/// own.
+/// The user who controls what is at a path, by the path alone. Below `/run/user/<uid>`, this is the
+/// user with that ID, whatever owners that user's file systems show. A rootless engine's store is
+/// controlled by the user whose home contains the store, or by `u32::MAX` if no such user is known.
+/// All other paths are root's. For a caller who is not root, stores in homes are the caller's own,
+/// and the result is 0.
 pub(super) fn controller(path: &Path) -> u32 {
     if let Some(user) = user_of(path) {
         return user;
@@ -92,8 +94,8 @@ pub(super) fn controller(path: &Path) -> u32 {
     u32::MAX
 }
 
-/// Where the runtimes and the engines of these places keep what they know of running containers, by
-/// the user who controls it; root's and the caller's under 0.
+/// The directories in which runtimes and engines store their state of running containers, grouped
+/// by the user who controls the directory. The directories of root and of the caller are under 0.
 pub(super) fn by_user(paths: &Paths, places: &Engines, whose: Whose) -> BTreeMap<u32, Engines> {
     let mut by_user = BTreeMap::new();
     for root in runtime_state::roots(&paths.root, whose, &places.runtime_roots) {

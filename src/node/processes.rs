@@ -41,11 +41,11 @@ pub struct Process {
     pub is_first: bool,
     /// The arguments, beginning with the program's name; empty if they are not known.
     pub arguments: Vec<OsString>,
-    /// What is only read of a few.
+    /// Facts that are read only for a few processes.
     pub asked: Asked,
 }
 
-/// What the kernel is asked about a process when it matters, and then once.
+/// Facts about a process that are read from the kernel when they are first needed, and only once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     is_so_called: OnceCell<bool>,
@@ -115,7 +115,8 @@ impl Process {
         })
     }
 
-    /// The user who started it: nobody, if anybody may have, as a set-user-ID program.
+    /// The user who started the process; `u32::MAX` for a set-user-ID program, which anybody may
+    /// have started.
     #[must_use]
     pub fn starter(&self) -> u32 {
         if self.is_of_one_user {
@@ -134,8 +135,8 @@ impl Process {
 
     /// Whether the name of the process's program file contains this name. It does not matter which
     /// directory the file is in, or whether it has been deleted or replaced since. crun runs from a
-    /// copy in memory that bears its name. In k3s, `containerd` is a link to the single program
-    /// that k3s has (k3s: scripts/build).
+    /// copy in memory that is also named `crun`. In k3s, `containerd` is a link to the single
+    /// program that k3s has (k3s: scripts/build).
     fn runs(&self, name: &str) -> bool {
         let Ok(file) = fs::read_link(proc::path(self.pid, "exe")) else {
             return false;
@@ -166,14 +167,16 @@ impl Process {
         name.and_then(OsStr::to_str).unwrap_or_default()
     }
 
-    /// Its own name for its mount namespace; `None` if the caller may not read it.
+    /// The mount namespace of the process, as its link in `/proc` names it; `None` if the caller
+    /// may not read that link.
     #[must_use]
     pub fn mounts(&self) -> Option<&Path> {
         let mounts = &self.asked.mounts;
         mounts.get_or_init(|| namespace(self.pid, "mnt")).as_deref()
     }
 
-    /// Its own name for its user namespace; `None` if the caller may not read it.
+    /// The user namespace of the process, as its link in `/proc` names it; `None` if the caller may
+    /// not read that link.
     #[must_use]
     pub fn users(&self) -> Option<PathBuf> {
         namespace(self.pid, "user")
@@ -213,7 +216,7 @@ impl Process {
     }
 }
 
-/// A process's name for a namespace of this kind.
+/// The namespace of this kind that a process is in, as the link in `/proc` names it.
 fn namespace(pid: u32, kind: &str) -> Option<PathBuf> {
     proc::namespace(pid, kind).map(PathBuf::from)
 }
@@ -228,13 +231,14 @@ fn field<'a>(status: &'a [u8], name: &[u8]) -> Option<&'a str> {
     None
 }
 
-/// The same, if it is all numbers.
+/// The numbers in a field of a process's status; `None` if the field contains anything else.
 fn numbers(status: &[u8], name: &[u8]) -> Option<Vec<u32>> {
     let words = field(status, name)?.split_ascii_whitespace();
     words.map(|word| word.parse().ok()).collect()
 }
 
-/// The arguments in a process's command line; none if there are more than are read.
+/// The arguments in a process's command line; empty if the command line is longer than
+/// [`LARGEST_ARGUMENTS`].
 fn split(arguments: &[u8]) -> Vec<OsString> {
     let mut words = Vec::new();
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
@@ -248,7 +252,7 @@ fn split(arguments: &[u8]) -> Vec<OsString> {
 
 #[cfg(test)]
 impl Asked {
-    /// As if the program had that name or another one.
+    /// For tests: says whether the program file has the name with which the arguments begin.
     pub(super) fn program(is_so_called: bool) -> Self {
         Self {
             is_so_called: OnceCell::from(is_so_called),

@@ -2,8 +2,8 @@
 //!
 //! In: a [`Node`]. Out: each running container, once, and each container whose state is unclear.
 //! The same container may have state in two directories. A user's state may name any process, so it
-//! never hides another user's container. Lineages are resolved as the gate resolves them. They are
-//! kept for the next scan, because the lineage of a container never changes.
+//! never hides another user's container. Lineages are resolved as the gate resolves them. Lineages
+//! are stored for the next scan, because the lineage of a container never changes.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -94,8 +94,8 @@ impl Instance {
     }
 }
 
-/// The running containers of which these first processes are `alive`, each once. Containers
-/// that have ended or have not been started are left out.
+/// The containers of this node whose first processes are in `alive`, each once. Containers that
+/// have ended or have not been started are left out.
 #[must_use]
 pub fn living(running: &[RunningContainer], alive: &Alive) -> Vec<Instance> {
     let mut instances = Vec::new();
@@ -176,7 +176,7 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
     }
 }
 
-/// The containers that run on `node`, or may run, and about which nothing else is known.
+/// The containers on `node` that run or may run, but whose runtime state is missing or unreadable.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
     let mut unclear: Vec<_> = node.unread.iter().filter_map(unread).collect();

@@ -1,10 +1,10 @@
 //! Reads the state that runc and crun keep about their containers.
 //!
 //! In: the state directories of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`).
-//! Out: for each container its ID, process, bundle and runtime, or one line that says why they are
-//! unknown. Hostile: state belongs to root or, below `/run/user`, to a user, who may name any
-//! process and any bundle in it. [`Directory`] says who owns a state. One bad container does not
-//! hide the others, as it does in `runc list` when one file is of another version
+//! Out: for each container its ID, process, bundle and runtime, or one line that says why these
+//! facts are unknown. Hostile: state belongs to root or, below `/run/user`, to a user, who may name
+//! any process and any bundle in it. [`Directory`] says who owns a state. One bad container does
+//! not hide the others, as it does in `runc list` when one file is of another version
 //! (opencontainers/runc#1592). A directory without either file belongs to a container that is just
 //! starting or stopping. The file, not the directory, says which runtime a container belongs to:
 //! Docker's directory for runc also holds crun's containers. [`Allowances`] limits how much of a
@@ -45,13 +45,14 @@ const ROOTS: [&str; 4] = [
     "/run/crun",
 ];
 
-/// The same, below the runtime directory of each user.
+/// The state directories of the runtimes, below the runtime directory of each user.
 const USER_ROOTS: [&str; 3] = ["runc", "crun", "docker/runtime-runc"];
 
 /// Whose containers to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The caller's own containers. If root asks, these are the system's.
+    /// The caller's own containers. If the caller is root, these are the containers of the system's
+    /// engines.
     Own,
     /// The caller's and all users' containers. A user's directories may hold anything.
     Everybodys,
@@ -136,7 +137,8 @@ impl StateError {
 }
 
 /// The directories below which runtimes keep state, on the node whose root directory is `node`: the
-/// usual ones, the users', and `more`, which comes from `runtime_roots` in the settings.
+/// usual directories, the users' directories, and `more`, which comes from `runtime_roots` in the
+/// settings.
 #[must_use]
 pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
     let mut roots = Vec::new();
@@ -180,8 +182,8 @@ impl RunningContainer {
         rights::is_own(self.owner)
     }
 
-    /// Which engine made it. A user's bundle is known by its path as given alone: his links may lead
-    /// anywhere.
+    /// Where the container's bundle is; this shows the engine. Links are resolved only in a path
+    /// that root or the caller gave: a user's links may lead anywhere.
     #[must_use]
     pub fn place(&self) -> BundlePlace {
         if self.is_trusted() {
@@ -208,8 +210,9 @@ impl RunningContainer {
         bundle::spec_of(self.owner, &self.bundle)
     }
 
-    /// Whether the first process runs, and the container has been started. A user's claim that his
-    /// container has not been started is ignored: he may make it only to hide the container.
+    /// Returns `true` if the first process runs and the container has been started. The claim of a
+    /// user's state that the container has not been started is ignored, because the claim may serve
+    /// only to hide the container.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.process.is_alive() && !self.has_not_started()
@@ -222,9 +225,9 @@ impl RunningContainer {
         self.is_trusted() && self.waits_for_start()
     }
 
-    /// Whether the container was created and not yet started. The first process is then still the
-    /// runtime's own, and waits at a FIFO, which is removed when the container is started (runc
-    /// 1.1.5: libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c,
+    /// Whether the container was created and not yet started. Until the start, the first process is
+    /// the runtime's own and waits at a FIFO. The runtime removes the FIFO when the container is
+    /// started (runc 1.1.5: libcontainer/container_linux.go, `runType`; crun: src/libcrun/status.c,
     /// `libcrun_status_has_read_exec_fifo`).
     #[must_use]
     pub fn waits_for_start(&self) -> bool {
@@ -237,7 +240,7 @@ impl RunningContainer {
 }
 
 /// The user in whose runtime directory, `/run/user/<uid>`, a directory lies. A file system that the
-/// user mounted there may show files as root's; they count as the user's all the same.
+/// user mounted there may show files as root's; such files count as the user's all the same.
 pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
     if names.next()? != "user" {
@@ -254,8 +257,9 @@ impl InitProcess {
         self.start_time().is_some()
     }
 
-    /// When the process started, in clock ticks since boot; `None` if it no longer runs. The kernel
-    /// says when; if the state names another time, it was another process.
+    /// When the process started, in clock ticks since boot; `None` if the process no longer runs.
+    /// The time comes from the kernel. If the state names another time, the ID now belongs to
+    /// another process, and the result is `None`.
     #[must_use]
     pub fn start_time(self) -> Option<u64> {
         let now = proc::stat(self.pid)?;
@@ -264,8 +268,8 @@ impl InitProcess {
     }
 }
 
-/// When the first process of each of these containers started, in clock ticks since boot; nothing
-/// of one that no longer runs.
+/// When the first process of each of these containers started, in clock ticks since boot. First
+/// processes that no longer run are left out.
 #[must_use]
 pub fn alive(running: &[RunningContainer]) -> Alive {
     let mut alive = HashMap::new();

@@ -2,8 +2,8 @@
 //!
 //! In: the usual places of stores, and the places in the settings. Out: every store that exists,
 //! opened, with its engine's name; and why a store that exists could not be opened. A rootless
-//! engine's store belongs to its user, who controls everything in it, and whether it answers. Not
-//! checked: whether the engine runs.
+//! engine's store belongs to its user, who controls everything in the store, and may let every read
+//! of the store hang. Not checked: whether the engine runs.
 
 mod records;
 mod users;
@@ -87,8 +87,9 @@ pub struct Stores {
 type InContainerd = (PathBuf, Rc<ContainerdStore>, String);
 
 impl Stores {
-    /// Opens every store below these places. Places where nothing exists are skipped. Root's and the
-    /// caller's come first, so that a user's link to a store does not replace it.
+    /// Opens every store below these places. Places where nothing exists are skipped. The stores of
+    /// root and of the caller come first, so that a user's link to a store does not replace that
+    /// store.
     #[must_use]
     pub fn open(places: &Engines, paths: &Paths) -> Self {
         let mut all = Self::default();
@@ -103,7 +104,7 @@ impl Stores {
         all
     }
 
-    /// The same, whoever controls them.
+    /// Opens every store below these places in this process, whoever controls the stores.
     fn open_own(places: &Engines, paths: &Paths) -> Self {
         let mut stores = Self::default();
         let mut data_roots = Vec::new();
@@ -161,8 +162,8 @@ impl Stores {
         });
     }
 
-    /// Those of these places that may be read, each once. A link in a user's home may lead only to
-    /// the user's own files.
+    /// The places that may be read, each once. A link in a user's home may lead only to the user's
+    /// own files.
     fn distinct<'a>(&mut self, places: impl Iterator<Item = &'a PathBuf>) -> Vec<&'a PathBuf> {
         let mut distinct: Vec<&PathBuf> = Vec::new();
         for place in places {
@@ -230,9 +231,9 @@ impl Stores {
     }
 }
 
-/// The roots of a node's containerds: those at the known places, and the containerd that
-/// dockerd starts for itself below each data root. Two with the same root are one store, even if
-/// their state directories differ.
+/// The roots of a node's containerds: those at the known places, and the containerd that dockerd
+/// starts for itself below each data root. Two containerds with the same root have one store, even
+/// if their state directories differ.
 fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<PathBuf> {
     let mut roots = Vec::new();
     for place in &places.containerd {
@@ -246,7 +247,8 @@ fn containerds(places: &Engines, data_roots: &[PathBuf]) -> Vec<PathBuf> {
     distinct
 }
 
-/// The stores' places by the user who controls them; root's and the caller's under 0.
+/// The places of stores, grouped by the user who controls the store. The places of root and of the
+/// caller are under 0.
 fn by_user(places: &Engines) -> BTreeMap<u32, Engines> {
     let mut by_user = BTreeMap::new();
     for root in &places.docker {

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A container or an image on this node, with its lineage.
 #[derive(Debug)]
 pub struct Subject {
-    /// Whether it is a container or an image.
+    /// Whether the subject is a container or an image.
     pub kind: Kind,
     /// The engine: for a container, the engine that made it, if known; for an image, the engine of
     /// the store.
@@ -45,11 +45,11 @@ pub struct Subject {
 pub enum Kind {
     /// A container.
     Container {
-        /// Its ID.
+        /// The container's ID.
         id: ContainerId,
-        /// Its names.
+        /// The container's names.
         names: Vec<String>,
-        /// The name of the image that was used when the container was made. The name may mean
+        /// The name of the image that was used when the container was made. The name may lead to
         /// another image by now.
         asked: Option<String>,
         /// Whether the container runs.
@@ -71,7 +71,8 @@ pub enum SearchFor {
 }
 
 impl Subject {
-    /// Whether this is the container with exactly this ID, which must be unique.
+    /// Whether the subject is the container with exactly this ID. The ID must have 64 characters,
+    /// because a shorter ID may not be unique.
     #[must_use]
     pub fn has_id(&self, word: &str) -> bool {
         matches!(&self.kind, Kind::Container { id, .. } if id.as_str() == word && word.len() == 64)
@@ -114,9 +115,9 @@ fn ids(ids: &[ContainerId]) -> String {
 
 /// Everything that is known about a container.
 pub struct Known<'a> {
-    /// Its ID.
+    /// The container's ID.
     pub id: ContainerId,
-    /// Its names.
+    /// The container's names.
     pub names: Vec<String>,
     /// The name of the image that was used when the container was made.
     pub asked: Option<String>,
@@ -145,7 +146,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// A container that a store has a record of, and what runs of it on this node.
+    /// A container that a store has a record of, with the state of its running process on this
+    /// node, if there is any.
     fn stored(stored: StoredContainer, store: &'a Store, node: &'a Node<'_>) -> Self {
         let is_state = |one: &&RunningContainer| one.id == stored.id && store.may_have(one);
         let is_of = |one: &&Unexplained| one.is_of(&stored.id, store);
@@ -179,7 +181,8 @@ impl<'a> Known<'a> {
 }
 
 impl Node<'_> {
-    /// Finds what `word` means. What could not be read on the way is added to `faults`.
+    /// Finds the containers or images that `word` names. Errors in reading stores and records are
+    /// added to `faults`.
     ///
     /// # Errors
     /// [`FindError`] if `word` means nothing, or is the beginning of several IDs.
@@ -218,8 +221,8 @@ impl Node<'_> {
         }
     }
 
-    /// Every container that a store, a runtime or both know. What could not be read is added to
-    /// `faults`.
+    /// Every container that a store, a runtime or both know. Errors in reading the stores are added
+    /// to `faults`.
     pub fn containers(&self, faults: &mut Vec<LineageError>) -> Vec<Known<'_>> {
         let mut containers: Vec<Known<'_>> = Vec::new();
         for store in &self.stores.open {
@@ -258,14 +261,14 @@ impl Node<'_> {
         containers
     }
 
-    /// The lineage of a container. While the container runs, it is resolved from the bundle, as at
-    /// the start; otherwise it comes from the engine's record.
+    /// The lineage of a container. While the container runs, the lineage is resolved from the
+    /// bundle, as at the start; otherwise the lineage comes from the engine's record.
     #[must_use]
     pub fn container(&self, known: &Known<'_>) -> Subject {
         let living = known.running.filter(|running| running.process.is_alive());
         let (engine, origin) = match living {
             Some(running) => {
-                // The copy that looks says both or nothing.
+                // The copy of this process returns both the engine and the lineage, or neither.
                 let answer = wire::ask_lineage(running.owner, &running.bundle, || {
                     Ok(self.of_bundle(known, running))
                 });
@@ -287,7 +290,7 @@ impl Node<'_> {
         }
     }
 
-    /// Who made a running container, and what it is made of.
+    /// The engine and the lineage of a running container, from its bundle.
     fn of_bundle(
         &self,
         known: &Known<'_>,
@@ -317,7 +320,7 @@ impl Node<'_> {
         (engine, origin)
     }
 
-    /// The same by its engine's record alone.
+    /// The engine and the lineage of a container, from the engine's record alone.
     fn of_record(&self, known: &Known<'_>) -> (Engine, Result<Origin, LineageError>) {
         match (known.store, known.unexplained) {
             (Some(store), _) => (

@@ -14,7 +14,7 @@
 //!
 //! Seen with containerd 1.6.20 and 2.1.4, Docker 20.10 to 29, Podman 4.3.1. What Kata's shim does
 //! is known only from its source (`src/runtime/pkg/containerd-shim-v2`). A user's directories may
-//! hold anything; all they can do is add lines to the report.
+//! hold anything; such directories can only add lines to the report.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -43,8 +43,8 @@ const SMALL: u64 = 4_096;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{why}")]
 pub struct Unaccounted {
-    /// The container's ID, or another name for what was found in its place. Empty if a whole
-    /// directory of state could not be read.
+    /// The container's ID, or another name for what was found. Empty if a whole directory of state
+    /// could not be read.
     pub id: String,
     /// The engine that made the container.
     pub engine: Engine,
@@ -66,8 +66,9 @@ pub struct ContainerDirectory {
     place: BundlePlace,
 }
 
-/// The directories of all containers, whichever runtime runs them. In those of a user no more are read than
-/// he may have containers; if there are more, that goes to `unread`.
+/// The directories of all containers, whichever runtime runs them. For each user, at most
+/// [`MOST_CONTAINERS`] directories are listed. If a user has more directories, an error is added to
+/// `unread`.
 #[must_use]
 pub fn directories(places: &Engines, unread: &mut Vec<StateError>) -> Vec<ContainerDirectory> {
     let mut listing = Listing {
@@ -104,13 +105,13 @@ pub fn directories(places: &Engines, unread: &mut Vec<StateError>) -> Vec<Contai
 
 /// Lists directories, of which a user can make any number.
 struct Listing<'a> {
-    /// How many more are listed for a user.
+    /// How many more directories may be listed for each user.
     left: HashMap<u32, usize>,
     unread: &'a mut Vec<StateError>,
 }
 
 impl Listing<'_> {
-    /// The subdirectories of a directory; none if it is missing or cannot be listed.
+    /// The subdirectories of a directory; empty if the directory is missing or cannot be listed.
     fn below(&mut self, directory: &Path) -> Vec<PathBuf> {
         let user = runtime_state::user_of(directory);
         let left = user.map(|user| self.left.entry(user).or_insert(MOST_CONTAINERS));
@@ -136,8 +137,8 @@ impl Listing<'_> {
     }
 }
 
-/// The containers whose directory says that they run, and for which no state was found. Those of
-/// `users` are known to run.
+/// The containers whose directory says that they run, and for which no state was found. The
+/// containers of the directories `users` are already known to run.
 #[must_use]
 pub fn without_state(
     directories: Vec<ContainerDirectory>,
@@ -175,8 +176,8 @@ pub fn without_state(
         .collect()
 }
 
-/// Those whose container runs, by the shims of this user; in place of root those of the caller
-/// count, too.
+/// The directories whose container runs. The container of another kind of runtime runs if a shim of
+/// `user` is alive for it. If `user` is 0, the shims of the caller are used, too.
 #[must_use]
 pub fn those_that_run(
     mut directories: Vec<ContainerDirectory>,
@@ -188,7 +189,7 @@ pub fn those_that_run(
 }
 
 impl ContainerDirectory {
-    /// Where it is.
+    /// The path of the directory.
     #[must_use]
     pub fn into_path(self) -> PathBuf {
         self.path
@@ -201,8 +202,8 @@ impl ContainerDirectory {
                     || address(&self.path).is_some_and(|own| shims.contains(&own))
             }
             BundlePlace::Storage { .. } => match living(&self.path.join("pidfile")) {
-                // Another process may have the process ID by now; a cgroup of the container's has
-                // its ID in its name.
+                // Another process may have the process ID by now; the name of the container's
+                // cgroup contains the container's ID.
                 Some(pid) => proc::cgroups(pid).contains(self.id.as_str()),
                 None => false,
             },
@@ -222,9 +223,9 @@ impl ContainerDirectory {
     }
 }
 
-/// The user who controls what is in a directory. Below `/run/user/<uid>` this is that user,
-/// whatever owners his own file systems show there. `u32::MAX` if the owner is not known or a
-/// user's link leads there; no user has this ID.
+/// The user who controls what is in a directory. Below `/run/user/<uid>`, this is the user with
+/// that ID, whatever owners that user's file systems show. `u32::MAX` if the owner is not known or
+/// a user's link leads there; no user has this ID.
 pub(super) fn owner(directory: &Path) -> u32 {
     match places::controller(directory) {
         0 => Directory::open(directory).map_or(u32::MAX, |directory| directory.owner()),
@@ -244,7 +245,8 @@ pub fn namespace(place: &BundlePlace) -> Option<String> {
     }
 }
 
-/// A container's directory, if this is the path of one.
+/// The container's directory at this path; `None` if the path does not have the shape of a
+/// container's directory.
 pub(super) fn of(path: PathBuf) -> Option<ContainerDirectory> {
     let container = if path.ends_with("userdata") {
         path.parent()?
@@ -269,7 +271,7 @@ fn address(directory: &Path) -> Option<String> {
 }
 
 /// The sockets of this user's shims for runtimes other than runc. The working directory of a shim
-/// is the directory of its first container. In place of root the caller's own count, too.
+/// is the directory of its first container. If `user` is 0, the caller's own shims are used, too.
 fn other_shims(user: u32) -> HashSet<String> {
     let mut addresses = HashSet::new();
     for process in processes::all() {

@@ -2,8 +2,8 @@
 //!
 //! In: processes, and the containers that are known from state. Out: the other running containers,
 //! with the best name that can be found. The monitor of an engine, a shim or conmon, is the parent
-//! of its containers' first processes. `runc run -d` leaves no monitor behind; there, only the
-//! process itself can show that a container runs.
+//! of its containers' first processes. `runc run -d` leaves no monitor behind; for its containers,
+//! only the process itself can show that a container runs.
 //!
 //! | a container is | because |
 //! |---|---|
@@ -79,8 +79,8 @@ impl Unexplained {
     }
 }
 
-/// The running containers that are not in `known`, which are those whose state could be read, with
-/// their first processes that are `alive`.
+/// The running containers that are not in `known`. `known` are the containers whose state could be
+/// read, and `alive` are their first processes that run.
 #[must_use]
 pub fn containers(
     processes: &[Process],
@@ -104,8 +104,8 @@ pub fn containers(
         if unknown.is_empty() {
             continue;
         }
-        // A monitor in a container may share the host's PID namespace. It still counts as in a
-        // container, by its mount namespace.
+        // A monitor in a container may share the host's PID namespace. The mount namespace of such
+        // a monitor still shows that the monitor is in a container.
         let claim = if process.is_here(mounts.as_deref()) {
             Claim::Proved
         } else {
@@ -266,8 +266,8 @@ impl<'a> Processes<'a> {
                 "it runs inside {outer}, with an engine of its own, whose files cannot be read from here"
             );
         }
-        // If the caller may not read the process's mount namespace, it does not count as another
-        // one.
+        // If the caller may not read the process's mount namespace, the namespace does not count as
+        // another mount namespace.
         let own = own_namespace("mnt");
         let mounts = process.mounts();
         if !process.is_first && own.is_some() && mounts.is_some() && mounts != own.as_deref() {
@@ -281,7 +281,7 @@ impl<'a> Processes<'a> {
     }
 
     /// The container around this process: the nearest ancestor that is the first process of a PID
-    /// namespace. It is named by its state, else by its cgroup.
+    /// namespace. The name of the container comes from the container's state, else from its cgroup.
     fn outer(&self, process: &Process) -> Option<String> {
         let mut at = process;
         // This loop ends even if parents change while they are read: there are no more ancestors
@@ -307,7 +307,8 @@ struct Own {
 }
 
 impl Own {
-    /// Root's; nothing for another caller, who may not compare them.
+    /// The namespaces of root as the caller; `None` for another caller, who may not compare
+    /// namespaces.
     fn of_root() -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
             return None;

@@ -1,10 +1,11 @@
-//! Asks a copy of this process about what a user controls.
+//! Lets a copy of this process read what a user controls.
 //!
-//! In: the user, and what to look at. Out: what was found, or that there was no answer in time; see
-//! [`copy`]. What is root's or the caller's own is looked at by this process itself. Between the
-//! two processes the answer is JSON. A copy is this program's own, so its answers are believed; what
-//! it read is as hostile as ever. The forms of errors are here: an error of this process's becomes
-//! one with the same text, and keeps what decisions depend on.
+//! In: the user, and what to look at. Out: what was found, or an error if there was no answer in
+//! time; see [`copy`]. This process itself reads what root or the caller controls. The copy sends
+//! its answer as JSON. The copy is this program's own, so the form of its answer is trusted; the
+//! data that the copy has read is as hostile as ever. This file also defines the form in which
+//! errors are sent: a received error has the same text as the original error, and all facts on
+//! which decisions depend.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,10 +18,11 @@ use crate::report::line;
 use crate::sys::file::FileError;
 use crate::sys::{copy, rights};
 
-/// What `work` returns, which reads what this user controls.
+/// Runs `work`, which reads what this user controls, and returns the result of `work`.
 ///
 /// # Errors
-/// Why there is no answer: none came in time, or the copy could not be made or failed.
+/// The reason why there is no answer: no answer came in time, or the copy could not be made or
+/// failed.
 pub(super) fn ask<T: Serialize + DeserializeOwned>(
     user: u32,
     work: impl FnOnce() -> T,
@@ -32,10 +34,10 @@ pub(super) fn ask<T: Serialize + DeserializeOwned>(
     Ok(serde_json::from_slice(&bytes)?)
 }
 
-/// The same for work that has errors of its own, at `place` and elsewhere.
+/// The same as [`ask`], for work at `place` that may itself return a [`LineageError`].
 ///
 /// # Errors
-/// Those of `work`; [`Unknown::File`] naming `place` if there is no answer.
+/// The errors of `work`; [`Unknown::File`] naming `place` if there is no answer.
 pub(super) fn ask_lineage<T: Serialize + DeserializeOwned>(
     user: u32,
     place: &Path,
@@ -45,7 +47,8 @@ pub(super) fn ask_lineage<T: Serialize + DeserializeOwned>(
         .unwrap_or_else(|error| Err(Unknown::File(FileError::Io(place.to_owned(), error)).into()))
 }
 
-/// A lineage's error, with what decides about it: whether something is missing, or false.
+/// The form in which a [`LineageError`] is sent. It says whether something is missing or false,
+/// because decisions depend on that difference.
 #[derive(Serialize, Deserialize)]
 enum Fault {
     NoRecord(String, PathBuf),
@@ -79,7 +82,8 @@ impl Serialize for LineageError {
 impl<'de> Deserialize<'de> for LineageError {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(match Fault::deserialize(from)? {
-            // A few words of this program's own, kept for as long as it runs.
+            // The text is one of this program's own short texts, and stays in memory until the
+            // program ends.
             Fault::NoRecord(what, place) => Unknown::NoRecord(what.leak(), place).into(),
             Fault::Corrupt(path, fault) => Corrupt::File(path, fault).into(),
             Fault::Mount(root, difference) => Corrupt::Mount(root, difference).into(),
@@ -88,7 +92,7 @@ impl<'de> Deserialize<'de> for LineageError {
     }
 }
 
-/// The form of a [`FileError`].
+/// The form in which a [`FileError`] is sent.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "FileError")]
 pub(super) enum FileFault {
@@ -99,7 +103,8 @@ pub(super) enum FileFault {
     NotText(PathBuf),
 }
 
-/// The form of the operating system's errors: by number, so that each is of its kind again.
+/// Sends an operating system's error as its number, so that the receiver gets an error of the same
+/// kind.
 pub(super) mod cause {
     use std::io;
 
@@ -129,7 +134,7 @@ mod tests {
     use crate::lineage::digest::{DiffId, Digest, ImageId};
     use crate::lineage::{Evidence, ImageFacts, ImageLineage, Origin};
 
-    /// A user whom no machine has.
+    /// A user ID that no machine has.
     const USER: u32 = 4_242_430;
 
     #[test]

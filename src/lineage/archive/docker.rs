@@ -50,7 +50,7 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
         }
         found.add(image);
     }
-    // For an image with several platforms, containerd names only one of them in `manifest.json`.
+    // For an image with several platforms, containerd lists only one platform in `manifest.json`.
     for image in layout.images {
         found.add(image);
     }

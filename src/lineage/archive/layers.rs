@@ -1,8 +1,8 @@
 //! Checks whether the layers of an archive are the layers that its image configs claim.
 //!
 //! In: the layers of an archive, plain or gzipped (hostile and of any size). Each layer is read
-//! once, in pieces, and nothing of it is kept. Out: nothing, or an error for the first layer that
-//! is wrong. A gzipped layer takes as long as its decompression takes, whatever its compressed
+//! once, in pieces, and its bytes are not stored. Out: nothing, or an error for the first layer
+//! that is wrong. A gzipped layer takes as long as its decompression takes, whatever its compressed
 //! size.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,7 @@ fn layer(
         hash(&mut stored)
     };
     let unpacked = source.good(name, unpacked)?;
-    // What follows the last gzip member belongs to the blob, too.
+    // Bytes after the last gzip member belong to the blob, too.
     source.good(name, hash(&mut stored))?;
     if let Some(digest) = name
         .strip_prefix("blobs/sha256/")

@@ -2,8 +2,8 @@
 //!
 //! In: the members of a layout (hostile). Out: its images, found by following digests from
 //! `index.json`. Every document is hashed before it is parsed. Attestations and other artifacts are
-//! skipped. An index may name platforms whose images were never downloaded; these are reported, but
-//! are not errors.
+//! skipped. An index may name platforms whose images were never downloaded; these platforms are
+//! reported, but are not errors.
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, OciLayout};
 
@@ -37,7 +37,8 @@ pub(super) fn images(source: &MemberSource) -> Result<FoundImages, ArchiveError>
     Ok(walk.found)
 }
 
-/// The images that one document leads to, in a directory whose blobs are laid out as in a layout.
+/// The images that one document leads to, in a directory whose blobs have the same paths as in an
+/// OCI image layout.
 pub(super) fn below(source: &MemberSource, digest: Digest) -> Result<FoundImages, ArchiveError> {
     let mut walk = Walk::new(source);
     walk.document(digest)?;
@@ -51,8 +52,8 @@ fn parse<T: serde::de::DeserializeOwned>(
     source.good(name, serde_json::from_slice(&source.document(name)?))
 }
 
-/// The names that a layout gives an image. containerd writes the full name in an annotation of its
-/// own, beside the specified one, which often contains only the tag.
+/// The names that a layout gives an image. containerd writes the full name in its own annotation,
+/// because the annotation of the OCI specification often contains only the tag.
 fn names(descriptor: &Descriptor) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     if let Some(annotations) = descriptor.annotations() {

@@ -3,8 +3,9 @@
 //! In: a path. A tar archive may be gzipped. Out: small JSON documents by their names, and a way to
 //! read the large members once, in the order of the archive. Hostile: the author chose names,
 //! sizes, links and the order of the members. A tar archive is read from front to back and never
-//! unpacked. Its JSON documents are kept in memory up to a limit. Two different members with the
-//! same name are refused, because programs differ in which of the two they use.
+//! unpacked. The JSON documents of a tar archive are held in memory up to a limit. Two different
+//! members with the same name are refused, because programs differ in which of the two members they
+//! use.
 
 use std::borrow::Cow;
 use std::collections::btree_map::Entry as MapEntry;
@@ -18,7 +19,7 @@ use crate::lineage::digest::Digest;
 use crate::lineage::image::MAX_DOCUMENT;
 use crate::sys::file::{self, Guard};
 
-/// How many bytes of documents are kept from one archive.
+/// How many bytes of JSON documents from one archive are held in memory.
 const MAX_KEPT: usize = 64 << 20;
 /// How many links are followed to a member (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -38,7 +39,7 @@ enum Members {
     Tar(Tar),
 }
 
-/// What is kept in memory of a tar archive.
+/// The parts of a tar archive that are held in memory.
 #[derive(Debug, Default)]
 struct Tar {
     documents: BTreeMap<String, Vec<u8>>,
@@ -48,13 +49,13 @@ struct Tar {
     links: BTreeMap<String, String>,
 }
 
-/// Whether a member may follow the members that were read before it.
+/// Says whether a new member of an archive contradicts a member that was read before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Added {
-    /// No other member has its name, or the same member occurs again: tar appends a file twice if
-    /// it is given twice.
+    /// No other member has the new member's name, or the same member occurs again: tar appends a
+    /// file twice if the file is given twice.
     Fits,
-    /// A different member has the same name.
+    /// A different member has the new member's name.
     Differs,
 }
 
@@ -73,7 +74,7 @@ impl Tar {
         added(self.links.entry(name.to_owned()), target)
     }
 
-    /// Large members are compared with their digest when they are read, every time they occur.
+    /// Every copy of a large member is compared with its digest when the copy is read.
     fn add_other(&mut self, name: &str) -> Added {
         if self.links.contains_key(name) || self.documents.contains_key(name) {
             return Added::Differs;
@@ -114,7 +115,7 @@ impl MemberSource {
         }
     }
 
-    /// Reads a whole tar archive, and keeps its documents.
+    /// Reads a whole tar archive, and holds its JSON documents in memory.
     pub(super) fn tar(path: &Path) -> Result<Self, ArchiveError> {
         let mut tar = Tar::default();
         let mut kept = 0;
@@ -237,7 +238,8 @@ impl MemberSource {
         }
     }
 
-    /// The value, or its error as a fault of this member.
+    /// Returns the value that was read, or turns the error into an [`ArchiveError`] about this
+    /// member.
     pub(super) fn good<T>(
         &self,
         name: &str,
@@ -311,7 +313,7 @@ fn each_member(
     let mut archive = tar::Archive::new(reader(file, gzipped).map_err(broken)?);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        // A name that is not UTF-8 cannot occur in any document.
+        // No JSON document can name a member whose name is not UTF-8.
         let Ok(name) = String::from_utf8(entry.path_bytes().into_owned()) else {
             continue;
         };

@@ -69,8 +69,8 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// The members of a layout with one image, which has this config and these layer blobs; and the
-/// name of the config's member.
+/// The members of a layout with one image, and the name of the config's member. The image has this
+/// config and these layer blobs.
 fn layout_of(image_config: &str, layers: &[&[u8]]) -> (Vec<(String, Vec<u8>)>, String) {
     let descriptor = |bytes: &[u8]| {
         format!(

@@ -1,7 +1,8 @@
-//! Reads the two meta pages of a bbolt file, which name its newest committed version.
+//! Reads the two meta pages of a bbolt file, which describe the newest committed version of the
+//! database.
 //!
-//! In: the start of a file (hostile). Out: the newer of the meta pages that are whole, which their
-//! checksums show. Not checked: the pages that it leads to.
+//! In: the start of a file (hostile). Out: the newest meta page whose checksum is right. Not
+//! checked: the pages that the meta page leads to.
 
 use std::io::ErrorKind;
 
@@ -26,8 +27,8 @@ pub(super) struct Meta {
     pub(super) txid: u64,
 }
 
-/// The valid meta page with the highest transaction ID. At any time, one of the two may be half
-/// written, but never both.
+/// The valid meta page with the highest transaction ID. At any time, one of the two meta pages may
+/// be half written, but never both.
 pub(super) fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
     const COMMON: usize = 4096;
     let mut bytes = [0; COMMON + PAGE_HEADER + META_LENGTH];
@@ -41,8 +42,8 @@ pub(super) fn newest_meta(pages: &dyn Pages) -> Result<Meta, BoltError> {
             second_meta(pages, u64::from(meta.page_size))
         }
         Some(_) => Meta::parse(&bytes[COMMON..]),
-        // The first page is being written. Try every place where the second can be; the place
-        // depends on the page size, and Linux has three.
+        // The first meta page is being written. The second meta page begins after one page of the
+        // database, so try all three page sizes of Linux.
         None => match Meta::parse(&bytes[COMMON..]) {
             None => second_meta(pages, 16 << 10).or(second_meta(pages, 64 << 10)),
             second => second,

@@ -2,8 +2,8 @@
 //!
 //! In: the bytes of a run of pages, or the few bytes of a bucket that is stored in its parent's
 //! value (hostile). Out: keys, values and children. Every offset is checked against the length of
-//! the bytes. Not checked: whether keys are sorted. If they are not, a search may miss a key; the
-//! container is then refused.
+//! the bytes. Not checked: whether keys are sorted. If the keys are not sorted, a search may miss a
+//! key; the container is then refused.
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
@@ -56,7 +56,7 @@ impl Deref for BoltValue {
 }
 
 impl PageNode {
-    /// The node in `bytes`. They were read from page `id`.
+    /// Parses the node in `bytes`, which were read from page `id`.
     pub(super) fn parse(id: u64, bytes: Vec<u8>) -> Result<Self, BoltError> {
         let is_leaf = match u16_at(&bytes, 8) {
             Some(LEAF) => true,

@@ -1,4 +1,4 @@
-//! Defines where the pages of a database are read from, and what follows when reading them fails.
+//! Defines the sources from which a database's pages are read, and the errors of reading.
 
 use std::fs::File;
 use std::io;
@@ -40,7 +40,7 @@ impl Pages for &[u8] {
 pub enum BoltError {
     /// A page could not be read.
     Io(io::Error),
-    /// The file is not a bbolt database, or is one of another version.
+    /// The file is not a bbolt database, or its format has another version.
     Foreign,
     /// A page is not what the format allows: the page's number, and what is wrong.
     Damaged(u64, &'static str),
@@ -48,7 +48,7 @@ pub enum BoltError {
     Deadline,
 }
 
-/// A database in a file of an engine's.
+/// A database file of an engine.
 #[derive(Debug)]
 pub struct DatabaseFile {
     database: Database<File>,
@@ -74,10 +74,11 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// What `look` finds, as [`Database::view`] has it.
+    /// The result of `look` in one committed version of the database, see [`Database::view`].
     ///
     /// # Errors
-    /// [`Unknown`] when it is unreadable or out of time, [`Corrupt`] when it is damaged.
+    /// [`Unknown`] when the database cannot be read or the deadline has passed, [`Corrupt`] when
+    /// the database is damaged.
     pub fn view<T>(
         &self,
         deadline: &Deadline,

@@ -311,8 +311,8 @@ fn a_bucket_that_contains_itself_or_is_cut_short_ends() {
 
 #[test]
 fn a_walk_through_a_tree_that_meets_itself_ends() {
-    // Every branch names the other one a hundred times. Without a limit, a walk would take 100^32
-    // steps.
+    // Each of the two branches names the other branch a hundred times. Without a limit, a walk
+    // would take 100^32 steps.
     let many = |id: u64, child: u64| {
         let elements: Vec<u8> = (0..100)
             .flat_map(|_| {
@@ -335,7 +335,7 @@ fn a_walk_through_a_tree_that_meets_itself_ends() {
     assert!(matches!(found, Err(BoltError::Damaged(_, "is too deep"))));
 }
 
-/// Makes every kind of query that Embargo makes. It must end without a panic.
+/// Makes every kind of query that Embargo makes. The queries must end without a panic.
 fn exercise(bytes: &[u8]) -> Result<usize, BoltError> {
     Database::new(bytes).view(soon(), |view| {
         let mut count = 0;
@@ -392,7 +392,7 @@ fn flipped_anywhere_it_ends() {
     }
 }
 
-/// A database that is replaced by the next one after a number of reads.
+/// A list of databases. After a number of reads, each database is replaced by the next in the list.
 struct Changing<'a> {
     versions: Vec<&'a [u8]>,
     every: usize,
@@ -418,7 +418,7 @@ fn an_answer_counts_only_when_the_version_stayed_the_same() {
     let one = version(10, b"one", down());
     let two = version(12, b"two", down());
     // In the middle of the first look, the page is gone, or is empty. Neither the error nor "not
-    // there" may become the answer.
+    // there" may be returned.
     let gone = version(12, b"gone", vec![node(2, 16, 0, 0, b"")]);
     let empty = version(12, b"gone", vec![node(2, LEAF_FLAG, 0, 0, b"")]);
     for between in [&gone, &empty] {

@@ -1,14 +1,14 @@
 //! Reads which image layer a step of an earlier build has become.
 //!
-//! When an image that BuildKit built is used in the next build, its layers are the snapshots of its
-//! own build steps, which have names of their own. In: `metadata_v2.db` of BuildKit's worker, a
-//! bbolt database that BuildKit holds locked:
+//! When an image that BuildKit built is used in the next build, the image's layers are the
+//! snapshots of its own build steps, and the names of these snapshots are not chain IDs. In:
+//! `metadata_v2.db` of BuildKit's worker, a bbolt database that BuildKit holds locked:
 //! `_main/<snapshot>/{cache.snapshot,cache.chainID,cache.diffID}`, each JSON with a `value`
-//! (buildkit cache/metadata.go; seen with Docker 28.5.2). A power cut may have damaged it in any
-//! way. Out: the chain ID that the snapshot's layer got when its image was exported, if it is the
-//! hash of the chain ID below and the recorded diff ID; or that the snapshot was not exported. A
-//! merge (`COPY --link`) that was exported has a chain ID and no diff ID; it counts as neither of
-//! the two.
+//! (buildkit cache/metadata.go; seen with Docker 28.5.2). A power cut may have damaged the database
+//! in any way. Out: the chain ID that the snapshot's layer got when its image was exported, if it
+//! is the hash of the chain ID below and the recorded diff ID; or that the snapshot was not
+//! exported. A merge (`COPY --link`) that was exported has a chain ID and no diff ID; the snapshot
+//! of such a merge counts as unknown.
 
 use std::path::Path;
 
@@ -29,8 +29,8 @@ pub enum BuildSnapshot {
     Step,
 }
 
-/// What the snapshot `key` is, which lies on the stack `below`. `None` when there is no record of
-/// it, or a record that does not fit.
+/// Says what the snapshot `key` on the stack `below` is. `None` when BuildKit has no record of the
+/// snapshot, or when the record does not fit the stack.
 ///
 /// # Errors
 /// The errors of [`DatabaseFile::view`] and [`DatabaseFile::open`].
@@ -70,7 +70,8 @@ fn layer(chain_id: &str, diff_id: &str, below: Option<ChainId>) -> Option<ChainI
     (hashed == chain_id).then_some(chain_id)
 }
 
-/// The value of `key`. A value that cannot be parsed counts as empty, which never fits.
+/// The value of `key`. A value that cannot be parsed counts as an empty text, which matches
+/// nothing.
 fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
     #[derive(Deserialize)]
     struct CacheValue {
@@ -108,8 +109,8 @@ mod tests {
             ("i5q2o4ecalg13m0g48dn9jek1", Some(BASE), Some(ABOVE)),
             ("95yfn1x2exkngbzfnvkz3lpbd", Some(ABOVE), Some(TOP)),
             ("2mu0olrpc9ho6khu45ce7ry5e", None, Some(COPIED)),
-            // The snapshot does not lie on what it was built on, so it is not the layer that was
-            // exported.
+            // The snapshot does not lie on the layer on which it was built, so the snapshot is not
+            // the exported layer.
             ("95yfn1x2exkngbzfnvkz3lpbd", Some(BASE), None),
             ("i5q2o4ecalg13m0g48dn9jek1", None, None),
             // One snapshot's record names another snapshot; the other snapshot does not exist.

@@ -1,13 +1,13 @@
 //! Identifies the mounted image when the engine keeps no record of the container.
 //!
-//! This is for `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
+//! Used for `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
 //! somebody mounted by hand. In: the mount at the root, from the kernel, with directories of the
 //! form `<snapshotter's root>/snapshots/<number>/fs`; and the databases beside these directories.
 //! Out: the [`Origin`], from the names of exactly these directories. The names of an image's
 //! snapshots are chain IDs. Or the snapshots are steps of a build, if BuildKit built the image on
-//! this machine; then BuildKit's records have their chain IDs. Steps above them belong to the
-//! running build, and BuildKit's records must say so. Not checked: whether such a step repeats
-//! layers of an image.
+//! this machine; then BuildKit's records have the chain IDs of these steps. Snapshots above the
+//! image's layers are steps of the running build, and BuildKit's records must say so. Not checked:
+//! whether such a step repeats layers of an image.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,12 @@ pub struct Directories {
     /// The number of the upper directory, if there is one.
     pub upper: Option<u64>,
     /// The numbers of the lower directories, topmost first. If a single directory is bind-mounted,
-    /// its number.
+    /// the list has only the number of that directory.
     pub lower: Vec<u64>,
 }
 
-/// The origin of what is mounted at `root`, the root of the container in `bundle`. `None` when this
-/// is neither a directory of a snapshotter nor an overlay of such directories.
+/// The origin of what is mounted at `root`, the root of the container in `bundle`. `None` when the
+/// mount shows neither a directory of a snapshotter nor an overlay of such directories.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -73,7 +73,7 @@ pub fn resolve(
         let database = snapshotter.path().to_owned();
         return Err(Unknown::NoRecord("the mounted snapshot", database).into());
     };
-    // If there is only the container's own directory, this is a build from scratch.
+    // If only the container's own directory is mounted, the build started from scratch.
     let is_own = directories.upper.is_none()
         && layout.kind == SnapshotKind::Active
         && layout.parents.is_empty();
@@ -148,9 +148,9 @@ fn origin(
     })))
 }
 
-/// The chain IDs of the layers, lowest first, as far up as layers have one. All layers above must
-/// be steps of a build. `None` when a layer is neither, because then it is not known which layers
-/// it contains.
+/// The chain IDs of the layers, from the lowest layer up to the highest layer that has a chain ID.
+/// All layers above must be steps of a build. `None` when a layer has no chain ID and is not a step
+/// either, because the contents of that layer are not known.
 fn names(
     layers: &[SnapshotDirectory],
     records: &[PathBuf],
@@ -175,7 +175,8 @@ fn names(
     Ok(Some(names))
 }
 
-/// What these databases say about the snapshot. The first database that has a record of it answers.
+/// What these databases say about the snapshot. The first database that has a record of the
+/// snapshot is used.
 fn recorded(
     records: &[PathBuf],
     key: &str,
@@ -207,8 +208,9 @@ fn build_records(bundle: &Path, snapshotter: &str) -> Vec<PathBuf> {
     ]
 }
 
-/// The databases that belong to the root directory of a snapshotter: those of containerd, or those
-/// of a BuildKit that keeps its own (`<root>/runc-<snapshotter>/snapshots`).
+/// The databases that belong to the root directory of a snapshotter: the databases of containerd,
+/// or the databases of a BuildKit that runs without containerd
+/// (`<root>/runc-<snapshotter>/snapshots`).
 fn stores(root: &Path) -> (Option<MetadataDb>, Option<Content>, String) {
     let Some(above) = root.parent() else {
         return (None, None, String::new());
@@ -277,9 +279,9 @@ fn snapshotter_of(directory: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The single directory that is bind-mounted at the root. The kernel reports its path inside its
-/// file system only. So the end of that path is appended to each directory above the bundle, until
-/// one of the results is the very same directory.
+/// The single directory that is bind-mounted at the root. The kernel reports only the directory's
+/// path inside its file system. So the end of that path is appended to each directory above the
+/// bundle, until one of the results is the very same directory.
 fn bound(mount: &RootMount, root: &Path, bundle: &Path) -> Option<Directories> {
     numbered(&mount.root)?;
     let mut end = mount.root.components();

@@ -3,9 +3,9 @@
 //! The name of a snapshot is a hash of its layers' diff IDs, which cannot be reversed. In: the
 //! content store, in which each blob is a file named by its digest; and hints where to look: the
 //! digest of a config, a manifest or an index. Hints come from records that may be out of date and
-//! from names that may have been moved. Authors of images wrote the documents (hostile). Out: the
-//! chain and the image's digests, if there is a config whose diff IDs hash to exactly this chain
-//! ID. A wrong hint can find nothing; it cannot find something wrong.
+//! from image names that may lead to other images by now. Authors of images wrote the documents
+//! (hostile). Out: the chain and the image's digests, if there is a config whose diff IDs hash to
+//! exactly this chain ID. With a wrong hint, the image may not be found, but never a wrong image.
 
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ impl Content {
         }
     }
 
-    /// The image with this config, if it is the image that `query` asks for.
+    /// The image with this config, if the image matches `query`.
     ///
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that does not match its digest.
@@ -125,8 +125,8 @@ impl Content {
         Ok(Some(ContentImage { chain, facts }))
     }
 
-    /// The image that `query` asks for, if `target` is its manifest or an index that lists it. If
-    /// `image_id` is given, it must be the image with that ID.
+    /// The image that matches `query`, if `target` is the image's manifest or an index that lists
+    /// the image. If `image_id` is given, the image must have that ID.
     ///
     /// # Errors
     /// [`LineageError::Corrupt`] for a blob that does not match its digest; `Unknown::Deadline`.
@@ -144,7 +144,7 @@ impl Content {
             }
             None => return Ok(None),
         };
-        // Those for this machine come first.
+        // The entries for this machine's architecture come first.
         let (mut entries, mut others) = (Vec::new(), Vec::new());
         for entry in index
             .manifests
@@ -170,7 +170,7 @@ impl Content {
         Ok(None)
     }
 
-    /// The image of this manifest, if it is the one to look for.
+    /// The image of this manifest, if the image matches the query.
     fn by_manifest(
         &self,
         digest: Digest,
@@ -193,7 +193,7 @@ impl ContentImage {
     }
 }
 
-/// Returns what was read; `None` if it is missing or cannot be read.
+/// Returns the document that was read; `None` if the document is missing or cannot be read.
 fn known<T>(read: Result<T, LineageError>) -> Result<Option<T>, LineageError> {
     match read {
         Ok(value) => Ok(Some(value)),

@@ -1,9 +1,9 @@
 //! Reads Docker's record of a container whose image is in containerd's image store.
 //!
-//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root,
-//! `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
-//! containerd's own record of such a container is not used: it names no snapshot, and its image
-//! name is looked up again at every start. Out: the snapshotter, and digests at which to search for
+//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root, `<data
+//! root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
+//! containerd's own record of such a container is not used: that record names no snapshot, and its
+//! image name is looked up again at every start. Out: the snapshotter, and digests that may lead to
 //! the image. The digests prove nothing by themselves.
 
 use std::path::{Path, PathBuf};
@@ -19,10 +19,11 @@ use crate::sys::file::{self, Guard};
 /// What Docker records about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerContainer {
-    /// The snapshotter that keeps the container's root.
+    /// The snapshotter that stores the container's root.
     pub snapshotter: String,
-    /// The index or manifest from which the container's image was made; more documents can be found
-    /// from it. In Docker 24 and later, also the manifest of the container's platform.
+    /// The digest of the index or manifest that Docker used for the container; this document leads
+    /// to the image's other documents. In Docker 24 and later, also the digest of the manifest for
+    /// the container's platform.
     pub targets: Vec<Digest>,
     /// The image's name, as the user gave it.
     pub name: String,
@@ -86,9 +87,10 @@ pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> 
     }))
 }
 
-/// Whether a snapshot is `<container ID>-init`, which Docker puts below the snapshot of each
-/// container. Such a snapshot is not a layer. It is also found between layers, because the results
-/// of `docker commit` and of Docker's classic builder are based on it (seen with 28.5.2).
+/// Whether a snapshot has the name `<container ID>-init`. Docker puts a snapshot of this name below
+/// the snapshot of each container. An `-init` snapshot is not a layer, but also occurs between
+/// layers, because the results of `docker commit` and of Docker's classic builder are based on it
+/// (seen with 28.5.2).
 #[must_use]
 pub fn is_init(key: &str) -> bool {
     let id = key.strip_suffix("-init").unwrap_or_default();

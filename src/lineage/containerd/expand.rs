@@ -3,10 +3,10 @@
 //! In: the chain ID that the engine records for a container, and hints where the container's image
 //! may be. Out: the chain, from the first of these sources that has it: the chains that were
 //! resolved before; the hints; the configs that the engine unpacked to this chain ID, or to a
-//! longer chain that contains it; and the names of the snapshots below. For all but the last, the
-//! diff IDs are hashed and must give this chain ID. The last source gives only chain IDs, as the
-//! engine records them. It is not an error if a source has nothing: tags are moved, and blobs are
-//! removed.
+//! longer chain that contains it; and the names of the snapshots below. The diff IDs from all
+//! sources but the last are hashed and must give this chain ID. The last source gives only chain
+//! IDs, as the engine records them. It is not an error if a source has nothing: tags are moved, and
+//! blobs are removed.
 
 use std::path::PathBuf;
 
@@ -30,14 +30,14 @@ pub struct ImageSources<'a> {
     pub namespace: &'a str,
     /// The name of the snapshotter.
     pub snapshotter: &'a str,
-    /// Embargo's paths. Chains that were resolved before are kept there.
+    /// Embargo's paths. The cache of resolved chains is among them.
     pub paths: &'a Paths,
     /// When to stop searching.
     pub deadline: &'a Deadline,
 }
 
 impl ImageSources<'_> {
-    /// The place to name in messages.
+    /// The path that messages name.
     #[must_use]
     pub fn place(&self) -> PathBuf {
         match self.metadata {
@@ -90,8 +90,9 @@ pub fn by_documents(
 }
 
 /// What else is known of an image whose layers are known. Hints and labels may lead to other images
-/// by now. So their errors are ignored, and a walk through all labels gets only a quarter of the
-/// time. Only the config that the engine records for the container must match its digest.
+/// by now. So errors in hints and labels are ignored, and a walk through all labels gets only a
+/// quarter of the time. Only the config that the engine records for the container must match its
+/// digest.
 fn facts_of(
     chain: &Chain,
     hints: &Hints,
@@ -118,11 +119,11 @@ fn facts_of(
     }
 }
 
-/// The chain with the chain IDs `names`, lowest first. The last one must be `top`. This is used
-/// when the engine has kept nothing else.
+/// The chain with the chain IDs `names`, lowest first. The last name must be `top`. Used when the
+/// engine has recorded only chain IDs.
 ///
 /// # Errors
-/// [`Unknown::NoRecord`] when the engine has not kept the chain IDs either.
+/// [`Unknown::NoRecord`] when the engine has not recorded the chain IDs either.
 pub fn by_names(
     top: ChainId,
     names: Option<Vec<ChainId>>,
@@ -169,7 +170,7 @@ fn by_hints(
 }
 
 /// The image that was unpacked to `top`. If several images have the same layers, nothing shows
-/// which of them the container was made from, so only the layers are returned.
+/// which of these images the container was made from, so only the layers are returned.
 fn by_label(
     top: ChainId,
     stores: &ImageSources<'_>,
@@ -197,10 +198,9 @@ fn by_label(
     Ok(found)
 }
 
-/// The chain, as the lower part of the chain of an image that was unpacked. If all layers of an
-/// image existed before it was unpacked, it has no label of its own (seen with Docker 28.5, which
-/// does not unpack a base that is loaded after an image that was built on it). Errors of other
-/// images do not matter.
+/// Finds the chain as the lower part of the chain of another, unpacked image. An image whose layers
+/// all existed before has no label of its own (seen with Docker 28.5, which does not unpack a base
+/// that is loaded after an image that was built on it). Errors of other images do not matter.
 fn by_longer(
     top: ChainId,
     stores: &ImageSources<'_>,

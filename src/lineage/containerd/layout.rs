@@ -2,9 +2,10 @@
 //!
 //! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket
 //! `v1/snapshots/<name>`, which overlayfs, native, btrfs, devmapper, blockfile, erofs and zfs all
-//! use), read by [`bolt`](crate::lineage::bolt). A power cut may have damaged it in any way. Out: a
-//! [`Layout`], with the directory numbers and names of a snapshot and of all snapshots below it. A
-//! name has the form `<namespace>/<number>/<key>`. The name of a directory on disk is its number.
+//! use), read by [`bolt`](crate::lineage::bolt). A power cut may have damaged the database in any
+//! way. Out: a [`Layout`], with the directory numbers and names of a snapshot and of all snapshots
+//! below it. A name has the form `<namespace>/<number>/<key>`. The name of a directory on disk is
+//! its number.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::sys::deadline::Deadline;
 pub struct Layout {
     /// The snapshot's own directory.
     pub own: SnapshotDirectory,
-    /// What the snapshot is for.
+    /// Whether the snapshot is a view, active or committed.
     pub kind: SnapshotKind,
     /// The directories of the snapshots below, topmost first.
     pub parents: Vec<SnapshotDirectory>,
@@ -34,14 +35,14 @@ impl Layout {
     }
 }
 
-/// What a snapshot is for.
+/// The kind of a snapshot, in containerd's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotKind {
-    /// For reading: it shows the snapshots below it, and has no directory of its own.
+    /// A read-only snapshot. A view shows the snapshots below it, and has no directory of its own.
     View,
-    /// For writing.
+    /// A writable snapshot, such as the root of a container.
     Active,
-    /// As the parent of other snapshots.
+    /// A finished snapshot, which other snapshots may have as their parent.
     Committed,
 }
 
@@ -77,8 +78,8 @@ impl Snapshotter {
         self.0.path()
     }
 
-    /// The directories of the snapshot with this full name. `None` when this snapshot, or one below
-    /// it, does not exist.
+    /// The directories of the snapshot with this full name. `None` when this snapshot, or a
+    /// snapshot below it, does not exist.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`].
@@ -101,8 +102,8 @@ impl Snapshotter {
             .view(deadline, |view| layout_above(view, own, parent))
     }
 
-    /// The directories of the snapshot with the number `own`. All snapshots are searched, for roots
-    /// where no parent is known.
+    /// The directories of the snapshot with the number `own`. Searches all snapshots; used for
+    /// roots where no parent is known.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`].

@@ -1,21 +1,22 @@
 //! Determines the layers of a container that containerd runs.
 //!
-//! This is for CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's
-//! image store; and for BuildKit's `RUN` steps with either kind of store. In: the bundle, and
+//! Used for CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's
+//! image store; and for BuildKit's `RUN` steps with either kind of image store. In: the bundle, and
 //! containerd's own records, which say on which snapshot the container runs. The name of a snapshot
-//! is the chain ID of the layers in it. Out: an [`Origin`], compared with what is mounted. The name
-//! of the container's image, which may mean another image by now, and annotations decide nothing.
+//! is the chain ID of the layers in it. Out: an [`Origin`], compared with what is mounted.
+//! Annotations and the name of the container's image are not used for decisions; the name may lead
+//! to another image by now.
 //!
 //! ```text
 //! bundle ─▶ records ─────────────▶ expand ─▶ layout ────▶ mounted
 //!           container, snapshots   diff IDs  directories  the same as the mount?
 //! ```
 //!
-//! Only the database is read, because every containerd from 1.6 to 2.2 keeps all of this in it, in
-//! one schema. While two writers made and deleted containers and snapshots 2 918 times, 687 088
-//! looks at both kinds of databases gave no wrong answer. Of the 171 772 looks for a container's
-//! record, 708 were repeated because the version had changed meanwhile; 23 of these would have been
-//! wrong.
+//! Only the database is read, because every containerd from 1.6 to 2.2 stores all these records in
+//! the database, in one schema. While two writers made and deleted containers and snapshots 2 918
+//! times, 687 088 looks at both kinds of databases returned no wrong result. Of the 171 772 looks
+//! for a container's record, 708 were repeated because the version had changed meanwhile; without
+//! the repetition, 23 of these 708 results would have been wrong.
 
 pub mod build_record;
 pub mod by_mount;
@@ -65,7 +66,7 @@ struct Site<'a> {
 }
 
 /// The origin of a container in containerd's directory of tasks. `state` and `namespace` come from
-/// the place of its bundle.
+/// the path of the container's bundle.
 ///
 /// # Errors
 /// [`LineageError`]: no record, no time left, a damaged database, or a mount that is not the
@@ -107,8 +108,8 @@ pub fn resolve(
 }
 
 /// The origin of a `RUN` step of BuildKit, whose snapshots are containerd's or BuildKit's own.
-/// `None` when what is mounted at its root is neither a directory of a snapshotter nor an overlay
-/// of such directories.
+/// `None` when the mount at the step's root shows neither a directory of a snapshotter nor an
+/// overlay of such directories.
 ///
 /// # Errors
 /// [`LineageError`]: the snapshotter's database cannot be read, or contradicts the mount.
@@ -133,8 +134,9 @@ fn is_own_root(bundle: &Bundle) -> bool {
 }
 
 /// The origin of a container that has no snapshot in containerd's record (`ctr run --rootfs`). If a
-/// snapshot is mounted there nevertheless, it is the origin. There is no image if the root is not
-/// part of any engine's store, and the container is not Docker's.
+/// snapshot is mounted at the container's root nevertheless, the origin is found from that
+/// snapshot. The container has no image if the root is not part of any engine's store, and the
+/// container is not Docker's.
 fn without_snapshot(
     bundle: &Bundle,
     namespace: &str,
@@ -161,8 +163,8 @@ fn without_snapshot(
     }
 }
 
-/// Whether Docker made this container. If so, it is made from an image, wherever Docker keeps the
-/// image (aufs, devicemapper, a plugin for graph drivers).
+/// Whether Docker made this container. Docker makes every container from an image, wherever Docker
+/// stores the image (aufs, devicemapper, a plugin for graph drivers).
 fn is_dockers(bundle: &Bundle, namespace: &str) -> bool {
     engine::is_dockers(namespace) || docker::records(bundle).any(may_be_there)
 }
@@ -176,8 +178,8 @@ fn may_be_there(path: PathBuf) -> bool {
 
 /// containerd's root directory: the bundle's link `work` leads to
 /// `<root>/io.containerd.runtime.v2.task/<namespace>/<id>` (containerd 1.6.20 and 2.1.9,
-/// core/runtime/v2/bundle.go). `None` when it does not lead to such a place. Nobody but the engine
-/// writes the bundle.
+/// core/runtime/v2/bundle.go). `None` when the link does not lead to a path of this form. Nobody
+/// but the engine writes the bundle.
 fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
     let work = std::fs::read_link(bundle.join("work")).ok()?;
     let mut names = work.components();
@@ -193,8 +195,8 @@ fn root(bundle: &Path, namespace: &str, id: &str) -> Option<PathBuf> {
     Some(root.to_owned())
 }
 
-/// How sure a container's layers are, of which at most `seen` is known: less when any of them was
-/// not unpacked here, or only the names of the stacks are known.
+/// How certain the layers of a container are. The result is `seen`, or [`Evidence::Claimed`] when a
+/// layer was not unpacked on this machine or only the chain IDs are known.
 fn evidence(facts: &Facts, chain: Option<&Chain>, seen: Evidence) -> Evidence {
     let snapshotter = facts.container.snapshotter.as_str();
     let is_named = chain.is_some_and(|chain| chain.diff_ids().is_empty());
@@ -205,7 +207,7 @@ fn evidence(facts: &Facts, chain: Option<&Chain>, seen: Evidence) -> Evidence {
     }
 }
 
-/// A name for people; none when it is empty.
+/// A name to be shown; `None` when the text is empty.
 fn named(name: &str) -> Option<String> {
     if name.is_empty() {
         return None;
@@ -268,10 +270,10 @@ impl Site<'_> {
         })
     }
 
-    /// The mount that the snapshotter's own database requires, and whether any directory in it was
-    /// never unpacked on this machine. The mounted directories show where the snapshotter is: its
-    /// `root_path` may be set to another directory, and an old snapshotter may have been left
-    /// behind at the usual place.
+    /// The mount that the snapshotter's own database requires, and whether any directory in that
+    /// mount was never unpacked on this machine. The mounted directories show where the snapshotter
+    /// is: the setting `root_path` may name another directory, and the usual directory may still
+    /// contain the files of an old snapshotter.
     fn recorded_mount(
         &self,
         bundle: &Bundle,

@@ -1,10 +1,10 @@
 //! Compares what is mounted with what the engine's records say.
 //!
 //! In: the directories that the mount of a snapshot must have, from the snapshotter's database; and
-//! the mount at the container's root, from the kernel. Out: [`Evidence::Mount`] when they are the
-//! same; [`Evidence::Metadata`] when the mount has a form that cannot be compared; an error when
-//! they contradict each other. A client of containerd may give a task any list of mounts; this
-//! check notices it. Not checked: the contents of the directories.
+//! the mount at the container's root, from the kernel. Out: [`Evidence::Mount`] when the two are
+//! the same; [`Evidence::Metadata`] when the mount has a form that cannot be compared; an error
+//! when the two contradict each other. A client of containerd may give a task any list of mounts;
+//! this check detects a wrong list. Not checked: the contents of the directories.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! Reads a field of a protobuf message in containerd's database.
 //!
-//! In: bytes (hostile). Out: the field; others are skipped (protobuf.dev, "Encoding"). Nothing is
-//! copied or allocated. If a message is truncated, its fields end early; the same happens if it
-//! contains groups, which nobody uses any more.
+//! In: bytes (hostile). Out: the field; other fields are skipped (protobuf.dev, "Encoding").
+//! Nothing is copied or allocated. If a message is truncated, its fields end early; the same
+//! happens if the message contains groups, which nobody uses any more.
 
 /// The last value of the field `number`, as protobuf requires, if it is text, bytes or a message.
 #[must_use]

@@ -2,10 +2,11 @@
 //!
 //! In: `<root>/io.containerd.metadata.v1.bolt/meta.db`, schema `v1` (containerd
 //! core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), read by [`bolt`](crate::lineage::bolt).
-//! A power cut may have damaged it in any way. Out: [`Facts`]: the record of the container, and the
-//! snapshots on which it runs, down to the first whose name is a chain ID. All of this comes from
-//! one committed version of the database. Not checked: whether the names are true; `content` hashes
-//! them, and `mounted` compares them with what is mounted.
+//! A power cut may have damaged the database in any way. Out: [`Facts`]: the record of the
+//! container, and the snapshots on which it runs, down to the first whose name is a chain ID. All
+//! of this comes from one committed version of the database. Not checked: whether the names of the
+//! snapshots are true. The module `content` compares these names with hashes of diff IDs, and the
+//! module `mounted` compares the snapshots with the mount.
 
 mod facts;
 
@@ -39,8 +40,8 @@ impl MetadataDb {
         Self::open_file(root.join("io.containerd.metadata.v1.bolt/meta.db"))
     }
 
-    /// Opens the database in this file. It must have containerd's schema (a BuildKit that runs
-    /// without containerd has such a file too).
+    /// Opens the database in this file. The database must have containerd's schema; the database of
+    /// a BuildKit that runs without containerd also has that schema.
     ///
     /// # Errors
     /// The errors of [`MetadataDb::open`].
@@ -67,7 +68,7 @@ impl MetadataDb {
         self.0.view(deadline, |view| facts(view, namespace, query))
     }
 
-    /// The same; no record is an error.
+    /// The same as `facts`, except that a missing record is an error.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`]; [`Unknown::NoRecord`].
@@ -83,8 +84,8 @@ impl MetadataDb {
         }
     }
 
-    /// The snapshots from `top` down, topmost first. `None` when one is missing, or there are too
-    /// many.
+    /// The snapshots from `top` down, topmost first. `None` when a snapshot is missing, or there
+    /// are too many snapshots.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`].
@@ -141,7 +142,8 @@ impl MetadataDb {
         self.labelled(namespace, snapshotter, MAX_CONFIGS, deadline, None)
     }
 
-    /// The image configs labelled with `top`, or with anything.
+    /// The image configs whose label contains `top`; if `top` is `None`, any chain ID in the label
+    /// is accepted.
     fn labelled(
         &self,
         namespace: &str,

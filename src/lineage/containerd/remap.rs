@@ -126,7 +126,7 @@ mod tests {
                 copied.then_some(APP),
                 "{id}"
             );
-            // With the maps of another container, this is not a copy.
+            // With the maps of another container, the snapshot is not a copy.
             assert_eq!(
                 original(&metadata, "default", "c1", "overlayfs", last, soon).unwrap(),
                 None

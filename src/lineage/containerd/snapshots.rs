@@ -12,9 +12,10 @@ use crate::lineage::digest::ChainId;
 use crate::lineage::error::{Corrupt, LineageError, Unknown};
 use crate::lineage::origin::{Evidence, ImageFacts, Origin};
 
-/// The chain whose top is the name of the last snapshot. If no document has such a chain, the
-/// snapshot may be a copy of the image's snapshot for the user namespace of the container `id`. If
-/// it is not a copy, only the chain IDs below it are known, from the database.
+/// The chain whose top is the name of the last snapshot. If no document has such a chain, the last
+/// snapshot may be a copy of the image's snapshot for the user namespace of the container `id`;
+/// then the top is the name of the image's snapshot. If no document has the chain of that top
+/// either, only chain IDs are known: the names of the snapshots in the database.
 pub(super) fn lineage(
     facts: &Facts,
     id: Option<&str>,
@@ -47,8 +48,8 @@ pub(super) fn lineage(
     expand::by_names(top, names_below(top, stores)?, stores)
 }
 
-/// The chain IDs after which the snapshots from `top` down are named, lowest first; `None` when one
-/// has another name or is missing.
+/// The chain IDs after which the snapshots from `top` down are named, lowest first; `None` when a
+/// snapshot has another name or is missing.
 fn names_below(
     top: ChainId,
     stores: &ImageSources<'_>,
@@ -60,9 +61,9 @@ fn names_below(
     Ok(below.as_deref().and_then(chain_names))
 }
 
-/// Checks that the lowest of these snapshots are the layers of the chain, each under its own name,
-/// with nothing in between except Docker's own snapshots. `place` reports the snapshots topmost
-/// first. The snapshots above the layers are the container's own.
+/// Checks that the lowest of these snapshots are the layers of the chain, each named by its chain
+/// ID, with nothing in between except Docker's own snapshots. `snapshots` are given topmost first.
+/// Errors name the path `place`. The snapshots above the layers are the container's own.
 pub(super) fn tie(
     snapshots: &[SnapshotDirectory],
     chain: &Chain,
@@ -84,9 +85,9 @@ pub(super) fn tie(
 }
 
 /// The origin of a container for which no snapshot has the name of a chain ID. All its snapshots
-/// must be the container's own, because the contents of any other snapshot are not known. If an
-/// image is recorded and cannot be found, it counts as an image without layers only if the mount
-/// shows that.
+/// must be the container's own, because the contents of any other snapshot are not known. A
+/// recorded image that cannot be found counts as an image without layers only if the mount shows
+/// that there are no layers.
 pub(super) fn without_chain(
     facts: &Facts,
     hints: &Hints,

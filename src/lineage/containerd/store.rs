@@ -2,8 +2,8 @@
 //!
 //! In: containerd's root directory, without a bundle. Out: its namespaces, containers and images,
 //! and the [`Origin`] of each. The records and the hashing are the same as for a container that
-//! starts. Only the mount is not compared, so no answer is more certain than
-//! [`Evidence::Metadata`]. Not for the gate.
+//! starts. Only the mount is not compared, so no result is more certain than
+//! [`Evidence::Metadata`]. The gate does not use this file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
-/// How long one question may take. Users wait longer than engines.
+/// How long one query may take. A user is ready to wait longer than an engine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The store of one containerd.
@@ -44,8 +44,8 @@ pub struct RecordedContainer {
 }
 
 impl ContainerdStore {
-    /// Opens the store of the containerd with this root directory. `paths` says where resolved
-    /// chains are kept.
+    /// Opens the store of the containerd with this root directory. `paths` says where the cache of
+    /// resolved chains is.
     ///
     /// # Errors
     /// [`Unknown::File`]: there is no database, or this user may not read it.
@@ -110,9 +110,9 @@ impl ContainerdStore {
         }
     }
 
-    /// The origin of a snapshot. `targets` are the digests in its container's record. This is for
-    /// engines that keep the records of containers themselves, as Docker does; the key of the
-    /// snapshot is the container's ID.
+    /// The origin of a snapshot. `targets` are the digests in its container's record. Used for
+    /// engines that record their containers outside containerd's database, as Docker does; the key
+    /// of the snapshot is the container's ID.
     ///
     /// # Errors
     /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such snapshot.
@@ -150,8 +150,9 @@ impl ContainerdStore {
 
     /// The origin of an image. The reference may be its full name, its short name (`debian` for
     /// `docker.io/library/debian:latest`), the digest of its index, manifest or config, or at least
-    /// the first four digits of such a digest, if only one image has it. Of several platforms, the
-    /// one of this machine is used, or else the first that exists here.
+    /// the first four digits of such a digest, if only one image has such a digest. If the image
+    /// has several platforms, the platform of this machine is used, or else the first platform that
+    /// exists in the store.
     ///
     /// # Errors
     /// [`LineageError`]; [`Unknown::NoRecord`] when there is no such image, or more than one.
@@ -247,7 +248,7 @@ fn names_of(reference: &str) -> Vec<String> {
     names
 }
 
-/// Whether one of an image's digests is what `reference` means.
+/// Whether `reference` names one of an image's digests.
 fn has_digest(facts: &ImageFacts, reference: &str) -> bool {
     match facts.image_id {
         Some(ImageId(digest)) if starts(digest, reference) => true,

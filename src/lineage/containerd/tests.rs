@@ -9,8 +9,8 @@ use super::records::Snapshot;
 use super::*;
 use crate::container::ContainerId;
 
-/// A bundle of `id` in a state directory, with this `root.path`. The fixture is the root of its
-/// containerd.
+/// A bundle of `id` in a state directory, with this `root.path`. The fixture is containerd's root
+/// directory.
 fn bundle(directory: &Path, id: &str, root: &Path) -> Bundle {
     let path = directory
         .join("io.containerd.runtime.v2.task/default")

@@ -2,8 +2,8 @@
 //! graph driver.
 //!
 //! In: the mount at the step's root, the layer store, and BuildKit's own record of snapshots.
-//! Neither dockerd nor containerd knows the ID of the step, so the mount has to show which snapshot
-//! it is. Out: the chain of the image that the build started from; no image for a build that
+//! Neither dockerd nor containerd knows the ID of the step, so the mount has to show the step's
+//! snapshot. Out: the chain of the image that the build started from; no image for a build that
 //! started from nothing.
 //!
 //! In an overlay, the directories below the step's own are, topmost first, the results of earlier
@@ -119,8 +119,8 @@ fn copied_step(
     recorded_step(&layer, root, deadline).map(Some)
 }
 
-/// Resolves a step whose root is a FUSE overlay. The kernel does not know its options, but the
-/// driver's mount point contains the name of its directory.
+/// Resolves a step whose root is a FUSE overlay. The kernel does not know the options of a FUSE
+/// overlay, but the driver's mount point contains the name of its directory.
 fn fuse_step(
     step: &Path,
     root: &Path,

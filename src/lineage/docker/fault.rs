@@ -1,4 +1,4 @@
-//! Decides what it means when a file of Docker's store cannot be read.
+//! Chooses the error for a file of Docker's store that cannot be read.
 //!
 //! If the operating system does not return the file, the lineage is unknown. If a file is missing
 //! although another file refers to it, or contains something that the engine never writes, the

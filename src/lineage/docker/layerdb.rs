@@ -20,8 +20,8 @@ use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown, in_time};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The size, in bytes, of the largest file of a fact. A digest has 71 bytes, the name of a
-/// directory 64.
+/// The size, in bytes, of the largest file that is read from the layer store. A digest has 71
+/// bytes, the name of a directory 64.
 const LARGEST_FACT: u64 = 256;
 
 /// What the layer store records about a container's own layer.
@@ -53,8 +53,8 @@ impl LayerStore {
         &self.directory
     }
 
-    /// The record of a container's layer; `None` when there is none. `guard` applies to the file
-    /// that ties the container to the store.
+    /// The record of a container's layer; `None` when there is no record. `guard` applies to the
+    /// file that ties the container to the store.
     pub(super) fn mount_of(
         &self,
         container: &ContainerId,
@@ -80,7 +80,8 @@ impl LayerStore {
             .join("parent")
     }
 
-    /// The chain whose top is `top`. It is read from layer to layer, and hashed again.
+    /// The chain whose top is `top`. The chain is read from layer to layer, and its chain IDs are
+    /// computed again.
     pub(super) fn chain(&self, top: ChainId, deadline: &Deadline) -> Result<Chain, LineageError> {
         let mut diff_ids = Vec::new();
         let mut visited = Vec::new();
@@ -116,8 +117,8 @@ impl LayerStore {
         self.layer_fact(layer, "cache-id", parse_directory_name)
     }
 
-    /// The chain IDs of the driver's `directories`, as far as these are image layers. Every layer
-    /// has to be read, because nothing leads from a directory to its layer.
+    /// The chain IDs of those `directories` of the driver that are image layers. Every layer has to
+    /// be read, because nothing leads from a directory to its layer.
     pub(super) fn layers_in(
         &self,
         directories: &[String],
@@ -184,8 +185,8 @@ fn fact<T>(
     Ok(parse(&bytes).in_file(&path)?)
 }
 
-/// Reads the contents of the files `diff` and `parent`: a digest. White space around it is ignored,
-/// as moby does.
+/// Parses the contents of a file `diff` or `parent`, which is a digest. White space around the
+/// digest is ignored, as moby does.
 ///
 /// # Errors
 /// What is wrong, as text to be put after the file's name.
@@ -197,9 +198,9 @@ pub fn parse_digest(content: &[u8]) -> Result<Digest, String> {
     }
 }
 
-/// Reads the contents of the files `mount-id` and `cache-id`: the name of a directory, which
-/// consists of letters, digits, `.`, `_` and `-`. BuildKit's names have 25 letters and digits, all
-/// others 64 hexadecimal digits.
+/// Parses the contents of a file `mount-id` or `cache-id`, which is the name of a directory. The
+/// name consists of letters, digits, `.`, `_` and `-`. BuildKit's names have 25 letters and digits,
+/// all others 64 hexadecimal digits.
 ///
 /// # Errors
 /// What is wrong, as text to be put after the file's name.

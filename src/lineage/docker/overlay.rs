@@ -51,7 +51,7 @@ fn difference(
     if layer_behind(&home, upper).as_ref() != Some(&root.layer) {
         return Ok(Some(format!("its upper directory is {upper:?}")));
     }
-    // The topmost is Docker's own.
+    // The topmost lower directory is Docker's own.
     let init = [None].into_iter();
     let expected = init.chain(chain_ids.iter().rev().map(Some));
     for (lower, chain_id) in mount.lowerdirs.iter().zip(expected) {

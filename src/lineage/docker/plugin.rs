@@ -1,12 +1,12 @@
 //! Determines the layers of a managed plugin of Docker (`docker plugin`).
 //!
-//! Docker unpacks the layers of a plugin into one directory, and runs it through containerd in a
-//! namespace of its own, without a snapshot. In: a bundle, and Docker's record of the plugin, which
-//! ties the container's ID to the plugin's config. Out: the [`Origin`]. The plugin's config takes
-//! the place of the image config, and the digest of that config takes the place of the image ID.
-//! The layers are the ones in the config. Docker only records them and does not verify them. In the
-//! config of a plugin that was made on this machine (`docker plugin create`), the layer is named by
-//! the digest of its compressed archive.
+//! Docker unpacks the layers of a plugin into one directory, and runs the plugin through containerd
+//! in a namespace of its own, without a snapshot. In: a bundle, and Docker's record of the plugin,
+//! which ties the container's ID to the plugin's config. Out: the [`Origin`]. The plugin's config
+//! takes the place of the image config, and the digest of that config takes the place of the image
+//! ID. The layers are the ones in the config. Docker only records them and does not verify them. In
+//! the config of a plugin that was made on this machine (`docker plugin create`), the layer is
+//! named by the digest of its compressed archive.
 //!
 //! ```text
 //! <data root>/plugins/<container>/rootfs                         root.path
@@ -76,7 +76,7 @@ impl PluginRecord {
         })
     }
 
-    /// The record of the plugin that runs as this container. `None` when there is none, or the
+    /// The record of the plugin that runs as this container. `None` when there is no record, or the
     /// container's root does not belong to a plugin.
     fn load(bundle: &Bundle, guard: Guard) -> Result<Option<Self>, LineageError> {
         let Some(plugins) = plugins(bundle) else {

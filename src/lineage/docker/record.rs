@@ -2,10 +2,10 @@
 //!
 //! In: the container's `config.v2.json` and the store's `repositories.json` (Docker replaces both
 //! by rename, so it never leaves them half-written), and the image config. `config.v2.json` is full
-//! of text that users chose; only the image ID, the driver and the image name that the user asked
-//! for are read. Out: the image ID; the image config, if it still exists and hashes to that ID; and
-//! the digests by which the image was pulled. Names decide nothing else: no container is refused
-//! because a file of names is too large or damaged.
+//! of text that users chose; only the image ID, the driver, the container's name and the image name
+//! that the user gave are read. Out: the image ID; the image config, if it still exists and hashes
+//! to that ID; and the digests by which the image was pulled. Names are used for nothing else: no
+//! container is refused because a file of names is too large or damaged.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,7 +39,7 @@ pub struct DockerRecord {
     pub image_id: ImageId,
     /// The container's name, without the `/` that Docker puts before it.
     pub name: Option<String>,
-    /// The image name that the user asked for.
+    /// The image name that the user gave when the container was made.
     pub asked: Option<String>,
     /// The graph driver that has the container's layer.
     pub driver: Option<String>,
@@ -86,16 +86,17 @@ impl DockerRecord {
         })
     }
 
-    /// Reads the record of a container in a data root. It exists before the container's runtime is
-    /// called (moby: daemon/create.go).
+    /// Reads the record of a container in a data root. The record exists before the container's
+    /// runtime is called (moby: daemon/create.go).
     ///
     /// # Errors
-    /// [`Unknown`] when there is no record, or it cannot be read; [`Corrupt`] when it is damaged.
+    /// [`Unknown`] when there is no record, or the record cannot be read; [`Corrupt`] when the
+    /// record is damaged.
     pub fn load(data_root: &Path, container: &ContainerId) -> Result<Self, LineageError> {
         Self::load_of(data_root, container, LARGEST_RECORD)
     }
 
-    /// The same, for a record of at most `limit` bytes.
+    /// Reads the record of a container in a data root, if the record has at most `limit` bytes.
     pub(super) fn load_of(
         data_root: &Path,
         container: &ContainerId,
@@ -115,7 +116,8 @@ impl DockerRecord {
     }
 }
 
-/// Text that Go may have left out as an empty one.
+/// Returns the text; `None` when the text is empty, because Go writes a missing text as an empty
+/// text.
 pub(super) fn none_if_empty(text: &str) -> Option<String> {
     if text.is_empty() {
         return None;
@@ -187,7 +189,7 @@ pub struct ImageName<'a> {
 }
 
 impl ImageName<'_> {
-    /// The digest in the name: that of the manifest or index by which the image was pulled.
+    /// The digest in the name: the digest of the manifest or index by which the image was pulled.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         Digest::parse(self.reference.split_once('@')?.1).ok()
@@ -202,8 +204,8 @@ pub(super) struct Repositories {
 }
 
 impl Repositories {
-    /// Reads the file. It does not exist before the first image gets a name; then there are no
-    /// names.
+    /// Reads the file. The file does not exist before the first image gets a name; then the list of
+    /// names is empty.
     pub(super) fn load(data_root: &Path, driver: Driver) -> Result<Self, LineageError> {
         let path = data_root
             .join("image")

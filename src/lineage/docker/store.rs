@@ -30,8 +30,8 @@ pub struct GraphStore {
 }
 
 impl GraphStore {
-    /// Opens the stores in a data root. With user-namespace remapping, this is the directory
-    /// `<uid>.<gid>` in it.
+    /// Opens the stores in a data root. With user-namespace remapping, `data_root` must be the
+    /// directory `<uid>.<gid>` in Docker's data root.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when there is no graph driver's store.

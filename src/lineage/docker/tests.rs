@@ -33,7 +33,7 @@ const PULLED_1: &str = "a3ff6144f700278b53aeb42ed0b7e1276a3dcb191a289c955faaea04
 /// Changes a mount.
 type Change<'a> = &'a dyn Fn(&mut RootMount);
 
-/// Puts something else in the place of a file.
+/// Replaces a file by something else.
 type Make = fn(&Path);
 
 /// A copy of a fixture, which a test may damage.
@@ -104,8 +104,8 @@ fn soon() -> &'static Deadline {
     Box::leak(Box::new(Duration::from_secs(30).into()))
 }
 
-/// Resolves a container of the overlay2 fixture at its start, as the gate does. Its mount is the
-/// one recorded at its start, or none.
+/// Resolves a container of the overlay2 fixture at its start, as the gate does. The mount is the
+/// mount that was recorded when the container started, or no mount.
 fn start(
     copy: &DockerCopy,
     container: &str,

@@ -33,7 +33,7 @@ pub fn file_name(key: &str) -> String {
     name
 }
 
-/// Whether a key of such bytes is the name of its file.
+/// Whether a key that consists of such bytes is itself the name of its file.
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'.')
 }

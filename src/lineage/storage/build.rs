@@ -16,7 +16,7 @@ use crate::sys::file;
 /// The graph root if no settings name another.
 const GRAPH_ROOT: &str = "/var/lib/containers/storage";
 
-/// Where the container of a build step is.
+/// The store and the layer of a build step's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildPlace {
     /// The graph root.
@@ -27,9 +27,10 @@ pub struct BuildPlace {
     pub own: LayerId,
 }
 
-/// The place that the mount at `root` shows. For an overlay, the path of its upper directory shows
-/// it. If that path does not show it, or if the mount is a FUSE overlay, the source of the bind
-/// mount does. For other drivers, the directory that is bind-mounted at the root does.
+/// Finds the store and the layer of the mount at `root`. For an overlay, they are in the path of
+/// the upper directory. If that path does not contain them, or if the mount is a FUSE overlay, they
+/// are found from another mount of the same directory. For other drivers, they are in the path of
+/// the directory that is bind-mounted at the root.
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {
@@ -42,9 +43,9 @@ pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<Bui
     }
 }
 
-/// The place that the upper directory of an overlay shows. `None` also when the path of that
-/// directory is relative: containers/storage mounts from the driver's directory if the paths of the
-/// layers do not fit into a page of options.
+/// The store and the layer in the path of an overlay's upper directory. `None` also when the path
+/// of that directory is relative: containers/storage mounts from the driver's directory if the
+/// paths of the layers do not fit into a page of options.
 fn by_upper(mount: &RootMount) -> Option<BuildPlace> {
     let driver = mount
         .upperdir
@@ -88,8 +89,9 @@ fn shown_layer(point: &Path) -> Option<BuildPlace> {
     })
 }
 
-/// The place of the directory that is bind-mounted at the root. The kernel reports its path inside
-/// its file system only, and that file system need not be mounted at `/`.
+/// The store and the layer in the path of the directory that is bind-mounted at the root. The
+/// kernel reports only the directory's path inside its file system, and that file system need not
+/// be mounted at `/`.
 fn bound_directory(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     let (driver, (prefix, own)) = ["vfs", "btrfs"]
         .into_iter()

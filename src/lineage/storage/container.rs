@@ -32,8 +32,8 @@ pub fn find(
     if let Some(found) = seek(id, &paths(driver, roots), &mut lists, deadline)? {
         return Ok(found);
     }
-    // No record begins as engines write it. Now all lists have to be parsed, to find out whether
-    // the record is missing or a list is damaged.
+    // No record begins in the way in which engines write records. Now all lists have to be parsed,
+    // to find out whether the record is missing or a list is damaged.
     for (path, list) in lists {
         let records: Vec<ContainerRecord> = all(&path, &list)?;
         in_time(deadline)?;
@@ -65,7 +65,8 @@ fn paths(driver: &str, roots: &[&Path]) -> Vec<PathBuf> {
     paths
 }
 
-/// Searches for the record in one list after the other. Lists that do not have it are kept.
+/// Searches for the record in one list after the other. Adds the lists without the record to
+/// `passed`.
 fn seek(
     id: &str,
     paths: &[PathBuf],
@@ -89,7 +90,7 @@ fn seek(
 }
 
 /// The record of the container that has this layer as its own, and the list that has the record, in
-/// the store at `root`. `None` when there is none.
+/// the store at `root`. `None` when there is no such record.
 ///
 /// # Errors
 /// The errors of [`find`], except that a missing record is no error.

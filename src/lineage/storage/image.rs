@@ -1,8 +1,8 @@
-//! Reads what a containers/storage store keeps about the image of a container.
+//! Reads what a containers/storage store contains about the image of a container.
 //!
-//! In: an image ID. Out: the image config, if a store has it, and digests that are known besides
-//! it. The bytes of the config must hash to the digest in its name. Not checked: whether the
-//! container runs on the layers that the config names.
+//! In: an image ID. Out: the image config, if a store has it, and the other digests of the image
+//! that are known. The bytes of the config must hash to the digest in its name. Not checked:
+//! whether the container runs on the layers that the config names.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::sys::file::FileError;
 /// How many items of one image are read.
 const MAX_ITEMS: usize = 256;
 
-/// What the stores keep about an image.
+/// What the stores contain about an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreImage {
     /// The digests of the image.
@@ -31,8 +31,8 @@ pub struct StoreImage {
 /// The image with this ID, in the stores that are known or named by the settings.
 ///
 /// # Errors
-/// [`Unknown::File`] when a file that exists cannot be read; `Corrupt` when a file is not what it
-/// should be. It is not an error if no store has the config.
+/// [`Unknown::File`] when a file that exists cannot be read; `Corrupt` when a file has the wrong
+/// format or hash. It is not an error if no store has the config.
 pub fn find(image: Digest, stores: &mut DriverStores) -> Result<StoreImage, LineageError> {
     if let Some(found) =
         stores.find(|stores, root| config(stores, root, image, ImageId(image)).transpose())

@@ -45,7 +45,8 @@ pub fn of_diff_ids(diff_ids: &[DiffId]) -> Vec<LayerId> {
     ids
 }
 
-/// The ID of the layer with this diff ID, which lies on the layer `below`, or on nothing.
+/// The ID of the layer with this diff ID. The layer lies on the layer `below`, or is the lowest
+/// layer.
 #[must_use]
 pub fn above(below: Option<LayerId>, diff_id: DiffId) -> LayerId {
     let Some(below) = below else {

@@ -185,7 +185,7 @@ impl Layers {
         ))
     }
 
-    /// Whether the layer `id` is a copy of one of these.
+    /// Whether the layer `id` is a copy of one of the `listed` layers.
     fn is_copy(&self, id: LayerId, listed: &[StoreLayer]) -> bool {
         match self.layer(id) {
             Ok(copy) if copy.diff_id.is_some() => listed
@@ -196,8 +196,8 @@ impl Layers {
     }
 }
 
-/// Asks the lists of the known stores. If a record is missing there, also asks the lists of all
-/// stores that the settings name.
+/// Calls `question` with the lists of the known stores. If a record is missing in these lists,
+/// calls `question` again, with the lists of all stores that the settings name, too.
 ///
 /// # Errors
 /// The errors of [`Layers::up_to`].
@@ -214,7 +214,7 @@ pub fn ask<T>(
     answer
 }
 
-/// The value of a field of the layer `id`. If it is malformed, what the field contains instead.
+/// The value of a field of the layer `id`. The error says what a malformed field contains.
 fn good<T: Copy>(id: LayerId, what: &str, field: &Field<T>) -> Result<Option<T>, String> {
     match field {
         Field::Absent => Ok(None),

@@ -99,7 +99,7 @@ fn is_diff(name: &str) -> bool {
 /// The layers that a mount consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// The IDs of the layers, lowest first. Each is there once, even if the layer has several
+    /// The IDs of the layers, lowest first. Each ID occurs once, even if the layer has several
     /// directories.
     pub layers: Vec<LayerId>,
     /// Whether there are directories whose layer is not known.
@@ -150,7 +150,8 @@ impl Stack {
     }
 }
 
-/// The layer that a link leads to, and the driver's directory that has both.
+/// The layer that a link leads to, and the driver's directory that contains both the link and the
+/// layer.
 fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf, LayerId)> {
     if !is_elsewhere(home) {
         return Some((home.to_owned(), read_link(home, link)?));
@@ -162,8 +163,8 @@ fn follow(home: &Path, link: &str, stores: &mut DriverStores) -> Option<(PathBuf
     })
 }
 
-/// Whether it is not known which store a directory of links belongs to. This is the case if its
-/// path is relative, or if it was ID-mapped only for making the mount.
+/// Whether it is not known which store a directory of links belongs to. The store is not known if
+/// the path is relative, or if the directory was ID-mapped only while the mount was made.
 fn is_elsewhere(home: &Path) -> bool {
     match home.parent() {
         Some(above) if home.is_absolute() => above.ends_with("mapped"),

@@ -42,7 +42,7 @@ pub trait StoreRecord: DeserializeOwned {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct ContainerRecord {
-    /// The layer's ID.
+    /// The container's ID.
     pub id: String,
     /// The container's names, which are only shown.
     #[serde(default, deserialize_with = "or_empty")]
@@ -192,7 +192,7 @@ pub enum Field<T> {
     Absent,
     /// The field has a valid value.
     Good(T),
-    /// The field contains something else: the beginning of it.
+    /// The field contains an invalid value. This is the beginning of that value.
     Bad(String),
 }
 
@@ -302,7 +302,7 @@ pub fn all<R: DeserializeOwned>(list: &[u8]) -> Result<Vec<R>, BadList> {
     }
 }
 
-/// The text of a list. It must at least begin and end like one.
+/// The text of a list. The text must at least begin and end like a list.
 fn text_of(list: &[u8]) -> Result<&str, BadList> {
     let Ok(text) = std::str::from_utf8(list) else {
         return Err(BadList::new("it is not UTF-8"));

@@ -22,7 +22,7 @@ pub enum NotOne {
     Several,
 }
 
-/// The image that the reference means: by its name, else by its digest, else by its ID.
+/// Finds the image that the reference names: by its name, else by its digest, else by its ID.
 ///
 /// # Errors
 /// [`NotOne`].
@@ -72,7 +72,7 @@ fn repository(name: &str) -> String {
     without_tag(name.split('@').next().unwrap_or_default()).to_owned()
 }
 
-/// The names that may be meant, the most likely first.
+/// The full names that the reference may stand for, the most likely first.
 fn names(reference: &str) -> Vec<String> {
     let (name, digest) = match reference.find('@') {
         Some(at) => reference.split_at(at),

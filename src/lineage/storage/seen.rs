@@ -1,9 +1,9 @@
 //! Finds out which layers can be seen at the root of a container.
 //!
 //! In: the mount at the root, and the container's own layer, as its record names it. Out: the
-//! layers below it, from the mount or else from what the driver noted; or that they cannot be seen
-//! (some drivers copy or clone their layers). If the mount does not belong to the container's own
-//! layer, this is a contradiction.
+//! layers below it, from the mount or else from what the driver noted; or that the layers cannot be
+//! seen (some drivers copy or clone their layers). If the mount does not belong to the container's
+//! own layer, the result is an error.
 
 use std::path::{Path, PathBuf};
 
@@ -62,10 +62,10 @@ impl SeenLayers {
     }
 }
 
-/// Why what is at `root` is not the layer `own`; `None` when it is. The path of the root or the
-/// mount's upper directory shows the layer. If neither does, the directory itself is compared:
-/// Podman shows the root of a container in another user namespace through a bind mount
-/// (`intermediate-mountpoint-…`).
+/// The reason why the mount at `root` does not belong to the layer `own`; `None` when the mount
+/// belongs to it. The path of the root or the mount's upper directory shows the layer. If neither
+/// does, the directory itself is compared: Podman shows the root of a container in another user
+/// namespace through a bind mount (`intermediate-mountpoint-…`).
 fn not_of(
     own: LayerId,
     root: &Path,
@@ -121,7 +121,7 @@ fn in_overlay(
     if stack.hidden {
         return Ok(None);
     }
-    // If it is mounted read-only, the container's own layer is the topmost of the lower
+    // If the overlay is mounted read-only, the container's own layer is the topmost of the lower
     // directories.
     if mount.upperdir.is_none() && stack.layers.pop() != Some(own) {
         return Err(format!(

@@ -2,8 +2,9 @@
 //!
 //! In: the image that the record names, and the layers that can be seen at the root. Out: an
 //! [`Origin`]. If the image config names exactly the layers that can be seen, that is enough.
-//! Otherwise the store's list of layers is read and compared with both. Not checked: whether the
-//! mount belongs to this container; [`super::seen`] checks that.
+//! Otherwise the store's list of layers is read and compared with the image config and with the
+//! layers that can be seen. Not checked: whether the mount belongs to this container;
+//! [`super::seen`] checks that.
 
 use std::path::Path;
 
@@ -18,10 +19,10 @@ use crate::lineage::error::{Corrupt, LineageError, Unknown, in_time};
 use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::sys::deadline::Deadline;
 
-/// What is compared.
+/// The facts that are compared.
 #[derive(Clone, Debug)]
 pub struct SettleInput<'a> {
-    /// The place to name in messages: the container's root, or the list that has the record.
+    /// The path that messages name: the container's root, or the list that has the record.
     pub place: &'a Path,
     /// The image that the record names; `None` when there is no record.
     pub image: Option<Digest>,
@@ -33,7 +34,7 @@ pub struct SettleInput<'a> {
     pub deadline: &'a Deadline,
 }
 
-/// A layer in the store's list.
+/// The layer at which reading the store's list starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Top {
     /// The layer below this one, which is the container's own.
@@ -108,8 +109,8 @@ impl SettleInput<'_> {
         })
     }
 
-    /// The diff IDs of the listed layers. Where both are known, they must be the same as in the
-    /// image config.
+    /// The diff IDs of the listed layers. Where the list and the image config both have a diff ID,
+    /// the two must be the same.
     fn agreed(
         &self,
         listed: &[StoreLayer],

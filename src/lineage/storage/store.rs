@@ -43,7 +43,8 @@ impl ContainersStore {
         Self::open_with(graph_root, run_root, SETTINGS.map(PathBuf::from).to_vec())
     }
 
-    /// The same, with these settings files instead of the node's `storage.conf`.
+    /// Opens the store as `open` does, with these settings files instead of the node's
+    /// `storage.conf`.
     pub(super) fn open_with(
         graph_root: &Path,
         run_root: &Path,

@@ -1,9 +1,9 @@
 //! Finds the stores in which the record, layers and image of a container can be.
 //!
 //! In: the graph root, other stores that the mount shows, and `storage.conf` (root's files). Out:
-//! paths to look at, the nearest first. A wrong path costs only a look: what is found there must
-//! still fit the container's record and the mount. Not checked: who owns the stores. In a rootless
-//! engine they belong to the user, and the result is only advice.
+//! paths to look at, the nearest first. A wrong path costs only a search: what is found at that
+//! path must still fit the container's record and the mount. Not checked: who owns the stores. In a
+//! rootless engine, the stores belong to the user, and the result is only advice.
 //!
 //! ```text
 //! <graph root>/<driver>-containers/{containers,volatile-containers}.json      <run root>/<driver>-containers/volatile-containers.json (transient)
@@ -32,8 +32,8 @@ pub struct DriverStores {
 }
 
 impl DriverStores {
-    /// Only the store at `root`, until others are found. The additional stores in `settings` are
-    /// searched last.
+    /// Knows only the store at `root`, until other stores are found. The additional stores in
+    /// `settings` are searched last.
     #[must_use]
     pub fn new(driver: &str, root: &Path, settings: &[PathBuf]) -> Self {
         Self {
@@ -75,8 +75,8 @@ impl DriverStores {
         root.join(format!("{}-{kind}", self.driver)).join(name)
     }
 
-    /// Asks one store after the other until one has an answer. The stores in the settings come
-    /// last.
+    /// Calls `ask` for one store after the other until a call returns a value. The stores in the
+    /// settings come last.
     pub fn find<T>(&mut self, ask: impl Fn(&Self, &Path) -> Option<T>) -> Option<T> {
         let mut asked = 0;
         loop {
@@ -93,8 +93,8 @@ impl DriverStores {
     }
 
     /// Whether a layer was never unpacked, but comes from a store of lazily pulled layers. Such a
-    /// store takes the diff ID from the image's author. The layer's directory is a link then
-    /// (containers/storage, drivers/overlay/overlay.go, `CreateAs`).
+    /// store takes the diff ID from the image's author. The directory of a lazily pulled layer is a
+    /// link (containers/storage, drivers/overlay/overlay.go, `CreateAs`).
     #[must_use]
     pub fn is_lazy(&self, layer: LayerId) -> bool {
         let contents = Path::new(&self.driver).join(layer.to_string()).join("diff");
@@ -106,8 +106,8 @@ impl DriverStores {
         false
     }
 
-    /// Adds the stores in the settings, and the stores in the engine's command line. `false` when
-    /// this has been done before. A file that cannot be read names no stores.
+    /// Adds the stores in the settings, and the stores in the engine's command line. Returns
+    /// `false` when the settings have been read before. A file that cannot be read names no stores.
     pub fn read_settings(&mut self) -> bool {
         let Some(files) = self.settings.take() else {
             return false;

@@ -1,11 +1,12 @@
 //! Reads containerd's settings, and the files that they import.
 //!
-//! In: the file that a running containerd was given, which is root's. Out: its root and its state
-//! directory. `imports` names further files, by path or by glob, from the directory of the file
-//! that names them. They are read after it, each once, and a value in a later file replaces that of
-//! an earlier one (containerd 1.6 to 2.2: `LoadConfig`, `resolveImports` and `mergeConfig` of
-//! services/server/config/config.go, since 2.0 of cmd/containerd/server/config/config.go; up to 2.0
-//! a glob that is not absolute counts from the daemon's working directory, and nobody writes one).
+//! In: the file that a running containerd was given, which is root's. Out: containerd's root and
+//! state directory. `imports` names further files, by path or by glob, from the directory of the
+//! file that names them. The imported files are read after the importing file, each once, and a
+//! value in a later file replaces the value in an earlier file (containerd 1.6 to 2.2:
+//! `LoadConfig`, `resolveImports` and `mergeConfig` of services/server/config/config.go, since 2.0
+//! of cmd/containerd/server/config/config.go; up to 2.0 a glob that is not absolute counts from the
+//! daemon's working directory, and nobody writes such a glob).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -20,7 +21,7 @@ use super::{EngineSettingsError, parsed, text_of};
 /// The most files that are read for one containerd.
 const MOST_FILES: usize = 256;
 
-/// The part of the settings that says where things are.
+/// The part of the settings that names containerd's directories and the imported files.
 #[derive(Default, Deserialize)]
 pub(super) struct ContainerdSettings {
     #[serde(default)]
@@ -32,7 +33,8 @@ pub(super) struct ContainerdSettings {
 }
 
 impl ContainerdSettings {
-    /// Reads this file and what it imports. A reason why one could not be read goes to `faults`.
+    /// Reads this file and the files that it imports. If a file cannot be read, the reason is added
+    /// to `faults`.
     pub(super) fn load(file: &Path, faults: &mut Vec<EngineSettingsError>) -> Self {
         let mut all = Self::default();
         let (mut read, mut waiting) = (BTreeSet::new(), VecDeque::from([clean(file)]));
@@ -113,8 +115,9 @@ fn glob(pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a pattern fits a whole name: `*` is any text, `?` any byte, `[a-z]` and `[^a-z]` one of
-/// these or none of them, and a backslash takes what follows as it is.
+/// Whether a pattern fits a whole name: `*` fits any text, `?` any byte, `[a-z]` a byte in the
+/// class, `[^a-z]` a byte outside the class. A backslash removes the special meaning of the next
+/// byte.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([], []) => true,
@@ -131,8 +134,8 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// Whether a byte is of the class that begins here, and what follows the class; `None` without an
-/// end of it.
+/// Returns whether `byte` is in the class at the beginning of `class`, and the rest of the pattern
+/// after that class; `None` if the class has no end.
 fn of_class(class: &[u8], byte: u8) -> Option<(bool, &[u8])> {
     let (is_negated, mut rest) = match class {
         [b'^', rest @ ..] => (true, rest),

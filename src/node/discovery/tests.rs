@@ -158,7 +158,7 @@ fn a_runtimes_state_is_where_conmon_or_its_own_call_says() {
             "{arguments}"
         );
     }
-    // Without a container as its child, the process may be a user who typed the command.
+    // A process without a container as its child may be a command that a user typed.
     assert_eq!(
         roots(&[own("runc --root /run/bare run web")], &paths),
         [""; 0].map(PathBuf::from)
@@ -360,7 +360,7 @@ fn what_containerds_settings_import_counts_and_the_last_file_has_the_last_word()
     put("conf.d/10-a.toml", "root = \"/srv/a\"\n");
     put("conf.d/20-b.toml", "root = \"/srv/b\"\nstate = \"\"\n");
     put("conf.d/30-c.conf", "root = \"/srv/no\"\n");
-    // It imports the first file again, and one that is read last.
+    // This file imports the first file again, and a file that is read last.
     put(
         "more.toml",
         &format!("imports = [\"{}\", \"last.toml\"]\n", at("config.toml")),
@@ -376,7 +376,7 @@ fn what_containerds_settings_import_counts_and_the_last_file_has_the_last_word()
     put("last.toml", "state = \"/run/last\"\n");
     assert_eq!(found(&mut faults), expected("/srv/b", "/run/last"));
     assert!(faults.is_empty(), "{faults:?}");
-    // A file that cannot be parsed is named, and the others still count.
+    // A file that cannot be parsed is reported, and the other files are still used.
     put("conf.d/25-torn.toml", "root = [");
     assert_eq!(found(&mut faults), expected("/srv/b", "/run/last"));
     let [fault] = &faults[..] else {

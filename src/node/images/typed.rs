@@ -1,7 +1,7 @@
-//! Reads where a typed name says that its image is.
+//! Splits a typed image name into the place of the image and its reference.
 //!
 //! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference. Out: a
-//! [`Place`]. Only whether a file of the whole name exists is looked up.
+//! [`Place`]. The only look-up is whether a file exists whose name is the whole text.
 
 use std::path::{Path, PathBuf};
 

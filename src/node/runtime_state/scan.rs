@@ -1,6 +1,7 @@
 //! Reads every container's state below the runtimes' state directories.
 //!
-//! In: the directories. Out: each container, or why it is not known; see the module above.
+//! In: the directories. Out: each container, or why it is not known; see the module
+//! `runtime_state`.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -20,7 +21,7 @@ const LARGEST_STATE: u64 = 8 << 20;
 /// The directories that have been read, by device and inode.
 pub(in super::super) type Seen = HashSet<(u64, u64)>;
 
-/// What was found, one after the other.
+/// The containers that were found and the errors, in the order of the scan.
 type Found = Vec<Result<RunningContainer, StateError>>;
 
 /// The containers whose state lies below `roots`, in the order of the roots and then of the IDs. A
@@ -31,7 +32,8 @@ pub fn containers(roots: &[PathBuf]) -> Found {
     containers_beyond(roots, &mut Seen::new())
 }
 
-/// The same, without the roots that were `seen` before, under whatever path.
+/// The same as [`containers`], but skips the directories in `seen`, whatever path leads to them,
+/// and adds the other directories to `seen`.
 pub(in super::super) fn containers_beyond(roots: &[PathBuf], seen: &mut Seen) -> Found {
     let mut scan = Scan::default();
     for root in roots {
@@ -89,7 +91,8 @@ impl Scan {
             .then_some(inner)
     }
 
-    /// A directory, if it exists. A reason why it could not be opened is kept.
+    /// Returns the directory, if it exists. If the directory cannot be opened, the reason is
+    /// recorded.
     fn present<T>(&mut self, opened: Result<T, FileError>) -> Option<T> {
         let fault = match opened {
             Ok(directory) => return Some(directory),

@@ -246,7 +246,7 @@ fn told_by_owner(fill: impl FnOnce(&Path, &Path)) -> (usize, usize, Vec<String>)
     fs::create_dir_all(&users).unwrap();
     fs::create_dir_all(&roots).unwrap();
     fill(&users, &roots);
-    // The user's directory comes first. It does not use up what may be read for root.
+    // The user's directory comes first, and does not use up what may be read for root.
     let found = containers(&[users, roots]);
     let of = |user: u32| {
         found

@@ -1,9 +1,10 @@
-//! Answers what an engine's store knows about its containers and images.
+//! Reads what an engine's store records about its containers and images, with the same functions
+//! for every engine.
 //!
 //! In: an opened store, and the ID of a container or the reference of an image. Out: lists and
-//! [`Origin`]s. Every engine's store answers the same questions. Only Docker needs two stores for
-//! an answer: Docker keeps the records of its containers itself, and their layers in a graph
-//! driver's store or in containerd's.
+//! [`Origin`]s. Every engine's store implements [`Records`]. Only for Docker, two stores are
+//! needed: Docker's data root has the records of the containers, and the containers' layers are in
+//! a graph driver's store or in containerd's.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use crate::lineage::{LineageError, Origin, StoredContainer, StoredImage, Unknown
 /// have a thousand such records.
 const LARGEST_OF_A_USER: u64 = 256 << 10;
 
-/// The questions that every engine's store answers.
+/// The queries that every engine's store supports.
 pub trait Records {
     /// All containers, whether they run or not.
     ///
@@ -35,7 +36,7 @@ pub trait Records {
     /// The names of all images.
     ///
     /// # Errors
-    /// [`LineageError`] when they cannot be listed.
+    /// [`LineageError`] when the images cannot be listed.
     fn image_names(&self) -> Result<Vec<String>, LineageError>;
     /// The layers and digests of an image.
     ///
@@ -66,8 +67,8 @@ impl Records for storage::ContainersStore {
 pub(super) struct Namespace {
     pub(super) store: Rc<containerd::ContainerdStore>,
     pub(super) name: String,
-    /// Whether Docker uses this namespace by default. If so, Docker keeps the records of the
-    /// containers in it.
+    /// Whether Docker uses this namespace by default. In such a namespace, Docker has the records
+    /// of the containers.
     pub(super) is_dockers: bool,
     /// The data roots of all Dockers on the node. Records of containers in any namespace may be
     /// there.

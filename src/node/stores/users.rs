@@ -1,8 +1,8 @@
-//! Asks a user's stores, which may never answer.
+//! Reads a user's stores, whose file system may never answer.
 //!
-//! In: the user, and where his engines keep their stores. Out: the same as of any other store, or
-//! that there was no answer in time. Every question is asked by a copy of this process, which opens
-//! the stores anew: see [`wire`].
+//! In: the user, and where his engines keep their stores. Out: the same as from any other store, or
+//! an error if there was no answer in time. A copy of this process does every query, and opens the
+//! stores again for each query: see [`wire`].
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -55,9 +55,9 @@ pub(super) fn open(user: u32, places: &Engines, paths: &Paths) -> Stores {
     Stores { open, faults }
 }
 
-/// A store of a user's.
+/// A store that a user controls.
 struct OfUser {
-    /// The user, and what his stores are opened with.
+    /// The user, and the places and paths with which the user's stores are opened.
     asked: Rc<(u32, Engines, Paths)>,
     engine: Engine,
     place: PathBuf,

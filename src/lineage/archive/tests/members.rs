@@ -91,7 +91,7 @@ fn the_names_in_a_docker_archive_may_start_with_a_dot_or_lead_through_links() {
             .verify_layers()
             .unwrap_or_else(|error| panic!("{names:?}: {error}"));
     }
-    // Links in a circle, a link that leads nowhere, and a link in the place of a file.
+    // Links in a circle, a link that leads nowhere, and a link where a file should be.
     let round = docker_archive(["x", "a/layer.tar"], &[("x", "y"), ("y", "x")]);
     assert!(matches!(
         Archive::open(ArchiveForm::DockerArchive, round.path(), None),

@@ -163,9 +163,9 @@ fn a_directory_that_no_record_calls_a_step_is_not_taken_for_one() {
         (&here, &[EXPORTED, &init, BASE], Some(&[BASE, ABOVE])),
         (&here, &["unheard-of", BASE], None),
         (&here, &["unheard-of"], None),
-        // This snapshot was exported, and lies on something else here.
+        // This snapshot was exported, but lies on another stack here.
         (&here, &[EXPORTED], None),
-        // There are layers above a step. Their chain IDs would be lost.
+        // Layers lie above a step. The chain IDs of these layers would be lost.
         (&here, &[ABOVE, STEP, BASE], None),
         (&absent, &[STEP, BASE], None),
         (&absent, &[STEP], None),

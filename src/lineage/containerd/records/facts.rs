@@ -22,16 +22,17 @@ pub struct Facts {
     /// The snapshots that the container runs on. The first is its own; the last is the first whose
     /// name is a chain ID, if there is one.
     pub snapshots: Vec<Snapshot>,
-    /// The digest that the name in [`ContainerdRecord::image`] stands for now. This is only a hint.
+    /// The digest that the name in [`ContainerdRecord::image`] stands for now. The digest is only a
+    /// hint.
     pub target: Option<Digest>,
 }
 
 /// The record of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerdRecord {
-    /// The name of the container's image. It may mean another image by now.
+    /// The name of the container's image. The name may lead to another image by now.
     pub image: String,
-    /// The snapshotter that keeps the container's root.
+    /// The snapshotter that stores the container's root.
     pub snapshotter: String,
     /// The container's own snapshot; empty when it was made without a snapshot.
     pub snapshot_key: String,
@@ -53,12 +54,13 @@ pub struct Snapshot {
     pub is_remote: bool,
 }
 
-/// The record to start with.
+/// The record at which a query starts.
 #[derive(Clone, Copy, Debug)]
 pub enum FactsQuery<'a> {
     /// The record of a container, which names its snapshot.
     Container(&'a str),
-    /// A snapshot, when the engine keeps the records of containers itself: snapshotter and key.
+    /// A snapshot, given by its snapshotter and its key. For engines that record their containers
+    /// outside containerd's database.
     Snapshot(&'a str, &'a str),
 }
 
@@ -69,8 +71,8 @@ impl Facts {
         ChainId::parse(&self.snapshots.last()?.key).ok()
     }
 
-    /// Whether all snapshots belong to the container alone: the snapshot that it writes to, and the
-    /// snapshot that Docker puts below that.
+    /// Whether all snapshots belong to the container alone. Such snapshots are the snapshot that
+    /// the container writes to, and the snapshot that Docker puts below it.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();

@@ -80,8 +80,8 @@ fn every_container_is_reported_whatever_became_of_its_image() {
         )
         .unwrap();
     assert_eq!(summary(&known).0, OTHER);
-    // These layers have now been seen with their config, in another namespace. From then on they
-    // are known without it.
+    // An image in another namespace has the same layers and its config. After that image is
+    // resolved, the layers are known without a config.
     assert_eq!(
         summary(&store(cache.path()).container("default", "x1").unwrap()),
         (OTHER.to_owned(), None, 0, "metadata")

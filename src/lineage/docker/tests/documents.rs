@@ -89,7 +89,7 @@ fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
         lineage(start(&copy, WEB_1, |_| ()).unwrap()).chain,
         expected
     );
-    // This container has no layers below it; a record of such layers is added.
+    // This container's image has no layers. The test adds a record of layers below the container.
     copy.write(&mount_file(EMPTY_1, "parent"), BASE.as_bytes());
     let error = start(&copy, EMPTY_1, |_| ()).unwrap_err();
     assert!(

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The files of the fixture, for the table of damaged files.
+/// The paths of files of the fixture, for the table of damaged files.
 fn layer_file(chain: &str, name: &str) -> String {
     format!(
         "image/overlay2/layerdb/sha256/{}/{name}",
@@ -159,7 +159,8 @@ fn names_that_cannot_be_read_make_no_store_corrupt() {
             (known.chain, known.facts.image_id, &[][..]),
             "{fault}"
         );
-        // A missing file is not an error: it does not exist before the first image gets a name.
+        // A missing file of names is not an error: the file does not exist before the first image
+        // gets a name.
         assert_eq!(
             found.facts.pull_fault.is_some(),
             fault != "none",
@@ -277,7 +278,7 @@ fn what_is_no_regular_file_of_the_engine_is_not_followed() {
 }
 
 /// A runtime spec of 16 MiB, which a user may write, has room for eight million directories above
-/// its root. Once, every one of them was examined.
+/// its root. An earlier version examined every one of these directories.
 #[test]
 fn no_record_is_looked_for_above_a_root_that_no_kernel_takes() {
     let bundle = |times: usize| Bundle {

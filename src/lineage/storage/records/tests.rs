@@ -104,7 +104,7 @@ fn a_name_or_metadata_cannot_hold_a_record() {
         seek::<ContainerRecord>(list, "b").unwrap().unwrap().image,
         "good"
     );
-    // Inside another record, there is text like the beginning of the record. So the record is there
+    // Inside another record, there is text like the beginning of the record. So the record occurs
     // twice.
     let list = br#"[{"id":"a","flags":{"x":{"id":"b","image":"evil"}}},{"id":"b","image":"good"}]"#;
     assert_eq!(

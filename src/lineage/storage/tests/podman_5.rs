@@ -133,7 +133,8 @@ fn the_layers_of_an_additional_store_are_found_where_the_mount_shows_them() {
             evidence: Evidence::Mount
         }
     );
-    // ID-mapped for another user namespace, the directories do not show the store. The settings do.
+    // Directories that are ID-mapped for another user namespace do not show the store. The settings
+    // name the store.
     let settings = [copy.settings(&format!(
         "[storage.options]\nadditionalimagestores = [{:?}]\n",
         images.store()
