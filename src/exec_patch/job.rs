@@ -1,9 +1,9 @@
-//! Defines what a worker is asked to do, and what it answers.
+//! Defines the job that a worker gets, and the result that the worker reports.
 //!
 //! The run's main process, the workers and the journal exchange these types as JSON: a [`Job`] on a
 //! worker's standard input, a [`JobResult`] on its standard output, a [`Container`] in the journal.
-//! Plain data, but for one question to the kernel: whether a container still runs. Names in these
-//! types are hostile.
+//! Plain data, except for one function that checks in `/proc` whether a container still runs. Names
+//! in these types are hostile.
 
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ impl Container {
     }
 }
 
-/// How many characters of a container ID are shown; engines show as many.
+/// How many characters of a container ID are shown; engines show the same number.
 const SHORT: usize = 12;
 
 /// The container's name for messages: its name and the beginning of its ID.
@@ -75,7 +75,7 @@ pub fn container_name(container: &Container) -> String {
     }
 }
 
-/// Where the container belongs: its engine, its namespace, and its user if that is not root.
+/// The container's engine and namespace, and its user if the user is not root.
 #[must_use]
 pub fn place(container: &Container) -> String {
     let mut place = engine_place(container.engine, container.namespace.as_deref());
@@ -85,7 +85,7 @@ pub fn place(container: &Container) -> String {
     place
 }
 
-/// An engine, and the namespace in it if there is one.
+/// An engine, and the containerd namespace if there is one.
 #[must_use]
 pub fn engine_place(engine: Engine, namespace: Option<&str>) -> String {
     match namespace {
@@ -110,8 +110,8 @@ pub fn short(id: &str) -> &str {
 /// What runs in each container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// A command that exits 0 when nothing needs to be done. It runs before `run` and again after
-    /// it.
+    /// A command that exits 0 when nothing needs to be done. The check runs before `run` and again
+    /// after `run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Vec<String>>,
     /// The command, as an argument vector for execve(2).
@@ -126,7 +126,7 @@ pub struct Work {
     pub directory: Option<String>,
     /// Seconds after which no process of the patch may be left. The time includes the checks.
     pub timeout: u64,
-    /// Whether a paused container is resumed for the patch and paused again.
+    /// If `true`, a paused container is resumed for the patch and then paused again.
     #[serde(default)]
     pub unpause: bool,
     /// Whether `run` needs the file at [`PROGRAM_FD`].
@@ -147,7 +147,7 @@ pub struct Job {
     pub journal: PathBuf,
     /// The number of this container in the run, from 1.
     pub number: usize,
-    /// The container that was to be patched.
+    /// The container that is to be patched.
     pub container: Container,
     /// The absolute path of the program of the runtime that made the container.
     pub runtime: PathBuf,
@@ -187,12 +187,13 @@ pub fn marker(run: &str, number: usize) -> String {
 pub struct JobResult {
     /// How the patch ended.
     pub outcome: Outcome,
-    /// What was found there.
+    /// What was found in the container.
     #[serde(flatten)]
     pub found: Findings,
 }
 
-/// What was found in a container that was entered, in a worker's answer as in the journal.
+/// What was found in a container that was entered. A worker's result and the journal have the same
+/// fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
     /// How long the patch took, in milliseconds.
@@ -201,8 +202,8 @@ pub struct Findings {
     pub output_bytes: u64,
     /// The last lines of the output, a few KiB at most, unescaped; unsafe to print on a terminal.
     pub output_tail: String,
-    /// Background processes that the command started and that still run; they were left running
-    /// because the command ended in time. Process IDs and names.
+    /// Background processes that the command started and that still run: process IDs and names.
+    /// Such processes are ended only if the command does not end in time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub background: Vec<String>,
     /// Zombies: processes that the command started, that have ended, and that stay until the

@@ -11,11 +11,11 @@
 //!     └── output/3-4c1f09a2b7d3        what was printed in the run's third container
 //! ```
 //!
-//! In: what the main process and the workers do. Out: lines in the journal, each on the disk before
-//! the step that it announces; and an audit event for each start, each end and each container. If
-//! the journal cannot be written, that is an error before anything enters a container. Only root
-//! writes here; names in the lines are hostile. This module only chooses the file for a command's
-//! output; it does not write that file.
+//! In: the steps of the main process and the workers. Out: lines in the journal; a line that
+//! announces a step is on the disk before the step begins. Also an audit event for each start, each
+//! end and each container. If the journal cannot be written, the error comes before anything enters
+//! a container. Only root writes here; names in the lines are hostile. This module only chooses the
+//! file for a command's output; it does not write that file.
 
 pub mod who;
 pub mod ids;
@@ -70,7 +70,7 @@ use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 use crate::sys::system_log::Sockets;
 
-/// How many bytes must be free on the disk before another container is started, in addition to the
+/// How many bytes must be free on the disk before another container is entered, in addition to the
 /// space for its output.
 const ROOM: u64 = 1 << 20;
 
@@ -195,7 +195,7 @@ impl Journal {
         files::output(&self.directory, job.number, &job.container.id)
     }
 
-    /// Records a payload that the header does not have and that is used from this line on.
+    /// Records a payload that the header does not have. The run uses the payload from this line on.
     ///
     /// # Errors
     /// [`JournalError`] if the line cannot be written. The same holds for the functions below.
@@ -204,7 +204,7 @@ impl Journal {
     }
 
     /// Records which containers will be entered: those of the first plan, and the new ones of each
-    /// rescan. All lines are written together, so that there is only one wait for the disk.
+    /// rescan. All lines are written together, so that the run waits for the disk only once.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -227,7 +227,7 @@ impl Journal {
     /// is paused and will be resumed for the patch.
     ///
     /// # Errors
-    /// [`JournalError`]: then this process must not enter the container.
+    /// [`JournalError`]. After an error, this process must not enter the container.
     pub fn started(&self, job: &Job, unpause: bool) -> Result<(), JournalError> {
         let started = Started::of(job, &self.boot, Some(WorkerId::own()?), unpause);
         self.append(&Line::Started(Box::new(started)))?;
@@ -239,7 +239,7 @@ impl Journal {
     /// that it must not.
     ///
     /// # Errors
-    /// [`JournalError`]. What was done in the container stays done.
+    /// [`JournalError`]. The patch is not undone.
     pub fn ended(&self, job: &Job, done: &JobResult) -> Result<(), JournalError> {
         let ended = if self.started.borrow().contains(&job.number) {
             Ended::entered(job, &self.boot, done)
@@ -249,8 +249,8 @@ impl Journal {
         self.end(ended, job.severity, job.successor.as_deref())
     }
 
-    /// Records that nothing enters a container, and the reason. `payload` is what would have run
-    /// there.
+    /// Records that nothing enters a container, and the reason. `payload` is what would have run in
+    /// the container.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -274,7 +274,8 @@ impl Journal {
         severity: Option<Severity>,
         successor: Option<&str>,
     ) -> Result<(), JournalError> {
-        // The event goes to the system log in any case. It matters even more if the disk is full.
+        // The event goes to the system log even if the line cannot be written, for instance because
+        // the disk is full.
         events::container(&self.log, &self.header, &ended, severity, successor);
         self.append(&Line::Ended(Box::new(ended)))
     }
@@ -290,9 +291,10 @@ impl Journal {
     }
 
     /// The result for a container whose worker died without an answer. If the worker recorded a
-    /// result, it is that result. If the worker recorded a start only, it is what `interrupted`
-    /// returns; `interrupted` is told whether the container was resumed for the patch. Otherwise
-    /// the worker did not enter the container. The result is recorded.
+    /// result, that result is returned. If the worker recorded a start only, the result comes from
+    /// `interrupted`, whose argument says whether the container was resumed for the patch.
+    /// Otherwise the worker did not enter the container. A result that the worker did not record is
+    /// recorded here.
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot be read or written.
@@ -329,8 +331,8 @@ impl Journal {
         self.append(&Line::Finished(finished))
     }
 
-    /// Checks that the disk has room to record another container. Call it before each start:
-    /// without room, no container may be started.
+    /// Checks that the disk has room to record another container. Call this function before each
+    /// start: without room, no container may be entered.
     ///
     /// # Errors
     /// [`JournalError::NoRoom`] if the disk is full or has become read-only.

@@ -114,8 +114,8 @@ fn carry_out(options: Options, argv: &[OsString]) -> Result<Exit, PatchError> {
     } else {
         runner.start(&mut request)?
     };
-    // After the installation of a list (`--auto`) there is often nothing to patch. That does not
-    // count as a failure of the unit that runs then.
+    // After the installation of a list (`--auto`) there is often nothing to patch. In that case,
+    // the unit that runs `--auto` must not fail.
     let may_match_none = options.none_ok || request.list.is_some();
     if may_match_none && exit == Exit::NothingMatched {
         Ok(Exit::Clear)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The command exited with 0. If there is a check, it then found nothing left to do.
     Patched,
-    /// The check before the command found nothing to do; the command did not run.
+    /// The check before the command found that nothing needed to be done; the command did not run.
     AlreadyFine,
     /// An earlier run patched this instance of the container with the same command.
     PatchedBefore {
@@ -20,10 +20,10 @@ pub enum Outcome {
     },
     /// The command, or the check after it, exited with a status other than 0.
     Failed {
-        /// Which of the two failed.
+        /// Whether the command or one of the checks failed.
         stage: Stage,
-        /// The exit status. For a command that a signal ended, it is 128 plus the signal's number,
-        /// as the runtime reports it.
+        /// The exit status. If a signal ended the command, the status is 128 plus the signal's
+        /// number, as the runtime reports it.
         status: i32,
     },
     /// The patch took too long; all its processes were ended.
@@ -66,7 +66,7 @@ pub enum Outcome {
     },
     /// The run was stopped before the container's turn.
     NotStarted,
-    /// The patch was started, and the worker that should have recorded its end is gone.
+    /// The patch was started, and the patch's worker ended without recording an outcome.
     Interrupted,
 }
 
@@ -82,7 +82,8 @@ pub enum Stage {
     CheckAfter,
 }
 
-/// An outcome without its details, in the order in which a summary counts them: ok first.
+/// An outcome without its details. The order is that of a summary: the kinds that are ok come
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeKind {
@@ -182,7 +183,8 @@ impl OutcomeKind {
         }
     }
 
-    /// Whether the container is ok: it is patched, now or before, or was already fine.
+    /// Whether the container is ok: the command succeeded now or in an earlier run, or the check
+    /// found nothing to do.
     #[must_use]
     pub const fn is_ok(self) -> bool {
         match self {
@@ -272,7 +274,7 @@ impl Outcome {
 pub(super) mod tests {
     use super::*;
 
-    /// One outcome of each kind, in their order.
+    /// One outcome of each kind, in the order of the kinds.
     pub(in crate::exec_patch) fn all() -> [Outcome; 15] {
         [
             Outcome::Patched,

@@ -3,7 +3,8 @@
 //! In: the containers that were found, what will run, and what earlier runs did. Out: a [`Plan`],
 //! which a dry run prints and a run carries out. The plan has each matching container with its
 //! reasons and steps, the containers that cannot be identified, and the containers that are left
-//! out. Pure. Names and reasons are hostile; they are escaped where they are printed.
+//! out although a ban matches. Pure. Names and reasons are hostile; the code that prints them
+//! escapes them.
 
 mod description;
 pub mod error;
@@ -46,7 +47,7 @@ pub struct Plan {
 /// What a run will do in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedContainer {
-    /// The container that was to be patched.
+    /// The container that is to be patched.
     pub container: Container,
     /// Why the container matches.
     pub reasons: Vec<String>,
@@ -69,8 +70,8 @@ pub enum PatchStep {
 }
 
 impl Plan {
-    /// Makes the plan for these containers. `step` decides about each patch, by what earlier runs
-    /// did.
+    /// Makes the plan for these containers. `step` decides about each patch, from the results of
+    /// earlier runs.
     #[must_use]
     pub fn of(
         selection: Selection,
@@ -121,7 +122,7 @@ impl Plan {
         self.planned.iter().flat_map(|planned| &planned.steps)
     }
 
-    /// Every payload that runs, or would run, each once.
+    /// Every payload that runs or would run; equal payloads appear once.
     #[must_use]
     pub fn carried(&self) -> Vec<Carried> {
         let mut carried: Vec<Carried> = Vec::new();
@@ -146,14 +147,15 @@ impl Plan {
         }
     }
 
-    /// Whether the plan has no container for which anything must be done or reported.
+    /// Whether the plan is empty: no container must be patched or reported.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.planned.is_empty() && self.unidentified.is_empty() && self.gone.is_empty()
     }
 
-    /// Why nothing can run, if so. When the operator named the bans, one container without a patch
-    /// is enough; otherwise no container may have a patch.
+    /// The reason why nothing can run; `None` if something can run. When the operator named the
+    /// bans, one container without a patch is reason enough. Otherwise nothing can run only if no
+    /// container has a patch.
     #[must_use]
     pub fn no_patch(&self, selector: &Selector) -> Option<&NoPatch> {
         let (mut found, mut is_all) = (None, true);
@@ -174,7 +176,7 @@ impl Plan {
 }
 
 impl PatchStep {
-    /// What runs, or would run; `None` if nothing can run.
+    /// The payload that runs or would run; `None` if nothing can run.
     #[must_use]
     pub const fn payload(&self) -> Option<&Payload> {
         match self {

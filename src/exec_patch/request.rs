@@ -1,4 +1,4 @@
-//! Holds what the operator asks for, before any container is looked up.
+//! Holds the operator's request, before any container is looked up.
 //!
 //! In: the command line. Out: which containers, what runs in them, and with which limits. The only
 //! file that is read here is the script or program that the command line names.

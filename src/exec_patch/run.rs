@@ -1,10 +1,10 @@
-//! Carries out one run, from the plan to the exit status.
+//! Carries out one run: starts the workers and collects their outcomes.
 //!
 //! In: the containers to patch, the pace, and a function that finds further containers. Out: a
 //! worker for each container, and each outcome for the listener. One thread runs one loop, which
 //! waits only for workers and signals. After SIGINT or SIGTERM no new worker starts, and running
 //! workers finish; a second signal ends them early. SIGHUP does nothing. Names and the workers'
-//! answers are hostile; they are passed on here and not read. This code keeps nothing on disk: the
+//! answers are hostile; this code passes them on and does not read them. It writes no files: the
 //! workers and the listener write the journal.
 
 pub mod instances;
@@ -38,16 +38,16 @@ use crate::sys::{inherit, rights};
 /// How often the progress display is updated, in milliseconds.
 const TICK: u8 = 100;
 
-/// How long a worker may run after its job's time limit. Ending the patch's processes takes a
-/// worker less than that. But a container may belong to a user, who can stop processes that run as
-/// that user.
+/// How long a worker may run after its job's time limit. A worker needs less than this to end the
+/// patch's processes. But a container may belong to a user, who can stop processes that run as that
+/// user.
 const BEYOND: Duration = Duration::from_secs(60);
 
 /// How long a worker may still run after it was asked to stop.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
 
 /// How much longer a worker may run if it resumes a container and pauses it again: the kernel may
-/// need several attempts to freeze it.
+/// need several attempts to freeze the container.
 const BEYOND_UNPAUSED: Duration = Duration::from_secs(60);
 
 /// How long to wait for a killed worker to end. A worker that waits for a user's file system may
@@ -57,7 +57,7 @@ const BEYOND_KILLED: Duration = Duration::from_secs(5);
 /// A container in the queue, and the payloads that run in it one after the other.
 #[derive(Clone, Debug)]
 pub struct QueuedContainer {
-    /// The container that was to be patched.
+    /// The container that is to be patched.
     pub container: Container,
     /// The program of the container's runtime.
     pub runtime: PathBuf,
@@ -65,7 +65,7 @@ pub struct QueuedContainer {
     pub payloads: Vec<Payload>,
 }
 
-/// What a scan found in addition to what was known.
+/// What a scan found in addition to the containers that were already known.
 #[derive(Clone, Debug, Default)]
 pub struct Rescan {
     /// The containers to patch.
@@ -80,11 +80,11 @@ pub trait Listener {
     fn started(&mut self, job: &Job);
     /// A worker has ended, with this result.
     fn ended(&mut self, job: &Job, done: &JobResult);
-    /// A worker is gone without an answer. Returns the result of its job.
+    /// A worker ended without reporting a result. Returns the result of the worker's job.
     fn lost(&mut self, job: &Job) -> JobResult;
     /// Whether the journal has room to record the next container.
     fn is_ready(&mut self) -> bool;
-    /// Nothing entered the container; this is its outcome.
+    /// The container has this outcome, and nothing entered it.
     fn settled(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome);
     /// A message for the operator: one line, not escaped.
     fn remark(&mut self, text: &str);
@@ -100,7 +100,8 @@ pub struct Run<'a> {
     signals: SignalFd,
     /// How many signals have asked the run to stop.
     asked: usize,
-    /// The queue, by the positions that the pace uses; `None` once a container has started.
+    /// The containers at the queue positions that the pace uses; `None` once a container has
+    /// started.
     queue: Vec<Option<QueuedContainer>>,
     under_way: Vec<UnderWay>,
     /// How long a worker may run after its time limit: [`BEYOND`], except in tests.
@@ -148,11 +149,11 @@ impl<'a> Run<'a> {
     }
 
     /// Patches the containers `turns`, and then the containers that `more` finds because they were
-    /// started during the run, until it finds no more. If the run stops early, the reason is
+    /// started during the run, until `more` finds none. If the run stops early, the reason is
     /// returned, and the remaining containers have not started.
     ///
     /// # Errors
-    /// The errors of `more`. By then, every started worker has ended.
+    /// The errors of `more`. When this function returns, every started worker has ended.
     pub fn carry_out<L: Listener, E>(
         &mut self,
         turns: Vec<QueuedContainer>,
@@ -207,8 +208,8 @@ impl<'a> Run<'a> {
         self.enter(container, runtime, payloads.into_iter(), false, listener);
     }
 
-    /// Starts a worker for the container's next payload. If that is impossible, the container's
-    /// turn is over.
+    /// Starts a worker for the container's next payload. If no worker can be started, the
+    /// container's turn is over.
     fn enter(
         &mut self,
         container: Container,
@@ -299,8 +300,8 @@ impl<'a> Run<'a> {
         let is_users = !rights::is_own(container.owner);
         self.pace.ended(match outcome {
             outcome if outcome.is_ok() && is_patched => &Outcome::Patched,
-            // A user can make every patch fail in that user's container. That must not stop the
-            // patching of other containers.
+            // A user can make every patch fail in that user's container. Such failures must not
+            // stop the patching of other containers.
             outcome if outcome.is_failure() && is_users => &Outcome::Vanished,
             outcome => outcome,
         });
@@ -334,7 +335,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Reports that these do not run any more in a container.
+/// Reports that the remaining payloads do not run in a container.
 fn skip(
     listener: &mut impl Listener,
     container: &Container,
@@ -346,7 +347,7 @@ fn skip(
 }
 
 impl UnderWay {
-    /// Tells the worker that the time is up, and limits how long it may still run.
+    /// Tells the worker that the time is up, and limits how long the worker may still run.
     fn stop(&mut self) {
         self.worker.stop();
         let end = Instant::now() + BEYOND_ASKED + unpausing(&self.job);
@@ -356,7 +357,8 @@ impl UnderWay {
         };
     }
 
-    /// Kills a worker that should have ended long ago, and gives up if it does not end even then.
+    /// Kills a worker that should have ended long ago. If even then the worker does not end, gives
+    /// up waiting for it.
     fn overdue(&mut self, listener: &mut impl Listener) -> Option<WorkerEnd> {
         let now = Instant::now();
         if self.until.is_none_or(|until| now < until) {

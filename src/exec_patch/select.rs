@@ -1,10 +1,10 @@
 //! Selects the running containers that a request is about.
 //!
-//! In: what is wanted, the list in force, and the [`Node`]. Out: a [`Selection`]: the containers
-//! that match and the reasons; the containers that cannot be identified; and the containers that
-//! are left out although a ban matches. Names and everything that a user wrote are hostile. A
-//! container that was never started, has ended, or is just starting or stopping is not in the
-//! selection. Not checked: whether a container can be entered.
+//! In: the wanted bans or image, the list in force, and the [`Node`]. Out: a [`Selection`]: the
+//! containers that match and the reasons; the containers that cannot be identified; and the
+//! containers that are left out although a ban matches. Names, and all files that a user wrote, are
+//! hostile. A container that was never started, has ended, or is just starting or stopping is not
+//! in the selection. Not checked: whether a container can be entered.
 
 mod error;
 mod listed;
@@ -63,7 +63,7 @@ pub struct Selection {
 /// A container that matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchingContainer {
-    /// The container that was to be patched.
+    /// The container that is to be patched.
     pub container: Container,
     /// The reasons, one sentence for each finding, the most severe first: `built on debian:12.4,
     /// banned by …`.
@@ -75,7 +75,7 @@ pub struct MatchingContainer {
 /// A container that a ban names and that is left out, as the line of a dry run has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The container that was to be patched.
+    /// The container that is to be patched.
     #[serde(flatten)]
     pub container: Container,
     /// The reasons, one sentence for each finding: `built on debian:12.4, banned by …, excepted by
@@ -104,7 +104,7 @@ fn container(living: &Instance, origin: &Origin) -> Container {
     }
 }
 
-/// Where a container comes in the order of a selection.
+/// The sort key of a container in a selection.
 fn rank(living: &Instance) -> (bool, &str, &str) {
     (
         !living.running.is_trusted(),
@@ -143,7 +143,7 @@ impl Selection {
     }
 }
 
-/// What every container is compared with.
+/// The wanted bans or image, with which every container is compared.
 #[derive(Clone, Debug)]
 enum Criterion {
     Bans(Vec<String>),
@@ -164,8 +164,8 @@ pub struct Scanner<'a> {
     paths: &'a Paths,
     settings: Settings,
     resolved: Resolved,
-    /// Whether a scan has found the named bans in the list. If a ban is lifted after that, it has
-    /// no more matches, which is not an error.
+    /// Whether a scan has found the named bans in the list. A ban that is lifted after that scan
+    /// has no more matches, which is not an error.
     has_bans: bool,
     /// The named containers that no scan has found yet; `None` before the first scan.
     unfound: Option<BTreeSet<String>>,
@@ -199,10 +199,11 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// What the wanted bans say about the script with this digest; if an image was named, nothing.
+    /// Whether one of the wanted bans signs the script with this digest, or another script. If an
+    /// image was named, there are no wanted bans.
     ///
     /// # Errors
-    /// [`SelectError::List`] when there is no list to ask.
+    /// [`SelectError::List`] when there is no usable list.
     pub fn script(&self, script: Digest) -> Result<ListedScript, SelectError> {
         let ids = match &self.criterion {
             Criterion::Bans(ids) => Some(&ids[..]),
@@ -213,7 +214,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The containers that match now. Root sees all users' containers, a user only that user's own.
-    /// What an earlier scan found about a container is remembered.
+    /// The lineage that an earlier scan found for a container is used again.
     ///
     /// # Errors
     /// [`SelectError::List`] if there is no list, [`SelectError::NoBan`] if the list has no ban
@@ -256,8 +257,7 @@ impl<'a> Scanner<'a> {
         let missed = self.target.missed(&selection, &others);
         selection.warnings.extend(missed);
         selection.unfound = self.target.unfound(&selection, &others);
-        // A container that an earlier scan found and that has ended meanwhile still counts as
-        // found.
+        // A container that an earlier scan found stays found, even if it has ended meanwhile.
         if let Some(before) = &self.unfound {
             selection.unfound.retain(|word| before.contains(word));
         }
@@ -274,14 +274,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Compares every container with what is wanted; returns those that do not match.
+    /// Compares every container with the wanted bans or image. Returns the containers that do not
+    /// match.
     fn judge(
         &self,
         mut resolved: Vec<ResolvedInstance>,
         now: Timestamp,
         selection: &mut Selection,
     ) -> Result<Vec<Instance>, SelectError> {
-        // Users' containers come last: the result of a canary should be one that can be trusted.
+        // Users' containers come last, so that a canary is a container whose result can be trusted.
         resolved.sort_by(|(one, _), (other, _)| rank(one).cmp(&rank(other)));
         let listed = match &self.criterion {
             Criterion::Bans(_) | Criterion::AllBanned => {

@@ -3,9 +3,9 @@
 //! Each line is one write at the file's end, and is then synced to the disk. The writer holds a
 //! lock during the write only, so that many lines share the wait for the sync. A killed writer or a
 //! power cut may leave part of a line at the end of the file; the next writer cuts that part off.
-//! Nobody has acted on such a line, because it was never wholly on the disk. A line that does not
-//! fit on the disk is removed again. In: bytes that end with a line feed. Not checked: what the
-//! lines say.
+//! Nobody has acted on the line, because it was never wholly on the disk. If only part of a line
+//! fits on the disk, that part is removed again. In: bytes that end with a line feed. Not checked:
+//! what the lines say.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use super::error::JournalError;
 /// `bprm_stack_limits`), and the header contains them twice.
 pub(super) const LONGEST_LINE: usize = 32 << 20;
 
-/// How many bytes are read at once when searching back for the start of a partial line.
+/// How many bytes one read takes in the backward search for the start of a partial line.
 const STEP: u64 = 64 << 10;
 
 /// A file to which whole lines are appended.

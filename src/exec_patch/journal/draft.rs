@@ -29,7 +29,7 @@ pub(super) fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
             let error = io::Error::other("the kernel has no random numbers");
             return Err(JournalError::Directory(runs.to_owned(), error));
         }
-        // Only half of the numbers are used for a first ID. The other half is left for later IDs of
+        // Only half of the numbers are used for a first ID. The other half is free for later IDs of
         // the same second.
         let id = RunId::new(started, u16::from_be_bytes(salt) >> 1);
         let mut of_second = runs::ids(runs)?;
@@ -64,7 +64,8 @@ impl DraftDirectory {
         Ok(half)
     }
 
-    /// A draft directory that is not made yet. A draft that a killed process left is removed.
+    /// Describes a draft directory that does not exist yet. A draft that a killed process left is
+    /// removed.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
         let directory = runs.join(".draft");
         match fs::remove_dir_all(&directory) {
@@ -75,7 +76,7 @@ impl DraftDirectory {
         }
     }
 
-    /// Renames the draft to the run's directory `run`, and syncs that to the disk.
+    /// Renames the draft to the run's directory `run`, and syncs the rename to the disk.
     pub(super) fn name(&self, run: &Path) -> Result<(), JournalError> {
         let fault = JournalError::directory(run);
         replace::sync_directory(&self.directory.join(JOURNAL)).map_err(&fault)?;
@@ -92,8 +93,9 @@ impl Drop for DraftDirectory {
     }
 }
 
-/// Removes a run completely or not at all: first it is renamed to the draft, which no longer counts
-/// as a run. If this process is killed then, the next creation or removal deletes the draft.
+/// Removes a run completely or not at all: first the run's directory is renamed to the draft, which
+/// no longer counts as a run. If this process is killed then, the next creation or removal deletes
+/// the draft.
 ///
 /// # Errors
 /// [`JournalError::Directory`].

@@ -25,13 +25,14 @@ pub enum JournalError {
     /// A line cannot be appended.
     #[error("cannot write {0:?}")]
     Append(PathBuf, #[source] io::Error),
-    /// The line has this many bytes, which is too long to be read again.
+    /// The line has this many bytes. A line of that length could not be read again.
     #[error("cannot write {0:?}: a line of {1} bytes is too long")]
     LongLine(PathBuf, usize),
     /// The disk has no room to record another container.
     #[error("cannot write {0:?}: the disk is full or read-only")]
     NoRoom(PathBuf),
-    /// A line of a journal is not one that this program writes: its number and what is wrong.
+    /// This program would not have written this line of a journal: the line's number and what is
+    /// wrong.
     #[error("cannot read {0:?}, line {1}: {2}")]
     Line(PathBuf, usize, String),
     /// A journal was written by another version of this program.
@@ -49,7 +50,7 @@ pub enum JournalError {
     /// There is no such run.
     #[error("cannot find a run {}", line::name(.0))]
     NoRun(String),
-    /// The IDs of several runs begin with this text.
+    /// Several runs have IDs that begin with this text.
     #[error("cannot tell which run {} is: {} or {}", line::name(.0), .1, .2)]
     Ambiguous(String, RunId, RunId),
     /// There is no run at all.

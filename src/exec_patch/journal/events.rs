@@ -1,6 +1,7 @@
 //! Sends the journal's events to the system log as well.
 //!
-//! In: a run's header, and the line that is being recorded. Out: an event, sent. Keeps nothing.
+//! In: a run's header, and the line that is being recorded. Out: an event, sent to the system log.
+//! Stores nothing.
 
 use std::time::Duration;
 
@@ -35,8 +36,8 @@ pub(super) fn started(log: &Sockets, header: &RunHeader, by: &Who, verb: &str) {
     send(log, header, by, &PatchEvent::Started(start));
 }
 
-/// Reports the outcome for a container; the severity of the ban, and the successor that it names,
-/// are in no line.
+/// Reports the outcome for a container. `severity` and the ban's `successor` are arguments, because
+/// the journal's lines do not have them.
 pub(super) fn container(
     log: &Sockets,
     header: &RunHeader,

@@ -1,7 +1,7 @@
 //! Names the files of a run.
 //!
-//! In: the directory of a run, and what distinguishes a file in it. Out: names that lead nowhere
-//! else, whatever a container's ID has in it.
+//! In: the directory of a run, and what distinguishes a file in that directory. Out: names that
+//! cannot lead out of that directory, whatever characters a container's ID has.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub(super) fn output(run: &Path, number: usize, id: &str) -> PathBuf {
     run.join(OUTPUT).join(format!("{number}-{short}"))
 }
 
-/// The ASCII letters and digits of a text, and the `others` in it.
+/// The characters of a text that are ASCII letters, ASCII digits, or in `others`.
 fn plain(text: &str, others: &str) -> String {
     text.chars()
         .filter(|letter| letter.is_ascii_alphanumeric() || others.contains(*letter))

@@ -1,6 +1,6 @@
-//! Defines why a run stops before all containers are done.
+//! Lists the reasons why a run stops before all containers are done.
 //!
-//! Plain data: the pace decides on the reason, and the journal keeps it.
+//! Plain data: `plan::pace` decides on the reason, and the journal records it.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Halt {
-    /// A canary failed: the command did not succeed there.
+    /// A canary failed: the command did not succeed in that container.
     Canary,
     /// More containers have failed than were allowed.
     Failures {
         /// How many failures were allowed.
         allowed: usize,
     },
-    /// The operator stopped the run.
+    /// The operator stopped the run with a signal.
     Asked,
     /// The journal cannot be written.
     Journal,

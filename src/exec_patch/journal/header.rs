@@ -1,6 +1,6 @@
-//! Defines the header of a run's journal: who runs what, and where.
+//! Defines the header of a run's journal: who started the run, what runs, and in which containers.
 //!
-//! Plain data. Names in it are hostile.
+//! Plain data. Names in the header are hostile.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,18 +52,18 @@ pub struct RunHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// A person, or a person's tool, typed it.
+    /// A person, or a person's tool, typed the command.
     Typed,
     /// `--auto`: a list was installed. To resume such a run, the list must have enough signatures
     /// as well.
     Auto,
 }
 
-/// The limits of a run. A resumed run needs them again.
+/// The limits of a run. The header has them because a resumed run needs them again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunTerms {
-    /// How many containers at once, and how many failures.
+    /// How many containers may be patched at once, and how many may fail.
     pub pace: Limits,
     /// `--output-limit`, in bytes.
     pub output_limit: u64,
@@ -122,7 +122,7 @@ pub struct ProgramCopy {
 }
 
 impl ProgramCopy {
-    /// What is kept of this file.
+    /// The facts about this file that the header has.
     #[must_use]
     pub fn of(program: &ProgramFile) -> Self {
         Self {

@@ -1,10 +1,10 @@
 //! Prints what the runs on this node did.
 //!
-//! In: the runs' journals; names in them are hostile. Out: text for `--history`. It is a table of
-//! all runs, or one run with each container, the outcome, the duration and the path of the output.
-//! With `--json` it is one line for each run; for a single run, the lines of its journal follow. A
-//! journal that cannot be read becomes one such line too, and changes the exit status. Each cell is
-//! escaped; JSON does its own escaping.
+//! In: the runs' journals; names in them are hostile. Out: text for `--history`. The text is a
+//! table of all runs, or one run with each container, the outcome, the duration and the path of the
+//! output. With `--json` the text has one line of JSON for each run; for a single run, the lines of
+//! its journal follow. A journal that cannot be read becomes a line too, and changes the exit
+//! status. Each cell is escaped; JSON does its own escaping.
 
 #[cfg(test)]
 mod tests;
@@ -26,14 +26,14 @@ use crate::report::{Exit, json, span};
 /// How many characters of a command, and of a run's purpose, are shown in the table.
 const LONGEST: usize = 48;
 
-/// How many characters of a digest are shown; engines show as many.
+/// How many characters of a digest are shown; engines show the same number.
 const SHORT: usize = 12;
 
 /// All runs as a table, newest first, and the exit status.
 ///
 /// # Errors
-/// [`JournalError`] if the lock's file, which names the run under way, cannot be read, or the boot
-/// ID.
+/// [`JournalError`] if the boot ID cannot be read, or the lock's file, which names the run under
+/// way.
 pub fn table(runs: &Runs) -> Result<(String, Exit), JournalError> {
     let mut rows = vec![
         [
@@ -198,7 +198,7 @@ fn heading(past: &RunLog, node: &NodeState) -> String {
     text
 }
 
-/// Who it was, and where.
+/// Who started the run, on which terminal and machine.
 fn from(who: &Who) -> String {
     let from = format!("{} at {}", who.describe(), name(&who.host));
     match &who.terminal {
@@ -241,7 +241,7 @@ fn short(id: &str) -> String {
     name(&id.chars().take(SHORT).collect::<String>())
 }
 
-/// The row of a container that was entered or settled.
+/// The row of one entry of the journal, whether or not the container was entered.
 fn entry_row(past: &RunLog, entry: &LogEntry, node: &NodeState) -> [String; 6] {
     let outcome = if entry.is_under_way(&node.boot) {
         "under way".to_owned()

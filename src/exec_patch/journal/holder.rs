@@ -1,6 +1,7 @@
 //! Describes who holds the lock of the runs.
 //!
-//! In: the text in the lock's file. Out: whether that process is alive, and text for messages.
+//! In: the text in the lock's file. Out: whether the process that holds the lock is alive, and text
+//! for messages.
 
 use std::fmt;
 
@@ -26,7 +27,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// This process, which carries out a run.
+    /// This process as the holder, while it carries out a run.
     ///
     /// # Errors
     /// As [`WorkerId::own`].
@@ -39,7 +40,8 @@ impl Holder {
         })
     }
 
-    /// Whether the main process of the run is alive. If not, only the run's workers hold the lock.
+    /// Whether the main process of the run is alive. If it is not, only the run's workers hold the
+    /// lock.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.process.is_alive()

@@ -1,7 +1,8 @@
 //! Identifies runs, containers and workers.
 //!
 //! Plain data. A run's ID cannot form a path. A container's key stays the same when the container
-//! restarts. A worker's ID never means a later process.
+//! restarts. A worker's ID has the process's start time, so a later process with the same process
+//! ID is not taken for the worker.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -16,9 +17,9 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::proc;
 
-/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`. It is the run's start in UTC and four hexadecimal digits.
-/// Those are random for the first run of a second and grow for the next ones. So sorted IDs give
-/// the runs in order.
+/// A run's ID: `YYYYMMDD-HHMMSS-xxxx`. The ID has the run's start in UTC and four hexadecimal
+/// digits. The digits are random for the first run of a second and grow for the next runs of that
+/// second. So sorted IDs give the runs in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct RunId(String);
 
@@ -26,8 +27,8 @@ pub struct RunId(String);
 const SALT: usize = 16;
 
 impl RunId {
-    /// The ID of a run that begins at `started`; `salt` distinguishes the run from others of the
-    /// same second.
+    /// The ID of a run that begins at `started`; `salt` distinguishes the run from other runs of
+    /// the same second.
     #[must_use]
     pub fn new(started: Timestamp, salt: u16) -> Self {
         let digits: String = started
@@ -39,7 +40,7 @@ impl RunId {
         Self(format!("{date}-{time}-{salt:04x}"))
     }
 
-    /// The next ID of the same second; `None` after the last one.
+    /// The next ID of the same second; `None` if there is no further ID.
     #[must_use]
     pub fn following(&self) -> Option<Self> {
         let (second, salt) = self.0.split_at(SALT);
@@ -95,7 +96,7 @@ impl<'de> Deserialize<'de> for RunId {
 
 /// A container, regardless of its restarts. Two keys are equal if the container's ID and its
 /// runtime's state directory are equal. The ID alone is not enough, because two directories may
-/// have the same ID. The engine does not count, because it may be known at one time and unknown at
+/// have the same ID. The engine is not compared, because it may be known at one time and unknown at
 /// another.
 #[derive(Clone, Debug)]
 pub struct ContainerKey {

@@ -14,7 +14,7 @@
 //! The file, `--json`, `--history --json` and a dry run all have these lines. The last six kinds of
 //! [`Line`] appear only in a dry run or on standard output. Plain data. Only root's programs write
 //! journals; names in the lines are hostile. An unknown field or kind of line makes a journal
-//! unreadable, so each new one raises [`SCHEMA`](crate::report::json::SCHEMA).
+//! unreadable, so each new field or kind raises [`SCHEMA`](crate::report::json::SCHEMA).
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ use crate::sys::clock::Timestamp;
 pub enum Line {
     /// The first line.
     Run(Box<RunHeader>),
-    /// A payload that the header does not record; used from this line on.
+    /// A payload that the header does not have. The run uses the payload from this line on.
     Carried(Carried),
     /// A container that will be entered.
     Planned(Box<Planned>),
@@ -106,15 +106,15 @@ pub struct Gone {
     /// The container that was to be patched.
     #[serde(flatten)]
     pub container: Container,
-    /// Whether the container was ok.
+    /// Whether the container was ok in the run that is resumed.
     pub ok: bool,
-    /// The container's outcome in the run.
+    /// The container's outcome in the run that is resumed.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
 impl Gone {
-    /// This container, which the run left with this outcome.
+    /// The line for this container. `outcome` is its outcome in the run that is resumed.
     #[must_use]
     pub fn of(container: &Container, outcome: Outcome) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Gone {
 pub struct PlanTotals {
     /// How many containers match.
     pub matches: usize,
-    /// The version of the list that was asked, if any.
+    /// The version of the list that was used, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_version: Option<u64>,
     /// Warnings for the operator.
@@ -140,7 +140,8 @@ pub struct PlanTotals {
 /// A container is about to be entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
-    /// The number of this entry in its run, from 1. No other entry has it, also after a resume.
+    /// The number of this entry in its run, from 1. No other entry of the run has the same number,
+    /// not even after a resume.
     pub number: usize,
     /// When the start was recorded.
     pub at: Timestamp,
@@ -154,17 +155,18 @@ pub struct Started {
     /// The container that was to be patched.
     #[serde(flatten)]
     pub container: Container,
-    /// The worker that enters the container. Only in the file, where that worker writes the line
-    /// itself.
+    /// The worker that enters the container. This field is only in the journal's file, where the
+    /// worker writes the line itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
-    /// Whether the container is paused, and resumed for the patch. Only in the file.
+    /// Whether the container is paused and will be resumed for the patch. This field is only in the
+    /// journal's file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unpause: bool,
 }
 
 impl Started {
-    /// A job's container, which is about to be entered.
+    /// The line for a job whose container is about to be entered.
     #[must_use]
     pub fn of(job: &Job, boot: &str, worker: Option<WorkerId>, unpause: bool) -> Self {
         Self {
@@ -183,7 +185,8 @@ impl Started {
 /// A patch of a container is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// The number that the start has in the run; `None` if nothing entered the container.
+    /// The number of the entry, the same as in the line `started`; `None` if nothing entered the
+    /// container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<usize>,
     /// When the patch was over.
@@ -220,7 +223,7 @@ impl Ended {
         }
     }
 
-    /// Says that a worker must not enter its job's container.
+    /// The line for a job whose worker must not enter the container.
     #[must_use]
     pub fn refused(job: &Job, boot: &str, outcome: &Outcome) -> Self {
         Self {
@@ -230,7 +233,7 @@ impl Ended {
         }
     }
 
-    /// Says that nothing entered a container; `payload` is what would have run.
+    /// The line for a container that nothing entered; `payload` is what would have run.
     #[must_use]
     pub fn settled(
         container: &Container,
@@ -256,7 +259,8 @@ impl Ended {
     }
 }
 
-/// A running container that cannot be identified: it is unknown whether it must be entered, or how.
+/// A running container that cannot be identified. It is unknown whether the container must be
+/// entered, or how to enter it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotUnderstood {

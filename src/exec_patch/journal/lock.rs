@@ -1,12 +1,12 @@
 //! Locks the runs of a node, so that only one run works at a time.
 //!
 //! Without the lock, two runs could patch the same container at once. In: the directory of the
-//! runs. Out: a [`Lock`], or its present holder. The run's workers inherit the lock: `flock`
-//! belongs to the open file, so the lock is held until the last worker has ended. A fresh run waits
-//! for the lock as long as the operator allows. A resumed run waits for the workers of the killed
-//! run, at most until half a minute after their deadlines. The lock's file says who holds the lock;
-//! if the holder was killed before it wrote that, the holder is unknown. Not covered: root may
-//! replace the file.
+//! runs. Out: a [`Lock`], or the present holder of the lock. The run's workers inherit the lock:
+//! `flock` belongs to the open file, so the lock is held until the last worker has ended. A fresh
+//! run waits for the lock as long as the operator allows. A resumed run waits for the workers of
+//! the killed run, at most until half a minute after their deadlines. The lock's file says who
+//! holds the lock. If the holder was killed before it wrote its name, the holder is unknown. Not
+//! covered: root may replace the file.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -30,11 +30,11 @@ const LARGEST_NOTE: u64 = 4_096;
 /// How often a waiting run tries to take the lock.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long after their deadlines workers may take, to end processes and to record that.
+/// How long workers may take after their deadlines, to end processes and to record the outcome.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// The right to run. It is held until this value is dropped and every worker that inherited the
-/// lock has ended.
+/// The right to run. The lock is held until this value is dropped and every worker that inherited
+/// the lock has ended.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -92,14 +92,14 @@ impl Lock {
         Self::when_free(paths, None, patience, tell)
     }
 
-    /// Takes the lock for a run that resumes `past`. It waits for the workers of that killed run at
+    /// Takes the lock for a run that resumes `past`. Waits for the workers of that killed run at
     /// most until half a minute after their deadlines, and for another run at most `patience`.
     /// `tell` is called every 200 ms, and may stop the wait.
     ///
     /// # Errors
     /// [`JournalError::Busy`] if another run, or `past` itself, is under way for longer;
-    /// [`JournalError::Impatient`] if the workers take longer, or if `tell` stops the wait for
-    /// them.
+    /// [`JournalError::Impatient`] if the workers take longer, or if `tell` stops the wait for the
+    /// workers.
     pub fn wait(
         paths: &Paths,
         past: &RunLog,
@@ -115,8 +115,8 @@ impl Lock {
         }
     }
 
-    /// Takes the lock as soon as it is free. Waits for the holder at most `patience` from now on;
-    /// for the workers of the run that is resumed, until they must have ended.
+    /// Takes the lock as soon as it is free. Waits for the holder at most `patience` from now on.
+    /// Waits for the workers of the run that is resumed until they must have ended.
     fn when_free(
         paths: &Paths,
         resumed: Option<&RunLog>,
@@ -168,7 +168,7 @@ impl Lock {
     }
 }
 
-/// Whether only workers of this run, which was killed, have the lock.
+/// Whether this run was killed and only its workers hold the lock.
 fn is_worker_of(holder: &Holder, past: &RunLog) -> bool {
     holder.run == past.header.id && !holder.is_alive()
 }

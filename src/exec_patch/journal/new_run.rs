@@ -33,7 +33,7 @@ pub struct NewRun<'a> {
 }
 
 impl NewRun<'_> {
-    /// The header of its journal.
+    /// The header of the run's journal.
     pub(super) fn header(self, id: RunId, started: Timestamp, boot: String) -> RunHeader {
         RunHeader {
             id,

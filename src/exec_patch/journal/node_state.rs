@@ -19,10 +19,10 @@ pub struct NodeState {
 }
 
 impl NodeState {
-    /// The present state.
+    /// The node's present state.
     ///
     /// # Errors
-    /// [`JournalError`] when it is not known who has the lock.
+    /// [`JournalError`] when it is not known who holds the lock.
     pub fn of(runs: &Runs) -> Result<Self, JournalError> {
         Ok(Self {
             holder: lock::holder(runs.directory())?,

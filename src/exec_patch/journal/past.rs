@@ -1,10 +1,10 @@
 //! Describes what a run did, according to its journal.
 //!
 //! In: a run's directory, which only root writes; names in it are hostile. Out: a [`RunLog`], which
-//! has the run's header, and the outcome of each container that the run entered or *settled* (found
-//! the outcome without entering). It also tells which containers failed, which patches were
-//! interrupted, and what was carried with the request. The last lines of output are not kept here:
-//! the files in `output` have more.
+//! has the run's header, and the outcome of each container. A container is *settled* if the run
+//! found its outcome without entering the container. The [`RunLog`] also tells which containers
+//! failed, which patches were interrupted, and what was carried with the request. It does not have
+//! the last lines of output: the files in `output` have more.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub struct InstanceId {
 }
 
 impl InstanceId {
-    /// The identity of this container's instance. It was seen in the boot `boot` of the machine.
+    /// The identity of this container's instance, which was seen in the boot `boot` of the machine.
     #[must_use]
     pub fn of(container: &Container, boot: &str) -> Self {
         Self {
@@ -77,7 +77,8 @@ pub struct RunLog {
 /// One patch of a container in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When the patch was started, or settled without a start.
+    /// When the patch was started; or, if nothing entered the container, when its outcome was
+    /// recorded.
     pub at: Timestamp,
     /// The boot ID of the machine.
     pub boot: String,
@@ -110,7 +111,7 @@ pub enum EntryState {
         /// The result, without the last lines of output.
         done: JobResult,
     },
-    /// Nothing entered the container; this is the outcome.
+    /// Nothing entered the container; with the container's outcome.
     Settled(Outcome),
 }
 
@@ -126,8 +127,8 @@ pub enum PriorState<'a> {
 }
 
 impl LogEntry {
-    /// The outcome of the patch. A patch without a recorded end counts as interrupted. While its
-    /// worker still runs ([`LogEntry::is_under_way`]), that is not true yet.
+    /// The outcome of the patch. A patch without a recorded end counts as interrupted. But if the
+    /// patch's worker still runs ([`LogEntry::is_under_way`]), the patch is not interrupted.
     #[must_use]
     pub const fn outcome(&self) -> &Outcome {
         match &self.state {
@@ -146,12 +147,12 @@ impl LogEntry {
         }
     }
 
-    /// Whether the run did not stop before its turn.
+    /// Whether this container had its turn before the run stopped.
     fn had_its_turn(&self) -> bool {
         *self.outcome() != Outcome::NotStarted
     }
 
-    /// The container, and the digest of what ran there or would have run.
+    /// The container, and the digest of what ran in the container or would have run.
     #[must_use]
     pub fn key(&self) -> (ContainerKey, Option<Digest>) {
         (ContainerKey::of(&self.container), self.digest)
@@ -212,7 +213,7 @@ impl RunLog {
     }
 
     /// What the run knows about the payload with this digest in this instance of a container. The
-    /// last entry counts.
+    /// last such entry decides.
     #[must_use]
     pub fn prior_state(&self, digest: Digest, instance: &InstanceId) -> PriorState<'_> {
         for entry in self.entries.iter().rev() {
@@ -256,8 +257,8 @@ impl RunLog {
         reached
     }
 
-    /// Each planned container, and whether it is ok. The last entry for each payload counts,
-    /// whichever instance of the container it is about.
+    /// Each planned container, and whether it is ok. The last entry for each payload decides,
+    /// whichever instance of the container that entry is about.
     #[must_use]
     pub fn ok(&self) -> HashMap<ContainerKey, bool> {
         let mut ok = HashMap::new();
@@ -283,7 +284,8 @@ impl RunLog {
         containers
     }
 
-    /// The containers that failed, whichever instance of them runs now. `--only-failed` needs them.
+    /// The containers that failed, for `--only-failed`. It does not matter which instances of these
+    /// containers run now.
     #[must_use]
     pub fn not_ok(&self) -> FailedContainers {
         let mut failed = FailedContainers::default();
@@ -329,7 +331,8 @@ impl RunLog {
         }
     }
 
-    /// The longest time in which one of the run's workers reaches its deadline.
+    /// The longest time limit among the run's payloads. A worker reaches its deadline within this
+    /// time.
     #[must_use]
     pub fn longest_job(&self) -> Duration {
         let mut longest = 0;

@@ -1,6 +1,6 @@
 //! Lists the states of a run.
 //!
-//! Plain data: what the journals and the lock say decides, see `node_state`.
+//! Plain data. `node_state` finds the state of a run in the run's journal and the lock's file.
 
 use serde::{Deserialize, Serialize};
 

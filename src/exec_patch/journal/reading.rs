@@ -1,7 +1,7 @@
 //! Reads a journal into a [`RunLog`].
 //!
 //! In: a journal's lines, which only root writes; names in them are hostile. Out: a [`RunLog`], or
-//! an error that names the first line that this program would not have written. No line is skipped,
+//! an error that names the first line that this program cannot have written. No line is skipped,
 //! and no missing value is guessed. Text after the last line feed is ignored: its writer was killed
 //! before the line was complete, so nobody acted on that line. The file is read line by line, at
 //! most [`LARGEST`] bytes of it.
@@ -60,8 +60,8 @@ impl RunLog {
         }
     }
 
-    /// Whether the run may have entered a container in this boot of the machine. Most of the
-    /// journal is not read for that.
+    /// Whether the run may have entered a container in this boot of the machine. Only the journal's
+    /// header is read.
     ///
     /// # Errors
     /// As [`RunLog::read`].
@@ -100,7 +100,7 @@ struct JournalLines {
 }
 
 impl JournalLines {
-    /// Opens the journal in this directory; returns its size as well.
+    /// Opens the journal in this directory; the second value is the journal's size in bytes.
     fn open(directory: &Path) -> Result<(Self, u64), JournalError> {
         let path = directory.join(JOURNAL);
         let (file, size) = file::open(&path, Guard::Owned)?;
@@ -227,8 +227,8 @@ impl LogReader<'_> {
     }
 }
 
-/// Reads a line. Written out again, the result must give the same line: so no field of the line is
-/// ignored.
+/// Reads a line. The result is written out again and must give the same line, so that no field of
+/// the line is ignored.
 fn parse(line: &[u8]) -> Result<Line, LineFault> {
     let mut read: Value = serde_json::from_slice(line)?;
     if read.get("schema") != Some(&SCHEMA.into()) {

@@ -2,7 +2,7 @@
 //!
 //! In: the directory of the runs. Out: the IDs of the runs, newest first; a run, given its whole
 //! ID, a unique prefix of it, or `last`; and [`Prior`], which says what the runs patched. If a
-//! journal cannot be read, [`Prior`] has the error, because it is unknown what that run did. Names
+//! journal cannot be read, [`Prior`] has the error, because nobody knows what that run did. Names
 //! in the directory that are not IDs are skipped.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::lineage::digest::Digest;
 use crate::paths::Paths;
 use crate::sys::directory;
 
-/// The word that means the newest run.
+/// The word that stands for the newest run.
 const LAST: &str = "last";
 
 /// The runs of a node.
@@ -145,8 +145,8 @@ pub(super) fn ids(directory: &Path) -> Result<Vec<RunId>, JournalError> {
     Ok(ids)
 }
 
-/// The entry as an interrupted patch, if its worker was killed. The journal may say so, or may have
-/// no end of the patch.
+/// The entry as an interrupted patch, if the patch's worker was killed. Either the journal has the
+/// outcome "interrupted", or it has no end of the patch.
 fn interrupted(run: &RunId, entry: &LogEntry) -> Option<Interrupted> {
     let number = match &entry.state {
         EntryState::Started { number, .. } => *number,
@@ -186,7 +186,7 @@ impl Prior {
                     | Outcome::Cancelled { .. }
                     | Outcome::LeftUnpaused { .. }
                     | Outcome::Interrupted => None,
-                    // Nothing ran, so what earlier runs did still counts.
+                    // Nothing ran, so the results of earlier runs are still valid.
                     Outcome::AlreadyFine
                     | Outcome::PatchedBefore { .. }
                     | Outcome::Paused

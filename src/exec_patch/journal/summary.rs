@@ -1,7 +1,7 @@
 //! Describes a run in a few words, or in a line of JSON.
 //!
-//! In: a run's header. Out: one line of text for tables, messages and the system log. Names in it
-//! are quoted unless they are plain.
+//! In: a run's header. Out: one line of text for tables, messages and the system log. Names in the
+//! text are quoted unless they are plain.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ use crate::sys::clock::Timestamp;
 /// At most this many bans are named.
 const MOST_BANS: usize = 3;
 
-/// A run in a line.
+/// A run, described in one line of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
     /// The run's ID.
@@ -33,19 +33,19 @@ pub struct RunSummary {
     pub by: Who,
     /// What caused the run.
     pub trigger: Trigger,
-    /// Which containers it is for, for people.
+    /// Which containers the run is for, as text for people.
     pub r#for: String,
-    /// What runs in them, for people.
+    /// What runs in the containers, as text for people.
     pub command: String,
-    /// The version of the list in force when it started.
+    /// The version of the list that was in force when the run started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list_version: Option<u64>,
     /// The earlier run whose failed containers this run patches (`--only-failed`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_failed: Option<RunId>,
-    /// Its state.
+    /// The run's state.
     pub state: Phase,
-    /// When it ended.
+    /// When the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
     /// The exit status of the run.
@@ -56,9 +56,9 @@ pub struct RunSummary {
     pub stopped: Option<Halt>,
     /// How many containers are ok.
     pub ok: usize,
-    /// How many failed.
+    /// How many containers are not ok.
     pub not_ok: usize,
-    /// The cgroup's directory.
+    /// The run's directory.
     pub directory: PathBuf,
 }
 
@@ -72,7 +72,7 @@ pub struct UnreadableRun {
 }
 
 impl UnreadableRun {
-    /// This run, with the error of reading it.
+    /// A line for this run, with the error that came up when its journal was read.
     #[must_use]
     pub fn of(run: &RunId, error: &JournalError) -> Self {
         Self {

@@ -3,9 +3,9 @@
 //! In: facts about this process: its effective user, the user of its login session
 //! (`/proc/self/loginuid`, which a login sets and `su` and `sudo` do not change), sudo's variables
 //! in the environment, and the terminal. Out: [`Who`], for the journal and the system log. The
-//! kernel guarantees the first two facts. sudo's variables are believed: only root writes journals,
-//! and root could write anything into them anyway. Names come from the user database, or are
-//! missing.
+//! kernel guarantees the effective user and the user of the login session. sudo's variables are
+//! trusted: only root writes journals, and root could write anything into a journal anyway. Names
+//! come from the user database, or are missing.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -97,7 +97,7 @@ impl Who {
             .unwrap_or(&self.user)
     }
 
-    /// The person, and the effective user if that is another one: `alice as root`.
+    /// The person, and the effective user if the two differ: `alice as root`.
     #[must_use]
     pub fn describe(&self) -> String {
         let (person, user) = (self.person(), &self.user);

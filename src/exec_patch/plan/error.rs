@@ -1,4 +1,4 @@
-//! Lists why a whole run can fail.
+//! Lists the errors with which a whole run fails.
 //!
 //! A failure in one container is that container's outcome, not an error here.
 
@@ -19,7 +19,7 @@ use crate::sys::process;
 pub struct Withheld {
     /// The ban that has the patch.
     pub ban: String,
-    /// What the patch would run, as text, one line each.
+    /// The lines that tell the operator what the patch would run.
     pub lines: Vec<String>,
 }
 
@@ -45,22 +45,22 @@ pub enum PatchError {
     #[error(transparent)]
     List(#[from] ListError),
     /// Too few keys signed the list in force for its patches to run: the number of signatures, and
-    /// those patches.
+    /// the patches that must not run.
     #[error(
         "cannot run the list's patches: {} signed it, and the lift threshold is {}",
         .0.good,
         .0.needed
     )]
     TooFewSigned(SignatureTally, Vec<Withheld>),
-    /// The payload can run nowhere: the ban has no patch, or the patch needs something that was not
-    /// given.
+    /// The payload cannot run in any container: the ban has no patch, or the patch needs something
+    /// that was not given.
     #[error("cannot patch anything: {0}")]
     NoPatch(NoPatch),
     /// Another list came into force during the run: the version that was used, and the present
     /// version.
     #[error("cannot rely on list {}: {} answers by now", .0, list(.1.as_ref()))]
     OtherList(u64, Option<u64>),
-    /// The run is over and cannot be resumed; with the reason why it stopped early, if it did.
+    /// The run is over and cannot be resumed; with the reason if it stopped early.
     #[error("cannot resume run {}: {}", .0, over(.1.as_ref()))]
     Over(RunId, Option<Halt>),
     /// The run's main process cannot be set up.
@@ -133,7 +133,7 @@ impl PatchError {
     }
 }
 
-/// The list that answers now.
+/// The list that is in force now, as text.
 fn list(version: Option<&u64>) -> String {
     match version {
         Some(version) => format!("list {version}"),

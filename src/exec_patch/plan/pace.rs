@@ -1,9 +1,9 @@
 //! Decides which container starts next, and when a run stops.
 //!
 //! Pure. In: how many containers there are, the settings for canaries, the window and failures, and
-//! each outcome as it comes. Out: which container starts now, or that no container starts, and why.
-//! This file knows nothing of time, processes or containers: a container is only its position in
-//! the queue.
+//! each outcome as it comes. Out: the container that starts now; or, if no container starts, the
+//! reason. This file knows nothing of time, processes or containers: a container is only its
+//! position in the queue.
 
 use crate::exec_patch::journal::halt::Halt;
 use crate::exec_patch::outcome::Outcome;
@@ -12,7 +12,7 @@ use crate::exec_patch::request::limits::{Limits, Quota};
 /// What the run must do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Start the container at this position of the queue. It counts as under way from now on.
+    /// Start the container at this position of the queue. From now on, the container is under way.
     Start(usize),
     /// Wait: no container may start until another has ended.
     Wait,
@@ -63,13 +63,14 @@ impl Pace {
         self.queue += number;
     }
 
-    /// Adds this many matching containers, whether or not anything must be done in them. A failure
-    /// limit in per cent grows with them.
+    /// Adds this many matching containers, including containers with nothing to do. If the failure
+    /// limit is a percentage, it grows with the number of matches.
     pub const fn hold(&mut self, matches: usize) {
         self.matches += matches;
     }
 
-    /// Says which container starts now. Call it until the answer is not [`NextStep::Start`].
+    /// Says which container starts now. Call this function until the result is no longer
+    /// [`NextStep::Start`].
     pub const fn next(&mut self) -> NextStep {
         let window = if self.canaries > 0 { 1 } else { self.window };
         match self.halt {
@@ -84,16 +85,16 @@ impl Pace {
         }
     }
 
-    /// Counts a container that was under way as ended. Only a container in which the command ran
-    /// counts as a canary. A container that was paused, was gone, could not be entered, or had
+    /// Records that a container that was under way has ended. Only a container in which the command
+    /// ran counts as a canary. A container that was paused, was gone, could not be entered, or had
     /// nothing to do is followed by another canary.
     pub fn ended(&mut self, outcome: &Outcome) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failed += usize::from(outcome.is_failure());
         match outcome {
             Outcome::Patched => self.canaries = self.canaries.saturating_sub(1),
-            // If the worker is gone, nobody knows whether the command ran. For a canary, that is
-            // reason enough to stop.
+            // If the worker is gone, nobody knows whether the command ran. If such a container is a
+            // canary, the run stops.
             Outcome::Failed { .. }
             | Outcome::TimedOut
             | Outcome::Survived { .. }
@@ -130,7 +131,7 @@ impl Pace {
         self.halt.is_some()
     }
 
-    /// Counts canaries that already succeeded before the run was resumed.
+    /// Records how many canaries already succeeded before the run was resumed.
     pub const fn have_passed(&mut self, canaries: usize) {
         self.canaries = self.canaries.saturating_sub(canaries);
     }

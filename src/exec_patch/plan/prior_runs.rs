@@ -1,9 +1,9 @@
 //! Decides which patches earlier runs have already done in the matching containers.
 //!
 //! In: the journals, read once, and the containers that a scan finds. Out: plans; and for a resumed
-//! run, what it already knows about each container. Only the same instance of a container counts: a
-//! restarted container is another instance, even with the same name. Not checked: whether somebody
-//! has undone a patch since.
+//! run, the outcome that it already has for each container. Results are valid for one instance of a
+//! container only: a restarted container is another instance, even with the same name. Not checked:
+//! whether somebody has undone a patch since.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -30,7 +30,7 @@ pub struct PriorRuns {
     prior: Prior,
     boot: String,
     past: Option<RunLog>,
-    /// If the resumed run was itself for the failures of another run: those failed containers.
+    /// If the resumed run was started with `--only-failed`: the failed containers of the other run.
     not_ok: Option<FailedContainers>,
 }
 
@@ -38,8 +38,8 @@ impl PriorRuns {
     /// Reads the journals.
     ///
     /// # Errors
-    /// [`PatchError::Prior`] if a journal from this boot of the machine cannot be read: it is
-    /// unknown what that run patched. With `--again` that is only a warning.
+    /// [`PatchError::Prior`] if a journal from this boot of the machine cannot be read: nobody
+    /// knows what that run patched. With `--again`, the run starts all the same, with a warning.
     /// [`PatchError::Journal`] if this run is for the failures of another run, and the other run's
     /// journal cannot be read.
     pub fn new(runs: &Runs, request: &Request) -> Result<Self, PatchError> {
@@ -61,7 +61,7 @@ impl PriorRuns {
         })
     }
 
-    /// Why some journals could not be read although they were not needed, one line each.
+    /// Warnings about journals that could not be read and were not needed, one line each.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let faults = self.prior.faults.iter();
@@ -106,8 +106,8 @@ impl PriorRuns {
         })
     }
 
-    /// The ID of the earlier run that patched this container with the same payload. A resumed run
-    /// does not count as earlier than itself.
+    /// The ID of the earlier run that patched this container with the same payload. The run that is
+    /// resumed is not an earlier run.
     fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
         let instance = InstanceId::of(container, &self.boot);
         let run = self.prior.patched(payload.digest, &instance)?;
@@ -118,15 +118,16 @@ impl PriorRuns {
     }
 
     /// The outcome that the resumed run already has for this payload in this container. An
-    /// interrupted patch runs again only if a check can tell whether that is necessary.
+    /// interrupted patch runs again only if it has a check, which can tell whether the patch is
+    /// still necessary.
     fn known(&self, container: &Container, payload: &Payload) -> Option<Outcome> {
         let instance = InstanceId::of(container, &self.boot);
         match self.past.as_ref()?.prior_state(payload.digest, &instance) {
             PriorState::Over(outcome) => Some(outcome.clone()),
             PriorState::Interrupted(entry) => {
                 let outcome = interrupted(entry);
-                // The container may be left unpaused. A person must look at it first; entering it
-                // now would hide that.
+                // The container may be left unpaused. A person must look at the container first; a
+                // patch would hide its state.
                 if outcome == Outcome::Interrupted && payload.work.check.is_some() {
                     None
                 } else {
@@ -138,7 +139,7 @@ impl PriorRuns {
     }
 
     /// The containers of the resumed run that no longer match, with the last entry for each of
-    /// their patches. The containers are gone, and nothing newer is known about them.
+    /// their patches. These entries are the newest facts about the containers.
     fn gone(&self, plan: &Plan) -> Vec<Gone> {
         let Some(past) = &self.past else {
             return Vec::new();
@@ -162,7 +163,8 @@ impl PriorRuns {
     }
 }
 
-/// The outcome of a patch; of one that was started and has no end, by the container's state.
+/// The outcome of a patch. If the patch was started and no end was recorded, the container's state
+/// decides.
 fn interrupted(entry: &LogEntry) -> Outcome {
     match &entry.state {
         EntryState::Started { unpause, .. } => aftermath::outcome(&entry.container, *unpause),

@@ -1,4 +1,4 @@
-//! Works out what a run must do, and what it takes over from an earlier run.
+//! Determines what a run must do, and what the run takes over from an earlier run.
 //!
 //! In: the command line, and the journals. Out: a [`Request`]: what runs, in which containers, with
 //! which limits; and the earlier run that is resumed, or whose failures are retried. The order of
@@ -28,13 +28,13 @@ use crate::exec_patch::select::Selection;
 pub struct Request {
     /// What runs, and in which containers.
     pub payloads: Payloads,
-    /// How many containers at once, and how many failures.
+    /// How many containers may be patched at once, and how many may fail.
     pub limits: Limits,
-    /// How many bytes of each container's output are kept.
+    /// How many bytes of each container's output are stored in the journal's directory.
     pub output_limit: u64,
     /// What the run takes over from an earlier run.
     pub origin: Predecessor,
-    /// If the list's patches run unattended: the list that must still be in force.
+    /// If the list's patches run unattended: the list that must still be in force when they run.
     pub list: Option<ListId>,
 }
 
@@ -43,9 +43,9 @@ pub struct Request {
 pub enum Predecessor {
     /// Nothing: the operator typed the whole request.
     Typed,
-    /// Everything: the run resumes this one.
+    /// Everything: the new run resumes this run.
     Resumed(Box<RunLog>),
-    /// The order: the run is only for the containers that failed in that run.
+    /// The order: the new run is only for the containers that failed in this run.
     Failures(RunId, FailedContainers),
 }
 
@@ -69,7 +69,7 @@ impl Request {
         })
     }
 
-    /// Resumes an earlier run. A typed pace replaces the earlier one.
+    /// Resumes an earlier run. If the operator typed a pace, it replaces the earlier run's pace.
     ///
     /// # Errors
     /// [`PatchError::Journal`] if the file carried with the run cannot be read or has changed;
@@ -91,8 +91,8 @@ impl Request {
         })
     }
 
-    /// A new run with the order of an earlier run, for the containers that failed there. A typed
-    /// pace and a typed output limit replace the earlier ones.
+    /// A new run with the order of an earlier run, for the containers that failed there. If the
+    /// operator typed a pace or an output limit, it replaces the earlier run's value.
     ///
     /// # Errors
     /// [`PatchError::Journal`] if there is no such run, or its journal or the file carried with it
@@ -141,7 +141,8 @@ impl Request {
         }
     }
 
-    /// The run whose failures this run is for. A resumed run keeps what it was started for.
+    /// The earlier run whose failed containers this run patches. If this request resumes a run, the
+    /// header of the resumed run's journal names that earlier run.
     #[must_use]
     pub fn only_failed(&self) -> Option<&RunId> {
         match &self.origin {
@@ -151,7 +152,7 @@ impl Request {
         }
     }
 
-    /// Removes from a selection the containers that the request is not about.
+    /// Removes from a selection the containers that do not belong to the request.
     pub fn narrow(&self, selection: &mut Selection, not_ok: Option<&FailedContainers>) {
         let of_origin = match &self.origin {
             Predecessor::Failures(_, not_ok) => Some(not_ok),
@@ -168,7 +169,8 @@ impl Request {
             .retain(|unidentified| not_ok.has_unidentified(&unidentified.id));
     }
 
-    /// How many containers the run has: those of this plan, and those of the run that is resumed.
+    /// How many containers the run has: the containers of this plan, and those of the run that is
+    /// resumed.
     #[must_use]
     pub fn matches(&self, plan: &Plan) -> usize {
         let mut all = HashSet::new();
@@ -181,7 +183,8 @@ impl Request {
         all.len()
     }
 
-    /// In how many containers of the resumed run every patch succeeded, and at least one ran.
+    /// The number of containers of the resumed run in which every patch succeeded and at least one
+    /// patch ran.
     #[must_use]
     pub fn canaries_passed(&self) -> usize {
         let Some(past) = self.past() else { return 0 };
@@ -210,8 +213,7 @@ fn may_be_resumed(
         Some(halt @ Halt::Failures { .. }) if limits.max_failures == before.max_failures => {
             Err(Some(halt))
         }
-        // The run was stopped from outside, or could not see all containers. The containers that it
-        // did not start are still to be patched.
+        // The run stopped early: the containers that it did not start are still to be patched.
         Some(Halt::Canary | Halt::Failures { .. } | Halt::Asked | Halt::Journal | Halt::Scan) => {
             Ok(())
         }

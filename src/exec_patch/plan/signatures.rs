@@ -2,10 +2,11 @@
 //!
 //! In: the node's settings, keyset and list in force. Out: the list whose patches may run, or the
 //! reason why they may not. A patch is code that runs as root in many containers, so one stolen
-//! list key must not be enough. The list must have as many good signatures as are needed to lift a
-//! ban (the *lift threshold*). It does not matter how the list was installed, or whether a person
-//! typed `--ban` or a unit runs `--auto`. The check uses the same list as the scan of the
-//! containers. Not checked: the list's body, which is hashed when it is read.
+//! list key must not be enough to run a patch. The list must have as many good signatures as are
+//! needed to lift a ban (the *lift threshold*). The rule is the same however the list was
+//! installed, and whether a person typed `--ban` or a unit runs `--auto`. The check uses the same
+//! list as the scan of the containers. Not checked: the list's body, which is hashed when it is
+//! read.
 
 use super::error::{PatchError, Withheld};
 use crate::banlist::error::SignatureTally;
@@ -28,8 +29,8 @@ pub fn list(paths: &Paths, settings: &Settings) -> Result<Option<ListId>, PatchE
     }
 }
 
-/// The list in force, for resuming an unattended run. It must have as many signatures as a new run
-/// needs. `None` for a run that a person started.
+/// The list in force, for resuming an unattended run. The list must have as many signatures as for
+/// a new run. `None` for a run that a person started.
 ///
 /// # Errors
 /// As [`in_force`].
@@ -44,7 +45,7 @@ pub fn again(
     }
 }
 
-/// The list in force. It must have enough signatures to lift a ban.
+/// The list in force, if it has enough signatures to lift a ban.
 ///
 /// # Errors
 /// [`PatchError::List`] when there is no authentic list in force, and the errors of [`may_run`].
@@ -57,12 +58,12 @@ fn in_force(paths: &Paths, settings: &Settings) -> Result<ListId, PatchError> {
     }
 }
 
-/// Settles what the bans' own patches mean for the script that was typed, if one was. A list that
-/// may not run its patches decides nothing about what an operator types: then a ban that signs
-/// another script does not refuse this one.
+/// Sets the role of the typed script, if a script was typed: whether a ban signs this script or
+/// another one. A list without enough signatures to run its patches cannot forbid what an operator
+/// types: then a ban that signs another script does not refuse the typed script.
 ///
 /// # Errors
-/// [`PatchError::Select`] when there is no list to ask, and the errors of [`may_run`].
+/// [`PatchError::Select`] when there is no usable list, and the errors of [`may_run`].
 pub fn judge_script(
     payloads: &mut Payloads,
     scanner: &Scanner<'_>,
@@ -120,8 +121,9 @@ pub fn check(
     }
 }
 
-/// Checks that a list has enough signatures to lift a ban, according to the present keyset. The
-/// signatures of both copies of the list count, because one copy may have more than the other.
+/// Checks that a list has enough signatures to lift a ban, according to the present keyset.
+/// Signatures from both copies of the list are used, because one copy may have signatures that the
+/// other lacks.
 fn may_run(
     list: Option<ListId>,
     patches: Vec<Withheld>,
@@ -226,7 +228,8 @@ mod tests {
         }
     }
 
-    /// What a script that was typed is, in a container of a ban whose patch is this script.
+    /// The result for a typed script, in a container of a ban whose patch is the script
+    /// `signed_script`.
     fn typed_script(signed_script: &str, signers: &[u8]) -> Result<Option<String>, NoPatch> {
         let directory = tempfile::tempdir().unwrap();
         let paths = node(directory.path());
@@ -274,7 +277,8 @@ mod tests {
         );
         assert_eq!(other(&[1, 2]), Err(refusal));
         assert_eq!(other(&[1]), Ok(None));
-        // The ban's own script stays the ban's, and `check` keeps it from running.
+        // A typed script that the ban signs has the role of the ban's patch. `check` keeps it from
+        // running if the list has too few signatures.
         for signers in [&[1, 2][..], &[1]] {
             assert_eq!(
                 typed_script("echo typed", signers),

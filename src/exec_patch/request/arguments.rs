@@ -1,6 +1,6 @@
 //! Parses the command line of `exec-patch`.
 //!
-//! In: the arguments from a person, a fleet tool or the unit that runs after `install`. Out:
+//! In: the arguments, from a person, a fleet tool or the unit that runs after `install`. Out:
 //! [`Options`], without conflicts: conflicting arguments are refused with an error that names them.
 //! A run's journal keeps the [`Order`], which is needed to resume the run. Pure. Not checked:
 //! whether the ban, image, file or run exists.
@@ -245,8 +245,8 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::
         .checked()
 }
 
-/// Replaces clap's advice. For a mistyped option, clap advises to write it after `--`. Here that
-/// would run the mistyped word as a command in every container.
+/// Replaces clap's advice. For a mistyped option, clap advises to write it after `--`. In
+/// `exec-patch`, this advice would run the mistyped word as a command in every container.
 fn advised(mut refusal: clap::Error) -> clap::Error {
     refusal.remove(ContextKind::Suggested);
     let is_word = matches!(refusal.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if !word.starts_with('-'));
@@ -262,7 +262,7 @@ fn advised(mut refusal: clap::Error) -> clap::Error {
 /// Prints clap's message, and returns the exit status.
 #[must_use]
 pub fn refused(refusal: &clap::Error) -> Exit {
-    // If nobody reads the help to its end, that is not a failure.
+    // A reader that stops before the end of the help is not a failure.
     drop(refusal.print());
     if refusal.use_stderr() {
         Exit::Usage
@@ -388,7 +388,7 @@ impl ExecPatchArgs {
     }
 }
 
-/// The error that clap would report if it could check this rule.
+/// An error in clap's form, for a rule that clap cannot check.
 fn unfit(kind: ErrorKind, what: &str) -> clap::Error {
     ExecPatchArgs::command().error(kind, what)
 }

@@ -1,6 +1,6 @@
-//! Defines the limits of a run: how many containers at once, and how many failures.
+//! Defines the limits of a run: how many containers may be patched at once, and how many may fail.
 //!
-//! Plain data, as typed and as the journal keeps it.
+//! Plain data, as typed and as the journal has it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -60,8 +60,8 @@ impl fmt::Display for Quota {
 }
 
 impl Quota {
-    /// The window as a number: a percentage of `matches` is rounded up. It is at least 1, or
-    /// nothing would ever start.
+    /// The window as a number: a percentage of `matches` is rounded up. The window is at least 1;
+    /// otherwise nothing would ever start.
     #[must_use]
     pub fn window(self, matches: usize) -> usize {
         let exact = match self {
@@ -85,8 +85,8 @@ impl Quota {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How many containers go first, one by one. The others follow only if the command succeeded in
-    /// all of these.
+    /// How many containers go first, one by one. The other containers follow only if the command
+    /// succeeded in all of these.
     pub canary: usize,
     /// How many containers may be under way at once. A percentage is of the matches of the first
     /// plan.

@@ -1,4 +1,4 @@
-//! Holds what runs in a container.
+//! Defines the payload: what runs in a container.
 //!
 //! In: the work, and the file carried with it. Out: a [`Payload`]: the arguments, the check, the
 //! user, the carried bytes, and a digest by which a later run recognises the same payload. The file
@@ -52,8 +52,8 @@ pub struct Payload {
     /// The carried file; `Some` exactly if [`Work::program`] is set.
     pub program: Option<ProgramFile>,
     /// The digest by which a later run recognises the same work. It covers the check, the command,
-    /// the user, the variables, the directory and the carried bytes. It does not cover the time
-    /// limit, nor whether a paused container is resumed.
+    /// the user, the variables, the directory and the carried bytes. The digest does not cover the
+    /// time limit, nor whether a paused container is resumed.
     pub digest: Digest,
     /// The ban whose signed patch this is; `None` if the command was typed.
     pub ban: Option<String>,
@@ -99,7 +99,7 @@ impl Payload {
             unpause: _,
             program: _,
         } = &work;
-        // JSON keeps the arguments apart: two of them cannot look like one.
+        // JSON separates the arguments: two arguments cannot look like one.
         let said = serde_json::json!([
             check,
             run,
@@ -125,7 +125,7 @@ impl Payload {
     ///
     /// # Errors
     /// If there is not enough memory, if the kernel has no memory files (before Linux 3.17), or if
-    /// it does not let them be executed (`vm.memfd_noexec`).
+    /// the kernel does not let memory files be executed (`vm.memfd_noexec`).
     pub fn copy(&self) -> io::Result<Option<OwnedFd>> {
         match &self.program {
             Some(program) => memory_file::executable(NAME, &program.bytes).map(Some),
@@ -133,8 +133,8 @@ impl Payload {
         }
     }
 
-    /// The command as text for messages. If it differs from the signed patch, a shell comment says
-    /// how.
+    /// The command as text for messages. If the command differs from the signed patch, a shell
+    /// comment says how.
     #[must_use]
     pub fn describe(&self) -> String {
         let mut words = &self.work.run[..];

@@ -30,15 +30,17 @@ pub struct Payloads {
     role: ScriptRole,
 }
 
-/// What the bans' own patches mean for a script that was typed.
+/// Whether a ban signs the script that was typed, and so in which containers the script runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScriptRole {
-    /// No ban signs it. It runs in place of their commands; a ban that signs another script refuses
-    /// it.
+    /// No ban signs the script. The script runs in place of the bans' commands. In a container of a
+    /// ban that signs another script, the script does not run.
     Unsigned,
-    /// A ban signs it. Each of their containers gets its own ban's patch, as without a script.
+    /// A ban signs the script. Each container gets its own ban's patch, as if no script had been
+    /// typed.
     Signed,
-    /// No ban signs it, and the list may not run its own patches: it runs in place of all of them.
+    /// No ban signs the script, and the list has too few signatures to run its patches. The script
+    /// runs in place of all the bans' patches.
     Typed,
 }
 
@@ -68,8 +70,8 @@ impl Payloads {
         Ok(Self::again(order, program, ScriptRole::Unsigned))
     }
 
-    /// The same for an earlier order, with the copy of the file carried then, and the role that it
-    /// had as a script.
+    /// The payloads of an earlier order. `program` is the copy of the file that was carried with
+    /// that order; `role` is the role that the file had as a script.
     #[must_use]
     pub const fn again(order: Order, program: Option<ProgramFile>, role: ScriptRole) -> Self {
         Self {
@@ -79,8 +81,8 @@ impl Payloads {
         }
     }
 
-    /// Sets the script's role. One that was a ban's own when the run started remains so, whatever
-    /// the list says now.
+    /// Sets the script's role. If a ban signed the script when the run started, the role stays
+    /// [`ScriptRole::Signed`], whatever the list says now.
     pub fn set_role(&mut self, role: ScriptRole) {
         if self.role != ScriptRole::Signed {
             self.role = role;
@@ -96,8 +98,8 @@ impl Payloads {
         }
     }
 
-    /// A warning about a script that no ban signs: it names the bans whose signed patches it
-    /// replaces.
+    /// A warning about a script that no ban signs. The warning names the bans whose signed patches
+    /// the script replaces.
     #[must_use]
     pub fn in_place_of<'b>(&self, bans: impl IntoIterator<Item = &'b Arc<Ban>>) -> Option<String> {
         self.script()?;
@@ -134,9 +136,9 @@ impl Payloads {
         self.program.as_ref()
     }
 
-    /// What runs in a container to which these bans apply. If a command was typed, it is that one
-    /// payload. Otherwise it is the patch of each ban, the most severe ban's first; equal patches
-    /// run once.
+    /// What runs in a container to which these bans apply. If a command was typed, the result is
+    /// that one payload. Otherwise the result has the patch of each ban, the most severe ban's
+    /// first; equal patches run once.
     #[must_use]
     pub fn of_bans(&self, bans: &[Arc<Ban>]) -> Vec<Result<Payload, NoPatch>> {
         let mut bans: Vec<&Ban> = bans.iter().map(AsRef::as_ref).collect();
@@ -159,7 +161,7 @@ impl Payloads {
         payloads
     }
 
-    /// What this ban requires to run; `None` if what was typed runs instead.
+    /// The payload that this ban requires; `None` if the typed payload runs instead.
     fn of_ban(&self, ban: &Ban) -> Option<Result<Payload, NoPatch>> {
         let script = match &self.order.source {
             PatchSource::Command(_) | PatchSource::Program(_) => return None,
@@ -226,8 +228,8 @@ impl Payloads {
         })
     }
 
-    /// The typed options that change signed values. The time limit does not count: it is the node's
-    /// own decision.
+    /// The typed options that change signed values. The time limit is not among them, because every
+    /// node may set its own.
     fn altered(&self, patch: &Patch, work: &Work, user: (u32, u32)) -> Vec<&'static str> {
         let has_words = match &self.order.source {
             PatchSource::Script(ProgramCall { arguments, .. }) => {
@@ -328,7 +330,7 @@ fn check_program(path: &Path, bytes: &[u8]) -> Result<(), NotProgram> {
     program::check(bytes)
 }
 
-/// Why the file is no script, if so.
+/// Why the file is not a script; `None` if it is one.
 fn not_script(bytes: &[u8]) -> Option<NotScript> {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();

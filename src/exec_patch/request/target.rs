@@ -1,6 +1,6 @@
 //! Defines which containers a run is for.
 //!
-//! Plain data, as typed and as the journal keeps it.
+//! Plain data, as typed and as the journal has it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +9,18 @@ use crate::container::engine::Engine;
 /// Which containers a run is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {
-    /// The image or the bans that decide.
+    /// The image or the bans that select the containers.
     pub selector: Selector,
-    /// The engines that were named. If there are any, containers of other engines do not count.
+    /// The engines that were named. If any engine was named, containers of other engines are not
+    /// selected.
     #[serde(default)]
     pub engines: Vec<Engine>,
-    /// The containerd namespaces that were named. If there are any, other namespaces do not count.
+    /// The containerd namespaces that were named. If any namespace was named, containers in other
+    /// namespaces are not selected.
     #[serde(default)]
     pub namespaces: Vec<String>,
-    /// The containers that were named, by ID, beginning of the ID, or name. If there are any, other
-    /// containers do not count.
+    /// The containers that were named, by ID, beginning of the ID, or name. If any container was
+    /// named, other containers are not selected.
     #[serde(default)]
     pub containers: Vec<String>,
 }

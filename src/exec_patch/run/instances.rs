@@ -1,4 +1,4 @@
-//! Finds which of the containers that a scan finds are new to this run.
+//! Decides which of the containers that a scan found are new to this run.
 //!
 //! Pure. In: the containers of each scan. Out: whether a container must be patched, whether this
 //! instance is already known, or whether the container has restarted too often. Without that limit,
@@ -24,11 +24,11 @@ type Name = (std::path::PathBuf, String);
 /// What a run must do with a container that a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
-    /// Patch it: the instance is new.
+    /// Patch the container: the instance is new.
     New,
     /// Nothing: the run knows this instance, or has reported the container as restarting.
     Known,
-    /// Report it as restarting: this is one instance too many.
+    /// Report the container as restarting: it has had more than [`MOST`] instances.
     Restarting,
 }
 

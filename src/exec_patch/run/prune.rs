@@ -3,9 +3,9 @@
 //! In: the runs' journals, and an age. Out: the runs that ended at least that long ago are removed
 //! and reported. The runs' lock is held meanwhile, so that no run is under way. A run that was
 //! killed since the machine booted stays, because it can still be resumed. A run whose journal
-//! cannot be read stays too, because nobody knows what it did. A run is removed completely or not
-//! at all: if this program is killed halfway, the rest no longer counts as a run, and the next
-//! prune removes it. Later runs do not know what a removed run patched.
+//! cannot be read stays too, because nobody knows what that run did. A run is removed completely or
+//! not at all: if this program is killed halfway, the remaining files no longer count as a run, and
+//! the next prune removes them. Later runs do not know what a removed run patched.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::report::amount;
 use crate::report::{self, Exit};
 use crate::sys::clock::Timestamp;
 
-/// What happens to a run.
+/// What a prune does with a run.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum PruneLine {
@@ -45,8 +45,8 @@ enum PruneLine {
     Unreadable(UnreadableRun),
 }
 
-/// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for a run that
-/// is under way.
+/// Removes the runs that ended at least `age` seconds ago. If a run is under way, waits for its end
+/// at most `patience`.
 ///
 /// # Errors
 /// [`PatchError::Journal`] if a run is under way, or if a run cannot be removed.
@@ -66,7 +66,7 @@ pub fn carry_out(
     print(events, Some(lock.directory()), json)
 }
 
-/// Prints which runs ended at least `age` seconds ago, and removes none.
+/// Prints which runs ended at least `age` seconds ago. Removes no run.
 ///
 /// # Errors
 /// As [`carry_out`].
@@ -111,7 +111,8 @@ fn events(runs: &Runs, age: u64, node: &NodeState) -> Vec<PruneLine> {
     events
 }
 
-/// Prints what happens to each run. If `from` is their directory, those that may go are removed.
+/// Prints what happens to each run. If `from` is the runs' directory, the runs that may be removed
+/// are removed; if it is `None`, no run is removed.
 fn print(events: Vec<PruneLine>, from: Option<&Path>, json: bool) -> Result<Exit, PatchError> {
     let (mut runs, mut all, mut exit) = (0_usize, 0, Exit::Clear);
     for mut event in events {

@@ -1,7 +1,7 @@
 //! Queues the containers that scans find.
 //!
-//! In: plans. Out: the containers in which something runs. What is settled without running anything
-//! is recorded at once.
+//! In: plans. Out: the containers in which something runs. Outcomes that are known without running
+//! anything are recorded at once.
 
 use super::QueuedContainer;
 use super::instances::{SeenInstances, Sighting};

@@ -1,6 +1,6 @@
-//! Records the events of a run: first in the journal, then for the watcher.
+//! Records the events of a run: first in the journal, then in the output for the operator.
 //!
-//! In: events. Out: one line for each event in the journal, and one for the watcher. Lines that the
+//! In: events. Out: one line for each event in the journal, and one in the output. Lines that the
 //! workers write themselves are not written again. If a line cannot be written, the run ends with
 //! an error, and no further container is started.
 
@@ -24,7 +24,7 @@ use crate::lineage::digest::Digest;
 use crate::node::unaccounted::Unaccounted;
 use crate::report::Exit;
 
-/// The journal and the watcher of one run.
+/// The journal and the output of one run.
 #[derive(Debug)]
 pub struct Recorder<'a> {
     journal: &'a Journal,
@@ -39,7 +39,8 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Starts with a journal that has only its header, or the lines of the resumed run `past`.
+    /// Makes a recorder for a journal that has only its header; or, if the run `past` is resumed,
+    /// the lines of that run.
     #[must_use]
     pub fn new(journal: &'a Journal, watcher: Watcher, past: Option<&RunLog>) -> Self {
         let mut carried = HashSet::new();
@@ -61,7 +62,7 @@ impl<'a> Recorder<'a> {
     /// Records a plan.
     ///
     /// # Errors
-    /// If the plan cannot be recorded. Then it must not be carried out.
+    /// If the plan cannot be recorded. Then the plan must not be carried out.
     pub fn plan(&mut self, plan: &Plan) -> Result<(), JournalError> {
         let is_first = !std::mem::replace(&mut self.has_started, true);
         for carried in plan.carried() {
@@ -117,7 +118,7 @@ impl<'a> Recorder<'a> {
         );
     }
 
-    /// Reports an outcome that the journal already has; only the watcher gets it.
+    /// Reports an outcome that the journal already has: only prints the outcome.
     pub fn known(&mut self, container: &Container, payload: Option<&Payload>, outcome: &Outcome) {
         self.watcher.settled(container, payload, outcome);
     }
@@ -134,7 +135,7 @@ impl<'a> Recorder<'a> {
         self.watcher.exit()
     }
 
-    /// The first error while the journal was written. A second call returns `None`.
+    /// The first error of writing the journal. A second call returns `None`.
     pub const fn fault(&mut self) -> Option<JournalError> {
         self.fault.take()
     }

@@ -6,8 +6,8 @@
 //!
 //! In: a [`Request`] and a node. Out: the exit status; all events are written to the journal and
 //! shown to the operator. A dry run takes no lock, writes nothing and ends with the plan. The lock
-//! is taken before the journals are read and the containers are scanned, so that the results of
-//! another run are known by then. Names are hostile; the code that prints them escapes them.
+//! is taken before the journals are read and the containers are scanned, so that the results of the
+//! run before are known. Names are hostile; the code that prints them escapes them.
 
 use std::ffi::OsString;
 use std::ops::ControlFlow;
@@ -49,7 +49,7 @@ use crate::sys::system_log::Sockets;
 /// higher.
 const MOST_OUTPUT: u64 = 256 << 20;
 
-/// The program of every worker: the one that this process runs, even if its file was replaced.
+/// The program of every worker: the program that this process runs, even if its file was replaced.
 const SELF: &str = "/proc/self/exe";
 
 /// A node, and how a run on it is reported.
@@ -87,7 +87,8 @@ impl Runner<'_> {
     /// Prints the plan.
     ///
     /// # Errors
-    /// [`PatchError`]. [`PatchError::NoPatch`], as for a run, but only after the plan is printed.
+    /// [`PatchError`]. [`PatchError::NoPatch`] is returned as for a run, but only after the plan is
+    /// printed.
     pub fn show(&self, request: &mut Request, runs: &Runs) -> Result<Exit, PatchError> {
         let mut scanner = self.scanner(request)?;
         let prior_runs = PriorRuns::new(runs, request)?;
@@ -101,7 +102,7 @@ impl Runner<'_> {
     /// Starts a run and works until it is over.
     ///
     /// # Errors
-    /// [`PatchError`]. Nothing was done then, or the journal says what was done.
+    /// [`PatchError`]. Either nothing was done, or the journal says what was done.
     pub fn start(&self, request: &mut Request) -> Result<Exit, PatchError> {
         let mut lock = Lock::within(self.paths, self.patience, &mut report_waiting)?;
         self.take(request, &mut lock)
@@ -117,12 +118,12 @@ impl Runner<'_> {
         again: impl FnOnce(RunLog) -> Result<Request, PatchError>,
     ) -> Result<Exit, PatchError> {
         let mut lock = Lock::wait(self.paths, past, self.patience, &mut report_waiting)?;
-        // Read again: meanwhile the workers have recorded their outcomes.
+        // The journal is read again, because the workers have recorded their outcomes meanwhile.
         let mut request = again(RunLog::read(&past.directory)?)?;
         self.take(&mut request, &mut lock)
     }
 
-    /// The scanner for the containers; from then on it is known what the bans mean for the script.
+    /// The scanner for the containers. Also sets the typed script's role in the request.
     fn scanner(&self, request: &mut Request) -> Result<Scanner<'_>, PatchError> {
         let scanner = Scanner::new(&request.payloads.order().target, self.paths, self.settings)?;
         signatures::judge_script(&mut request.payloads, &scanner, self.paths, self.settings)?;
@@ -148,7 +149,7 @@ impl Runner<'_> {
         Ok(selection)
     }
 
-    /// Runs the request; the lock is held.
+    /// Runs the request. The caller holds the lock.
     fn take(&self, request: &mut Request, lock: &mut Lock) -> Result<Exit, PatchError> {
         warn(&aftermath::sweep(&self.paths.entered));
         let mut scanner = self.scanner(request)?;
@@ -279,7 +280,7 @@ fn warn(texts: &[String]) {
     }
 }
 
-/// What the workers of a run get.
+/// The configuration that all workers of a run share.
 fn worker_config<'a>(request: &Request, journal: &'a Journal, lock: &'a Lock) -> WorkerConfig<'a> {
     let kept = bytes_in(&journal.directory().join(OUTPUT));
     WorkerConfig {

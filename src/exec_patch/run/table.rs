@@ -1,10 +1,11 @@
 //! Prints a run's progress and results, as text or as JSON.
 //!
-//! In: the plan, and the events of the run in order. Out: the text is a table on standard output
-//! that grows by a line with each finished container, the last lines of output of failed patches,
-//! and a summary. On a terminal there is also a bar on standard error. The JSON has the lines of
-//! the journal; embargo-exec-patch(8) describes their fields. Names and output are hostile: they
-//! are escaped before they reach a terminal. This code keeps nothing; the journal does.
+//! In: the plan, and the events of the run in order. Out: text or JSON. The text is a table on
+//! standard output that grows by a line with each finished container, the last lines of output of
+//! failed patches, and a summary. On a terminal there is also a bar on standard error. The JSON has
+//! the lines of the journal; embargo-exec-patch(8) describes their fields. Names and output are
+//! hostile: they are escaped before they reach a terminal. This code stores nothing; the journal
+//! has everything.
 
 mod people;
 mod tally;
@@ -44,7 +45,7 @@ enum Audience {
 }
 
 impl Watcher {
-    /// Starts with a run's plan; `boot` is the ID of this boot of the machine.
+    /// Prints the start of a run with this plan; `boot` is the ID of this boot of the machine.
     #[must_use]
     pub fn new(header: &RunHeader, boot: &str, plan: &Plan, json: bool) -> Self {
         let audience = if json {
@@ -77,7 +78,7 @@ impl Watcher {
         watcher
     }
 
-    /// Reports a further payload that runs from now on.
+    /// Reports a payload that the run uses from now on and that was not reported before.
     pub fn carried(&mut self, carried: Carried) {
         self.write(&Line::Carried(carried));
     }
@@ -158,7 +159,7 @@ impl Watcher {
         }
     }
 
-    /// The exit status: a failure if anything could not be printed, else by the outcomes.
+    /// The exit status: a failure if anything could not be printed; otherwise the outcomes decide.
     #[must_use]
     pub fn exit(&self) -> Exit {
         if self.fault.is_some() {
@@ -174,8 +175,8 @@ impl Watcher {
         self.tally.counts()
     }
 
-    /// Reports the end of the run. `stopped` says why it ended early, if it did. `finished` has the
-    /// results; `None` if they are not known. Returns the first error of printing.
+    /// Reports the end of the run. `stopped` says why the run ended early, if it did. `finished`
+    /// has the results; `None` if the results are not known. Returns the first error of printing.
     #[must_use]
     pub fn finished(
         mut self,
@@ -195,7 +196,7 @@ impl Watcher {
         self.fault
     }
 
-    /// Writes a line that only machines get.
+    /// Writes a line of JSON; the text output does not have this line.
     fn write(&mut self, line: &Line) {
         match self.audience {
             Audience::Machine => self.show(&[report::json::line(line)]),

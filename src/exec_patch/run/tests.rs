@@ -14,7 +14,7 @@ use crate::exec_patch::outcome::Stage;
 use crate::exec_patch::request::limits::{Limits, Quota};
 
 /// A worker that ends as its container's ID says: `patched`, `failed`, `paused`, `slow` (patched,
-/// but later), `gone` (without an answer), `stuck` (somebody stopped the process), or `endless` (it
+/// but later), `gone` (without a result), `stuck` (somebody stopped the process), or `endless` (it
 /// runs until it learns that the time is up).
 const WORKER: &str = r#"#!/bin/sh
 job=$(cat)

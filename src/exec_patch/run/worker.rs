@@ -1,11 +1,11 @@
-//! Starts a worker and reads its answer.
+//! Starts a worker and reads its result.
 //!
 //! In: a [`Job`], the file carried with the request, and the run's lock. Out: the worker's
-//! [`JobResult`], or the fact that the worker ended without one. The worker is this program again,
-//! in a session of its own, and it outlives this process. Its output is read as it arrives, up to a
-//! limit. What counts is that the worker's process has ended; its pipes may stay open longer. The
-//! answer is trusted, because a worker is our own program. Not checked: the journal, which the
-//! worker writes itself.
+//! [`JobResult`], or the fact that the worker ended without a result. The worker is this program
+//! again, in a session of its own, and may outlive this process. The worker's output is read as it
+//! arrives, up to a limit. The worker is over when its process has ended; its pipes may stay open
+//! longer. The result is trusted, because a worker is our own program. Not checked: the journal,
+//! which the worker writes itself.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,7 +26,7 @@ use crate::sys::{inherit, memory_file};
 /// The first argument of a worker.
 pub const WORKER: &str = "exec-patch-worker";
 
-/// How many bytes are read of a worker's answer, and of its other output.
+/// How many bytes are read of a worker's standard output (its result), and of its standard error.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// A worker under way.
@@ -50,8 +50,8 @@ pub struct WorkerConfig<'a> {
     pub journal: &'a Path,
     /// How many bytes of each container's output are kept.
     pub output_limit: u64,
-    /// How many more bytes of output the run may keep. A worker under way counts with its full
-    /// limit.
+    /// How many more bytes of output the run may store. For a worker under way, its full limit is
+    /// already subtracted.
     pub output_room: u64,
     /// The number of the next job.
     pub number: usize,
@@ -85,7 +85,7 @@ impl WorkerConfig<'_> {
     }
 
     /// Gives back the room for output that a job did not use. A job without a result may have used
-    /// all of it.
+    /// all its room.
     pub(super) fn give_back(&mut self, job: &Job, done: Option<&JobResult>) {
         if let Some(done) = done {
             self.output_room += job.output_limit.saturating_sub(done.found.output_bytes);
@@ -114,7 +114,7 @@ struct WorkerPipe {
 /// How a worker ended.
 #[derive(Debug)]
 pub struct WorkerEnd {
-    /// The worker's result, which is also in the journal; `None` if the worker gave no answer.
+    /// The worker's result, which is also in the journal; `None` if the worker reported no result.
     pub done: Option<JobResult>,
     /// The worker's other output, line by line.
     pub remarks: Vec<String>,
@@ -169,7 +169,7 @@ impl Worker {
             Ok(None) => return None,
             Ok(Some(_)) => {}
             // No other code waits for the worker, so this error should not occur. If it does, the
-            // worker counts as ended when its answer's pipe is closed.
+            // worker is taken as ended when the pipe with its result is closed.
             Err(_) if self.answer.pipe.is_some() => return None,
             Err(_) => {}
         }
@@ -182,7 +182,7 @@ impl Worker {
         Some(WorkerEnd { done, remarks })
     }
 
-    /// The end of a worker that nobody waits for any longer: no result.
+    /// The end of a worker that this process no longer waits for: there is no result.
     #[must_use]
     pub fn given_up(&self) -> WorkerEnd {
         WorkerEnd {
@@ -216,8 +216,8 @@ fn bare(remark: &str) -> String {
     text.strip_prefix("warning: ").unwrap_or(text).to_owned()
 }
 
-/// The worker's standard input: a file in memory. Unlike a pipe it takes the whole job before the
-/// worker runs, however long the job is.
+/// The worker's standard input: a file in memory. Unlike a pipe, the file takes the whole job
+/// before the worker runs, however long the job is.
 fn question(job: &Job) -> io::Result<Stdio> {
     memory_file::data(c"job", &serde_json::to_vec(job)?).map(Into::into)
 }
@@ -234,7 +234,8 @@ impl WorkerPipe {
         })
     }
 
-    /// Reads what the pipe holds. The pipe is closed at its end, or when there is too much.
+    /// Reads what the pipe holds. The pipe is closed at its end, or when it has delivered too many
+    /// bytes.
     fn take(&mut self) {
         let mut piece = [0; 8 << 10];
         while let Some(pipe) = &mut self.pipe {

@@ -1,4 +1,4 @@
-//! Lists why no container can be selected.
+//! Lists the errors for which no container can be selected.
 //!
 //! A single container that cannot be identified is not an error here.
 

@@ -2,8 +2,8 @@
 //!
 //! In: what every container is made of, and the list in force. Out: for each container, whether it
 //! matches, decided by the same code that judges starts. The list is opened and queried once, with
-//! all digests together. Mode and break-glass do not matter: they decide what may start, and these
-//! containers run already.
+//! all digests together. The mode and break-glass are not used: they decide whether a container may
+//! start, and these containers already run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,35 +26,36 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::verdict::{self, Case, Finding, Labels, Standing};
 
-/// Which matches in the list count.
+/// Which bans a container must match to be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BanFilter<'a> {
-    /// Matches with these bans, unless the container is cured or excepted, or the ban has lapsed.
+    /// One of these bans, unless the container is cured or excepted, or the ban has lapsed.
     Bans(&'a [String]),
-    /// Matches with any ban that is in effect, including bans that only warn.
+    /// Any ban that is in effect, including bans that only warn.
     Effect,
 }
 
-/// What the wanted bans say about a script that was typed.
+/// Whether one of the wanted bans signs the script that was typed, or another script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListedScript {
-    /// None of them signs a script.
+    /// None of the wanted bans signs a script.
     None,
-    /// One of them signs it.
+    /// One of the wanted bans signs the typed script.
     Same,
-    /// None of them signs it, and one signs another: by this list.
+    /// None of the wanted bans signs the typed script, but one signs another script; with the list
+    /// that has these bans.
     Another(ListId),
 }
 
-/// The list in force, and its answers about many containers.
+/// The list in force, and its matches for many containers.
 pub(super) struct Listed<'a> {
     paths: &'a Paths,
     settings: &'a Settings,
     now: Timestamp,
     /// The identity of the list.
     pub(super) id: ListId,
-    /// The answers; `None` if some digest in the query is banned and the ban's record cannot be
-    /// read. Then each container is queried alone.
+    /// The matches for all containers; `None` if some digest in the query is banned and the ban's
+    /// record cannot be read. Then each container is queried alone.
     known: Option<(ListAnswer, Answers)>,
 }
 
@@ -153,7 +154,7 @@ impl<'a> Listed<'a> {
             return None;
         }
         // Reads the bans without checking them again: the list was authenticated a moment ago, and
-        // the answer is only advice.
+        // the result is only used for an error message.
         for ban in all_bans(place(self.paths, known.slot)).ok()? {
             silent.retain(|id| **id != ban.id);
         }
@@ -161,9 +162,9 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// What these bans, or all if `ids` is `None`, say about this script, by the list in force, even if
-/// they have no containers now. A list whose lines were changed after it was authenticated cannot
-/// make anything run this way: each patch comes with its own proof.
+/// Whether one of these bans in the list in force signs this script, or another script. `None` for
+/// `ids` stands for all bans. The bans need not match any container. If the list's lines were
+/// changed after it was authenticated, no changed patch can run: each patch has its own proof.
 ///
 /// # Errors
 /// [`SelectError::List`] when there is no list to ask.
@@ -203,7 +204,7 @@ const fn place(paths: &Paths, slot: Slot) -> &PathBuf {
     }
 }
 
-/// Reads a list's bans. Their lines come before all others.
+/// Reads a list's bans. In the file, their lines come before all other lines.
 fn all_bans(path: &Path) -> Result<Vec<Ban>, ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let list = Reader { path, bytes: &file };
@@ -253,7 +254,7 @@ fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> MatchResult
         return MatchResult::Matches { reasons, bans };
     }
     match origin {
-        // Only the image's author says what the layers are, so a ban may have been missed.
+        // Only the image's author says what the layers are, so a matching ban may have been missed.
         Origin::Image(image) if image.evidence == Evidence::Claimed => MatchResult::claimed(),
         Origin::Image(_) | Origin::NoLayers(_) | Origin::NoImage if others.is_empty() => {
             MatchResult::Nothing

@@ -1,4 +1,4 @@
-//! Defines what a comparison says about one container.
+//! Defines the result of comparing one container with the list, or with a named image.
 //!
 //! Plain data, passed from the code that compares containers to the code that collects them.
 
@@ -25,7 +25,7 @@ pub(super) enum MatchResult {
 }
 
 impl MatchResult {
-    /// A match with a named image, so without a ban.
+    /// The result for a container that matches a named image: there is no ban.
     #[must_use]
     pub(super) fn matches(reason: String) -> Self {
         Self::Matches {

@@ -1,9 +1,9 @@
-//! Decides whether a container is built on, or made from, the named image.
+//! Decides whether a container is built on or made from a named image.
 //!
 //! In: the value of `--base` or `--image`, and what a container is made of. Out: the digests that
-//! the value stands for, found once; and for each container, whether it has one of them. The value
-//! is looked up only in root's stores and in the caller's own, because other users could give any
-//! image that name. Containers are compared by digests, never by names.
+//! the value stands for, found once; and for each container, whether it has one of these digests.
+//! The value is looked up only in root's stores and in the caller's own, because other users could
+//! give any image that name. Containers are compared by digests, never by names.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,8 @@ pub(super) struct NamedImage {
     word: String,
     /// The digests of the image's configs, manifests and indexes.
     digests: BTreeSet<Digest>,
-    /// The chain ID of all the image's layers, for each platform; empty if only a digest is known.
+    /// The chain ID of all the image's layers, for each platform. Empty if only the image's digest
+    /// is known.
     tops: BTreeSet<ChainId>,
 }
 

@@ -1,9 +1,10 @@
-//! Narrows a request to the engines, namespaces and containers that were named.
+//! Narrows a request to the engines, namespaces and containers that the operator named.
 //!
-//! In: the named engines, namespaces and containers. Out: whether a container is meant, and
-//! warnings about named containers that are not found. A bundle is read only where it decides: for
-//! a name, or for one of the engines that share containers/storage. A container whose engine is
-//! unknown may belong to any engine, so only its ID can exclude it: nothing is left out silently.
+//! In: the named engines, namespaces and containers. Out: whether the request includes a container,
+//! and warnings about named containers that are not found. A bundle is read only where it is
+//! needed: for a container's name, or to tell apart the engines that share containers/storage. A
+//! container whose engine is unknown may belong to any engine, so only its ID can exclude it: no
+//! container is left out silently.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +17,13 @@ use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 
 impl Targets {
-    /// Whether this running container is meant.
+    /// Whether the request includes this running container.
     #[must_use]
     pub(super) fn is_about(&self, living: &Instance) -> bool {
         self.is_there(living) && self.names(living.id(), living.name.as_deref())
     }
 
-    /// Whether the container's engine and namespace are meant.
+    /// Whether the request includes the container's engine and namespace.
     fn is_there(&self, living: &Instance) -> bool {
         (self.engines.is_empty()
             || self.may_have_made(living) && self.engines.contains(&living.engine()))
@@ -33,20 +34,22 @@ impl Targets {
         self.namespaces.is_empty() || own.is_some_and(|own| self.namespaces.contains(own))
     }
 
-    /// Whether the containers of this engine may be some of a requested one.
+    /// Whether containers of this engine may belong to a requested engine.
     fn may_be_of(&self, engine: Engine) -> bool {
         self.engines.iter().any(|asked| engine.may_be(*asked))
     }
 
-    /// Whether a requested engine may have made a container, by the container's place alone. Several
-    /// engines share containers/storage, and only the bundle shows which of them made it.
+    /// Whether a requested engine may have made a container, judged only by the path of the
+    /// container's state. Several engines share containers/storage, and only the bundle shows which
+    /// of them made it.
     fn may_have_made(&self, living: &Instance) -> bool {
         let family = living.place.family();
         family != Engine::ContainersStorage || self.may_be_of(family)
     }
 
-    /// Looks up the names that decide which containers are meant: those of the requested engines
-    /// and namespaces, and all others only if a word means none of these.
+    /// Looks up the names of containers that may have a requested name. The names of the other
+    /// engines' and namespaces' containers are looked up only if a requested name or ID belongs to
+    /// no container of the requested ones.
     pub(super) fn look_up_names(&self, living: &mut [Instance]) {
         if self.containers.is_empty() {
             return;
@@ -91,7 +94,7 @@ impl Targets {
         unclear
     }
 
-    /// The containers in `others` whose names are unknown, so that they may have a named one.
+    /// The containers in `others` whose names are unknown, so that each may have a requested name.
     #[must_use]
     pub(super) fn of_unknown_name(&self, others: &[Instance]) -> Vec<Unaccounted> {
         let mut nameless = Vec::new();
@@ -108,7 +111,7 @@ impl Targets {
         nameless
     }
 
-    /// Whether this unidentified container may be meant.
+    /// Whether the request may include this unidentified container.
     #[must_use]
     pub(super) fn may_be_about(&self, unidentified: &Unaccounted) -> bool {
         let may_be = self.engines.is_empty() || self.may_be_of(unidentified.engine);
@@ -147,7 +150,7 @@ impl Targets {
             namespaces.extend(found.namespace.clone());
         }
         for other in others {
-            // Which engine it is may be in its bundle alone.
+            // Perhaps only the container's bundle shows its engine.
             if !self.engines.is_empty() {
                 engines.push(other.engine());
             }

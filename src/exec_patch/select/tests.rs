@@ -172,7 +172,7 @@ impl TestNode {
     }
 
     /// What a scan selects: the names of the matches; the names of the containers that are left
-    /// out; and those that cannot be identified, with the reason.
+    /// out; and the containers that cannot be identified, with the reason.
     fn selected(&self, target: &Targets) -> (Vec<String>, Vec<String>, Vec<String>) {
         let found = self.scan(target).unwrap();
         let name = |container: &Container| {
@@ -316,8 +316,8 @@ fn dockers_containers_are_dockers_in_whichever_namespace_it_puts_them() {
         ),
         (web(), none())
     );
-    // If a user may have written Docker's record, the record does not count: the container belongs
-    // to containerd.
+    // If a user may have written Docker's record, the record is ignored: the container belongs to
+    // containerd.
     if nix::unistd::geteuid().is_root() {
         let record = node
             .at("var/lib/docker/containers")

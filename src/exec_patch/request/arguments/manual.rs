@@ -2,7 +2,7 @@
 //! others.
 //!
 //! In: the command line as clap knows it, and the text of `packaging/man/embargo-exec-patch.8`. Not
-//! checked: whether the page describes them correctly.
+//! checked: whether the page describes the options and outcomes correctly.
 
 use clap::Arg;
 

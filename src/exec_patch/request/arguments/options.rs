@@ -1,4 +1,4 @@
-//! Defines what a command line asks for.
+//! Defines the content of a parsed command line of `exec-patch`.
 //!
 //! Plain data: the arguments as they were typed, after they were found to fit together.
 
@@ -18,7 +18,7 @@ pub struct Options {
     pub dry_run: bool,
     /// Whether to print JSON.
     pub json: bool,
-    /// How many bytes of each container's output are kept, if given.
+    /// The limit on the stored output of each container in bytes, if given.
     pub output_limit: Option<u64>,
     /// How long to wait for another run to end.
     pub wait: Duration,
@@ -37,7 +37,7 @@ pub enum Task {
     Resume(String),
     /// Start a run with the order of this earlier run, for the containers that failed there.
     OnlyFailed(String),
-    /// Show all runs, or this one.
+    /// Show all runs, or only the given run.
     History(Option<String>),
     /// Remove the runs that ended at least this many seconds ago.
     Prune(u64),
@@ -52,7 +52,7 @@ pub struct PaceOptions {
 }
 
 impl PaceOptions {
-    /// All limits: those that were typed, and the others from `usual`.
+    /// All limits: the typed ones, and the remaining ones from `usual`.
     #[must_use]
     pub fn over(self, usual: Limits) -> Limits {
         Limits {

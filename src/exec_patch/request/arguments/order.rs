@@ -1,7 +1,7 @@
 //! Defines an order: what must run, and in which containers.
 //!
-//! Holds the order as it was typed, and as a run's journal keeps it. Plain data: no file that the
-//! order names has been opened.
+//! The order has the values as they were typed; a run's journal has the same form. Plain data: no
+//! file that the order names has been opened.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::exec_patch::request::target::{Selector, Targets};
 /// What must run, and in which containers: everything that a second run of the same order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The containers in which it must run.
+    /// The containers in which the command or patch must run.
     pub target: Targets,
     /// What must run.
     pub source: PatchSource,

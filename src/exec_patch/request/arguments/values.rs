@@ -1,7 +1,7 @@
 //! Parses single values of the command line.
 //!
-//! In: one argument. Out: a user, a size, a number and so on, within its bounds; or one sentence
-//! that says what was expected.
+//! In: one argument. Out: a user, a size, a number or another value, within its bounds; or one
+//! sentence that says what was expected.
 
 use std::str::FromStr;
 
@@ -163,7 +163,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// The ID of a run, its beginning, or `last`. It cannot form another path.
+/// The ID of a run, its beginning, or `last`. The text cannot form another path.
 pub(super) fn run(text: &str) -> Result<String, String> {
     let is_run = (1..=LONGEST_RUN).contains(&text.len())
         && !text.starts_with('-')

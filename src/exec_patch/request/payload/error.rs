@@ -1,6 +1,6 @@
-//! Lists why a payload cannot run, anywhere or in one container.
+//! Lists the reasons why a payload cannot run, in any container or in one container.
 //!
-//! Holds the messages and the hints. Paths and names in them are hostile and are quoted.
+//! Holds the messages and the hints. Paths and names in the messages are hostile and are quoted.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::file::FileError;
 
-/// Why the payload can run nowhere.
+/// Why the payload cannot run in any container.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
     /// The file cannot be read.
@@ -18,7 +18,7 @@ pub enum PayloadError {
     /// The file given as a script is not a script.
     #[error("cannot run {0:?}: {1}")]
     Script(PathBuf, NotScript),
-    /// The file given as a program is not a program, or would not run.
+    /// The file given as a program is not a program, or could not run in a container.
     #[error("cannot use {0:?} as a program: {1}")]
     Program(PathBuf, NotProgram),
 }
@@ -33,7 +33,7 @@ pub enum NotScript {
     #[error("it is a program, not a script")]
     Program,
     /// The first line ends with a carriage return, as on Windows. The kernel would look for an
-    /// interpreter whose name ends with one.
+    /// interpreter whose name ends with a carriage return.
     #[error("its first line ends with a carriage return")]
     CarriageReturn,
 }

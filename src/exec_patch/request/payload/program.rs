@@ -67,7 +67,7 @@ pub enum NotProgram {
 }
 
 impl NotProgram {
-    /// What the operator can do about it.
+    /// What the operator can do about the error.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
@@ -80,9 +80,10 @@ impl NotProgram {
     }
 }
 
-/// Checks that the file's name is not that of many programs in one. Such a file fails when it is
-/// started as `/proc/self/fd/3` (`busybox: 3: applet not found`, seen with 1.35.0; toybox does the
-/// same). Not checked: such files under other names.
+/// Checks that the file's name is not the name of a file that holds many programs in one. Such a
+/// file fails when it is started as `/proc/self/fd/3` (`busybox: 3: applet not found`, seen with
+/// 1.35.0; toybox does the same). Not checked: files with many programs in one that have other
+/// names.
 ///
 /// # Errors
 /// [`NotProgram::ManyInOne`].

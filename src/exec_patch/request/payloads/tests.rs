@@ -199,7 +199,8 @@ fn a_signed_script_is_that_file_and_no_other() {
             "the patch of BAN-1 is the script {digest}, and the one that was given is {other}"
         )]
     );
-    // The other bans do not use that script. Each has a patch of its own, or none.
+    // The other bans do not use that script. Each of these bans has a patch of its own, or no
+    // patch.
     let mut given = payloads_of(script(&["-v"]), Some(text));
     given.set_role(ScriptRole::Signed);
     let beside = [
@@ -217,7 +218,7 @@ fn a_signed_script_is_that_file_and_no_other() {
     );
     assert_eq!(described(&given.of_bans(&beside[1..2])), ["BAN-2: a b"]);
     assert_eq!(given.in_place_of(&beside), None);
-    // The script still counts as that ban's own if the run is resumed under another list.
+    // If the run is resumed under another list, the script still has the role of that ban's patch.
     let mut later = Payloads::again(
         given.order().clone(),
         given.program().cloned(),
@@ -239,7 +240,7 @@ fn a_signed_script_is_that_file_and_no_other() {
         payloads_of(order(PatchSource::Signed), None).in_place_of(&beside),
         None
     );
-    // If the list may not run its patches, it runs in place of all of them.
+    // If the list may not run its patches, the typed script runs in place of all of them.
     let mut typed = payloads_of(script(&[]), Some("exit"));
     typed.set_role(ScriptRole::Typed);
     assert_eq!(described(&typed.of_bans(&beside)), ["typed: fix.sh"]);

@@ -21,8 +21,8 @@ use crate::report::{amount, line, span};
 /// How many of the last lines of output are shown for a failed patch.
 const TAIL: usize = 12;
 
-/// How many such lines are shown in a whole run. More output of similar failures helps nobody; the
-/// files have all of it.
+/// How many lines of output of failed patches are shown in a whole run. More lines about similar
+/// failures help nobody; the files with the output have all lines.
 const MOST_TAILS: usize = 600;
 
 /// The greatest width of a column.
@@ -31,7 +31,7 @@ const WIDEST: usize = 48;
 /// How many container names the bar shows.
 const MOST_NAMED: usize = 4;
 
-/// What the bar has.
+/// The template of the progress bar.
 const BAR: &str = "[{bar:30}] {pos}/{len} {elapsed} {wide_msg}";
 
 /// The width of the column of outcomes.
@@ -45,7 +45,8 @@ pub(super) struct Columns {
     name: usize,
     place: usize,
     image: usize,
-    /// How many more lines of output may be shown; `None` after the message that no more are shown.
+    /// How many more lines of output of failed patches may be shown; `None` after the message that
+    /// no more lines are shown.
     tails: Cell<Option<usize>>,
 }
 
@@ -88,8 +89,8 @@ impl Columns {
             .to_owned()
     }
 
-    /// The row of a finished patch: the container, the details, and the last lines of output if it
-    /// failed. A container that never started gets no row; the summary counts it.
+    /// The row of a finished patch: the container, the details, and the last lines of output if the
+    /// patch failed. A container that never started gets no row; the summary counts it.
     pub(super) fn row(&self, ended: &Ended) -> Vec<String> {
         let (container, outcome) = (&ended.container, &ended.outcome);
         if *outcome == Outcome::NotStarted {
@@ -137,8 +138,8 @@ impl Columns {
         lines
     }
 
-    /// These lines of output, as long as the run has not shown too many. After that, one message
-    /// says that there are more.
+    /// The lines of `tail`, as long as the run has shown fewer than [`MOST_TAILS`] lines of output.
+    /// After that, one message says that no more output is shown, and then there are no lines.
     fn shown(&self, tail: Vec<String>) -> Vec<String> {
         match self.tails.get() {
             Some(left) if tail.len() <= left => {
@@ -246,7 +247,8 @@ fn detail(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// The last lines of a command's output, each with a mark, so that no line looks like our own.
+/// The last lines of a command's output. Each line begins with a mark, so that it cannot look like
+/// a line of this program.
 fn tail(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for text in output::strip(text.as_bytes()).lines() {
@@ -304,7 +306,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// A bar with this many steps; hidden if standard error is not a terminal.
+    /// A progress bar for `total` patches; hidden if standard error is not a terminal.
     pub(super) fn new(total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(
             Some(total as u64),
@@ -329,7 +331,7 @@ impl Bar {
         self.show();
     }
 
-    /// Counts a finished patch, whether it was under way or not.
+    /// Adds a finished patch to the bar, whether or not a worker had started it.
     pub(super) fn ended(&mut self, container: &Container, was_under_way: bool) {
         let name = container_name(container);
         if was_under_way && let Some(at) = self.under_way.iter().position(|known| *known == name) {

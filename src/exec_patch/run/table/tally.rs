@@ -1,6 +1,6 @@
 //! Counts the outcomes of a run.
 //!
-//! In: outcomes. Out: their counts, the failed containers, and the exit status. Pure.
+//! In: outcomes. Out: the count of each outcome, the failed containers, and the exit status. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use crate::exec_patch::journal::ids::ContainerKey;
 use crate::exec_patch::outcome::OutcomeKind;
 use crate::report::Exit;
 
-/// One counted outcome.
+/// The outcome of one patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedOutcome {
     /// The container; `None` if it cannot be identified.
@@ -31,8 +31,8 @@ pub struct OutcomeTally {
 
 impl OutcomeTally {
     /// Counts an outcome. A container with several patches has several outcomes. If a container
-    /// vanished and is found again, it was restarted: patches that were left undone in the earlier
-    /// instance no longer count.
+    /// vanished and is found again, it was restarted. Then the outcomes of patches that were not
+    /// done in the earlier instance are removed from the counts.
     pub fn add(&mut self, container: &Container, kind: OutcomeKind) {
         let named = ContainerKey::of(container);
         let instance = (container.pid, container.started);
@@ -97,7 +97,8 @@ impl OutcomeTally {
     }
 }
 
-/// If a container vanished, removes what was left undone in this instance of it.
+/// If this instance of a container vanished, removes the outcomes of the patches that were not done
+/// in it.
 fn forget_undone(counted: &mut [Option<CountedOutcome>], places: &[usize]) {
     let (mut has_vanished, mut undone) = (false, Vec::new());
     for at in places {
