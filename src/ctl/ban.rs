@@ -4,7 +4,8 @@
 //! adds an exception to an existing ban. In: an image as [`ImageArgs`] takes it, and the options of
 //! the command. Out: the source file, replaced as a whole, with the new entry; and a summary to
 //! print. The new text is first parsed as `list build` parses it; if that fails, the file is not
-//! changed. What the linter finds in a new ban is printed as a warning; the author decides.
+//! changed. The mistakes that the linter finds in a new ban are printed as warnings; the author
+//! decides whether to correct them.
 
 mod edit;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use words::When;
 pub use words::{BanArgs, ExceptArgs};
 
 /// The diff ID of the layer that contains no file: a tar archive of 1,024 zero bytes. Many builders
-/// write it (moby: layer.DigestSHA256EmptyTar).
+/// write this layer (moby: layer.DigestSHA256EmptyTar).
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
 /// The diff ID of a layer of zero bytes: the SHA-256 of nothing.
@@ -210,10 +211,10 @@ fn add_layers(
     Ok(())
 }
 
-/// The image's own layers: those that did not come with the image's own base. They are the layers
-/// above the last one that also occurs in another image, where images that are built on this image
-/// are ignored. If no other image has any of the layers, the boundary is unknown. Then only the top
-/// layer is returned: banning a layer of the image's own base would ban that base.
+/// The image's own layers: those that did not come with the image's own base. Own layers are the
+/// layers above the last layer that also occurs in another image, where images that are built on
+/// this image are ignored. If no other image has any of the layers, the boundary is unknown. Then
+/// only the top layer is returned: banning a layer of the image's own base would ban that base.
 fn own_layers(
     image: &FoundImage,
     here: &[FoundImage],
@@ -300,7 +301,8 @@ fn exceptions(
     let mut named = BTreeSet::new();
     for image in &found.images {
         match (kind, image.image_id) {
-            // The image ID is enough: every engine knows it, and it identifies one platform.
+            // The image ID is enough: every engine knows the image ID, and an image ID identifies
+            // one platform.
             (MatchKind::Image, Some(id)) => {
                 named.insert(id.0);
             }

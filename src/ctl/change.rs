@@ -21,7 +21,7 @@ pub struct Needed {
     pub keyset: u64,
     /// How many of the keyset's list keys must sign the list.
     pub needed: usize,
-    /// How many of them have signed it.
+    /// How many of the keyset's list keys have signed the list.
     pub good: usize,
 }
 
@@ -44,8 +44,8 @@ impl Needed {
     }
 }
 
-/// Says how many signatures the change needs, for instance
-/// `lifts 2 bans: 2 signatures of keyset 3 needed, 1 there`. `None` without a list to compare with.
+/// Says how many signatures the change needs, for instance `lifts 2 bans: 2 signatures of keyset 3
+/// needed, 1 there`. Without a list to compare with, `change` is `None`.
 pub fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) -> String {
     let is_lift = change.is_some_and(Change::is_lift);
     let lifts = match change {
@@ -81,7 +81,7 @@ pub fn lines(change: &Change) -> Vec<String> {
     lines
 }
 
-/// Every ban that is not as it was.
+/// Every ban that differs between the two lists.
 pub fn all(change: &Change) -> impl Iterator<Item = &BanChange> {
     let Change {
         lifted,
@@ -135,7 +135,7 @@ fn details(change: &BanChange) -> Vec<String> {
         details.push(line::one_line(&format!("{weaker}{one}")));
     }
     match status {
-        // The headline names its digests.
+        // The headline names the digests of an added ban.
         BanStatus::Added => {
             if let Some(successor) = new_successor(change) {
                 details.push(format!("successor {}", line::name(successor)));
@@ -158,9 +158,9 @@ fn details(change: &BanChange) -> Vec<String> {
     details
 }
 
-/// What a list adds that people may run or use: each new or changed patch and successor, in lines
-/// that begin with the ban's ID. A patch or successor does not change what a list refuses, so a
-/// reviewer of the refusals alone would miss it.
+/// What a list adds that users may run: each new or changed patch and successor, in lines that
+/// begin with the ban's ID. A patch or successor does not change what a list refuses, so a reviewer
+/// of the refusals alone would miss the addition.
 pub fn brought(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
     for change in all(change) {
@@ -201,7 +201,7 @@ pub fn new_successor(change: &BanChange) -> Option<&String> {
     }
 }
 
-/// Whether the new list adds or changes this field (`what`) of the ban.
+/// Whether the new list adds or changes the field of the ban that `what` names.
 fn is_new(change: &BanChange, what: &str) -> bool {
     match change.status {
         BanStatus::Added => true,
@@ -239,7 +239,8 @@ pub fn named<S: AsRef<str>>(ids: &[S]) -> String {
     line::names(&ids[..ids.len().min(MOST_NAMED)], ids.len())
 }
 
-/// A number of digests; by kind as well, unless all of them are bases.
+/// A number of digests as text. The text also has the numbers for each kind, unless all digests are
+/// banned as bases.
 fn digests(entries: &Entries) -> String {
     let Entries {
         all,

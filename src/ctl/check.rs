@@ -5,8 +5,8 @@
 //! command line, else the node's. Out: the same answer and exit status as for an image in an
 //! engine, for every platform in the archive. `embargo` does not read archives: for these arguments
 //! it executes `embargoctl`. The image config says which layers the image has. Not checked: whether
-//! the archive's layers are those. An engine that unpacks the image compares each layer with its
-//! diff ID, and the gate judges the container again when it starts.
+//! the archive has these layers. An engine that unpacks the image compares each layer with its diff
+//! ID, and the gate judges the container again when it starts.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -71,12 +71,12 @@ pub fn main(arguments: &[OsString]) -> Exit {
     }
 }
 
-/// Which list is asked.
+/// Which list is used.
 enum ListSource<'a> {
     /// The list of this node.
     Node(&'a Paths, &'a Settings),
-    /// A list in a file, which must be signed for this keyset. Its version may be older than the
-    /// node's list.
+    /// A list in a file, which must be signed for this keyset. The version of the list may be lower
+    /// than that of the node's list.
     File(PathBuf, Keyset, &'a Settings),
 }
 
@@ -109,8 +109,7 @@ impl<'a> ListSource<'a> {
         }
     }
 
-    /// Whether the node's own list is asked. Only then does the answer hold for starts on this
-    /// node.
+    /// Whether the node's own list is used. Only then does the answer apply to starts on this node.
     const fn is_of_node(&self) -> bool {
         matches!(self, Self::Node(..))
     }

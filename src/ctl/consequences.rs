@@ -1,4 +1,4 @@
-//! Answers what a list means to this node: whether it may be installed, and what it changes.
+//! Finds what a list would change on this node, and whether the list may be installed.
 //!
 //! In: a list, and the node's keyset, floor and lists. The list's head is authentic, unless the
 //! list is a draft; the rest of the list is hostile. Out: a [`plan`] of the steps for `install`, or
@@ -29,7 +29,7 @@ use node::NodeState;
 pub struct Prospect {
     /// Which bans of the list in force the draft lifts.
     pub lifts: Lifts,
-    /// How many list keys have to sign the draft for that.
+    /// How many list keys have to sign a draft that lifts these bans.
     pub needed: usize,
     /// How many list keys have signed it.
     pub good: usize,
@@ -45,9 +45,9 @@ pub struct Prospect {
 /// Which bans a list lifts on a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lifts {
-    /// It lifts no ban, or the node has had no list yet.
+    /// The list lifts no ban, or the node has had no list yet.
     Nothing,
-    /// It lifts the bans with these IDs.
+    /// The list lifts the bans with these IDs.
     Bans(Vec<String>),
     /// Unknown: the newest list that the node had is missing, so there is nothing to compare with.
     Unknown,
@@ -57,7 +57,7 @@ pub enum Lifts {
 /// the draft is checked. No file is created or changed.
 ///
 /// # Errors
-/// [`CtlError`], as an installation reports it. Missing signatures are no error here.
+/// [`CtlError`], as an installation reports it. A draft with too few signatures is no error here.
 pub fn prospect(
     draft: &Reader<'_, File>,
     claim: &Claim,
@@ -97,9 +97,9 @@ pub fn prospect(
     })
 }
 
-/// Whether the signers acknowledge the list's impact. That takes as many signatures as lifting a
-/// ban does; otherwise a thief of one list key could keep all containers of a fleet from starting
-/// again.
+/// Whether the signers acknowledge the list's impact. An acknowledgement takes as many signatures
+/// as lifting a ban does; otherwise a thief of one list key could keep all containers of a fleet
+/// from starting again.
 pub fn acknowledged(new: New<'_>, trust: &Trust) -> Impact {
     if new.good >= trust.keyset.lift_threshold {
         new.head.impact

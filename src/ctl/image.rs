@@ -1,6 +1,6 @@
 //! Parses how an author names an image, and finds that image.
 //!
-//! In: the image's name, and options for the platform and for the places of engines. Out: the
+//! In: the image's name, and options for the platform and for the directories of engines. Out: the
 //! image, found by [`images`](crate::node::images).
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ pub struct EngineArgs {
 }
 
 impl ImageArgs {
-    /// The image's name as it was typed.
+    /// The image's name, as the user typed it.
     #[must_use]
     pub fn word(&self) -> &str {
         &self.image
@@ -76,7 +76,7 @@ impl ImageArgs {
     /// Finds the image. Warnings about unreadable stores go to standard error.
     ///
     /// # Errors
-    /// [`ImageError`], with a hint if one helps.
+    /// [`ImageError`], with a hint if there is one.
     pub fn find(&self, paths: &Paths) -> Result<Images, CtlError> {
         self.find_with(paths, &mut io::stdin().lock())
     }
@@ -130,7 +130,7 @@ impl ImageArgs {
     }
 }
 
-/// An image's platform, for people.
+/// An image's platform, as text for messages.
 fn platform(image: &FoundImage) -> String {
     match &image.platform {
         Some(platform) => platform.to_string(),
@@ -138,7 +138,7 @@ fn platform(image: &FoundImage) -> String {
     }
 }
 
-/// Whether an image is for the platform asked for, which may leave out its variant.
+/// Whether an image is for the platform `asked`. The text `asked` may leave out the variant.
 fn is_for(image: &FoundImage, asked: &str) -> bool {
     match platform(image).strip_prefix(asked) {
         Some(rest) => rest.is_empty() || rest.starts_with('/'),
@@ -158,8 +158,8 @@ impl EngineArgs {
         stores
     }
 
-    /// The places of the engines: those of the command's options, else those of the settings
-    /// together with the usual ones.
+    /// The directories of the engines: those of the command's options, else those of the settings
+    /// together with the usual directories.
     fn places(&self, paths: &Paths) -> Engines {
         let mut given = Engines {
             docker: self.docker_root.clone(),
@@ -177,8 +177,8 @@ impl EngineArgs {
         if given != Engines::default() {
             return given;
         }
-        // With another root, the usual places would be those of this machine, so they are not used.
-        // A broken settings file does not keep an author from writing a list here.
+        // With another root, the usual directories would be those of this machine, so they are not
+        // used. A broken settings file does not keep an author from writing a list on this machine.
         let is_here = *paths == Paths::below(Path::new("/"));
         let usual = if is_here {
             places::of_caller()

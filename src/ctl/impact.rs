@@ -9,15 +9,16 @@
 //! reboot.
 //!
 //! Hostile: users' containers, because users control their state, bundles and stores. An
-//! installation does not look at them. Otherwise a user could keep a ban out with a thousand
-//! made-up containers, or make the installation wait. Root's containers are trusted as far as the
-//! gate trusts them. A container that cannot be identified counts as running, and is no reason to
-//! refuse a list. Not checked: the draft's signatures; the caller does that.
+//! installation does not examine users' containers. Otherwise a user could keep a ban out with a
+//! thousand made-up containers, or make the installation wait. Root's containers are trusted as far
+//! as the gate trusts them. A container that cannot be identified is included in the number of
+//! running containers, and is no reason to refuse a list. Not checked: the draft's signatures; the
+//! caller does that.
 //!
 //! Measured with 200 containers of Docker, ctr and Podman on two busy processors, unoptimised: the
-//! whole preview takes 0.52 s, the survey of an installation 0.35 s. Each list is asked once about
-//! all containers, and then again about each container for which it has an entry. That is fast
-//! enough, so containers of one image do not share a result.
+//! whole preview takes 0.52 s, the survey of an installation 0.35 s. The digests of all containers
+//! are looked up in each list together, and then again for each container for which the list has an
+//! entry. These look-ups are fast enough, so containers of one image do not share a result.
 
 pub mod lists;
 pub mod objection;
@@ -69,42 +70,42 @@ pub struct Surveyed {
     /// Whether this is the pause container of a running pod.
     pub is_pause: bool,
     /// Whether root or the caller controls the container. A container that another user controls is
-    /// shown, but does not count.
+    /// shown, but is not counted.
     pub is_trusted: bool,
     /// Whether the container was found by its processes alone: no runtime state belongs to it, and
-    /// its lineage is unknown. Such a container does not count. Otherwise anybody could start
-    /// processes in a container of his own that look like more containers, and so lower the share
-    /// of the refused ones. The container is always reported.
+    /// its lineage is unknown. An unaccounted container is always reported, but is not counted.
+    /// Otherwise anybody could start processes in a container of his own that look like more
+    /// containers, and so lower the share of the refused containers.
     pub is_unaccounted: bool,
 }
 
 impl Surveyed {
-    /// Whether the draft refuses it.
+    /// Whether the draft refuses the container or image.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.grounds().is_some()
     }
 
-    /// Why the draft refuses it. `None` if the draft does not refuse it.
+    /// Why the draft refuses the container or image. `None` if the draft does not refuse it.
     #[must_use]
     pub fn grounds(&self) -> Option<Grounds> {
         refused_by_list(&self.draft.judgement)
     }
 
-    /// Whether the draft refuses it, and the list in force does not ban it.
+    /// Whether the draft refuses the container or image, and the list in force does not ban it.
     #[must_use]
     pub fn is_newly_refused(&self) -> bool {
         let (draft, in_force) = (
             refused_by_list(&self.draft.judgement),
             refused_by_list(&self.in_force),
         );
-        // A node whose list is overdue may refuse everything today. A ban of the draft is new even
-        // then.
+        // A node whose list is overdue may refuse everything today. A ban of the draft counts as
+        // new even on such a node.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
     }
 
-    /// Whether the draft refuses it now, or will once a ban takes effect or an exception ends,
-    /// while the list in force does not, or does so later.
+    /// Whether the draft refuses the container or image earlier than the list in force does: now,
+    /// or once a ban takes effect or an exception ends. The list in force may also never refuse it.
     #[must_use]
     pub fn is_to_be_refused(&self) -> bool {
         let is_ahead = match (
@@ -118,7 +119,8 @@ impl Surveyed {
         self.is_newly_refused() || is_ahead
     }
 
-    /// When a list starts to ban it; the beginning of time where it does already.
+    /// When a list starts to ban the container or image; the beginning of time if the list bans it
+    /// already.
     fn banned_from(&self, judgement: &Judgement) -> Option<Timestamp> {
         // Refused already: by a ban in effect, or because the list says more about the
         // container than a start may read.
@@ -133,7 +135,7 @@ impl Surveyed {
             .min()
     }
 
-    /// Whether its lineage is known, as far as the draft has to know it.
+    /// Whether the lineage is known as far as the verdict of the draft depends on it.
     #[must_use]
     pub fn is_known(&self) -> bool {
         match &self.subject.origin {
@@ -166,8 +168,9 @@ impl Surveyed {
     }
 }
 
-/// Why the list refuses it. `None` if it is not refused, or is refused for another reason than the
-/// list's content: an unknown image, a corrupt store, the settings, or a missing list.
+/// Why the list refuses the container or image. `None` if the list does not refuse it, or if the
+/// reason is not the list's content: an unknown image, a corrupt store, the settings, or a missing
+/// list.
 fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
     match &judgement.verdict {
         Verdict::Admit(_) => None,
@@ -214,7 +217,8 @@ pub fn survey(
         now,
     )?;
     let mut running = judged(subjects, &lists);
-    // Names and texts are shown for refused containers only, so they are read for those only.
+    // Names and messages are shown for refused containers only, so they are read only for these
+    // containers.
     for one in &mut running {
         if one.is_refused() {
             name(one, &node.running);

@@ -194,7 +194,7 @@ impl From<ImageError> for CtlError {
 /// The output of a successful command, and its exit status.
 #[derive(Debug)]
 pub struct Output {
-    /// Runs the command, and returns the text to print and the exit status.
+    /// The text to print.
     text: String,
     /// [`Exit::Clear`], or another status for scripts: [`Exit::Banned`] from a preview,
     /// [`Exit::CouldNotTell`] from a preview or a dry run, [`Exit::Failed`] from the linter.
@@ -256,7 +256,7 @@ impl Cli {
         }
     }
 
-    /// The text to print.
+    /// Runs the command, and returns the text to print and the exit status.
     fn run(&self) -> Result<Output, CtlError> {
         let paths = self.paths();
         let text = match &self.command {

@@ -92,9 +92,9 @@ impl ComparedList {
         }
     }
 
-    /// Whether the node never had a newer list than this: it is the list that the floor names, or a
-    /// later one. Without this check, an attacker who can damage the list in force and has stolen
-    /// one list key could lift every ban that an older list does not have.
+    /// Whether the node never had a newer list than this list: the floor names this list, or an
+    /// earlier edition. Without this check, an attacker who can damage the list in force and has
+    /// stolen one list key could lift every ban that an older list does not have.
     pub fn is_newest(&self, floor: &Floor) -> bool {
         self.digest == floor.head || self.edition > floor.edition
     }
@@ -108,13 +108,13 @@ pub struct Compared<'a> {
     pub copy: Option<OwnList<'a>>,
     /// The copy that the new list was compared with.
     pub with: Option<ComparedList>,
-    /// What the new list changes; `None` when there is nothing to compare it with.
+    /// What the new list changes; `None` when there is no list to compare the new list with.
     pub change: Option<Change>,
     /// The bans of the new list.
     pub bans: Vec<CountedBan>,
-    /// Why the list in force cannot be used, if it cannot.
+    /// Why the list in force cannot be used; `None` if the list can be used.
     pub broken: Option<ListError>,
-    /// Why the second copy cannot be used, if it cannot.
+    /// Why the second copy cannot be used; `None` if the copy can be used.
     pub broken_copy: Option<ListError>,
 }
 
@@ -133,8 +133,9 @@ pub fn compare<'a>(
     let (mut with, mut change) = (None, None);
     for (place, fault) in places {
         let Some(own) = place.as_ref() else { continue };
-        // After one comparison, the second file is only checked for damage, and only when it holds
-        // the new list already: such a file may stay in place.
+        // After the comparison with one copy, the other copy is only checked for damage, and only
+        // if it is the new list already: an undamaged copy of the new list need not be written
+        // again.
         if change.is_some() && own.found.digest != new.digest {
             continue;
         }
@@ -218,8 +219,9 @@ fn whole<'a>(new: New<'a>, watch: &'a dyn Watch) -> Result<WholeList<'a, File>, 
 }
 
 /// Refuses a list that is older than the list in force, or that differs from it under the same
-/// edition. The floor alone is not enough for this: it may be behind the list in force, after an
-/// installation that was interrupted or when somebody copied the list there.
+/// edition. The floor alone is not enough for this check: the floor may be behind the list in
+/// force, after an installation that was interrupted or when somebody copied a list to the node by
+/// hand.
 fn not_behind(new: New<'_>, in_force: &Authentic) -> Result<(), CtlError> {
     let (edition, floor, path) = (
         new.head.edition,

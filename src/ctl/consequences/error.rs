@@ -29,7 +29,7 @@ pub enum InstallError {
         "cannot install {0:?}: it is issued at {1}, after the keyset expires, and the clock of this node cannot be trusted"
     )]
     Clock(PathBuf, Timestamp),
-    /// The list lifts bans, and has too few signatures for that.
+    /// The list lifts bans, and has too few signatures for lifting them.
     #[error("cannot install {list:?}: it lifts {}, which takes {} of keyset {keyset}; it has {good}", change::named(.lifted), amount(*.needed, "signature"))]
     Lifts {
         /// The list.
@@ -128,8 +128,8 @@ pub fn of_list(error: ListError) -> CtlError {
     CtlError::with_hint(error, hint)
 }
 
-/// Adds a hint to a fault of the list in force, when it cannot be looked at. Such a file is never
-/// replaced.
+/// Adds a hint to a fault of the list in force, when its file cannot be examined. A file that
+/// cannot be examined is never replaced.
 pub fn of_place(error: ListError) -> CtlError {
     let is_no_file = matches!(&error, ListError::File(FileError::NotRegular(_)))
         || matches!(&error, ListError::File(FileError::Io(_, cause)) if cause.raw_os_error() == Some(libc::ELOOP));

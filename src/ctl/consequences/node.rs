@@ -26,15 +26,17 @@ pub struct NodeState<'a> {
     pub now: Timestamp,
 }
 
-/// How far a list's time of issue may be ahead of the clock, in seconds: one day.
+/// How far a list's time of issue may be later than the clock, in seconds: one day.
 const AHEAD: u64 = 86_400;
 
-/// 2026-11-01. A clock that shows an earlier time was never set, so it is not used to judge a list.
+/// 2026-11-01. A clock that shows an earlier time was never set, so such a clock is not used to
+/// judge a list.
 pub const CLOCK_SET: Timestamp = Timestamp::from_seconds(1_793_491_200);
 
-/// Refuses a list from the future: it would move the node's idea of the time forward. A clock that
-/// was never set, or that is behind the floor, cannot judge that. In this case the list may be as
-/// late as the keyset's expiry, a time that no list key controls.
+/// Refuses a list from the future: such a list would move the time that the node assumes forward. A
+/// clock that was never set, or that is behind the floor, cannot show whether a list is from the
+/// future. With such a clock, the list may be issued as late as the keyset's expiry, a time that no
+/// list key controls.
 pub fn not_ahead(path: &Path, head: &Head, trust: &Trust, now: Timestamp) -> Result<(), CtlError> {
     let floor = match trust.floor {
         Some(floor) => floor.issued,

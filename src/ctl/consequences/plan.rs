@@ -1,11 +1,12 @@
-//! Plans the steps that put a list in force on this node, and decides whether they may be taken.
+//! Plans the steps that put a list in force on this node, and decides whether these steps are
+//! allowed.
 //!
 //! In: the new list (its head authentic, the rest hostile), the node's own lists and its floor.
 //! Out: a [`InstallPlan`]: the steps, and what the new list changes. Every byte of the new list is
 //! checked. The new list is compared with an undamaged copy of the list in force. A list that lifts
-//! a ban may need more signatures than a list that only adds bans. Every list needs that many when
-//! the newest list that the node had is missing, because then nobody can compare. Nothing is
-//! written here.
+//! a ban may need more signatures than a list that only adds bans. Every list needs as many
+//! signatures as a list that lifts a ban when the newest list that the node had is missing, because
+//! then no comparison is possible. Nothing is written here.
 
 use super::super::CtlError;
 use super::super::change as wording;
@@ -27,20 +28,20 @@ pub struct InstallPlan {
     /// The steps in order. After each step the node has either the old list or the new one,
     /// complete.
     pub steps: Vec<InstallStep>,
-    /// A head block with more signatures than the new list's own; `None` if its own is complete.
-    /// Other signatures come from a copy of the same list that the node has already.
+    /// A head block with more signatures than the new list's file has; `None` if that file has all
+    /// of them. The other signatures come from a copy of the same list that the node has already.
     pub head: Option<Box<[u8; HEAD_SIZE]>>,
-    /// What the new list changes; `None` when there is no list to compare it with.
+    /// What the new list changes; `None` when there is no list to compare the new list with.
     pub change: Option<Change>,
     /// The new list's bans.
     pub bans: Vec<CountedBan>,
     /// How many list keys have to sign the new list.
     pub needed: usize,
-    /// Why the list in force cannot be used, if it cannot.
+    /// Why the list in force cannot be used; `None` if the list can be used.
     pub broken: Option<ListError>,
-    /// Why the second copy cannot be used, if it cannot.
+    /// Why the second copy cannot be used; `None` if the copy can be used.
     pub broken_copy: Option<ListError>,
-    /// Whether the floor names this very list: it was in force on this node before.
+    /// Whether the floor names the new list, which was then in force on this node before.
     pub is_known: bool,
     /// Whether the newest list that the node had is lost, so that nobody knows what the new list
     /// lifts.
@@ -50,11 +51,12 @@ pub struct InstallPlan {
 /// One step of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstallStep {
-    /// The floor announces the new list as the next one. So the new list counts as installed as
-    /// soon as it is the first copy.
+    /// The floor announces the new list as the next one. From then on the node trusts the new list
+    /// as an installed list, as soon as it is the first copy.
     Announce(Floor),
-    /// The new list becomes the second copy. This step comes before [`Step::Put`]. In between, the
-    /// old list is still the first copy and is used, or the new list if the old one is damaged.
+    /// The new list becomes the second copy. This step comes before [`InstallStep::Put`]. Between
+    /// the two steps, the old list is still the first copy and is used, or the new list if the old
+    /// list is damaged.
     Copy(Edition),
     /// The new list becomes the first copy, and so is in force.
     Put(Edition),
@@ -78,7 +80,8 @@ impl InstallStep {
 }
 
 impl InstallPlan {
-    /// Whether the new list is written as the first copy; if not, the same bytes are there already.
+    /// Whether the new list is written as the first copy. If not, the first copy has the same bytes
+    /// already.
     pub fn puts(&self) -> bool {
         self.steps.iter().any(InstallStep::is_put)
     }
@@ -115,12 +118,12 @@ impl InstallPlan {
     }
 }
 
-/// Draws up the plan for a new list. Adds the IDs of the bans that it lifts to `lifted`, even when
-/// the list is refused for lifting them.
+/// Makes the plan for a new list. Adds the IDs of the bans that the list lifts to `lifted`, even
+/// when the list is refused because of them.
 ///
 /// # Errors
-/// What is wrong with the new list, and with the place of the list in force when it cannot be
-/// looked at; [`InstallError`] when too few keys signed it.
+/// What is wrong with the new list; a file of the list in force that cannot be examined;
+/// [`InstallError`] when too few keys signed the new list.
 pub fn draw(
     new: New<'_>,
     node: &NodeState<'_>,
@@ -134,11 +137,10 @@ pub fn draw(
     Ok(plan)
 }
 
-/// Draws up the same plan without checking the number of signatures.
+/// Makes the same plan as [`draw`], without checking the number of signatures.
 ///
 /// # Errors
-/// What is wrong with the new list, and with the place of the list in force when it cannot be
-/// looked at.
+/// What is wrong with the new list; a file of the list in force that cannot be examined.
 pub fn sketch(
     new: New<'_>,
     node: &NodeState<'_>,
@@ -184,7 +186,7 @@ pub fn sketch(
 /// Checks that the list has as many signatures as its change needs.
 ///
 /// # Errors
-/// [`InstallError`] when it has too few.
+/// [`InstallError`] when the list has too few signatures.
 pub fn enough(
     new: New<'_>,
     plan: &InstallPlan,
@@ -218,7 +220,7 @@ pub fn enough(
     })
 }
 
-/// What is left to do when one or both of the node's copies are the new list already.
+/// The work that remains when one or both of the node's copies are the new list already.
 struct Reinstall {
     /// Whether the first and the second copy stay as they are.
     list_stays: bool,
@@ -262,7 +264,7 @@ impl Reinstall {
     }
 }
 
-/// The steps that are still to do. `in_force` is the list that answers lookups now.
+/// The steps that are still to do. `in_force` is the list that look-ups use now.
 fn steps(
     new: New<'_>,
     in_force: Option<&OwnList<'_>>,
@@ -290,9 +292,9 @@ fn steps(
     if !again.list_stays {
         steps.push(InstallStep::Put(edition));
     }
-    // A floor of an earlier keyset is not carried over. It may hold what a stolen key of that
-    // keyset signed: a very high version, or a time far ahead. The time restarts at the keyset's
-    // own, which no list key controls.
+    // The values of a floor of an earlier keyset are not used. A stolen key of that keyset may have
+    // signed them: a very high version, or a time far in the future. The floor's time starts again
+    // at the time when the new keyset was issued, which no list key controls.
     let issued = match floor {
         Some(floor) if floor.edition.keyset == edition.keyset => floor.issued,
         Some(_) | None => trust.keyset.issued,

@@ -1,12 +1,12 @@
 //! Merges the signatures of the list in force with those of the same list, staged again.
 //!
-//! In: the heads of both files, which have the same signed text. Anybody may have written the key
-//! names and the signatures of unknown keys in them. Out: a head block with the signatures of both
-//! files, those of the file in force first. So nobody can remove a signature by staging the same
-//! list with fewer: the node may need that signature under its next keyset. A signature of a key
-//! that is not in this keyset may be of a key in the next keyset. Such signatures are kept while
-//! there is room, new ones first, so that forged signatures cannot keep a real one out. Nothing is
-//! judged here: the list is authentic either way.
+//! In: the heads of both files, which have the same signed text. The key names and the signatures
+//! of unknown keys in the heads may be forged. Out: a head block with the signatures of both files,
+//! those of the file in force first. So nobody can remove a signature by staging the same list with
+//! fewer signatures: the node may need the removed signature under its next keyset. A signature of
+//! a key that is not in this keyset may be of a key in the next keyset. Such signatures are kept
+//! while there is room, new ones first, so that forged signatures cannot keep a real one out.
+//! Nothing is checked here: the list is authentic whichever of these signatures it has.
 
 use super::super::keyset::signer;
 use crate::banlist::head::{Claim, HEAD_SIZE};

@@ -1,11 +1,11 @@
 //! Judges the containers and images of a node by two lists: a draft, and the list in force.
 //!
 //! In: a draft, signed or not, the node's lists, and the subjects to judge: containers or images.
-//! Out: both verdicts on each subject, by the gate's own evaluator in `enforce` mode. Each list is
-//! first asked about all digests together. If it has entries for a subject, it is asked again about
-//! this subject alone, as at a start: a start is refused when the list says more about the
-//! container than a start may read. Each piece of either list is hashed before it is parsed. The
-//! draft's signatures are not checked here.
+//! Out: both verdicts on each subject, by the gate's own evaluator in `enforce` mode. The digests
+//! of all subjects are first looked up in each list together. If a list has entries for a subject,
+//! the digests of this subject are looked up again alone, as at a start: a start is refused when
+//! the list says more about the container than a start may read. Each piece of either list is
+//! hashed before it is parsed. The draft's signatures are not checked here.
 
 use std::fs::File;
 
@@ -27,7 +27,7 @@ use crate::settings::{Mode, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::{self, Case, Judgement, Labels};
 
-/// The draft and the list in force, with their answers about all subjects.
+/// The draft and the list in force, with the results of looking up all subjects.
 pub struct Lists<'a> {
     paths: &'a Paths,
     /// The node's settings, in `enforce` mode.
@@ -42,11 +42,11 @@ pub struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// Asks both lists about all `subjects`.
+    /// Looks up the digests of all `subjects` in both lists.
     ///
     /// # Errors
     /// [`ListError`] when the draft cannot be read. A missing or broken list in force is no error,
-    /// but an answer.
+    /// but one of the possible results.
     pub fn ask<'s>(
         draft: &'a Reader<'a, File>,
         head: &'a Head,
@@ -99,7 +99,7 @@ impl<'a> Lists<'a> {
         })
     }
 
-    /// The answer of the list in force about all digests.
+    /// The result of looking up all digests in the list in force.
     #[must_use]
     pub const fn in_force(&self) -> &Bans {
         &self.in_force
@@ -121,7 +121,7 @@ impl<'a> Lists<'a> {
         )
     }
 
-    /// What the draft, if it were in force, would answer at a start with these queries.
+    /// The result of these queries at a start, if the draft were in force.
     fn by_draft(&self, queries: &[Query]) -> Bans {
         let known = self.draft_answers.to(queries, &self.draft);
         if known.hits.is_empty() {
@@ -137,7 +137,7 @@ impl<'a> Lists<'a> {
         let known = match &self.in_force {
             Bans::Known(known) => self.in_force_answers.to(queries, known),
             // One digest is banned, and the record of its ban cannot be read. The fault concerns
-            // that digest only, so this subject is asked about alone.
+            // that digest only, so the digests of this subject are looked up alone.
             Bans::Missing(ListError::Unread(..)) => {
                 return self.verdict(subject, &self.at_start(queries));
             }
@@ -151,13 +151,13 @@ impl<'a> Lists<'a> {
         self.verdict(subject, &bans)
     }
 
-    /// What the list in force answers at a start with these queries.
+    /// The result of these queries at a start, from the list in force.
     fn at_start(&self, queries: &[Query]) -> Bans {
         store::look_up(self.paths, &self.settings.rules(), queries)
     }
 
-    /// Judges one subject by both lists. The result says that it is no pause container and is
-    /// trusted; the caller sets these fields if that is wrong.
+    /// Judges one subject by both lists. The result says that the subject is no pause container and
+    /// is trusted; the caller corrects these two fields if they are wrong.
     #[must_use]
     pub fn surveyed(&self, subject: Subject) -> Surveyed {
         let (draft, in_force) = self.judge(&subject);

@@ -2,8 +2,8 @@
 //!
 //! In: a survey, the node's limit, and whether the list's signers acknowledge its impact. Out: the
 //! objection, if there is one. Pure. There is no objection to a list that refuses a single
-//! container: that is what lists are for. There is always an objection to a list that newly refuses
-//! a pause container, even with an acknowledgement: no pod of the node would start.
+//! container: lists exist to refuse containers. There is always an objection to a list that newly
+//! refuses a pause container, even with an acknowledgement: no pod of the node would start.
 
 use std::path::PathBuf;
 
@@ -41,13 +41,13 @@ pub enum ImpactError {
         list: PathBuf,
         /// The name of the pause container.
         called: String,
-        /// Why it is refused, in the words of a refusal: `is …, banned by …`.
+        /// Why the pause container is refused, in the words of a refusal: `is …, banned by …`.
         because: String,
     },
 }
 
 impl ImpactError {
-    /// What the operator can do about it.
+    /// What the operator can do about the objection.
     #[must_use]
     pub fn hint(&self) -> String {
         let (Self::Share { list, .. } | Self::Pause { list, .. }) = self;
@@ -66,9 +66,9 @@ impl ImpactError {
 impl Survey {
     /// The objection to installing the draft, if there is one: it newly refuses a pause container,
     /// or it newly refuses more than `limit` percent of the running containers without an
-    /// acknowledgement. `acknowledged` counts only if enough keys signed the draft; the caller
-    /// checks that. A ban that takes effect on a later day counts like one that is in effect now,
-    /// because nobody checks again on that day.
+    /// acknowledgement. An acknowledgement is valid only if enough keys signed the draft; the
+    /// caller checks their number. A ban that takes effect on a later day counts like one that is
+    /// in effect now, because nobody checks the impact again on that day.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();
@@ -98,8 +98,8 @@ impl Survey {
         }
     }
 
-    /// The containers that count: those that root or the caller controls, and that a runtime state
-    /// or a record explains.
+    /// The containers from which the share is computed: those that root or the caller controls, and
+    /// that a runtime state or a record explains.
     pub fn counted(&self) -> impl Iterator<Item = &Surveyed> {
         self.running
             .iter()
@@ -132,7 +132,7 @@ impl Survey {
 }
 
 /// Text that says how many of the newly refused containers are refused only from a later day on.
-/// Empty for zero.
+/// The text is empty if there are no such containers.
 #[must_use]
 pub fn on_a_later_day(later: usize) -> String {
     if later == 0 {
@@ -152,7 +152,7 @@ fn called(one: &Surveyed) -> String {
     }
 }
 
-/// The ban that refuses the container, in the words of a refusal.
+/// The ban by which the draft refuses the container, in the words of a refusal.
 fn banned_by(one: &Surveyed) -> Option<String> {
     let origin = one.subject.origin.as_ref().ok()?;
     let findings = &one.draft.judgement.findings;

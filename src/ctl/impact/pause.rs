@@ -1,16 +1,21 @@
-//! Finds the pause containers among the running containers.  A pod's pause container owns the
-//! namespaces that the pod's other containers share. While its image is refused, no container of
-//! any pod can start. In: the running containers. Out: for each container, whether it is a pause
-//! container. A list that newly refuses a pause container is never installed. So a user, the author
-//! of a pod or the author of an image must not be able to mark a container as a pause container: he
-//! could keep a ban out of every node. He may even know the IDs of running containers. Therefore
-//! each rule uses only what the engine alone writes:  | engine | rule | seen with | |---|---|---| |
-//! containerd's CRI (namespace `k8s.io`) | its annotations name itself as its sandbox, and its type
-//! as `sandbox`; the engine overwrites other values | 1.6.20, 2.1.4 | | CRI-O | its record in the
-//! engine's store says so; the bundle's annotations are not read, because a pod's author can set
-//! them | 1.37, by hand | | Podman | another container in the cgroup of its pod has joined
-//! namespaces of its first process | 4.3.1, 5.8.6 | | Docker, users' engines | never | |  Not
-//! recognised: the pause container of a Podman pod whose containers share no cgroup
+//! Finds the pause containers among the running containers.
+//!
+//! A pod's pause container owns the namespaces that the pod's other containers share. While the
+//! image of the pause container is refused, no container of any pod can start. In: the running
+//! containers. Out: for each container, whether it is a pause container. A list that newly refuses
+//! a pause container is never installed. So a user, the author of a pod or the author of an image
+//! must not be able to mark a container as a pause container: he could keep a ban out of every
+//! node. He may even know the IDs of running containers. Therefore each rule uses only what the
+//! engine alone writes:
+//!
+//! | engine | rule | seen with |
+//! |---|---|---|
+//! | containerd's CRI (namespace `k8s.io`) | the container's annotations name the container itself as its sandbox, and its type as `sandbox`; the engine overwrites other values | 1.6.20, 2.1.4 |
+//! | CRI-O | the container's record in the engine's store says so; the bundle's annotations are not read, because a pod's author can set them | 1.37, by hand |
+//! | Podman | another container in the cgroup of the same pod has joined namespaces of the first process of the pause container | 4.3.1, 5.8.6 |
+//! | Docker, users' engines | never | |
+//!
+//! Not recognised: the pause container of a Podman pod whose containers share no cgroup
 //! (`--share-parent=false`) or no namespace.
 
 use std::path::{Path, PathBuf};
@@ -24,7 +29,7 @@ use crate::node::runtime_state::RunningContainer;
 /// The container type of a pause container in the CRI's annotations.
 const SANDBOX: &str = "sandbox";
 
-/// The part of a runtime spec that is read here.
+/// The part of a runtime spec that this file reads.
 #[derive(Default, Deserialize)]
 struct PodSpec {
     #[serde(default)]
@@ -208,7 +213,7 @@ fn process_of(path: &Path) -> Option<u32> {
     process.parse().ok()
 }
 
-/// The part of a bundle's runtime spec that is read here. Empty if the spec cannot be read.
+/// The part of a bundle's runtime spec that this file reads. Empty if the spec cannot be read.
 fn spec(container: &RunningContainer) -> PodSpec {
     serde_json::from_slice(&container.spec().unwrap_or_default()).unwrap_or_default()
 }

@@ -24,7 +24,8 @@ use crate::verdict::{Case, Finding, Labels, Standing};
 enum Listed {
     Nothing,
     Ban,
-    /// The list is past its grace period, and the settings refuse everything then.
+    /// The list is past its grace period, and the settings refuse every container after that
+    /// period.
     Overdue,
     /// No list is in force.
     Missing,
@@ -285,7 +286,7 @@ fn nothing_overrides_a_pause_container() {
     });
     assert_eq!(survey.objection(0, Impact::Guarded), None);
     // A pause container that is refused only from a later day on is an objection, unless the list
-    // in force refuses it as early.
+    // in force refuses the pause container as early.
     let day = ISSUED.plus(86_400);
     let ahead = |at: usize| Finding {
         standing: Standing::Ahead { days: 1 },
@@ -310,7 +311,7 @@ fn nothing_overrides_a_pause_container() {
     }
 }
 
-/// Found in review: the share counted only what a list refuses today. One stolen list key could
+/// Found in review: the share included only what a list refuses today. One stolen list key could
 /// install a list that refuses everything tomorrow.
 #[test]
 fn a_ban_that_takes_effect_on_a_later_day_counts_in_the_share() {

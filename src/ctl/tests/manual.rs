@@ -38,7 +38,7 @@ fn description(lines: &[&'static str], long: &str) -> Option<String> {
     described(lines, long).into_iter().next()
 }
 
-/// Collects every command without subcommands, with the typed that call it.
+/// Collects every command without subcommands, each with the words that call it.
 fn commands(command: &Command, typed: &str, found: &mut Vec<(String, Command)>) {
     for below in command.get_subcommands() {
         let typed = format!("{typed} {}", below.get_name()).trim().to_owned();

@@ -2,8 +2,8 @@
 //!
 //! `tests/fixtures/cri-o-1.37` was copied from a node on which CRI-O 1.37 and Podman 5.8.6 shared
 //! one store, while containers ran: both roots have `overlay-layers`. `podman-*-pods` are from
-//! nodes with Podman alone. In the forged containers, the annotations were requested by the
-//! container's author; they name the ID of another container that ran.
+//! nodes with Podman alone. In the forged containers, the container's author requested annotations
+//! that name the ID of another running container.
 
 use std::fs;
 use std::io::Write;
@@ -191,7 +191,7 @@ fn a_pod_that_shares_its_network_alone_has_a_pause_container_too() {
     );
     assert_eq!(among(&[&pause, &member]), [true, false]);
     // The pause container's process now has another ID, so the namespace paths no longer lead to
-    // it.
+    // that process.
     let later = RunningContainer {
         process: InitProcess {
             pid: 870,

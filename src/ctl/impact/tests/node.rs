@@ -194,7 +194,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                     "{because}"
                 );
             }
-            // The gate looks up the same list, now in force.
+            // The gate looks up the digests in the same list, which is now in force.
             put(&paths.list, &bytes);
             let origin = made_of();
             let bans = store::look_up(&paths, &settings.rules(), &verdict::queries(&origin));

@@ -40,7 +40,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All digests with their uses.
+            /// All kinds of findings.
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
             /// The name of the kind in reports.

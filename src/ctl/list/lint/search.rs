@@ -1,7 +1,9 @@
-//! Finds the images on this machine, for the checks of `list lint`.  In: the source, the arguments
-//! of `--image`, and the engines' stores of this machine. Out: [`KnownImages`]: the images of
-//! `--image`, the images that the source names, and all other images in the stores. What cannot be
-//! found is reported; nothing is downloaded. The search in the stores has a time limit.
+//! Finds the images on this machine, for the checks of `list lint`.
+//!
+//! In: the source, the arguments of `--image`, and the engines' stores of this machine. Out:
+//! [`KnownImages`]: the images of `--image`, the images that the source names, and all other images
+//! in the stores. Images that cannot be found are reported; nothing is downloaded. The search in the
+//! stores has a time limit.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
