@@ -146,8 +146,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// A container that a store has a record of, with the state of its running process on this
-    /// node, if there is any.
+    /// A container that a store has a record of, with what this node knows about the running
+    /// container, if the container runs.
     fn stored(stored: StoredContainer, store: &'a Store, node: &'a Node<'_>) -> Self {
         let is_state = |one: &&RunningContainer| one.id == stored.id && store.may_have(one);
         let is_of = |one: &&Unexplained| one.is_of(&stored.id, store);

@@ -4,7 +4,7 @@
 //! can be given back; everything else is freed when the process ends. Once the block is full,
 //! memory comes from the C library, so large input costs no more than without the arena. In: the
 //! requests of the allocator's interface. Out: memory. The arena is needed because musl's allocator
-//! maps and unmaps groups of pages all the time while little memory is in use. With musl's
+//! maps and unmaps groups of pages again and again while little memory is in use. With musl's
 //! allocator, the gate makes 48 such system calls, a `create` takes 0.3 to 0.4 ms longer, which is
 //! all the time that the gate may take, and at most 2,116 KiB of memory are in use instead of 2,048
 //! (Linux 6.18, musl 1.2.5). Keeping larger pieces for reuse was tried, and saved nothing. Not for

@@ -1,11 +1,12 @@
-//! Does work in a copy of this process, which can be left behind.
+//! Does work in a copy of this process, so that work that hangs does not stop this process.
 //!
 //! In: what to do, and how long it may take. Out: the bytes that the copy has sent, or an error. A
 //! user's file system (FUSE) may take a request and never answer it. From then on no signal ends
-//! the process that waits for it, nor any other thread of that process (Linux: fs/fuse/dev.c,
-//! `request_wait_answer`; seen with 6.18). So whatever looks into a user's directories is a process
-//! of its own, which holds nothing but its end of a pipe. The calling process must have one thread:
-//! locks that others hold stay held in the copy. Such a copy sends nothing, and counts as late.
+//! the process that waits for the answer, nor any other thread of that process (Linux:
+//! fs/fuse/dev.c, `request_wait_answer`; seen with 6.18). So a separate process, the copy, reads a
+//! user's directories. The copy holds nothing but its end of a pipe. The calling process must have
+//! one thread: locks that other threads hold stay held in the copy. A copy that waits for such a
+//! lock sends nothing, and counts as late.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -23,31 +24,33 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
-/// How long a copy may take. It may already be a user's own, and he may stop it; and a busy machine
-/// must not make it late.
+/// How long a copy may take. The copy may already run as the user, who may stop it. A busy machine
+/// must not make the copy late.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to wait until a killed process has ended. If it waits for a file system of its user, it
-/// may never end.
+/// How long to wait until a killed process has ended. A process that waits for its user's file
+/// system may never end.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The most bytes of an answer. The names of a thousand containers and of all images are far less.
+/// The largest answer that is accepted from a copy, in bytes. The names of a thousand containers
+/// and of all images take far fewer bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
 
-/// The last byte of an answer, so that one that was cut is known.
+/// The last byte of an answer. An answer without this byte is incomplete.
 const END: u8 = 4;
 
-/// The users of whose places a copy has been left behind.
+/// The users for whom a copy was late. No further copy is made for these users.
 static LOST: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// Whether this process is such a copy.
+/// Whether this process is a copy that [`answer`] made.
 static IS_COPY: AtomicBool = AtomicBool::new(false);
 
-/// What `work` returns, done by a copy of this process, because it reads what this user controls.
-/// After one answer that was late, this user is not waited for again.
+/// Runs `work`, which reads what this user controls, in a copy of this process, and returns the
+/// result of `work`. After one late answer, no further copy is made for this user.
 ///
 /// # Errors
-/// [`io::ErrorKind::TimedOut`] if there is no answer in time; other errors if there can be none.
+/// [`io::ErrorKind::TimedOut`] if there is no answer in time, now or before; other errors if the
+/// copy cannot be made or fails.
 pub fn answer(user: u32, work: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     answer_within(PATIENCE, user, work)
 }
@@ -91,8 +94,9 @@ fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
 }
 
-/// Keeps nothing of this process's but the pipe: what is left behind must hold neither a lock nor
-/// anybody's output. It ends with its parent.
+/// Connects the standard streams of this copy to `/dev/null`, and closes every other descriptor but
+/// the pipe: a copy that hangs must hold neither a lock nor anybody's output. The copy ends when
+/// its parent ends.
 fn let_go(pipe: &File) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     let null = OpenOptions::new()
@@ -108,7 +112,7 @@ fn let_go(pipe: &File) -> io::Result<()> {
 }
 
 /// Closes every descriptor except the standard streams and those in `kept`. Otherwise a user could
-/// stop the new process and so keep them open, among them the lock of a run.
+/// stop the new process, and the descriptors would stay open, among them the lock of a run.
 #[allow(unsafe_code)]
 pub(super) fn close_others(kept: [Option<i32>; 3]) {
     let mut kept = kept.map(|number| number.unwrap_or(2));
@@ -133,8 +137,8 @@ pub(super) fn close_others(kept: [Option<i32>; 3]) {
 
 /// Forks a copy of this process. The copy does `work`, with one end of a pipe, and exits: with 0 if
 /// `work` returns `true`. Returns the copy's process ID and what was read from the pipe until every
-/// holder of its other end closed it. At most `limit` bytes are accepted; one or more above that
-/// show that there were too many.
+/// holder of its other end closed it. If the copy sends more than `limit` bytes, more than `limit`
+/// bytes are returned, but not all of them.
 ///
 /// # Errors
 /// What the operating system says; [`io::ErrorKind::TimedOut`] if the pipe is not closed in time.
@@ -191,7 +195,8 @@ fn take(mut pipe: File, limit: usize, patience: Duration) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// Waits for a child that is about to end. Returns how it ended; `None` if it does not end in time.
+/// Waits for a child that is about to end. Returns the child's exit status; `None` if the child
+/// does not end in time.
 pub(super) fn gone(child: Pid) -> Option<WaitStatus> {
     let until = Instant::now() + LAST_PATIENCE;
     loop {
@@ -288,7 +293,7 @@ mod tests {
         let fault = answer(4_242_422, || b"x".to_vec()).unwrap_err();
         assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
         assert_eq!(answer(4_242_423, || b"x".to_vec()).unwrap(), b"x");
-        // Below the time that a single question may take.
+        // Less than the time that a single piece of work may take.
         assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     }
 }

@@ -56,7 +56,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// What makes an operating system's error about `path` one of these.
+    /// Returns a function that turns an operating system's error about `path` into a [`FileError`].
     pub fn io<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Self + Copy {
         move |error| Self::Io(path.to_owned(), error.into())
     }
@@ -85,7 +85,8 @@ impl FileError {
 const UNMAPPED: u32 = 65_534;
 
 /// Whether this process runs in a user namespace other than the host's, as the runtimes of rootless
-/// engines do. This is the case if its map is not the identity of all IDs.
+/// engines do. Outside the host's user namespace, the map of user IDs is not the identity of all
+/// IDs.
 fn in_user_namespace() -> bool {
     let Some(map) = super::proc::read("/proc/self/uid_map", PAGE) else {
         return false;

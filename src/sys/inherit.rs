@@ -2,9 +2,9 @@
 //! runs.
 //!
 //! In: the program, its input, and two descriptors. Out: a process in a session of its own, so that
-//! no terminal sends it signals. It has one of the descriptors as number 3 and the other under any
-//! number. Also out: the signals of the process that waits, as a descriptor for poll(2). Not
-//! checked: what the program does with the descriptors.
+//! no terminal sends it signals. The process has one of the descriptors as number 3 and the other
+//! under any number. Also out: the signals of the process that waits, as a descriptor for poll(2).
+//! Not checked: what the program does with the descriptors.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

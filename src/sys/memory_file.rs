@@ -26,11 +26,11 @@ use super::file::{self, Guard};
 /// The kernel setting that can forbid executable memory files.
 pub const SETTING: &str = "vm.memfd_noexec";
 
-/// The file of that setting.
+/// The file in `/proc` that contains the value of [`SETTING`].
 const SETTING_FILE: &str = "/proc/sys/vm/memfd_noexec";
 
-/// The value that forbids executable memory files (Linux: include/linux/pid_namespace.h,
-/// `MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED`).
+/// The value of [`SETTING`] that forbids executable memory files (Linux:
+/// include/linux/pid_namespace.h, `MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED`).
 const ENFORCED: &str = "2";
 
 /// `FSCONFIG_…` of include/uapi/linux/mount.h.
@@ -61,8 +61,8 @@ pub fn data(name: &CStr, bytes: &[u8]) -> io::Result<File> {
 /// either, an error that names the setting.
 pub fn executable(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     match sealed(name, bytes) {
-        // If the setting is not what refused, the tmpfs fails for the same reason, or its error is
-        // returned.
+        // If another rule than the setting refused the file, the tmpfs fails for the same reason,
+        // or the error of the tmpfs is returned.
         Err(refused) if refused.raw_os_error() == Some(libc::EACCES) && is_forbidden() => {
             unmounted(bytes).map_err(|error| io::Error::new(error.kind(), Forbidden(error)))
         }

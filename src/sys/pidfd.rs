@@ -21,7 +21,7 @@ use super::{proc, spawn};
 /// A handle on one process.
 #[derive(Debug)]
 pub enum Hold {
-    /// A descriptor. It is ready to read once all threads of the process have ended.
+    /// A descriptor. The descriptor is ready to read once all threads of the process have ended.
     Descriptor(OwnedFd),
     /// The process ID, on kernels that have no such descriptors.
     Number(Pid),
@@ -95,7 +95,7 @@ const fn without_descriptors(errno: Errno) -> Result<libc::c_long, Errno> {
     }
 }
 
-/// The most user namespaces to walk. The kernel nests at most 32 (user_namespaces(7)).
+/// How many user namespaces are walked at most. The kernel nests at most 32 (user_namespaces(7)).
 const DEEPEST: usize = 33;
 
 /// The owners of the user namespaces around a process, innermost first: the process's own, its

@@ -103,8 +103,8 @@ pub fn users(pid: u32) -> Option<Vec<u32>> {
     Some(numbers(status_field(pid, "Uid:")?.as_bytes()))
 }
 
-/// Whether a process can ever get this capability, by its bounding set (`CapBnd`); `true` if that
-/// is not known.
+/// Whether a process can ever get this capability, by its bounding set (`CapBnd`); `true` if the
+/// bounding set is not known.
 pub fn may_have_capability(pid: u32, number: u32) -> bool {
     let set = status_field(pid, "CapBnd:").unwrap_or_default();
     match u64::from_str_radix(set.trim(), 16) {

@@ -106,8 +106,8 @@ pub fn identity(path: &Path) -> Result<Identity, Errno> {
     Ok(Identity { facts: stat(path)? })
 }
 
-/// Whether the environment must not influence what the caller's rights permit: the caller is root,
-/// or got more rights by executing this program.
+/// Whether the caller is root, or got more rights by executing this program. The environment of
+/// such a caller must not influence what these rights are used for.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn is_privileged() -> bool {
@@ -165,19 +165,20 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Whether both identify the same file, even if its paths differ or lead through links.
+    /// Whether both identities are of the same file, even if the paths differ or lead through
+    /// links.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (self.facts.st_dev, self.facts.st_ino) == (other.facts.st_dev, other.facts.st_ino)
     }
 
-    /// Whether it is one of these files.
+    /// Whether the file is one of the files `others`.
     #[must_use]
     pub fn is_any_of(&self, others: &[Self]) -> bool {
         others.iter().any(|other| self.is(other))
     }
 
-    /// Whether it is a regular file that somebody may execute.
+    /// Whether the file is a regular file that somebody may execute.
     #[must_use]
     pub fn is_program(&self) -> bool {
         self.facts.st_mode & libc::S_IFMT == libc::S_IFREG && self.facts.st_mode & 0o111 != 0
@@ -188,8 +189,8 @@ impl Identity {
 static PIPES_KILLED: AtomicBool = AtomicBool::new(false);
 
 /// From now on, writing to a pipe or socket that nobody reads is an error and does not end this
-/// process. Otherwise a refusal would look like a crash if its reader has ended. [`become_program`]
-/// undoes this.
+/// process. Otherwise a refusal would look like a crash if the reader of the refusal has ended.
+/// [`become_program`] undoes this.
 #[allow(unsafe_code)]
 pub fn outlive_broken_pipes() {
     // SAFETY: SIG_IGN runs no code of Embargo.

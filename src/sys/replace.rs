@@ -36,7 +36,8 @@ impl WriteError {
         }
     }
 
-    /// What makes an operating system's error in writing `path` one of these.
+    /// Returns a function that turns an operating system's error in writing `path` into a
+    /// [`WriteError`].
     fn of(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
         move |cause| Self::new(path, cause)
     }

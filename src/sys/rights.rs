@@ -92,7 +92,8 @@ struct Header {
     pid: i32,
 }
 
-/// `struct __user_cap_data_struct`. There are two: the lower half of each set, then the upper half.
+/// `struct __user_cap_data_struct`. There are two such structures: the lower half of each set, then
+/// the upper half.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 struct Half {
@@ -151,8 +152,8 @@ pub fn read_of(user: u32, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
     }
 }
 
-/// Sets the supplementary groups of this thread. The C library's function would set them for all
-/// threads.
+/// Sets the supplementary groups of this thread. The C library's function would set the groups of
+/// all threads.
 #[allow(unsafe_code)]
 fn set_groups(groups: &[Gid]) -> io::Result<()> {
     // SAFETY: the kernel reads this many group IDs; in memory, `Gid` is a `gid_t`.

@@ -46,7 +46,8 @@ pub struct Program<'a> {
     pub prints: Option<(OwnedFd, OwnedFd)>,
     /// A descriptor of this process that the program gets under the same number.
     pub keeps: Option<i32>,
-    /// The user that the program runs as. If `None`, the user of this process. Needs root.
+    /// The user that the program runs as. If `None`, the program runs as the user of this process.
+    /// Only root may start a program as another user.
     pub person: Option<Person>,
     /// The user namespace that the program joins, as that user.
     pub namespace: Option<BorrowedFd<'a>>,
@@ -167,8 +168,8 @@ fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<(
 }
 
 /// Runs `read` in a process of its own, as this user in this user namespace, and returns its
-/// result. The user's files may be readable only there. `None` if `read` returns nothing, or more
-/// than `limit` bytes.
+/// result. The user's files may be readable only in such a process. `None` if `read` returns
+/// nothing, or more than `limit` bytes.
 ///
 /// # Errors
 /// The operating system's error about the process, not about `read`; [`io::ErrorKind::TimedOut`] if
@@ -198,8 +199,9 @@ pub fn read_as(
 }
 
 /// Prepares this process to start and monitor other processes. Their orphans become its children.
-/// They inherit neither its umask nor its descriptors, except for the standard streams. SIGHUP and
-/// SIGINT are ignored. SIGCHLD and SIGTERM are read from the descriptor that is returned.
+/// The started processes inherit neither this process's umask nor its descriptors, except for the
+/// standard streams. SIGHUP and SIGINT are ignored. SIGCHLD and SIGTERM are read from the
+/// descriptor that is returned.
 ///
 /// # Errors
 /// What the operating system says.
@@ -231,7 +233,8 @@ pub fn become_parent() -> io::Result<SignalFd> {
 }
 
 /// The children that have ended since the last call, each with its exit status. For a child that a
-/// signal ended, this is 128 plus the signal's number, as runtimes report it. Never waits.
+/// signal ended, the exit status is 128 plus the signal's number, as runtimes report it. Never
+/// waits.
 #[must_use]
 #[allow(unsafe_code)]
 pub fn ended_children() -> Vec<(u32, i32)> {
@@ -252,10 +255,10 @@ pub fn ended_children() -> Vec<(u32, i32)> {
     ended
 }
 
-/// Whether this is a child of this process that has not been waited for, alive or not. This asks
-/// the kernel directly. `/proc/pid/task/tid/children` may omit a child (proc(5)). And if the first
-/// thread of a process has ended while others run, the process cannot be waited for, and does not
-/// seem to run.
+/// Whether the process is a child of this process that has not been waited for, alive or not. Uses
+/// waitid(2), because `/proc/pid/task/tid/children` may omit a child (proc(5)). Besides, if the
+/// first thread of a process has ended while others run, the process cannot be waited for, and does
+/// not seem to run.
 #[must_use]
 pub fn is_child(pid: u32) -> bool {
     let Ok(pid @ 1..) = i32::try_from(pid) else {
@@ -278,7 +281,8 @@ pub fn kill_child(pid: u32) {
     }
 }
 
-/// The parent of this user namespace: the one that it was made in (ioctl_ns(2), `NS_GET_PARENT`).
+/// The parent of this user namespace: the user namespace in which this one was made (ioctl_ns(2),
+/// `NS_GET_PARENT`).
 ///
 /// # Errors
 /// `EPERM` if the parent is above this process's own user namespace.

@@ -59,12 +59,13 @@ const SB_SOURCE: u64 = 0x200;
 /// The size of `struct statmount`, in bytes. The strings follow it.
 const HEAD: usize = 512;
 
-/// The largest answer that is requested. An overlay of 500 layers has strings of some 100 KiB.
+/// The size, in bytes, of the largest answer that is requested. An overlay of 500 layers has
+/// strings of some 100 KiB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
-/// The mount that `path` is on; the topmost one if several are stacked. Links are followed. Its ID
-/// is the one that statmount(2) takes, which is unique until the machine stops. `None` if the
-/// kernel has no such IDs (before 6.8).
+/// The mount that `path` is on; the topmost one if several are stacked. Links are followed. The
+/// result contains the mount's ID for statmount(2), which is unique until the machine stops. `None`
+/// if the kernel has no such IDs (before 6.8).
 ///
 /// # Errors
 /// The errors of statx(2), including `ENOSYS` before Linux 4.11.
@@ -72,8 +73,8 @@ pub fn unique_id(path: &Path) -> io::Result<Option<MountId>> {
     statx(path, libc::STATX_MNT_ID_UNIQUE)
 }
 
-/// The same, with the small ID that mountinfo shows. The kernel uses a small ID again after an
-/// unmount. `None` before Linux 5.8.
+/// The mount that `path` is on, with the small ID that mountinfo shows. The kernel uses a small ID
+/// again after an unmount. `None` before Linux 5.8.
 ///
 /// # Errors
 /// The errors of [`unique_id`].

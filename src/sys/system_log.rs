@@ -3,8 +3,9 @@
 //! In: a record with priority, message and fields. Out: one datagram, in journald's native protocol
 //! (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md) or, where no journald listens, in the format of
 //! syslog(3) with the fields after the message. Never waits longer than its limit, and never
-//! prints. If nobody listens, the caller gets an error, which it may ignore. The `syslog` crate
-//! could do only the second half, would block, and would add ten crates to every container start.
+//! prints. If nobody listens, the caller gets an error, which it may ignore. The `syslog` crate is
+//! not used: it supports only syslog(3), may block, and would add ten crates to every container
+//! start.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -165,7 +166,8 @@ fn datagrams(path: &Path) -> io::Result<File> {
     Ok(File::from(OwnedFd::from(socket)))
 }
 
-/// A stream to `path` that never waits. `std`'s own waits while the daemon accepts nobody.
+/// A stream to `path` that never waits. A stream of `std` would wait as long as the daemon accepts
+/// no connection.
 #[allow(unsafe_code)]
 fn stream(path: &Path) -> io::Result<File> {
     let mut address = libc::sockaddr_un {
@@ -182,7 +184,7 @@ fn stream(path: &Path) -> io::Result<File> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes numbers and returns a new descriptor, or -1.
     let socket = Errno::result(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
-    // SAFETY: the kernel has just made it for us, and nobody else has it.
+    // SAFETY: the kernel has just made the socket for this call, and nobody else has it.
     let socket = unsafe { File::from_raw_fd(socket) };
     let size = size_of_val(&address) as libc::socklen_t;
     // SAFETY: reads `size` bytes, which is all of the address.
@@ -190,7 +192,7 @@ fn stream(path: &Path) -> io::Result<File> {
     Ok(socket)
 }
 
-/// Sends everything at once, or nothing that a reader would take for a record.
+/// Sends all bytes at once. If that fails, the receiver gets nothing that is a complete record.
 fn deliver(socket: io::Result<File>, bytes: &[u8], until: Instant) -> nix::Result<()> {
     let mut socket = socket.map_err(errno)?;
     let sent = match socket.write(bytes) {
@@ -209,7 +211,8 @@ fn deliver(socket: io::Result<File>, bytes: &[u8], until: Instant) -> nix::Resul
     }
 }
 
-/// The number of an error. The only one without a number is about a path that fits no address.
+/// The number of an error. The only error without a number is the error for a path that does not
+/// fit into a socket address.
 fn errno(error: io::Error) -> Errno {
     error
         .raw_os_error()

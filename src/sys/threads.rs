@@ -39,7 +39,7 @@ pub fn share<T: Send, R: Send>(parts: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
 }
 
 /// Does the work with one part after the other until none is waiting, and returns each result with
-/// its part's place.
+/// the index of its part.
 fn do_some<T, R>(
     waiting: &Mutex<impl Iterator<Item = (usize, T)>>,
     work: &impl Fn(T) -> R,

@@ -213,8 +213,8 @@ fn every_directory_on_the_way_counts_and_the_one_at_fault_is_named() {
                 Err(named(&etc))
             };
             assert_eq!(read, expected, "{owner} {group} {mode:o} {way:?}");
-            // In such a directory nobody else can have removed a file, so "there is no file" is
-            // also trusted.
+            // In a directory that only root and the caller can change, nobody else can have removed
+            // a file, so the error that there is no file is also trusted.
             assert_eq!(
                 read_owned(top.path(), &way.join("none"), 4)
                     .unwrap_err()
