@@ -5,7 +5,7 @@
 //! installed. For the same reason a hard link to the file, which somebody else may hold, does no
 //! harm. Then a plan is made (`plan`): every byte is checked, the list is compared with the one in
 //! force, and its effect on the running containers is predicted. Then the plan is carried out
-//! (`carry_out`), or only printed. After an interruption, a second run does what is left to do. An
+//! (`carry_out`), or only printed. After an interruption, a second run does the remaining steps. An
 //! installation does not arm a node: without settings the gate still admits everything.
 
 mod carry_out;
@@ -158,8 +158,8 @@ fn put_in_force(
     })
 }
 
-/// Checks everything as an installation would, and says what an installation would do. Reads the
-/// staged file itself, and takes no lock: no file is created anywhere.
+/// Checks everything as an installation would, and says what an installation would do. The staged
+/// file is read directly, without a copy, and no lock is taken: no file is created anywhere.
 ///
 /// # Errors
 /// The same as [`run`].
@@ -212,8 +212,8 @@ fn judge(
     drop(progress);
     let plan = drawn?;
     event.bans = Some(plan.bans.len());
-    // No survey is needed for a list that is only restored or only gets more signatures: it refuses
-    // nothing new.
+    // No survey is needed for a list that is only restored or only gets more signatures: such a
+    // list refuses nothing new.
     if plan.is_known || !plan.puts() {
         return Ok(Assessment { plan, survey: None });
     }

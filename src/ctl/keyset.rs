@@ -49,7 +49,7 @@ pub enum KeysetCommand {
 /// Why a keyset cannot be made or accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysetError {
-    /// The keys and thresholds do not make a valid keyset, for this reason.
+    /// The keys and thresholds do not make a valid keyset: the reason.
     #[error("cannot make the keyset: {0}")]
     Terms(String),
     /// The file exists already.
@@ -115,7 +115,7 @@ pub fn renewal(keyset: &Keyset, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// What changes from the keyset `old` to `new`: a short text for each key and threshold.
+/// The changes from the keyset `old` to `new`: a short text for each key and threshold.
 #[must_use]
 fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     let mut changes = Vec::new();
@@ -140,7 +140,7 @@ fn changes(old: &Keyset, new: &Keyset) -> Vec<String> {
     changes
 }
 
-/// The key of this role with these bytes, whatever it is called.
+/// The key of this role with the same identity as `key`, in any format and under any name.
 pub(super) fn same_key<'a>(keyset: &'a Keyset, role: Role, key: &Key) -> Option<&'a Key> {
     keyset
         .keys_of(role)
@@ -180,7 +180,7 @@ fn root_signer<'a>(keysets: &[&'a Keyset], text: &str, signature: &Signature) ->
 
 /// The key with this role that made a signature; `None` if no key of the keyset did. The signature
 /// is checked with the key's name in the keyset. The name in the signature line is not signed:
-/// whoever carries the file may change it.
+/// anybody who transports the file may change the name.
 #[must_use]
 pub fn signer<'a>(
     keyset: &'a Keyset,

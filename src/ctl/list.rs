@@ -4,7 +4,8 @@
 //! bytes to sign. `verify` checks every byte and every signature. `show` prints what a list bans,
 //! `diff` compares two lists, `lint` finds mistakes in a source, and `preview` shows what a list
 //! would do on this node. A list is one file; signing rewrites its head and copies the rest. A list
-//! is hostile until its signatures are checked; the output of `show` says that they were not.
+//! is hostile until its signatures are checked; the output of `show` says that the signatures were
+//! not checked.
 
 mod build;
 mod diff;
@@ -66,10 +67,10 @@ pub enum AuthoringError {
     /// The origin has a wrong form.
     #[error("cannot build a list for {0:?}: an origin has 1 to 128 visible characters")]
     Origin(String),
-    /// The list was not made from the source.
+    /// The list was not made from the given source.
     #[error(transparent)]
     Rebuild(RebuildError),
-    /// The output file exists and is something else than a list.
+    /// The output file exists and is not a list.
     #[error("cannot replace {0:?} by a list: it is something else")]
     Occupied(PathBuf),
 }

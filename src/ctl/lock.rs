@@ -1,9 +1,9 @@
 //! Locks the files by which this node trusts lists: one command at a time may change them.
 //!
 //! In: the directory of the node's list. Out: a lock, held until it is dropped or its process ends.
-//! `install` and `keyset rotate` hold it: both compare the list, the floor and the keyset with one
-//! another, and then change one of these files. Readers need no lock, because every file is
-//! replaced as a whole. Not covered: programs that write these files without taking the lock.
+//! `install` and `keyset rotate` hold the lock: both compare the list, the floor and the keyset
+//! with one another, and then change one of these files. Readers need no lock, because every file
+//! is replaced as a whole. Not covered: programs that write these files without taking the lock.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

@@ -3,7 +3,8 @@
 //! The commands make keys, write and sign lists, and maintain a node. In: the arguments of the
 //! command line. Out: the result on standard output, or an error of one line with a hint; and an
 //! exit status. Each command is a file in this directory, with its `Args` and a `run` that returns
-//! the text to print. This file prints, and sets the exit status. No command uses the network.
+//! the text to print. This file prints that text, and sets the exit status. No command uses the
+//! network.
 
 pub mod ban;
 pub mod change;

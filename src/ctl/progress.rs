@@ -1,11 +1,11 @@
 //! Shows a progress bar during long work.
 //!
-//! In: what is done, how many steps it has, and each completed step. Out: a bar on standard error,
-//! once the work has taken 0.3 seconds. The bar is erased before a result or an error is printed.
-//! All output is printed by `report`; a bar is no output, because indicatif draws it only on a
-//! terminal, and erases it. Nothing is written to a pipe, a file, or a terminal that cannot move
-//! its cursor (`TERM=dumb`). The bar has no colour, so no option is needed to turn colour off. It
-//! does not hide the cursor, so interrupted work leaves the terminal as it was.
+//! In: the name of the work, how many steps the work has, and each completed step. Out: a bar on
+//! standard error, once the work has taken 0.3 seconds. The bar is erased before a result or an
+//! error is printed. All output is printed by `report`; a bar is no output, because indicatif draws
+//! it only on a terminal, and erases it. Nothing is written to a pipe, a file, or a terminal that
+//! cannot move its cursor (`TERM=dumb`). The bar has no colour, so no option is needed to turn
+//! colour off. It does not hide the cursor, so interrupted work leaves the terminal as it was.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +28,7 @@ pub struct Progress {
     started: Instant,
     total: AtomicU64,
     done: AtomicU64,
-    /// Not visible if standard error is no terminal.
+    /// The bar. It is not visible if standard error is no terminal.
     bar: OnceLock<ProgressBar>,
 }
 

@@ -3,7 +3,8 @@
 //! In: the text to sign, and a private key in a file; or else a public key and the file that
 //! another tool wrote when it signed that text. Out: one more signature, which has been verified. A
 //! signature that does not verify is never attached; the error says as exactly as possible what is
-//! wrong with it. Lists and keysets both use this, and each stores the signature in its own way.
+//! wrong with it. The commands for lists and those for keysets both use this file; each command
+//! stores the signature in its own way.
 
 mod error;
 
@@ -92,13 +93,13 @@ pub fn sign_command(path: &Path) -> String {
 /// A list's head or a keyset that is to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct NoteToSign<'a> {
-    /// Whether it is a list's head or a keyset.
+    /// Whether the text is a list's head or a keyset.
     pub what: What,
-    /// The file that contains it.
+    /// The file that contains the text.
     pub file: &'a Path,
     /// The exact text that is signed.
     pub text: &'a str,
-    /// The signatures that it has already.
+    /// The signatures that the text has already.
     pub signatures: &'a [Signature],
 }
 
@@ -167,7 +168,7 @@ fn first(key: Key, bytes: Vec<u8>, subject: &NoteToSign<'_>) -> (Key, Option<Sig
     }
 }
 
-/// Whether one of the signatures over this text is the key's.
+/// Whether one of the signatures over this text was made by the key.
 pub(super) fn has_signed(key: &Key, text: &str, signatures: &[Signature]) -> bool {
     let id = key.public.id(&key.name);
     signatures
@@ -187,8 +188,8 @@ pub fn signed(file: &Path, key: &Key, count: usize, on: &str) -> String {
     )
 }
 
-/// The text to print if the key had signed already. This is no error: a signing script may run
-/// twice.
+/// The text to print if the key had signed already. A second signing is no error: a signing script
+/// may run twice.
 #[must_use]
 pub fn already(file: &Path, key: &Key) -> String {
     format!("{}: already signed by {}\n", line::path(file), key.name)

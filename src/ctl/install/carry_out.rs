@@ -31,7 +31,7 @@ pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, Ctl
     copied(staged, size, &paths.list)
 }
 
-/// The draft of a file, with the first `size` bytes of another.
+/// A temporary file with the first `size` bytes of `from`, which will replace `path`.
 fn copied(mut from: &File, size: u64, path: &Path) -> Result<Draft, CtlError> {
     let draft = Draft::open(path, 0o644).map_err(|fault| error::of_disk(fault, size))?;
     let done = from
@@ -43,7 +43,7 @@ fn copied(mut from: &File, size: u64, path: &Path) -> Result<Draft, CtlError> {
     }
 }
 
-/// Puts a draft's bytes on the disk.
+/// Makes sure that the bytes of a temporary file are on the disk.
 fn sync(draft: &Draft, size: u64, path: &Path) -> Result<(), CtlError> {
     match draft.file().sync_all() {
         Ok(()) => Ok(()),
@@ -73,7 +73,8 @@ pub(super) fn carry_out(
     node: &NodeState<'_>,
 ) -> Result<(), CtlError> {
     let paths = node.paths;
-    // A file of its own, not a link, so that damage to one copy leaves the other intact.
+    // The second copy is a file of its own, not a link, so that damage to one copy leaves the other
+    // intact.
     let mut copy = if steps.iter().any(InstallStep::is_copy) {
         let second = copied(draft.file(), size, &paths.copy)?;
         sync(&second, size, &paths.copy)?;
@@ -94,8 +95,8 @@ pub(super) fn carry_out(
             InstallStep::Put(_) => draft.take().map_or(Ok(()), Draft::replace)?,
         }
     }
-    // The file of an earlier version of this program, which nothing reads any more. If it cannot be
-    // removed, it does no harm.
+    // A file that an earlier version of this program wrote, and that nothing reads any more. If the
+    // file cannot be removed, it does no harm.
     fs::remove_file(&paths.previous).ok();
     Ok(())
 }

@@ -125,8 +125,8 @@ fn threshold(
     wording::sentence(change, trust.keyset.number, Some(needed))
 }
 
-/// Lists the patches and successors that are new or changed. They lift no ban, so one key alone can
-/// add them.
+/// Lists the patches and successors that are new or changed. Patches and successors lift no ban, so
+/// one key alone can add them.
 fn brought(found: &Authentic, plan: &InstallPlan, trust: &Trust) -> Vec<String> {
     let mut lines = plan.brought();
     let (good, needed) = (found.tally.good, trust.keyset.lift_threshold);
@@ -138,8 +138,8 @@ fn brought(found: &Authentic, plan: &InstallPlan, trust: &Trust) -> Vec<String> 
     lines
 }
 
-/// Says how many running containers would be refused. If some could not be read, says that the
-/// number may be too low, and why.
+/// Says how many running containers would be refused. If some containers could not be read, the
+/// text also says that the number may be too low, and why.
 fn hit(survey: &Survey) -> Vec<String> {
     let (newly, running, unread) = (
         survey.newly_refused().count(),

@@ -166,8 +166,8 @@ fn a_list_is_put_in_force_twice_and_the_floor_rises() {
         file::read(&node.paths.copy, 1 << 20, Guard::Owned).unwrap(),
         third
     );
-    // The copies are two files, not two names of one file, so damage to one leaves the other
-    // intact.
+    // The copies are two files, not two names of one file, so damage to one copy leaves the other
+    // copy intact.
     assert_ne!(
         fs::metadata(&node.paths.list).unwrap().ino(),
         fs::metadata(&node.paths.copy).unwrap().ino()
@@ -198,7 +198,7 @@ fn the_same_list_again_changes_nothing() {
         "already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\n"
     );
     assert_eq!(inodes(), before);
-    // The same list with one more signature is written to both places.
+    // The same list with one more signature is written as both copies.
     assert!(
         node.install(&signed(2, &[1, 2]))
             .unwrap()

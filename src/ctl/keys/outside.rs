@@ -1,10 +1,10 @@
 //! Reads a signature that another tool made, from the file that the tool wrote.
 //!
-//! In: the output of a tool that signed the bytes of `list head`. It may be 64 bytes; DER; either
-//! of these in Base 64, in any of its variants; the JSON of a key service's command or of cosign;
-//! an armored SSH signature; or a file of minisign or signify. The input is hostile; the caller
-//! limits its size. Out: bytes that have the form of a signature by the key's algorithm. Whether
-//! they are one is checked with the key, by the caller.
+//! In: the output of a tool that signed the bytes of `list head`. The signature may be 64 raw
+//! bytes; DER; either of the two in any variant of Base 64; the JSON of a key service's command or
+//! of cosign; an armored SSH signature; or a file of minisign or signify. The input is hostile; the
+//! caller limits its size. Out: bytes that have the form of a signature by the key's algorithm. The
+//! caller checks with the key whether these bytes are a valid signature.
 
 use serde_json::Value;
 
@@ -23,8 +23,8 @@ pub enum Outside {
     Ssh(Vec<u8>),
     /// The signature line of minisign or signify, decoded.
     Minisign(Vec<u8>),
-    /// A signature without a header. One value for each way to read the file: as raw bytes, and as
-    /// Base 64.
+    /// A signature without a header: the bytes of the file, and the bytes that the file decodes to
+    /// as Base 64, if it does.
     Plain(Vec<Vec<u8>>),
 }
 
@@ -59,7 +59,7 @@ pub enum NoSignature {
 }
 
 impl NoSignature {
-    /// What the author can do about it.
+    /// What the author can do about the error.
     #[must_use]
     pub const fn hint(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ pub fn parse(bytes: &[u8]) -> Result<Outside, NoSignature> {
     if bytes.starts_with(b"SSHSIG") {
         return Ok(Outside::Ssh(bytes.to_vec()));
     }
-    // A raw signature is rarely valid UTF-8, but it can be.
+    // A raw signature is rarely valid UTF-8, but valid UTF-8 is possible.
     let text = std::str::from_utf8(bytes)
         .map(str::trim)
         .unwrap_or_default();
@@ -240,7 +240,7 @@ fn integer(number: &[u8]) -> Vec<u8> {
     [&[0x02, low_byte(sign.len() + digits.len())], sign, digits].concat()
 }
 
-/// Encodes a length in one byte. It is at most 70 here.
+/// Encodes a length in one byte. The length is at most 70 here.
 const fn low_byte(length: usize) -> u8 {
     length.to_le_bytes()[0]
 }

@@ -4,7 +4,7 @@
 //! in Base 64 or as raw bytes (OpenSSL, key services, cosign); the line of an OpenSSH `.pub`; the
 //! `.pub` of minisign or signify. Out: the key and its name, or what the file holds instead. The
 //! file's size is limited. A file cannot prove who owns the key: the person who puts the key into a
-//! keyset vouches for that.
+//! keyset vouches for its owner.
 
 use std::path::Path;
 
@@ -47,13 +47,13 @@ pub enum NoKey {
     /// A damaged key, or a weak one under which anybody could make valid signatures.
     #[error("it is damaged")]
     Damaged,
-    /// Nothing that is recognised.
+    /// Nothing that Embargo recognises.
     #[error("it has none")]
     Unknown,
 }
 
 impl NoKey {
-    /// What the author can do about it.
+    /// What the author can do about the error.
     const fn hint(self) -> &'static str {
         match self {
             Self::Private => "use its public half: FILE.pub, or openssl pkey -in KEY -pubout",
@@ -137,8 +137,8 @@ pub fn parse(bytes: &[u8]) -> Result<(PublicKey, Option<&str>), NoKey> {
             ssh(line)
         };
     }
-    // The text has no header. It may be what minisign prints on the terminal, or what
-    // `aws kms get-public-key` prints.
+    // The text has no header. The text may be the output of minisign on a terminal, or of `aws kms
+    // get-public-key`.
     let decoded =
         base64::decode(&text.split_ascii_whitespace().collect::<String>()).ok_or(NoKey::Unknown)?;
     match PublicKey::new(Algorithm::Minisign, decoded.clone()) {

@@ -1,8 +1,9 @@
 //! Signs with a private key that is in a file.
 //!
 //! In: a PKCS#8 PEM file of an Ed25519 or P-256 key, made by `keygen` or by OpenSSL. Out: its
-//! public key, and signatures. `ring` signs, and also verifies elsewhere. It computes with the
-//! secret in constant time. Nothing here copies the secret to another place.
+//! public key, and signatures. `ring` makes the signatures, as it verifies signatures in other
+//! files. `ring` computes with the secret in constant time. Nothing here copies the secret to
+//! another place.
 
 use std::path::Path;
 
@@ -123,8 +124,8 @@ impl Signer {
         let pair =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
                 .ok()?;
-        // `P256_SPKI` ends with 0x04, and `ring`'s public key begins with the same byte: one is
-        // dropped.
+        // `P256_SPKI` ends with 0x04, and `ring`'s public key begins with the same byte: one of the
+        // two bytes is dropped.
         let public = [
             &P256_SPKI[..P256_SPKI.len() - 1],
             pair.public_key().as_ref(),

@@ -1,8 +1,8 @@
 //! Implements `embargoctl keyset next`: makes the keyset that follows a given one.
 //!
-//! In: a keyset, and the keys to add and to remove. Out: the next keyset, still unsigned, and whose
-//! signatures it needs. The signatures of the old keyset are not checked here: whoever signs the
-//! new keyset should have read both.
+//! In: a keyset, and the keys to add and to remove. Out: the next keyset, still unsigned, and a
+//! text that says which keys have to sign this keyset. The signatures of the old keyset are not
+//! checked here: whoever signs the new keyset should have read both.
 
 use std::path::PathBuf;
 
@@ -98,7 +98,7 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
         &args.add_list_keys,
     )?);
     // When the first root keys are added or the last one is removed, the old threshold does not
-    // fit: then it becomes 1 or 0, as in a new keyset.
+    // fit: then the threshold becomes 1 or 0, as in a new keyset.
     let has_roots = keys.iter().any(|key| key.role == Role::Root);
     let root_threshold = if has_roots {
         old.root_threshold.max(1)
@@ -156,7 +156,7 @@ fn doubts(old: &Keyset, new: &Keyset) -> Vec<String> {
     doubts
 }
 
-/// How many of whose signatures a keyset asks for.
+/// Says how many root keys have to sign a keyset, and names these keys.
 fn needs_of(keyset: &Keyset) -> String {
     format!(
         "{} of {} (keyset {})",
@@ -166,7 +166,7 @@ fn needs_of(keyset: &Keyset) -> String {
     )
 }
 
-/// Says whose signatures the next keyset needs.
+/// Says how many signatures the next keyset needs, by which keys.
 fn needs(old: &Keyset, new: &Keyset) -> String {
     if old.root_threshold == 0 {
         return format!(

@@ -1,8 +1,8 @@
 //! Gives hints for a file or directory that cannot be trusted because of its owner, mode or links.
 //!
 //! In: the error by which the keyset, the floor or the list's directory was refused. Out: a hint,
-//! if the cause is the file's owner or mode, or that it is a symbolic link. The content of the file
-//! is not judged here.
+//! if the cause is the file's owner or mode, or that the file is a symbolic link. The content of
+//! the file is not judged here.
 
 use crate::banlist::error::ListError;
 use crate::report::line;

@@ -4,9 +4,9 @@
 //! by each of these in turn, as long as each follows the one before it (TUF 1.0.34, section 5.3).
 //! Each step is written to the disk before the next file is read. So the node has one complete
 //! keyset, the old one or a later one, whatever interrupts the command. A second run skips the
-//! steps that are done. A keyset under which the list in force would no longer be trusted is
-//! refused, because the node would then have no list. The keyset on the node is trusted without a
-//! check.
+//! steps that were done already. A keyset under which the list in force would no longer be trusted
+//! is refused, because the node would then have no list. The keyset on the node is trusted without
+//! a check.
 
 use std::path::{Path, PathBuf};
 
@@ -203,7 +203,7 @@ fn hop(
 }
 
 /// The error when this node's list in force would not be trusted under the keyset `new`; `None`
-/// when it would be, or when the node has no list.
+/// when the list would be trusted, or when the node has no list.
 fn loses_list(
     path: &Path,
     trust: &Trust,
@@ -237,8 +237,8 @@ fn is_trusted(trust: &Trust, path: &Path) -> Result<(), ListError> {
     Ok(())
 }
 
-/// The error for a keyset under which the list in force would not be trusted. Its hint: first
-/// install the same list with more signatures.
+/// The error for a keyset under which the list in force would not be trusted. The hint of this
+/// error: first install the same list with more signatures.
 fn stranded(path: &Path, number: u64, list: &Path, fault: ListError) -> CtlError {
     let hint = format!(
         "with keys of keyset {number}: cp {} signed.lst && embargoctl list sign --key KEY signed.lst && embargoctl install signed.lst; \
@@ -271,7 +271,7 @@ fn without_list(trust: &Trust, new: &Keyset, dry_run: bool) -> String {
     )
 }
 
-/// The headline about a step, and lines about what it changes.
+/// The headline about a step, and lines about the changes that the step makes.
 fn describe(old: &Keyset, new: &SignedKeyset, dry_run: bool) -> (String, Vec<String>) {
     let by = signers(&[old, &new.keyset], new).join(", ");
     let number = new.keyset.number;

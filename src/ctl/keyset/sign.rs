@@ -2,8 +2,8 @@
 //!
 //! In: a keyset and a private key, or a signature made elsewhere over the bytes that `head` writes.
 //! Out: the same keyset with one more signature line. A signature that does not verify is never
-//! attached. Not checked: whether the key is a root key. A root key of the keyset before may sign
-//! too, and that keyset is not known here.
+//! attached. Not checked: whether the key is a root key. A root key of the previous keyset may sign
+//! too, and the previous keyset is not known here.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Tests the keyset commands, from the first keyset to rotated ones, and what must be refused.
+//! Tests the keyset commands, from the first keyset to rotated ones, and the commands that must
+//! fail.
 
 mod making;
 mod rotation;

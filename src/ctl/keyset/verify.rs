@@ -1,8 +1,8 @@
 //! Implements `embargoctl keyset verify`: checks that each keyset follows the one before it.
 //!
 //! In: keysets (hostile), and a trusted keyset. Out: one line for each keyset, or an error about
-//! the first one that does not follow, with the result of each of its signatures. The checks are
-//! those of `keyset rotate`, but no node is needed: an author can run them on a laptop.
+//! the first keyset that does not follow, with the result of each signature of that keyset. The
+//! checks are those of `keyset rotate`, but no node is needed: an author can run them on a laptop.
 
 use std::path::{Path, PathBuf};
 
@@ -90,8 +90,8 @@ fn describe(path: &Path, old: Option<&Keyset>, new: &SignedKeyset) -> String {
     text
 }
 
-/// The error for a keyset that does not follow. If signatures are the reason, it lists the result
-/// of each signature.
+/// The error for a keyset that does not follow. If signatures are the reason, the error lists the
+/// result of each signature.
 pub(super) fn explained(
     path: &Path,
     old: Option<&Keyset>,

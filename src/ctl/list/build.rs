@@ -105,7 +105,7 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
             file.take(HEAD_SIZE as u64)
                 .read_to_end(&mut block)
                 .map_err(|error| FileError::Io(out.to_owned(), error))?;
-            // The first line is enough to recognise a list, even one that was cut short.
+            // The first line is enough to recognise a list, even a list that was cut short.
             block.resize(HEAD_SIZE, 0);
             if size == 0 || head::may_be_head(&block) {
                 return Ok(replace::target(out));
@@ -190,7 +190,7 @@ fn unread(path: &Path, error: SourceError) -> CtlError {
 }
 
 /// The mistakes in a source except the known one, one line each. `known` is the file and line of
-/// that one.
+/// the known mistake.
 fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
     let Ok(draft) = source::draft::Draft::load(path) else {
         return Vec::new();
@@ -205,7 +205,7 @@ fn other_faults(path: &Path, known: (&Path, usize)) -> Vec<String> {
     others
 }
 
-/// The places in the source where a digest occurs, one line each.
+/// Where a digest occurs in the source: one line of text for each occurrence.
 fn places(source: &Source, digest: &Digest) -> Vec<String> {
     let mut lines = Vec::new();
     for (file, number) in source.places(digest) {

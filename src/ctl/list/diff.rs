@@ -1,8 +1,8 @@
 //! Implements `embargoctl list diff`: compares the bans of two lists.
 //!
 //! In: two lists (hostile), signed or not. The reader is somebody who reviews a draft before
-//! signing it. Every byte of both lists is checked against the list's head. Out: what happened to
-//! each ban, as text or as JSON, and how many signatures the new list needs to replace the old one
+//! signing it. Every byte of both lists is checked against the list's head. Out: the changes to
+//! each ban, as text or as JSON, and how many signatures the new list needs to replace the old list
 //! on a node. If a keyset is known, the good signatures of the new list are counted. The signatures
 //! of the old list are not checked.
 
@@ -163,10 +163,10 @@ struct BanChangeJson<'a> {
     digests: BanDigestsJson,
     banned_by: &'a [String],
     alterations: Vec<AlterationJson<'a>>,
-    /// The successor, if the new list adds or changes it.
+    /// The ban's successor, if the new list adds or changes the successor.
     #[serde(skip_serializing_if = "Option::is_none")]
     successor: Option<&'a str>,
-    /// The patch, if the new list adds or changes it.
+    /// The ban's patch, if the new list adds or changes the patch.
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<&'a Patch>,
 }

@@ -1,11 +1,11 @@
 //! Implements `embargoctl list lint`: finds the mistakes in a source of bans.
 //!
 //! In: a `bans.toml`, valid or not; the images on this machine; the list that was published last,
-//! if it is named; and the time. Out: all findings, as text or as JSON, and an exit status. Each
-//! finding has a stable name, a file and line, one sentence and a hint. [`findings`] makes the
-//! findings and is pure; `search` looks for images. Every mistake for which `list build` refuses a
-//! source is an error here, and all of them are reported, not only the first. Not checked:
-//! signatures, and the effect on running containers, which `list preview` shows.
+//! if the command line names one; and the time. Out: all findings, as text or as JSON, and an exit
+//! status. Each finding has a stable name, a file and line, one sentence and a hint. [`findings`]
+//! makes the findings and is pure; `search` looks for images. Every mistake for which `list build`
+//! refuses a source is an error here, and all these mistakes are reported, not only the first. Not
+//! checked: signatures, and the effect on running containers, which `list preview` shows.
 
 mod alone;
 mod digests;
@@ -127,8 +127,8 @@ pub(in crate::ctl) fn of_ban(
     found
 }
 
-/// All mistakes in a source. `known` are the images at hand, `last` is the list published before,
-/// and `now` is the time.
+/// All mistakes in a source. `known` are the images on this machine, `last` is the list that was
+/// published last, and `now` is the time.
 #[must_use]
 pub fn findings(
     draft: &Draft,
@@ -178,7 +178,7 @@ fn not_checked(draft: &Draft, known: &KnownImages, findings: &mut Findings<'_>) 
     }
 }
 
-/// The images that a ban names, each with what it is to the ban.
+/// The images that a ban names. Each name comes with a word for the image's role in the ban.
 fn named(ban: &DraftBan) -> Vec<(&'static str, &Placed<String>)> {
     let mut names = Vec::new();
     if let Some(successor) = &ban.successor {

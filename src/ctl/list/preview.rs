@@ -6,7 +6,8 @@
 //! is checked against its head. Missing signatures are reported and are no error. Nothing on the
 //! node is changed. The node need not be armed, and may have no list in force. A caller who is not
 //! root is told what could not be read. Not covered: images without a name, and whether Podman
-//! restarts a container by itself (only libpod's database says that, and it is not read).
+//! restarts a container by itself (only libpod's database has this policy, and the database is not
+//! read).
 
 mod report;
 mod restart;

@@ -1,10 +1,10 @@
 //! Implements `embargoctl list verify --source`: checks that a list was made from a source.
 //!
 //! In: a list whose bytes have been checked against its head, and a source. Out: a confirmation, or
-//! an error that says what the source compiles to instead. The source is compiled again, with the
-//! origin, edition, times and impact from the list's head. Then the two heads are compared. A head
-//! has the hashes of the whole list, so lists with equal heads are equal, and no second list has to
-//! be written. Not checked here: who signed the list.
+//! an error that says how the compiled list differs. The source is compiled again, with the origin,
+//! edition, times and impact from the list's head. Then the two heads are compared. A head has the
+//! hashes of the whole list, so lists with equal heads are equal, and no second list has to be
+//! written. Not checked here: who signed the list.
 
 use std::fs::File;
 use std::io;
@@ -40,8 +40,8 @@ pub enum RebuildError {
     Head(PathBuf, PathBuf, String, String),
 }
 
-/// Checks that the list with this head was made from the source at `path`, and returns a line that
-/// says so.
+/// Checks that the list with this head was made from the source at `path`, and returns a line of
+/// confirmation.
 ///
 /// # Errors
 /// [`AuthoringError::Rebuild`], and the errors of compiling the source.

@@ -1,4 +1,4 @@
-//! Implements `embargoctl list show`: prints what a list says and bans.
+//! Implements `embargoctl list show`: prints the head and the bans of a list.
 //!
 //! In: a list (hostile). Every byte is checked against the head. The signatures are not checked,
 //! and the output says so. Out: a few lines of text, or JSON.

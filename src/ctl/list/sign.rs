@@ -96,8 +96,8 @@ pub(super) fn attach(args: &ListAttachArgs, paths: &Paths) -> Result<String, Ctl
     })
 }
 
-/// Rewrites the list with the signature that `sign` makes. Warns if no node would count a signature
-/// by this key.
+/// Rewrites the list with the signature that `sign` makes. Warns if the signature would not be
+/// counted on any node.
 fn add(
     list: &Path,
     (keyset, paths): (Option<&Path>, &Paths),
@@ -141,7 +141,8 @@ fn is_for(keyset: &Keyset, head: &Head) -> bool {
     keyset.origin == head.origin && keyset.number == head.edition.keyset
 }
 
-/// Why nodes with this keyset do not count the key's signature. `None` if they count it.
+/// Why nodes with this keyset do not count the key's signature. `None` if these nodes count the
+/// signature.
 pub(super) fn unidentified(keyset: &Keyset, key: &Key) -> Option<String> {
     let (name, number) = (&key.name, keyset.number);
     match same_key(keyset, Role::List, key) {
@@ -160,7 +161,7 @@ pub(super) fn unidentified(keyset: &Keyset, key: &Key) -> Option<String> {
     }
 }
 
-/// Replaces the head block of a list. The rest is copied.
+/// Replaces the head block of a list. All other bytes are copied.
 fn rewrite(
     list: &Path,
     mut file: std::fs::File,

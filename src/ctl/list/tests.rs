@@ -108,7 +108,8 @@ fn a_list_is_signed_by_people_with_different_tools_and_verified() {
          every byte is what the head says: 1 ban, 1 digest (1 base, 0 image, 0 layer)\nsignatures: 3 good, 3 needed\n\
          \x20 ops: good (ed25519)\n  ed: good (ed25519)\n  ec: good (p256)\n"
     );
-    // The name in a signature line decides nothing: whoever carries the list can change it.
+    // The name in a signature line decides nothing: anybody who transports the list can change the
+    // name.
     let mut list = crate::sys::file::read(
         desk.path("l").as_ref(),
         1 << 20,

@@ -1,7 +1,7 @@
 //! Describes why a list or a keyset was not signed, and what can be done about it.
 //!
-//! In: what is wrong with a signature that was made elsewhere; names in it come from others and are
-//! quoted. Out: one line, and a hint.
+//! In: the fault of a signature that was made elsewhere; names in the fault come from others and
+//! are quoted. Out: one line, and a hint.
 
 use std::path::PathBuf;
 

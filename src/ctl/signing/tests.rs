@@ -308,8 +308,8 @@ fn keys_of_tools_that_sign_themselves_are_refused_with_the_command() {
 
 #[test]
 fn a_key_on_a_token_signs_a_list_and_ssh_keygen_says_the_same() {
-    // There is no token here. The bytes are made as PROTOCOL.u2f says, and the real ssh-keygen
-    // confirms that they are right.
+    // This machine has no token. The bytes of the signature are made as PROTOCOL.u2f says, and the
+    // real ssh-keygen confirms that they are right.
     for key in [
         TestSsh::ed25519(1).on_token(b"ssh:"),
         TestSsh::p256().on_token(b"ssh:"),

@@ -1,4 +1,5 @@
-//! Tests which signatures a list takes that lifts a ban, and with what it is compared.
+//! Tests how many signatures are needed for a list that lifts a ban, and with which list it is
+//! compared.
 
 use super::*;
 
@@ -7,7 +8,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     let state = "/node/var/lib/embargo";
-    // A second signature by the same key does not count, nor does one by an unknown key.
+    // A second signature by the same key is not counted, nor is a signature by an unknown key.
     for seeds in [&[1][..], &[1, 1], &[1, 9]] {
         let fault = node.install(&without_images(2, seeds)).unwrap_err();
         let (line, hint) = fault.split_once(" / ").unwrap();
@@ -26,7 +27,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
         "installed version 2 for bans.example.com/prod: 1 ban, 1 digest\n\
          lifts 1 ban: 2 signatures of keyset 1 needed, 2 there\n"
     );
-    // Weakening a ban needs as many signatures as removing it.
+    // Weakening a ban needs as many signatures as removing the ban.
     let weaker = |seeds| {
         let mut weaker = source(&[("base", digest(1))]);
         weaker.bans[0].action = crate::banlist::record::Action::Warn;
@@ -67,7 +68,7 @@ fn a_node_that_lost_its_lists_takes_the_lift_threshold_or_the_list_it_had() {
 
 /// When the newest list is lost, a comparison with an older list is not enough: the older list may
 /// lack the ban that a new list lifts. Otherwise one stolen key and damaged files would be enough
-/// to lift it.
+/// to lift this ban.
 #[test]
 fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
     let mut corrupt = version(2);
@@ -114,7 +115,7 @@ fn where_the_newest_list_is_no_good_in_both_copies_nothing_is_a_measure() {
             "{planned}"
         );
         // The lost list can be installed again with one signature. The next list is compared with
-        // it.
+        // the list that was installed again.
         node.install(&version(2)).unwrap();
         let fault = node.install(&as_the_first(&[1])).unwrap_err();
         assert!(

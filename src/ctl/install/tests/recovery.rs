@@ -1,4 +1,4 @@
-//! Tests what a broken or cut short installation leaves.
+//! Tests the state of a node after a failed or interrupted installation.
 
 use super::*;
 
@@ -77,8 +77,8 @@ fn an_installation_cut_short_is_finished_by_the_next() {
         );
         fs::remove_file(&node.paths.list).unwrap();
         assert_eq!(node.known().version, 2, "step {step}");
-        // The next installation may also be of a third list. It is interrupted too, after each of
-        // its steps, and one of the copies is lost before it starts.
+        // The next installation may also be of a third list. This installation is interrupted too,
+        // after each of its steps, and one of the copies is lost before it starts.
         for (cut, lost) in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)] {
             let node = cut_short();
             if lost == 1 && step < 4 {

@@ -1,4 +1,4 @@
-//! Tests what is not installed, and what the system log gets.
+//! Tests which lists are not installed, and what is reported to the system log.
 
 use super::*;
 
@@ -21,7 +21,8 @@ fn nothing_is_installed_over_what_cannot_be_looked_at() {
     );
 }
 
-/// The installed list is a copy, so whoever holds a hard link to the staged file cannot change it.
+/// The installed list is a copy, so somebody who holds a hard link to the staged file cannot change
+/// the installed list.
 #[test]
 fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
     let node = Node::new();
@@ -49,7 +50,8 @@ fn a_hard_link_to_a_staged_list_is_no_way_into_the_list_in_force() {
 fn a_list_may_not_be_older_than_one_in_force_that_the_floor_does_not_have_yet() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
-    // The list was put in place by hand, with enough signatures for that.
+    // The list was copied to the node by hand, with enough signatures for a list that was not
+    // installed.
     replace(&node.paths.list, 0o644, &signed(5, &[1, 2])).unwrap();
     let fault = node.install(&version(4)).unwrap_err();
     assert!(

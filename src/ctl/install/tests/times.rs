@@ -206,7 +206,8 @@ fn a_list_in_force_that_comes_again_loses_no_signature() {
         in_force().signatures,
         [one.clone(), two.clone(), three.clone(), nine.clone()]
     );
-    // Forged signatures, as many as fit, replace neither the good ones nor those of unknown keys.
+    // Forged signatures, as many as fit, replace neither the good signatures nor those of unknown
+    // keys.
     let made_up = |at: u8| Signature {
         name: "x".to_owned(),
         id: [0, 0, 0, at],

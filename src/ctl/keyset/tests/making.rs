@@ -39,7 +39,7 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
         (2, 2, 1, 2)
     );
     assert_eq!(next.expires, next.issued.plus(730 * 86_400));
-    // A new key may take the name of an old one, and a keyset may be renewed without any change.
+    // A new key may take the name of a removed key, and a keyset may be renewed without any change.
     desk.put(
         "key-3.pub",
         desk.read("key-7.pub").replace("key-7", "key-3").as_bytes(),

@@ -48,7 +48,7 @@ fn rotate_and_a_lost_key_signs_no_more() {
             ),
         ]
     );
-    // A second run, also with keysets that the node is past, finds everything done and writes
+    // A second run, even with keysets older than the node's keyset, finds all steps done and writes
     // nothing.
     let inode = || fs::metadata(&desk.paths.keyset).unwrap().ino();
     let before = inode();
@@ -207,7 +207,7 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
     assert_eq!(desk.rotate("./k2").0.unwrap_err(), fault);
     assert_eq!(desk.rotate("--dry-run ./k2").0.unwrap_err(), fault);
     assert_eq!(desk.on_node(), desk.read("k1"));
-    // The option `--without-list` allows it.
+    // The option `--without-list` allows the rotation.
     let without = |is: &str| {
         format!(
             "no list {is}: with mode = \"enforce\" every start is refused until a list is installed; that list needs 1 signature (the lift threshold) of keyset 2"
@@ -231,8 +231,8 @@ fn a_rotation_that_would_leave_the_node_without_a_list_waits_for_one() {
             .unwrap()
             .starts_with("keyset 2 is in force")
     );
-    // If the first copy of the list is damaged, the second copy counts. One copy that stays trusted
-    // is enough.
+    // If the first copy of the list is damaged, the second copy is checked. One copy that stays
+    // trusted is enough.
     desk.arm(&[5]);
     let bytes = file::read(&desk.paths.list, 1 << 20, Guard::Owned).unwrap();
     desk.put("node/var/lib/embargo/banlist.copy.lst", &bytes);

@@ -44,7 +44,7 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         "k1: keyset 1 of bans.example.com/prod, signed by root, key-1; what it follows was not checked\n"
     );
     assert_eq!(desk.done("head ./k1"), text);
-    // A key that is not in this keyset may be a root key of the keyset before. A key whose name
+    // A key that is not in this keyset may be a root key of the previous keyset. A key whose name
     // differs from its name in the keyset is reported.
     desk.put("signature", &key(9).signature(&text).bytes);
     assert_eq!(

@@ -188,8 +188,8 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
     assert_eq!(run(&args, &paths).unwrap_err().to_string(), fault);
 }
 
-/// A ban counts as lapsed only if it has lapsed by the clock and by the new list's time of issue,
-/// as in an installation. A list may be issued slightly ahead of the clock, while the ban still
+/// As in an installation, a ban is treated as lapsed only if it has lapsed by the clock and by the
+/// new list's time of issue. A list may be issued slightly ahead of the clock, while the ban still
 /// holds.
 #[test]
 fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {

@@ -16,7 +16,7 @@ use crate::report::line;
 use crate::sys::clock::Timestamp;
 
 const DAY: u64 = 86_400;
-/// In seconds. A date that is further away probably has a typing error in its year.
+/// In seconds. A date that is more than a year away probably has a typing error in its year.
 const YEAR: u64 = 366 * DAY;
 /// In seconds. Every package manager needs more time than this.
 const SHORTEST_PATCH: u64 = 10;
@@ -53,7 +53,7 @@ pub(super) fn check(draft: &Draft, now: Timestamp, findings: &mut Findings<'_>) 
     }
 }
 
-/// The place of a line that belongs to this ban, in the source itself.
+/// The location of a line that belongs to this ban, in `bans.toml` itself.
 pub(super) fn at(ban: &DraftBan, line: usize) -> Location<'_> {
     Location {
         file: None,
@@ -62,7 +62,7 @@ pub(super) fn at(ban: &DraftBan, line: usize) -> Location<'_> {
     }
 }
 
-/// A line with a digest of a match of this ban: in the source, or in the match's file.
+/// The location of a digest of a match of this ban: in the source, or in the match's file.
 pub(super) fn at_digest<'a>(ban: &'a DraftBan, found: &'a DraftMatch, line: u32) -> Location<'a> {
     Location {
         file: found.file.as_deref(),
@@ -70,7 +70,7 @@ pub(super) fn at_digest<'a>(ban: &'a DraftBan, found: &'a DraftMatch, line: u32)
     }
 }
 
-/// The value of what a source may leave out.
+/// The value of a key that a source may leave out.
 pub(super) fn value<T>(placed: Option<&Placed<T>>) -> Option<&T> {
     placed.map(|placed| &placed.value)
 }
@@ -281,8 +281,7 @@ fn texts(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
 }
 
 /// Whether an advisory has the right format. For CVE and GitHub advisories the format is known (CVE
-/// Record Format, `cveId`; OSV schema, "GHSA"). Of others, only a digit and a separator are
-/// required.
+/// Record Format, `cveId`; OSV schema, "GHSA"). Other advisories only need a digit and a separator.
 fn is_advisory(text: &str, now: Timestamp) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let (prefix, parts) = (parts[0], &parts[1..]);
@@ -305,7 +304,7 @@ fn is_cve(parts: &[&str], now: Timestamp) -> bool {
     is_number(year) && is_number(number) && is_year
 }
 
-/// Whether it is a number of four digits or more.
+/// Whether the text is a number of four digits or more.
 fn is_number(text: &str) -> bool {
     text.len() >= 4 && text.as_bytes().iter().all(u8::is_ascii_digit)
 }

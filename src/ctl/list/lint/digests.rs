@@ -1,8 +1,8 @@
 //! Checks the digests of a source, for `list lint`.
 //!
-//! It finds digests of empty layers, which countless images have, digests that occur twice in a
-//! ban, and digests that are used as something that they are not. In: the source, and the known
-//! images. Pure.
+//! This file finds digests of empty layers, which countless images have, digests that occur twice
+//! in a ban, and digests that the source uses as the wrong kind of digest. In: the source, and the
+//! known images. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -19,18 +19,18 @@ use crate::lineage::digest::{DiffId, Digest};
 /// whole record of zeros, as GNU tar does.
 const EMPTY_ARCHIVES: [usize; 2] = [1_024, 10_240];
 
-/// Up to how many empty layers are recognised in a stack of nothing but empty layers.
+/// How many empty layers a stack of empty layers may have to be recognised.
 const EMPTY_STACK: usize = 16;
 
-/// The digests of compressed empty layers. They are not diff IDs, but are shown in manifests
-/// (distribution: manifest/schema1/config_builder.go, `digestSHA256GzippedEmptyTar`; BuildKit:
-/// `emptyGZLayer`). A test decompresses the layers.
+/// The digests of compressed empty layers. These digests are not diff IDs, but are shown in
+/// manifests (distribution: manifest/schema1/config_builder.go, `digestSHA256GzippedEmptyTar`;
+/// BuildKit: `emptyGZLayer`). A test decompresses the layers.
 const EMPTY_BLOBS: [&str; 2] = [
     "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
     "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
 ];
 
-/// One place where a digest is used, and the kind of use.
+/// One use of a digest in the source: where the digest is, and the kind of use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Use<'a> {
     /// The number of the ban in the draft, from 0.
@@ -109,7 +109,7 @@ impl<'a> Uses<'a> {
     }
 }
 
-/// The digests of empty content, each with a text that says what it is.
+/// The digests of empty content, each with a text that describes the content.
 struct EmptyContent(HashMap<Digest, &'static str>);
 
 impl EmptyContent {
@@ -231,7 +231,7 @@ fn twice(ban: &DraftBan, findings: &mut Findings<'_>) {
     }
 }
 
-/// Finds a digest that is used as an image in one place and as a base or layer in another. If a
+/// Finds a digest that is used as an image in one line and as a base or layer in another line. If a
 /// known image has the digest, `wrong_kinds` reports it instead.
 fn kinds(digest: Digest, uses: &[Use<'_>], index: &ImageIndex<'_>, findings: &mut Findings<'_>) {
     let image = uses.iter().find(|place| place.kind == MatchKind::Image);
@@ -270,7 +270,7 @@ const fn article(kind: MatchKind) -> &'static str {
     }
 }
 
-/// Finds digests of which the known images show that they are not what the source says.
+/// Finds digests whose kind in the source is wrong, as the known images show.
 pub(super) fn wrong_kinds(index: &ImageIndex<'_>, uses: &Uses<'_>, findings: &mut Findings<'_>) {
     for (digest, uses) in &uses.0 {
         let Some((part, image)) = index.parts(*digest).first() else {

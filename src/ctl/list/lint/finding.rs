@@ -1,8 +1,8 @@
 //! Defines the findings of `list lint`, and collects them.
 //!
-//! Each kind of finding has a stable name and a level. In: what the checks found. Out:
-//! [`Findings`], sorted by file and line, with at most [`MAX_ALIKE`] findings of one kind for one
-//! ban: a file of a million bad digests is one mistake.
+//! Each kind of finding has a stable name and a level. In: the findings of the checks, one by one.
+//! Out: [`Findings`], sorted by file and line, with at most [`MAX_ALIKE`] findings of one kind for
+//! one ban: a file of a million bad digests is one mistake.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -155,7 +155,7 @@ pub struct LintFinding {
     pub ban: Option<String>,
     /// One sentence that describes the mistake.
     pub text: String,
-    /// What the author can do about it.
+    /// What the author can do about the mistake.
     pub hint: Option<String>,
 }
 
@@ -171,7 +171,7 @@ pub(super) struct Findings<'a> {
     alike: HashMap<(Code, Option<String>), (usize, usize)>,
 }
 
-/// A place in the source.
+/// A location in the source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Location<'a> {
     /// The file of digests. `None` for the source itself.
@@ -181,7 +181,7 @@ pub(super) struct Location<'a> {
 }
 
 impl<'a> Location<'a> {
-    /// The source as a whole, or one ban of which it has no line.
+    /// The source as a whole, or a ban without a line in this source.
     pub(super) const fn of_source(ban: Option<&'a str>) -> Self {
         Self {
             file: None,
@@ -201,7 +201,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Adds a finding. Beyond [`MAX_ALIKE`], it is only counted.
+    /// Adds a finding. Findings beyond [`MAX_ALIKE`] of one kind for one ban are only counted.
     pub(super) fn add(
         &mut self,
         code: Code,
@@ -230,7 +230,7 @@ impl<'a> Findings<'a> {
         });
     }
 
-    /// All findings, sorted by file and line. Those in the source itself come first.
+    /// All findings, sorted by file and line. Findings in `bans.toml` itself come first.
     pub(super) fn sorted(mut self) -> Vec<LintFinding> {
         for (count, last) in self.alike.into_values() {
             if count > MAX_ALIKE {

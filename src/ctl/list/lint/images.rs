@@ -1,8 +1,8 @@
 //! Checks whether bans hit the images that their author means, for `list lint`.
 //!
-//! With the images on this machine it finds other images that a ban hits, platforms and derived
-//! images that a ban misses, and names that belong to other images. In: the source and the known
-//! images. Pure.
+//! The checks find other images that a ban hits, platforms and derived images that a ban misses,
+//! and names that belong to other images on this machine. In: the source and the known images.
+//! Pure.
 
 use super::alone::{at, at_digest};
 use super::digests::Uses;
@@ -86,8 +86,8 @@ impl<'k> Aim<'_, 'k> {
             }
         }
         let others = several(images.iter().copied().map(label));
-        // If the match has no name that is known here, a single image with these layers is the one
-        // that is meant.
+        // If the match has no name that is known here, and only one image has these layers, the
+        // match means this image.
         let text = match (is_meant, images.as_slice()) {
             (_, []) | (false, [_]) => return,
             (true, _) => format!("the ban also hits {others}, of the same layers"),
@@ -102,7 +102,7 @@ impl<'k> Aim<'_, 'k> {
         self.known.meaning(&found.name.as_ref()?.value)
     }
 
-    /// Whether the ban names an image.
+    /// Whether the ban has a match that names the image.
     fn is_named(&self, image: &FoundImage) -> bool {
         self.ban
             .matches
@@ -199,7 +199,8 @@ impl<'k> Aim<'_, 'k> {
         findings.add(Code::OtherImage, at(self.ban, stated.line), text, hint);
     }
 
-    /// Whether the ban hits an image as a whole: by its top layer, or by itself.
+    /// Whether the ban hits an image as a whole: by its top chain ID, or by a digest of the image
+    /// itself.
     fn is_hit(&self, image: &FoundImage) -> bool {
         if let Some(top) = top(image)
             && self.uses.bans(self.number, MatchKind::Base, top)
@@ -211,7 +212,7 @@ impl<'k> Aim<'_, 'k> {
         })
     }
 
-    /// Whether the ban says that it is for this platform.
+    /// Whether a match of the ban names this platform.
     fn states(&self, platform: &str) -> bool {
         self.ban.matches.iter().any(
             |found| matches!(&found.platform, Some(stated) if is_platform(platform, &stated.value)),
@@ -281,7 +282,7 @@ fn hits(found: &DraftMatch, digest: Digest, image: &FoundImage) -> bool {
     }
 }
 
-/// Whether two results are the same image for different platforms: they share an index or a name.
+/// Whether two results are the same image for different platforms, which share an index or a name.
 fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
     let shares_index = image
         .manifests
@@ -292,7 +293,7 @@ fn is_one_of(image: &FoundImage, other: &FoundImage) -> bool {
         || image.names.iter().any(|name| other.names.contains(name))
 }
 
-/// Whether `platform` is the platform `asked`. The latter may leave out the variant.
+/// Whether `platform` is the platform `asked`. The text `asked` may leave out the variant.
 fn is_platform(platform: &str, asked: &str) -> bool {
     matches!(platform.strip_prefix(asked), Some(rest) if rest.is_empty() || rest.starts_with('/'))
 }

@@ -1,9 +1,9 @@
 //! Holds the images that are known on this machine, for the checks of `list lint`.
 //!
-//! Plain data: images with their digests, the names by which they were found, and which image each
-//! name in the source means. In: the images that `search` found. Out: look-ups by digest. The
-//! author chose to look at these images, but their names are untrusted text, and are printed
-//! escaped.
+//! Plain data: images with their digests, the names by which they were found, and the image to
+//! which each name in the source belongs. In: the images that `search` found. Out: look-ups by
+//! digest. The author chose to look at these images, but their names are untrusted text, and are
+//! printed escaped.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub struct Group {
 pub struct KnownImages {
     /// The images, grouped by the name under which they were found.
     pub groups: Vec<Group>,
-    /// Which group each name in the source means.
+    /// For each name in the source, the number of the group of images to which the name belongs.
     pub meanings: HashMap<String, usize>,
     /// Names in the source for which no image was found, each with the reason.
     pub unknown: HashMap<String, String>,
@@ -38,14 +38,14 @@ pub struct KnownImages {
 }
 
 impl Group {
-    /// Whether one of its images is this one.
+    /// Whether the group has this image.
     pub(super) fn has(&self, image: &FoundImage) -> bool {
         self.images.iter().any(|other| is_same(image, other))
     }
 }
 
 impl KnownImages {
-    /// The images that a name in the source means.
+    /// The images to which a name in the source belongs.
     #[must_use]
     pub fn meaning(&self, name: &str) -> Option<&Group> {
         self.groups.get(*self.meanings.get(name)?)
@@ -55,18 +55,19 @@ impl KnownImages {
 /// What a digest is in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DigestRole {
-    /// A chain ID: of how many of the lowest layers, and of how many layers in total.
+    /// A chain ID: over how many of the image's lowest layers, and how many layers the image has in
+    /// total.
     Stack(usize, usize),
     /// The diff ID of a layer.
     Layer,
     /// The image ID.
     Config,
-    /// The digest of its manifest, or of an index that leads to it.
+    /// The digest of the image's manifest, or of an index that leads to this manifest.
     Manifest(Role),
 }
 
 impl DigestRole {
-    /// The kind under which a match or an exception uses such a digest.
+    /// The kind under which a match or an exception uses a digest with this role.
     pub(super) const fn kind(self) -> MatchKind {
         match self {
             Self::Stack(..) => MatchKind::Base,
@@ -75,7 +76,7 @@ impl DigestRole {
         }
     }
 
-    /// Whether it is the chain ID of all of the image's layers.
+    /// Whether the digest is the chain ID of all of the image's layers.
     const fn is_top(self) -> bool {
         matches!(self, Self::Stack(height, of) if height == of)
     }
@@ -155,7 +156,7 @@ impl<'k> ImageIndex<'k> {
             .map(|(_, image)| *image)
     }
 
-    /// Whether everything that has `digest` with the kind `kind` certainly also has the digest
+    /// Whether every image that has `digest` with the kind `kind` certainly also has the digest
     /// `other`.
     pub(super) fn implies(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! In: the source, and the bans of the last list. Out: findings about effective dates that are set
 //! back, and about bans that are missing. `list diff` reports all other differences, and whether
-//! another ban replaces a missing one. Pure.
+//! another ban replaces a missing ban. Pure.
 
 use super::alone::{at, value};
 use super::finding::{Code, Findings, Location};
@@ -41,7 +41,7 @@ pub(super) fn check(draft: &Draft, last: &Last, now: Timestamp, findings: &mut F
     }
 }
 
-/// The bans of the list before that have not lapsed, and that the source does not have.
+/// The bans of the last list that have not lapsed and that are missing in the source.
 fn gone<'a>(draft: &Draft, last: &'a Last, now: Timestamp) -> Vec<&'a Ban> {
     let mut gone = Vec::new();
     for before in &last.bans {
@@ -57,7 +57,8 @@ fn is_of(ban: &DraftBan, before: &Ban) -> bool {
     value(ban.id.as_ref()) == Some(&before.id)
 }
 
-/// A ban that is to hold since a time before the list before was issued.
+/// Finds a ban whose effective date is before the last list was issued. A ban that the last list
+/// has with a date as early, or with another ID, is not reported.
 fn backdated(ban: &DraftBan, last: &Last, gone: &[&Ban], findings: &mut Findings<'_>) {
     let (version, issued) = (last.version, last.issued);
     let Some(Placed { value, line }) = &ban.effective else {

@@ -1,7 +1,8 @@
 //! Checks cures and exceptions for `list lint`: whether they cancel a ban, or cover nothing.
 //!
-//! It finds cures and exceptions that cancel a whole ban, and exceptions that never apply. In: the
-//! source and the known images. Without known images, only equal digests are compared. Pure.
+//! The checks find cures and exceptions that cancel a whole ban, and exceptions that never apply.
+//! In: the source and the known images. Without known images, only equal digests are compared.
+//! Pure.
 
 use std::collections::HashSet;
 
@@ -41,7 +42,7 @@ fn runs(except: &DraftException, now: Timestamp) -> bool {
     value(except.until.as_ref()).is_none_or(|until| *until > now)
 }
 
-/// Finds cures that everything banned already has.
+/// Finds cures whose layer is already in everything that the ban matches.
 fn cures(ban: &DraftBan, index: &ImageIndex<'_>, findings: &mut Findings<'_>) {
     for cure in &ban.cure {
         let layer = (MatchKind::Layer, cure.value);
@@ -121,7 +122,8 @@ fn covering<'a>(
         .find(|except| index.implies(digest, (except.kind, except.digest)))
 }
 
-/// Whether something that a match names certainly has `other`, too.
+/// Whether one of the digests of a match is certainly the digest of something that also has
+/// `other`.
 fn some_has(found: &DraftMatch, other: (MatchKind, Digest), index: &ImageIndex<'_>) -> bool {
     found
         .digests
@@ -152,8 +154,8 @@ fn idle(
     if images.is_empty() || images.iter().any(|image| is_banned(image, number, uses)) {
         return;
     }
-    // The excepted digest may be a lower stack or a layer of something that is banned, so the
-    // exception applies.
+    // The excepted digest may be a lower stack or a layer of a banned image, so the exception
+    // applies.
     let excepted = (except.kind, except.digest);
     let is_below = ban
         .matches
@@ -233,7 +235,8 @@ fn by_manifest<'k>(digest: Digest, index: &ImageIndex<'k>) -> Vec<&'k FoundImage
     images
 }
 
-/// Whether a ban covers an image under every engine, or no engine here knows its image ID.
+/// Whether a ban covers an image in every engine. The result is also `true` for an image whose
+/// image ID is not known.
 fn is_surely_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool {
     let Some(id) = image.image_id else {
         return true;
@@ -244,7 +247,7 @@ fn is_surely_banned(image: &FoundImage, ban: usize, uses: &Uses<'_>) -> bool {
             .any(|(kind, digest)| *kind != MatchKind::Image && uses.bans(ban, *kind, *digest))
 }
 
-/// Whether another exception of the ban covers an image under every engine.
+/// Whether another exception of the ban covers an image in every engine.
 fn is_surely_excepted(image: &FoundImage, except: &DraftException, ban: &DraftBan) -> bool {
     ban.except.iter().any(|other| {
         other.digest != except.digest && has_for_sure(image, (other.kind, other.digest))

@@ -1,9 +1,10 @@
 //! Parses image references, for `list lint`.
 //!
-//! The linter has to know which references mean the same image, and which may mean another image
-//! tomorrow. In: an image reference as an author wrote it. Out: its parts, completed as Docker does
-//! (distribution/reference, `ParseNormalizedNamed`): the registry `docker.io`, the path `library/`
-//! and the tag `latest` where they are left out. Not checked: whether the image exists.
+//! The linter has to know which references belong to the same image, and which may belong to
+//! another image tomorrow. In: an image reference as an author wrote it. Out: its parts, completed
+//! as Docker does (distribution/reference, `ParseNormalizedNamed`): the registry `docker.io`, the
+//! path `library/` and the tag `latest` where they are left out. Not checked: whether the image
+//! exists.
 
 use crate::lineage::digest::Digest;
 use crate::report::line::is_made_of;
@@ -70,7 +71,7 @@ impl Reference {
         })
     }
 
-    /// Whether the reference means another image as soon as a new one is released.
+    /// Whether the reference belongs to another image as soon as a newer image is released.
     pub(super) fn is_floating(&self) -> bool {
         self.digest.is_none()
             && self
@@ -79,7 +80,7 @@ impl Reference {
                 .is_none_or(|tag| FLOATING.contains(&tag))
     }
 
-    /// Whether both references are the same tag of the same repository, without a digest.
+    /// Whether both references name the same tag of the same repository, without a digest.
     pub(super) fn has_name_of(&self, other: &Self) -> bool {
         self.digest.is_none() && other.digest.is_none() && self == other
     }

@@ -61,7 +61,7 @@ pub(in crate::ctl) fn images(stores: &Stores) -> Vec<FoundImage> {
     images
 }
 
-/// Adds the images that the source names, and then all others in the stores.
+/// Adds the images that the source names, and then all other images in the stores.
 fn search_on(draft: &Draft, mut known: KnownImages, stores: &Stores) -> KnownImages {
     let deadline = Instant::now() + PATIENCE;
     for name in names(draft) {
@@ -94,7 +94,8 @@ impl KnownImages {
         self.groups.len() - 1
     }
 
-    /// Adds the images found under a name, and records which names of the source mean them.
+    /// Adds the images found under a name, and records which names in the source belong to these
+    /// images.
     fn add_by_name(&mut self, word: &str, found: Images, names: &BTreeSet<&str>) {
         for (word, images) in by_name(word, found) {
             let mut called = vec![Reference::parse(&word)];

@@ -1,7 +1,7 @@
 //! Checks the successors that bans recommend, for `list lint`.
 //!
-//! A successor that is banned itself is of no use. In: the source, the images that its names mean
-//! on this machine, and the time. Pure.
+//! A successor that is banned itself is of no use. In: the source, the images to which its names
+//! belong on this machine, and the time. Pure.
 
 use super::alone::at;
 use super::digests::Uses;
@@ -168,8 +168,8 @@ fn banned_by<'a>(
     None
 }
 
-/// Whether a ban with a match for an image covers it, now or later: it has not lapsed, and no cure
-/// and no running exception applies.
+/// Whether a ban that matches an image applies to this image, now or later: the ban has not lapsed,
+/// and no cure and no running exception applies.
 fn still_holds(ban: &DraftBan, image: &FoundImage, now: Timestamp) -> bool {
     let is_over = matches!(&ban.lapses, Some(lapses) if lapses.value <= now);
     let is_cured = ban

@@ -1,4 +1,5 @@
-//! Tests the findings of `list lint`: each one's line and text, and sources that have none.
+//! Tests the findings of `list lint`: the line and the text of each finding, and sources without
+//! findings.
 //!
 //! Placeholders in the sources and the expected lines: `<d a>` is the diff ID of the layer `a`,
 //! `<c a b>` the chain ID of `a` with `b` above it, `<i app>` the image ID of the image `app`,

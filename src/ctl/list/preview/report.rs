@@ -177,7 +177,7 @@ impl PreviewReport {
         lines.join("\n") + "\n"
     }
 
-    /// What would be refused, each kind in a table.
+    /// The containers and images that would be refused: one table for each kind.
     fn sections(&self) -> Vec<String> {
         let unread = self.installation.unread;
         let mut lines = Vec::new();
@@ -211,8 +211,8 @@ impl PreviewReport {
         lines
     }
 
-    /// The sections about what would start although the draft mentions it, and about what is
-    /// unknown.
+    /// The sections about containers and images that would start although the draft mentions them,
+    /// and about those whose lineage is unknown.
     fn others(&self) -> Vec<String> {
         let (mut starting, mut unknown) = (Vec::new(), Vec::new());
         for row in self.running.iter().chain(&self.stopped).chain(&self.images) {
@@ -234,7 +234,7 @@ impl PreviewReport {
     }
 }
 
-/// The table of what would be refused, if anything.
+/// The table of containers or images that would be refused, if there are any.
 fn refused([called, made_from]: [&str; 2], rows: &[Row]) -> Vec<String> {
     let heads = [
         called,

@@ -1,9 +1,9 @@
 //! Reads Docker's restart policy of a container, for `list preview`.
 //!
-//! In: `hostconfig.json`, Docker's record of how a container is run, beside its `config.v2.json`
-//! (moby: container/container.go). All of its text comes from users. Out: the name of the restart
-//! policy, if it is one of the three that restart a container. Podman keeps its policies in a
-//! database, which is not read.
+//! In: `hostconfig.json`, Docker's record of how a container is run, which is beside the
+//! container's `config.v2.json` (moby: container/container.go). All of its text comes from users.
+//! Out: the name of the restart policy, if the policy is one of the three that restart a container.
+//! Podman keeps its policies in a database, which is not read.
 
 use std::ffi::OsStr;
 
@@ -33,7 +33,8 @@ struct Policy {
     name: String,
 }
 
-/// The restart policy of a Docker container. `None` if it has none, or if it cannot be read.
+/// The restart policy of a Docker container. `None` if the container has no restart policy, or if
+/// the policy cannot be read.
 pub(super) fn policy(subject: &Subject) -> Option<&'static str> {
     let Kind::Container { id, .. } = &subject.kind else {
         return None;

@@ -1,8 +1,8 @@
 //! Checks whether this node would accept the draft with its present signatures, for `list preview`.
 //!
 //! In: the draft (hostile), and the node's keyset, floor and lists. Out: the error that an
-//! installation would report about the draft, the bans that the draft lifts on this node, and how
-//! many signatures that needs and the draft has, as text and as JSON. The checks are those of an
+//! installation would report about the draft, the bans that the draft lifts on this node, how many
+//! signatures the draft needs and how many it has, as text and as JSON. The checks are those of an
 //! installation. The effect on the containers is not checked here.
 
 use std::fs::File;
@@ -25,14 +25,15 @@ pub(super) struct Signed {
     /// The number of good signatures. `None` when a fault prevented the check.
     #[serde(rename = "good_signatures")]
     good: Option<usize>,
-    /// The number of signatures needed for what the draft lifts. `None` as above.
+    /// The number of signatures needed for the bans that the draft lifts. `None` when a fault
+    /// prevented the check.
     #[serde(rename = "needed_signatures")]
     needed: Option<usize>,
-    /// The IDs of the bans that the draft lifts. `None` as above, or when this node has lost the
-    /// list to compare the draft with.
+    /// The IDs of the bans that the draft lifts. `None` when a fault prevented the check, or when
+    /// this node has lost the list to compare the draft with.
     lifts: Option<Vec<String>>,
     /// The patches and successors that are new or changed on this node: one line each, beginning
-    /// with the ban's ID. `None` as above.
+    /// with the ban's ID. `None` when a fault prevented the check.
     pub(super) adds: Option<Vec<String>>,
     /// Why this node would not accept the draft, whatever it lifts.
     #[serde(rename = "head_fault")]
@@ -97,7 +98,8 @@ impl Signed {
             Lifts::Bans(bans) => Some(bans),
             Lifts::Unknown => None,
         };
-        // If the signatures are too few for any list, `fault` says so already.
+        // If the signatures are too few for any list, the text of `fault` already names this
+        // reason.
         let too_few = too_few
             .filter(|_| fault.is_none())
             .map(|error| causes(&error));
@@ -128,7 +130,8 @@ impl Signed {
         }
     }
 
-    /// Says which bans the draft lifts, or that this is unknown. `None` if it lifts none.
+    /// Says which bans the draft lifts, or that the lifted bans are unknown. `None` if the draft
+    /// lifts no ban.
     pub(super) fn lifts(&self) -> Option<String> {
         let needed = amount(self.needed?, "signature");
         match &self.lifts {

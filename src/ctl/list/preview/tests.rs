@@ -353,7 +353,7 @@ fn what_cannot_be_read_is_no_all_clear() {
     }
 }
 
-/// The text of a line of the preview, without its head.
+/// The text of the preview's line that begins with `head`, without `head`.
 fn line_of<'a>(text: &'a str, head: &str) -> Option<&'a str> {
     text.lines()
         .find_map(|line| line.strip_prefix(head))

@@ -1,4 +1,4 @@
-//! Tests findings by the list before, and how findings are printed.
+//! Tests findings from the list that was published last, and how findings are printed.
 
 use super::*;
 

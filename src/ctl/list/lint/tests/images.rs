@@ -1,4 +1,4 @@
-//! Tests findings by the images here.
+//! Tests findings from the images on this machine.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Predicts whether an installation of the draft would stop, and at what.
+//! Predicts whether an installation of the draft would fail, and for which reason.
 //!
 //! In: the running containers, judged, and what is wrong with the draft's signatures. Out: a line
 //! for people and fields for programs.
@@ -83,7 +83,7 @@ impl Forecast {
         );
         let share = format!("{newly}, max_impact = \"{max_impact_percent}%\"");
         match (self.objection, &self.message) {
-            // The line `signed` above says why. Signatures may still be added.
+            // The line `signed` above gives the reason. Signatures may still be added.
             (Some(Objection::List), _) => {
                 format!("would stop: this node would not take it as it is; {share}")
             }

@@ -1,7 +1,7 @@
 //! Describes one container or image of a preview.
 //!
-//! In: what the draft says of it; names, reasons and paths in it come from others and are hostile.
-//! Out: the cells of its line in a table, escaped, or fields for programs.
+//! In: the verdicts on the container or image; names, reasons and paths in them come from others
+//! and are hostile. Out: the cells of one row of a table, escaped, or fields for programs.
 
 use serde::Serialize;
 
@@ -14,15 +14,15 @@ use crate::report::line::name;
 use crate::verdict::Grounds;
 use crate::verdict::listed::BanFound;
 
-/// What the draft means for one container or image.
+/// What would happen to one container or image under the draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Prediction {
-    /// It would start: no ban in effect refuses it.
+    /// The container or image would start: no ban in effect refuses it.
     Starts,
-    /// It would not start.
+    /// The container or image would not start.
     Refused,
-    /// Its lineage is not known, so neither is the verdict.
+    /// The lineage is not known, so the verdict is not known either.
     Unknown,
 }
 
@@ -30,10 +30,10 @@ pub(super) enum Prediction {
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) outcome: Prediction,
-    /// Why the draft refuses it.
+    /// Why the draft refuses the container or image.
     #[serde(skip)]
     grounds: Option<Grounds>,
-    /// Whether the list in force bans it already.
+    /// Whether the list in force bans the container or image already.
     pub(super) refused_already: bool,
     engine: Engine,
     place: String,
@@ -42,9 +42,9 @@ pub(super) struct Row {
     image: Option<String>,
     image_id: Option<String>,
     pause: bool,
-    /// Whether a user controls the container, so that it does not count.
+    /// Whether a user controls the container. Such a container is shown, but is not counted.
     of_user: bool,
-    /// The name of the restart policy by which its engine starts it again.
+    /// The name of the restart policy by which the engine starts the container again.
     restart: Option<&'static str>,
     pub(super) message: Option<String>,
     pub(super) bans: Vec<BanFound>,
@@ -121,7 +121,7 @@ impl Row {
         }
     }
 
-    /// Why it is refused, where no ban in its line says that.
+    /// Why the container or image is refused, if no ban in the row gives the reason.
     fn other_grounds(&self) -> Option<&'static str> {
         match self.grounds? {
             Grounds::Banned => Some("banned, and the bans are more than a start reads"),
@@ -150,7 +150,7 @@ impl Row {
         if let Some(policy) = self.restart {
             remarks.push(format!("restarts: {policy}"));
         }
-        // An image is called by its name already, so its cell has its image ID.
+        // The name column already names an image, so this cell has the image ID.
         let image = match (&self.id, &self.image_id) {
             (Some(_), _) => self.image.as_deref().map(name),
             (None, image_id) => image_id.as_ref().map(|id| start(id, 19)),
@@ -181,7 +181,7 @@ fn start(id: &str, length: usize) -> String {
     id.chars().take(length).collect()
 }
 
-/// A cell that is not empty.
+/// The text of a cell, or a dash for an empty cell.
 fn or_dash(cell: String) -> String {
     if cell.is_empty() {
         "-".to_owned()

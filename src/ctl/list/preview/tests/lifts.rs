@@ -1,4 +1,4 @@
-//! Tests what a draft lifts here.
+//! Tests which bans a draft lifts on this node.
 
 use super::*;
 
