@@ -3,8 +3,8 @@
 //! In: events from the verdict, with hostile names in them. Out: one record for each event, with a
 //! field for every fact. So the logs of many nodes can answer "who was refused by this ban, from
 //! which source revision?". Sending never waits long and never prints, and a machine without a
-//! system log is not an error: an admission must look as if Embargo were not there. Embargo keeps
-//! no record of its own.
+//! system log is not an error: when a container is admitted, the engine must not notice Embargo.
+//! Embargo itself stores no record.
 
 #[cfg(feature = "ctl")]
 pub mod installation;
@@ -29,7 +29,7 @@ use crate::verdict::event::Event;
 /// The longest field, in characters. No real name is longer.
 const LONGEST_FIELD: usize = 1_000;
 
-/// How an action ended that a person had started.
+/// The result of an action that a person started.
 #[cfg(feature = "ctl")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -87,7 +87,7 @@ struct Head {
 struct Fields(Vec<(&'static str, String)>);
 
 impl Fields {
-    /// Adds a field of this name for each value; a fact that is not known has none.
+    /// Adds a field of this name for each value. An unknown fact has no value, and so no field.
     fn add<T: ToString>(&mut self, name: &'static str, values: impl IntoIterator<Item = T>) {
         for value in values {
             self.0.push((name, value.to_string()));
@@ -133,7 +133,7 @@ fn owner() -> u32 {
         .unwrap_or(inside)
 }
 
-/// The number outside, if this line of a `uid_map` has the one inside.
+/// The user's number outside, if this line of a `uid_map` has the number `inside`.
 fn outside(line: &str, inside: u32) -> Option<u32> {
     let mut numbers = line.split_ascii_whitespace().map(str::parse::<u32>);
     let first = numbers.next()?.ok()?;

@@ -1,8 +1,8 @@
-//! Decides what a command line asks for, and whether it starts a container.
+//! Decides which command a command line contains, and whether the command starts a container.
 //!
 //! In: the command line's arguments (hostile). Out: a [`Call`]: one of Embargo's own commands
-//! (`check`, `exec-patch`); or a call that starts nothing and is passed on; or all readings in
-//! which the arguments start a container. Pure. Not checked: whether the bundle exists or the
+//! (`check`, `exec-patch`); or a call that starts nothing and is passed on; or all ways to read the
+//! arguments in which a container starts. Pure. Not checked: whether the bundle exists or the
 //! container ID is valid.
 //!
 //! Embargo's own commands are recognised only as the first argument, and no runtime has commands of
@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::argv::{self, Globals, Grammars, NamedContainer, Reading};
 
-/// What a command line asks for.
+/// The command that a command line contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call<'a> {
     /// `embargo check`, and the arguments after it.
@@ -27,8 +27,8 @@ pub enum Call<'a> {
     Starts(Starts<'a>),
 }
 
-/// A call that starts no container in any reading. Only [`read`] makes this value, so a caller that
-/// has one knows that.
+/// A call that starts no container, however a runtime reads its arguments. Only [`read`] makes this
+/// value, so a caller that has a [`PassOn`] can rely on that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassOn<'a> {
     named: Option<NamedContainer<'a>>,
@@ -45,11 +45,11 @@ impl<'a> PassOn<'a> {
 /// The ways in which a call may start a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Starts<'a> {
-    /// All different readings; nearly always there is one. The list is empty only if the arguments
-    /// could not be read to their end.
+    /// The different ways to read the arguments; nearly always there is only one. The list is empty
+    /// only if the arguments could not be read to their end.
     pub readings: Vec<Reading<'a>>,
-    /// Whether readings may be missing, because there are too many unknown flags to guess. Then it
-    /// is unknown what starts.
+    /// Whether ways to read the arguments may be missing, because there are too many unknown flags
+    /// to guess. Then it is unknown which container starts.
     pub cut_short: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct Starts<'a> {
 pub struct LogTarget<'a> {
     /// `--log`: a path, or with crun also `file:PATH`, `journald:ID` or `syslog:ID`.
     pub target: &'a OsStr,
-    /// `--log-format`: `text` or `json`. If it is missing, text.
+    /// `--log-format`: `text` or `json`. If the flag is missing, the format is text.
     pub format: Option<&'a OsStr>,
 }
 
@@ -78,8 +78,8 @@ impl<'a> LogTarget<'a> {
 }
 
 impl Starts<'_> {
-    /// If there are readings in the `spoken` grammars, keeps only those. The runtime that gets the
-    /// call is known to use these grammars.
+    /// Removes the readings of other grammars if there is a reading in the `spoken` grammars. The
+    /// runtime that gets the call uses one of the `spoken` grammars.
     pub fn settle(&mut self, spoken: Grammars) {
         let is_spoken = |reading: &Reading<'_>| reading.grammars.overlaps(spoken);
         if self.readings.iter().any(is_spoken) {

@@ -2,9 +2,9 @@
 //!
 //! crun uses glibc's argp in order (`ARGP_IN_ORDER`). Long flags have two dashes and may be
 //! shortened to a prefix. Letters have one dash and may be joined (`-db X`, `-bX`; `-b=X` means the
-//! value `=X`). A flag's value is the next argument, even when that is `--`. The global flags end
-//! at the first argument that is not a flag, which is the command. The command's flags end in the
-//! same way, at the container ID. Nothing may follow the ID.
+//! value `=X`). A flag's value is the next argument, even if that argument is `--`. The global
+//! flags end at the first argument that is not a flag, which is the command. The command's flags
+//! end in the same way, at the container ID. Nothing may follow the ID.
 
 use std::ffi::OsStr;
 
@@ -33,7 +33,7 @@ pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Pars
     } else {
         positional.len()
     };
-    // crun does not treat exactly this value as a file name; it reads the bundle's own
+    // crun does not treat exactly this value as a file name, but reads the bundle's own
     // `config.json` (src/create.c, src/run.c).
     if found.spec_file == Some(OsStr::new("config.json")) {
         found.spec_file = None;
@@ -41,7 +41,7 @@ pub(super) fn read<'a>(args: &[&'a OsStr], guesses: &Guesses<'a>) -> Result<Pars
     found.reading(command, &positional[..most], Grammar::Crun)
 }
 
-/// Reads flags from the front and returns the position where they end.
+/// Reads flags from the front and returns the position where the flags end.
 fn parse<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
@@ -92,7 +92,8 @@ fn take_long<'a>(
 
 /// The flag with this name, or else the first flag whose name starts with it. crun rejects a prefix
 /// that fits several flags, except that 1.8.1 takes `--roo` for `--root` although there is
-/// `--rootless`. If crun rejects the prefix, no container starts, so the reading here does no harm.
+/// `--rootless`. If crun rejects the prefix, no container starts, so a wrong flag found here does
+/// no harm.
 fn long<'a>(
     table: &FlagTable,
     guesses: &Guesses<'a>,

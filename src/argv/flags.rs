@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::grammar::StartCommand;
 use super::reading::Stop;
 
-/// What is assumed about flags that are in no table.
+/// What the scan assumes about flags that are in no table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guesses<'a> {
     /// The assumption for each flag that has no value attached.
@@ -19,7 +19,7 @@ pub(super) struct Guesses<'a> {
     pub(super) attached: bool,
 }
 
-/// What comes after a flag.
+/// The value that a flag takes, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
     /// Nothing: the flag is a switch.
@@ -245,8 +245,8 @@ pub(super) fn find(table: &FlagTable, name: &[u8]) -> Option<Flag> {
 
 /// The flag for the letter at position `at` of letters that are joined after one dash. All unknown
 /// letters of a group are guessed together, in two ways. Either the first unknown letter takes the
-/// rest of the argument as its value; or no letter does, and the last one may take the next
-/// argument. Other guesses for the letters between would not change the reading.
+/// rest of the argument as its value; or no letter does, and the last letter may take the next
+/// argument. Other guesses for the letters between would not change the result.
 pub(super) fn letter<'a>(
     table: &FlagTable,
     guesses: &Guesses<'a>,
@@ -265,8 +265,8 @@ pub(super) fn letter<'a>(
     if *unknown_before && name.len() > 1 {
         return Ok(switch(""));
     }
-    // A value is attached. If no known letter stands before the value, it belongs to the first
-    // letter or to no letter.
+    // A value is attached. If no known letter stands before the value, the value belongs to the
+    // first letter or to no letter.
     if guesses.attached
         && let ([_, between @ ..], Some(_)) = split(name)
         && !between
@@ -295,7 +295,7 @@ pub(super) fn long(table: &FlagTable, name: &[u8]) -> Option<Flag> {
     all(table).find(|flag| flag.long.as_bytes() == name)
 }
 
-/// What is assumed about a flag that is in no table. If a value is attached, the flag takes that
+/// The assumed flag for a name that is in no table. If a value is attached, the flag takes that
 /// value, and nothing is guessed.
 pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) -> Option<Flag> {
     for (guessed, takes) in &guesses.made {
@@ -310,7 +310,7 @@ pub(super) fn assumed(guesses: &Guesses<'_>, name: &[u8], value: Option<&[u8]>) 
     None
 }
 
-/// The flag that is known, else what is assumed of one with this name.
+/// The flag `known`, or else the assumed flag for an unknown flag of this name.
 pub(super) fn or_assumed<'a>(
     known: Option<Flag>,
     guesses: &Guesses<'_>,

@@ -1,13 +1,14 @@
 //! Reads a command line the way runc does.
 //!
-//! Up to 1.5, runc uses urfave/cli v1 over Go's `flag`. Long names have one dash or two; they
+//! Up to 1.5, runc uses urfave/cli v1 over Go's `flag`. Long names have one dash or two. Long names
 //! cannot be shortened, and letters cannot be joined. Flags end at the first argument that is not a
 //! flag. But cli first reorders the arguments after the command: flags move to the front. So
 //! `create c1 --bundle X` works, and `create --no-pivot c1 --bundle X` does not. The rules of the
 //! reordering changed. [`early`] has the rules up to cli v1.22.5, with which the runc project
-//! builds 1.0 and 1.1. [`late`] has those of later versions, with which distributions build them
-//! (Debian's 1.1.5: v1.22.9). runc's main branch uses urfave/cli v3, which allows flags anywhere,
-//! global flags too, and trims white space off the arguments (`command_parse.go`, v3.10.1).
+//! builds 1.0 and 1.1. [`late`] has the rules of later cli versions, with which distributions build
+//! runc 1.0 and 1.1 (Debian's 1.1.5: v1.22.9). runc's main branch uses urfave/cli v3, which allows
+//! flags anywhere, global flags too, and trims white space off the arguments (`command_parse.go`,
+//! v3.10.1).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +19,7 @@ use super::named;
 use super::reading::{Parsed, Stop};
 use super::values::FlagValues;
 
-/// How runc 1.0 and 1.1 read the arguments, as their own project builds them.
+/// How runc 1.0 and 1.1 read the arguments if the runc project itself built them.
 pub(super) fn read_early<'a>(
     args: &[&'a OsStr],
     guesses: &Guesses<'a>,
@@ -85,9 +86,9 @@ fn parse<'a>(
     Ok(at)
 }
 
-/// `reorderArgs` of urfave/cli v1.22.1. It moves all arguments with a dash to the front. If such an
-/// argument has no `=` and an argument without a dash follows, that one moves too. `--` and
-/// everything after it stay where they are.
+/// `reorderArgs` of urfave/cli v1.22.1. The function moves all arguments with a dash to the front.
+/// If an argument with a dash has no `=` and an argument without a dash follows, the following
+/// argument moves too. `--` and everything after it stay where they are.
 fn early<'a>(args: &[&'a OsStr]) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(args.len()), Vec::new());
     let mut may_be_value = false;
@@ -110,9 +111,10 @@ fn early<'a>(args: &[&'a OsStr]) -> Vec<&'a OsStr> {
     front
 }
 
-/// `reorderArgs` of urfave/cli v1.22.6 and later. It moves the command's own flags to the front. If
-/// such a flag has no `=`, the next argument moves too, even if it is `--`, unless it is itself
-/// such a flag. Any other `--` comes to the end of the front part; what follows it stays unchanged.
+/// `reorderArgs` of urfave/cli v1.22.6 and later. The function moves the command's own flags to the
+/// front. If such a flag has no `=`, the next argument moves too, even `--`, but not another flag
+/// of the command. Any other `--` comes to the end of the front part; the arguments that follow
+/// that `--` stay unchanged.
 fn late<'a>(args: &[&'a OsStr], table: &FlagTable, guesses: &Guesses<'a>) -> Vec<&'a OsStr> {
     let (mut front, mut back) = (Vec::with_capacity(args.len()), Vec::new());
     let mut may_be_value = false;
@@ -169,8 +171,8 @@ pub(super) fn read_next<'a>(
     found.reading(command, &positional, Grammar::RuncNext)
 }
 
-/// urfave/cli v3's `parseFlags`. Returns at most `most` positional arguments (one when it looks for
-/// the command), and the position where the scan ended.
+/// urfave/cli v3's `parseFlags`. Returns at most `most` positional arguments (one while the command
+/// is searched for), and the position where the scan ended.
 fn parse_next<'a>(
     args: &[&'a OsStr],
     table: &FlagTable,
@@ -216,8 +218,8 @@ const fn is_letter(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | 0xaa | 0xb5 | 0xba | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..)
 }
 
-/// Reads the flag `arg`. If the flag needs a value, that is the argument at `at`. Returns the
-/// position where to continue.
+/// Reads the flag `arg`. If the flag needs a value, the value is the argument at `at`. Returns the
+/// position of the next argument to read.
 fn take_next<'a>(
     arg: &'a [u8],
     args: &[&'a OsStr],

@@ -85,7 +85,7 @@ pub enum StartCommand {
 
 impl StartCommand {
     /// The command that some grammar finds in this argument. runc's main branch trims white space
-    /// off it first.
+    /// off the argument first.
     #[must_use]
     pub fn perhaps(arg: &OsStr) -> Option<Self> {
         Self::named(OsStr::from_bytes(trim(arg.as_bytes())))

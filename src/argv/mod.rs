@@ -1,18 +1,18 @@
 //! Reads the command line as each runtime would read it.
 //!
 //! In: the arguments after the program's own name; hostile, of any bytes and any length. Out: how
-//! each runtime that may run behind Embargo would read them. A reading has the command, the bundle,
-//! the spec file, the container ID, and the paths for state and log. The command is found by its
-//! position, never by searching for its name. Pure: nothing is read from the machine, nothing is
-//! copied out of the arguments, nothing panics.
+//! each runtime that may run behind Embargo would read them. A *reading* is one way to read the
+//! arguments. It has the command, the bundle, the spec file, the container ID, and the paths for
+//! state and log. The command is found by its position, never by searching for its name. Pure:
+//! nothing is read from the machine, nothing is copied out of the arguments, nothing panics.
 //!
 //! There are five grammars, one for each way in which a runtime reads its arguments: [`Grammar`].
 //! They differ in points that matter: `-b=X` means the bundle `X` to runc, and `=X` to crun. So the
-//! arguments are scanned in all grammars, and every reading in which a container starts is
-//! returned. A flag that no grammar knows may come from a future version. Then the arguments are
-//! scanned twice: once as if the flag took a value, and once as if it took none. Not checked:
-//! whether the bundle exists, and whether a value (`--log-format`, `--preserve-fds`) is valid,
-//! because a runtime that rejects a value starts nothing.
+//! arguments are scanned in all grammars. The result has every reading in which a container starts.
+//! A flag that no grammar knows may come from a future version. Then the arguments are scanned
+//! twice: once as if the flag took a value, and once as if it took none. Not checked: whether the
+//! bundle exists, and whether a value (`--log-format`, `--preserve-fds`) is valid, because a
+//! runtime that rejects a value starts nothing.
 
 mod grammar;
 mod reading;
@@ -33,20 +33,22 @@ pub use grammar::{Grammar, Grammars, StartCommand};
 pub use reading::{Globals, NamedContainer, Reading};
 use reading::{Parsed, Stop};
 
-/// At most this many different unknown flags are guessed; each doubles the number of scans.
+/// At most this many different unknown flags are guessed. Each guessed flag doubles the number of
+/// scans.
 const MOST_GUESSES: usize = 5;
 
 /// The result of scanning the arguments in all grammars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan<'a> {
-    /// All different readings in which a container starts.
+    /// The different ways to read the arguments in which a container starts.
     pub readings: Vec<Reading<'a>>,
-    /// If the command starts nothing: the container that it is about, by the first grammar that
-    /// finds one.
+    /// If the command starts nothing: the container that the command is about, as the first grammar
+    /// reads it that finds a container.
     pub named: Option<NamedContainer<'a>>,
     /// Whether there is a grammar in which the arguments start nothing.
     pub may_start_nothing: bool,
-    /// Whether there were too many unknown flags to guess, so that readings may be missing.
+    /// Whether there were too many unknown flags to guess. Then ways to read the arguments may be
+    /// missing.
     pub cut_short: bool,
 }
 
@@ -65,7 +67,7 @@ pub fn scan<'a>(args: &[&'a OsStr]) -> Scan<'a> {
     for grammar in Grammar::ALL {
         match read(grammar, args, &Guesses::default()) {
             Ok(outcome) => {
-                // In a grammar that joins letters, such a reading may be wrong: the letters may be
+                // A grammar that joins letters may be wrong about this argument: the letters may be
                 // a long flag with one dash, such as `-root R` of another runtime.
                 understood |= !(may_be_long && grammar.joins_letters())
                     || matches!(outcome, Parsed::Starts(_));

@@ -1,8 +1,8 @@
-//! Finds the container that a command is about when the command starts none.
+//! Finds the container that a command is about, for commands that start no container.
 //!
-//! The answer is only used to pass the call to the runtime that made the container, if that is not
-//! the runtime in use now. So one table for all runtimes is enough: a wrong answer names a
-//! container that does not exist, and the call then goes to the runtime in use.
+//! The container is only used to pass the call to the runtime that made it, if another runtime is
+//! in use now. So one table for all runtimes is enough: a wrong result names a container that does
+//! not exist, and the call then goes to the runtime in use.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

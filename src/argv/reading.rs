@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::grammar::{Grammars, StartCommand};
 
-/// The global flags that matter here, each as typed. If a flag is repeated, the last one counts.
+/// The global flags that matter here, each as typed. If a flag is repeated, the last value is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Globals<'a> {
     /// `--root`: where the runtime keeps its state.
@@ -15,7 +15,7 @@ pub struct Globals<'a> {
     pub log_format: Option<&'a OsStr>,
 }
 
-/// One reading of the arguments in which a container starts.
+/// One way to read the arguments in which a container starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading<'a> {
     /// The command that starts the container.
@@ -29,11 +29,11 @@ pub struct Reading<'a> {
     pub spec_file: Option<&'a OsStr>,
     /// The global flags.
     pub globals: Globals<'a>,
-    /// The grammars that give this reading.
+    /// The grammars that read the arguments in this way.
     pub grammars: Grammars,
 }
 
-/// The container that a command is about which starts nothing.
+/// The container that a command is about, for commands that start no container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedContainer<'a> {
     /// The container ID as typed.
@@ -47,7 +47,7 @@ pub struct NamedContainer<'a> {
 pub(super) enum Parsed<'a> {
     /// The command starts a container.
     Starts(Reading<'a>),
-    /// The command starts nothing; with the container that it is about, if any.
+    /// The command starts no container; with the container that the command is about, if any.
     Other(Option<NamedContainer<'a>>),
     /// The runtime prints its help or its version.
     Shows,

@@ -1,5 +1,5 @@
-//! Tests how each runtime's grammar reads command lines: those of engines, those that were tried
-//! with the runtimes, and hostile ones.
+//! Tests how each runtime's grammar reads command lines: command lines of engines, command lines
+//! that were tried with the runtimes, and hostile ones.
 
 use super::*;
 
@@ -11,8 +11,8 @@ fn args(line: &str) -> Vec<&OsStr> {
         .collect()
 }
 
-/// One grammar's reading as `command id bundle`, with `-` for no bundle; `other` or `shows` if no
-/// container starts.
+/// How one grammar reads the line: `command id bundle`, with `-` for no bundle; `other` or `shows`
+/// if no container starts.
 fn described(grammar: Grammar, line: &str) -> String {
     match read(grammar, &args(line), &Guesses::default()) {
         Ok(Parsed::Starts(reading)) => {
@@ -31,7 +31,7 @@ fn described(grammar: Grammar, line: &str) -> String {
     }
 }
 
-/// Every reading as `command id bundle`.
+/// Every way to read the line, as `command id bundle`.
 fn all(line: &str) -> Vec<String> {
     let args = args(line);
     let shown = |reading: &Reading<'_>| {
@@ -348,7 +348,7 @@ fn a_long_flag_of_another_runtime_with_one_dash_leaves_one_reading() {
             "create"
         };
         let mut found = all(line);
-        // The readings may differ in the path for the state.
+        // Ways to read the line may differ only in the path for the state.
         found.dedup();
         assert_eq!(found, [format!("{command} c1 X")], "{line}");
     }

@@ -36,7 +36,7 @@ impl<'a> FlagValues<'a> {
         Ok(())
     }
 
-    /// The reading of `command` with exactly one positional argument, `id`.
+    /// The reading for `command` with exactly one positional argument, `id`.
     pub(super) fn reading(
         &self,
         command: StartCommand,

@@ -30,9 +30,10 @@ pub struct Installation {
     pub lifted: Vec<String>,
     /// The keys that signed the list, by their names in the keyset.
     pub signers: Vec<String>,
-    /// How many signatures of trusted keys do not verify, although enough others do.
+    /// How many signatures of trusted keys do not verify. The list has enough good signatures all
+    /// the same.
     pub bad_signatures: usize,
-    /// Whether the list's signers confirm that they know what the list refuses.
+    /// Whether the list's signers confirm that they know how many containers the list refuses.
     pub impact: Option<Impact>,
     /// How many running containers could no longer be started.
     pub newly_refused: Option<usize>,
@@ -99,7 +100,7 @@ fn besides(installation: &Installation) -> String {
     }
 }
 
-/// The first of the names, and how many more there are.
+/// The first few names, and the number of the remaining ones.
 fn names(ids: &[String]) -> String {
     line::names(&ids[..ids.len().min(MOST_FIELDS)], ids.len())
 }

@@ -1,4 +1,5 @@
-//! Reports to the system log who patches which containers of this node, and each outcome.
+//! Reports to the system log who patches which containers of this node, and the outcome for each
+//! container.
 //!
 //! In: the facts that go to a run's journal. Out: one record when a run starts, one for each
 //! container, and one when the run ends, with a field for every fact. So the logs of many nodes can
@@ -53,7 +54,7 @@ pub struct ContainerEnd<'a> {
     pub word: &'static str,
     /// Whether the container is ok.
     pub is_ok: bool,
-    /// The command's exit status, if that is why the container is not ok.
+    /// The command's exit status, if the container is not ok because the command failed.
     pub status: Option<i32>,
     /// How long the patch took; `None` if nothing entered the container.
     pub took: Option<Duration>,
@@ -65,7 +66,7 @@ pub struct ContainerEnd<'a> {
     pub successor: Option<&'a str>,
     /// The digest of what ran, or would have run.
     pub digest: Option<Digest>,
-    /// The container's ID; `None` if even that is unknown.
+    /// The container's ID; `None` if the ID is unknown.
     pub container: Option<&'a str>,
     /// The name that the engine gives the container.
     pub name: Option<&'a str>,

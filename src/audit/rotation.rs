@@ -31,10 +31,10 @@ pub(super) fn events() -> [(&'static str, &'static str); 2] {
     [Ending::Done, Ending::Refused].map(|ending| (word(ending), message_id(ending)))
 }
 
-/// One keyset of a rotation, and what became of it.
+/// One keyset of a rotation, and whether the node took or refused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationStep {
-    /// Whether the node took the keyset.
+    /// Whether the node took the keyset or refused it.
     pub ending: Ending,
     /// The number of the keyset that the node trusts after this step.
     pub keyset: u64,

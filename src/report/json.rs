@@ -33,7 +33,8 @@ pub fn line(body: &impl Serialize) -> String {
     serde_json::to_string(&Document::of(body)).unwrap_or_default()
 }
 
-/// A document on several lines, easier for people to read, without a final line end.
+/// A document on several lines, which people can read more easily. There is no line end after the
+/// last line.
 #[must_use]
 pub fn pretty(body: &impl Serialize) -> String {
     serde_json::to_string_pretty(&Document::of(body)).unwrap_or_default()

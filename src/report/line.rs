@@ -4,9 +4,9 @@
 //! system (hostile). Out: text without line breaks, terminal escapes or invisible characters. Text
 //! for an engine also contains none of the phrases by which engines recognise other failures.
 //! dockerd turns some phrases into exit status 126 or 127 (moby: daemon/errors.go,
-//! `setExitCodeFromError`). Podman changes the message for some (podman: libpod/oci_util.go,
-//! `getOCIRuntimeError`). containerd and CRI-O conclude from some that the container is gone. Not
-//! checked: whether the text is true.
+//! `setExitCodeFromError`). Podman replaces the message for some phrases (podman:
+//! libpod/oci_util.go, `getOCIRuntimeError`). containerd and CRI-O conclude from some phrases that
+//! the container is gone. Not checked: whether the text is true.
 
 use std::error::Error;
 use std::io;
@@ -33,8 +33,8 @@ const RECOGNISED: [(&str, &str); 14] = [
     ("no such process", "process gone"),
     ("no such container", "container unknown"),
     ("not found", "missing"),
-    // This word may be part of a name. It is escaped in the same way as an unsafe character, so
-    // that people still recognise the name.
+    // This word may be part of a name. One letter is escaped in the same way as an unsafe
+    // character, so that people still recognise the name.
     ("executable", "e\\u{78}ecutable"),
 ];
 
@@ -60,9 +60,9 @@ pub fn is_unfit(letter: char) -> bool {
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// A name, at most its first 300 characters. It stays unchanged if it has only the characters of
-/// image references, digests and URLs. Otherwise it is quoted and escaped, so that nobody can add
-/// words to a line through a name.
+/// A name, at most its first 300 characters. The name stays unchanged if it has only the characters
+/// of image references, digests and URLs. Otherwise the name is quoted and escaped, so that nobody
+/// can add words to a line through a name.
 #[must_use]
 pub fn name(text: &str) -> String {
     let cut = match text.char_indices().nth(300) {
@@ -76,7 +76,7 @@ pub fn name(text: &str) -> String {
     }
 }
 
-/// Whether it is not empty, and has only ASCII letters, digits and these marks.
+/// Whether the text is not empty, and has only ASCII letters, digits and the characters in `marks`.
 #[must_use]
 pub fn is_made_of(text: &str, marks: &str) -> bool {
     let mut letters = text.chars();

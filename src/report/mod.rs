@@ -3,11 +3,10 @@
 //! No other code of `embargo check` and `embargoctl` prints. The OCI runtime itself prints only
 //! refusals and failures. The rules:
 //!
-//! - Standard output carries what was asked for and nothing else, so that it can be piped and
-//!   parsed.
-//! - Standard error carries one line for a failure, `<program>: cannot <verb> <thing>: <cause>`. If
+//! - Standard output has only the requested result, so that programs can read it.
+//! - Standard error has one line for a failure, `<program>: cannot <verb> <thing>: <cause>`. If
 //!   there is a remedy, a line `hint: <what to do>` follows. A warning is one line too.
-//! - If the reader stops reading (`| head -1`), that is not a failure.
+//! - A reader that stops reading early (`| head -1`) is not a failure.
 //! - The exit status is an [`Exit`], and scripts may rely on it.
 //!
 //! In: text, parts of which may be hostile; each line is escaped by [`line`]. Out: bytes on the two
@@ -102,8 +101,9 @@ pub fn hint(text: &str) {
     remark(&format!("hint: {text}"));
 }
 
-/// Writes one line to standard error. It is one write, so that lines of several processes do not
-/// mix. If standard error cannot be written, the error cannot be reported anywhere.
+/// Writes one line to standard error. The line is written in one write, so that lines of several
+/// processes do not mix. If standard error cannot be written, the error cannot be reported
+/// anywhere.
 pub fn remark(text: &str) {
     write_remark(&mut io::stderr().lock(), text);
 }

@@ -1,12 +1,12 @@
 //! Compares the options of a command with a manual page, for tests.
 //!
-//! In: options as clap knows them, and the lines of a page in mdoc(7). Not checked: whether the page
-//! is right about them.
+//! In: options as clap knows them, and the lines of a page in mdoc(7). Not checked: whether the
+//! page describes the options correctly.
 
 use clap::Arg;
 
-/// What the lines say about the option `--long`: for each item of that name, its own line and those
-/// up to the next item.
+/// The text about the option `--long` in these lines. For each item of that name, the result has
+/// the lines from the item up to the next one.
 pub(crate) fn described(lines: &[&str], long: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut is_open = false;
@@ -23,7 +23,7 @@ pub(crate) fn described(lines: &[&str], long: &str) -> Vec<String> {
     found
 }
 
-/// The options that have an item in these lines, in their order.
+/// The options that have an item in these lines, in the order of the lines.
 pub(crate) fn flags<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let mut flags: Vec<_> = lines.iter().filter_map(|line| flag(line)).collect();
     flags.retain(|flag| !flag.is_empty());

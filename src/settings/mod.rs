@@ -37,14 +37,15 @@ pub const MAX_IMPACT: u8 = 50;
 /// The default limit on break-glass after its file was written, in seconds: a day.
 pub const BREAK_GLASS_MAX: u64 = 86_400;
 
-/// What admits, in memory. Where one value admits and another refuses, each is the complement of
-/// the other, so that no flipped bit turns a refusal into an admission (as sudo-rs does).
+/// The number, in memory, of a value that admits. The number of a value that refuses is its
+/// complement, so that no flipped bit turns a refusal into an admission (as sudo-rs does).
 pub const ADMITS: u32 = 0x52a2_925d;
 
-/// What refuses: see [`ADMITS`].
+/// The number, in memory, of a value that refuses: see [`ADMITS`].
 pub const REFUSES: u32 = !ADMITS;
 
-/// The operator's decisions, with defaults filled in. The keys of the file are its fields.
+/// The operator's decisions, with defaults filled in. The fields of this struct are the keys of the
+/// file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -67,8 +68,8 @@ pub struct Settings {
     pub on_unknown_image: OnUnknownImage,
     /// What happens when there is no authentic list. Default: refuse.
     pub on_missing_list: OnMissingList,
-    /// What happens when the list is past its grace period. Default: containers that it does not
-    /// ban start.
+    /// What happens when the list is past its grace period. Default: containers that the list does
+    /// not ban start.
     pub on_overdue_list: OnOverdueList,
     /// The grace period: how many seconds after its expiry a list becomes overdue. Default: 30
     /// days.
@@ -89,10 +90,10 @@ pub struct Settings {
     pub max_impact: u8,
     /// When signed patches run unattended. Default: never.
     pub auto_patch: AutoPatch,
-    /// How long the search for a container's lineage may make no progress. Default: 5 s.
+    /// How long the search for a container's lineage may go without progress. Default: 5 s.
     #[serde(deserialize_with = "value::wait")]
     pub resolve_timeout: Duration,
-    /// Where engines keep their stores, in addition to the usual places.
+    /// Where engines have their stores, in addition to the usual directories.
     pub engines: Engines,
 }
 
@@ -161,15 +162,16 @@ pub enum OnOverdueList {
     Refuse = REFUSES,
 }
 
-/// Where engines keep their stores and runtimes their state, in addition to the usual places.
-/// Commands such as `embargo check` need these, because they have no bundle that shows the place.
+/// Where engines have their stores and runtimes their state, in addition to the usual directories.
+/// Commands such as `embargo check` need these paths, because they have no bundle that shows the
+/// path of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Engines {
     /// Docker's data roots.
     #[serde(deserialize_with = "value::paths")]
     pub docker: Vec<PathBuf>,
-    /// Places of containerd.
+    /// The directories of each containerd.
     #[serde(deserialize_with = "value::few")]
     pub containerd: Vec<ContainerdPlace>,
     /// Stores of Podman, Buildah and CRI-O.
@@ -180,7 +182,7 @@ pub struct Engines {
     pub runtime_roots: Vec<PathBuf>,
 }
 
-/// The places of one containerd.
+/// The directories of one containerd.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "WrittenContainerd")]
 pub struct ContainerdPlace {
@@ -198,7 +200,8 @@ struct WrittenContainerd {
     root: PathBuf,
     #[serde(default, deserialize_with = "value::some_path")]
     state: Option<PathBuf>,
-    /// Its socket, which version 0.1.0 used: settings that still name it stay valid.
+    /// containerd's socket, which version 0.1.0 used. Settings that still name the socket stay
+    /// valid.
     #[serde(rename = "address", default, deserialize_with = "value::some_path")]
     _address: Option<PathBuf>,
 }
@@ -236,7 +239,8 @@ pub enum SettingsError {
     /// The file exists and is empty, as after a crash while it was written.
     #[error("cannot use settings {0:?}: the file is empty")]
     Empty(PathBuf),
-    /// A value is invalid: the line on which the value starts (counted from 1), and what is wrong.
+    /// A value is invalid: the number of the line on which the value starts (from 1), and what is
+    /// wrong.
     #[error("cannot use settings {0:?}, line {1}: {2}")]
     Line(PathBuf, usize, String),
 }
@@ -253,8 +257,8 @@ impl SettingsError {
 }
 
 /// Reads the node's settings. `None` when there is no settings file at all: the node is not armed.
-/// Everything else that prevents the reading is an error. So neither an unreadable file nor a link
-/// to a missing directory disarms a node.
+/// Everything else that prevents reading the file is an error. So neither an unreadable file nor a
+/// link to a missing directory disarms a node.
 ///
 /// # Errors
 /// [`SettingsError`]; also for a symbolic link, a FIFO, a file that others may write or replace,
@@ -331,15 +335,15 @@ impl Settings {
     }
 }
 
-/// The real runtime that the settings name, for calls that are passed on. There are no errors: a
-/// mistake elsewhere in the file, or a file cut off after this line, must not stop `kill` or
-/// `delete`. `None` if the file cannot be trusted, or if no such line can be parsed. For a file
-/// that [`load`] accepts, the result is the same as there.
+/// The real runtime that the settings name, for calls that are passed on. This function returns no
+/// errors: a mistake elsewhere in the file, or a file cut off after the line `runtime`, must not
+/// stop `kill` or `delete`. `None` if the file cannot be trusted, or if no such line can be parsed.
+/// For a file that [`load`] accepts, the result is the same as with [`load`].
 #[must_use]
 pub fn runtime_line(paths: &Paths) -> Option<PathBuf> {
     let (file, size) = directory::open_owned(&paths.root, &paths.settings).ok()?;
-    // The file is read only once, because every call pays for that. A file that is being replaced
-    // does not change under the reader: the new one has another inode.
+    // The file is read only once, because every call pays for that. If the file is replaced
+    // meanwhile, the open file does not change: the new file has another inode.
     let mut bytes = vec![0; usize::try_from(size.min(LARGEST)).ok()?];
     let length = file.read_at(&mut bytes, 0).ok()?;
     runtime::read(&bytes[..length])

@@ -2,9 +2,10 @@
 //!
 //! A call such as `kill` must reach the same runtime as the `create` before it, even while the file
 //! is half written or another value is invalid. In: the bytes of the settings file. Out: the value
-//! of the key `runtime` before the first table, or none. The text is split by the same TOML parser
-//! as in the strict reading. So for a file that the strict reading accepts, both find the same
-//! path. For any other file, the path is taken from the parts that can still be read.
+//! of the key `runtime` before the first table, or none. The same TOML parser splits the text as in
+//! [`super::parse`], which accepts only a valid file. So for a file that [`super::parse`] accepts,
+//! both find the same path. For any other file, the path is taken from the parts that can still be
+//! read.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -27,8 +28,8 @@ pub fn read(bytes: &[u8]) -> Option<PathBuf> {
     is_whole.then_some(path)
 }
 
-/// Reads line by line, as long as each line is complete in itself, as nearly all are. So the lines
-/// after `runtime` need not be read.
+/// Reads line by line, as long as each line is complete in itself; nearly all lines are. So the
+/// lines after `runtime` need not be read.
 fn find(text: &str) -> Option<PathBuf> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while let Some(line) = rest.split_inclusive('\n').next() {
@@ -53,8 +54,8 @@ fn find_in_any(rest: &str) -> Option<PathBuf> {
     if found.is_some() || faults == 0 {
         return found;
     }
-    // An unclosed string or array may contain the wanted line. No answer is certain now; the line
-    // read by itself is the best one.
+    // An unclosed string or array may contain the wanted line. No result is certain in that case;
+    // the best result is the line read by itself.
     for line in rest.lines() {
         if line.trim_ascii_start().starts_with('[') {
             break;
@@ -81,7 +82,7 @@ fn scan(text: &str) -> (Option<PathBuf>, usize) {
     (scan.found, faults.len() + scan.faults + scan.opened)
 }
 
-/// Where in the text the scan is.
+/// The position of the scan in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// Before a key.
@@ -90,7 +91,7 @@ enum Place {
     Runtime,
     /// After another key, or after a dotted key.
     Other,
-    /// In a table: nothing more matters.
+    /// In a table: the rest of the text cannot have the key.
     Table,
 }
 

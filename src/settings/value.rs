@@ -19,8 +19,8 @@ const MOST_ENTRIES: usize = 64;
 const LONGEST_SPAN: u64 = 3_650 * 86_400;
 /// The largest percentage.
 const ALL: u8 = 100;
-/// The longest wait for an engine's answer, in milliseconds. kubelet and containerd wait longer
-/// than that before they give up.
+/// The longest time without progress that may be set, in milliseconds. kubelet and containerd wait
+/// longer before they give up.
 const LONGEST_WAIT: u64 = 10_000;
 
 /// An absolute path.
@@ -66,7 +66,7 @@ pub(super) fn span<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> 
     }
 }
 
-/// How long the search for a container's lineage may make no progress.
+/// How long the search for a container's lineage may go without progress.
 pub(super) fn wait<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     match clock::milliseconds(&text) {
@@ -106,7 +106,7 @@ where
     }
 }
 
-/// A path that starts at the root and that the kernel can be given.
+/// A path that starts at the root and that can be passed to the kernel.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct AbsolutePath(PathBuf);

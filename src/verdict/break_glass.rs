@@ -1,10 +1,10 @@
 //! Reads the break-glass file, with which root suspends refusals for a while.
 //!
 //! `/etc/embargo/break-glass` is for emergencies in which a ban, a list or a store must not stop a
-//! node. It has a reason and a time limit, in TOML. Until the limit everything starts, and every
-//! admission is an audit event. In: that file (may be half-written or misspelt). Out: *open*, or
-//! *shut* with the reason. A broken file never opens anything. Not checked: whether the reason is a
-//! good one.
+//! node. The file has a reason and a time limit, in TOML. Until the limit every container starts,
+//! and every admission is an audit event. In: the break-glass file (may be half-written or
+//! misspelt). Out: break-glass is *open*, or *shut* with the reason. A broken file never opens
+//! anything. Not checked: whether the reason is a good one.
 //!
 //! ```toml
 //! reason = "INC-4711: registry down, base cannot be replaced before the morning"
@@ -30,7 +30,7 @@ const LARGEST: u64 = 4_096;
 /// The contents of the break-glass file.
 #[derive(Debug)]
 pub enum BreakGlass {
-    /// A file that can be used: until its limit, everything may start.
+    /// A file that can be used: until its limit, every container may start.
     Given {
         /// The reason, for the audit event.
         reason: String,
@@ -43,7 +43,7 @@ pub enum BreakGlass {
     Unusable(Fault),
 }
 
-/// Why a file cannot be used.
+/// Why a break-glass file cannot be used.
 #[derive(Debug, Error)]
 pub enum Fault {
     /// The file cannot be read, or others can write to it or to a directory above it.
@@ -72,7 +72,7 @@ pub struct Open<'a> {
     pub until: Timestamp,
 }
 
-/// Why break-glass is shut although there is a file.
+/// Why break-glass is shut although there is a break-glass file.
 #[derive(Clone, Copy, Debug)]
 pub enum Shut<'a> {
     /// The limit has passed.
@@ -83,7 +83,7 @@ pub enum Shut<'a> {
         until: Timestamp,
         /// When the file was written.
         written: Timestamp,
-        /// How long after the writing the limit may be, in seconds.
+        /// How many seconds after the file was written the limit may be at most.
         longest: u64,
     },
     /// The file cannot be used.
@@ -91,9 +91,9 @@ pub enum Shut<'a> {
 }
 
 impl BreakGlass {
-    /// Whether break-glass is open at the time `now`. Its limit may be at most `longest` seconds
-    /// after the file was written. A modification time in the future counts as `now`, so that it
-    /// cannot keep break-glass open longer.
+    /// Whether break-glass is open at the time `now`. The file's limit may be at most `longest`
+    /// seconds after the file was written. A modification time in the future counts as `now`, so
+    /// that it cannot keep break-glass open longer.
     ///
     /// # Errors
     /// [`Shut`]: why break-glass is shut.

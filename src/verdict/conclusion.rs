@@ -1,7 +1,7 @@
-//! Decides what follows from an obstacle, and which events are sent.
+//! Makes the judgement from an obstacle, and decides which events are sent.
 //!
-//! In: the obstacle, if there is one, the mode, break-glass and the findings. Out: the judgement,
-//! with an event for everything that somebody should know although the container starts.
+//! In: the obstacle, if there is one, the mode, break-glass and the findings. Out: the judgement.
+//! It has an event for each fact that somebody should know although the container starts.
 
 use crate::banlist::store::Bans;
 use crate::lineage::Origin;
@@ -53,7 +53,7 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
     events
 }
 
-/// The message about a container that starts although there is something to say about it.
+/// The message about a container that starts, with the remark `because`.
 fn admitted(case: &Case<'_>, because: &str) -> String {
     let (container, tail) = (line::name(case.called()), words::tail(case));
     format!("embargo: admitted {container}: {because}{tail}")
@@ -67,14 +67,14 @@ pub(super) struct Conclusion<'a> {
     pub(super) glass: Option<&'a BreakGlass>,
     /// The time to judge by.
     pub(super) now: Timestamp,
-    /// How long after it was written break-glass may stay open, in seconds.
+    /// How many seconds after its file was written break-glass may stay open.
     pub(super) break_glass_max: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) events: Vec<Event>,
 }
 
-/// Decides whether the obstacle refuses the container. It becomes an event only, if break-glass is
-/// open or the mode is `audit`.
+/// Decides whether the obstacle refuses the container. If break-glass is open or the mode is
+/// `audit`, the obstacle does not refuse the container, but only becomes an event.
 pub(super) fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     let Conclusion {
         subject,
@@ -123,7 +123,7 @@ pub(super) fn conclude(conclusion: Conclusion<'_>) -> Judgement {
     }
 }
 
-/// What happens to the container, if that is worth an event, and its message.
+/// The event about what happens to the container, and the message; `None` if no event is needed.
 fn outcome(
     subject: &Subject,
     obstacle: Option<&Refusal>,

@@ -1,7 +1,7 @@
-//! Turns a verdict into events for the system log.
+//! Makes events for the system log from a verdict.
 //!
-//! In: the results of a verdict. Out: events as plain data, which `audit` sends. Their texts are
-//! escaped and fit on one line. Nothing is sent from here.
+//! In: the results of a verdict. Out: events as plain data, which `audit` sends. The texts of the
+//! events are escaped and fit on one line. This file sends nothing.
 
 use crate::banlist::record::{Hit, Severity};
 use crate::container::engine::Engine;
@@ -18,7 +18,7 @@ use super::{Case, Finding, Grounds};
 pub struct Event {
     /// What happened to a container, or what is wrong with the list.
     pub kind: EventKind,
-    /// The container to which it happened.
+    /// The container that the event is about.
     pub subject: Subject,
     /// Why the container was refused, or would have been.
     pub grounds: Option<Grounds>,
@@ -70,7 +70,7 @@ pub enum EventKind {
     ListStale,
     /// The list is past its grace period.
     ListOverdue,
-    /// The second copy of the list in force answers, because the first cannot be read or trusted.
+    /// The second copy of the list in force is used, because the first cannot be read or trusted.
     SecondCopy,
     /// A container started although there is no authentic list.
     ListMissing,
@@ -193,7 +193,7 @@ pub struct Subject {
     pub chain_id: Option<ChainId>,
     /// How sure the lineage is.
     pub evidence: Option<Evidence>,
-    /// The version of the list that answered.
+    /// The version of the list that was used.
     pub list_version: Option<u64>,
     /// The image's label `org.opencontainers.image.source`.
     pub source: Option<String>,
@@ -202,7 +202,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The container that a case is about.
+    /// The container that the [`Case`] is about.
     pub(super) fn of(case: &Case<'_>) -> Self {
         let (chain, facts, evidence) = parts(case.origin.ok());
         let (mut image_id, mut image) = (None, None);
@@ -250,7 +250,8 @@ impl Event {
         findings: &[&Finding],
         message: &str,
     ) -> Self {
-        // One ban may match twice, and two bans may match the same digest: each is listed once.
+        // One ban may match twice, and two bans may match the same digest: each ban and each digest
+        // is listed once.
         let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
         let (mut severity, mut days_left) = (None, None);
         for finding in findings {

@@ -1,8 +1,8 @@
-//! Lists what makes a node start containers that its list bans.
+//! Lists the reasons why a node starts containers that its list bans.
 //!
 //! In: the node's settings, its break-glass file, and the time. Out: each reason why banned
 //! containers start here, and a broken break-glass file. Commands that report what a list would
-//! refuse must also report these, or their answer would be incomplete. Pure.
+//! refuse must also report these reasons; otherwise their report would be incomplete. Pure.
 
 use std::fmt;
 
@@ -25,8 +25,8 @@ pub enum Leniency<'a> {
     Shut(Shut<'a>),
 }
 
-/// All reasons that count. On a node that is not armed nothing is refused, so other reasons do not
-/// matter. Open break-glass hides the mode.
+/// All reasons that have an effect. On a node that is not armed nothing is refused, so there is no
+/// other reason. While break-glass is open, the mode has no effect.
 #[must_use]
 pub fn all<'a>(
     settings: Option<&Settings>,

@@ -1,8 +1,8 @@
-//! Describes the list that was asked, and its bans that match a container or an image.
+//! Describes the list that was used, and its bans that match a container or an image.
 //!
-//! In: a list's answer, with reasons and names that the list's authors wrote. Out: fields of a JSON
-//! object, which are stable, and text. `embargo check` and `embargoctl list preview` share them.
-//! Only the whole sentence of a ban is escaped here.
+//! In: the result of a look-up in the list, with reasons and names that the list's authors wrote.
+//! Out: text, and fields of a JSON object. `embargo check` and `embargoctl list preview` both print
+//! these fields, whose names are stable. Only [`BanFound::sentence`] is escaped here.
 
 use serde::Serialize;
 
@@ -24,8 +24,8 @@ pub struct List {
 }
 
 impl List {
-    /// The list from which `bans` comes, and what is wrong with it or with the copy that it
-    /// replaces.
+    /// The list from which `bans` comes, and an error: why there is no list, or why the first copy
+    /// of the list is not used.
     #[must_use]
     pub fn of(bans: &Bans, now: Timestamp) -> (Option<Self>, Option<String>) {
         match bans {
@@ -48,7 +48,7 @@ impl List {
         }
     }
 
-    /// The list in a few words.
+    /// The list's version and times, as text for people.
     #[must_use]
     pub fn text(&self) -> String {
         let expired = if self.expired { ", EXPIRED" } else { "" };
@@ -66,7 +66,7 @@ impl List {
         )
     }
 
-    /// The list that was used, if there was one, and what is wrong, for people.
+    /// The list that was used, if there was one, and the error, as one line for people.
     #[must_use]
     pub fn line(list: Option<&Self>, fault: Option<&str>) -> String {
         let list = match list {

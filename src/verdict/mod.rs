@@ -1,10 +1,11 @@
 //! Decides whether a container may start.
 //!
-//! This is the only code that decides, for the gate, `embargo check`, `exec-patch` and
-//! `embargoctl`. Pure. In: lineage, look-ups, settings and time. Out: admit or refuse, with the
-//! evidence. The rules are those of embargo(8), OUTCOMES; each rule has at least one test. All
-//! input was checked where it was read. Names and labels are still hostile text, and are quoted
-//! here. Not judged here: whether a list is authentic, and whether a lineage is true.
+//! This is the only code that decides whether a container may start, for the gate, `embargo check`,
+//! `exec-patch` and `embargoctl`. Pure. In: a [`Case`], which has the container's lineage, the
+//! list's matches, the settings and the time. Out: admit or refuse, with the evidence. The rules
+//! are those of embargo(8), OUTCOMES; each rule has at least one test. All input was checked where
+//! it was read. Names and labels are still hostile text, and are quoted here. Not judged here:
+//! whether a list is authentic, and whether a lineage is true.
 //!
 //! Only this module makes an [`Admission`], and only an admission lets `delegate` run the real
 //! runtime: code that skips the check does not compile.
@@ -41,7 +42,7 @@ use obstacle::obstacle;
 pub use obstacle::pull_doubt;
 pub use standing::{Finding, Standing};
 
-/// Everything on which a verdict depends.
+/// Everything on which the verdict on one container depends.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The container's ID, or the name given to `check`.
@@ -53,10 +54,10 @@ pub struct Case<'a> {
     pub engine: Engine,
     /// What the container is made of.
     pub origin: Result<&'a Origin, &'a LineageError>,
-    /// The labels of the container's image. They change no decision, and reading them takes time.
-    /// So judge without them first, and again with them if there are events.
+    /// The labels of the container's image. The labels change no decision, and reading them takes
+    /// time. So judge without labels first, and again with labels if there are events.
     pub labels: Labels<'a>,
-    /// The list's answer to the origin's [`queries`].
+    /// The result of looking up the origin's [`queries`] in the list.
     pub bans: &'a Bans,
     /// The operator's decisions.
     pub settings: &'a Settings,
@@ -66,7 +67,7 @@ pub struct Case<'a> {
     pub now: Timestamp,
 }
 
-/// What an image's author says about the origin of the image. It is shown, but never believed.
+/// Labels in which an image's author states the image's origin. They are shown, but never trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Labels<'a> {
     /// `org.opencontainers.image.source`.
@@ -111,7 +112,8 @@ fn short(id: &str) -> &str {
     if is_long { &id[..12] } else { id }
 }
 
-/// Whether the container may start. One is the complement of the other in memory: see [`ADMITS`].
+/// Whether the container may start. In memory, the number of one variant is the complement of the
+/// other's: see [`ADMITS`].
 #[derive(Debug)]
 #[repr(u32)]
 pub enum Verdict {
@@ -125,7 +127,7 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Admission(());
 
-/// A refusal: its grounds, and its line.
+/// A refusal: its grounds, and the line that engines show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     grounds: Grounds,
@@ -191,14 +193,15 @@ impl Grounds {
     }
 }
 
-/// Permission for a call that starts no container. A [`PassOn`] exists only if no reading of the
-/// arguments starts one.
+/// Permission for a call that starts no container. A [`PassOn`] exists only if no grammar reads the
+/// arguments as the start of a container.
 #[must_use]
 pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
     Admission(())
 }
 
-/// Permission for a call if no reading is left in which it starts a container; else `None`.
+/// Permission for a call, if no grammar reads its arguments as the start of a container; else
+/// `None`.
 #[must_use]
 pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
     if starts.readings.is_empty() && !starts.cut_short {
@@ -297,7 +300,7 @@ pub fn queries(origin: &Origin) -> Vec<Query> {
     queries
 }
 
-/// Judges one case.
+/// Judges one [`Case`].
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Judgement {
     let moment = Moment::of(case.now, case.bans, case.settings.grace);

@@ -3,8 +3,9 @@
 //! In: the system clock, and the times in signed documents. Out: the time that counts as "now", and
 //! the list's freshness. A clock that was set back, or never set, must not make a list fresh again
 //! or lift a ban. So "now" is the latest of three times: the system clock, the issue time of the
-//! list's head, and that of the floor. A clock that is far behind the signed times is broken, and
-//! the list's age is then unknown (as with apt's `Check-Date` and dnsmasq's `--dnssec-timestamp`).
+//! list's head, and the issue time that the floor records. A clock that is far behind the signed
+//! times is broken, and the list's age is then unknown (as with apt's `Check-Date` and dnsmasq's
+//! `--dnssec-timestamp`).
 
 use crate::banlist::error::ListError;
 use crate::banlist::store::{Bans, ListAnswer};
@@ -34,9 +35,9 @@ pub(super) enum Freshness {
     Fresh,
     /// The list has expired.
     Stale,
-    /// The list's grace period is over, since this time.
+    /// The list's grace period ended at this time.
     Overdue(Timestamp),
-    /// Unknown: the clock is far behind this signed time.
+    /// It is unknown whether the list is fresh, because the clock is far behind this signed time.
     Unknown(Timestamp),
 }
 
@@ -68,7 +69,7 @@ impl Moment {
     }
 }
 
-/// The events about the list, whatever happens to the container.
+/// The events about the list. They do not depend on whether the container starts.
 pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec<Event> {
     let Bans::Known(known) = case.bans else {
         return Vec::new();
@@ -80,7 +81,7 @@ pub(super) fn events(case: &Case<'_>, moment: &Moment, subject: &Subject) -> Vec
         ..
     } = known;
     let mut events = Vec::new();
-    // One broken signer stops nothing, but somebody must fix it.
+    // A bad signature stops nothing if enough others are good, but somebody must repair the signer.
     if *bad > 0 {
         let message = format!(
             "embargo: list {version} has enough good signatures, and {bad} beside them that do not verify"

@@ -1,8 +1,9 @@
-//! Decides what keeps a container from starting.
+//! Finds the reason that keeps a container from starting.
 //!
-//! In: one case, and what the list says about it. Out: the most severe reason for a refusal, as far
-//! as the settings make it one. Certain reasons come before uncertain ones. Not decided here:
-//! whether the mode or break-glass lets the container start all the same.
+//! In: one [`Case`], what is known about one container; and its matches with the list. Out: the
+//! most severe reason for a refusal, or none. The settings decide which facts are reasons. Certain
+//! reasons come before uncertain reasons. Not decided here: whether the mode or break-glass lets
+//! the container start all the same.
 
 use crate::banlist::error::ListError;
 use crate::banlist::store::Bans;
@@ -26,8 +27,8 @@ pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -
         let because = format!("cannot trust its engine's store: {}", line::causes(error));
         return refusal(case, Grounds::CorruptStore, &because);
     }
-    // This is a ban, though an unreadable one. The settings decide only what happens without a
-    // list.
+    // The list has a ban that matches, but the ban's record cannot be read. The setting
+    // `on_missing_list` is only for a node without a list.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
         let because = words::unread(error, case.labels);
         return Some(Refusal::new(Grounds::Banned, case.called(), &because));
@@ -53,18 +54,18 @@ pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -
     None
 }
 
-/// A refusal that also names the list and the labels.
+/// A refusal for the reason `because`; its line also names the list and the image's labels.
 fn refusal(case: &Case<'_>, grounds: Grounds, because: &str) -> Option<Refusal> {
     let because = format!("{because}{}", words::tail(case));
     Some(Refusal::new(grounds, case.called(), &because))
 }
 
-/// Why it is unknown what the container is made of; `None` if it is known.
+/// Why the container's lineage is unknown; `None` if it is known.
 pub(super) fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
         Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
         Ok(Origin::Image(image)) => match image.evidence {
-            // The chain IDs are known, so a banned base is found. A banned layer is not.
+            // The chain IDs are known, so a banned base is found. A banned layer is not found.
             Evidence::Claimed if image.chain.diff_ids().is_empty() => {
                 Some("cannot tell what it is made of: its image is gone, and only the names of its layers' stacks are left".to_owned())
             }
@@ -76,8 +77,9 @@ pub(super) fn doubt(case: &Case<'_>) -> Option<String> {
 }
 
 /// Why a ban of the container's image may have been missed: the list bans images by digest, and not
-/// every digest of this image is known. `None` if there is no such doubt. A container is not
-/// refused for that: bans by base, by layer and by image ID are still found.
+/// every digest of this image is known. `None` if no ban can have been missed for this reason. A
+/// container is not refused for an unknown digest: bans by base, by layer and by image ID are still
+/// found.
 #[must_use]
 pub fn pull_doubt(origin: Option<&Origin>, bans: &Bans) -> Option<String> {
     let fault = origin?.facts()?.pull_fault.as_ref()?;

@@ -1,9 +1,9 @@
 //! Decides whether one ban applies to one container now.
 //!
 //! Pure. In: a match in the list, what the container is made of, and a time. Out: the ban's
-//! standing. Exceptions and cures are permissions. They do not count for a container whose layers
-//! are only claimed, because the image's author could claim any layers. Not checked: whether the
-//! list is fresh, which is a rule of its own.
+//! standing. Exceptions and cures are permissions. A container whose layers are only claimed gets
+//! neither, because the image's author could claim any layers. Not checked: whether the list is
+//! fresh, which another rule decides.
 
 use std::cmp::Ordering;
 
@@ -149,8 +149,8 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
     }
     let (chain, facts, evidence) = parts(Some(origin));
     if evidence != Some(Evidence::Claimed) {
-        // Of several exceptions the one that runs longest counts, so that the audit event says when
-        // the container will really be refused.
+        // Of several exceptions, the exception that ends last is used, so that the audit event says
+        // when the container will really be refused.
         let mut longest: Option<&Exception> = None;
         for exception in &ban.except {
             let is_longer = longest.is_none_or(|longest| longest.until <= exception.until);
@@ -174,8 +174,8 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
 }
 
 /// The diff ID of a layer that cures the match. The layer must lie above everything that matched:
-/// below, the banned content would hide what the layer fixes. If the image itself is banned by
-/// digest, no layer lies above the match.
+/// if it lay below, the banned content would hide what the layer fixes. If the image itself is
+/// banned by digest, no layer lies above the match.
 fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
     let layers = chain.diff_ids();
     let top = match hit.kind {
@@ -188,7 +188,7 @@ fn cure(hit: &Hit, chain: &Chain) -> Option<Digest> {
     cures.find(|cure| above.contains(&DiffId(*cure)))
 }
 
-/// Whether what the exception names is one of the container's digests.
+/// Whether the exception names one of the container's digests.
 fn is_excepted(exception: &Exception, chain: Option<&Chain>, facts: Option<&ImageFacts>) -> bool {
     let digest = exception.digest;
     match (exception.kind, chain, facts) {

@@ -127,7 +127,7 @@ fn no_list() -> ListError {
     ListError::Block("/var/lib/embargo/banlist.lst".into(), 7)
 }
 
-/// A case, with everything that the case borrows.
+/// A [`Case`], with everything that it borrows.
 struct Given {
     origin: Result<Origin, LineageError>,
     bans: Bans,

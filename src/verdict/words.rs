@@ -78,7 +78,8 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
     }
 }
 
-/// The end of the line: `; list 412`, or how the list in use differs; then the image's labels.
+/// The end of the line: `; list 412`, or a text that says what is unusual about the list; then the
+/// image's labels.
 pub(super) fn tail(case: &Case<'_>) -> String {
     let list = match case.bans {
         Bans::Known(ListAnswer {

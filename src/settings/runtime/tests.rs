@@ -1,5 +1,5 @@
-//! Tests that the path is found even if other parts are wrong, and that it is the strict reading's
-//! path if that accepts the file.
+//! Tests that the path is found even if other parts of the file are wrong, and that it is the same
+//! path as from `parse` if `parse` accepts the file.
 
 use std::path::Path;
 
@@ -80,7 +80,7 @@ fn it_is_found_whatever_else_is_wrong() {
         (b"\0\0\nruntime = \"/a\"\0\n", Some("/a")),
         (b"runtime = \"/a\"\nruntime = \"/b\"\n", Some("/a")),
         (b"runtime = \"/a\" trailing\n", Some("/a")),
-        // Unreadable bytes in a path are not guessed.
+        // A path with invalid bytes is not used.
         (b"runtime = \"/a\xff\"\n", None),
         (b"runtime = \"/a\\u0000\"\n", None),
         (b"runtime = \"runc\"\n", None),

@@ -38,7 +38,8 @@ fn an_overdue_list_is_enforced_and_the_rest_is_the_operators_choice() {
     overdue(vec![hit()])
         .set(refuse)
         .refuses(Grounds::Banned, LINE, &[EventKind::ListOverdue]);
-    // A second earlier, and with a longer grace period.
+    // A second before the grace period ends, the list is only stale. With a shorter grace period,
+    // the list is overdue earlier.
     let young = Given::hits(vec![])
         .now("2027-01-03T13:59:59Z")
         .set(refuse)
@@ -129,7 +130,7 @@ fn a_ban_that_cannot_be_read_refuses_whatever_happens_without_a_list() {
 
 #[test]
 fn a_clock_set_back_neither_lifts_a_ban_nor_ends_in_a_wrong_age() {
-    // A clock that is up to a day behind counts as slow: the signed time counts as "now".
+    // A clock that is up to a day behind is only slow: the signed time is taken as "now".
     Given::hits(vec![hit()])
         .now("2026-11-19T14:00:00Z")
         .refuses(Grounds::Banned, LINE, &[]);
@@ -179,7 +180,7 @@ fn the_floor_counts_as_a_time_that_has_been() {
         floor("2026-11-21", vec![]).judged().events[0].kind,
         EventKind::ClockUntrusted
     );
-    // If the clock cannot be trusted, no list counts as overdue.
+    // If the clock cannot be trusted, no list is treated as overdue.
     let given = floor("2026-11-21", vec![]).set("grace = '0s'\non_overdue_list = 'refuse'\n");
     assert!(matches!(given.judged().verdict, Verdict::Admit(_)));
 }

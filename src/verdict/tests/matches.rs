@@ -46,7 +46,7 @@ fn every_digest_of_the_container_is_looked_up_as_what_it_is() {
 #[test]
 fn a_ban_in_effect_refuses_with_the_line_of_the_manual() {
     Given::hits(vec![hit()]).refuses(Grounds::Banned, LINE, &[]);
-    // In effect from its first second.
+    // The ban is in effect from its first second.
     Given::hits(vec![hit_by(|ban| {
         ban.effective = at("2026-11-21T10:00:00Z")
     })])
@@ -55,7 +55,7 @@ fn a_ban_in_effect_refuses_with_the_line_of_the_manual() {
         &LINE.replace("2026-11-20", "2026-11-21"),
         &[],
     );
-    // In effect up to the last second before it lapses.
+    // The ban is in effect up to the last second before it lapses.
     Given::hits(vec![hit_by(|ban| {
         ban.lapses = Some(at("2026-11-21T10:00:01Z"))
     })])

@@ -110,7 +110,7 @@ fn a_broken_glass_admits_and_every_admission_is_reported_until_its_limit() {
         ended.judged().events[0].message,
         "embargo: break-glass opens nothing: it ended at 2026-11-21T10:00:00Z"
     );
-    // Setting the clock back does not reopen break-glass: the signed times count as well.
+    // Setting the clock back does not reopen break-glass: the signed times are used as well.
     Given::hits(vec![hit()])
         .glass("2026-11-20T14:00:00Z")
         .now("2026-11-20T12:00:00Z")
@@ -151,7 +151,7 @@ fn a_break_glass_file_with_a_limit_beyond_the_maximum_opens_nothing() {
         beyond("break_glass_max = '7d'\n").judged().verdict,
         Verdict::Admit(_)
     ));
-    // If the settings cannot be read, the default maximum counts.
+    // If the settings cannot be read, the default maximum is used.
     let error = settings::parse("\nmod = 1\n", Path::new("/etc/embargo/config.toml")).unwrap_err();
     let glass = BreakGlass::Given {
         reason: "INC-1".into(),

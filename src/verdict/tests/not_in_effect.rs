@@ -1,4 +1,4 @@
-//! Tests bans that do not refuse: to come, warnings, exceptions and cures.
+//! Tests bans that do not refuse: bans that take effect later, warnings, exceptions and cures.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn a_ban_that_warns_admits_and_reports_it() {
         .replace("refused", "admitted")
         .replace("banned by", "warned of by");
     Given::hits(vec![hit_by(warns)]).admits(&[(EventKind::Warned, &message)]);
-    // Beside a ban that refuses, such a ban changes nothing.
+    // If another ban refuses the container, a ban that only warns changes nothing.
     Given::hits(vec![hit_by(warns), hit()]).refuses(Grounds::Banned, LINE, &[]);
 }
 

@@ -95,7 +95,7 @@ fn claimed_layers_are_refused_on_a_match_and_unknown_otherwise() {
         EventKind::UnknownImage,
         &line.replace("refused", "admitted"),
     )]);
-    // A claim can lead to a refusal, never to a permission.
+    // Claimed layers can lead to a refusal, never to a permission.
     let permitted = |ban: &mut Ban| {
         (ban.except, ban.cure) = (
             vec![except(MatchKind::Base, hit().digest, "2027-01-01")],
