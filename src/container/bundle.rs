@@ -227,7 +227,7 @@ pub fn spec_of(user: u32, bundle: &Path) -> Result<Vec<u8>, FileError> {
     rights::read_of(user, &bundle.join("config.json"), limit)
 }
 
-/// The `root.path` of a runtime spec, as written; `None` when it is missing or empty.
+/// The `root.path` of a runtime spec, as written; `None` when `root.path` is missing or empty.
 ///
 /// # Errors
 /// `json` is not a JSON object; `root` does not have the shape that the specification gives it; or
@@ -240,8 +240,8 @@ pub fn root_path(json: &[u8]) -> Result<Option<PathBuf>, serde_json::Error> {
     }
 }
 
-/// Makes a path absolute and removes `.` from it. Links and `..` stay, because the name before `..`
-/// may be a link.
+/// Makes a path absolute and removes every `.` from the path. Links and `..` stay, because the name
+/// before `..` may be a link.
 fn absolute(path: &Path) -> Result<PathBuf, BundleError> {
     let named = if path.as_os_str().is_empty() {
         Path::new(".")

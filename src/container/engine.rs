@@ -51,7 +51,7 @@ pub enum BundlePlace {
     Elsewhere,
 }
 
-/// An engine. Every command, document and event uses the same name for it.
+/// An engine. Every command, document and event uses the same name for an engine.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -214,9 +214,9 @@ pub fn place_of(path: &Path, id: &ContainerId) -> BundlePlace {
     BundlePlace::Elsewhere
 }
 
-/// containerd's own snapshotters. Each of them unpacks every layer before use and compares it with
-/// its diff ID. Docker keeps root file systems below the same names:
-/// `<data root>/rootfs/<snapshotter>/<container>`.
+/// containerd's own snapshotters. Each of these snapshotters unpacks every layer before use and
+/// compares the layer with its diff ID. Docker keeps root file systems below the same names: `<data
+/// root>/rootfs/<snapshotter>/<container>`.
 pub const SNAPSHOTTERS: [&str; 8] = [
     "overlayfs",
     "native",
@@ -230,7 +230,7 @@ pub const SNAPSHOTTERS: [&str; 8] = [
 
 /// Whether a path has the shape of a directory in which some engine keeps the files of a container
 /// or of a layer. Every relative path counts: engines mount layers by relative paths when there are
-/// many.
+/// many layers.
 #[must_use]
 pub fn is_in_a_store(path: &Path) -> bool {
     let mut names = Vec::new();

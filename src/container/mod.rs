@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub struct ContainerId(String);
 
 impl ContainerId {
-    /// `text` as a container ID; `None` if it is not a safe ID.
+    /// `text` as a container ID; `None` if the text is not a safe ID.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=1024).contains(&text.len())

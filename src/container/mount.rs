@@ -49,8 +49,8 @@ pub enum MountError {
     Table(FileError),
 }
 
-/// The size, in bytes, of the largest table of mounts that is read. It has room for about 250 000
-/// mounts, or for a thousand overlays of 500 layers.
+/// The size, in bytes, of the largest table of mounts that is read. A table of this size has room
+/// for about 250 000 mounts, or for a thousand overlays of 500 layers.
 const LARGEST_TABLE: u64 = 64 << 20;
 
 /// The mount at the path `root`; the topmost one when several are stacked there. `None` when

@@ -1,11 +1,11 @@
 //! Reads images in a directory or an archive, outside any engine, for `embargoctl`.
 //!
 //! In: an OCI image layout (directory or tar archive), an archive of `docker save` in its old or
-//! new layout, plain or gzipped, or the bytes of an image config. All of this is hostile. Out: the
-//! images with their platforms, digests and chains. Every document hashes to the digest by which it
-//! was found. The layers themselves are read only by [`Archive::verify_layers`]. Before that, an
-//! image's diff IDs are only its author's claim, just as for an engine before it unpacks them.
-//! Nothing is unpacked here.
+//! new layout, plain or gzipped, or the bytes of an image config. All these files are hostile. Out:
+//! the images with their platforms, digests and chains. Every document hashes to the digest by
+//! which it was found. The layers themselves are read only by [`Archive::verify_layers`]. Before
+//! that, an image's diff IDs are only its author's claim, just as for an engine before it unpacks
+//! them. Nothing is unpacked here.
 //!
 //! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image
 //! JSON + Filesystem Changeset Format".
@@ -38,7 +38,7 @@ pub enum ArchiveForm {
 /// An image for one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchivedImage {
-    /// The names that the archive gives the image. They are only shown.
+    /// The names that the archive gives the image, only to be shown.
     pub names: Vec<String>,
     /// The platform in the image's config.
     pub platform: Platform,
@@ -59,7 +59,8 @@ pub struct ArchivedImage {
 pub struct Archive {
     /// The images, in the order of the archive.
     pub images: Vec<ArchivedImage>,
-    /// Platforms that an index names and whose images are not in the archive. They are only shown.
+    /// Platforms that an index names and whose images are not in the archive. The platforms are
+    /// only shown.
     pub absent: Vec<String>,
     source: MemberSource,
 }
@@ -114,9 +115,9 @@ fn there(directory: &Path) -> Result<&Path, ArchiveError> {
     }
 }
 
-/// The images that a manifest or an index leads to, and the platforms that it names but that are
-/// missing. The blobs of the directory must be laid out as in an OCI image layout; containerd's
-/// content store has this layout too.
+/// The images that a manifest or an index leads to, and the platforms that an index names, but
+/// whose images are missing. The blobs of the directory must be laid out as in an OCI image layout;
+/// containerd's content store has this layout too.
 ///
 /// # Errors
 /// [`ArchiveError`].

@@ -1,19 +1,19 @@
 //! Reads a bbolt database while the program that owns it holds it locked.
 //!
 //! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
-//! `flock` on them as long as it runs. Every library that opens one of these files would wait for
-//! ever. This reader takes no lock. It reads single pages with `pread`, and the format shows
-//! whether the pages belong together. While bbolt prepares version N+1, it never writes into a page
-//! of the newest committed version N (copy on write; pages freed by N+1 are reused by N+2 at the
-//! earliest; bbolt db.go `freePages`, freelist `release`). So if the newest valid meta page is the
-//! same before and after, everything in between was read from one version. Only then is a result
-//! used, even the result "not there" or "damaged".
+//! `flock` on these files as long as containerd runs. Every library that opens one of these files
+//! would wait for ever. This reader takes no lock. The reader reads single pages with `pread`, and
+//! the format shows whether the pages belong together. While bbolt prepares version N+1, it never
+//! writes into a page of the newest committed version N (copy on write; pages freed by N+1 are
+//! reused by N+2 at the earliest; bbolt db.go `freePages`, freelist `release`). So if the newest
+//! valid meta page is the same before and after, everything in between was read from one version.
+//! Only then is a result used, even the result "not there" or "damaged".
 //!
 //! In: a file, or bytes in memory, in bbolt's format version 2 (bbolt
 //! internal/common/{meta,page,bucket}.go; the same since boltdb 1.0). The file may be damaged in
 //! any way that a power cut or a broken disk can cause. So every number is checked before it is
 //! used, and depth and number of pages are limited for each read transaction, called a *look* here.
-//! Not checked: checksums of pages; the format has them only for its two meta pages.
+//! Not checked: checksums of pages; the format has checksums only for its two meta pages.
 
 mod pages;
 mod node;
@@ -42,8 +42,8 @@ const MAX_NODE: u64 = 16 << 20;
 /// How many nodes one look may visit. The database of a machine with a thousand images has about
 /// ten thousand nodes.
 const MAX_VISITS: usize = 1 << 20;
-/// How many nodes are held in memory until the look ends. This is enough for the nodes on the way
-/// to a few records; a walk over all nodes reads the other nodes only once anyway.
+/// How many nodes are held in memory until the look ends. This number is enough for the nodes on
+/// the way to a few records; a walk over all nodes reads the other nodes only once anyway.
 const MAX_KEPT: usize = 256;
 
 /// A database that may change at any time.
@@ -75,11 +75,11 @@ impl<P: Pages> Database<P> {
     }
 
     /// The result of `look` in one committed version. `look` is called again whenever the database
-    /// has changed meanwhile, so it must have no effects.
+    /// has changed meanwhile, so `look` must have no effects.
     ///
     /// # Errors
-    /// The errors of `look` if the database did not change meanwhile; [`BoltError::Deadline`] if it
-    /// changed every time until `deadline`.
+    /// The errors of `look` if the database did not change meanwhile; [`BoltError::Deadline`] if
+    /// the database changed during every look until `deadline`.
     pub fn view<T>(
         &self,
         deadline: &Deadline,

@@ -71,8 +71,8 @@ impl Chain {
         &self.chain_ids
     }
 
-    /// Each layer, lowest first: its diff ID, if known, and the chain ID of the stack whose topmost
-    /// layer it is.
+    /// Each layer, lowest first: its diff ID, if known, and the chain ID of the stack that ends
+    /// with this layer.
     pub fn layers(&self) -> impl ExactSizeIterator<Item = (Option<DiffId>, ChainId)> + '_ {
         self.chain_ids
             .iter()

@@ -23,7 +23,8 @@
 //! digests are needed.
 //!
 //! Not examined: images that are mounted into a container as volumes (`--mount type=image`). A
-//! container is built on the image that it is made from; other images that it mounts are data.
+//! container is built on the image from which the container is made; other images that the
+//! container mounts are data.
 
 mod build_step;
 mod fault;
@@ -112,7 +113,8 @@ impl Driver {
 /// The file system of a layer in a data root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerRoot {
-    /// Docker's data root. With user-namespace remapping, the directory `<uid>.<gid>` in it.
+    /// Docker's data root. With user-namespace remapping, the directory `<uid>.<gid>` in Docker's
+    /// data root.
     pub data_root: PathBuf,
     /// The graph driver.
     pub driver: Driver,
@@ -174,8 +176,8 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Whether Docker has a record of the container that only root or the caller can have put there. A
-/// user who can write to a directory above the root of another engine's container cannot make it
-/// look like Docker's. A managed plugin has no such record.
+/// user who can write to a directory above the root of another engine's container cannot make that
+/// container look like Docker's. A managed plugin has no such record.
 #[must_use]
 pub fn has_record(bundle: &Bundle) -> bool {
     for path in records(bundle) {
@@ -262,7 +264,7 @@ struct StoredLayer<'a> {
     root: &'a LayerRoot,
     record: MountRecord,
     standing: ContainerState,
-    /// What is mounted at the layer's file system, if this process can see it.
+    /// What is mounted at the layer's file system, if this process can see the mount.
     mount: Option<RootMount>,
 }
 
@@ -305,9 +307,9 @@ fn origin(found: StoredLayer<'_>, deadline: &Deadline) -> Result<Origin, Lineage
     }
 }
 
-/// The chain that the layer store records for a container; `None` when it records that there are no
-/// layers. With the image config, the layers need not be walked one by one; the config must agree
-/// with the record.
+/// The chain that the layer store records for a container; `None` when the layer store records that
+/// there are no layers. With the image config, the layers need not be walked one by one; the config
+/// must agree with the record.
 fn chain(
     found: &StoredLayer<'_>,
     layers: &LayerStore,

@@ -38,7 +38,8 @@ pub enum Unknown {
     /// The bundle does not contain what is needed.
     #[error(transparent)]
     Bundle(Box<dyn std::error::Error + Send + Sync>),
-    /// What is mounted at the root cannot be resolved, and the engine keeps no record of it.
+    /// What is mounted at the root cannot be resolved, and the engine has no record of the
+    /// container.
     #[error("cannot tell what is mounted at {0:?}")]
     Mount(PathBuf),
     /// The time for resolving has run out.

@@ -143,7 +143,7 @@ impl ImageConfig {
         Ok(Self::parse(&load_config(path, image_id)?).in_file(path)?)
     }
 
-    /// The chain of the image's layers; `None` when it has no layers.
+    /// The chain of the image's layers; `None` when the image has no layers.
     ///
     /// # Errors
     /// [`BadImage`] when there are more than [`MAX_LAYERS`] layers.
@@ -267,7 +267,8 @@ impl Manifest {
     }
 }
 
-/// The labels in which the image's author says where the image comes from. They are only shown.
+/// The labels in which the image's author says where the image comes from. The labels are only
+/// shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLabels {
     /// `org.opencontainers.image.source`: where the source code is.
@@ -307,7 +308,8 @@ pub fn labels(facts: &ImageFacts) -> Option<SourceLabels> {
 /// [`MAX_DOCUMENT`] bytes and hash to `digest`.
 ///
 /// # Errors
-/// [`Unknown::File`] when the file cannot be read; [`Corrupt::Hash`] when it has another hash.
+/// [`Unknown::File`] when the file cannot be read; [`Corrupt::Hash`] when the file has another
+/// hash.
 pub fn load(path: &Path, digest: Digest) -> Result<Vec<u8>, LineageError> {
     load_within(path, digest, MAX_DOCUMENT)
 }

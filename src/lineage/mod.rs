@@ -44,8 +44,8 @@ pub fn resolve(
 
 /// Adds the digests by which an image was pulled, if these digests are only in the file of names in
 /// the engine's store. Returns how many digests were added. A file of names can be large, and
-/// matters only for bans of images by such a digest. So if it cannot be read, no digest is added,
-/// and the error is recorded.
+/// matters only for bans of images by such a digest. So if the file of names cannot be read, no
+/// digest is added, and the error is recorded.
 pub fn add_pulled_digests(bundle: &Bundle, origin: &mut Origin) -> usize {
     let Some(facts) = origin.facts_mut() else {
         return 0;

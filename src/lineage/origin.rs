@@ -55,7 +55,7 @@ impl Origin {
     }
 }
 
-/// The layers of an image, lowest first, and what else is known of it.
+/// The layers of an image, lowest first, and what else is known of the image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageLineage {
     /// The layers, and the chain IDs of its stacks.
@@ -69,14 +69,15 @@ pub struct ImageLineage {
 /// What is known of an image besides its layers. Each of these facts may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
-    /// The digest of the image's config, if the engine's record ties it to this container.
+    /// The digest of the image's config, if the engine's record ties the digest to this container.
     pub image_id: Option<ImageId>,
-    /// The digests of the image's manifest and of the index that it was pulled by, in any order.
+    /// The digests of the image's manifest and of the index by which the image was pulled, in any
+    /// order.
     pub manifests: Vec<Digest>,
     /// Why the digests that the image was pulled by cannot be read from the engine's store, on one
     /// line. Some digests may be missing from `manifests` then.
     pub pull_fault: Option<String>,
-    /// A name from the engine's own record. It is shown, and never compared with a list.
+    /// A name from the engine's own record. The name is shown, and never compared with a list.
     pub name: Option<String>,
     /// The path of the image config in the engine's store. The file is used only if its bytes hash
     /// to `image_id`.
@@ -84,8 +85,8 @@ pub struct ImageFacts {
 }
 
 impl ImageFacts {
-    /// Adds the digests by which the image was pulled. Returns how many of them are new. If the
-    /// digests are not known, the reason is recorded.
+    /// Adds the digests by which the image was pulled. Returns how many of these digests are new.
+    /// If the digests are not known, the reason is recorded.
     pub(super) fn add_pulled(&mut self, pulled: Result<Vec<Digest>, LineageError>) -> usize {
         let before = self.manifests.len();
         match pulled {
@@ -129,13 +130,14 @@ pub struct StoredImage {
 /// How certain a lineage is, the least certain first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Evidence {
-    /// Only the image's author claims the layers: they were pulled lazily, or are known only by
-    /// their tables of contents.
+    /// Only the image's author claims the layers: the layers were pulled lazily, or are known only
+    /// by their tables of contents.
     Claimed,
-    /// The engine's own records. Every hash was computed again. The mount has a form that cannot be
-    /// compared with them.
+    /// The engine's own records name the layers, and every hash was computed again. The mount has a
+    /// form that cannot be compared with the records.
     Metadata,
-    /// The engine's own records, and the mounted layers match them exactly.
+    /// The engine's own records name the layers, and the mounted layers match these records
+    /// exactly.
     Mount,
 }
 

@@ -15,8 +15,8 @@ use crate::sys::rights;
 pub const MOST_CONTAINERS: usize = 1_024;
 
 /// How many bytes of state are read for one user. The state of one container has 20 to 60 KB (runc
-/// 1.1.5), so this is enough for [`MOST_CONTAINERS`]. Reading and parsing all of it takes root two
-/// or three seconds.
+/// 1.1.5), so this number is enough for [`MOST_CONTAINERS`]. Reading and parsing this many bytes
+/// takes root two or three seconds.
 pub const MOST_BYTES: u64 = 64 << 20;
 
 /// How many directory entries are listed for one user. Listing costs little, but `/run/user/<uid>`

@@ -69,7 +69,7 @@ struct ShimOptions {
 /// Why an engine's settings could not be read. The engine's places are then not known.
 #[derive(Debug, Error)]
 pub enum EngineSettingsError {
-    /// The file could not be read, or others may write to it.
+    /// The file could not be read, or other users may write to the file.
     #[error(transparent)]
     File(FileError),
     /// The file does not have the format of the engine's settings.
@@ -107,8 +107,8 @@ fn parsed<T: Default, E: ToString>(
     })
 }
 
-/// The places that the node's engines use, as far as they can be found. If an engine's settings
-/// cannot be read, the reason is added to `faults`.
+/// The places that the node's engines use, as far as the places can be found. If an engine's
+/// settings cannot be read, the reason is added to `faults`.
 #[must_use]
 pub fn places(
     processes: &[Process],

@@ -281,7 +281,7 @@ fn in_store(store: &Store, reference: &str) -> Result<(Option<FoundImage>, Image
     Ok((image, others.unwrap_or_default()))
 }
 
-/// Says which image this is and where it was found, for error messages.
+/// Describes the image and where the image was found, for error messages.
 fn meaning(image: &FoundImage) -> String {
     let top = match &image.chain {
         Some(chain) => chain.top().to_string(),

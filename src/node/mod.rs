@@ -5,7 +5,7 @@
 //! node's file system is mounted somewhere, every place is below that mount point. The homes of all
 //! users are searched only if everybody's containers are wanted. Hostile: whatever a user wrote. A
 //! user's file systems may hang, too. So a copy of this process reads whatever a user controls. If
-//! the copy is late, this process does not wait for it ([`sys::copy`](crate::sys::copy)), and
+//! the copy is late, this process does not wait any longer ([`sys::copy`](crate::sys::copy)), and
 //! reports the place as unreadable.
 
 mod wire;
@@ -46,7 +46,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 /// A node, as a scan found it.
 pub struct Node<'a> {
-    /// Embargo's paths on the node. The cache of resolved chains is among them.
+    /// Embargo's paths on the node. The path of the cache of resolved chains is among these paths.
     pub paths: &'a Paths,
     /// The stores of the node's engines; empty if only the running containers are wanted.
     pub stores: Stores,

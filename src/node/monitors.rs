@@ -25,7 +25,7 @@ pub struct Monitor {
     pub namespace: Option<String>,
     /// The bundle of that container, at the path that its engine uses.
     pub bundle: Option<PathBuf>,
-    /// Which kind of monitor it is.
+    /// Which kind of monitor the process is.
     pub kind: MonitorKind,
 }
 
@@ -42,7 +42,7 @@ pub enum MonitorKind {
 }
 
 impl Monitor {
-    /// The monitor that this process is; `None` if it is not a monitor.
+    /// The monitor that this process is; `None` if the process is not a monitor.
     #[must_use]
     pub fn of(process: &Process) -> Option<Self> {
         match process.program() {

@@ -1,8 +1,9 @@
-//! Finds which engine made a container, and the name that users know it by.
+//! Finds which engine made a container, and the name by which users know the container.
 //!
-//! In: the container's bundle, and its engine's record of it. Out: the engine, and a name: `web-1`,
-//! or `pod/container` for a container in a CRI pod. Anybody may have chosen the name. The name is
-//! shown, and compared with a name that a user typed; nothing else depends on the name.
+//! In: the container's bundle, and the engine's record of the container. Out: the engine, and a
+//! name: `web-1`, or `pod/container` for a container in a CRI pod. Anybody may have chosen the
+//! name. The name is shown, and compared with a name that a user typed; nothing else depends on the
+//! name.
 
 use std::path::Path;
 
@@ -24,8 +25,8 @@ struct Spec {
     annotations: Option<Annotations>,
 }
 
-/// The annotations in which some engines put a container's name, because they keep no record of it
-/// (containerd: pkg/cri/annotations; nerdctl: pkg/labels).
+/// The annotations in which some engines put a container's name, because these engines have no
+/// other record of names (containerd: pkg/cri/annotations; nerdctl: pkg/labels).
 #[derive(Default, Deserialize)]
 struct Annotations {
     #[serde(rename = "io.kubernetes.cri.sandbox-name", default)]

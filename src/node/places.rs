@@ -136,7 +136,8 @@ pub(super) fn is_in_a_home(path: &Path) -> bool {
     above.any(|above| USERS.iter().any(|below| above.ends_with(below)))
 }
 
-/// Turns paths on the node into paths of this process: puts the node's root directory before them.
+/// Turns paths on the node into paths of this process: puts the node's root directory before each
+/// path.
 pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     let mut below = places.clone();
     let roots = below.docker.iter_mut().chain(&mut below.runtime_roots);

@@ -19,7 +19,7 @@ use crate::sys::proc;
 const LARGEST_STATUS: u64 = 1 << 20;
 
 /// How many bytes of a process's arguments are read. A monitor has a few KB of arguments. If a
-/// process has more than this, its arguments count as unknown.
+/// process has more bytes of arguments, its arguments are treated as unknown.
 const LARGEST_ARGUMENTS: u64 = 64 << 10;
 
 /// A process.
@@ -31,15 +31,15 @@ pub struct Process {
     pub parent: u32,
     /// The effective user.
     pub user: u32,
-    /// Whether the real, effective and saved users are the same. If they differ, the process may be
-    /// a set-user-ID program, which anybody may have started with any arguments.
+    /// Whether the real, effective and saved users are the same. If the users differ, the process
+    /// may be a set-user-ID program, which anybody may have started with any arguments.
     pub is_of_one_user: bool,
     /// How many PID namespaces lie between the process and `/proc`; 0 if the process is in the
     /// namespace of `/proc`.
     pub depth: usize,
     /// Whether this is the first process of its PID namespace.
     pub is_first: bool,
-    /// The arguments, beginning with the program's name; empty if they are not known.
+    /// The arguments, beginning with the program's name; empty if the arguments are not known.
     pub arguments: Vec<OsString>,
     /// Facts that are read only for a few processes.
     pub asked: Asked,
@@ -133,8 +133,8 @@ impl Process {
         *is_so_called.get_or_init(|| self.runs(self.program()))
     }
 
-    /// Whether the name of the process's program file contains this name. It does not matter which
-    /// directory the file is in, or whether it has been deleted or replaced since. crun runs from a
+    /// Whether the name of the process's program file contains this name. The directory of the file
+    /// does not matter, nor whether the file has been deleted or replaced since. crun runs from a
     /// copy in memory that is also named `crun`. In k3s, `containerd` is a link to the single
     /// program that k3s has (k3s: scripts/build).
     fn runs(&self, name: &str) -> bool {
@@ -209,7 +209,7 @@ impl Process {
         self.arguments.iter().enumerate().filter_map(value)
     }
 
-    /// The last value of a flag. Programs use the last one.
+    /// The last value of a flag. Programs use the last of several values.
     #[must_use]
     pub fn value<'a>(&'a self, flag: &'a str) -> Option<&'a OsStr> {
         self.values(flag).next_back()

@@ -134,7 +134,7 @@ pub fn living(running: &[RunningContainer], alive: &Alive) -> Vec<Instance> {
 }
 
 /// Describes a container whose runtime state cannot be read. `None` if the caller is not root and
-/// was only denied access: such state belongs to others.
+/// was only denied access: such state belongs to other users.
 #[must_use]
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
     if fault.is_denied() && !nix::unistd::geteuid().is_root() {

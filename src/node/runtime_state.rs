@@ -71,9 +71,9 @@ pub struct RunningContainer {
     pub bundle: PathBuf,
     /// The container's first process.
     pub process: InitProcess,
-    /// The user who controls this state. It is root only if root owns the state file and every
-    /// directory on the way to it: a user may exchange his directories while they are read, for
-    /// directories with files that root owns.
+    /// The user who controls this state. The result is root only if root owns the state file and
+    /// every directory on the way to that file: a user may exchange his directories while they are
+    /// read, for directories with files that root owns.
     pub owner: u32,
 }
 

@@ -36,8 +36,8 @@ pub struct Store {
     pub place: PathBuf,
     /// The namespace that the store serves, if the engine has namespaces.
     pub namespace: Option<String>,
-    /// The user who controls the store: the owner of the home that contains it, or root if no home
-    /// does.
+    /// The user who controls the store: the owner of the home that contains the store, or root if
+    /// no home contains the store.
     pub owner: u32,
     /// The engine's records in the store.
     pub records: Box<dyn Records>,
@@ -263,7 +263,7 @@ fn by_user(places: &Engines) -> BTreeMap<u32, Engines> {
 }
 
 /// The user who controls a store. A rootless engine's store lies in a home; the home's owner
-/// controls it. Any other store is root's, even if root put it on a disk that a user owns.
+/// controls that store. Any other store is root's, even if root put it on a disk that a user owns.
 fn owner(place: &Path) -> Result<u32, FileError> {
     if is_in_a_home(place) {
         Directory::open(place).map(|directory| directory.owner())

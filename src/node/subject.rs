@@ -1,11 +1,12 @@
 //! Finds the containers and images that a typed name means, and the lineage of each.
 //!
 //! In: the name that a user typed, the node's stores, and the running containers. Out: every
-//! container with that ID or name; if there is none, every image with that reference; if there is
-//! none either, the one container whose ID begins with the name. Each comes with its lineage, or
-//! with the reason why the lineage is unknown. The lineage of a running container is resolved from
-//! its bundle, as the gate resolves it; the lineage of a stopped container comes from its engine's
-//! record. Names serve only to search. They never decide a verdict.
+//! container with that ID or name; if there is no such container, every image with that reference;
+//! if there is no such image either, the only container whose ID begins with the name. Each comes
+//! with its lineage, or with the reason why the lineage is unknown. The lineage of a running
+//! container is resolved from its bundle, as the gate resolves it; the lineage of a stopped
+//! container comes from its engine's record. Names serve only to search. Names never decide a
+//! verdict.
 
 use std::path::PathBuf;
 use std::ptr;
@@ -22,8 +23,8 @@ use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
 use crate::lineage::{self, LineageError, Origin, StoredContainer, Unknown, storage};
 
-/// How long resolving one lineage may take. No container waits for it to start, so this is longer
-/// than at the gate.
+/// How long resolving one lineage may take. No start of a container waits for this lineage, so the
+/// time is longer than at the gate.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container or an image on this node, with its lineage.
@@ -62,7 +63,7 @@ pub enum Kind {
 /// What a typed name may mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchFor {
-    /// A container or, if there is none of that name, an image.
+    /// A container or, if no container has that name, an image.
     Either,
     /// A container.
     Container,
@@ -128,7 +129,7 @@ pub struct Known<'a> {
     pub store: Option<&'a Store>,
     /// A runtime's state of the container. The process may have ended.
     pub running: Option<&'a RunningContainer>,
-    /// Evidence that the container runs, although no runtime's state explains it.
+    /// Evidence that the container runs, although no runtime's state explains the container.
     pub unexplained: Option<&'a Unexplained>,
 }
 

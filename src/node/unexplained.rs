@@ -12,10 +12,10 @@
 //! | the first process of a PID namespace, in a mount namespace of its own and in the caller's user namespace, that has the mounts of OCI runtimes | see [`has_oci_mounts`]; so the sandbox of a systemd unit, of a browser or of a build does not count |
 //!
 //! Hostile: a process chooses its own arguments. So a monitor's arguments can name a container, but
-//! cannot hide one. Only state can hide a container, and the state of one user explains no process
-//! whose monitor belongs to another. Not found: virtual machines whose monitor is in another place;
-//! and containers of `runc run -d` whose state is in no known directory, if they have a user
-//! namespace of their own, share the host's PID namespace, or lack the usual mounts.
+//! cannot hide a container. Only state can hide a container, and the state of one user explains no
+//! process whose monitor belongs to another. Not found: virtual machines whose monitor is in
+//! another place; and containers of `runc run -d` whose state is in no known directory, if they
+//! have a user namespace of their own, share the host's PID namespace, or lack the usual mounts.
 //!
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 
@@ -56,8 +56,8 @@ pub enum Claim {
 }
 
 impl Unexplained {
-    /// Whether this is the container with this ID in a store. A user, or root in a container,
-    /// cannot mark another user's container as running.
+    /// Whether the unexplained container is the container with this ID in a store. A user, or root
+    /// in a container, cannot mark another user's container as running.
     #[must_use]
     pub fn is_of(&self, id: &ContainerId, store: &Store) -> bool {
         let container = &self.container;
@@ -138,8 +138,8 @@ pub fn containers(
     found
 }
 
-/// The engine of a monitor's containers. In any namespace, a shim may work for Docker; if the
-/// bundle can be read from here, it shows the engine.
+/// The engine of a monitor's containers. In any namespace, a shim may work for Docker; if this
+/// process can read the bundle, the bundle shows the engine.
 fn engine_of(process: &Process, monitor: &Monitor) -> Engine {
     let id = &monitor.id;
     match (monitor.engine(), &monitor.bundle) {
@@ -218,7 +218,7 @@ impl<'a> Processes<'a> {
     }
 
     /// Whether a monitor has a container without a PID namespace: one of its children is in another
-    /// mount namespace, and no state explains any of them.
+    /// mount namespace, and no state explains any of these children.
     fn shares(&self, process: &Process, children: &[&Process]) -> bool {
         let mut is_apart = false;
         for child in children {
@@ -284,8 +284,8 @@ impl<'a> Processes<'a> {
     /// namespace. The name of the container comes from the container's state, else from its cgroup.
     fn outer(&self, process: &Process) -> Option<String> {
         let mut at = process;
-        // This loop ends even if parents change while they are read: there are no more ancestors
-        // than processes.
+        // This loop ends even if parents change while the loop reads them: there are no more
+        // ancestors than processes.
         for _ in 0..self.by_id.len() {
             at = self.by_id.get(&at.parent)?;
             if at.is_first {
@@ -373,7 +373,7 @@ fn paths(cgroups: &str) -> impl Iterator<Item = &str> {
         .filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
-/// The container's ID, if the name of a cgroup contains it. Engines use the names
+/// The container's ID, if the name of a cgroup contains the ID. Engines use the names
 /// `docker-<id>.scope`, `cri-containerd-<id>.scope`, `libpod-<id>` and `<id>`.
 fn id_of(process: &Process) -> Option<String> {
     paths(&proc::cgroups(process.pid)).find_map(id_in)

@@ -47,8 +47,8 @@ pub(super) fn ask_lineage<T: Serialize + DeserializeOwned>(
         .unwrap_or_else(|error| Err(Unknown::File(FileError::Io(place.to_owned(), error)).into()))
 }
 
-/// The form in which a [`LineageError`] is sent. It says whether something is missing or false,
-/// because decisions depend on that difference.
+/// The form in which a [`LineageError`] is sent. The form says whether something is missing or
+/// false, because decisions depend on that difference.
 #[derive(Serialize, Deserialize)]
 enum Fault {
     NoRecord(String, PathBuf),

@@ -97,8 +97,8 @@ impl Arena {
 // to be loaded.
 #[allow(unsafe_code)]
 // SAFETY: a piece lies within the block and begins at a multiple of its alignment, as the block
-// itself does. It overlaps no other piece, because `used` never goes back past the end of a piece
-// that is in use. All other memory is the C library's.
+// itself does. A piece overlaps no other piece, because `used` never goes back past the end of a
+// piece that is in use. All other memory is the C library's.
 unsafe impl GlobalAlloc for Arena {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -181,7 +181,8 @@ mod tests {
             assert_eq!(arena.realloc(second, layout(1_000, 1), 10), second);
             let third = arena.alloc(layout(1, 1));
             assert_eq!(third, second.add(10));
-            // This piece is no longer the newest: it moves if it grows, and stays if it shrinks.
+            // This piece is no longer the newest: the piece moves if it grows, and stays if it
+            // shrinks.
             assert_eq!(arena.realloc(second, layout(10, 1), 5), second);
             let moved = arena.realloc(second, layout(5, 1), 20);
             assert_eq!(moved, third.add(1));

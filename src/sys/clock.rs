@@ -3,7 +3,7 @@
 //! A process reads the clock once and passes the time on as a value, so every rule about time can
 //! be tested with any time. Times are whole seconds since 1970-01-01T00:00:00Z. In: RFC 3339 text
 //! in UTC, which may be hostile. Not checked: whether the clock is right; callers that have a
-//! signed time compare the clock with it.
+//! signed time compare the clock with that time.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -157,8 +157,8 @@ pub fn milliseconds(text: &str) -> Option<u64> {
     (span <= LONGEST).then_some(span)
 }
 
-/// Reads a duration as [`milliseconds`] does, and returns seconds; `None` if it is not a whole
-/// number of seconds.
+/// Reads a duration as [`milliseconds`] does, and returns seconds; `None` if the duration is not a
+/// whole number of seconds.
 #[must_use]
 pub fn duration(text: &str) -> Option<u64> {
     let span = milliseconds(text)?;

@@ -111,8 +111,9 @@ fn let_go(pipe: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes every descriptor except the standard streams and those in `kept`. Otherwise a user could
-/// stop the new process, and the descriptors would stay open, among them the lock of a run.
+/// Closes every descriptor except the standard streams and the descriptors in `kept`. Otherwise a
+/// user could stop the new process, and the descriptors would stay open, among them the lock of a
+/// run.
 #[allow(unsafe_code)]
 pub(super) fn close_others(kept: [Option<i32>; 3]) {
     let mut kept = kept.map(|number| number.unwrap_or(2));
@@ -137,7 +138,7 @@ pub(super) fn close_others(kept: [Option<i32>; 3]) {
 
 /// Forks a copy of this process. The copy does `work`, with one end of a pipe, and exits: with 0 if
 /// `work` returns `true`. Returns the copy's process ID and what was read from the pipe until every
-/// holder of its other end closed it. If the copy sends more than `limit` bytes, more than `limit`
+/// process had closed the other end. If the copy sends more than `limit` bytes, more than `limit`
 /// bytes are returned, but not all of them.
 ///
 /// # Errors

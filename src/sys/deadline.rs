@@ -1,8 +1,8 @@
 //! Limits how long a caller waits for work that makes no progress.
 //!
 //! In: how long the work may go without progress. Out: whether that time is over, and how much of
-//! it is left. Every step of progress starts the time again, however slow a busy machine is. The
-//! whole work may take at most [`LONGEST`] times as long. Not done: interrupting a system call.
+//! that time is left. Every step of progress starts the time again, however slow a busy machine is.
+//! The whole work may take at most [`LONGEST`] times as long. Not done: interrupting a system call.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -64,7 +64,8 @@ impl Deadline {
         is_over
     }
 
-    /// The deadline for one of `parts` equal parts of the work. Progress does not extend it.
+    /// The deadline for one of `parts` equal parts of the work. Progress does not extend this
+    /// deadline.
     #[must_use]
     pub fn part(&self, parts: u32) -> Self {
         Self::from(Instant::now() + self.left() / parts.max(1))

@@ -42,8 +42,8 @@ pub struct Directory {
 pub struct Text {
     /// The contents of the file.
     pub bytes: Vec<u8>,
-    /// The user who controls the contents. This is root only if root owns the file and every
-    /// directory on the way to it.
+    /// The user who controls the contents. The user is root only if root owns the file and every
+    /// directory on the way to the file.
     pub owner: u32,
     /// The user who owns the file itself.
     pub writer: u32,
@@ -148,7 +148,8 @@ impl Directory {
         })
     }
 
-    /// The directory's device and inode. They are the same whatever path leads to the directory.
+    /// The directory's device and inode. Device and inode are the same whatever path leads to the
+    /// directory.
     ///
     /// # Errors
     /// [`FileError::Io`].
@@ -181,8 +182,8 @@ impl Directory {
         &self.path
     }
 
-    /// The user who controls everything below the directory. If this is root, a file that belongs
-    /// to another user is controlled by that user.
+    /// The user who controls everything below the directory. If that user is root, a file that
+    /// belongs to another user is controlled by that user.
     #[must_use]
     pub const fn owner(&self) -> u32 {
         self.owner
@@ -251,11 +252,12 @@ fn heir(directory: u32, user: u32) -> u32 {
     }
 }
 
-/// Checks that only root and the caller can put files into this directory or take files out. They
-/// must own the directory and every directory on the way from `root`, the node's root directory,
-/// and others must not be able to write to any of them. For a directory on the way, the sticky bit
-/// is enough: it protects what is there. For the directory itself it is not, because others could
-/// add files that are missing. A directory that does not exist passes.
+/// Checks that only root and the caller can put files into this directory or take files out. Root
+/// or the caller must own the directory and every directory on the way from `root`, the node's root
+/// directory, and others must not be able to write to any of them. For a directory on the way, the
+/// sticky bit is enough: the sticky bit protects the existing entries. For the directory itself,
+/// the sticky bit is not enough, because others could add files that are missing. A directory that
+/// does not exist passes.
 ///
 /// # Errors
 /// [`FileError::Unguarded`] with the directory that fails the check; [`FileError::Io`] if a
@@ -309,7 +311,7 @@ fn beginning(path: &Path) -> &'static str {
     if path.is_absolute() { "/" } else { "." }
 }
 
-/// Opens this directory. Links to it are followed.
+/// Opens this directory. Links to the directory are followed.
 fn start(path: &Path) -> io::Result<File> {
     Ok(nix::fcntl::open(
         path,

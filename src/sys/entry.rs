@@ -1,9 +1,9 @@
 //! Starts the OCI runtime's process, from the C `main`.
 //!
-//! The start-up code of Rust's runtime is avoided. It opens `/dev/null` on closed descriptors and
-//! ignores SIGPIPE, and the real runtime and the container would inherit both.
+//! The start-up code of Rust's runtime is avoided. That code opens `/dev/null` on closed
+//! descriptors and ignores SIGPIPE, and the real runtime and the container would inherit both.
 //! [`entry!`](crate::entry) defines the C `main`. In: argc, argv and the environment from the C
-//! library. Out: the exit status. A panic is a bug of Embargo. It becomes one line on standard
+//! library. Out: the exit status. A panic is a bug of Embargo. A panic becomes one line on standard
 //! error and exit status 1, because an engine loses the messages of a runtime that a signal ends.
 
 use std::ffi::{CStr, c_char, c_int};
@@ -84,7 +84,8 @@ unsafe fn strings(vector: *const *const c_char, most: usize) -> Vec<&'static CSt
     strings
 }
 
-/// Prints one line for a panic. The panic's message is left out: it may contain hostile text.
+/// Prints one line for a panic. The panic's message is left out: the message may contain hostile
+/// text.
 fn print_panic(info: &PanicHookInfo<'_>) {
     let (file, line) = match info.location() {
         Some(place) => (place.file(), place.line()),

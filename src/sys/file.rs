@@ -26,12 +26,13 @@ pub enum Guard {
     NoLink,
     /// The file must not be a symbolic link, must be owned by root or the caller, and must not be
     /// writable by anybody else. Inside a user namespace, the kernel shows the host's root as an
-    /// unmapped owner, like all other users of the host. A file of an unmapped owner is accepted
-    /// there; only the owner of its directory shows whether it can be trusted.
+    /// unmapped owner, like all other users of the host. Inside a user namespace, a file of an
+    /// unmapped owner is accepted; only the owner of the file's directory shows whether the file
+    /// can be trusted.
     Owned,
-    /// The file must be owned by this user, or be owned by root and readable by everybody. This is
-    /// what root may read for a user who chose the path. A link is followed; only the user's own
-    /// rights limit where it leads: see [`rights`](super::rights).
+    /// The file must be owned by this user, or be owned by root and readable by everybody. Root may
+    /// read such a file for a user who chose the path. A link is followed; only the user's own
+    /// rights limit where the link leads: see [`rights`](super::rights).
     OfUser(u32),
 }
 
@@ -167,8 +168,8 @@ pub fn read_opened(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec
     if size > limit {
         return Err(FileError::TooLarge(path.to_owned(), limit));
     }
-    // A file in /proc reports size 0. Without enough room, it would be read in many small pieces,
-    // the first of 32 bytes.
+    // A file in /proc reports size 0. Without enough room, the file would be read in many small
+    // pieces, the first of 32 bytes.
     let room = if size == 0 { limit.min(PAGE) } else { size };
     let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0) + 1);
     file.take(limit + 1)
@@ -235,7 +236,7 @@ pub fn is_same_directory(one: &Path, other: &Path) -> bool {
 }
 
 /// Makes an empty file that records that something was done. Its directory is made if it is
-/// missing. Returns `true` if the file did not exist before, or if it cannot be made.
+/// missing. Returns `true` if the file did not exist before, or if the file cannot be made.
 #[must_use]
 pub fn mark(path: &Path) -> bool {
     let mut file = OpenOptions::new();

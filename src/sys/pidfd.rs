@@ -2,7 +2,7 @@
 //!
 //! In: a process ID. Out: a handle on the process that has this ID now (pidfd_open(2), Linux 5.3).
 //! A caller opens the handle first, then checks in `/proc` that the process with this ID is the
-//! right one. If it is, the handle is on that process, and a signal through the handle reaches no
+//! right one. If so, the handle is on that process, and a signal through the handle reaches no
 //! other process. Older kernels have only the ID: a process that starts in the microseconds between
 //! the check and the signal may get the signal. Not checked: whether the process should be
 //! signalled.
@@ -99,8 +99,8 @@ const fn without_descriptors(errno: Errno) -> Result<libc::c_long, Errno> {
 const DEEPEST: usize = 33;
 
 /// The owners of the user namespaces around a process, innermost first: the process's own, its
-/// parent, and so on. The caller's user namespace ends the list and is not in it. The list is empty
-/// for a process in the caller's own user namespace.
+/// parent, and so on. The caller's user namespace ends the list and is not in the list. The list is
+/// empty for a process in the caller's own user namespace.
 ///
 /// # Errors
 /// `ESRCH` or `ENOENT` if there is no such process, `EACCES` if the caller may not inspect it.

@@ -42,14 +42,14 @@ pub struct Stat {
     pub parent: u32,
     /// When the process started, in clock ticks since boot, field 22.
     pub started: u64,
-    /// Whether a thread of the process still runs. The first thread alone may be a zombie while
-    /// others run.
+    /// Whether a thread of the process still runs. The first thread may be a zombie while other
+    /// threads run.
     pub is_alive: bool,
 }
 
 impl Stat {
-    /// Parses the line; `None` if it does not have the right format. The name may contain anything,
-    /// including brackets and line ends, and ends at the last bracket.
+    /// Parses the line; `None` if the line does not have the right format. The name may contain
+    /// anything, including brackets and line ends, and ends at the last bracket.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let line = String::from_utf8_lossy(line);
@@ -122,7 +122,7 @@ fn status_field(pid: u32, field: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The children of all threads of a process; empty if the kernel cannot list them
+/// The children of all threads of a process; empty if the kernel cannot list children
 /// (`CONFIG_PROC_CHILDREN`). A child that is just being created or reaped may be missing.
 pub fn children(pid: u32) -> Vec<u32> {
     let mut children = Vec::new();
@@ -153,7 +153,7 @@ pub fn timer_slack(pid: u32) -> Option<u64> {
     number(&path(pid, "timerslack_ns"))
 }
 
-/// The audit session of a process; `None` if it has none.
+/// The audit session of a process; `None` if the process has no audit session.
 pub fn session(pid: u32) -> Option<u32> {
     match u32::try_from(number(&path(pid, "sessionid"))?) {
         Ok(u32::MAX) | Err(_) => None,
@@ -222,8 +222,8 @@ fn number(path: &Path) -> Option<u64> {
 }
 
 /// Reads the first `limit` bytes of one of the kernel's own files, which cannot be a FIFO. This
-/// takes three system calls less than [`file::read`](super::file::read); a node has thousands of
-/// such files.
+/// function makes three system calls less than [`file::read`](super::file::read); a node has
+/// thousands of such files.
 pub fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
     // Enough room for most files of /proc. An empty buffer would start with 32 bytes and grow.
     let mut bytes = Vec::with_capacity(4_096);

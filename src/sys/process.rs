@@ -1,10 +1,10 @@
 //! Reads this process's arguments and environment, and executes another program in its place.
 //!
-//! In: argv and environment as the kernel passed them; both are hostile. Out: the next program, in
-//! the same process, with the same descriptors, working directory, umask, limits and signal mask.
-//! Its argv and environment are the same byte for byte, except for the first argument and one
-//! variable. The exec of `std` is not used, because it resets SIGPIPE and searches `PATH`. Not
-//! checked: whether the next program should run.
+//! In: argv and environment as the kernel passed them; argv and environment are hostile. Out: the
+//! next program, in the same process, with the same descriptors, working directory, umask, limits
+//! and signal mask. Its argv and environment are the same byte for byte, except for the first
+//! argument and one variable. The exec of `std` is not used, because it resets SIGPIPE and searches
+//! `PATH`. Not checked: whether the next program should run.
 
 use std::error::Error;
 use std::ffi::{CStr, OsStr};

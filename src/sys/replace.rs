@@ -19,7 +19,7 @@ use std::{fmt, process};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
 
-/// Why a file could not be written. If there was an old file, it is unchanged.
+/// Why a file could not be written. An old file, if there was one, is unchanged.
 #[derive(Debug)]
 pub struct WriteError {
     path: PathBuf,
@@ -99,8 +99,8 @@ fn prefix(path: &Path) -> OsString {
     name
 }
 
-/// The path of the draft that will be renamed to `path`. If an earlier process with the same
-/// process ID left a draft there, it is removed.
+/// The path of the draft that will be renamed to `path`. A draft of an earlier process with the
+/// same process ID is removed.
 fn draft_of(path: &Path) -> io::Result<PathBuf> {
     let mut name = prefix(path);
     name.push(process::id().to_string());
@@ -159,7 +159,7 @@ impl Draft {
     /// Syncs the file to the disk and gives it its final name, unless a file already has that name.
     ///
     /// # Errors
-    /// [`WriteError`]; [`WriteError::is_there`] is true for it if a file has that name.
+    /// [`WriteError`]; [`WriteError::is_there`] is true for the error if a file has that name.
     pub fn create(self) -> Result<(), WriteError> {
         let fault = WriteError::of(&self.path);
         self.file.sync_all().map_err(fault)?;
@@ -241,7 +241,7 @@ pub fn replace(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
 /// Creates a file with these contents and this mode, unless the file already exists.
 ///
 /// # Errors
-/// [`WriteError`]; [`WriteError::is_there`] is true for it if the file exists.
+/// [`WriteError`]; [`WriteError::is_there`] is true for the error if the file exists.
 pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), WriteError> {
     filled(path, mode, bytes)?.create()
 }
@@ -256,7 +256,7 @@ fn filled(path: &Path, mode: u32, bytes: &[u8]) -> Result<Draft, WriteError> {
 /// hold the lock that all writers of `path` take.
 ///
 /// # Errors
-/// [`WriteError`]. A missing directory is not an error: there are no drafts in it.
+/// [`WriteError`]. A missing directory is not an error: a missing directory contains no drafts.
 pub fn sweep(path: &Path) -> Result<usize, WriteError> {
     let fault = WriteError::of(path);
     let prefix = prefix(path);

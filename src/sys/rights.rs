@@ -1,8 +1,8 @@
 //! Runs code with a user's rights only, and restores root's rights afterwards.
 //!
 //! In: the user, and the code to run. Out: the result of that code, or an error if root's rights
-//! could not be dropped; the code has not run then. While it runs, this thread has the user's file
-//! system identity (setfsuid(2)), the user's groups and no effective capability. With
+//! could not be dropped; the code has not run then. While the code runs, this thread has the user's
+//! file system identity (setfsuid(2)), the user's groups and no effective capability. With
 //! CAP_SYS_PTRACE, the thread could follow `/proc/PID/cwd` and similar links to places where the
 //! user cannot go, although it would open files there as the user. What the system knows about a
 //! user is looked up once, because a directory service may be slow.
@@ -127,14 +127,14 @@ pub fn lend<T>(person: Person, work: impl FnOnce() -> T) -> io::Result<T> {
     };
     setfsuid(own_user);
     setfsgid(own_group);
-    // Makes the capabilities effective again. They are still in the permitted set.
+    // Makes the capabilities effective again. The capabilities are still in the permitted set.
     set(own).and_then(|()| set_groups(&own_groups)).and(done)
 }
 
 /// Reads a regular file of at most `limit` bytes whose path this user chose. If the user is root or
-/// the caller, the file is read like any other. Otherwise it is read with the user's rights, so
-/// that links cannot lead to places where the user may not go, and only if it belongs to the user,
-/// or belongs to root and is readable by everybody. Root cannot enter a user's own file system
+/// the caller, the file is read like any other. Otherwise the file is read with the user's rights,
+/// so that links cannot lead to places where the user may not go. The file must belong to the user,
+/// or belong to root and be readable by everybody. Root cannot enter a user's own file system
 /// (FUSE), so a file system that hangs cannot stop root, unless root allows `user_allow_other` in
 /// `/etc/fuse.conf` (Linux: fs/fuse/dir.c, `fuse_allow_current_process`).
 ///

@@ -32,8 +32,8 @@ const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 /// `KEYCTL_JOIN_SESSION_KEYRING` of include/uapi/linux/keyctl.h.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
 
-/// A program and what it gets. Its standard input is empty, its working directory is `/`, and its
-/// session is its own.
+/// A program, and what the program gets from this process. Its standard input is empty, its working
+/// directory is `/`, and its session is its own.
 #[derive(Debug)]
 pub struct Program<'a> {
     /// The absolute path of the program's file.
@@ -42,7 +42,8 @@ pub struct Program<'a> {
     pub words: &'a [OsString],
     /// All environment variables of the program.
     pub environment: &'a [(&'a str, OsString)],
-    /// The descriptors for the program's output and errors. If `None`, both are discarded.
+    /// The descriptors for the program's output and errors. If `None`, output and errors are
+    /// discarded.
     pub prints: Option<(OwnedFd, OwnedFd)>,
     /// A descriptor of this process that the program gets under the same number.
     pub keeps: Option<i32>,
@@ -84,11 +85,12 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         None => command.stdout(Stdio::null()).stderr(Stdio::null()),
     };
     let namespace = namespace.map(|namespace| namespace.as_raw_fd());
-    // `spawn` is not used: it waits for the exec without a limit, and the user can delay the exec.
+    // `spawn` is not used: `spawn` waits for the exec without a limit, and the user can delay the
+    // exec.
     let (child, fault) = duplicate(size_of::<i32>(), PATIENCE, |mut fault| {
         let told = fault.as_raw_fd();
-        // SAFETY: this process has one thread, so the closure may do anything. It only makes system
-        // calls.
+        // SAFETY: this process has one thread, so the closure may do anything. The closure only
+        // makes system calls.
         unsafe { command.pre_exec(move || settle(told, keeps, person, namespace)) };
         let error = command.exec();
         let number = error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -100,8 +102,8 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
             let _gone = gone(child);
             Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
         }
-        // The process has closed its end of the pipe: it has become the program, or it has already
-        // ended, which its exit status will show.
+        // The process has closed its end of the pipe: the process has become the program, or has
+        // already ended, as its exit status will show.
         Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
     }
 }
@@ -147,12 +149,12 @@ fn settle(
     }
 }
 
-/// Becomes this user and joins this user namespace. Neither can be undone.
+/// Becomes this user and joins this user namespace. Neither change can be undone.
 #[allow(unsafe_code)]
 fn become_person(person: Option<Person>, namespace: Option<i32>) -> io::Result<()> {
     if let Some(Person { user, group }) = person {
-        // The groups come first: without root's rights they cannot be changed. SAFETY: no groups
-        // are read from the null pointer, and the other two calls take numbers.
+        // The groups come first: without root's rights the groups cannot be changed. SAFETY: no
+        // groups are read from the null pointer, and the other two calls take numbers.
         Errno::result(unsafe { libc::setgroups(0, std::ptr::null()) })?;
         // SAFETY: as above.
         Errno::result(unsafe { libc::setresgid(group, group, group) })?;
@@ -186,8 +188,8 @@ pub fn read_as(
         close_others([Some(sending.as_raw_fd()), Some(namespace.as_raw_fd()), None]);
         let is_his = become_person(person, Some(namespace.as_raw_fd())).is_ok();
         // The new process must end with its worker, even if the user has stopped it. Changing the
-        // user clears this attribute, so it is set afterwards. SAFETY: sets an attribute of this
-        // process (prctl(2), PR_SET_PDEATHSIG).
+        // user clears this attribute, so the attribute is set afterwards. SAFETY: sets an attribute
+        // of this process (prctl(2), PR_SET_PDEATHSIG).
         let _set = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
         is_his && read().is_some_and(|bytes| sending.write_all(&bytes).is_ok())
     })?;
@@ -240,8 +242,8 @@ pub fn become_parent() -> io::Result<SignalFd> {
 pub fn ended_children() -> Vec<(u32, i32)> {
     let mut ended = Vec::new();
     let mut status = 0;
-    // waitpid of `nix` is not used: it does not know real-time signals, and loses a child that was
-    // ended by one. SAFETY: writes the status into a local variable.
+    // waitpid of `nix` is not used: the function does not know real-time signals, and loses a child
+    // that such a signal ended. SAFETY: writes the status into a local variable.
     while let Ok(pid @ 1..) =
         u32::try_from(unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) })
     {
@@ -281,8 +283,8 @@ pub fn kill_child(pid: u32) {
     }
 }
 
-/// The parent of this user namespace: the user namespace in which this one was made (ioctl_ns(2),
-/// `NS_GET_PARENT`).
+/// The parent of this user namespace: the user namespace in which this user namespace was made
+/// (ioctl_ns(2), `NS_GET_PARENT`).
 ///
 /// # Errors
 /// `EPERM` if the parent is above this process's own user namespace.

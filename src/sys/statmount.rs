@@ -1,10 +1,10 @@
 //! Asks the kernel about one mount.
 //!
 //! In: a path. Out: the mount that the path is on (statx(2)) and what is known about that mount
-//! (statmount(2), Linux 6.8; mount options from 6.11). This takes a few microseconds, however many
-//! mounts there are; `/proc/self/mountinfo` takes three microseconds for each mount. The structures
-//! are read by offset, so a kernel with more fields is no problem. Not checked: what the facts
-//! mean.
+//! (statmount(2), Linux 6.8; mount options from 6.11). The query takes a few microseconds, however
+//! many mounts there are; `/proc/self/mountinfo` takes three microseconds for each mount. The
+//! structures are read by offset, so a kernel with more fields is no problem. Not checked: what the
+//! facts mean.
 
 #![allow(unsafe_code)] // Two system calls that neither libc nor nix wraps.
 
@@ -56,7 +56,7 @@ const MNT_OPTS: u64 = 0x80;
 const FS_SUBTYPE: u64 = 0x100;
 const SB_SOURCE: u64 = 0x200;
 
-/// The size of `struct statmount`, in bytes. The strings follow it.
+/// The size of `struct statmount`, in bytes. The strings follow the structure.
 const HEAD: usize = 512;
 
 /// The size, in bytes, of the largest answer that is requested. An overlay of 500 layers has

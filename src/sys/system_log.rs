@@ -4,8 +4,8 @@
 //! (systemd: docs/JOURNAL_NATIVE_PROTOCOL.md) or, where no journald listens, in the format of
 //! syslog(3) with the fields after the message. Never waits longer than its limit, and never
 //! prints. If nobody listens, the caller gets an error, which it may ignore. The `syslog` crate is
-//! not used: it supports only syslog(3), may block, and would add ten crates to every container
-//! start.
+//! not used: this crate supports only syslog(3), may block, and would add ten crates to every
+//! container start.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -127,9 +127,9 @@ pub fn syslog(path: &Path, record: &Record<'_>, until: Instant) -> nix::Result<(
     }
 }
 
-/// Writes `<30>embargo[123]: message [name="value" …]`. This is RFC 3164 without the time, which
-/// every receiver then takes from its own clock (§4.3.2). A time would have to be in the receiver's
-/// time zone. The fields have the format of RFC 5424, §6.3.3.
+/// Writes `<30>embargo[123]: message [name="value" …]`. The format is that of RFC 3164 without the
+/// time, which every receiver then takes from its own clock (§4.3.2). A time would have to be in
+/// the receiver's time zone. The fields have the format of RFC 5424, §6.3.3.
 fn syslog_text(record: &Record<'_>, process: u32) -> String {
     let Record {
         identifier,

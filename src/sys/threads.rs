@@ -2,7 +2,7 @@
 //!
 //! In: the parts of the work, and the function for one part. Out: the results, in the order of the
 //! parts, whichever thread made them. Threads only make the work faster: if no thread can be
-//! started, the caller does all of it.
+//! started, the caller does all the work.
 
 use std::num::NonZero;
 use std::panic;

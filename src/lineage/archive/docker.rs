@@ -2,8 +2,8 @@
 //!
 //! In: the members of the archive (hostile). Out: its images, from `manifest.json`. Since Docker
 //! 25, such an archive is an OCI image layout as well; the digests of manifests and indexes come
-//! from there. Docker, Podman and skopeo name the config by its digest, and the config is compared
-//! with that digest.
+//! from that layout. Docker, Podman and skopeo name the config by its digest, and the config is
+//! compared with that digest.
 
 use serde::Deserialize;
 

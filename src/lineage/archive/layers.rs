@@ -15,7 +15,7 @@ use super::{ArchiveError, ArchivedImage};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
 
-/// Reads every layer of `images`, and compares it with its diff ID.
+/// Reads every layer of `images`, and compares the layer with its diff ID.
 pub(super) fn verify(source: &MemberSource, images: &[ArchivedImage]) -> Result<(), ArchiveError> {
     let mut expected: BTreeMap<&str, DiffId> = BTreeMap::new();
     for image in images {

@@ -45,7 +45,7 @@ struct Tar {
     documents: BTreeMap<String, Vec<u8>>,
     /// The names of all members that are not small JSON documents.
     others: BTreeSet<String>,
-    /// Symbolic and hard links, each with the name of the member that it leads to.
+    /// Symbolic and hard links, each with the name of the member to which the link leads.
     links: BTreeMap<String, String>,
 }
 
@@ -179,7 +179,7 @@ impl MemberSource {
         }
     }
 
-    /// The bytes of a document in a layout. They must hash to `digest`.
+    /// The bytes of a document in a layout. The bytes must hash to `digest`.
     pub(super) fn blob(&self, digest: Digest) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let name = blob_name(digest);
         let bytes = self.document(&name)?;

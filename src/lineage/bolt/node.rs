@@ -34,7 +34,7 @@ pub(super) struct PageNode {
     pub(super) is_leaf: bool,
 }
 
-/// The bytes of a value. They stay valid as long as the look lasts.
+/// The bytes of a value. The bytes stay valid as long as the look lasts.
 pub struct BoltValue {
     node: Rc<PageNode>,
     range: Range<usize>,
@@ -120,7 +120,7 @@ impl PageNode {
         Ok(u64::from(self.field(index, 2)?) | u64::from(self.field(index, 3)?) << 32)
     }
 
-    /// The value of the element `index`, in a leaf, and whether it is a bucket.
+    /// The value of the element `index`, in a leaf, and whether the value is a bucket.
     pub(super) fn value(self: &Rc<Self>, index: usize) -> Result<(bool, BoltValue), BoltError> {
         let range = self.range(self.key_range(index)?.end, self.field(index, 3)?)?;
         Ok((

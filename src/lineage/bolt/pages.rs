@@ -1,4 +1,5 @@
-//! Defines the sources from which a database's pages are read, and the errors of reading.
+//! Defines the sources from which a database's pages are read, and the errors when a page cannot be
+//! read.
 
 use std::fs::File;
 use std::io;

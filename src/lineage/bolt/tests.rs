@@ -71,7 +71,7 @@ fn branch(key: &[u8], child: u64) -> Vec<u8> {
     .concat()
 }
 
-/// A database whose root bucket is at page 2. The given pages start there.
+/// A database whose root bucket is at page 2. The given pages start at page 2.
 fn database(pages: &[Vec<u8>]) -> Vec<u8> {
     let count = 2 + pages.len() as u64;
     [meta(0, 6, 2, count), meta(1, 5, 2, count), pages.concat()].concat()

@@ -232,7 +232,7 @@ fn stores(root: &Path) -> (Option<MetadataDb>, Option<Content>, String) {
     }
 }
 
-/// The last name in a path; empty when there is none, or when it is not UTF-8.
+/// The last name in a path; empty when the path has no name, or when the last name is not UTF-8.
 fn file_name(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }

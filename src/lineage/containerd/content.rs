@@ -42,7 +42,7 @@ pub enum ImageQuery<'a> {
     Known(&'a Chain),
     /// An image without layers.
     NoLayers,
-    /// Any image, because there is no record to compare it with.
+    /// Any image, because there is no record to compare the image with.
     Any,
 }
 
@@ -76,8 +76,8 @@ impl Content {
         self.blobs.join(digest.hex())
     }
 
-    /// The manifest or index with this digest. `None` when it is missing, cannot be read, or is
-    /// neither of the two.
+    /// The manifest or index with this digest. `None` when the document is missing, cannot be read,
+    /// or is neither a manifest nor an index.
     ///
     /// # Errors
     /// [`Corrupt::Hash`](crate::lineage::error::Corrupt::Hash) when a blob of that name has another

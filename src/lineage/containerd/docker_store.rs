@@ -57,8 +57,8 @@ struct RequestText {
 /// Docker uses with containerd's image store, or Docker has no record of the container.
 ///
 /// # Errors
-/// [`Unknown::File`] when the record cannot be read; [`Corrupt::File`] when it is not a record, or
-/// is the record of another container.
+/// [`Unknown::File`] when the record cannot be read; [`Corrupt::File`] when the file is not a
+/// record, or is the record of another container.
 pub fn record(bundle: &Bundle) -> Result<Option<DockerContainer>, LineageError> {
     let Some((data_root, snapshotter)) = shape(&bundle.root, bundle.id.as_str()) else {
         return Ok(None);

@@ -1,12 +1,12 @@
 //! Finds the layers and digests that belong to a chain ID.
 //!
 //! In: the chain ID that the engine records for a container, and hints where the container's image
-//! may be. Out: the chain, from the first of these sources that has it: the chains that were
+//! may be. Out: the chain, from the first of these sources that has the chain: the chains that were
 //! resolved before; the hints; the configs that the engine unpacked to this chain ID, or to a
-//! longer chain that contains it; and the names of the snapshots below. The diff IDs from all
-//! sources but the last are hashed and must give this chain ID. The last source gives only chain
-//! IDs, as the engine records them. It is not an error if a source has nothing: tags are moved, and
-//! blobs are removed.
+//! longer chain that contains the stack with this chain ID; and the names of the snapshots below.
+//! The diff IDs from all sources but the last are hashed and must give this chain ID. The last
+//! source gives only the chain IDs that the engine records. It is not an error if a source has
+//! nothing: tags are moved, and blobs are removed.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ impl ImageSources<'_> {
     }
 }
 
-/// Digests that may lead to the image. None of them is trusted.
+/// Digests that may lead to the image. None of these digests is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// The image's config.

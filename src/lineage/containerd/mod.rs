@@ -3,9 +3,9 @@
 //! Used for CRI pods and their pause containers, nerdctl and ctr; for Docker with containerd's
 //! image store; and for BuildKit's `RUN` steps with either kind of image store. In: the bundle, and
 //! containerd's own records, which say on which snapshot the container runs. The name of a snapshot
-//! is the chain ID of the layers in it. Out: an [`Origin`], compared with what is mounted.
-//! Annotations and the name of the container's image are not used for decisions; the name may lead
-//! to another image by now.
+//! is the chain ID of the layers in the snapshot. Out: an [`Origin`], compared with what is
+//! mounted. Annotations and the name of the container's image are not used for decisions; the name
+//! may lead to another image by now.
 //!
 //! ```text
 //! bundle ─▶ records ─────────────▶ expand ─▶ layout ────▶ mounted

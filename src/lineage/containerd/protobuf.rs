@@ -4,7 +4,8 @@
 //! Nothing is copied or allocated. If a message is truncated, its fields end early; the same
 //! happens if the message contains groups, which nobody uses any more.
 
-/// The last value of the field `number`, as protobuf requires, if it is text, bytes or a message.
+/// The last value of the field `number`, as protobuf requires, if the value is text, bytes or a
+/// message.
 #[must_use]
 pub fn bytes_field(mut message: &[u8], number: u64) -> Option<&[u8]> {
     let mut last = None;

@@ -180,7 +180,7 @@ impl MetadataDb {
     }
 
     /// The keys below `path`, in order, from one committed version. Below `v1`, the keys are
-    /// namespaces; below a namespace, they are containers or images.
+    /// namespaces; below a namespace, the keys are containers or images.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`].
@@ -212,7 +212,7 @@ impl MetadataDb {
         self.0.view(deadline, |view| target(view, namespace, name))
     }
 
-    /// The runtime spec that containerd recorded for a container; `None` when there is none.
+    /// The runtime spec that containerd recorded for a container; `None` when there is no record.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`].
@@ -231,7 +231,7 @@ impl MetadataDb {
         })
     }
 
-    /// The record of a snapshot; `None` when there is none.
+    /// The record of a snapshot; `None` when there is no record.
     ///
     /// # Errors
     /// The errors of [`DatabaseFile::view`].

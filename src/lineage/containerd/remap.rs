@@ -5,10 +5,10 @@
 //! of the copy is the chain ID followed by the owners, which does not look like a chain ID. Since
 //! 2.1, the name is the SHA-256 of a few words of JSON and looks like a chain ID
 //! (client/snapshotter_opts_unix.go, `remappedSnapshot.ID`; seen with 2.1.9). In: the container's
-//! runtime spec, from containerd's own record; users write parts of it, but the engine writes the
-//! maps. Out: the snapshot below, if the name is exactly the hash of that snapshot's name and of
-//! the container's maps. A layer is never mistaken for a copy, because its chain ID is the hash of
-//! something else.
+//! runtime spec, from containerd's own record; users write parts of the spec, but the engine writes
+//! the maps. Out: the snapshot below, if the name is exactly the hash of that snapshot's name and
+//! of the container's maps. A layer is never mistaken for a copy, because its chain ID is the hash
+//! of something else.
 
 use serde::Deserialize;
 

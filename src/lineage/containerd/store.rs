@@ -36,7 +36,7 @@ pub struct RecordedContainer {
     pub id: String,
     /// The container's namespace.
     pub namespace: String,
-    /// The name of the container's image; empty when it has none.
+    /// The name of the container's image; empty when the container has no image.
     pub image: String,
     /// Whether containerd records a snapshot for the container. Docker's containers have a snapshot
     /// that containerd does not record.

@@ -11,8 +11,8 @@
 //! exported (moby: daemon/internal/builder-next/adapters/snapshot). If a step's result was exported
 //! before, its directory may belong to no layer. So the topmost directory that is an image layer
 //! gives the chain, and every directory below it that is a layer must agree with that chain.
-//! Drivers that copy layers show no directories, and neither does a FUSE overlay. For these, only
-//! BuildKit's record says what the step was made from.
+//! Drivers that copy layers show no directories, and neither does a FUSE overlay. For such drivers,
+//! only BuildKit's record says what the step was made from.
 
 use std::path::{Path, PathBuf};
 

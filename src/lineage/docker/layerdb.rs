@@ -4,7 +4,7 @@
 //! is in a small file of its own, which is written without fsync(2). So after a power cut, any of
 //! these files may be empty or missing. Out: the layer and the top chain ID of a container; a
 //! chain, whose hash is computed again; and the directory of each layer in the driver. Not checked:
-//! the contents of the directories, which the engine verified when it unpacked them.
+//! the contents of the directories, which the engine verified when it unpacked the layers.
 
 use std::collections::HashMap;
 use std::fs;

@@ -98,7 +98,7 @@ pub(super) fn home_of(directory: &Path) -> Option<PathBuf> {
     Some(directory.parent()?.parent()?.to_owned())
 }
 
-/// The two names of a path that has exactly two. Both are safe as parts of another path.
+/// The two names of a path that has exactly two. Both names are safe as parts of another path.
 fn two_names(path: &Path) -> Option<(&str, &str)> {
     let mut names = path.components();
     let pair = (safe_name(names.next()?)?, safe_name(names.next()?)?);

@@ -4,9 +4,9 @@
 //! in a namespace of its own, without a snapshot. In: a bundle, and Docker's record of the plugin,
 //! which ties the container's ID to the plugin's config. Out: the [`Origin`]. The plugin's config
 //! takes the place of the image config, and the digest of that config takes the place of the image
-//! ID. The layers are the ones in the config. Docker only records them and does not verify them. In
-//! the config of a plugin that was made on this machine (`docker plugin create`), the layer is
-//! named by the digest of its compressed archive.
+//! ID. The layers are the ones in the config. Docker only records these layers and does not verify
+//! them. In the config of a plugin that was made on this machine (`docker plugin create`), the
+//! layer is named by the digest of its compressed archive.
 //!
 //! ```text
 //! <data root>/plugins/<container>/rootfs                         root.path
@@ -107,7 +107,7 @@ pub(super) fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
 ///
 /// # Errors
 /// `Corrupt` when the record or the config is damaged, or the config does not match the record;
-/// [`Unknown`](crate::lineage::error::Unknown) when one of the two cannot be read.
+/// [`Unknown`](crate::lineage::error::Unknown) when the record or the config cannot be read.
 pub(super) fn resolve(bundle: &Bundle) -> Result<Option<Origin>, LineageError> {
     let (Some(plugins), Some(record)) =
         (plugins(bundle), PluginRecord::load(bundle, Guard::Owned)?)

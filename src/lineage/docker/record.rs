@@ -28,8 +28,8 @@ use crate::sys::file::{self, Guard};
 /// the image's config.
 pub const LARGEST_RECORD: u64 = MAX_CONFIG;
 
-/// The size, in bytes, of the largest file of names that is read. It has room for some 600 000
-/// tags.
+/// The size, in bytes, of the largest file of names that is read. A file of this size has room for
+/// some 600 000 tags.
 const LARGEST_NAMES: u64 = 64 << 20;
 
 /// What Docker records about a container.
@@ -178,7 +178,7 @@ pub(super) fn config_file(data_root: &Path, driver: Driver, image_id: ImageId) -
         .join(image_id.0.hex())
 }
 
-/// A name, and the image that it stands for.
+/// A name, and the image for which the name stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName<'a> {
     /// `repository:tag` or `repository@digest`, without the prefixes `docker.io/` and
@@ -260,7 +260,8 @@ struct NamesText<'a> {
 #[derive(Deserialize)]
 struct JsonText<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A JSON object as a list of pairs. No key is looked up in it, and building a map would take time.
+/// A JSON object as a list of pairs. No key is looked up in the object, and building a map would
+/// take time.
 struct Pairs<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for Pairs<K, V> {

@@ -73,8 +73,8 @@ impl DockerCopy {
         crate::sys::file::read(&self.path(relative), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// The mount whose line in the fixture's mountinfo ends with these names. Its directories are
-    /// changed to those of this copy.
+    /// The mount whose line in the fixture's mountinfo ends with these names. The directories of
+    /// the mount are changed to the directories of this copy.
     fn mount(&self, point: &str) -> RootMount {
         let table = String::from_utf8(self.read("mountinfo")).unwrap();
         let moved = table.replace("/var/lib/docker", self.0.path().to_str().unwrap());

@@ -27,10 +27,10 @@ pub struct BuildPlace {
     pub own: LayerId,
 }
 
-/// Finds the store and the layer of the mount at `root`. For an overlay, they are in the path of
-/// the upper directory. If that path does not contain them, or if the mount is a FUSE overlay, they
-/// are found from another mount of the same directory. For other drivers, they are in the path of
-/// the directory that is bind-mounted at the root.
+/// Finds the store and the layer of the mount at `root`. For an overlay, the path of the upper
+/// directory contains both. If that path does not contain both, or if the mount is a FUSE overlay,
+/// the path of another mount of the same directory is used. For other drivers, both are in the path
+/// of the directory that is bind-mounted at the root.
 #[must_use]
 pub fn place(root: &Path, mount: &RootMount, settings: &[PathBuf]) -> Option<BuildPlace> {
     match mount.fs_type.as_str() {

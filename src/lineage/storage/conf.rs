@@ -3,13 +3,13 @@
 //! In: the paths at which `storage.conf` may be (root's files). Out: the graph roots and the image
 //! stores that the file in force and its drop-ins name. Which files are read depends on the
 //! version. Up to containers/storage 1.60, only the first `storage.conf` that exists is read. Later
-//! versions also read drop-ins after it, in the order of their names; a later value replaces an
-//! earlier one, unless a list says `{append=true}`. To be safe, everything that any of these files
-//! names is used. An additional store costs only a search, and what is found in that store must
-//! still fit the container. Not read: the files of single users.
+//! versions also read drop-ins after that file, in the order of their names; a later value replaces
+//! an earlier one, unless a list says `{append=true}`. To be safe, everything that any of these
+//! files names is used. An additional store costs only a search, and what is found in that store
+//! must still fit the container. Not read: the files of single users.
 //!
 //! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`). For the drop-ins:
-//! containers-config(5); no engine that was tested has them yet.
+//! containers-config(5); no tested engine supports drop-ins yet.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,10 +1,10 @@
 //! Finds the record of one container in a containers/storage store.
 //!
 //! In: the ID of a container or of its own layer, and the directories that may contain the store's
-//! lists. Out: the container's record, and the list that has it. The engine writes the lists. Which
-//! list has the record depends on how the container was started: `podman run --rm` and CRI-O write
-//! it to the volatile list. In transient mode, this list and the bundle are in the run root (Podman
-//! 5.8). Not checked: whether the record fits what is mounted.
+//! lists. Out: the container's record, and the list that has the record. The engine writes the
+//! lists. Which list has the record depends on how the container was started: `podman run --rm` and
+//! CRI-O write the record to the volatile list. In transient mode, this list and the bundle are in
+//! the run root (Podman 5.8). Not checked: whether the record fits what is mounted.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,11 @@ use crate::lineage::error::{InFile, LineageError, Unknown, in_time};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The size, in bytes, of the largest list that is read. It has room for some 80 000 containers.
+/// The size, in bytes, of the largest list that is read. A list of this size has room for some 80
+/// 000 containers.
 pub const LARGEST_LIST: u64 = 64 << 20;
 
-/// The record of the container `id`, and the list that has it, in the stores at `roots`.
+/// The record of the container `id`, and the list that has the record, in the stores at `roots`.
 ///
 /// # Errors
 /// [`Unknown::Deadline`] when the time has run out after a list was read; [`Unknown::NoRecord`]

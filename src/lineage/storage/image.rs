@@ -107,8 +107,8 @@ fn listed_config(
 }
 
 /// The digests of an image's manifests, by the names of its items: of the manifest for its
-/// platform, and of the index through which it was pulled (seen with skopeo 1.9). Empty if the
-/// items of the image cannot be listed, because these digests are not required.
+/// platform, and of the index through which the image was pulled (seen with skopeo 1.9). Empty if
+/// the items of the image cannot be listed, because these digests are not required.
 fn manifests(directory: &Path) -> Vec<Digest> {
     let Ok(items) = std::fs::read_dir(directory) else {
         return Vec::new();

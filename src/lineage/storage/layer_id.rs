@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::lineage::digest::{DiffId, Digest};
 
-/// The ID of a layer in a containers/storage store. It has 64 hexadecimal digits, and is the name
-/// of the layer's directory.
+/// The ID of a layer in a containers/storage store. The ID has 64 hexadecimal digits, and is the
+/// name of the layer's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayerId(Digest);
 
@@ -35,7 +35,8 @@ impl fmt::Display for LayerId {
     }
 }
 
-/// The IDs of the layers with these diff IDs. Both are in order, lowest first.
+/// The IDs of the layers with these diff IDs. The diff IDs and the result are in order, lowest
+/// first.
 #[must_use]
 pub fn of_diff_ids(diff_ids: &[DiffId]) -> Vec<LayerId> {
     let mut ids = Vec::with_capacity(diff_ids.len());

@@ -5,7 +5,7 @@
 //! list is read when an image config alone is not enough: for copies of a layer for another user
 //! namespace, layers known only by their table of contents, drivers without an overlay mount, and
 //! builds. Not checked: whether the contents of the layers hash to their diff IDs; the engine
-//! checked that when it unpacked them.
+//! checked the hashes when it unpacked the layers.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -27,8 +27,8 @@ pub struct StoreLayer {
     pub id: LayerId,
     /// The layer below; `None` for the lowest layer.
     pub parent: Option<LayerId>,
-    /// The diff ID of the layer; `None` when the engine never had the whole layer (it is known only
-    /// by its table of contents).
+    /// The diff ID of the layer; `None` when the engine never had the whole layer (such a layer is
+    /// known only by its table of contents).
     pub diff_id: Option<DiffId>,
 }
 
@@ -158,11 +158,11 @@ impl Layers {
         Ok(layers)
     }
 
-    /// The first difference between the layers of a mount and those in the list, both lowest first;
-    /// `None` when there is none. An additional layer in the mount does not count as a difference
-    /// if it is a copy of a layer in the list: for other owners, containers/storage copies the
-    /// topmost layer (store.go, `imageTopLayerForMapping`) and mounts both (seen with Podman 4.3
-    /// `--uidmap`).
+    /// The first difference between the layers of a mount and the layers in the list, both lowest
+    /// first; `None` when there is no difference. An additional layer in the mount does not count
+    /// as a difference if it is a copy of a layer in the list: for other owners, containers/storage
+    /// copies the topmost layer (store.go, `imageTopLayerForMapping`) and mounts both (seen with
+    /// Podman 4.3 `--uidmap`).
     #[must_use]
     pub fn difference(&self, listed: &[StoreLayer], mounted: &[LayerId]) -> Option<String> {
         let mut expected = listed.iter();

@@ -1,11 +1,11 @@
 //! Reads which layers an overlay mount consists of.
 //!
 //! In: the lower directories of a mount, as the kernel names them, or the contents of a layer's
-//! file `lower`. Out: the IDs of the layers, lowest first, and the stores that have them. Some
-//! directories have a form that hides the layer; others have a form that no version of
-//! containers/storage makes. The two are distinguished. [`parse`] is pure; the short names
-//! `l/<link>` are links, which readlink(2) reads. Not checked: whether these are the layers that
-//! the records name.
+//! file `lower`. Out: the IDs of the layers, lowest first, and the stores that have the layers.
+//! Some directories have a form that hides the layer; other directories have a form that no version
+//! of containers/storage makes. The two kinds of directories are distinguished. [`parse`] is pure;
+//! the short names `l/<link>` are links, which readlink(2) reads. Not checked: whether these are
+//! the layers that the records name.
 //!
 //! | form, after the driver's directory | made by |
 //! |---|---|

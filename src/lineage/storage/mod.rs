@@ -4,7 +4,7 @@
 //! files of the store belong to root or, in a rootless engine, to the user; in that case the result
 //! is only advice. Out: an [`Origin`]. No lock of the store is taken: lists are replaced by rename,
 //! and the engine may hold the locks while it waits for Embargo. Not checked: the contents of
-//! layers, which the engine hashed when it unpacked them.
+//! layers, which the engine hashed when it unpacked the layers.
 //!
 //! ```text
 //! containers.json ─▶ image ─▶ image config ─▶ diff IDs ─▶ layer IDs ─┐
@@ -146,7 +146,7 @@ fn graph_root(root: &Path, driver: &str, mount: Option<&RootMount>) -> Option<Pa
 }
 
 /// Resolves the container of a `RUN` step. The path of Buildah's bundle names no store, so the
-/// mount at the root must show it.
+/// mount at the root must show the store.
 ///
 /// # Errors
 /// The errors of [`resolve`]; [`Unknown::Mount`] when the mount shows no store.
@@ -280,9 +280,9 @@ impl MountedContainer<'_> {
         Ok(Origin::NoImage)
     }
 
-    /// The topmost layer that can be seen at the root, and what can be seen of the layers below it.
-    /// `real` is the root with its links resolved. Stores that can be seen are added to the known
-    /// stores.
+    /// The topmost layer that can be seen at the root, and what can be seen of the layers below the
+    /// topmost layer. `real` is the root with its links resolved. Stores that can be seen are added
+    /// to the known stores.
     fn layer_of_image(
         self,
         real: &Path,

@@ -2,10 +2,10 @@
 //!
 //! In: the bytes of `containers.json`, `volatile-containers.json`, `images.json` or `layers.json`.
 //! The engine writes these files and replaces them by rename, so they are complete unless a disk or
-//! a person has damaged them; they are treated as hostile. Out: the records, or what is wrong with
-//! the list, in one line. Rules: containers/storage, containers.go, images.go, layers.go. An empty
-//! file is a list without records (`load` in each of these sources). Fields that are not needed may
-//! contain anything. Not checked: whether the records agree with each other.
+//! a person has damaged them; the files are treated as hostile. Out: the records, or what is wrong
+//! with the list, in one line. Rules: containers/storage, containers.go, images.go, layers.go. An
+//! empty file is a list without records (`load` in each of these sources). Fields that are not
+//! needed may contain anything. Not checked: whether the records agree with each other.
 //!
 //! A single record is found by its beginning, `{"id":"<ID>"`, because parsing a list of 500
 //! containers takes ten times longer than searching it. The object that begins there is then
@@ -54,14 +54,14 @@ pub struct ContainerRecord {
     /// The ID of the container's own layer.
     #[serde(default, deserialize_with = "or_empty")]
     pub layer: String,
-    /// Data of the engine. For Podman and CRI-O, this is a JSON object.
+    /// Data of the engine. The data of Podman and CRI-O is a JSON object.
     #[serde(default, deserialize_with = "or_empty")]
     metadata: String,
 }
 
 impl ContainerRecord {
-    /// The name of the image, as the engine recorded it when it made the container. It is only
-    /// shown.
+    /// The name of the image, as the engine recorded it when it made the container. The name is
+    /// only shown.
     #[must_use]
     pub fn image_name(&self) -> Option<String> {
         let name = self.engines()?.image_name?;
@@ -72,9 +72,9 @@ impl ContainerRecord {
     /// writes.
     ///
     /// The engine itself writes the metadata when it makes the container. No annotation, label or
-    /// name from a user can become a key in it. `pod` shows that the container's ID is also the ID
-    /// of its pod (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen with CRI-O
-    /// 1.37, Podman 4.3.1 and 5.8.6).
+    /// name from a user can become a key in the metadata. `pod` shows that the container's ID is
+    /// also the ID of its pod (CRI-O: internal/storage/runtime.go; Podman: libpod/storage.go; seen
+    /// with CRI-O 1.37, Podman 4.3.1 and 5.8.6).
     #[must_use]
     pub fn maker(&self) -> Option<Maker> {
         let Metadata {
@@ -145,10 +145,10 @@ pub struct ImageRecord {
     /// The image's ID: the digest of its config, unless its layers are known only by their tables
     /// of contents.
     pub id: String,
-    /// The image's names, with tags or digests. They are only shown.
+    /// The image's names, with tags or digests. The names are only shown.
     #[serde(default, deserialize_with = "or_empty")]
     pub names: Vec<String>,
-    /// The ID of the image's topmost layer; empty when it has none.
+    /// The ID of the image's topmost layer; empty when the image has no layers.
     #[serde(default, deserialize_with = "or_empty")]
     pub layer: String,
     /// The keys of the image's items: configs and manifests.
@@ -156,17 +156,17 @@ pub struct ImageRecord {
     pub items: Vec<String>,
 }
 
-/// The record of a layer: one of an image, or a container's own.
+/// The record of a layer: a layer of an image, or a container's own layer.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct LayerRecord {
     /// The layer's ID.
     pub id: Field<LayerId>,
-    /// The layer below this one.
+    /// The ID of the layer below this layer.
     #[serde(default)]
     pub parent: Field<LayerId>,
-    /// The digest of the layer's uncompressed archive, as the engine computed it. This is the diff
-    /// ID.
+    /// The digest of the layer's uncompressed archive, as the engine computed it. This digest is
+    /// the layer's diff ID.
     #[serde(default, rename = "diff-digest")]
     pub diff_id: Field<DiffId>,
 }
@@ -192,7 +192,7 @@ pub enum Field<T> {
     Absent,
     /// The field has a valid value.
     Good(T),
-    /// The field contains an invalid value. This is the beginning of that value.
+    /// The field contains an invalid value. The text is the beginning of that value.
     Bad(String),
 }
 
@@ -252,7 +252,7 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Finds the record with this ID by its beginning. `None` when no record begins like that.
+/// Finds the record with this ID by its beginning. `None` when no record begins with this ID.
 ///
 /// # Errors
 /// [`BadList`] when the bytes are visibly not a list in UTF-8 (not everything is parsed), when the

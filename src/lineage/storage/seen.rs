@@ -1,9 +1,9 @@
 //! Finds out which layers can be seen at the root of a container.
 //!
 //! In: the mount at the root, and the container's own layer, as its record names it. Out: the
-//! layers below it, from the mount or else from what the driver noted; or that the layers cannot be
-//! seen (some drivers copy or clone their layers). If the mount does not belong to the container's
-//! own layer, the result is an error.
+//! layers below the container's own layer, from the mount or else from what the driver noted; or
+//! that the layers cannot be seen (some drivers copy or clone their layers). If the mount does not
+//! belong to the container's own layer, the result is an error.
 
 use std::path::{Path, PathBuf};
 
@@ -63,9 +63,9 @@ impl SeenLayers {
 }
 
 /// The reason why the mount at `root` does not belong to the layer `own`; `None` when the mount
-/// belongs to it. The path of the root or the mount's upper directory shows the layer. If neither
-/// does, the directory itself is compared: Podman shows the root of a container in another user
-/// namespace through a bind mount (`intermediate-mountpoint-…`).
+/// belongs to that layer. The path of the root or the mount's upper directory shows the layer. If
+/// neither does, the directory itself is compared: Podman shows the root of a container in another
+/// user namespace through a bind mount (`intermediate-mountpoint-…`).
 fn not_of(
     own: LayerId,
     root: &Path,
@@ -131,8 +131,9 @@ fn in_overlay(
     Ok(Some(SeenLayers::Layers(stack.layers, Evidence::Mount)))
 }
 
-/// Why a mount made through descriptors cannot consist of these layers; `None` when it can. Each
-/// layer has a directory of its own; copies for other owners add more.
+/// Why a mount made through descriptors cannot consist of these layers; `None` when the mount can
+/// consist of these layers. Each layer has a directory of its own; copies for other owners add
+/// more.
 fn too_few(mount: &RootMount, seen: &SeenLayers) -> Option<String> {
     match seen {
         SeenLayers::Layers(layers, _)

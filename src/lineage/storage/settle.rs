@@ -37,7 +37,7 @@ pub struct SettleInput<'a> {
 /// The layer at which reading the store's list starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Top {
-    /// The layer below this one, which is the container's own.
+    /// The layer below this layer, which is the container's own.
     Below(LayerId),
     /// This layer, which is an image's topmost. `None` if the image has no layers.
     Is(Option<LayerId>),
@@ -47,7 +47,7 @@ impl SettleInput<'_> {
     /// The layers on which record, image and root agree.
     ///
     /// # Errors
-    /// [`Corrupt`] when they do not agree; [`Unknown`] when too little is known.
+    /// [`Corrupt`] when record, image and root do not agree; [`Unknown`] when too little is known.
     pub fn settle(&self, stores: &mut DriverStores) -> Result<Origin, LineageError> {
         in_time(self.deadline)?;
         let image = match self.image {
@@ -74,8 +74,8 @@ impl SettleInput<'_> {
         self.origin(diff_ids, image.facts, evidence, stores)
     }
 
-    /// How certain it is that the layers with these diff IDs are those of the container. `None`
-    /// when other layers, or none, can be seen.
+    /// How certain it is that the layers with these diff IDs are the layers of the container.
+    /// `None` when other layers, or none, can be seen.
     fn shows(&self, diff_ids: Option<&[DiffId]>) -> Option<Evidence> {
         let named = layer_id::of_diff_ids(diff_ids?);
         match (&self.seen, self.top) {
@@ -87,8 +87,8 @@ impl SettleInput<'_> {
         }
     }
 
-    /// The layers in the store's list that lie below the container. They must be the layers that
-    /// can be seen.
+    /// The layers in the store's list that lie below the container. These layers must be the layers
+    /// that can be seen.
     fn listed(&self, stores: &mut DriverStores) -> Result<Vec<StoreLayer>, LineageError> {
         layers::ask(stores, self.deadline, |layers| {
             let top = match (&self.seen, self.top) {

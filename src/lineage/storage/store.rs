@@ -92,7 +92,8 @@ impl ContainersStore {
         Ok(containers)
     }
 
-    /// The layers of the container with this ID, compared with its mount if it is mounted.
+    /// The layers of the container with this ID, compared with the container's mount if the
+    /// container is mounted.
     ///
     /// # Errors
     /// The errors of [`super::resolve`].
@@ -154,7 +155,7 @@ impl ContainersStore {
     /// All images, including those in additional stores.
     ///
     /// # Errors
-    /// [`Unknown::File`] when a list cannot be read; [`Corrupt::File`] when it is damaged.
+    /// [`Unknown::File`] when a list cannot be read; [`Corrupt::File`] when the list is damaged.
     pub fn images(&self) -> Result<Vec<StoredImage>, LineageError> {
         let mut images = Vec::new();
         for driver in &self.drivers {
@@ -192,8 +193,8 @@ impl ContainersStore {
         Ok((stores, images))
     }
 
-    /// The layers of an image. The reference may be `name[:tag][@digest]`, a digest of its manifest
-    /// or config, or a beginning of its ID that no other image has.
+    /// The layers of an image. The reference may be `name[:tag][@digest]`, a digest of the image's
+    /// manifest or config, or a beginning of the image's ID that no other image has.
     ///
     /// # Errors
     /// [`Unknown::NoRecord`] when the reference means no image, or more than one; otherwise the

@@ -27,7 +27,7 @@ const LARGEST_TEXT: u64 = 1 << 20;
 pub struct DriverStores {
     driver: String,
     roots: Vec<PathBuf>,
-    /// The settings files; `None` once they have been read.
+    /// The settings files; `None` once the files have been read.
     settings: Option<Vec<PathBuf>>,
 }
 
@@ -61,7 +61,7 @@ impl DriverStores {
         &self.roots
     }
 
-    /// Adds the store at `root`, unless it is already known.
+    /// Adds the store at `root`, unless the store is already known.
     pub fn learn(&mut self, root: &Path) {
         let root = root.to_owned();
         if !self.roots.contains(&root) {
@@ -123,7 +123,7 @@ impl DriverStores {
     }
 }
 
-/// The command line of a process; empty when it cannot be read.
+/// The command line of a process; empty when the command line cannot be read.
 fn arguments_of(path: &str) -> Vec<u8> {
     file::read(Path::new(path), LARGEST_TEXT, Guard::Any).unwrap_or_default()
 }

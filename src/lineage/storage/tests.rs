@@ -1,10 +1,10 @@
-//! Tests the stores in `tests/fixtures/podman-*`. They are Podman's own files (4.3.1 with Buildah
-//! 1.28.2, and 5.8.6), copied while a container was being created.
+//! Tests the stores in `tests/fixtures/podman-*`. The stores are Podman's own files (4.3.1 with
+//! Buildah 1.28.2, and 5.8.6), copied while a container was being created.
 //!
 //! For each container, `calls/` has the runtime's arguments, `root.path`, and the line of mountinfo
 //! for the root. In these files, `/srv/store` is the graph root, and `/srv/other` is another graph
 //! root whose images are in `/srv/store`. The contents of layers are left out, because nothing
-//! reads them.
+//! reads these contents.
 
 use std::fs;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! Describes the images that were found under a name.
 //!
 //! Plain data: the image of one platform, with every known digest, and how certain its layers are.
-//! Names are text that others chose.
+//! Names are text that other people chose.
 
 use serde::{Deserialize, Serialize};
 

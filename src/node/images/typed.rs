@@ -30,7 +30,7 @@ pub(crate) enum Place<'a> {
 /// Where a name says that its image is.
 ///
 /// # Errors
-/// [`ImageError::Word`] if it names a place and no image.
+/// [`ImageError::Word`] if the name contains a place and no image.
 pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
     let (transport, rest) = word.split_once(':').unwrap_or(("", word));
     let (engine, namespace, reference, form) = match transport {

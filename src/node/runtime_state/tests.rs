@@ -94,7 +94,7 @@ fn roots_hold_containers_or_one_directory_for_each_namespace_and_both_runtimes()
 }
 
 /// A user of containerd chooses the IDs: `ctr run … state.json` made a namespace look like a
-/// container, and hid all others in it.
+/// container, and hid all other containers in that namespace.
 #[test]
 fn a_container_named_like_a_state_file_hides_no_other_of_its_namespace() {
     let directory = tempfile::tempdir().unwrap();
@@ -199,7 +199,7 @@ fn what_lies_below_a_users_directory_is_his_word_whosever_name_it_bears() {
             .collect::<Vec<_>>()
     };
     // Files that root owns on a user's own file system count as the user's. A link that root made
-    // is followed; it leads to a directory that has already been read.
+    // is followed; the link leads to a directory that has already been read.
     assert_eq!(
         owners(),
         [("two".to_owned(), 0), ("one".to_owned(), 70_000)]

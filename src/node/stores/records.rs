@@ -23,10 +23,10 @@ const LARGEST_OF_A_USER: u64 = 256 << 10;
 
 /// The queries that every engine's store supports.
 pub trait Records {
-    /// All containers, whether they run or not.
+    /// All containers, whether running or not.
     ///
     /// # Errors
-    /// [`LineageError`] when the images cannot be listed.
+    /// [`LineageError`] when the containers cannot be listed.
     fn containers(&self) -> Result<Vec<StoredContainer>, LineageError>;
     /// The layers and image of a container.
     ///
@@ -70,8 +70,8 @@ pub(super) struct Namespace {
     /// Whether Docker uses this namespace by default. In such a namespace, Docker has the records
     /// of the containers.
     pub(super) is_dockers: bool,
-    /// The data roots of all Dockers on the node. Records of containers in any namespace may be
-    /// there.
+    /// The data roots of all Dockers on the node. Records of containers in any namespace may be in
+    /// these data roots.
     pub(super) data_roots: Rc<[PathBuf]>,
 }
 
@@ -124,7 +124,8 @@ pub(super) struct Docker {
     pub(super) graph: Option<GraphStore>,
     /// The user who controls the data root, or root.
     pub(super) owner: u32,
-    /// All namespaces of the containerds on this node. A container's layers may be in one of them.
+    /// All namespaces of the containerds on this node. A container's layers may be in one of these
+    /// namespaces.
     pub(super) namespaces: Vec<(Rc<containerd::ContainerdStore>, String)>,
 }
 

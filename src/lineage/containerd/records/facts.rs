@@ -34,7 +34,7 @@ pub struct ContainerdRecord {
     pub image: String,
     /// The snapshotter that stores the container's root.
     pub snapshotter: String,
-    /// The container's own snapshot; empty when it was made without a snapshot.
+    /// The container's own snapshot; empty when the container was made without a snapshot.
     pub snapshot_key: String,
     /// The image ID that the CRI plugin found for the image's name.
     pub image_id: Option<ImageId>,
@@ -45,8 +45,8 @@ pub struct ContainerdRecord {
 pub struct Snapshot {
     /// The snapshot's name in the namespace.
     pub key: String,
-    /// The snapshot's name in the snapshotter, `<namespace>/<number>/<key>`; empty when it is not
-    /// known.
+    /// The snapshot's name in the snapshotter, `<namespace>/<number>/<key>`; empty when the name is
+    /// not known.
     pub name: String,
     /// The key of the snapshot below; empty for the lowest snapshot.
     pub parent: String,
@@ -72,7 +72,7 @@ impl Facts {
     }
 
     /// Whether all snapshots belong to the container alone. Such snapshots are the snapshot that
-    /// the container writes to, and the snapshot that Docker puts below it.
+    /// the container writes to, and the snapshot that Docker puts below the container's snapshot.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         let own = self.container.snapshot_key.as_str();
@@ -229,7 +229,7 @@ pub(super) fn target(
     Ok(Digest::parse(&text(&target, b"digest")?).ok())
 }
 
-/// A value as text; empty when there is none.
+/// A value as text; empty when the key has no value.
 fn text(bucket: &Bucket<'_>, key: &[u8]) -> Result<String, BoltError> {
     Ok(bucket.text(key)?.unwrap_or_default())
 }

@@ -108,8 +108,8 @@ fn a_build_step_has_the_chain_of_the_base_under_earlier_steps() {
     let relative =
         resolve(&|mount| mount.lowerdirs = vec!["l/5L5BEC7W72S2YPCVK3BHJVHPJ7".into()]).unwrap();
     assert_eq!(lineage(relative.unwrap()).chain.top().to_string(), BASE);
-    // The middle layer of an image is mounted where the base should be. The layer below it is
-    // missing.
+    // The middle layer of an image is mounted where the base should be. The layer below the middle
+    // layer is missing.
     let torn =
         resolve(&|mount| mount.lowerdirs[1] = copy.path("overlay2/l/VN4WO745KHSRD56OPZDCBGWX2Z"))
             .unwrap_err();

@@ -59,8 +59,8 @@ fn layers_that_were_mounted_through_descriptors_are_those_that_the_containers_la
         (found.chain, found.evidence),
         (chain(&app), Evidence::Metadata)
     );
-    // These are contradictions: fewer directories than layers, the mount of another layer, and a
-    // note that names other layers.
+    // Three contradictions: fewer directories than layers, the mount of another layer, and a note
+    // that names other layers.
     let own = "68d4a44351587d27d5f83e373d5d4fc57748f5b46fdaebd4290f51b4a8c24ec6";
     let at = |call: &RecordedCall, fault: &str| {
         format!("cannot trust the mount at {:?}: {fault}", call.bundle.root)
