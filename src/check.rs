@@ -4,8 +4,8 @@
 //! settings, list, engines' stores and runtimes' state. Out: an [`Answer`] on standard output, and
 //! an exit status: 0 clear, 2 banned, 3 could not tell, 4 not found. Nothing is started or stopped.
 //! As at a start, a resolved chain is cached if the caller may write the cache, and containerd is
-//! queried for facts that are not in its database. A user who is not root sees his own stores, and
-//! those that root lets him read.
+//! queried for facts that are not in its database. A user who is not root sees the user's own
+//! stores, and the stores that root lets this user read.
 
 mod arguments;
 pub mod found;
@@ -41,16 +41,16 @@ const PROGRAM: &str = "embargo check";
 /// The result of [`run`].
 #[derive(Debug)]
 pub enum Ran {
-    /// The question was answered.
+    /// `embargo check` is done, with this exit status.
     Done(Exit),
-    /// The question is about an image outside any engine, and is for `embargoctl` to answer.
+    /// The request is about an image outside any engine: `embargoctl` must check it.
     Outside(OutsideImage),
 }
 
-/// Why a question has no answer.
+/// Why `embargo check` has no answer.
 #[derive(Debug)]
 enum CheckError {
-    /// The settings cannot be used. The lines say what break-glass still does.
+    /// The settings cannot be used. The lines say whether break-glass is open.
     Settings(SettingsError, Vec<String>),
     /// Nothing, or more than one thing, was found. The lines say what could not be read.
     Find(FindError, Vec<String>),
@@ -131,8 +131,8 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the arguments after it. Leaves the question to `embargoctl` if it is
-/// about an image outside any engine, or if no engine has the image and it may be outside.
+/// Runs `embargo check` with the arguments after it. Leaves the request to `embargoctl` if it is
+/// about an image outside any engine, or if no engine has the image and the image may be outside.
 #[must_use]
 pub fn run(arguments: &[&OsStr], paths: &Paths) -> Ran {
     let (name, search, form) = match read_arguments(arguments) {
@@ -183,7 +183,7 @@ pub fn say(answer: &Answer, form: OutputForm) -> Exit {
     printed(&text, answer.outcome.exit())
 }
 
-/// The text for a question that has no answer.
+/// The text to print if `embargo check` has no answer.
 pub struct NoAnswer<'a> {
     /// What went wrong.
     pub error: &'a (dyn Error + 'static),
@@ -191,7 +191,7 @@ pub struct NoAnswer<'a> {
     pub faults: &'a [String],
     /// What the user can do about the error, if there is advice.
     pub hint: Option<&'a str>,
-    /// What lets containers start on this node all the same.
+    /// Reasons why banned containers start on this node all the same, one line each.
     pub notes: &'a [String],
     /// The outcome that decides the exit status.
     pub outcome: CheckOutcome,
@@ -240,8 +240,8 @@ fn printed(text: &str, exit: Exit) -> Exit {
     }
 }
 
-/// Answers the question about `name`. Stores are searched at the `usual` places and at those in the
-/// settings.
+/// Makes the answer about `name`. Stores are searched in the `usual` directories and in the
+/// directories that the settings name.
 fn answer(
     name: &str,
     search: SearchFor,
@@ -266,7 +266,7 @@ fn answer(
     node.open_stores();
     let mut faults = Vec::new();
     let subjects = node.find(name, search, &mut faults);
-    // If a name could not be read, it may be the name that was asked for.
+    // A name that could not be read may be the name in the request.
     let unread = faults.len() + node.stores.faults.len() + node.unread_settings.len();
     let mut lines = node.faults();
     for fault in &faults {
@@ -291,8 +291,8 @@ fn answer(
     }
     let mut answer = Answer::new(name, &judged, stored.as_ref(), faults, now);
     answer.notes = answer::notes(&judged, stored.as_ref(), glass.as_ref(), now);
-    // The question of a user is about what he can read. For root, something that could not be read
-    // makes the answer uncertain.
+    // For a user other than root, the answer covers only what that user can read. For root,
+    // something that could not be read makes the answer uncertain.
     if unread > 0
         && answer.outcome == CheckOutcome::Clear
         && process::is_privileged()
@@ -307,7 +307,7 @@ fn answer(
     Ok(answer)
 }
 
-/// What break-glass still does on a node whose settings cannot be used.
+/// Lines that say whether break-glass is open, for a node whose settings cannot be used.
 #[must_use]
 pub fn notes_on_broken_settings(paths: &Paths, now: Timestamp) -> Vec<String> {
     leniency::of_broken_settings(break_glass::load(paths).as_ref(), now)

@@ -5,15 +5,16 @@
 //! - the runtime in the settings (an absolute path, trusted)
 //! - the runtime whose path Embargo took. A dpkg diversion keeps it beside that path, under a
 //!   longer name.
-//! - if Embargo has taken no runtime's path: a runtime in `PATH` or the usual directories. `PATH`
-//!   is the caller's; a caller who can set it could also call a runtime directly, without Embargo.
+//! - if Embargo has taken no runtime's path: a runtime in `PATH` or the usual directories. The
+//!   caller chooses `PATH`; but a caller who can set `PATH` could also call a runtime directly,
+//!   without Embargo.
 //!
 //! Out: this process turned into that runtime, with argv, environment and everything else
-//! unchanged; or one error that says what is wrong. Embargo never becomes itself. It compares
-//! device and inode, and where that does not help (a copy of Embargo, a script in between), it
-//! counts in the environment. A container that was made by another kind of runtime, for instance
-//! before the node changed from runc to crun, is passed to that runtime; otherwise it could be
-//! neither killed nor deleted. Not checked: whether the runtime works.
+//! unchanged; or one error that says what is wrong. Embargo never becomes itself: it compares
+//! device and inode. A copy of Embargo or a script in between can evade that comparison, so Embargo
+//! also counts its starts in the environment. A container that was made by another kind of runtime,
+//! for instance before the node changed from runc to crun, is passed to that runtime; otherwise it
+//! could be neither killed nor deleted. Not checked: whether the runtime works.
 
 mod error;
 mod family;
@@ -40,14 +41,14 @@ use crate::settings;
 use crate::sys::process::{self, Given};
 use crate::verdict::Admission;
 
-/// The environment variable that counts how often Embargo has become Embargo again.
+/// The environment variable that counts how many times in a row Embargo has started itself.
 const DEPTH: &str = "EMBARGO_DEPTH";
 
-/// A count that cannot be an accident. Engines may nest containers, but each container starts
-/// counting at zero.
+/// Embargo stops when the counter reaches this value, which only a loop can reach. Engines may nest
+/// containers, but in each container the counter starts at zero.
 const DEEPEST: u32 = 8;
 
-/// Where a runtime is, compared with Embargo.
+/// Where the runtime's program is, compared with Embargo's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RuntimePlace {
     /// Beside the path by which Embargo was called. That path was once the runtime's own.
@@ -104,8 +105,9 @@ impl RealRuntime {
     }
 
     /// The first element of argv that the runtime gets. Usually it is the runtime's own path
-    /// (`None`). It is the caller's word in two cases: Embargo has taken the runtime's path, so the
-    /// runtime would have got that word; or the word tells crun how to run a container.
+    /// (`None`). In two cases it is the caller's first element of argv: if Embargo has taken the
+    /// runtime's path, so that the runtime itself would have got that element; and if that element
+    /// tells crun how to run a container.
     fn name<'a>(&self, given: &Given<'a>) -> Option<&'a CStr> {
         let name = given.argv.first().copied()?;
         match self.place {
@@ -115,15 +117,14 @@ impl RealRuntime {
     }
 }
 
-/// The real runtime: the `configured` one, or else the one whose path Embargo has taken. If Embargo
-/// has taken no runtime's path, it is the first of `runc` and `crun` in `PATH` and the usual
-/// directories that is not Embargo itself. If the configured runtime is of another family than the
-/// path that Embargo has taken, the diverted runtime counts instead. If there is no diverted
-/// runtime, the configured one counts only for runc's path.
+/// The real runtime: the runtime `configured`, or else the runtime whose path Embargo has taken. If
+/// Embargo has taken no runtime's path, the result is the first of `runc` and `crun` in `PATH` and
+/// the usual directories that is not Embargo itself. If the configured runtime is of another family
+/// than the path that Embargo has taken, the diverted runtime is used instead. If there is no
+/// diverted runtime, the configured runtime is used only for runc's path.
 ///
 /// # Errors
-/// [`DelegateError`]. Whether a configured runtime can be executed is only found out by executing
-/// it.
+/// [`DelegateError`]. Not checked: whether a configured runtime can be executed.
 pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntime, DelegateError> {
     find_for(process::executed_path(), configured, given)
 }
@@ -161,8 +162,8 @@ fn find_for(
         if let Some(path) = first_diverted(&places(own), itself.as_slice()) {
             return Ok(RealRuntime::beside(path, depth));
         }
-        // An operator may want crun to answer for the path of runc, which every engine calls. But a
-        // call of crun never gets the runtime that is configured for runc's path.
+        // An operator may want crun to run the calls of runc, whose path every engine calls. But a
+        // call of crun never goes to a runtime that is configured in place of runc.
         if RuntimeFamily::taken(place) != RuntimeFamily::Runc {
             return Err(DelegateError::Gone(place.to_owned()));
         }
@@ -174,7 +175,8 @@ fn find_for(
     }
 }
 
-/// How often Embargo became itself so far. Anything but a number counts as 0.
+/// How many times in a row Embargo has started itself so far. A value that is not a number is read
+/// as 0.
 fn depth(given: &Given<'_>) -> u32 {
     let depth = given.variable(DEPTH).unwrap_or_default();
     depth.to_string_lossy().parse().unwrap_or(0)
@@ -183,7 +185,7 @@ fn depth(given: &Given<'_>) -> u32 {
 /// The variable with the counter raised by one, for executing another program of Embargo's.
 ///
 /// # Errors
-/// The counter, if it is already too high.
+/// The counter, if it is already at its limit.
 pub(crate) fn next_depth(given: &Given<'_>) -> Result<CString, u32> {
     let depth = depth(given);
     let next = if depth < DEEPEST {
@@ -195,9 +197,9 @@ pub(crate) fn next_depth(given: &Given<'_>) -> Result<CString, u32> {
 }
 
 /// The runtime for an existing container that another kind of runtime than `current` made: the
-/// first of the settings' former runtimes of that kind, or else the one in `PATH` and the usual
-/// directories. `None`, the usual case, if `current` made the container or if that is unknown.
-/// Faults of the settings or of the state directories do not matter here.
+/// first of the settings' former runtimes of that kind, or else the runtime of that kind in `PATH`
+/// and the usual directories. `None`, the usual case, if `current` made the container or if that is
+/// unknown. Faults of the settings or of the state directories are ignored.
 #[must_use]
 pub fn former(
     current: &RealRuntime,
@@ -229,8 +231,8 @@ pub fn former(
     Some(RealRuntime::elsewhere(path, current.depth))
 }
 
-/// Whether a runtime of this kind has state of the container: below `root`, or, if there is no
-/// `root`, in the runtime's directory below `$XDG_RUNTIME_DIR` or `/run`.
+/// Whether a runtime of this kind has a state directory for the container: below `root`; or, if
+/// there is no `root`, in the runtime's directory below `$XDG_RUNTIME_DIR` or `/run`.
 fn has_state(kind: RuntimeKind, id: &ContainerId, root: Option<&OsStr>, given: &Given<'_>) -> bool {
     let user = given.variable("XDG_RUNTIME_DIR").unwrap_or_default();
     match root {

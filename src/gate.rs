@@ -1,9 +1,9 @@
 //! Runs one call of the runtime.
 //!
 //! In: the process's argv and environment. Out: this process turned into the real runtime, or the
-//! exit status of a refusal. Other modules do the work; this file calls them, in the order of the
-//! diagram in `lib.rs`. A call that starts nothing needs only the real runtime's path and, if it
-//! names a container, a look at the runtimes' state directories.
+//! exit status of a refusal. This file calls the other modules, which do the work, in the order of
+//! the diagram in `lib.rs`. A call that starts nothing needs only the real runtime's path and, if
+//! it names a container, a look at the runtimes' state directories.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -55,7 +55,7 @@ pub fn run(given: &Given<'_>) -> u8 {
     exit.code()
 }
 
-/// Lets `embargoctl` do the command. `otherwise` is the exit status if `embargoctl` cannot be run.
+/// Lets `embargoctl` run the command. `otherwise` is the exit status if `embargoctl` cannot be run.
 fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
     let error = handover::become_embargoctl(given);
     report::failure(command, &error);
@@ -64,7 +64,7 @@ fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
 }
 
 /// Prints a hint for a person at a terminal who mistyped one of Embargo's own commands. The runtime
-/// itself will only answer that it does not know the command.
+/// itself will only say that the command is unknown.
 fn hint_at_typo(words: &[&OsStr]) {
     if let Some(own) = call::nearly_own(words)
         && std::io::stderr().is_terminal()
@@ -133,8 +133,8 @@ impl Gate<'_> {
         }
     }
 
-    /// The real runtime's path in the settings. If the settings have errors elsewhere, the path is
-    /// read all the same.
+    /// The real runtime's path in the settings. If other parts of the settings have errors, the
+    /// path is read all the same.
     fn configured_runtime(
         &self,
         settings: &Result<Option<Settings>, SettingsError>,
@@ -156,8 +156,8 @@ impl Gate<'_> {
         exit
     }
 
-    /// The verdict on all readings of the arguments. If one reading is refused, the call is
-    /// refused.
+    /// The verdict on all ways to read the arguments. If the container of one reading is refused,
+    /// the call is refused.
     fn verdict(
         &self,
         settings: &Result<Option<Settings>, SettingsError>,
@@ -238,8 +238,9 @@ impl Gate<'_> {
         if judgement.events.is_empty() {
             return judgement;
         }
-        // What is only shown costs reads, so it is read only if there is something to show. It is in
-        // the texts of the refusal and of each event: the case is judged again with it.
+        // The container's name and the image's labels are only shown, and reading them takes time.
+        // So they are read only if there is an event. Then the [`Case`] is judged again, because
+        // the texts of the refusal and of each event contain them.
         let name = match &bundle {
             Some(bundle) => lineage::called(bundle).ok().flatten(),
             None => None,
@@ -257,14 +258,15 @@ impl Gate<'_> {
         })
     }
 
-    /// What the list says about a container made of `origin`; without one, only which list it is.
+    /// The list's matches for a container made of `origin`. If there is no `origin`, the result
+    /// only tells which list is in force.
     fn look_up(&self, settings: &Settings, origin: Option<&Origin>) -> Bans {
         let queries = origin.map(verdict::queries).unwrap_or_default();
         store::look_up(self.paths, &settings.rules(), &queries)
     }
 }
 
-/// One reading of a call, in which a container starts.
+/// The start of a container, in one way to read the arguments.
 struct Start {
     container: String,
     engine: Engine,
@@ -309,9 +311,9 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
         .map_err(|error| Unknown::Bundle(Box::new(error)).into())
 }
 
-/// Whether the spec file exists, which says what to start. If it does not, the runtime starts
-/// nothing and reports that itself. A file that appears after this check is not a bypass: whoever
-/// can write to the bundle can also call the real runtime directly.
+/// Whether the spec file exists, which says what to start. If there is no spec file, the runtime
+/// starts nothing and reports the missing file itself. A file that appears after this check is not
+/// a bypass: whoever can write to the bundle can also call the real runtime directly.
 fn has_spec_file(reading: &Reading<'_>) -> bool {
     let bundle = Path::new(reading.bundle.unwrap_or_default());
     let spec_file = match reading.spec_file {

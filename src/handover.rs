@@ -1,11 +1,11 @@
-//! Turns this process into `embargoctl`, for commands that the gate does not do itself.
+//! Turns this process into `embargoctl`, for commands that the gate does not run itself.
 //!
 //! `embargo exec-patch`, and `embargo check` of an archive, need a command-line parser, threads and
-//! archive readers, which would slow down every container start. So `embargoctl` does these
+//! archive readers, which would slow down every container start. So `embargoctl` runs these
 //! commands. In: the file that this process runs; argv and the environment, unchanged. Out: this
-//! process turned into the `embargoctl` beside that file, or else into the one in the usual
-//! directories; or one error. `PATH` never counts: a variable must not choose the program that
-//! patches containers as root. Not checked: whether `embargoctl` has the same version.
+//! process turned into the `embargoctl` beside that file, or else into the `embargoctl` in the
+//! usual directories; or one error. `PATH` is never used: a variable must not choose the program
+//! that patches containers as root. Not checked: whether `embargoctl` has the same version.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -17,19 +17,20 @@ use thiserror::Error;
 use crate::delegate::{self, USUAL_DIRECTORIES};
 use crate::sys::process::{self, Given, Identity};
 
-/// The program that does the other commands.
+/// The program that runs these commands.
 const PROGRAM: &str = "embargoctl";
 
 /// Why the process cannot become `embargoctl`.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum HandoverError {
-    /// There is no `embargoctl`, neither in this directory nor in the usual ones.
+    /// There is no `embargoctl`, neither in this directory nor in the usual directories.
     #[error("cannot find {PROGRAM}, neither in {0:?} nor in the usual directories")]
     Missing(PathBuf),
-    /// There is no `embargoctl` in the usual directories, and where it should be is not known.
+    /// There is no `embargoctl` in the usual directories, and Embargo's own directory is not known.
     #[error("cannot find {PROGRAM} in the usual directories")]
     Nowhere,
-    /// Embargo has started itself this often: what was found as `embargoctl` is `embargo` again.
+    /// Embargo has started itself this many times in a row: the program found as `embargoctl` is
+    /// `embargo` again.
     #[error("cannot run {PROGRAM}: embargo has started itself {0} times in a row")]
     Loop(u32),
     /// The file cannot be executed.
@@ -89,7 +90,7 @@ fn own_directory() -> Option<PathBuf> {
     directory.is_absolute().then_some(directory.to_owned())
 }
 
-/// The first of these paths that has a program other than this one.
+/// The first of these paths at which there is a program other than the running one.
 fn first(candidates: Vec<PathBuf>, itself: &[Identity]) -> Option<PathBuf> {
     candidates
         .into_iter()

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The modules are declared in the order in which data passes through them. Each module uses only
-//! modules that are declared before it.
+//! modules that are declared above it.
 
 pub mod sys;
 pub mod paths;

@@ -1,9 +1,8 @@
 //! Defines every path that Embargo uses on a node.
 //!
 //! The paths are fixed (embargo(8), FILES). An unprivileged caller may move them all below another
-//! directory with `EMBARGO_ROOT`, for tests and for trying things out. For a privileged caller, the
-//! environment changes nothing: otherwise a user who sets an engine's variables could lift every
-//! ban.
+//! directory with `EMBARGO_ROOT`, for tests and for trying things out. For a privileged caller,
+//! `EMBARGO_ROOT` is ignored: otherwise a user who sets an engine's variables could lift every ban.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -35,15 +34,15 @@ pub struct Paths {
     pub lineage: PathBuf,
     /// The journals of `exec-patch`: `/var/lib/embargo/patches`.
     pub patches: PathBuf,
-    /// A mark that the system log already has a record that this node is not armed. A reboot
-    /// removes it: `/run/embargo/not-armed`.
+    /// A marker file: the system log already has a record that this node is not armed. A reboot
+    /// removes the file: `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
     /// The directories of `exec-patch`'s workers, while they run: `/run/embargo/entered`.
     pub entered: PathBuf,
 }
 
 impl Paths {
-    /// The paths below `root`. With `/`, these are the running node's own.
+    /// The paths below `root`. With `/`, the paths are those of the running node.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         let (etc, state) = (root.join("etc/embargo"), root.join("var/lib/embargo"));
@@ -64,8 +63,8 @@ impl Paths {
         }
     }
 
-    /// A path that one of this node's files names. It is moved below the root, unless it is there
-    /// already.
+    /// The path on this node for a path that a file of the node names: the path is moved below the
+    /// root, unless it is already below the root.
     #[must_use]
     pub fn of_node(&self, path: &Path) -> PathBuf {
         if path.starts_with(&self.root) {
@@ -75,7 +74,7 @@ impl Paths {
         }
     }
 
-    /// The paths for this caller. `root`, the value of `EMBARGO_ROOT`, counts only if it is
+    /// The paths for this caller. `root`, the value of `EMBARGO_ROOT`, is used only if it is
     /// absolute and the caller is not `privileged`.
     #[must_use]
     pub fn for_caller(root: Option<&OsStr>, privileged: bool) -> Self {

@@ -1,14 +1,14 @@
 //! Reports a refusal where the calling engine looks for it.
 //!
-//! In: one line, and the place where the caller wants the runtime's log. Out: the line in both
-//! places where engines look, and exit status 1; nothing goes to standard output. containerd's
+//! In: one line, and the destination that the caller wants for the runtime's log. Out: the line in
+//! both places where engines look, and exit status 1; nothing goes to standard output. containerd's
 //! shim, and so Docker and CRI, reads the log file (containerd:
 //! cmd/containerd-shim-runc-v2/process/utils.go, `getLastRuntimeError`). conmon, Podman, CRI-O and
 //! BuildKit read standard error. The gate's own failures are reported in the same way. The log's
 //! path comes from the caller and is opened as the runtime itself would open it; links are
 //! followed. But this code does not wait for a FIFO's reader, and makes no directory. Whatever goes
-//! wrong with the log, standard error still gets the line. Nothing here is called when a container
-//! is admitted.
+//! wrong with the log, the line still goes to standard error. No function of this file is called
+//! when a container is admitted.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -26,9 +26,9 @@ use crate::sys::system_log::{self, Record, Sockets};
 /// How the real runtime reads a value of `--log`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogDialect {
-    /// Always as a path (runc, youki).
+    /// The value is always a path (runc, youki).
     Path,
-    /// As a path; or, if the value contains a colon, as `file:PATH`, `journald:ID` or `syslog:ID`
+    /// The value is a path; or, if it contains a colon, `file:PATH`, `journald:ID` or `syslog:ID`
     /// (crun: src/libcrun/error.c, `get_log_type`).
     Crun,
 }
@@ -43,8 +43,8 @@ enum Destination<'a> {
     Nowhere,
 }
 
-/// The line for a failure of the gate itself, in the form of a refusal. An example is a real
-/// runtime that cannot be executed.
+/// The line for a failure of the gate itself, in the form of a refusal; for instance, if the real
+/// runtime cannot be executed.
 #[must_use]
 pub fn failure_line(error: &(dyn Error + 'static)) -> String {
     line::for_engine(&format!("embargo: {}", line::causes(error)))
@@ -60,8 +60,8 @@ pub fn announce(
 ) -> Exit {
     let line = line::for_engine(line);
     if let Some(log) = log {
-        // An error here, such as a full disk, could only be reported on standard error. That gets
-        // the line itself next.
+        // An error of the log, such as a full disk, could only be reported on standard error, and
+        // the line itself goes there next.
         drop(write_log(&Sockets::system(), log, dialect, &line, now));
     }
     report::remark(&line);
@@ -152,7 +152,7 @@ fn is_cut_off(file: &File, path: &Path) -> bool {
     !matches!(last_byte(file, path), Ok(b'\n') | Err(_))
 }
 
-/// The last byte of a regular file; a line end where there is none.
+/// The last byte of a regular file; a line end if there is no such byte.
 fn last_byte(file: &File, path: &Path) -> io::Result<u8> {
     let facts = file.metadata()?;
     let mut last = [b'\n'];

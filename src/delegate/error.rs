@@ -1,4 +1,4 @@
-//! Defines why Embargo cannot become the real runtime, and what the operator can do about it.
+//! Defines the errors for which Embargo cannot become the real runtime, with a hint for each.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub enum DelegateError {
     /// The setting `runtime` is not an absolute path.
     #[error("cannot use {0:?} as the real runtime: the path must be absolute")]
     Relative(PathBuf),
-    /// There is no runtime in `PATH` and the usual directories.
+    /// There is no runtime, neither in `PATH` nor in the usual directories.
     #[error(
         "cannot find a real runtime: neither runc nor crun is in PATH or the usual directories"
     )]
@@ -30,7 +30,7 @@ pub enum DelegateError {
         second = DIVERTED[1]
     )]
     Gone(PathBuf),
-    /// Embargo became Embargo again and again, this often.
+    /// Embargo has started itself this many times in a row.
     #[error("cannot become the real runtime: embargo has started itself {0} times in a row")]
     Loop(u32),
     /// The runtime at this path cannot be executed.
@@ -77,8 +77,8 @@ impl DelegateError {
 }
 
 impl ExecFault {
-    /// The fault behind an error of execve, which reports a missing interpreter as "no such file"
-    /// too.
+    /// The fault for an error number of execve(2). execve(2) reports a missing interpreter as "no
+    /// such file" too.
     pub(super) fn of(errno: Errno, path: &Path) -> Self {
         match errno as i32 {
             libc::ENOENT if process::identity(path).is_ok() => Self::Interpreter,

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::argv::{Grammar, Grammars};
 use crate::container::runtime::RuntimeKind;
 
-/// What a diversion adds to a runtime's path: first according to our manual, then by dpkg-divert's
-/// default.
+/// The suffixes that a diversion adds to a runtime's path: first the suffix in our manual, then
+/// dpkg-divert's default.
 pub(super) const DIVERTED: [&str; 2] = [".real", ".distrib"];
 
 /// A family of runtimes, recognised by the file's name.

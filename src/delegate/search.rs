@@ -1,7 +1,7 @@
 //! Searches this machine for runtimes: beside a path that Embargo took, in `PATH`, and in the usual
 //! directories.
 //!
-//! No program that is found is Embargo itself; device and inode are compared.
+//! Embargo itself is never a result: device and inode are compared.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -53,8 +53,8 @@ fn link_target(place: &Path) -> Option<PathBuf> {
     Some(place.parent()?.join(target))
 }
 
-/// The runtime that was at this path before Embargo took it. It is recognised by its name, which
-/// only a diversion makes.
+/// The runtime that was at this path before Embargo took it. The runtime is recognised by its
+/// suffix, which only a diversion makes.
 pub(super) fn diverted(own: &Path, itself: &[Identity]) -> Option<PathBuf> {
     for suffix in DIVERTED {
         let path = PathBuf::from(OsString::from_iter([own.as_os_str(), OsStr::new(suffix)]));
@@ -65,7 +65,7 @@ pub(super) fn diverted(own: &Path, itself: &[Identity]) -> Option<PathBuf> {
     None
 }
 
-/// The first diverted runtime that is found for these paths.
+/// The first diverted runtime beside one of these paths.
 pub(super) fn first_diverted(places: &[PathBuf], itself: &[Identity]) -> Option<PathBuf> {
     for place in places {
         if let Some(path) = diverted(place, itself) {
@@ -75,19 +75,19 @@ pub(super) fn first_diverted(places: &[PathBuf], itself: &[Identity]) -> Option<
     None
 }
 
-/// Whether there is a program at this path that is none of `embargo`.
+/// Whether there is a program at this path that is not one of the files `embargo`.
 pub(crate) fn is_real(path: &Path, embargo: &[Identity]) -> bool {
     process::identity(path).is_ok_and(|found| found.is_program() && !found.is_any_of(embargo))
 }
 
-/// Whether one of `embargo` is the program at this path.
+/// Whether the program at this path is one of the files `embargo`.
 fn is_embargo(path: &Path, embargo: &[Identity]) -> bool {
     process::identity(path).is_ok_and(|found| found.is_program() && found.is_any_of(embargo))
 }
 
 /// The first of `runc` and `crun` in `PATH` and the usual directories that is not Embargo. If
 /// Embargo has taken the path of `runc` or `crun`, the result is the diverted runtime, or else the
-/// next program of the same name. It is never the other runtime.
+/// next program of the same name, but never the other runtime.
 ///
 /// # Errors
 /// [`DelegateError::Gone`] and [`DelegateError::None`].
@@ -109,7 +109,7 @@ pub(super) fn search(given: &Given<'_>, itself: &[Identity]) -> Result<PathBuf, 
 }
 
 /// The first program of this name in `PATH` and the usual directories that is not Embargo. Relative
-/// directories in `PATH` do not count: the working directory is often a container's bundle.
+/// directories in `PATH` are not searched: the working directory is often a container's bundle.
 pub(super) fn look_up(name: &str, given: &Given<'_>, itself: &[Identity]) -> Option<PathBuf> {
     candidates(name, path_of(given)).find(|candidate| is_real(candidate, itself))
 }
@@ -118,8 +118,8 @@ fn path_of<'a>(given: &Given<'a>) -> &'a OsStr {
     given.variable("PATH").unwrap_or_default()
 }
 
-/// The places where a program of this name may be, in order: the absolute directories in `path`, a
-/// value of `PATH`, and then the usual ones.
+/// The paths at which a program of this name may be, in order: first in the absolute directories of
+/// `path` (a value of `PATH`), then in the usual directories.
 fn candidates(name: &str, path: &OsStr) -> impl Iterator<Item = PathBuf> {
     std::env::split_paths(path)
         .chain(USUAL_DIRECTORIES.map(PathBuf::from))

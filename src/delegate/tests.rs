@@ -126,10 +126,10 @@ fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is
         ("bin/krun", None, "bin/crun.real"),
         ("bin/crun-vm", None, "bin/crun.real"),
         ("wasm/crun-wasm", None, "wasm/crun-wasm.distrib"),
-        // Embargo has taken no runtime's path: any runtime counts.
+        // Embargo has taken no runtime's path: any runtime may be used.
         ("opt/embargo", None, "bin/runc"),
         ("opt/crun-embargo", None, "bin/runc"),
-        // The configured runtime counts, unless its family differs from that of the runtime whose
+        // The configured runtime is used, unless its family differs from that of the runtime whose
         // path was taken.
         ("bin/krun", Some("gone/crun"), "gone/crun"),
         ("bin/krun", Some("bin/wrapper"), "bin/wrapper"),

@@ -200,8 +200,8 @@ pub const fn nothing_starts(_call: &PassOn<'_>) -> Admission {
     Admission(())
 }
 
-/// Permission for a call, if no grammar reads its arguments as the start of a container; else
-/// `None`.
+/// Permission for a call, if it starts no container: `starts` has no readings, and none may be
+/// missing. Else `None`.
 #[must_use]
 pub const fn no_start(starts: &Starts<'_>) -> Option<Admission> {
     if starts.readings.is_empty() && !starts.cut_short {
