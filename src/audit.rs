@@ -95,7 +95,7 @@ impl Fields {
     }
 }
 
-/// Sends one record. Its fields are cut and escaped; `message` already is one safe line.
+/// Sends one record. The fields are cut and escaped; `message` already is one safe line.
 fn record(
     sockets: &Sockets,
     head: Head,

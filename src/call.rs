@@ -21,7 +21,7 @@ pub enum Call<'a> {
     Check(&'a [&'a OsStr]),
     /// `embargo exec-patch`: `embargoctl` gets all arguments.
     ExecPatch,
-    /// The call starts no container. It is passed on to the runtime at once.
+    /// The call starts no container. The call is passed on to the runtime at once.
     PassOn(PassOn<'a>),
     /// The call may start a container.
     Starts(Starts<'a>),
@@ -63,7 +63,7 @@ pub struct LogTarget<'a> {
 }
 
 impl<'a> LogTarget<'a> {
-    /// The target in these flags, if any. An empty `--log` counts as missing (runc main.go,
+    /// The target in these flags, if any. An empty `--log` is treated as missing (runc main.go,
     /// `configLogrus`).
     #[must_use]
     pub fn of(globals: &Globals<'a>) -> Option<Self> {

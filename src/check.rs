@@ -131,8 +131,9 @@ impl Error for CheckError {
     }
 }
 
-/// Runs `embargo check` with the arguments after it. Leaves the request to `embargoctl` if it is
-/// about an image outside any engine, or if no engine has the image and the image may be outside.
+/// Runs `embargo check` with the arguments that follow `check`. Leaves the request to `embargoctl`
+/// if it is about an image outside any engine, or if no engine has the image and the image may be
+/// outside.
 #[must_use]
 pub fn run(arguments: &[&OsStr], paths: &Paths) -> Ran {
     let (name, search, form) = match read_arguments(arguments) {
@@ -156,7 +157,7 @@ pub fn run(arguments: &[&OsStr], paths: &Paths) -> Ran {
         ) {
             Ok(answer) => say(&answer, form),
             // No engine that could be read has an image with this name, so the name most likely
-            // means a file that is missing. In both cases the exit status is 3.
+            // means a file that is missing. Whether or not this is so, the exit status is 3.
             Err(CheckError::Find(FindError::Nothing(..), _))
                 if search != SearchFor::Container && may_be_outside(&name) =>
             {

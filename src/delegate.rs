@@ -3,8 +3,8 @@
 //! The real runtime is the first of these:
 //!
 //! - the runtime in the settings (an absolute path, trusted)
-//! - the runtime whose path Embargo took. A dpkg diversion keeps it beside that path, under a
-//!   longer name.
+//! - the runtime whose path Embargo took. A dpkg diversion has moved that runtime to a longer name
+//!   beside that path.
 //! - if Embargo has taken no runtime's path: a runtime in `PATH` or the usual directories. The
 //!   caller chooses `PATH`; but a caller who can set `PATH` could also call a runtime directly,
 //!   without Embargo.

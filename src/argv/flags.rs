@@ -1,8 +1,8 @@
 //! Lists the flags that the runtimes know, and which of them take a value.
 //!
 //! The tables cover runc 1.0 to 1.5 and its main branch, crun 1.8 to 1.29 and youki's main branch.
-//! Each table has the flags of all versions. That is safe: a version that lacks a flag ends with an
-//! error, and no container starts.
+//! Each table has the flags of all versions. Flags of other versions do no harm: a version that
+//! lacks a flag ends with an error, and no container starts.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -33,7 +33,7 @@ pub(super) enum Takes {
     Attached,
 }
 
-/// What a flag means to Embargo.
+/// What Embargo uses a flag for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Bundle,

@@ -9,7 +9,7 @@ pub enum Grammar {
     /// runc up to 1.5: urfave/cli v1.22.6 or later over Go's `flag` (seen with Debian's 1.1.5 and
     /// with 1.3.6).
     Runc,
-    /// runc 1.0 and 1.1 as their own project builds them: urfave/cli v1.22.1.
+    /// runc 1.0 and 1.1 as the runc project builds them: urfave/cli v1.22.1.
     RuncEarly,
     /// runc's main branch: urfave/cli v3 (v3.10.1: `command_parse.go`).
     RuncNext,
@@ -29,7 +29,8 @@ impl Grammar {
         Self::Youki,
     ];
 
-    /// Whether this grammar reads an argument with one dash as letters, and never as one long name.
+    /// Whether this grammar always reads an argument with one dash as letters, never as one long
+    /// name.
     pub(super) const fn joins_letters(self) -> bool {
         match self {
             Self::Crun | Self::Youki => true,

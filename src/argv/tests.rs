@@ -197,8 +197,8 @@ fn crun_replaces_the_spec_file() {
             "{line}"
         );
     }
-    // This exact name means the bundle's own file, whatever the working directory is. Any other
-    // form of the name means a file in the working directory.
+    // With this exact name, crun reads the bundle's own file, whatever the working directory is.
+    // Any other form of the name is a file in the working directory.
     for (line, spec_file) in [
         ("create --config config.json c1", None),
         ("run -fconfig.json c1", None),

@@ -22,7 +22,7 @@ pub enum DelegateError {
         "cannot find a real runtime: neither runc nor crun is in PATH or the usual directories"
     )]
     None,
-    /// Embargo has taken this path of a runtime, and the runtime is not beside it.
+    /// Embargo has taken this path of a runtime, and the runtime is not beside that path.
     #[error(
         "cannot find the real runtime: embargo is in its place, {0:?}, and no program beside it \
          has {first} or {second} added",

@@ -13,7 +13,7 @@ pub(super) const DIVERTED: [&str; 2] = [".real", ".distrib"];
 /// A family of runtimes, recognised by the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuntimeFamily {
-    /// runc, and runtimes derived from it.
+    /// runc, and runtimes derived from runc.
     Runc,
     /// crun, also under the name krun.
     Crun,

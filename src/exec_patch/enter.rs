@@ -51,7 +51,7 @@ const LARGEST_JOB: u64 = 8 << 20;
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// A person started the worker by hand: it has arguments.
+    /// The worker has arguments, so a person has started it by hand.
     #[error("cannot use exec-patch-worker by hand: it is how exec-patch starts its workers")]
     Arguments,
     /// The worker's job could not be read.

@@ -138,7 +138,7 @@ pub struct Work {
 /// file, and at which the payload finds it as `/proc/self/fd/3`.
 pub const PROGRAM_FD: i32 = 3;
 
-/// One container's part of a run.
+/// The job of one worker: to run one payload in one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The ID of the run.
@@ -164,7 +164,7 @@ pub struct Job {
     /// The successor that the ban names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// At most this many bytes of the container's output are kept in the journal.
+    /// At most this many bytes of the container's output are stored in the run's directory.
     pub output_limit: u64,
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The command exited with 0. If there is a check, it then found nothing left to do.
+    /// The command exited with 0. If there is a check, its second run found nothing more to do.
     Patched,
     /// The check before the command found that nothing needed to be done; the command did not run.
     AlreadyFine,
@@ -205,7 +205,7 @@ impl OutcomeKind {
     }
 
     /// Whether the outcome counts against `--max-failures`: something ran and failed, could not be
-    /// run, or left the container in another state than before.
+    /// run, or the container is in another state than before.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         match self {

@@ -43,7 +43,7 @@ const TICK: u8 = 100;
 /// user.
 const BEYOND: Duration = Duration::from_secs(60);
 
-/// How long a worker may still run after it was asked to stop.
+/// How long a worker may still run after SIGTERM.
 const BEYOND_ASKED: Duration = Duration::from_secs(30);
 
 /// How much longer a worker may run if it resumes a container and pauses it again: the kernel may
@@ -98,7 +98,7 @@ pub struct Run<'a> {
     config: WorkerConfig<'a>,
     pace: Pace,
     signals: SignalFd,
-    /// How many signals have asked the run to stop.
+    /// How many signals to stop the run have arrived.
     asked: usize,
     /// The containers at the queue positions that the pace uses; `None` once a container has
     /// started.
@@ -244,7 +244,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for something to happen, at most for one tick, and handles it.
+    /// Waits for a signal or for output or the end of a worker, at most for one tick, and handles
+    /// what has happened.
     fn wait(&mut self, listener: &mut impl Listener) {
         let mut polled = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         for one in &self.under_way {

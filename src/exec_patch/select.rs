@@ -44,8 +44,8 @@ use named::{BaseImage, NamedImage};
 /// The wanted containers, and other containers that must be reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The containers that match. Those of root and of the caller come first, then those of other
-    /// users; within each group, they are sorted by engine and ID.
+    /// The containers that match. Containers of root and of the caller come first, then containers
+    /// of other users; within each group, they are sorted by engine and ID.
     pub matches: Vec<MatchingContainer>,
     /// The containers that run, or may run, and cannot be identified.
     pub unidentified: Vec<Unaccounted>,

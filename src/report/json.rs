@@ -1,7 +1,7 @@
 //! Writes every JSON document of these programs.
 //!
-//! In: the body of a document; names in it may be hostile, and JSON escapes them. Out: text with
-//! the schema number, [`SCHEMA`]. New fields may be added under the same number. The number is
+//! In: the body of a document. Names in the body may be hostile; JSON escapes the names. Out: text
+//! with the schema number, [`SCHEMA`]. New fields may be added under the same number. The number is
 //! raised if a field is removed or changes its meaning.
 
 use serde::Serialize;

@@ -127,7 +127,7 @@ impl Scan<'_> {
     }
 
     /// The path in a value; `None` if the value is not an absolute path. A malformed value, such as
-    /// a string without an end, counts as a fault.
+    /// a string without an end, is recorded as a fault.
     fn path(&mut self, span: Span, encoding: Option<Encoding>) -> Option<PathBuf> {
         let (mut value, mut fault): (_, Option<ParseError>) = (Cow::Borrowed(""), None);
         let kind = self

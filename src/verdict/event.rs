@@ -45,7 +45,8 @@ pub enum EventKind {
     Refused,
     /// A container would have been refused, and started because the mode is `audit`.
     WouldRefuse,
-    /// A container started while break-glass is open; it would have started anyway.
+    /// A container started while break-glass is open. The container would have started without
+    /// break-glass too.
     BreakGlass,
     /// A container that would have been refused started because break-glass is open.
     BreakGlassOverride,

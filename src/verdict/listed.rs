@@ -85,7 +85,8 @@ impl List {
 pub struct BanFound {
     /// The ban's ID.
     pub id: String,
-    /// The ban's standing: `in-effect`, `ahead`, `lapsed`, `warns`, `excepted` or `cured`.
+    /// Whether the ban applies now: `in-effect`, `ahead` (takes effect later), `lapsed`, `warns`,
+    /// `excepted` or `cured`.
     pub standing: &'static str,
     /// The ban's severity.
     pub severity: &'static str,

@@ -16,7 +16,8 @@ use super::Case;
 use super::event::{Event, EventKind, Subject};
 use super::words::days_of;
 
-/// How many seconds the system clock may be behind a signed time before it counts as broken.
+/// How many seconds the system clock may be behind a signed time. A clock that is further behind is
+/// treated as broken.
 const TOLERANCE: u64 = 86_400;
 
 /// The time that counts as "now", and the list's freshness at that time.

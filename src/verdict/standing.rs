@@ -1,9 +1,9 @@
 //! Decides whether one ban applies to one container now.
 //!
 //! Pure. In: a match in the list, what the container is made of, and a time. Out: the ban's
-//! standing. Exceptions and cures are permissions. A container whose layers are only claimed gets
-//! neither, because the image's author could claim any layers. Not checked: whether the list is
-//! fresh, which another rule decides.
+//! *standing*, which says whether the ban applies now. Exceptions and cures are permissions. A
+//! container whose layers are only claimed gets neither, because the image's author could claim any
+//! layers. Not checked: whether the list is fresh, which another rule decides.
 
 use std::cmp::Ordering;
 
@@ -16,7 +16,7 @@ use crate::sys::clock::Timestamp;
 use super::event::parts;
 use super::words;
 
-/// A match with the list, and the standing of its ban.
+/// A match with the list, and whether its ban applies now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The match.
@@ -97,7 +97,7 @@ impl Standing {
         }
     }
 
-    /// The standing's name in reports.
+    /// The name of the standing in reports and JSON.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {

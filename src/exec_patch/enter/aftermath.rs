@@ -1,4 +1,4 @@
-//! Finds and removes what a killed worker left behind.
+//! Finds and removes the processes and directories of killed workers.
 //!
 //! In: the starts that the journal records. Out: the outcome of each such start, and the processes
 //! of the patch that still run. The directories of dead workers are removed. A container that was

@@ -276,8 +276,8 @@ impl<'a> Entrance<'a> {
         let pid = written.trim().parse().unwrap_or(0);
         let is_child = spawn::is_child(pid);
         if is_child {
-            // An earlier child may have had the same process ID. Its exit status is not this
-            // command's.
+            // An earlier child may have had the same process ID. That child's exit status is not
+            // this command's.
             self.watch.ended.retain(|(ended, _)| *ended != pid);
         }
         self.tree.look();

@@ -27,7 +27,7 @@ pub fn is_paused(pid: u32, system: &Path) -> bool {
 }
 
 /// Whether the cgroup in one line of `/proc/pid/cgroup` is frozen: `5:freezer:/docker/…`, or
-/// `0::/docker/…` for version 2, which is mounted in one of two places.
+/// `0::/docker/…` for version 2, which is mounted at one of two paths.
 fn is_frozen(cgroup: &str, system: &Path) -> bool {
     let mut parts = cgroup.splitn(3, ':').skip(1);
     let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {

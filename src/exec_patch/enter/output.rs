@@ -56,7 +56,7 @@ struct Kept {
     fault: io::Result<()>,
 }
 
-/// One stream of the command: standard output or standard error.
+/// A stream of the command: standard output or standard error.
 #[derive(Debug, Default)]
 struct OutputStream {
     pipe: Option<File>,
@@ -133,8 +133,8 @@ impl Collector {
         Ok(Ends { output, error })
     }
 
-    /// The inodes of the open pipes, which identify a process that holds them. A closed pipe counts
-    /// as 0, which is not the inode of any pipe.
+    /// The inodes of the open pipes, which identify a process that holds them. The value for a
+    /// closed pipe is 0, which is not the inode of any pipe.
     #[must_use]
     pub fn inodes(&self) -> [u64; 2] {
         let mut inodes = [0; 2];

@@ -2,9 +2,10 @@
 //!
 //! In: the user who owns the container's state, and the container's first process. That user
 //! controls the state and the process. Out: the user as whom the container's runtime must run, and
-//! the user namespace. A user's state may lie: it may name any process and any path. So root reads
-//! the user's files and runs the user's runtime with that user's rights only, and joins no
-//! namespace but the user's own. Not checked: whether the process really belongs to a container.
+//! the user namespace. The state that a user wrote may lie: it may name any process and any path.
+//! So root reads the user's files and runs the user's runtime with that user's rights only, and
+//! joins no namespace but the user's own. Not checked: whether the process really belongs to a
+//! container.
 
 use std::fs::File;
 use std::io;

@@ -2,8 +2,8 @@
 //!
 //! In: the container's runtime spec (written by the engine or by a user: hostile) and the values
 //! that the patch asks for. Out: the `process` of `RUNTIME exec --process` (OCI runtime-spec,
-//! config.md "Process"). It is the container's own process object, so that the patch has no more
-//! rights than the container. The arguments are replaced; the user, the environment and the
+//! config.md "Process"). The result is the container's own process object, so that the patch has no
+//! more rights than the container. The arguments are replaced; the user, the environment and the
 //! directory are replaced only if the patch asks for other ones. Pure. Not checked: values that
 //! only the runtime reads.
 //!

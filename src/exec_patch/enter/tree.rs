@@ -107,9 +107,9 @@ pub struct Tree {
 
 impl Tree {
     /// Prepares for a container in which nothing has been started yet. `marker` is the whole
-    /// variable, `EMBARGO_PATCH=…`, that the payload's environment gets. This process must already
-    /// be a child subreaper. Call this function before the runtime is started, and in the same
-    /// thread: that thread's timer slack dyes its children.
+    /// variable, `EMBARGO_PATCH=…`, that the payload's environment gets. The calling process must
+    /// already be a child subreaper. Call this function before the runtime is started, and in the
+    /// same thread: that thread's timer slack dyes its children.
     #[must_use]
     pub fn new(container: &Container, marker: &str) -> Self {
         Self {
@@ -124,9 +124,9 @@ impl Tree {
     }
 
     /// Adds the runtime's process, which was just started. The runtime's process must be a child of
-    /// this process that nobody has waited for. Its command writes to the pipes with these inodes
-    /// ([`super::output::Collector::inodes`]). Call this function once for each command, including
-    /// checks.
+    /// this process that nobody has waited for. The command that the runtime starts writes to the
+    /// pipes with these inodes ([`super::output::Collector::inodes`]). Call this function once for
+    /// each command, including checks.
     pub fn started(&mut self, runtime: u32, pipes: [u64; 2]) {
         self.pipes.extend(pipes);
         self.pipes.remove(&0);

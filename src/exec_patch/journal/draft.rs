@@ -45,14 +45,15 @@ pub(super) fn unused(runs: &Path) -> Result<(Timestamp, RunId), JournalError> {
     }
 }
 
-/// The draft directory of a run: it counts as a run only after [`DraftDirectory::name`]. If dropped
-/// before that, it is removed.
+/// The draft directory of a run, which becomes a run only with [`DraftDirectory::name`]. If the
+/// value is dropped before that, the directory is removed.
 pub(super) struct DraftDirectory {
     pub(super) directory: PathBuf,
 }
 
 impl DraftDirectory {
-    /// Makes the draft directory. A draft that a killed process left is replaced.
+    /// Makes the draft directory. If a killed process did not remove its draft, that draft is
+    /// replaced.
     pub(super) fn make(runs: &Path) -> Result<Self, JournalError> {
         let half = Self::cleared(runs)?;
         for path in [half.directory.clone(), half.directory.join(OUTPUT)] {
@@ -64,8 +65,8 @@ impl DraftDirectory {
         Ok(half)
     }
 
-    /// Describes a draft directory that does not exist yet. A draft that a killed process left is
-    /// removed.
+    /// Describes a draft directory that does not exist yet. If a killed process did not remove its
+    /// draft, that draft is removed.
     fn cleared(runs: &Path) -> Result<Self, JournalError> {
         let directory = runs.join(".draft");
         match fs::remove_dir_all(&directory) {

@@ -31,7 +31,7 @@ pub struct RunHeader {
     pub trigger: Trigger,
     /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
-    /// What was asked for, and in which containers.
+    /// What must run, and in which containers.
     pub order: Order,
     /// The limits of the run.
     pub terms: RunTerms,
@@ -84,7 +84,7 @@ pub struct Carried {
     /// The successor that the ban names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
-    /// The digest of the file that is carried with the payload, if any.
+    /// The digest of the script or program that the payload uses, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Digest>,
     /// The command as text for messages.

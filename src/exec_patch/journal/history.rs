@@ -23,7 +23,8 @@ use crate::exec_patch::outcome::Outcome;
 use crate::report::line::{causes, name, one_line};
 use crate::report::{Exit, json, span};
 
-/// How many characters of a command, and of a run's purpose, are shown in the table.
+/// The longest text in the table's columns for the command and for the run's containers, in
+/// characters.
 const LONGEST: usize = 48;
 
 /// How many characters of a digest are shown; engines show the same number.

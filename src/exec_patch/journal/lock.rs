@@ -174,7 +174,8 @@ fn is_worker_of(holder: &Holder, past: &RunLog) -> bool {
 }
 
 impl AsFd for Lock {
-    /// The descriptor that workers inherit. It is closed on exec unless the caller prevents that.
+    /// The descriptor that workers inherit. The descriptor is closed on exec unless the caller
+    /// prevents that.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

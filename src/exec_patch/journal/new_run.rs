@@ -18,7 +18,7 @@ pub struct NewRun<'a> {
     pub trigger: Trigger,
     /// The arguments that were typed, after the program's own name.
     pub argv: Vec<String>,
-    /// What was asked for, and in which containers.
+    /// What must run, and in which containers.
     pub order: Order,
     /// The limits of the run.
     pub terms: RunTerms,

@@ -23,10 +23,11 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 
-/// The largest file that a run can carry, in bytes.
+/// The largest script or program that a run's directory may have, in bytes.
 pub const LARGEST_PROGRAM: u64 = 1 << 30;
 
-/// The identity of one instance of a container on this node. No two instances share it.
+/// The identity of one instance of a container on this node. No two instances have the same
+/// identity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceId {
     /// The boot ID of the machine.
@@ -59,7 +60,7 @@ pub struct RunLog {
     pub directory: PathBuf,
     /// The run's header.
     pub header: RunHeader,
-    /// The payloads that the run carried into containers.
+    /// The payloads that the run used in containers.
     pub carried: Vec<Carried>,
     /// The containers for which the run planned patches, each once.
     pub planned: Vec<ContainerKey>,

@@ -222,7 +222,7 @@ fn may_be_resumed(
 
 /// The run's payloads, with the file carried with it.
 fn payloads(past: &RunLog) -> Result<Payloads, PatchError> {
-    // A script was carried because of a ban only if that ban signed the script.
+    // The payload of a typed script names a ban only if that ban signed the script.
     let role = if past.header.carried.iter().any(|one| one.ban.is_some()) {
         ScriptRole::Signed
     } else {

@@ -162,7 +162,7 @@ mod tests {
     use crate::settings;
     use crate::sys::replace::replace;
 
-    /// A node with three list keys. One key may sign a list; lifting a ban takes two.
+    /// A node with three list keys. A list needs one signature; a list that lifts a ban needs two.
     fn node(root: &Path) -> Paths {
         let paths = Paths::below(root);
         fs::create_dir_all(paths.keyset.parent().unwrap()).unwrap();

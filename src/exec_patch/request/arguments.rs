@@ -32,7 +32,7 @@ pub const USUAL_USER: (u32, u32) = (0, 0);
 /// A command's default time limit, in seconds.
 pub const USUAL_TIMEOUT: u64 = 600;
 
-/// How many bytes of each container's output are kept by default.
+/// How many bytes of each container's output are stored by default.
 pub const USUAL_OUTPUT: u64 = 1 << 20;
 
 /// The default limits.

@@ -51,9 +51,9 @@ pub struct Payload {
     pub work: Work,
     /// The carried file; `Some` exactly if [`Work::program`] is set.
     pub program: Option<ProgramFile>,
-    /// The digest by which a later run recognises the same work. It covers the check, the command,
-    /// the user, the variables, the directory and the carried bytes. The digest does not cover the
-    /// time limit, nor whether a paused container is resumed.
+    /// The digest by which a later run recognises the same work. The digest covers the check, the
+    /// command, the user, the variables, the directory and the carried bytes. The digest does not
+    /// cover the time limit, nor whether a paused container is resumed.
     pub digest: Digest,
     /// The ban whose signed patch this is; `None` if the command was typed.
     pub ban: Option<String>,

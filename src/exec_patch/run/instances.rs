@@ -2,7 +2,7 @@
 //!
 //! Pure. In: the containers of each scan. Out: whether a container must be patched, whether this
 //! instance is already known, or whether the container has restarted too often. Without that limit,
-//! a container that restarts again and again would keep a run going for ever.
+//! a container that restarts again and again would prevent the run from ending.
 
 use std::collections::{HashMap, HashSet};
 

@@ -33,7 +33,7 @@ case $id in
 esac
 "#;
 
-/// A listener that keeps everything it receives, one line each.
+/// A listener that records each event as one line.
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
@@ -415,8 +415,8 @@ fn all_containers_together_print_no_more_than_there_is_room_for() {
         [&first, &second, &third, &fourth].map(|job| job.output_limit),
         [10, 10, 5, 0]
     );
-    // Unused room goes to other workers. Output that was printed but not kept uses no room. A lost
-    // job counts with its full limit.
+    // Unused room goes to other workers. Output that was printed but not stored uses no room. A job
+    // without a result uses its full limit.
     for (job, written) in [(&first, 3), (&second, 99)] {
         let mut done = JobResult::of(Outcome::Patched);
         done.found.output_bytes = written;

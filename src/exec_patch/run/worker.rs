@@ -48,7 +48,7 @@ pub struct WorkerConfig<'a> {
     pub run: &'a str,
     /// The run's directory.
     pub journal: &'a Path,
-    /// How many bytes of each container's output are kept.
+    /// How many bytes of each container's output are stored.
     pub output_limit: u64,
     /// How many more bytes of output the run may store. For a worker under way, its full limit is
     /// already subtracted.

@@ -263,7 +263,7 @@ fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> MatchResult
     }
 }
 
-/// Whether a finding with this standing counts as a match.
+/// Whether the ban of a finding with this standing selects the container.
 const fn is_wanted(of: BanFilter<'_>, standing: &Standing) -> bool {
     match (of, standing) {
         (BanFilter::Bans(_) | BanFilter::Effect, Standing::InEffect | Standing::Warns)

@@ -172,7 +172,8 @@ fn tops(images: &[FoundImage]) -> BTreeSet<ChainId> {
 
 fn stores(paths: &Paths, settings: &Settings) -> Stores {
     let usual = places::of_node(paths, &settings.engines, Whose::Own);
-    // Faults of the settings do not matter here; the scan of the containers reports them.
+    // Faults of the settings are ignored in this look-up; the scan of the containers reports the
+    // faults.
     Stores::open(
         &discovery::with_found(usual, &processes::of_node(paths), paths, &mut Vec::new()),
         paths,

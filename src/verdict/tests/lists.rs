@@ -103,7 +103,7 @@ fn without_a_list_it_is_the_operators_choice() {
     missing(Ok(image(Evidence::Mount)))
         .set(admit)
         .admits(&[(EventKind::ListMissing, &admitted)]);
-    // Starting containers without a list does not mean starting containers of unknown lineage.
+    // A node that starts containers without a list still refuses containers of unknown lineage.
     let unknown = missing(Err(unknown())).set(admit).judged();
     assert!(
         matches!(unknown.verdict, Verdict::Refuse(refusal) if refusal.grounds() == Grounds::UnknownImage)

@@ -1,4 +1,4 @@
-//! Tests what a match in the list means, and how a refusal says it.
+//! Tests what happens to a container that matches the list, and the text of the refusal.
 
 use super::*;
 

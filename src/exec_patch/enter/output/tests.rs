@@ -1,4 +1,4 @@
-//! Tests that output is bounded, kept, and stripped for a terminal.
+//! Tests that output is limited, stored, and made safe for a terminal.
 
 use super::*;
 

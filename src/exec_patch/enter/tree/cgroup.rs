@@ -236,7 +236,7 @@ fn words(list: &[u8]) -> Option<Vec<String>> {
 fn more(table: &mut impl BufRead, mounted: &mut Vec<Hierarchy>) -> bool {
     let before = mounted.len();
     let mut line = Vec::new();
-    // If the table cannot be read further, it counts as ended.
+    // An error of reading is treated as the end of the table.
     while matches!(table.read_until(b'\n', &mut line), Ok(1..)) {
         match hierarchy(line.strip_suffix(b"\n").unwrap_or(&line)) {
             Some(hierarchy) => mounted.push(hierarchy),

@@ -311,7 +311,7 @@ fn an_undyed_daemon_in_a_namespace_of_its_own_is_reported() {
         "echo 50000 >/proc/self/timerslack_ns; env -i unshare --pid sh -c 'sleep 1000 & exit'";
     let mut runtime = start(&mut tree, room.enter(script));
     runtime.0.wait().unwrap();
-    // Without a scan while the parents lived.
+    // No scan ran while the parents lived.
     let left = end(&mut tree, &mut runtime);
     assert_eq!(names(&left), ["sleep false"]);
 }

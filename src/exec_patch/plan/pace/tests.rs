@@ -4,12 +4,12 @@ use super::*;
 use crate::exec_patch::outcome::Stage;
 
 impl Pace {
-    /// How many are under way.
+    /// How many containers are under way.
     const fn under_way(&self) -> usize {
         self.under_way
     }
 
-    /// Those of the queue that have not started.
+    /// The positions in the queue of containers that have not started.
     const fn not_started(&self) -> std::ops::Range<usize> {
         self.next..self.queue
     }

@@ -22,7 +22,7 @@ pub struct Options {
     pub output_limit: Option<u64>,
     /// How long to wait for another run to end.
     pub wait: Duration,
-    /// Whether a run in which nothing matches counts as a success.
+    /// Whether a run in which no container matches is a success.
     pub none_ok: bool,
 }
 

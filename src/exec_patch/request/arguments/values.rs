@@ -19,7 +19,7 @@ const LONGEST_TIMEOUT: u64 = 86_400;
 /// The longest wait for another run: a week, in seconds.
 const LONGEST_WAIT: u64 = 604_800;
 
-/// The largest limit on the output that is kept of one container: 1 GiB.
+/// The largest value of `--output-limit`, the limit on the stored output of one container: 1 GiB.
 const MOST_OUTPUT: u64 = 1 << 30;
 
 /// The longest text that may name a run, in bytes.

@@ -90,7 +90,7 @@ impl Columns {
     }
 
     /// The row of a finished patch: the container, the details, and the last lines of output if the
-    /// patch failed. A container that never started gets no row; the summary counts it.
+    /// patch failed. A container that never started gets no row, but is in the summary.
     pub(super) fn row(&self, ended: &Ended) -> Vec<String> {
         let (container, outcome) = (&ended.container, &ended.outcome);
         if *outcome == Outcome::NotStarted {
