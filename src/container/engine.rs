@@ -1,6 +1,6 @@
 //! Recognises which engine made a bundle.
 //!
-//! Only the shape of the bundle's path counts, whatever directories come before that shape. State
+//! Only the shape of the bundle's path is used, whatever directories come before that shape. State
 //! directories and data roots can be configured in the engines, and users and image authors can
 //! forge annotations. In: a [`Bundle`]. Out: a [`BundlePlace`], which says where to look for the
 //! engine's own record of the container. The place alone proves nothing: that record must agree
@@ -215,8 +215,8 @@ pub fn place_of(path: &Path, id: &ContainerId) -> BundlePlace {
 }
 
 /// containerd's own snapshotters. Each of these snapshotters unpacks every layer before use and
-/// compares the layer with its diff ID. Docker keeps root file systems below the same names: `<data
-/// root>/rootfs/<snapshotter>/<container>`.
+/// compares the layer with its diff ID. Docker stores root file systems below the same names:
+/// `<data root>/rootfs/<snapshotter>/<container>`.
 pub const SNAPSHOTTERS: [&str; 8] = [
     "overlayfs",
     "native",
@@ -228,9 +228,9 @@ pub const SNAPSHOTTERS: [&str; 8] = [
     "fuse-overlayfs",
 ];
 
-/// Whether a path has the shape of a directory in which some engine keeps the files of a container
-/// or of a layer. Every relative path counts: engines mount layers by relative paths when there are
-/// many layers.
+/// Whether a path has the shape of a directory in which some engine stores the files of a container
+/// or of a layer. The result for a relative path is `true`: engines mount layers by relative paths
+/// when there are many layers.
 #[must_use]
 pub fn is_in_a_store(path: &Path) -> bool {
     let mut names = Vec::new();

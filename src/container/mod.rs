@@ -2,7 +2,8 @@
 //!
 //! In: the arguments of the call, the bundle's `config.json` and the mount at the container's root.
 //! The engine writes `config.json`, but anybody can set annotations in it, so annotations are never
-//! read. Out: the bundle, the place that shows which engine made it, and the mount at its root.
+//! read. Out: the bundle, the place that shows which engine made the container, and the mount at
+//! its root.
 
 pub mod bundle;
 pub mod engine;

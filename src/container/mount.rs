@@ -28,7 +28,7 @@ pub struct RootMount {
     /// Which directory of the file system is mounted, as a path from the root of that file system.
     /// For a bind mount: the directory that the mount shows.
     pub root: PathBuf,
-    /// What was mounted: a device, a dataset or a name. An overlay's source means nothing and may
+    /// What was mounted: a device, a dataset or a name. An overlay's source has no meaning and may
     /// be empty.
     pub source: String,
     /// An overlay's lower directories, topmost first, as they were given to mount. A relative path
@@ -152,7 +152,7 @@ pub fn shown_directory(mount: &RootMount, root: &Path) -> Option<PathBuf> {
 }
 
 /// The paths at which the mounts of a table would show `directory`, a path inside a file system. A
-/// path counts only if it leads to the right file system, which the caller checks.
+/// path is right only if it leads to the right file system, which the caller checks.
 fn paths_of(directory: &Path, table: &[u8]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for line in lines(table) {

@@ -25,7 +25,7 @@ impl RuntimeKind {
         }
     }
 
-    /// The name of the runtime's program. Without `--root`, the runtime keeps its containers in a
+    /// The name of the runtime's program. Without `--root`, the runtime stores its state in a
     /// directory of the same name.
     #[must_use]
     pub const fn word(self) -> &'static str {

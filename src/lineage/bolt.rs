@@ -1,6 +1,6 @@
 //! Reads a bbolt database while the program that owns it holds it locked.
 //!
-//! containerd keeps its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
+//! containerd stores its records in bbolt files (`meta.db`, `metadata.db`) and holds an exclusive
 //! `flock` on these files as long as containerd runs. Every library that opens one of these files
 //! would wait for ever. This reader takes no lock. The reader reads single pages with `pread`, and
 //! the format shows whether the pages belong together. While bbolt prepares version N+1, it never

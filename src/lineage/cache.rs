@@ -4,7 +4,7 @@
 //! searched for the chain. Out: the chain, from `/var/lib/embargo/lineage`. Each chain is a file
 //! whose name is the 64 hexadecimal digits of the top chain ID. The file contains the diff IDs,
 //! lowest first, one on each line. Whenever a chain is read, its chain IDs are computed again. So a
-//! file that was truncated, exchanged or planted never counts as another chain. The chain of an ID
+//! file that was truncated, exchanged or planted is never used as another chain. The chain of an ID
 //! never changes, so entries never become invalid. Only containerd's chains are cached: Docker's
 //! and Podman's own records can be read just as fast.
 

@@ -29,7 +29,7 @@ pub enum Unknown {
     /// The paths of bundle and root do not have the shape that a known engine gives them.
     #[error("cannot tell which engine made the bundle {0:?}")]
     Engine(PathBuf),
-    /// The engine has no record of this container or image: what was looked for, and where.
+    /// The engine has no record of this container or image: what was searched for, and where.
     #[error("cannot find {0} in {1:?}")]
     NoRecord(&'static str, PathBuf),
     /// A file of the engine's store could not be read.

@@ -35,7 +35,7 @@ pub const MAX_DOCUMENT: u64 = 4 << 20;
 /// and history can be long: an image with a config of 20 MiB was seen to start.
 pub const MAX_CONFIG: u64 = 64 << 20;
 
-/// The size, in bytes, of the longest label that is read. A longer label counts as missing.
+/// The size, in bytes, of the longest label that is read. A longer label is treated as missing.
 const MAX_LABEL: usize = 1_024;
 
 /// An error: the bytes are not the expected image document.
@@ -177,8 +177,8 @@ pub struct Manifest {
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,
-    /// Whether there are layers and all of them are JSON documents, as in an in-toto attestation or
-    /// a signature. No file system is made of such layers.
+    /// Whether the manifest has layers and all its layers are JSON documents, as in an in-toto
+    /// attestation or a signature. No file system is made of such layers.
     pub holds_documents: bool,
 }
 

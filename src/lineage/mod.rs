@@ -88,8 +88,8 @@ pub fn resolve_without_names(
     }
 }
 
-/// The name that the engine gave the container in a bundle, to be shown. `None` if the engine keeps
-/// no name. Reads files. No decision uses the name.
+/// The name that the engine gave the container in a bundle, to be shown. `None` if the engine
+/// stores no name. Reads files. No decision uses the name.
 ///
 /// # Errors
 /// [`LineageError`] when the engine's record cannot be read.

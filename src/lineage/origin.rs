@@ -74,8 +74,8 @@ pub struct ImageFacts {
     /// The digests of the image's manifest and of the index by which the image was pulled, in any
     /// order.
     pub manifests: Vec<Digest>,
-    /// Why the digests that the image was pulled by cannot be read from the engine's store, on one
-    /// line. Some digests may be missing from `manifests` then.
+    /// The reason, on one line, why the engine's store does not show the digests by which the image
+    /// was pulled. Some digests may be missing from `manifests` then.
     pub pull_fault: Option<String>,
     /// A name from the engine's own record. The name is shown, and never compared with a list.
     pub name: Option<String>,

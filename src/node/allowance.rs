@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use crate::sys::rights;
 
-/// How many state directories are read for one user. The directories of containerd's namespaces
-/// count too.
+/// How many state directories are read for one user. The limit includes the directories of
+/// containerd's namespaces.
 pub const MOST_CONTAINERS: usize = 1_024;
 
 /// How many bytes of state are read for one user. The state of one container has 20 to 60 KB (runc

@@ -1,13 +1,14 @@
-//! Finds where the running engines keep their stores, and where runtimes keep their state.
+//! Finds the directories in which the running engines have their stores and runtimes have their
+//! state.
 //!
 //! In: processes, Docker's settings file, and the arguments of shims and conmon. Out: [`Engines`],
-//! the places to search besides the usual ones. Hostile: a process in a container can run as root
-//! there and put anything into its arguments. So only root's or the caller's own processes are
-//! used, and only in the caller's mount namespace. A user can start some of root's programs with
-//! any name and any arguments. So a process is not used if the process got root's rights from the
-//! mode of its file (set-user-ID), or if the process runs another program than its arguments say
-//! (sudo). The directories found here are read as carefully as the usual places: whoever owns a
-//! directory controls what is in it.
+//! the directories to search besides the usual directories. Hostile: a process in a container can
+//! run as root there and put anything into its arguments. So only root's or the caller's own
+//! processes are used, and only in the caller's mount namespace. A user can start some of root's
+//! programs with any name and any arguments. So a process is not used if the process got root's
+//! rights from the mode of its file (set-user-ID), or if the process runs another program than its
+//! arguments say (sudo). The directories found here are read as carefully as the usual directories:
+//! whoever owns a directory controls what is in it.
 //!
 //! | from | what |
 //! |---|---|
@@ -48,7 +49,7 @@ const LARGEST_SETTINGS: u64 = 1 << 20;
 /// The largest `options.json` of a shim that is read, in bytes.
 const LARGEST_OPTIONS: u64 = 64 << 10;
 
-/// The part of Docker's settings that says where Docker keeps things (moby: daemon/config).
+/// The part of Docker's settings that names Docker's directories (moby: daemon/config).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct DockerSettings {
@@ -162,8 +163,8 @@ pub fn places(
     joined(Engines::default(), &found)
 }
 
-/// Whether a process needs to be read completely, because the process is a monitor, an engine, or
-/// the parent of a container's first process.
+/// Whether the arguments of a process may name directories, because the process is a monitor, an
+/// engine, or the parent of a container's first process.
 fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
     let program = process.program();
     parents.contains(&process.pid)

@@ -1,9 +1,9 @@
-//! Finds the image that a name means, and the digests of that image.
+//! Finds the image for which a name stands, and the digests of that image.
 //!
 //! In: a name such as `docker:debian:12`, `oci:directory`, `-`, or a bare reference; and the
 //! engines' stores. Out: the image, once for each platform, with every digest that is known.
 //! Nothing is downloaded: the image is in an engine's store on this machine, in an archive, or its
-//! config is on standard input. If a bare reference means different layers in different engines,
+//! config is on standard input. If a bare reference leads to different layers in different engines,
 //! the reference is refused; otherwise the wrong layers might be banned.
 
 mod error;
@@ -35,7 +35,7 @@ use crate::report::line;
 /// How long reading one image from an engine's store may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Finds the image that `word` means, for every platform: in these stores, or where `word` says.
+/// Finds the image that `word` names, for every platform: in these stores, or where `word` says.
 ///
 /// # Errors
 /// [`ImageError`].
@@ -53,8 +53,8 @@ pub fn find_named(name: &str, stores: &Stores) -> Result<Images, ImageError> {
 }
 
 /// Finds the image that `word` names, in the place that `word` says. `docker:27-dind` or `oci:1.0`
-/// may also be the name of an image with a tag. Such a word means that name if the place has no
-/// such image. If both images exist and have different layers, the word is refused.
+/// may also be the name of an image with a tag. Such a word is used as that name if the place has
+/// no such image. If both images exist and have different layers, the word is refused.
 pub(crate) fn find_at<S: Borrow<Stores>>(
     word: &str,
     place: Place<'_>,
@@ -93,11 +93,11 @@ pub(crate) fn find_at<S: Borrow<Stores>>(
     }
 }
 
-/// Finds the image that a name means outside the engines, for every platform: an image in an
+/// Finds the image that a name stands for outside the engines, for every platform: an image in an
 /// archive, or the image whose config is read from `input`.
 ///
 /// # Errors
-/// [`ImageError`], also when the name means an image in an engine.
+/// [`ImageError`], also when the name stands for an image in an engine.
 pub fn outside(word: &str, input: &mut dyn Read) -> Result<Images, ImageError> {
     match place(word)? {
         Place::Archive {

@@ -1,9 +1,9 @@
 //! Looks at a node once: its engines' stores, its containers, and what could not be read.
 //!
-//! In: the node's paths, the places where its engines may be, and whose containers are wanted. Out:
-//! a [`Node`]. Every command uses a [`Node`], so all commands find the same containers. If the
-//! node's file system is mounted somewhere, every place is below that mount point. The homes of all
-//! users are searched only if everybody's containers are wanted. Hostile: whatever a user wrote. A
+//! In: the node's paths, the directories of its engines, and whose containers to search for. Out: a
+//! [`Node`]. Every command uses a [`Node`], so all commands find the same containers. If the node's
+//! file system is mounted somewhere, every place is below that mount point. The homes of all users
+//! are searched only for a search for everybody's containers. Hostile: whatever a user wrote. A
 //! user's file systems may hang, too. So a copy of this process reads whatever a user controls. If
 //! the copy is late, this process does not wait any longer ([`sys::copy`](crate::sys::copy)), and
 //! reports the place as unreadable.
@@ -48,7 +48,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(100);
 pub struct Node<'a> {
     /// Embargo's paths on the node. The path of the cache of resolved chains is among these paths.
     pub paths: &'a Paths,
-    /// The stores of the node's engines; empty if only the running containers are wanted.
+    /// The stores of the node's engines; empty if the scan covers only the running containers.
     pub stores: Stores,
     /// The containers for which a runtime has state.
     pub running: Vec<RunningContainer>,

@@ -108,8 +108,8 @@ pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
 }
 
 /// The name that an engine writes into the bundle because the engine has no other record of names.
-/// Only annotations in bundles of that engine count: in other engines' bundles, users write these
-/// annotations.
+/// Only annotations in bundles of that engine are used: in other engines' bundles, users write
+/// these annotations.
 fn annotated(bundle: &Bundle, spec: &[u8]) -> Option<String> {
     let BundlePlace::Task { namespace, .. } = engine::place(bundle) else {
         return None;

@@ -1,8 +1,8 @@
-//! Lists where a node's engines keep their stores, and where runtimes keep their state.
+//! Lists the directories in which a node's engines have their stores and runtimes have their state.
 //!
-//! In: the usual places, the places in the settings and, if everybody's containers are wanted, the
-//! users' homes. Out: [`Engines`], below the node's root directory and without duplicates. Not
-//! checked: whether anything exists at these places.
+//! In: the usual directories, the directories in the settings and, for a search for everybody's
+//! containers, the users' homes. Out: [`Engines`], below the node's root directory and without
+//! duplicates. Not checked: whether these directories exist.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -30,10 +30,10 @@ const CONTAINERDS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Where a rootless Docker and a rootless Podman keep their stores, below the user's home.
+/// The stores of a rootless Docker and of a rootless Podman, below the user's home.
 pub(super) const USERS: [&str; 2] = [".local/share/docker", ".local/share/containers/storage"];
 
-/// Where the engines of this caller keep their stores. The environment counts only for a caller
+/// Where the engines of this caller have their stores. The environment is used only for a caller
 /// without privileges.
 #[must_use]
 pub fn of_caller() -> Engines {
@@ -151,8 +151,8 @@ pub(super) fn below(paths: &Paths, places: &Engines) -> Engines {
     below
 }
 
-/// The places where engines keep their stores by default. `home` and `runtime_directory` belong to
-/// a user who is not root.
+/// The directories in which engines have their stores by default. `home` and `runtime_directory`
+/// belong to a user who is not root.
 #[must_use]
 pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines {
     let mut places = Engines {

@@ -150,8 +150,9 @@ impl Process {
         !name.is_empty() && (own.contains(name) || own == "k3s")
     }
 
-    /// Whether the process is what its arguments say, and runs outside any container: in the
-    /// caller's PID namespace, and in the mount namespace `own`, the caller's.
+    /// Returns `true` if the process runs the program that its arguments name, and runs outside any
+    /// container. A process outside any container is in the caller's PID namespace and in the
+    /// caller's mount namespace `own`.
     #[must_use]
     pub fn is_here(&self, own: Option<&Path>) -> bool {
         self.depth == 0 && self.is_so_called() && self.mounts().is_some() && self.mounts() == own

@@ -1,4 +1,4 @@
-//! Reads the state that runc and crun keep about their containers.
+//! Reads the state that runc and crun store about their containers.
 //!
 //! In: the state directories of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`).
 //! Out: for each container its ID, process, bundle and runtime, or one line that says why these
@@ -136,9 +136,9 @@ impl StateError {
     }
 }
 
-/// The directories below which runtimes keep state, on the node whose root directory is `node`: the
-/// usual directories, the users' directories, and `more`, which comes from `runtime_roots` in the
-/// settings.
+/// The directories below which runtimes store state, on the node whose root directory is `node`:
+/// the usual directories, the users' directories, and `more`, which comes from `runtime_roots` in
+/// the settings.
 #[must_use]
 pub fn roots(node: &Path, whose: Whose, more: &[PathBuf]) -> Vec<PathBuf> {
     let mut roots = Vec::new();
@@ -240,7 +240,7 @@ impl RunningContainer {
 }
 
 /// The user in whose runtime directory, `/run/user/<uid>`, a directory lies. A file system that the
-/// user mounted there may show files as root's; such files count as the user's all the same.
+/// user mounted there may show files as root's; such files are treated as the user's all the same.
 pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
     if names.next()? != "user" {

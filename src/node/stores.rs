@@ -1,9 +1,9 @@
 //! Opens the engines' stores on a node, for commands where the user names no engine.
 //!
-//! In: the usual places of stores, and the places in the settings. Out: every store that exists,
-//! opened, with its engine's name; and why a store that exists could not be opened. A rootless
-//! engine's store belongs to its user, who controls everything in the store, and may let every read
-//! of the store hang. Not checked: whether the engine runs.
+//! In: the usual directories of stores, and the directories in the settings. Out: every store that
+//! exists, opened, with its engine's name; and why a store that exists could not be opened. A
+//! rootless engine's store belongs to its user, who controls everything in the store, and may let
+//! every read of the store hang. Not checked: whether the engine runs.
 
 mod records;
 mod users;
@@ -46,7 +46,7 @@ pub struct Store {
 impl Store {
     /// Whether this store may have a record of the container, by the shape of the bundle's path.
     /// The ID alone is not enough: users of ctr choose IDs, so the same ID may exist in several
-    /// namespaces. A user's store counts only for that user's containers.
+    /// namespaces. A user's store is used only for that user's containers.
     #[must_use]
     pub fn may_have(&self, running: &RunningContainer) -> bool {
         if self.owner != 0 && self.owner != running.owner {

@@ -1,4 +1,4 @@
-//! Finds the containers and images that a typed name means, and the lineage of each.
+//! Finds the containers and images that a typed name stands for, and the lineage of each.
 //!
 //! In: the name that a user typed, the node's stores, and the running containers. Out: every
 //! container with that ID or name; if there is no such container, every image with that reference;
@@ -60,7 +60,7 @@ pub enum Kind {
     Image,
 }
 
-/// What a typed name may mean.
+/// What a typed name may stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchFor {
     /// A container or, if no container has that name, an image.
@@ -186,7 +186,7 @@ impl Node<'_> {
     /// added to `faults`.
     ///
     /// # Errors
-    /// [`FindError`] if `word` means nothing, or is the beginning of several IDs.
+    /// [`FindError`] if `word` names nothing, or is the beginning of several IDs.
     pub fn find(
         &self,
         word: &str,

@@ -1,7 +1,7 @@
 //! Finds running containers for which no readable runtime state exists.
 //!
 //! Engines can run containers with other kinds of runtimes: virtual machines, sandboxes, runtimes
-//! with their own format of state. In: the directories in which containerd's shims and conmon keep
+//! with their own format of state. In: the directories in which containerd's shims and conmon have
 //! one directory for each container. Out: the running containers in these directories for which
 //! neither runc nor crun has state. The directories are listed before any state is read. So a
 //! container of runc or crun that is found in a directory has its state by then; a container that
@@ -58,7 +58,7 @@ pub struct Unaccounted {
     pub why: String,
 }
 
-/// The directory that a shim or conmon keeps for a container.
+/// The directory that a shim or conmon has for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerDirectory {
     id: ContainerId,
@@ -78,7 +78,7 @@ pub fn directories(places: &Engines, unread: &mut Vec<StateError>) -> Vec<Contai
     let mut found = Vec::new();
     for place in &places.containerd {
         let Some(state) = &place.state else { continue };
-        // The containerd that dockerd starts keeps its state one directory further down.
+        // The containerd that dockerd starts stores its state one directory further down.
         for state in [&state.join("daemon"), state] {
             for namespace in listing.below(&state.join("io.containerd.runtime.v2.task")) {
                 for bundle in listing.below(&namespace) {

@@ -217,8 +217,9 @@ impl<'a> Processes<'a> {
         }
     }
 
-    /// Whether a monitor has a container without a PID namespace: one of its children is in another
-    /// mount namespace, and no state explains any of these children.
+    /// Whether a monitor has a container without a PID namespace of its own. The result is `true`
+    /// if a child of the monitor is in another mount namespace, and no state explains any of the
+    /// children.
     fn shares(&self, process: &Process, children: &[&Process]) -> bool {
         let mut is_apart = false;
         for child in children {
@@ -266,7 +267,7 @@ impl<'a> Processes<'a> {
                 "it runs inside {outer}, with an engine of its own, whose files cannot be read from here"
             );
         }
-        // If the caller may not read the process's mount namespace, the namespace does not count as
+        // If the caller may not read the process's mount namespace, the namespace is not treated as
         // another mount namespace.
         let own = own_namespace("mnt");
         let mounts = process.mounts();
@@ -331,7 +332,7 @@ impl Own {
 }
 
 /// Whether a table of mounts (proc(5), mountinfo) has a mount that only OCI runtimes make in a
-/// container: a message queue file system at `/dev/mqueue`, which the usual spec asks for; or
+/// container: a message queue file system at `/dev/mqueue`, which the usual spec contains; or
 /// `/dev/null` over a file of `/proc` (runtime-spec, config-linux.md, "Masked Paths").
 #[must_use]
 pub fn has_oci_mounts(mounts: &str) -> bool {

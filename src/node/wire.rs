@@ -1,11 +1,11 @@
 //! Lets a copy of this process read what a user controls.
 //!
-//! In: the user, and what to look at. Out: what was found, or an error if there was no answer in
-//! time; see [`copy`]. This process itself reads what root or the caller controls. The copy sends
-//! its answer as JSON. The copy is this program's own, so the form of its answer is trusted; the
-//! data that the copy has read is as hostile as ever. This file also defines the form in which
-//! errors are sent: a received error has the same text as the original error, and all facts on
-//! which decisions depend.
+//! In: the user, and what to read. Out: what was found, or an error if there was no answer in time;
+//! see [`copy`]. This process itself reads what root or the caller controls. The copy sends its
+//! answer as JSON. The copy is this program's own, so the form of its answer is trusted; the data
+//! that the copy has read is as hostile as ever. This file also defines the form in which errors
+//! are sent: a received error has the same text as the original error, and all facts on which
+//! decisions depend.
 
 use std::io;
 use std::path::{Path, PathBuf};

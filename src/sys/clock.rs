@@ -19,7 +19,8 @@ pub struct Timestamp(u64);
 const LAST: u64 = 253_402_300_799;
 
 impl Timestamp {
-    /// What the system clock shows now. A clock before 1970 counts as 1970.
+    /// What the system clock shows now. If the clock shows a time before 1970, the result is the
+    /// beginning of 1970.
     #[must_use]
     #[allow(clippy::disallowed_methods)] // The one place where the clock is read.
     pub fn now() -> Self {
@@ -69,9 +70,9 @@ impl Timestamp {
     }
 
     /// Reads a time as users and their tools write it: any `date-time` of RFC 3339, section 5.6,
-    /// with any offset, or `YYYY-MM-DD`. Fractions of a second are dropped. A leap second counts as
-    /// the first second of the next minute. `None` for anything else, including a time without an
-    /// offset.
+    /// with any offset, or `YYYY-MM-DD`. Fractions of a second are dropped. A leap second is read
+    /// as the first second of the next minute. `None` for anything else, including a time without
+    /// an offset.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
         let Some((start, rest)) = text.as_bytes().split_at_checked(19) else {

@@ -6,7 +6,7 @@
 //! fs/fuse/dev.c, `request_wait_answer`; seen with 6.18). So a separate process, the copy, reads a
 //! user's directories. The copy holds nothing but its end of a pipe. The calling process must have
 //! one thread: locks that other threads hold stay held in the copy. A copy that waits for such a
-//! lock sends nothing, and counts as late.
+//! lock sends nothing, and is treated as late.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};

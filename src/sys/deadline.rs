@@ -54,7 +54,8 @@ impl Deadline {
             .min(self.end.saturating_duration_since(now))
     }
 
-    /// Whether the deadline is over. If not, this call counts as a step of progress.
+    /// Whether the deadline is over. If the deadline is not over, this call is recorded as a step
+    /// of progress.
     #[must_use]
     pub fn is_over(&self) -> bool {
         let is_over = self.left().is_zero();

@@ -3,9 +3,9 @@
 //! In: a path. A user may own any part of it, and exchange that part while it is walked. Out: the
 //! open directory, and the user who controls everything below it. Only what lies in root's
 //! directories, all the way from `/`, is under root's control. The owner of any other directory on
-//! the way controls everything below that directory, even files of other owners: he can put a link
-//! or another user's directory in the place of a file. Each step starts from the descriptor of the
-//! step before. Owners are read from open files and directories, never from paths. A link is
+//! the way controls everything below that directory, even files of other owners: the owner can
+//! replace a file by a link or by another user's directory. Each step starts from the descriptor of
+//! the step before. Owners are read from open files and directories, never from paths. A link is
 //! followed if root or the caller made it and nobody else can have made it; links in a user's
 //! directory are never followed. Not checked: the contents of files.
 
@@ -158,7 +158,8 @@ impl Directory {
         Ok((facts.dev(), facts.ino()))
     }
 
-    /// From now on, treats everything in the directory that would count as root's as this user's.
+    /// From now on, treats everything in the directory that root controls as controlled by this
+    /// user.
     pub fn hand_over(&mut self, user: u32) {
         if self.owner == 0 && user != 0 {
             self.owner = user;
@@ -222,7 +223,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether root or the caller made this link, and nobody else can have.
+    /// Returns `true` if root or the caller made this link, and nobody else can have made it.
     fn may_follow(&self, link: &File) -> io::Result<bool> {
         Ok(rights::is_own(self.owner) && rights::is_own(heir(0, link.metadata()?.uid())))
     }
@@ -236,8 +237,8 @@ impl Directory {
     }
 }
 
-/// Whether somebody besides the owner may write to the file or directory. Root's group counts as
-/// root.
+/// Whether somebody besides the owner may write to the file or directory. Root's group is treated
+/// as root.
 fn others_write(facts: &Metadata) -> bool {
     let group = if facts.gid() == 0 { 0 } else { 0o020 };
     facts.mode() & (0o002 | group) != 0

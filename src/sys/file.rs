@@ -154,7 +154,7 @@ pub(super) fn is_owned(facts: &Metadata) -> bool {
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FileError`]. A file that grows past the limit while it is read counts as too large.
+/// [`FileError`]. A file that grows past the limit while it is read is treated as too large.
 pub fn read(path: &Path, limit: u64, guard: Guard) -> Result<Vec<u8>, FileError> {
     let (file, size) = open(path, guard)?;
     read_opened(file, size, path, limit)

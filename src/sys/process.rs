@@ -77,8 +77,8 @@ pub fn become_program(program: &CStr, name: &CStr, given: &Given<'_>, variable: 
     errno
 }
 
-/// Puts `variable` in the place of the first variable of that name, and removes all other variables
-/// of that name.
+/// Replaces the first variable of that name by `variable`, and removes all other variables of that
+/// name.
 fn set<'a>(environment: &mut Vec<&'a CStr>, variable: &'a CStr) {
     let bytes = variable.to_bytes();
     let name = bytes
@@ -115,7 +115,8 @@ pub fn is_privileged() -> bool {
     nix::unistd::geteuid().is_root() || unsafe { libc::getauxval(libc::AT_SECURE) } != 0
 }
 
-/// Whether the cause of an error is that access was denied, and the caller is not root.
+/// Returns `true` if the cause of `error` is that access was denied, and the caller is not
+/// privileged (see [`is_privileged`]).
 #[must_use]
 pub fn takes_root(error: &(dyn Error + 'static)) -> bool {
     let mut next = error.source();

@@ -218,8 +218,8 @@ fn by_descriptor(file: &File) -> PathBuf {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After the rename, the draft no longer exists. An error is ignored, because nobody could
-        // be told.
+        // After the rename, the draft no longer exists. An error is ignored, because it could not
+        // be reported to anybody.
         drop(fs::remove_file(&self.draft));
     }
 }

@@ -161,7 +161,7 @@ fn statmount(id: u64, answer: &mut [u8]) -> io::Result<()> {
     }
 }
 
-/// Parses a `struct statmount`. A string that does not lie within `answer` counts as unknown.
+/// Parses a `struct statmount`. A string that does not lie within `answer` is treated as unknown.
 ///
 /// ```text
 /// 0 size u32 │ 4 mnt_opts u32 │ 8 mask u64 │ … 36 fs_type u32 │ … 104 mnt_root u32 │ … 120 fs_subtype u32 │ 124 sb_source u32 │ … 512 strings

@@ -8,7 +8,7 @@
 //! in any way. Out: the chain ID that the snapshot's layer got when its image was exported, if it
 //! is the hash of the chain ID below and the recorded diff ID; or that the snapshot was not
 //! exported. A merge (`COPY --link`) that was exported has a chain ID and no diff ID; the snapshot
-//! of such a merge counts as unknown.
+//! of such a merge is treated as unknown.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ fn layer(chain_id: &str, diff_id: &str, below: Option<ChainId>) -> Option<ChainI
     (hashed == chain_id).then_some(chain_id)
 }
 
-/// The value of `key`. A value that cannot be parsed counts as an empty text, which matches
+/// The value of `key`. A value that cannot be parsed is treated as an empty text, which matches
 /// nothing.
 fn value(record: &Bucket<'_>, key: &[u8]) -> Result<Option<String>, BoltError> {
     #[derive(Deserialize)]

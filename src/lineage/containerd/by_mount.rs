@@ -1,4 +1,4 @@
-//! Identifies the mounted image when the engine keeps no record of the container.
+//! Identifies the mounted image when the engine has no record of the container.
 //!
 //! Used for `RUN` steps and frontends of BuildKit, in Docker or as buildkitd, and for roots that
 //! somebody mounted by hand. In: the mount at the root, from the kernel, with directories of the

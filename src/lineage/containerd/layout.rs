@@ -1,4 +1,4 @@
-//! Finds the directories in which a snapshotter keeps the layers of a snapshot.
+//! Finds the directories in which a snapshotter stores the layers of a snapshot.
 //!
 //! In: `<snapshotter's root>/metadata.db` (containerd core/snapshots/storage/bolt.go, bucket
 //! `v1/snapshots/<name>`, which overlayfs, native, btrfs, devmapper, blockfile, erofs and zfs all

@@ -86,8 +86,8 @@ pub(super) fn tie(
 
 /// The origin of a container for which no snapshot has the name of a chain ID. All its snapshots
 /// must be the container's own, because the contents of any other snapshot are not known. A
-/// recorded image that cannot be found counts as an image without layers only if the mount shows
-/// that there are no layers.
+/// recorded image that cannot be found is treated as an image without layers only if the mount
+/// shows that there are no layers.
 pub(super) fn without_chain(
     facts: &Facts,
     hints: &Hints,

@@ -233,7 +233,7 @@ fn deadline() -> Deadline {
     PATIENCE.into()
 }
 
-/// The full names that a short name may mean (distribution/reference, "familiar names").
+/// The full names for which a short name may stand (distribution/reference, "familiar names").
 fn names_of(reference: &str) -> Vec<String> {
     let tagged = match reference.rsplit('/').next() {
         Some(last) if !last.contains([':', '@']) => format!("{reference}:latest"),

@@ -1,5 +1,5 @@
-//! Tests a container of containerd, from its bundle to its origin: which facts count, and which do
-//! not.
+//! Tests a container of containerd, from its bundle to its origin: which facts are used, and which
+//! are not.
 
 use std::os::unix::fs::symlink;
 use std::time::Duration;

@@ -125,8 +125,8 @@ pub(super) fn none_if_empty(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// What the driver's image store still knows about the image with this ID: facts, and its config,
-/// if the config exists and hashes to the ID.
+/// Reads the facts that the driver's image store still has about the image with this ID, and the
+/// image's config, if the config exists and hashes to the ID.
 pub(super) fn image(
     data_root: &Path,
     driver: Driver,

@@ -1,7 +1,7 @@
 //! Finds the store that a `RUN` step of Buildah runs on.
 //!
 //! In: the mount at the root of a bundle whose path names no store. Out: the graph root, its driver
-//! and the container's own layer. The kernel is trusted. A directory counts only if it is the very
+//! and the container's own layer. The kernel is trusted. A directory is used only if it is the same
 //! directory that the step gets as its root.
 
 use std::path::{Path, PathBuf};

@@ -37,7 +37,7 @@ const LARGEST: u64 = 1 << 20;
 const MOST_DROP_INS: usize = 256;
 
 /// The part of `storage.conf` that is read. A value that is not an absolute path, or has the wrong
-/// type, counts as missing.
+/// type, is treated as missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageSettings {
     /// The value of `storage.graphroot` in every file, the value in the last file first.

@@ -49,7 +49,7 @@ struct LayerEntry {
 }
 
 impl Layers {
-    /// Reads the lists of these stores, in order of precedence. A missing list counts as empty.
+    /// Reads the lists of these stores, in order of precedence. A missing list is treated as empty.
     ///
     /// # Errors
     /// [`Unknown::File`] when a list cannot be read; [`Corrupt::File`] when a file is not a list of
@@ -159,8 +159,8 @@ impl Layers {
     }
 
     /// The first difference between the layers of a mount and the layers in the list, both lowest
-    /// first; `None` when there is no difference. An additional layer in the mount does not count
-    /// as a difference if it is a copy of a layer in the list: for other owners, containers/storage
+    /// first; `None` when there is no difference. An additional layer in the mount is not a
+    /// difference if it is a copy of a layer in the list: for other owners, containers/storage
     /// copies the topmost layer (store.go, `imageTopLayerForMapping`) and mounts both (seen with
     /// Podman 4.3 `--uidmap`).
     #[must_use]

@@ -9,8 +9,8 @@
 //!
 //! A single record is found by its beginning, `{"id":"<ID>"`, because parsing a list of 500
 //! containers takes ten times longer than searching it. The object that begins there is then
-//! parsed, and counts only if it has this ID. Inside a JSON string, quotes are escaped. So no name,
-//! label or metadata can contain that beginning.
+//! parsed, and is used only if it has this ID. Inside a JSON string, quotes are escaped. So no
+//! name, label or metadata can contain that beginning.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Finds the image that a user names.
 //!
 //! In: what the user typed, such as `debian:12`, `docker.io/library/debian@sha256:…`, an image ID
-//! or the beginning of one; and the store's images. Out: the image that is meant. Names are
+//! or the beginning of one; and the store's images. Out: the image that the text names. Names are
 //! completed as Podman does for local images (containers/common, libimage; pkg/shortnames,
 //! `ResolveLocally`): first with `localhost/`, then with `docker.io/`, and with `library/` for
 //! names of one part. Engines can be configured with other registries for short names; these
@@ -101,7 +101,7 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
-/// The repositories that a name without a tag may mean.
+/// The repositories for which a name without a tag may stand.
 fn repositories(name: &str) -> Vec<String> {
     let (registry, path) = match name.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {

@@ -197,8 +197,8 @@ impl ContainersStore {
     /// manifest or config, or a beginning of the image's ID that no other image has.
     ///
     /// # Errors
-    /// [`Unknown::NoRecord`] when the reference means no image, or more than one; otherwise the
-    /// errors of [`super::resolve`].
+    /// [`Unknown::NoRecord`] when the reference names no image, or more than one image; otherwise
+    /// the errors of [`super::resolve`].
     pub fn image(
         &self,
         reference: &str,

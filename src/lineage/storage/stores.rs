@@ -1,8 +1,8 @@
 //! Finds the stores in which the record, layers and image of a container can be.
 //!
 //! In: the graph root, other stores that the mount shows, and `storage.conf` (root's files). Out:
-//! paths to look at, the nearest first. A wrong path costs only a search: what is found at that
-//! path must still fit the container's record and the mount. Not checked: who owns the stores. In a
+//! paths to search, the nearest first. A wrong path costs only a search: what is found at that path
+//! must still fit the container's record and the mount. Not checked: who owns the stores. In a
 //! rootless engine, the stores belong to the user, and the result is only advice.
 //!
 //! ```text
@@ -92,7 +92,7 @@ impl DriverStores {
         }
     }
 
-    /// Whether a layer was never unpacked, but comes from a store of lazily pulled layers. Such a
+    /// Whether a layer comes from a store of lazily pulled layers and was never unpacked. Such a
     /// store takes the diff ID from the image's author. The directory of a lazily pulled layer is a
     /// link (containers/storage, drivers/overlay/overlay.go, `CreateAs`).
     #[must_use]

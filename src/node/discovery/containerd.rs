@@ -5,8 +5,8 @@
 //! file that names them. The imported files are read after the importing file, each once, and a
 //! value in a later file replaces the value in an earlier file (containerd 1.6 to 2.2:
 //! `LoadConfig`, `resolveImports` and `mergeConfig` of services/server/config/config.go, since 2.0
-//! of cmd/containerd/server/config/config.go; up to 2.0 a glob that is not absolute counts from the
-//! daemon's working directory, and nobody writes such a glob).
+//! of cmd/containerd/server/config/config.go; up to 2.0 a glob that is not absolute is relative to
+//! the daemon's working directory, and nobody writes such a glob).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;

@@ -26,7 +26,8 @@ pub enum ImageError {
     /// how many stores could not be read.
     #[error("cannot find the image {0:?}{searched}", searched = searched(.1, *.2))]
     Nowhere(String, Vec<String>, usize),
-    /// The reference means different layers in different engines: the reference, and each meaning.
+    /// The reference leads to different layers in different engines: the reference, and the image
+    /// in each engine.
     #[error("cannot tell which image {0:?} is, for its layers differ: {all}", all = .1.join("; "))]
     Ambiguous(String, Vec<String>),
     /// The image does not exist for a platform: the image, that platform, and the platforms of the
@@ -70,7 +71,7 @@ fn where_else(unread: usize) -> &'static str {
     }
 }
 
-/// Where an image was looked for, and how many stores could not be read.
+/// Describes where an image was searched for, and how many stores could not be read.
 fn searched(places: &[String], unread: usize) -> String {
     let places = places.join(", ");
     match (places.as_str(), unread) {

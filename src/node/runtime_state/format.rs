@@ -1,4 +1,4 @@
-//! Parses the files in which runc and crun keep a container's state.
+//! Parses the files in which runc and crun store a container's state.
 //!
 //! In: the bytes of `state.json` or `status` (hostile if a user wrote the file). Out: the
 //! container's ID, its bundle and its first process, or what is wrong. Pure.

@@ -40,8 +40,8 @@ pub(in super::super) fn containers_beyond(roots: &[PathBuf], seen: &mut Seen) ->
         let Some(mut root) = scan.present(Directory::open(root)) else {
             continue;
         };
-        // `/var/run` is a link to `/run`. The first of two paths to one directory counts; the usual
-        // paths come first.
+        // `/var/run` is a link to `/run`. The first of two paths to one directory is used; the
+        // usual paths come first.
         if let Ok(identity) = root.identity()
             && !seen.insert(identity)
         {

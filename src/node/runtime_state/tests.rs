@@ -198,8 +198,8 @@ fn what_lies_below_a_users_directory_is_his_word_whosever_name_it_bears() {
             .map(|container| (container.id.to_string(), container.owner))
             .collect::<Vec<_>>()
     };
-    // Files that root owns on a user's own file system count as the user's. A link that root made
-    // is followed; the link leads to a directory that has already been read.
+    // Files that root owns on a user's own file system are treated as the user's. A link that root
+    // made is followed; the link leads to a directory that has already been read.
     assert_eq!(
         owners(),
         [("two".to_owned(), 0), ("one".to_owned(), 70_000)]

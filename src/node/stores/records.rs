@@ -76,7 +76,7 @@ pub(super) struct Namespace {
 }
 
 impl Namespace {
-    /// Whether Docker keeps the record of this container.
+    /// Whether Docker has the record of this container.
     fn is_recorded(&self, id: &ContainerId) -> bool {
         let mut roots = self.data_roots.iter();
         roots.any(|root| root.join("containers").join(id.as_str()).is_dir())

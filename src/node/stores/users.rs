@@ -1,8 +1,8 @@
 //! Reads a user's stores, whose file system may never answer.
 //!
-//! In: the user, and where his engines keep their stores. Out: the same as from any other store, or
-//! an error if there was no answer in time. A copy of this process does every query, and opens the
-//! stores again for each query: see [`wire`].
+//! In: the user, and the directories of the stores of the user's engines. Out: the same as from any
+//! other store, or an error if there was no answer in time. A copy of this process does every
+//! query, and opens the stores again for each query: see [`wire`].
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Tests which processes count as containers that no state explains.
+//! Tests which processes are reported as containers that no state explains.
 
 use super::super::monitors::testing::process;
 use super::super::runtime_state::{InitProcess, alive};

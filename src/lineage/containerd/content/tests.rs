@@ -1,4 +1,5 @@
-//! Tests which image a hint leads to in a real content store, and which blobs count as corrupt.
+//! Tests which image a hint leads to in a real content store, and which blobs are reported as
+//! corrupt.
 
 use std::time::Duration;
 

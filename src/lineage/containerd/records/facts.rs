@@ -11,7 +11,7 @@ use crate::lineage::digest::{ChainId, Digest, ImageId};
 /// The label of a snapshot whose contents were never unpacked on this machine, and are only claimed
 /// (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
 const REMOTE_LABEL: &[u8] = b"containerd.io/snapshot/remote";
-/// The extension in which the CRI plugin keeps its record of a container.
+/// The extension in which the CRI plugin stores its record of a container.
 const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 
 /// What containerd records about a container and its snapshots.
