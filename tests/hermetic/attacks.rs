@@ -1,13 +1,14 @@
 //! Tests that no attack on the list succeeds.
 //!
 //! Each attack or fault has a module of its own; the tests in it are named after the variants that
-//! they try. They run the real programs: `embargoctl` builds and installs lists on a node in a
-//! directory, and `embargo create` is called in front of the fake runtime. What counts is the
-//! gate's answer: banned (and by which list), admitted, or refused because there is no list. Four
-//! modules are not in the table. `corruption` flips every bit of a list, and writes into the file
-//! that is being read. `concurrency` installs several lists at once while containers start.
-//! `rotation_behind` has a node that was away while the keyset changed. `shared_directory` puts a
-//! list and a floor in a directory that others may write to.
+//! they try. The tests run the real programs: `embargoctl` builds and installs lists on a node in a
+//! directory, and `embargo create` is called in front of the fake runtime. Each test looks at the
+//! verdict of the gate: banned (and by which list), admitted, or refused because there is no list.
+//! Four modules of tests are not in the table below. `corruption` flips every bit of a list, and
+//! also writes into a list's file while the file is being read. `concurrency` installs several
+//! lists at once while containers start. `rotation_behind` has a node that was away while the
+//! keyset changed. `shared_directory` puts a list and a floor in a directory that others may write
+//! to.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|

@@ -50,7 +50,7 @@ impl Desk {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that does not read its input closes it, so writing may fail.
+        // A command that does not read its input closes the input, so writing may fail.
         drop(child.stdin.take().unwrap().write_all(input));
         child.wait_with_output().unwrap()
     }

@@ -20,7 +20,7 @@ const TERMS: &str =
 /// A library that stops a build at a given system call.
 static HOLD: Library = Library::new("hold");
 
-/// Writes a source with three bans to a directory; two files hold this many digests.
+/// Writes a source with three bans to a directory. Two files hold `digests` digests.
 fn source(directory: &Path, digests: u64) {
     let ban = |id: &str, more: &str| {
         format!(
@@ -117,7 +117,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
             "TZ",
             "Pacific/Kiritimati",
         ),
-        // With only one processor.
+        // Builds with only one processor.
         (
             format!("exec taskset -c 0 {EMBARGOCTL} list build {TERMS}"),
             "LC_ALL",
@@ -137,7 +137,7 @@ fn the_same_source_makes_the_same_list_on_every_machine() {
             "{line}"
         );
         assert!(fs::read(&built).unwrap() == list, "{line}");
-        // Each source verifies the list that was built from the other one.
+        // Each source verifies the list that was built from the other source.
         done(&mut command(
             &desks[0],
             &format!(
@@ -166,7 +166,7 @@ fn at_terminal(directory: &Path, kind: &str, line: &str) -> String {
 fn a_long_build_shows_a_bar_at_a_terminal_alone_and_takes_it_away() {
     let directory = open_directory();
     source(directory.path(), 3_000);
-    // A write that takes so long that a person would wonder what happens.
+    // The write must take so long that a person would wonder whether the program still works.
     let line = format!(
         "LD_PRELOAD={} HOLD=pwrite64 HOLD_FOR=400000 exec {EMBARGOCTL} list build {TERMS}",
         HOLD.path().display()
@@ -222,7 +222,7 @@ fn held(directory: &Path, call: &str) -> Pid {
     build
 }
 
-/// Whether the build writes a file without a name. If the file system has no such files, nothing is
+/// Whether the build writes a file without a name. On a file system without such files, nothing is
 /// promised.
 fn writes_without_a_name(build: Pid) -> bool {
     let open = fs::read_dir(format!("/proc/{build}/fd"))

@@ -1,10 +1,10 @@
 //! Tests that the real `embargo exec-patch` runs a command once, in the right containers, and
-//! reports correctly how each ended.
+//! reports correctly how each command ended.
 //!
-//! It runs in a room, as a user without rights: the real `embargo` and `embargoctl`, a node's
-//! files, and a fake runtime. The fake runtime records each call, and starts the command outside
-//! the container instead of inside. `integration/exec-patch*.bats` tests the same with a kernel and
-//! real runtimes.
+//! Each test runs in a room, as a user without rights: the real `embargo` and `embargoctl`, a
+//! node's files, and a fake runtime. The fake runtime records each call, and starts the command
+//! outside the container instead of inside. `integration/exec-patch*.bats` tests the same commands
+//! with a kernel and real runtimes.
 
 mod calls;
 mod choosing;

@@ -18,7 +18,8 @@ fn alone() -> (Room, PathBuf) {
     (room, own)
 }
 
-/// Whether `embargoctl` is installed on the test machine. If so, it cannot be missing.
+/// Whether `embargoctl` is installed on the test machine. On such a machine, no test can check what
+/// happens when `embargoctl` is missing.
 fn is_installed() -> bool {
     [
         "/usr/local/sbin",
@@ -60,7 +61,7 @@ fn the_embargoctl_beside_it_gets_all_arguments_and_path_does_not_count() {
         call(&mut room.embargo_at(&own)),
         (expected.clone(), Some(3))
     );
-    // `embargo` may also be called through a link. The link's own directory does not count.
+    // `embargo` may also be called through a link. The directory of the link is not searched.
     let link = room.path("path/embargo");
     symlink(&own, &link).unwrap();
     assert_eq!(call(&mut room.embargo_at(&link)), (expected, Some(3)));
@@ -91,7 +92,7 @@ fn a_missing_embargoctl_is_one_line_and_a_hint_and_it_is_never_embargo_itself() 
     assert_eq!(says(), line);
     fs::remove_file(room.path("bin/embargoctl")).unwrap();
     // A copy of embargo under the name `embargoctl` looks for the real `embargoctl`, finds only
-    // itself, and reports that.
+    // itself, and reports that the real program is missing.
     copy_program(&own, &room.path("bin/embargoctl"));
     assert_eq!(says(), line);
     write_program(&room.path("bin/embargoctl"), b"nonsense");

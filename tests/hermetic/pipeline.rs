@@ -1,4 +1,4 @@
-//! Tests the answers of `embargo check` about images outside any engine, with a list and a keyset
+//! Tests what `embargo check` reports about images outside any engine, with a list and a keyset
 //! that the caller names.
 
 use std::fs;
@@ -129,8 +129,8 @@ fn a_pipeline_without_an_engine_asks_about_its_image() {
     }
 }
 
-/// Such an argument could also be an image's name with a tag. Once, it was only searched for in the
-/// engines.
+/// The argument could also be an image's name with a tag. Once, only the engines were searched for
+/// this argument.
 #[test]
 fn an_archive_that_is_missing_is_named_whether_or_not_engines_were_asked() {
     let node = machine(BASE);
@@ -202,7 +202,8 @@ fn a_list_that_nobody_vouches_for_tells_nothing() {
     );
     let ask = |words: &[&str]| check(&node, &[words, &[&word]].concat(), b"");
     assert_eq!(ask(&["--list", "list", "--keyset", "keyset"]).0, 0);
-    // If neither is given, the node's own list and keyset are used, and this node has none.
+    // Without `--list` and `--keyset`, the node's own list and keyset are used, and this node has
+    // none.
     for words in [
         &[][..],
         &["--list", "list"],
@@ -225,7 +226,7 @@ fn a_list_that_nobody_vouches_for_tells_nothing() {
         fs::canonicalize(path).unwrap()
     );
     assert!(status == 3 && text.contains(&why), "{text}");
-    // A list may be given only for images outside any engine. For other questions it is an error.
+    // A list may be given only for images outside any engine. In other cases `--list` is an error.
     for words in [
         &["--list", "list", "app:1"][..],
         &["--keyset"],

@@ -56,8 +56,8 @@ fn programs() -> &'static Programs {
     })
 }
 
-/// A small C library that is loaded into a program before the C library (`LD_PRELOAD`). That works
-/// because cargo links the tested programs dynamically.
+/// A small C library that is loaded into a program before the C library (`LD_PRELOAD`). Loading the
+/// library works because cargo links the tested programs dynamically.
 pub(crate) struct Library {
     name: &'static str,
     built: OnceLock<(tempfile::TempDir, PathBuf)>,
@@ -180,7 +180,8 @@ impl Room {
         fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Gives a file or directory to the user who runs the tests. On a real node, root owns it.
+    /// Gives a file or directory to the user who runs the tests. On a real node, root owns this
+    /// file or directory.
     pub(crate) fn take(&self, path: &Path) {
         chown(
             path,

@@ -119,7 +119,7 @@ fn the_runtime_whose_path_embargo_took_is_found_beside_it_without_a_setting() {
     };
     speaks("runc.distrib");
     answer(&own, "runc.distrib");
-    // Neither a directory nor Embargo itself counts as the diverted runtime.
+    // Neither a directory nor Embargo itself is accepted as the diverted runtime.
     fs::create_dir(room.path("bin/runc.real")).unwrap();
     answer(&own, "runc.distrib");
     fs::remove_dir(room.path("bin/runc.real")).unwrap();
@@ -427,7 +427,7 @@ fn a_container_made_by_the_other_runtime_is_handed_to_it() {
     room.passes(["--root", "state", "kill", "new", "9"]);
     room.passes(["--root", "state", "delete", "--force", "never-created"]);
     // `former_runtimes` says which program is the former runtime. If the settings cannot be read,
-    // the one in `PATH` is used.
+    // the runtime in `PATH` is used.
     write_program(&room.path("bin/runc-1.1"), b"#!/bin/sh\necho set \"$@\"\n");
     room.set(&format!(
         "runtime = {:?}\nformer_runtimes = [{:?}]\n",

@@ -1,8 +1,8 @@
 //! Runs a program with another time of day.
 //!
 //! No test may change the clock of the machine. Instead, a small library is loaded before the C
-//! library. That works because cargo links the tested programs dynamically. With a static program
-//! it would have no effect, and the tests that use it would fail.
+//! library. This library works because cargo links the tested programs dynamically. With a static
+//! program the library would have no effect, and the tests that use it would fail.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ pub(crate) const DAY: u64 = 86_400;
 
 static LIBRARY: Library = Library::new("fake-clock");
 
-/// Makes `command` see this time of day.
+/// Makes `command` see the time of day `time`.
 pub(crate) fn at(time: Timestamp, command: &mut Command) -> &mut Command {
     command
         .env("LD_PRELOAD", LIBRARY.path())

@@ -11,8 +11,8 @@ use embargo::paths::Paths;
 
 use super::node::{Answer, BASE, Node, OTHER, keyset};
 
-/// A node, and this many lists of rising versions on its disk, named `N.lst`. Each bans the base;
-/// every second list also bans another image.
+/// A node, and this many lists of rising versions on its disk, named `N.lst`. Each list bans the
+/// base; every second list also bans another image.
 fn node(lists: u64) -> Node {
     let node = Node::trusting(&keyset(&[1], 1));
     for version in 1..=lists {
@@ -64,13 +64,13 @@ fn installations_at_once_end_with_the_newest_list() {
     assert!(node.names().iter().all(|name| {
         [".lock", "banlist.copy.lst", "banlist.lst", "floor"].contains(&name.as_str())
     }));
-    // The second copy of the list must answer now.
+    // The first copy is unusable now, so the second copy must be used.
     node.put(b"torn");
     assert_eq!(node.gate(), Answer::BannedByCopy(8));
 }
 
 /// Two readers, the gate and a look-up alone, work while one list replaces another 200 times. Each
-/// answer is wholly that of one of the two lists, and never that of an older list than the answer
+/// result comes wholly from one of the two lists, and never from an older list than the result
 /// before.
 #[test]
 fn readers_during_200_installations_see_one_list_or_the_other() {
@@ -78,7 +78,8 @@ fn readers_during_200_installations_see_one_list_or_the_other() {
     let node = node(LISTS);
     node.run(&["install", "1.lst"]).unwrap();
     let (stop, begun, done) = (AtomicBool::new(false), AtomicU64::new(1), AtomicU64::new(1));
-    // Checks an answer: the versions in force when the reader started and ended are given.
+    // Checks a result. The arguments also give the versions in force when the reader started and
+    // ended.
     let holds = |before: u64, seen: u64, last: u64, after: u64| {
         assert!(before <= seen && last <= seen && seen <= after, "{seen}")
     };

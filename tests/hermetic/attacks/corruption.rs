@@ -2,8 +2,8 @@
 //!
 //! One test flips every bit of a small list; another cuts the list off at every length; others flip
 //! random bits in a list of a million digests, or write into the file that is being read. Each
-//! answer must be the right one or an error. Counts at the end show that both happened, which
-//! proves that the tests do test something.
+//! look-up must give the right result or an error. Counts at the end show that both outcomes
+//! happened, so the tests do test something.
 
 use std::cell::RefCell;
 use std::fs::OpenOptions;
@@ -126,7 +126,7 @@ fn small() -> Vec<u8> {
         .by(&[1, 2])
 }
 
-/// The right answer for the list [`small`].
+/// The right result of a look-up in the list [`small`].
 fn truth(query: &Query) -> Option<(Digest, MatchKind, String)> {
     let banned = [
         (Base, 0..40, "A"),
@@ -241,7 +241,7 @@ fn every_truncation_and_some_additions() {
     }
 }
 
-/// Bytes that record which of them were read.
+/// Bytes that remember which of their positions were read.
 struct Watched<'a> {
     bytes: &'a [u8],
     read: RefCell<Vec<Range<usize>>>,
@@ -256,7 +256,7 @@ impl ReadAt for Watched<'_> {
 }
 
 /// Flips 4,000 bits, half of them anywhere and half in bytes that are read, each under 60 look-ups.
-/// If a changed byte was read, the look-up must fail; if not, the answer must be right.
+/// If a changed byte was read, the look-up must fail; if not, the result must be right.
 #[test]
 fn random_bits_in_a_list_of_a_million_entries() {
     const MANY: u64 = 1_000_000;
@@ -411,6 +411,6 @@ fn a_writer_in_place_beside_a_million_reads() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    // There were errors, and right answers from each list, both banned and not banned.
+    // There were errors, and right results from each list, both banned and not banned.
     assert!(counts.iter().all(|count| *count > 1_000), "{counts:?}");
 }

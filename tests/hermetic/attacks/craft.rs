@@ -1,9 +1,9 @@
 //! Makes lists that no builder makes, for tests of signed mistakes.
 //!
 //! A list is taken apart and changed, and every hash is computed again, from the leaves up to the
-//! head. Only the intended fault remains; somebody signed it by mistake, or stole the key. The
-//! layout is written down here a second time, from the documentation of `banlist::tree` and
-//! `banlist::head`.
+//! head. Only the intended fault remains. In the test, somebody signed the faulty list by mistake,
+//! or with a stolen key. The layout is written down here a second time, from the documentation of
+//! `banlist::tree` and `banlist::head`.
 
 use embargo::banlist::head::HEAD_SIZE;
 use embargo::lineage::digest::Digest;
@@ -63,9 +63,9 @@ impl Parts {
         }
     }
 
-    /// The same list with these digests in place of its own, in ascending order. Each digest stands
-    /// for what the first digest of the list stood for. Levels, fences and counts match the number
-    /// of digests.
+    /// The same list with these digests in place of its own digests, in ascending order. Each new
+    /// digest has the kinds and the entry line of the list's first digest. Levels, fences and
+    /// counts match the number of digests.
     pub(super) fn filled(mut self, digests: &[[u8; 32]]) -> Self {
         let first = self.levels[0][0][HEADER + 32..HEADER + LEAF].to_vec();
         let leaves = digests.chunks(PER_LEAF).enumerate();

@@ -1,9 +1,9 @@
-//! Sets up the node of an attack, and asks its gate.
+//! Sets up the node of an attack, and calls the gate on this node.
 //!
 //! The node's files are in a room: a keyset, settings, and Docker's store (vfs, so that nothing
 //! needs to be mounted) with a container built on `base:1`. The real `embargoctl` builds and
-//! installs the lists; this file signs them. `embargo create` in front of the fake runtime asks the
-//! gate.
+//! installs the lists; this file signs them. The gate is called as `embargo create`, in front of
+//! the fake runtime.
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ const CONTAINER: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
 const BUNDLE: &str = "state/io.containerd.runtime.v2.task/moby";
 
-/// The gate's answer to the `create` of the node's container.
+/// The gate's verdict on the `create` of the node's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The call reached the runtime, and nothing was printed.
@@ -41,7 +41,7 @@ pub(crate) enum Answer {
     /// copy cannot be used.
     BannedByCopy(u64),
     /// The container is refused because there is no authentic list. The text says why the list in
-    /// force does not count; the node's directory is cut out.
+    /// force is not used; the node's directory is cut out of the text.
     NoList(String),
     /// The container is refused for another reason: the part of the line after the container's
     /// name.
@@ -111,7 +111,7 @@ impl Node {
         node
     }
 
-    /// Writes settings. Their file belongs to the user whom both programs trust.
+    /// Writes settings. The settings file belongs to the user whom both programs trust.
     pub(crate) fn set(&self, settings: &str) {
         let path = self.room.path("node/etc/embargo/config.toml");
         fs::remove_file(&path).unwrap();
@@ -155,7 +155,7 @@ impl Node {
         names
     }
 
-    /// Puts a list in place without installing it, as an attacker could who may write to the
+    /// Writes a list to the node without installing it, as an attacker could who may write to the
     /// directory.
     pub(crate) fn put(&self, list: &[u8]) {
         let path = self.state("banlist.lst");
@@ -273,8 +273,8 @@ impl Node {
         fault
     }
 
-    /// Puts a list in place without installing it, and asserts that the gate accepts no list when
-    /// there is no second copy. Returns the reason.
+    /// Writes a list to the node without installing it, and asserts that the gate accepts no list
+    /// when there is no second copy. Returns the reason.
     pub(crate) fn distrusts(&self, list: &[u8]) -> String {
         self.put(list);
         let (copy, aside) = (self.state("banlist.copy.lst"), self.state("aside"));
@@ -310,12 +310,12 @@ impl Node {
         command
     }
 
-    /// The gate's answer.
+    /// The gate's verdict.
     pub(crate) fn gate(&self) -> Answer {
         self.answer(&mut self.create())
     }
 
-    /// The gate's answer to this `create` call.
+    /// The gate's verdict on the call `create`.
     pub(crate) fn answer(&self, create: &mut Command) -> Answer {
         let output = create.output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
@@ -372,7 +372,7 @@ impl Node {
         answer["found"][0]["messages"].to_string()
     }
 
-    /// The list's age according to `embargo check`, when the clock shows this time. One word.
+    /// The list's age according to `embargo check`, in one word, when the clock shows this time.
     pub(crate) fn age_at(&self, time: Timestamp) -> &'static str {
         let output = clock::at(
             time,
@@ -395,8 +395,8 @@ impl Node {
 }
 
 impl Node {
-    /// Starts this many containers that are like the node's own. Each has a process, and the state
-    /// that crun would keep.
+    /// Starts this many containers that are like the node's own. Each container has a process, and
+    /// the state that crun would keep.
     pub(crate) fn running(&self, containers: usize) -> Running {
         // The owner of a directory controls its contents, so the tests' user must own the room.
         self.room.take(&self.room.path(""));

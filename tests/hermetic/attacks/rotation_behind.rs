@@ -42,8 +42,8 @@ fn each_waits_for_the_other() {
     assert_eq!((node.keyset_number(), node.gate()), (1, Answer::Banned(1)));
 }
 
-/// A list for the old keyset, signed by old and new keys, must come first. It answers before and
-/// after the rotation.
+/// A list for the old keyset, signed by old and new keys, must come first. This list is used before
+/// and after the rotation.
 #[test]
 fn a_list_for_the_old_keyset_signed_by_keys_of_both_goes_first() {
     let (node, next) = node();
@@ -72,7 +72,7 @@ fn the_list_in_force_is_signed_once_more() {
 }
 
 /// An operator who rotates without such a list is warned of the consequences. The next list ends
-/// them.
+/// these consequences.
 #[test]
 fn without_a_list_nothing_starts_until_the_next_one() {
     let (node, next) = node();

@@ -35,7 +35,7 @@ fn two_of_two_beside_strangers() {
     }
 }
 
-/// A signature over another list, moved to this one.
+/// A signature over one list, moved to another list.
 #[test]
 fn stolen_signature() {
     let node = Node::with_list(1);
@@ -62,8 +62,8 @@ fn root_key() {
     node.install(&node.list(1).by(&[5, 1])).unwrap();
 }
 
-/// Asserts that such a list is not installed. If it is put in place by force, it does not count,
-/// and the second copy of the installed list answers.
+/// Asserts that a list with these signatures is not installed. If the list is written to the node
+/// by force, it is not used, and the second copy of the installed list is used.
 fn assert_refused(seeds: &[u8], fault: &str) {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));
     let forged = node.list(9).banning("layer", &[OTHER]).by(seeds);

@@ -23,7 +23,7 @@ fn dup_sig() {
     }
 }
 
-/// The same key's signature again, under the ID and the name of the other key, and under names that
+/// The signature of one key again, under the ID and the name of the other key, and under names that
 /// no key has.
 #[test]
 fn dup_keyid() {

@@ -15,7 +15,7 @@ fn invalid_sig_in_valid_head() {
     ] {
         let list = node.list(version).unsigned();
         let text = text(&list);
-        // The bad signature stands before, between or after the good ones.
+        // The bad signature is before, between or after the good signatures.
         for at in 0..3 {
             let mut lines = vec![signer(1).sign(&text), signer(3).sign(&text)];
             lines.insert(at, signer(2).line(&bytes));
@@ -26,7 +26,7 @@ fn invalid_sig_in_valid_head() {
     }
 }
 
-/// The gate reports the bad signature, unless it has counted enough good ones before; so does
+/// The gate reports the bad signature, unless it has counted enough good signatures before; so does
 /// `check`.
 #[test]
 fn invalid_sig_is_reported() {
@@ -56,7 +56,7 @@ fn invalid_sig_is_reported() {
     );
 }
 
-/// A bad signature is skipped, but the list still needs enough good ones.
+/// A bad signature is skipped, but the list still needs enough good signatures.
 #[test]
 fn invalid_sig_in_the_place_of_a_good_one() {
     let node = Node::trusting(&keyset(&[1, 2, 3], 2));

@@ -16,7 +16,7 @@ fn with_ssh_key() -> Node {
     Node::trusting(&keyset_of(1, "root=0 list=1 lift=1", &key))
 }
 
-/// A signature line in the name of that key.
+/// A signature line in the name `phone`.
 fn by_phone(signature: &[u8]) -> String {
     line(
         "phone",
@@ -48,8 +48,8 @@ fn cross_protocol_sshsig_ns() {
             "0 of 1 trusted signatures (1 bad, 0 by unknown keys)",
         );
     }
-    // The bytes that a login signs (RFC 4252, section 7), of which the server chooses the first;
-    // and the text itself, without SSH's frame.
+    // The bytes that a login signs (RFC 4252, section 7), of which the server chooses the first
+    // bytes; and the list's text itself, without SSH's frame.
     let login = [
         &ssh_string(&message)[..],
         b"\x32",
@@ -113,7 +113,7 @@ fn cross_protocol_sshsig_and_plain() {
 }
 
 /// Other texts that the same keys sign: a keyset, a list for another origin, a checkpoint of a log.
-/// No such text can be a list's head, and a list with such a head is not valid.
+/// None of these texts can be a list's head, and a list with one of them as its head is not valid.
 #[test]
 fn cross_protocol_note() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -166,7 +166,7 @@ fn cross_protocol_dsse() {
 }
 
 /// minisign makes two signatures: one over the file or its hash, and one over that signature and a
-/// comment. Only a signature over the file itself counts for a list.
+/// comment. Only a signature over the file or its hash counts for a list.
 #[test]
 fn cross_protocol_minisign() {
     let one = signer(1);
@@ -207,7 +207,7 @@ fn cross_protocol_minisign() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// Asserts that the list is neither installed nor, when it is put in place, used.
+/// Asserts that the list is not installed, and is not used when it is written to the node by force.
 fn refused(node: &Node, list: &[u8], counts: &str) {
     assert_eq!(
         node.refuses(list),

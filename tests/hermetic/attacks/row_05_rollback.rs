@@ -20,8 +20,8 @@ fn older_head() {
         node.refuses(&older),
         format!("cannot go back to version 411 (keyset 1) of the list, in \"staged.lst\": {fault}")
     );
-    // When the older list is put in place by force, the second copy answers, and the gate reports
-    // that.
+    // When the older list is written to the node by force, the second copy is used, and the gate
+    // reports the rollback.
     node.put(&older);
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
     let told = node.messages();
@@ -33,8 +33,8 @@ fn older_head() {
     );
 }
 
-/// An older list never answers in place of a newer one, however the newer list is lost and wherever
-/// the older list is.
+/// An older list is never used in place of a newer list, however the newer list is lost and
+/// wherever the older list is.
 #[test]
 fn older_list_for_a_newer_one() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -51,7 +51,7 @@ fn older_list_for_a_newer_one() {
     let mut flipped = newest.clone();
     flipped[newest.len() - 1] ^= 1;
     // One byte of the list in force is wrong, the whole file is empty, or another file is in its
-    // place: the second copy, of the same version, answers.
+    // place: the second copy, of the same version, is used.
     for torn in [&flipped[..], b"", &older] {
         node.put(torn);
         assert_eq!(node.gate(), Answer::BannedByCopy(412));
@@ -111,8 +111,8 @@ fn older_list_for_a_newer_one() {
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
 }
 
-/// A newer list was put in place by hand, and is then damaged. The second copy, of the list before,
-/// does not answer in its place, as long as the damaged list's head can be read.
+/// A newer list was written to the node by hand, and is then damaged. The second copy, of the
+/// previous list, is not used instead, as long as the damaged list's head can be read.
 #[test]
 fn second_copy_of_an_older_list_for_one_put_by_hand() {
     let node = Node::trusting(&keyset(&[1], 1));

@@ -6,7 +6,7 @@ use std::fs;
 use super::node::{Answer, Node, OTHER, keyset_of, rotated};
 use super::signer::signer;
 
-/// By how much a version may rise at once.
+/// By how much one list may raise the version.
 const JUMP: u64 = 1 << 20;
 
 fn node() -> Node {
@@ -42,8 +42,8 @@ fn jump_cap() {
     assert_eq!(node.gate(), Answer::Banned(412 + JUMP));
 }
 
-/// The thief can still get ahead by that much. A rotation removes the stolen key, and versions
-/// start again at the rightful signers' number.
+/// The thief can still raise the version by that much. A rotation removes the stolen key, and
+/// versions start again at the rightful signers' number.
 #[test]
 fn ff_then_rotate_recovers() {
     let node = node();

@@ -1,5 +1,5 @@
-//! Tests what happens when newer lists are withheld and the list in force grows old. It still bans
-//! what it bans, no start fails because of its age, and its age is reported.
+//! Tests what happens when newer lists are withheld and the list in force grows old. All its bans
+//! still hold, no start fails because of the list's age, and the age is reported.
 
 use embargo::sys::clock::Timestamp;
 
@@ -19,7 +19,7 @@ fn node(issued: Timestamp, banned: &str) -> Node {
     node
 }
 
-/// The gate's answer, and the list's age according to `check`, this many days after the list was
+/// The gate's verdict, and the list's age according to `check`, this many days after the list was
 /// issued.
 fn after(node: &Node, issued: Timestamp, days: u64) -> (Answer, &'static str) {
     let now = issued.plus(days * DAY);
@@ -50,7 +50,8 @@ fn plus_13_d_15_d_60_d() {
     }
 }
 
-/// A list past its grace period refuses other containers only if the operator chose that.
+/// A list past its grace period refuses other containers only if the operator chose so in the
+/// settings.
 #[test]
 fn plus_60_d_where_overdue_lists_refuse() {
     let issued = Timestamp::parse("2026-11-20T14:00:00Z").unwrap();

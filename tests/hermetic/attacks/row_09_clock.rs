@@ -1,5 +1,5 @@
-//! Tests a clock that was never set, or that is far off. It lifts no ban, makes no list look fresh,
-//! and by itself refuses nothing.
+//! Tests a clock that was never set, or that is far off. Such a clock lifts no ban, makes no list
+//! look fresh, and by itself refuses nothing.
 
 use embargo::sys::clock::Timestamp;
 
@@ -83,7 +83,7 @@ fn a_clock_turned_back_lifts_no_ban_and_renews_no_exception() {
 }
 
 /// The time at which the list in force was issued is the earliest possible time. Both copies of the
-/// list prove it.
+/// list prove this time.
 #[test]
 fn the_floor_is_a_time_floor() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -108,8 +108,8 @@ fn the_floor_is_a_time_floor() {
     );
 }
 
-/// A list from the future would set the node's idea of the time forward for good, so it is not
-/// installed. A clock that was never set cannot tell that.
+/// A list from the future would move the time that the node assumes forward for good, so the list
+/// is not installed. A clock that was never set cannot show that a list is from the future.
 #[test]
 fn a_list_from_the_future_is_not_installed_by_a_clock_that_was_set() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -154,7 +154,8 @@ fn a_clock_that_was_never_set_lets_no_list_in_that_its_keyset_does_not_outlast()
 }
 
 /// The first list of a node, and the first list of a later keyset, set the earliest possible time.
-/// It is at least the time that the root keys signed, whatever a list key says.
+/// The earliest possible time is at least the time that the root keys signed, whatever a list key
+/// signed.
 #[test]
 fn no_list_takes_the_time_floor_away() {
     let ban = format!(

@@ -39,7 +39,7 @@ fn swapped_trees() {
 }
 
 /// The tree says that the container is banned. The records behind the tree belong to a list that
-/// says otherwise.
+/// does not ban the container.
 #[test]
 fn swapped_records() {
     let node = Node::trusting(&keyset(&[1], 1));

@@ -97,8 +97,8 @@ fn lift_needs_two() {
             fault.starts_with("cannot install \"staged.lst\": it lifts ") && fault.ends_with(needs),
             "{way}: {fault}"
         );
-        // If the list is put in place without an installation, the gate demands as many signatures:
-        // nobody has compared this list with the one before.
+        // If the list is written to the node without an installation, the gate demands as many
+        // signatures: nobody has compared this list with the previous list.
         node.distrusts(&one);
         node.put(&in_force);
         // Two signatures by one key count as one; signatures by two keys count as two.
@@ -131,7 +131,7 @@ fn add_needs_one() {
 }
 
 /// An attacker may make the list in force unreadable. Then the next list must still be compared
-/// with it.
+/// with the list in force.
 #[test]
 fn a_lost_list_does_not_make_lifting_cheaper() {
     let (kept, lost) = (node(), node());
@@ -175,12 +175,12 @@ fn a_list_before_the_lost_one_is_no_measure() {
         node.install(&newest).unwrap();
         assert_eq!(node.gate(), Answer::Banned(413), "{way}");
         lose(&node, &older);
-        // The same for both copies.
+        // The same attack on both copies.
         fs::remove_file(node.state("banlist.copy.lst")).unwrap();
         if let Ok(bytes) = fs::read(node.state("banlist.lst")) {
             fs::write(node.state("banlist.copy.lst"), bytes).unwrap();
         }
-        // This list bans what the older list banned.
+        // The new list bans everything that the older list banned.
         assert_eq!(
             node.refuses(&node.list(414).banning("base", &[OTHER]).by(&[1])),
             fault,
@@ -198,8 +198,8 @@ fn a_list_before_the_lost_one_is_no_measure() {
     }
 }
 
-/// The thief changes no ban, only a ban's patch and successor. That lifts nothing, so the list is
-/// installed. The change is shown at installation, and the patch never runs.
+/// The thief changes no ban, only a ban's patch and successor. This change lifts nothing, so the
+/// list is installed. The change is shown at installation, and the patch never runs.
 #[test]
 fn a_patch_that_one_key_signed_is_shown_and_never_run() {
     let patch = |words: &str| format!("[ban.patch]\nrun = [{words}]\n");
@@ -402,9 +402,9 @@ fn rotate() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// A list with an issue time in the future moves every gate's idea of the time. Bans that lapse
-/// then end early, although their lines are unchanged. So such a list counts as one that lifts
-/// bans.
+/// A list with an issue time in the future moves the time that every gate assumes. Bans that lapse
+/// then end early, although their lines are unchanged. So such a list is treated as a list that
+/// lifts bans.
 #[test]
 fn a_list_issued_ahead_ends_no_ban_early() {
     let now = Timestamp::now();

@@ -195,7 +195,7 @@ fn numbers() {
 }
 
 /// A bad signature does not stop a rotation if there are enough good ones. A keyset for another
-/// origin, or one that was damaged after it was signed, is not valid.
+/// origin, or a keyset that was damaged after it was signed, is not valid.
 #[test]
 fn bad_signatures_and_spoilt_texts() {
     let good = text(2, &[12], 1);

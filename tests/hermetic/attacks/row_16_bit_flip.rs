@@ -1,4 +1,4 @@
-//! Tests the gate's answers when bits flip on the disk, in memory or in transfer. `corruption`
+//! Tests the gate's verdicts when bits flip on the disk, in memory or in transfer. `corruption`
 //! tests the reader itself with every bit.
 
 use std::fs;
@@ -34,7 +34,7 @@ fn flip_through_the_gate() {
     }
 }
 
-/// The second copy answers for a list that is found damaged, wherever the damage is.
+/// The second copy is used in place of a list that is found damaged, wherever the damage is.
 #[test]
 fn flip_beside_a_second_copy() {
     let node = Node::trusting(&keyset(&[1], 1));

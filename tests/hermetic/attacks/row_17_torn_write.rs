@@ -1,5 +1,5 @@
 //! Tests a list that is cut off, empty, half written or changed by a careless transfer.
-//! `corruption` tests a writer that works in the file while it is read a million times.
+//! `corruption` tests a writer that changes the file while the file is read a million times.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ fn torn_write() {
     for start in (0..list.len()).step_by(512) {
         let mut torn = list.clone();
         torn[start..].fill(0);
-        // If there are only zeros from here on anyway, the list is unchanged.
+        // If the list has only zeros from here on, writing zeros leaves the list unchanged.
         if torn == list {
             continue;
         }
@@ -75,7 +75,7 @@ fn zero_length() {
         node.install(b"").unwrap_err(),
         format!("cannot use \"staged.lst\": {fault}")
     );
-    // The second copy answers for an empty file; the previous list never does.
+    // The second copy is used in place of an empty file; the previous list is never used.
     fs::remove_file(node.state("banlist.lst")).unwrap();
     node.install(&node.list(1).by(&[1])).unwrap();
     node.install(&node.list(2).banning("base", &[BASE, OTHER]).by(&[1]))

@@ -8,8 +8,8 @@ fn keys_sharing_31_bytes_around_a_boundary() {
     let node = Node::trusting(&keyset(&[1], 1));
     let own = u8::from_str_radix(&BASE[BASE.len() - 2..], 16).unwrap();
     let near = |last: u8| format!("{}{last:02x}", &BASE[..BASE.len() - 2]);
-    // A leaf holds 25 digests. The container's own digest comes to stand at every position of a
-    // leaf, and so do its neighbours on both sides.
+    // A leaf holds 25 digests. The container's own digest takes every position of a leaf in turn,
+    // and so do the neighbouring digests on both sides.
     for (version, first) in (1..).zip(own - 27..own) {
         let neighbours: Vec<String> = (first..first + 60).map(near).collect();
         let with: Vec<_> = neighbours.iter().map(String::as_str).collect();

@@ -33,7 +33,8 @@ impl ReadAt for Counted<'_> {
 
 #[test]
 fn a_million_keys_with_equal_24_bit_prefix() {
-    // Digests with 24 equal bits, counted up from there; and digests spread over the whole range.
+    // Digests with 24 equal bits, each with the next number after these bits; and digests spread
+    // over the whole range.
     let ground = |number: u64| digest(0xabcd_ef00_0000_0000 + number, number);
     let spread = |number: u64| digest(number * (u64::MAX / MANY), number);
     let ground: Vec<_> = (0..MANY).map(ground).collect();
@@ -50,8 +51,8 @@ fn a_million_keys_with_equal_24_bit_prefix() {
         (list.len(), cost(&list, &digests))
     });
     assert_eq!(costs[0], costs[1]);
-    // A look-up reads the root and four levels below it. If it finds the digest, it also reads the
-    // table and one block of records.
+    // A look-up reads the root and four levels below it. If the look-up finds the digest, it also
+    // reads the table and one block of records.
     assert_eq!(costs[0].1, (5, 7));
 }
 

@@ -8,11 +8,11 @@ use super::craft::{HEADER, INNER, LEAF, NODE, Parts};
 use super::node::{Answer, BASE, Node, OTHER, keyset, signed, text};
 use super::signer::signer;
 
-/// A mistake: its description, and a function that makes it, given the list's parts and the place
-/// of the container's digest in them.
+/// A mistake: its description, and a function that makes it, given the list's parts and the
+/// position of the container's digest in them.
 type Mistake = (&'static str, fn(&mut Parts, (usize, usize)));
 
-/// The record at this place.
+/// The record at this position.
 fn record(parts: &mut Parts, (leaf, at): (usize, usize)) -> &mut [u8] {
     &mut parts.levels[0][leaf][HEADER + at * LEAF..][..LEAF]
 }
@@ -119,7 +119,7 @@ fn malformed_builder_outputs() {
         );
         node.put(&list);
         let answer = node.gate();
-        // The list does not count, or the container is refused, or banned. The ban is never lost.
+        // The list is not accepted, or the container is refused, or banned. The ban is never lost.
         assert!(
             matches!(
                 answer,
@@ -171,7 +171,7 @@ fn padding_counts_and_records_nobody_reads() {
     }
 }
 
-/// A gate that trusted the counts would not look for the digest at all.
+/// A gate that trusted the head's numbers of digests would not look for the digest at all.
 #[test]
 fn a_head_that_denies_what_the_tree_holds() {
     let node = Node::trusting(&keyset(&[1], 1));
@@ -248,8 +248,8 @@ fn a_key_that_is_no_point_of_its_curve() {
     }
 }
 
-/// Digests around the container's own, so that this one lies inside a leaf which is neither the
-/// first nor the last.
+/// Digests around the container's own digest. The container's digest then lies inside a leaf that
+/// is neither the first nor the last.
 fn digests() -> Vec<&'static str> {
     let spread = (0..119_u32).map(|number| {
         &*format!(

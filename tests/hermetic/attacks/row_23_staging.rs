@@ -1,5 +1,6 @@
 //! Tests links, FIFOs, directories, sockets and devices in place of a list, a keyset, a floor or a
-//! signature. They are not followed, not waited for, and not read without end.
+//! signature. The programs do not follow these files, do not wait for them, and do not read them
+//! without end.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -32,7 +33,7 @@ const KINDS: [(&str, Make); 7] = [
     ("block device", |path, _| device(path, SFlag::S_IFBLK)),
 ];
 
-/// A device that has no driver. Only root may create one, and not on every machine.
+/// A device that has no driver. Only root may create a device, and not on every machine.
 fn device(path: &Path, kind: SFlag) -> bool {
     mknod(path, kind, Mode::from_bits_truncate(0o666), makedev(511, 0)).is_ok()
 }

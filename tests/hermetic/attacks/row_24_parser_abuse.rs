@@ -1,5 +1,5 @@
-//! Tests texts that a careless parser would misread, or for which it would use too much time or
-//! memory. `tests/fuzz` feeds random bytes to each parser.
+//! Tests texts that a careless parser would misread, and texts that would cost a careless parser
+//! too much time or memory. `tests/fuzz` feeds random bytes to each parser.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -309,8 +309,8 @@ fn keysets_and_floors() {
     assert_eq!(node.gate(), Answer::Banned(1));
 }
 
-/// Asserts that the list is neither installed nor used, that this takes no time, and that the error
-/// names the wrong line.
+/// Asserts that the list is neither installed nor used, that the refusal takes no time, and that
+/// the error names the wrong line.
 fn assert_malformed(node: &Node, list: &[u8], expected: &str) {
     let began = Instant::now();
     let before = node.everything();
@@ -322,7 +322,7 @@ fn assert_malformed(node: &Node, list: &[u8], expected: &str) {
         );
     }
     assert!(began.elapsed() < Duration::from_secs(5));
-    // Restores the list that was there before.
+    // Restores the list that was in force before.
     match before.iter().find(|(name, _)| name == "banlist.lst") {
         Some((_, list)) => node.put(list),
         None => fs::remove_file(node.state("banlist.lst")).unwrap(),

@@ -19,8 +19,8 @@ fn restored_directory_with_min_version_set() {
         fs::remove_file(node.state(&name)).unwrap();
         fs::write(node.state(&name), bytes).unwrap();
     }
-    // Nothing on the restored disk shows that. `min_version`, which configuration management writes
-    // to /etc, does show it, for both copies.
+    // Nothing on the restored disk shows that the list is old. `min_version`, which configuration
+    // management writes to /etc, does show that, for both copies.
     assert_eq!(node.gate(), Answer::Admitted);
     node.set("min_version = 412");
     let fault = "version 398 is below min_version 412";

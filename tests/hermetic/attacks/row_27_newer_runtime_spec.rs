@@ -49,7 +49,7 @@ fn unknown_cap_ns_seccomp_rlimit_top_level() {
         node.spec(&spec.to_string());
         assert_eq!(node.gate(), Answer::Admitted, "{spec}");
     }
-    // No such field hides what the container is made of.
+    // None of these fields hides the lineage of the container.
     node.install(&node.list(2).by(&[1])).unwrap();
     for spec in newer {
         node.spec(&spec.to_string());

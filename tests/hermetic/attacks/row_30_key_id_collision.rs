@@ -1,5 +1,5 @@
-//! Tests two keys with the same ID. An ID is four bytes of a hash: it says which key to try, never
-//! which key to trust.
+//! Tests two keys with the same ID. An ID is four bytes of a hash: the ID says which key to try,
+//! never which key to trust.
 
 use super::node::{Answer, Node, keyset_of, signed, text};
 use super::signer::{Signer, called, line};

@@ -1,4 +1,4 @@
-//! Tests a list with so many or so long bans of one digest that every start that asks for this
+//! Tests a list with so many or so long bans of one digest that every start that looks up this
 //! digest would take much time and memory. It does not matter who signed the list.
 
 use embargo::banlist::head::HEAD_SIZE;
@@ -68,8 +68,8 @@ fn bans_that_say_too_much() {
     }
 }
 
-/// A list of a thief, or of a builder without limits. It is not installed. If it is put in place,
-/// what it bans is refused.
+/// A list of a thief, or of a builder without limits. The list is not installed. If it is written
+/// to the node by force, the containers that it bans are refused.
 #[test]
 fn bans_that_say_too_much_signed_all_the_same() {
     let node = Node::trusting(&keyset(&[1], 1));

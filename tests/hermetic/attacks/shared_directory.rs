@@ -1,5 +1,5 @@
-//! Tests directories that others may write to. An attacker who removes the list and the floor there
-//! and puts an older, correctly signed list in place lifts nothing. An attacker who removes the
+//! Tests directories that other users may write to. An attacker who removes the list and the floor
+//! there and writes an older, correctly signed list lifts nothing. An attacker who removes the
 //! settings disarms nothing.
 
 use std::fs;
@@ -17,7 +17,8 @@ fn floor_and_list_taken_away() {
         node.room.keep(mode);
         fs::remove_file(node.state("floor")).unwrap();
         assert_eq!(node.distrusts(&old), FAULT, "{mode:o}");
-        // No list can be installed there either, until only its owner can write to the directory.
+        // No list can be installed in such a directory either, until only its owner can write to
+        // the directory.
         let next = node.list(413).by(&[1]);
         assert_eq!(
             node.install(&next).unwrap_err(),
@@ -69,8 +70,8 @@ fn settings_keyset_and_break_glass_in_a_directory_of_others() {
         mode(&etc, 0o755);
         assert_eq!(node.gate(), Answer::Banned(412));
     }
-    // Each directory above counts too. A sticky bit is enough there, because it protects the files
-    // of others.
+    // Each directory above is checked too. A sticky bit is enough there, because this bit protects
+    // the files of other users.
     for (bits, answer) in [
         (0o777, refused("/etc")),
         (0o1777, Answer::Banned(412)),

@@ -1,7 +1,7 @@
 //! Writes keys and signed messages in the formats of SSH's tools.
 //!
 //! The code follows OpenSSH's own documents, so that the program's reader is compared with these
-//! and not with itself.
+//! documents and not with itself.
 
 use embargo::lineage::digest::Digest;
 

@@ -100,7 +100,7 @@ fn a_name_that_finds_nothing_is_reported() {
         );
     }
     // The containers that are found are still patched. A container that exists but does not match
-    // counts as found.
+    // is treated as found.
     for (other, status, patched) in [
         ("nope", 3, &["web-1"][..]),
         ("other-1", 0, &["web-1", "web-2"]),
@@ -220,7 +220,7 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
     // A container that is just starting or stopping.
     fleet.start("going");
     fs::remove_file(fleet.state("going").join("state.json")).unwrap();
-    // A container that has ended, while its state is still there.
+    // A container that has ended, but whose state still exists.
     fleet.start("ended");
     let state = fs::read_to_string(fleet.state("ended").join("state.json")).unwrap();
     fleet.stop("ended");
@@ -248,7 +248,7 @@ fn a_corrupt_state_costs_one_container_one_line_and_never_the_run() {
             said.out
         );
     }
-    // A run for one named container is not about the others.
+    // A run for one named container reports nothing about other containers.
     assert_eq!(
         fleet.patch(&["--container", "web-1", "--again"]).status,
         Some(0)

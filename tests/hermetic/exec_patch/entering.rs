@@ -1,4 +1,4 @@
-//! Tests what the runtime gets when it must run a command, and the outcomes that follow.
+//! Tests the call that the runtime gets when it must run a command, and the outcomes that follow.
 
 use std::fs;
 use std::path::PathBuf;
@@ -61,8 +61,8 @@ fn the_owning_runtime_gets_its_own_exec_and_nothing_else() {
         call.variable("PATH").unwrap(),
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     );
-    // The runtime gets the state that was checked. So it enters that instance of the container or
-    // none.
+    // The runtime gets the state that was checked. So the runtime enters the checked instance of
+    // the container or none.
     let state = fs::read(fleet.state("web-1").join("state.json")).unwrap();
     assert_eq!(call.bytes("state"), [state]);
     assert_ne!(
@@ -370,8 +370,9 @@ fn a_runtime_that_hangs_and_a_command_that_will_not_end_are_ended() {
     );
 }
 
-/// Runs a command that writes something to the ledger and then takes too long. Returns what it
-/// wrote. The time limit is one second if that is enough.
+/// Runs a command that writes something to the ledger and then takes too long. Returns the text
+/// that the command wrote. The time limit is one second if the command can write its text in that
+/// time.
 fn timed_out(fleet: &Fleet, words: &[&str], command: &[&str]) -> String {
     for timeout in ["1s", "8s", "60s"] {
         let (ended, _) = outcome(fleet, &[words, &["--timeout", timeout]].concat(), command);
@@ -397,9 +398,9 @@ fn nothing_that_a_command_started_is_left_after_its_time() {
 }
 
 /// A program whose first thread ends at once, so that its process is a zombie that nobody can wait
-/// for. Such a command was once taken for one that had never run. Without an argument, the other
-/// thread ends the process with status 7. With an argument, it writes the process ID to the ledger
-/// and continues.
+/// for. A command like this was once reported as never run. Without an argument, the other thread
+/// ends the process with status 7. With an argument, it writes the process ID to the ledger and
+/// continues.
 const FIRST_THREAD_ENDS: &str = "#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n\
     static void *other(void *goes_on) {\n\
         if (!goes_on) { usleep(300000); exit(7); }\n\

@@ -1,10 +1,10 @@
 //! Sets up the containers of a test.
 //!
-//! The node looks like one with Docker. [`Node`] makes its store and its list; here each container
-//! gets a bundle, and the state that runc would keep. A container's first process is started by the
-//! test. The fake runtime starts commands on the host, without confinement. Everything that
+//! The node looks like one with Docker. [`Node`] makes the store and the list; this file gives each
+//! container a bundle, and the state that runc would keep. A container's first process is started
+//! by the test. The fake runtime starts commands on the host, without confinement. Everything that
 //! exec-patch plans, passes on, records and reports is real; `integration/` tests what a real
-//! runtime does with it. All files belong to the user who runs the tests.
+//! runtime does with these calls. All files belong to the user who runs the tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,8 +29,8 @@ const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbc
 const TASKS: &str = "state/io.containerd.runtime.v2.task/moby";
 const STATES: &str = "node/run/docker/runtime-runc/moby";
 
-/// The command that patches a container. It writes to the ledger, so that a test can count how
-/// often it ran.
+/// The command that patches a container. The command writes to the ledger, so that a test can count
+/// how often it ran.
 pub(crate) const PATCH: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\""];
 
 /// A node and its running containers.
@@ -125,7 +125,7 @@ impl Fleet {
         self.live(name);
     }
 
-    /// Starts a container whose image has these layers. No other test uses them.
+    /// Starts a container whose image has these layers. No other test uses these layers.
     pub(crate) fn start_of(&mut self, name: &str, layers: &[&str]) {
         self.record(name, &[], Some(layers));
         self.live(name);
@@ -343,8 +343,8 @@ impl Fleet {
             .collect()
     }
 
-    /// The names of the containers in which the patch ran, sorted. Asserts that it ran once in
-    /// each.
+    /// The names of the containers in which the patch ran, sorted. Asserts that the patch ran once
+    /// in each container.
     pub(crate) fn patched(&self) -> Vec<String> {
         let ledger = self.ledger();
         assert!(
@@ -376,8 +376,8 @@ impl Fleet {
         paths.iter().map(taken).collect()
     }
 
-    /// The directories of the runs, in the order in which they were made. The IDs do not give that
-    /// order within one second.
+    /// The directories of the runs, in the order in which they were made. The run IDs do not give
+    /// this order for runs of the same second.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let patches = self.path("node/var/lib/embargo/patches");
         let mut runs: Vec<_> = fs::read_dir(patches)

@@ -9,8 +9,8 @@ use crate::attacks::node::BASE;
 /// A command that fails.
 const FAILING: [&str; 3] = ["/bin/sh", "-c", "echo patched >> \"$LEDGER\"; exit 1"];
 
-/// Starts a failing command for `matches` containers, with these arguments. Returns in how many it
-/// ran, and how many containers had each outcome.
+/// Starts a failing command for `matches` containers, with these arguments. Returns in how many
+/// containers the command ran, and how many containers had each outcome.
 fn started(matches: usize, words: &[&str]) -> (usize, Vec<(String, usize)>) {
     let fleet = Fleet::of(matches);
     let said = fleet.run(
@@ -102,8 +102,8 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
 fn canaries_go_one_by_one_and_the_others_side_by_side() {
     let fleet = Fleet::of(5);
     let here = fleet.path("ledger").display().to_string();
-    // Each command records how many of them run at the same time. All of them wait until three have
-    // met, except the first, which runs alone.
+    // Each command records how many commands run at the same time. Every command waits until three
+    // commands run, except the first command, which runs alone.
     let script = format!(
         "mkdir {here}/here.$$; n=$(ls -d {here}/here.* | wc -l); echo $n >> \"$LEDGER\"; test -e {here}/canary || {{ echo > {here}/canary; rmdir {here}/here.$$; exit 0; }}
          for i in $(seq 1200); do test -e {here}/met && break; test $(ls -d {here}/here.* | wc -l) -ge 3 && echo > {here}/met; sleep 0.05; done

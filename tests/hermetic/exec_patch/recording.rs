@@ -1,4 +1,4 @@
-//! Tests what a run leaves behind, and how later runs use it.
+//! Tests the records and files that a run leaves behind, and how later runs use them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ pub(super) fn waiting(fleet: &Fleet) -> String {
     )
 }
 
-/// A run of that command, in progress, with this many containers at a time.
+/// A run of the command [`waiting`], in progress, with this many containers at a time.
 pub(super) fn under_way(fleet: &Fleet, words: &[&str], parallel: usize) -> Child {
     let script = waiting(fleet);
     let parallel = parallel.to_string();
@@ -189,7 +189,7 @@ fn another_run_is_waited_for_as_long_as_was_asked() {
     let fleet = Fleet::of(1);
     let run = under_way(&fleet, &[], 1);
     let id = fleet.run_id();
-    // If the wait is too short, the exit status says so, whatever was asked for.
+    // If the wait is too short, the exit status says so, whatever the other arguments are.
     for words in [
         &["--base", BASE, "--wait", "1s", "--", "/bin/true"][..],
         &["--resume", &id, "--wait", "0s"],
@@ -261,7 +261,8 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
         (Some(0), "0 runs, 0 bytes\n", 2),
         "{young:?}"
     );
-    // A killed run can be resumed, so it is kept. A run in progress is kept too.
+    // A killed run can be resumed, so its record is not removed. The record of a run in progress is
+    // not removed either.
     let mut killed = under_way(&fleet, &["--again"], 1);
     let workers: Vec<_> = fleet
         .started()
@@ -311,7 +312,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     );
     assert_eq!((fleet.runs().len(), fleet.run_id()), (1, id.clone()));
     assert!(!fleet.path("node/var/lib/embargo/patches/.draft").exists());
-    // Resuming a run ends it. Patches of removed runs count as not done.
+    // Resuming a run ends it. Patches of removed runs are treated as not done.
     assert_eq!(fleet.run(&["--resume", &id]).status, Some(3));
     let json = fleet.run(&["--prune", "0s", "--json"]).json();
     assert_eq!(
@@ -326,7 +327,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     assert_eq!(fleet.runs().len(), 0);
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 2)]);
-    // A run is kept if nobody knows what it did.
+    // The record of a run is not removed if the program cannot read what the run did.
     fs::write(fleet.runs()[0].join("journal.jsonl"), "no journal\n").unwrap();
     let said = fleet.run(&["--prune", "0s"]);
     assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
@@ -387,7 +388,7 @@ fn what_was_patched_and_not_started_anew_is_skipped_unless_again() {
         outcome,
         json!({ "outcome": "patched-before", "run": first })
     );
-    // With another command, the container counts as not patched.
+    // With another command, the container is treated as not patched.
     assert_eq!(
         fleet.run(&["--base", BASE, "--", "/bin/true"]).status,
         Some(0)

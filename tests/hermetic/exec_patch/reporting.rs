@@ -1,4 +1,4 @@
-//! Tests the output for people and the output for programs.
+//! Tests the text output and the JSON output.
 
 use std::fs;
 use std::process::Stdio;

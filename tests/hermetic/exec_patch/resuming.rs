@@ -352,7 +352,7 @@ fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
         said.err.contains("warning: ") && said.err.contains("/journal.jsonl\", line "),
         "{said:?}"
     );
-    // Half a line at the end means that a run was killed. It is not an error.
+    // Half a line at the end means that a run was killed. Such a line is not an error.
     fs::write(&path, format!("{whole}{{\"event\":\"fini")).unwrap();
     assert_eq!(fleet.run(&["--history"]).status, Some(0));
     assert_eq!(fleet.patch(&[]).status, Some(0));

@@ -58,7 +58,7 @@ fn a_bans_own_patch_runs_when_no_command_is_typed() {
                 .any(|line| line["event"] == "started" && line["ban"] == "BAN-1"),
             "{journal:?}"
         );
-        // The containers are skipped because the check says that they are fine, even with --again.
+        // The containers are skipped because they pass the check, even with --again.
         assert_eq!(fleet.run(&[words, &["--again"]].concat()).status, Some(0));
         assert_eq!(fleet.patched(), ["web-1", "web-2"]);
     }
@@ -172,15 +172,16 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
     ]
     .map(|(name, done)| (name.to_owned(), done.to_owned()));
     assert_eq!(Vec::from_iter(fleet.ledger()), all);
-    // The script still counts as that ban's own, even while no container of that ban runs.
+    // The script is still that ban's own script, even while no container of that ban runs.
     fleet.stop("second-1");
     assert_eq!(
         fleet.run(&[&words[..], &["--again"]].concat()).status,
         Some(3)
     );
     assert_eq!(fleet.ledger()["web-1"], "patched\npatched\n");
-    // A script that no ban signs counts as typed, for all containers. exec-patch reports which
-    // signed patch the script replaces. A ban that signs another script does not accept this one.
+    // A script that no ban names is treated as typed by the operator, for all containers.
+    // exec-patch reports which signed patch the script replaces. A ban that names another script
+    // does not accept this script.
     write_program(&path, b"#!/bin/sh\necho typed >> \"$LEDGER\"\n");
     fleet.start_of("second-2", &["second", "more"]);
     let said = fleet.run(&words);
@@ -194,7 +195,7 @@ fn a_bans_script_runs_in_that_bans_containers_alone() {
         ("typed\n", "patched\npatched\ntyped\n")
     );
     assert!(!fleet.ledger().contains_key("second-2"));
-    // If only that ban was asked for, no ban signs the script, so it runs.
+    // If only that ban is selected, no ban names the script, so the script runs.
     let said = fleet.run(&["--ban", "BAN-3", "--script", path.to_str().unwrap()]);
     assert_eq!(said.status, Some(0), "{said:?}");
 }
@@ -277,7 +278,7 @@ fn without_a_list_a_base_can_still_be_named() {
     assert_eq!(fleet.run(&["--ban", "BAN-1"]).status, Some(1));
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.patched(), ["web-1", "web-2"]);
-    // This works on a node without settings too.
+    // exec-patch also works on a node without settings.
     fs::remove_file(fleet.path("node/etc/embargo/config.toml")).unwrap();
     let said = fleet.patch(&["--dry-run"]);
     assert!(said.status.is_some(), "{said:?}");
