@@ -192,7 +192,7 @@ pub struct NoAnswer<'a> {
     pub faults: &'a [String],
     /// What the user can do about the error, if there is advice.
     pub hint: Option<&'a str>,
-    /// Reasons why banned containers start on this node all the same, one line each.
+    /// If the settings cannot be used: lines that say whether break-glass is open.
     pub notes: &'a [String],
     /// The outcome that decides the exit status.
     pub outcome: CheckOutcome,

@@ -42,8 +42,8 @@ const MOST_GUESSES: usize = 5;
 pub struct Scan<'a> {
     /// The different ways to read the arguments in which a container starts.
     pub readings: Vec<Reading<'a>>,
-    /// If the command starts nothing: the container that the command is about, as the first grammar
-    /// reads it that finds a container.
+    /// If the command starts nothing: the container that the command is about. The result of the
+    /// first grammar that finds a container is used.
     pub named: Option<NamedContainer<'a>>,
     /// Whether there is a grammar in which the arguments start nothing.
     pub may_start_nothing: bool,

@@ -4,7 +4,7 @@
 //! node. The file has a reason and a time limit, in TOML. Until the limit every container starts,
 //! and every admission is an audit event. In: the break-glass file (may be half-written or
 //! misspelt). Out: break-glass is *open*, or *shut* with the reason. A broken file never opens
-//! anything. Not checked: whether the reason is a good one.
+//! anything. Not checked: the reason itself.
 //!
 //! ```toml
 //! reason = "INC-4711: registry down, base cannot be replaced before the morning"

@@ -4,11 +4,12 @@
 //! of those commands. Out: the living processes of the patch. When the time is up: those processes
 //! are ended, and the survivors are returned. Everything in the container is hostile: a process may
 //! choose its name, clear its environment, close its pipes, become a daemon, fork as fast as it
-//! can, nest namespaces, or share the host's.
+//! can, nest namespaces, or share the host's namespaces.
 //!
-//! A process belongs to the patch in two cases. First: a scan saw that it descends from the
-//! runtime's process, while its parents lived. Second: it is in the container, is not older than
-//! the patch, and shows a *trace* of the patch. There are three traces:
+//! A process belongs to the patch in two cases. First: while the process's parents lived, a scan
+//! saw that the process descends from the runtime's process. Second: the process is in the
+//! container, is not older than the patch, and shows a *trace* of the patch. There are three
+//! traces:
 //!
 //! - the *dye*: a timer slack of a few microseconds more than usual. Every descendant inherits the
 //!   dye, whatever the descendant does to its environment, session and descriptors. Only a process

@@ -153,7 +153,8 @@ impl ContainerKey {
     }
 }
 
-/// A process, identified so that no later process with the same ID is taken for it.
+/// A process, identified by its process ID and start time, so that no later process with the same
+/// process ID is taken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerId {

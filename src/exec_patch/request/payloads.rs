@@ -2,8 +2,8 @@
 //!
 //! In: an order, the files that it names, and the bans that apply to a container. Out: a
 //! [`Payload`] for each patch. A ban's patch was signed together with the list. A script is not
-//! part of the list; the ban has its digest, and the file must match it. Not checked: whether the
-//! container has what the command needs.
+//! part of the list; the ban has the script's digest, and the file must match that digest. Not
+//! checked: whether the container has what the command needs.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

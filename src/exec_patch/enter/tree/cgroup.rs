@@ -5,8 +5,8 @@
 //! own. A rootless container on cgroup v1 shares its user's cgroup, so other processes may be in
 //! the same cgroup. The engines choose the names of cgroups; below a delegated cgroup, a user
 //! chooses them. Sources: proc(5), cgroups(7) and the kernel's
-//! Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a process has just left the
-//! cgroup.
+//! Documentation/admin-guide/cgroup-v2.rst. Not checked: whether a process has just moved to
+//! another cgroup.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -127,8 +127,8 @@ fn by_itself(process: &Candidate, known: &Baseline) -> Option<Ownership> {
 mod tests {
     use super::*;
 
-    /// Process 10 is the container's and started with it, process 1 is its reaper, process 100 is
-    /// the runtime.
+    /// Process 10 is in the container and started with it. Process 1 is the container's reaper.
+    /// Process 100 is the runtime.
     fn known() -> Baseline {
         Baseline {
             since: 50,
