@@ -4,8 +4,8 @@
 //! new layout, plain or gzipped, or the bytes of an image config. All these files are hostile. Out:
 //! the images with their platforms, digests and chains. Every document hashes to the digest by
 //! which it was found. The layers themselves are read only by [`Archive::verify_layers`]. Before
-//! that, an image's diff IDs are only its author's claim, just as for an engine before it unpacks
-//! them. Nothing is unpacked here.
+//! that, an image's diff IDs are only its author's claim, just as for an engine before the engine
+//! unpacks the layers. Nothing is unpacked here.
 //!
 //! Rules: OCI image-spec, image-layout.md; Docker's image specification v1.2, "Combined Image
 //! JSON + Filesystem Changeset Format".
@@ -48,7 +48,7 @@ pub struct ArchivedImage {
     pub manifest: Option<ManifestDigest>,
     /// The digests of the indexes that lead to the image.
     pub indexes: Vec<IndexDigest>,
-    /// The image's layers; `None` when it has none.
+    /// The image's layers; `None` when the image has no layers.
     pub chain: Option<Chain>,
     /// The members of the archive that contain the layers, lowest first.
     layers: Vec<String>,

@@ -2,9 +2,9 @@
 //!
 //! In: text such as `sha256:<64 hex>` from engines, image documents and lists (hostile). Out:
 //! digests of different types, which cannot be mixed up: a diff ID is the digest of an uncompressed
-//! layer, a chain ID that of a whole stack of layers, an image ID that of an image config, and so
-//! on (OCI image-spec, config.md "Layer DiffID", "Layer ChainID", "ImageID"; descriptor.md
-//! "Digests"). Only SHA-256 is supported.
+//! layer, a chain ID is the digest of a whole stack of layers, an image ID is the digest of an
+//! image config, and so on (OCI image-spec, config.md "Layer DiffID", "Layer ChainID", "ImageID";
+//! descriptor.md "Digests"). Only SHA-256 is supported.
 
 use std::borrow::Cow;
 use std::fmt;

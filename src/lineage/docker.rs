@@ -1,8 +1,8 @@
 //! Determines the layers of a Docker container, when Docker's images are in the store of a graph
 //! driver.
 //!
-//! In: the container's bundle, and Docker's data root on local disk. Only root writes the data
-//! root, or the user in rootless Docker. A power cut may have truncated or emptied its files, and
+//! In: the container's bundle, and Docker's data root on local disk. Only root, or in rootless
+//! Docker the user, writes the data root. A power cut may have truncated or emptied its files, and
 //! the authors of images wrote the image configs. Out: the [`Origin`]. Three facts tie the origin
 //! to the container: the container's ID, the layer of the container's root, and what is mounted at
 //! that root.
@@ -188,9 +188,9 @@ pub fn has_record(bundle: &Bundle) -> bool {
     false
 }
 
-/// The name of the container in Docker, chosen by the user or generated. Both kinds of image store
-/// store the record at the same path below the data root. Container roots are at `<data
-/// root>/<driver>/…` or at `<data root>/rootfs/<snapshotter>/<container>`.
+/// The name of the container in Docker, chosen by the user or generated. With both kinds of image
+/// stores, the record is at the same path below the data root. Container roots are at
+/// `<data root>/<driver>/…` or at `<data root>/rootfs/<snapshotter>/<container>`.
 ///
 /// # Errors
 /// [`LineageError`] when the container's record cannot be read.

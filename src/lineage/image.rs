@@ -172,8 +172,8 @@ pub enum ImageDocument {
 pub struct Manifest {
     /// The digest of the image config.
     pub image_id: ImageId,
-    /// The media type of the config. Artifacts such as attestations have another media type than an
-    /// image config.
+    /// The media type of the config. The config of an artifact that is not an image may have
+    /// another media type than an image config.
     pub config_type: Option<String>,
     /// The layers as they are stored, lowest first.
     pub layers: Vec<LayerDigest>,

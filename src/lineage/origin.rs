@@ -113,7 +113,7 @@ pub struct StoredContainer {
     /// The engine that made the container, if several engines share the store and the record says
     /// which.
     pub engine: Option<Engine>,
-    /// Why the container's record could not be read. Only its ID is known then.
+    /// Why the container's record could not be read. Only the container's ID is known then.
     pub unread: Option<LineageError>,
 }
 

@@ -67,7 +67,7 @@ struct ShimOptions {
     root: Option<PathBuf>,
 }
 
-/// Why an engine's settings could not be read. The engine's places are then not known.
+/// Why an engine's settings could not be read. The engine's directories are then not known.
 #[derive(Debug, Error)]
 pub enum EngineSettingsError {
     /// The file could not be read, or other users may write to the file.
@@ -108,8 +108,8 @@ fn parsed<T: Default, E: ToString>(
     })
 }
 
-/// The places that the node's engines use, as far as the places can be found. If an engine's
-/// settings cannot be read, the reason is added to `faults`.
+/// The directories that the node's engines use, as far as these directories can be found. If an
+/// engine's settings cannot be read, the reason is added to `faults`.
 #[must_use]
 pub fn places(
     processes: &[Process],
@@ -201,8 +201,8 @@ fn add_docker(
     }
 }
 
-/// The places of a running containerd: from its arguments, else from its settings, else the usual
-/// ones. Go's flags accept one dash instead of two.
+/// The directories of a running containerd: from its arguments, else from its settings, else the
+/// usual directories. Go's flags accept one dash instead of two.
 fn containerd(process: &Process, faults: &mut Vec<EngineSettingsError>) -> ContainerdPlace {
     let file = flag(process, &["--config", "-config", "-c"]);
     let file = file.unwrap_or(PathBuf::from("/etc/containerd/config.toml"));
@@ -291,8 +291,8 @@ fn absolute(process: &Process, path: &OsStr) -> PathBuf {
     directory.unwrap_or(Path::new("/")).join(path)
 }
 
-/// The `known` places, and the places that the engines' settings and `processes` name, without
-/// duplicates. If settings cannot be read, the reason is added to `faults`.
+/// The `known` directories, and the directories that the engines' settings and `processes` name,
+/// without duplicates. If settings cannot be read, the reason is added to `faults`.
 #[must_use]
 pub fn with_found(
     mut known: Engines,
@@ -301,7 +301,7 @@ pub fn with_found(
     faults: &mut Vec<EngineSettingsError>,
 ) -> Engines {
     let found = below(paths, &places(processes, paths, faults));
-    // The arguments of a process never replace the usual places or what root wrote into the
+    // The arguments of a process never replace the usual directories or what root wrote into the
     // settings.
     add_new(&mut known.docker, &found.docker, PartialEq::eq);
     add_new(&mut known.containerd, &found.containerd, PartialEq::eq);

@@ -1,7 +1,7 @@
 //! Judges a container or an image on this node as the gate would judge it at a start.
 //!
 //! In: the container or image, its bans in a list, and the operator's decisions. Out: the verdict,
-//! made by the same function as the gate's, and the facts behind it.
+//! made by the function that also makes the gate's verdict, and the facts behind the verdict.
 
 use super::subject::Subject;
 use super::{places, wire};
@@ -23,7 +23,7 @@ pub fn queries(subject: &Subject) -> Vec<Query> {
         .unwrap_or_default()
 }
 
-/// The judgement of a container or an image, and the facts behind it.
+/// The judgement of a container or an image, and the facts behind the judgement.
 #[derive(Debug)]
 pub struct Judged {
     /// The bans and exceptions that the list contains for the container or image.

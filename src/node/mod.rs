@@ -2,7 +2,7 @@
 //!
 //! In: the node's paths, the directories of its engines, and whose containers to search for. Out: a
 //! [`Node`]. Every command uses a [`Node`], so all commands find the same containers. If the node's
-//! file system is mounted somewhere, every place is below that mount point. The homes of all users
+//! file system is mounted somewhere, every path is below that mount point. The homes of all users
 //! are searched only for a search for everybody's containers. Hostile: whatever a user wrote. A
 //! user's file systems may hang, too. So a copy of this process reads whatever a user controls. If
 //! the copy is late, this process does not wait any longer ([`sys::copy`](crate::sys::copy)), and
@@ -60,13 +60,13 @@ pub struct Node<'a> {
     pub unread_settings: Vec<EngineSettingsError>,
     /// Running containers for which no state was found.
     pub unexplained: Vec<Unexplained>,
-    /// The places where the node's engines are.
+    /// The directories of the node's engines.
     pub places: Engines,
 }
 
 impl<'a> Node<'a> {
-    /// Looks at the node's runtimes only, and opens no store: a running container is known by its
-    /// bundle. `engines` are the places in the settings.
+    /// Looks at the node's runtimes only, and opens no store: for a running container, the bundle
+    /// is enough. `engines` are the directories in the settings.
     #[must_use]
     pub fn running(paths: &'a Paths, engines: &Engines, whose: Whose) -> Self {
         Self::at(paths, places::of_node(paths, engines, whose), whose)
@@ -80,7 +80,7 @@ impl<'a> Node<'a> {
         node
     }
 
-    /// The same as [`Node::running`], but searches only `places` and the places that processes
+    /// The same as [`Node::running`], but searches only `places` and the directories that processes
     /// name.
     #[must_use]
     pub fn at(paths: &'a Paths, places: Engines, whose: Whose) -> Self {

@@ -44,7 +44,8 @@ pub fn of_caller() -> Engines {
     usual(home.as_deref(), runtime_directory.as_deref())
 }
 
-/// The usual places and the places in the settings (`engines`), below the node's root directory.
+/// The usual directories and the directories in the settings (`engines`), below the node's root
+/// directory.
 #[must_use]
 pub fn of_node(paths: &Paths, engines: &Engines, whose: Whose) -> Engines {
     let mut known = usual(None, None);
@@ -122,7 +123,7 @@ pub(super) fn by_user(paths: &Paths, places: &Engines, whose: Whose) -> BTreeMap
     by_user
 }
 
-/// The places of the user who controls this path.
+/// The directories of the user who controls this path.
 pub(super) fn of<'a>(by_user: &'a mut BTreeMap<u32, Engines>, path: &Path) -> &'a mut Engines {
     match controller(path) {
         user if rights::is_own(user) => by_user.entry(0).or_default(),
@@ -186,7 +187,7 @@ pub fn usual(home: Option<&OsStr>, runtime_directory: Option<&OsStr>) -> Engines
 #[must_use]
 pub fn joined(mut usual: Engines, more: &Engines) -> Engines {
     add_new(&mut usual.docker, &more.docker, PartialEq::eq);
-    // If the settings name a store, their entry replaces the usual one.
+    // If the settings name a store, the settings' entry replaces the usual entry.
     for place in &more.containerd {
         usual.containerd.retain(|known| known.root != place.root);
     }

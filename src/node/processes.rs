@@ -37,7 +37,7 @@ pub struct Process {
     /// How many PID namespaces lie between the process and `/proc`; 0 if the process is in the
     /// namespace of `/proc`.
     pub depth: usize,
-    /// Whether this is the first process of its PID namespace.
+    /// Whether the process is the first process of its PID namespace.
     pub is_first: bool,
     /// The arguments, beginning with the program's name; empty if the arguments are not known.
     pub arguments: Vec<OsString>,

@@ -28,7 +28,7 @@ pub struct Instance {
     pub running: RunningContainer,
     /// When the container's first process started, in clock ticks since boot.
     pub started: u64,
-    /// Where the container's bundle is; this shows the engine.
+    /// Where the container's bundle is; the path of the bundle shows the engine.
     pub place: BundlePlace,
     /// The name that the engine gave the container, once it has been looked up.
     pub name: Option<String>,

@@ -102,7 +102,7 @@ pub enum StateError {
     /// A state file could not be read.
     #[error(transparent)]
     File(#[serde(with = "wire::FileFault")] FileError),
-    /// A state file is not what its runtime writes.
+    /// A state file does not have the format that its runtime writes.
     #[error("cannot read the container's state {0:?}: {1}")]
     State(PathBuf, String),
     /// In this directory, this user has more state than is read. At least this many containers are
@@ -182,8 +182,8 @@ impl RunningContainer {
         rights::is_own(self.owner)
     }
 
-    /// Where the container's bundle is; this shows the engine. Links are resolved only in a path
-    /// that root or the caller gave: a user's links may lead anywhere.
+    /// Where the container's bundle is; the path of the bundle shows the engine. Links are resolved
+    /// only in a path that root or the caller gave: a user's links may lead anywhere.
     #[must_use]
     pub fn place(&self) -> BundlePlace {
         if self.is_trusted() {

@@ -83,7 +83,8 @@ pub struct Stores {
     pub faults: Vec<LineageError>,
 }
 
-/// A namespace of a containerd: the containerd's place, its store, and the namespace's name.
+/// A namespace of a containerd: the containerd's root directory, its store, and the namespace's
+/// name.
 type InContainerd = (PathBuf, Rc<ContainerdStore>, String);
 
 impl Stores {

@@ -2,11 +2,11 @@
 //!
 //! In: the name that a user typed, the node's stores, and the running containers. Out: every
 //! container with that ID or name; if there is no such container, every image with that reference;
-//! if there is no such image either, the only container whose ID begins with the name. Each comes
-//! with its lineage, or with the reason why the lineage is unknown. The lineage of a running
-//! container is resolved from its bundle, as the gate resolves it; the lineage of a stopped
-//! container comes from its engine's record. Names serve only to search. Names never decide a
-//! verdict.
+//! if there is no such image either, the only container whose ID begins with the name. Each
+//! container or image comes with its lineage, or with the reason why the lineage is unknown. The
+//! lineage of a running container is resolved from its bundle, as the gate resolves it; the lineage
+//! of a stopped container comes from its engine's record. Names serve only to search. Names never
+//! decide a verdict.
 
 use std::path::PathBuf;
 use std::ptr;

@@ -13,7 +13,7 @@
 //!
 //! Hostile: a process chooses its own arguments. So a monitor's arguments can name a container, but
 //! cannot hide a container. Only state can hide a container, and the state of one user explains no
-//! process whose monitor belongs to another. Not found: virtual machines whose monitor is in
+//! process whose monitor belongs to another user. Not found: virtual machines whose monitor is in
 //! another place; and containers of `runc run -d` whose state is in no known directory, if they
 //! have a user namespace of their own, share the host's PID namespace, or lack the usual mounts.
 //!
@@ -48,10 +48,10 @@ pub struct Unexplained {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The claim comes from the kernel, from an engine's directory, or from a process outside any
-    /// container whose program is the one in its arguments.
+    /// container whose program is the program that its arguments name.
     Proved,
     /// The claim comes from a process in a container, or from a process whose program is not the
-    /// one in its arguments. Whoever started the process can claim anything.
+    /// program that its arguments name. Whoever started the process can claim anything.
     Unproved,
 }
 

@@ -183,8 +183,8 @@ impl Directory {
         &self.path
     }
 
-    /// The user who controls everything below the directory. If that user is root, a file that
-    /// belongs to another user is controlled by that user.
+    /// The user who controls everything below the directory. In a directory that root controls, a
+    /// file of another user is controlled by the file's owner.
     #[must_use]
     pub const fn owner(&self) -> u32 {
         self.owner

@@ -83,7 +83,7 @@ impl Tar {
         Added::Fits
     }
 
-    /// The member that `name` leads to after all links.
+    /// The name of the member to which `name` leads after all links are followed.
     fn resolve(&self, name: &str) -> String {
         let mut here = plain(name);
         for _ in 0..MOST_LINKS {
@@ -187,7 +187,7 @@ impl MemberSource {
         Ok(bytes)
     }
 
-    /// The member that `name` leads to after all links.
+    /// The name of the member to which `name` leads after all links are followed.
     pub(super) fn resolve(&self, name: &str) -> String {
         match &self.members {
             Members::Directory => name.to_owned(),

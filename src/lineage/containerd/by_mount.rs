@@ -98,8 +98,8 @@ fn layers(layout: Layout) -> Vec<SnapshotDirectory> {
     own.into_iter().chain(layout.parents).collect()
 }
 
-/// The origin of a root with these layers, topmost first. `None` when it is not known what one of
-/// the layers is.
+/// The origin of a root with these layers, topmost first. `None` when the contents of a layer are
+/// not known.
 fn origin(
     root: &Path,
     layers: &[SnapshotDirectory],

@@ -5,7 +5,7 @@
 //! digest of a config, a manifest or an index. Hints come from records that may be out of date and
 //! from image names that may lead to other images by now. Authors of images wrote the documents
 //! (hostile). Out: the chain and the image's digests, if there is a config whose diff IDs hash to
-//! exactly this chain ID. With a wrong hint, the image may not be found, but never a wrong image.
+//! exactly this chain ID. A wrong hint may lead to no image, but never to a wrong image.
 
 use std::path::{Path, PathBuf};
 

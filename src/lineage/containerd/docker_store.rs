@@ -1,7 +1,7 @@
 //! Reads Docker's record of a container whose image is in containerd's image store.
 //!
-//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root, `<data
-//! root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
+//! In: `<data root>/containers/<id>/config.v2.json`, and the path of the container's root,
+//! `<data root>/rootfs/<snapshotter>/<id>` (moby daemon/snapshotter/mount.go; Docker 24 to 29).
 //! containerd's own record of such a container is not used: that record names no snapshot, and its
 //! image name is looked up again at every start. Out: the snapshotter, and digests that may lead to
 //! the image. The digests prove nothing by themselves.

@@ -14,8 +14,8 @@
 //!
 //! Only the database is read, because every containerd from 1.6 to 2.2 stores all these records in
 //! the database, in one schema. While two writers made and deleted containers and snapshots 2 918
-//! times, 687 088 read transactions of both kinds of databases returned no wrong result. Of the 171
-//! 772 read transactions for a container's record, 708 were repeated because the version had
+//! times, 687 088 read transactions of both kinds of databases returned no wrong result. Of the
+//! 171 772 read transactions for a container's record, 708 were repeated because the version had
 //! changed meanwhile; without the repetition, 23 of these 708 results would have been wrong.
 
 pub mod build_record;

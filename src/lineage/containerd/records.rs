@@ -4,9 +4,9 @@
 //! core/metadata/buckets.go; the same in 1.6.20 and 2.1.9), read by [`bolt`](crate::lineage::bolt).
 //! A power cut may have damaged the database in any way. Out: [`Facts`]: the record of the
 //! container, and the snapshots on which it runs, down to the first whose name is a chain ID. All
-//! of this comes from one committed version of the database. Not checked: whether the names of the
-//! snapshots are true. The module `content` compares these names with hashes of diff IDs, and the
-//! module `mounted` compares the snapshots with the mount.
+//! these records come from one committed version of the database. Not checked: whether the names of
+//! the snapshots are true. The module `content` compares these names with hashes of diff IDs, and
+//! the module `mounted` compares the snapshots with the mount.
 
 mod facts;
 

@@ -3,7 +3,7 @@
 //! For commands that have no bundle, only a name that a user typed: an ID, a part of an ID, or a
 //! reference. In: a data root with stores of graph drivers, and that name. Out: lists, and the same
 //! [`Origin`] as at the gate. The mount of a running container is compared if this process can see
-//! it. Not checked: who owns the store.
+//! the mount. Not checked: who owns the store.
 
 use std::ffi::OsString;
 use std::fs;

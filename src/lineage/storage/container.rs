@@ -13,8 +13,8 @@ use crate::lineage::error::{InFile, LineageError, Unknown, in_time};
 use crate::sys::deadline::Deadline;
 use crate::sys::file::{self, Guard};
 
-/// The size, in bytes, of the largest list that is read. A list of this size has room for some 80
-/// 000 containers.
+/// The size, in bytes, of the largest list that is read. A list of this size has room for some
+/// 80 000 containers.
 pub const LARGEST_LIST: u64 = 64 << 20;
 
 /// The record of the container `id`, and the list that has the record, in the stores at `roots`.

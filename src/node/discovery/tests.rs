@@ -1,4 +1,5 @@
-//! Tests that the places of engines are found where their settings and processes name them.
+//! Tests that the directories of engines are found in the engines' settings and in the arguments of
+//! processes.
 
 use super::super::monitors::testing::process;
 use super::super::processes::Asked;

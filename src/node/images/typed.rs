@@ -10,7 +10,7 @@ use crate::container::engine::Engine;
 use crate::lineage::archive::ArchiveForm;
 use crate::lineage::image::is_name;
 
-/// Where a name says that the image is.
+/// The place of an image, as a typed name gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
     Engine {
@@ -27,7 +27,7 @@ pub(crate) enum Place<'a> {
     Anywhere(&'a str),
 }
 
-/// Where a name says that its image is.
+/// Parses the place of the image and the reference in a typed name.
 ///
 /// # Errors
 /// [`ImageError::Word`] if the name contains a place and no image.

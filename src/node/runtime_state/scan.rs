@@ -140,8 +140,8 @@ impl Scan {
         for kind in [RuntimeKind::Runc, RuntimeKind::Crun] {
             match self.state(directory, kind) {
                 Err(error) if error.is_absent() => continue,
-                // A namespace of containerd with a container of this name. Its ID must not hide
-                // the other containers of the namespace.
+                // The directory is a namespace of containerd that has a container of this name.
+                // This container must not hide the other containers of the namespace.
                 Err(FileError::NotRegular(path)) if is_directory(&path) => continue,
                 Err(FileError::TooLarge(_, limit)) if limit < LARGEST_STATE => {
                     self.allowances.leave_out(directory.owner());

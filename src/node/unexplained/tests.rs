@@ -7,7 +7,8 @@ use crate::container::runtime::RuntimeKind;
 
 const SHIM: &str = "/usr/bin/containerd-shim-runc-v2 -namespace moby -id web -address /run/c.sock";
 
-/// The first process of a container; `parent` monitors it. No process has the ID of `parent`.
+/// The first process of a container; `parent` monitors the container. No process has the ID of
+/// `parent`.
 fn first(pid: u32, parent: u32) -> Process {
     Process {
         depth: 1,

@@ -19,8 +19,8 @@ const CRI_CONTAINER: &str = "io.cri-containerd.container.metadata";
 pub struct Facts {
     /// The record of the container, if the query was for a container.
     pub container: ContainerdRecord,
-    /// The snapshots that the container runs on. The first is its own; the last is the first whose
-    /// name is a chain ID, if there is one.
+    /// The snapshots that the container runs on, topmost first: from the container's own snapshot
+    /// down to the first snapshot whose name is a chain ID, or to the lowest snapshot.
     pub snapshots: Vec<Snapshot>,
     /// The digest that the name in [`ContainerdRecord::image`] stands for now. The digest is only a
     /// hint.
