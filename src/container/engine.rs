@@ -4,7 +4,7 @@
 //! directories and data roots can be configured in the engines, and users and image authors can
 //! forge annotations. In: a [`Bundle`]. Out: a [`BundlePlace`], which says where to look for the
 //! engine's own record of the container. The place alone proves nothing: that record must agree
-//! with it.
+//! with the place.
 //!
 //! | shape of the bundle's path | place | seen with |
 //! |---|---|---|

@@ -143,8 +143,8 @@ pub fn points_in(table: &[u8]) -> Vec<PathBuf> {
 }
 
 /// The path at which this process sees the directory that the bind mount at `root` shows. The
-/// kernel reports only the directory's path inside its file system. So this searches for another
-/// mount of that file system that also shows the directory.
+/// kernel reports only the directory's path inside its file system. So this function searches for
+/// another mount of that file system that also shows the directory.
 #[must_use]
 pub fn shown_directory(mount: &RootMount, root: &Path) -> Option<PathBuf> {
     let mut paths = paths_of(&mount.root, &table().ok()?).into_iter();

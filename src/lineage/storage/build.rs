@@ -13,7 +13,7 @@ use super::stores;
 use crate::container::mount::{self, RootMount};
 use crate::sys::file;
 
-/// The graph root if no settings name another.
+/// The graph root if no settings name another graph root.
 const GRAPH_ROOT: &str = "/var/lib/containers/storage";
 
 /// The store and the layer of a build step's container.

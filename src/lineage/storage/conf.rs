@@ -1,12 +1,12 @@
 //! Reads where the stores of containers/storage are from its settings.
 //!
 //! In: the paths at which `storage.conf` may be (root's files). Out: the graph roots and the image
-//! stores that the file in force and its drop-ins name. Which files are read depends on the
-//! version. Up to containers/storage 1.60, only the first `storage.conf` that exists is read. Later
-//! versions also read drop-ins after that file, in the order of their names; a later value replaces
-//! an earlier one, unless a list says `{append=true}`. To be safe, everything that any of these
-//! files names is used. An additional store costs only a search, and what is found in that store
-//! must still fit the container. Not read: the files of single users.
+//! stores that the file in use and its drop-ins name. Which files are read depends on the version.
+//! Up to containers/storage 1.60, only the first `storage.conf` that exists is read. Later versions
+//! also read drop-ins after that file, in the order of their names; a later value replaces an
+//! earlier one, unless a list says `{append=true}`. To be safe, everything that any of these files
+//! names is used. An additional store costs only a search, and what is found in that store must
+//! still fit the container. Not read: the files of single users.
 //!
 //! Source: containers/storage, types/options.go (`loadDefaultStoreOptions`). For the drop-ins:
 //! containers-config(5); no tested engine supports drop-ins yet.
@@ -19,7 +19,7 @@ use toml::{Table, Value};
 
 use crate::sys::file::{self, Guard};
 
-/// The files that may be in force, in order of precedence. The file of a user is not read: the user
+/// The files that may be in use, in order of precedence. The file of a user is not read: the user
 /// chooses where that file is, and the mount shows the store that the file names.
 pub const SETTINGS: [&str; 2] = [
     "/etc/containers/storage.conf",

@@ -14,10 +14,10 @@
 //!
 //! Measured with a warm cache, as medians on two processors of a busy virtual machine, Podman 4.3,
 //! including the query of the mount: 62 µs for an image of 3 layers; 460 µs for an image of 61
-//! layers (half of it to follow links and to check that no layer is lazy); 15 µs for a container
-//! made from a directory. In a store with 500 containers, a resolve takes 180 µs longer, to read
-//! the list of containers. A resolve through `layers.json` takes 80 to 130 µs. The first resolve of
-//! a process takes 0.2 ms.
+//! layers (half of the time to follow links and to check that no layer is lazy); 15 µs for a
+//! container made from a directory. In a store with 500 containers, resolving takes 180 µs longer,
+//! to read the list of containers. Resolving through `layers.json` takes 80 to 130 µs. The first
+//! container that a process resolves takes 0.2 ms.
 //!
 //! Tested with Podman 4.3.1 and 5.8.6: runc, the drivers overlay and vfs, fuse-overlayfs, `--rm`,
 //! `--uidmap`, `--rootfs`, additional and split image stores, transient mode, rootless,
