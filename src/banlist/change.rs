@@ -1,18 +1,18 @@
 //! Compares two lists: what the new list bans that the old list does not, and what it lifts.
 //!
-//! In: two lists whose heads are known, and the time from which the comparison counts. Out:
+//! In: two lists whose heads are known, and the time from which the bans are compared. Out:
 //! [`Change`], by ban, with numbers of digests. Both lists are checked to their last byte while
 //! they are compared, in one pass over each. The comparison looks at what the gate would do with a
 //! digest, not at which ban makes the gate do so. A digest that the old list bans as some kind
 //! (base, image, layer) is *kept* if some ban of the new list bans it as the same kind at least as
 //! strictly, whatever that ban's ID. Otherwise it is *lifted*. A digest that two new bans cover
-//! only one after the other counts as lifted, which is the safe answer.
+//! only one after the other is treated as lifted, which is the safe result.
 //!
 //! A new ban is as strict as an old ban if all of this holds from `at` on: it refuses if the old
 //! ban does; it takes effect no later; it lapses no earlier; and it has no exception or cure that
 //! the old ban does not have. The new list's issue time moves the clock of every gate forward. So a
-//! new ban that has lapsed by then ends early, and counts as no ban. Reason, severity, advisories,
-//! successor, names and patch do not matter: they neither refuse nor admit.
+//! new ban that has lapsed by that time ends early, and is treated as no ban. Reason, severity,
+//! advisories, successor, names and patch do not matter: they neither refuse nor admit.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ pub enum BanStatus {
 }
 
 /// The time at which a new list is compared with the list that it replaces: the time of the clock,
-/// or the new list's issue time if the clock is later. A clock that runs ahead must not make bans
+/// or the new list's issue time if the clock is later. A clock that is fast must not make bans
 /// lapse that are still in effect.
 #[must_use]
 pub fn moment(new: &Head, clock: Timestamp) -> Timestamp {

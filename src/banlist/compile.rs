@@ -94,8 +94,8 @@ impl Compiled {
         let mut records = RecordsBuilder::new(source)?;
         let mut digests = sorted(source, &records.reasons);
         let mut entries = Entries::default();
-        // All reasons for a digest are merged into one entry line. This happens in place, so that a
-        // long list is not in memory twice.
+        // All reasons for a digest are merged into one entry line. The merge needs no second array,
+        // so that a long list is not in memory twice.
         let (mut start, mut kept) = (0, 0);
         while let Some((digest, _)) = digests.get(start).copied() {
             let same = digests[start..]
@@ -237,7 +237,7 @@ struct RecordsBuilder<'a> {
     weights: HashMap<u64, u64>,
     /// The number of the reason for each match of the source.
     reasons: Vec<u32>,
-    /// The part of an entry line that stands for each reason.
+    /// For each reason, the part of an entry line that describes this reason.
     matches: Vec<EntryMatch>,
     /// Where each entry line starts, and the kinds as which it bans.
     lines: Vec<(u64, Kinds)>,
@@ -349,7 +349,7 @@ impl<'a> RecordsBuilder<'a> {
         Ok(offset)
     }
 
-    /// The weight of the last line. It starts at `offset`.
+    /// The weight of the last line, which starts at `offset`.
     fn last_weight(&self, offset: u64) -> u64 {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         record::weight(self.bytes.get(start..).unwrap_or_default())

@@ -46,7 +46,7 @@ pub enum ListError {
     #[error("cannot trust list {0:?}: {1}")]
     Signatures(PathBuf, SignatureTally),
     /// `embargoctl install` did not install the list, and fewer trusted keys signed it than the
-    /// lift threshold asks for.
+    /// lift threshold requires.
     #[error(
         "cannot trust list {0:?}: it was not installed, so it must be signed like one that lifts \
          bans: {1}"

@@ -1,10 +1,10 @@
 //! Reads and writes the floor, which records the newest list that this node has ever had.
 //!
-//! In: `/var/lib/embargo/floor`, a few lines that `embargoctl install` writes after the list is in
-//! place, never before. Out: [`Floor`]. A list below the floor is a rollback; another list with the
-//! same edition as the floor is an equivocation. During an installation, the floor also names the
-//! list that is about to be put in place. A list that the floor names neither as the newest nor as
-//! the next list was not installed by `embargoctl install`.
+//! In: `/var/lib/embargo/floor`, a few lines. `embargoctl install` raises the floor to a new list
+//! after the list is in force, never before. Out: [`Floor`]. A list below the floor is a rollback;
+//! another list with the same edition as the floor is an equivocation. During an installation, the
+//! floor also names the list that is about to be put in force. A list that the floor names neither
+//! as the newest nor as the next list was not installed by `embargoctl install`.
 //!
 //! ```text
 //! keyset 1

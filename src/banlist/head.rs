@@ -353,7 +353,7 @@ impl Claim {
         })
     }
 
-    /// SHA-256 of the signed text. It distinguishes two lists of the same edition. Adding
+    /// SHA-256 of the signed text. This digest distinguishes two lists of the same edition. Adding
     /// signatures does not change it.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -122,7 +122,7 @@ fn read<R: ReadAt + ?Sized>(
         }
         if hits.len() == before {
             // The leaf says that the digest is banned as this kind, and the entry line does not.
-            // The contradiction must not count as "not banned".
+            // The contradiction must not be reported as "not banned".
             return Err(ListError::Record(list.path.to_owned(), leaf.offset));
         }
     }

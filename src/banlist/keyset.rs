@@ -144,7 +144,7 @@ pub struct SignedKeyset {
     pub keyset: Keyset,
     /// The text that the signatures cover, exactly as it was read.
     pub text: String,
-    /// The signatures. They have not been checked.
+    /// The signatures, which have not been checked.
     pub signatures: Vec<Signature>,
 }
 

@@ -1,9 +1,9 @@
 //! Defines the record of a ban in a compiled list, as the verdict reads it.
 //!
-//! In: JSON lines from the list's records section. Their bytes were hashed before they are parsed.
-//! Out: [`Ban`] and [`ListEntry`]. A line with an unknown field is refused, because the field may
-//! narrow the ban or widen it. Not checked here: whether a ban makes sense; the source and
-//! `list lint` check that.
+//! In: JSON lines from the list's records section. The bytes of a line are hashed before the line
+//! is parsed. Out: [`Ban`] and [`ListEntry`]. A line with an unknown field is refused, because the
+//! field may narrow the ban or widen it. Not checked here: whether a ban makes sense; the source
+//! and `list lint` check that.
 //!
 //! ```text
 //! {"id":"BAN-2026-0007","reason":"…","severity":"critical","action":"refuse","effective":"2026-11-20T00:00:00Z",…}      a ban

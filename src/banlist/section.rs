@@ -20,7 +20,7 @@ pub enum Budget {
     /// For one container, whose start waits. At most [`MAX_BLOCKS`] blocks are read, and lines that
     /// together weigh at most [`MAX_START`].
     Start,
-    /// For all containers of a node at once, or for a report. Everything is read, so the answer
+    /// For all containers of a node at once, or for a report. Everything is read, so the result
     /// does not show what the start of one container would read.
     Unlimited,
 }
@@ -33,7 +33,7 @@ pub const MAX_BLOCKS: usize = 192;
 /// much as a list may say about four digests.
 pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
-/// The records section of a list. Its table has been checked.
+/// The records section of a list, whose table has been checked.
 #[derive(Debug)]
 pub struct Section<'a, R: ReadAt + ?Sized> {
     list: &'a Reader<'a, R>,
@@ -118,7 +118,8 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
         Err(self.malformed(offset))
     }
 
-    /// A block. Its hash is checked when it is first used. `number` is below [`Head::blocks`].
+    /// Returns a block, and checks the hash of the block on its first use. `number` is below
+    /// [`Head::blocks`].
     fn block(&mut self, number: u64) -> Result<&[u8], ListError> {
         if !self.blocks.contains_key(&number) {
             if self.budget == Budget::Start && self.blocks.len() == MAX_BLOCKS {

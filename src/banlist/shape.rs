@@ -3,8 +3,8 @@
 //! The head comes first, then the tree: the leaves, each inner level, the root. Every level is
 //! fully packed, so its size is known without reading the file.
 
-/// The size of the head's block, in bytes. It is also the largest raw message that key services
-/// sign (AWS KMS, `Sign`, RAW).
+/// The size of the head's block, in bytes. The size is also that of the largest raw message that
+/// key services sign (AWS KMS, `Sign`, RAW).
 pub const HEAD_SIZE: usize = 4_096;
 
 /// The size of a node, in bytes.

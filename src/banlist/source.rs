@@ -35,8 +35,8 @@
 //! user = "0:0"                                         # "0:0" when left out
 //! ```
 //!
-//! A file of digests must be in the directory of `bans.toml` or below it. It has one `sha256:…` on
-//! each line; empty lines and lines that start with `#` are ignored.
+//! A file of digests must be in the directory of `bans.toml` or below it. The file has one
+//! `sha256:…` on each line; empty lines and lines that start with `#` are ignored.
 
 mod fault;
 mod values;

@@ -4,7 +4,7 @@
 //! every match in the list, or why no list can be used. The keyset and the floor are trusted,
 //! because root writes them. The list is hostile until the signatures of its head and the hash of
 //! each piece have been checked. Not checked here: expiry and the clock; `verdict` judges them from
-//! the times in the answer.
+//! the times in the result.
 
 use std::fs::File;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::paths::Paths;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 
-/// The answer to a look-up.
+/// The result of a look-up.
 #[derive(Debug)]
 pub enum Bans {
     /// The result from an authentic list.
@@ -189,9 +189,9 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
     }
 }
 
-/// Whether the second copy may be used when the first copy cannot. Somebody may have put a newer
-/// list in the first place by hand. As long as the head of that newer list can be read, an older
-/// list is not used in its place.
+/// Whether the second copy may be used when the first copy cannot. Somebody may have written a
+/// newer list to the file of the first copy by hand. As long as the head of that newer list can be
+/// read, an older list is not used in its place.
 fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Trust) -> bool {
     match (authentic(list, trust), fault) {
         (Ok((.., first)), ListError::Unread(..)) => first.digest == copy.head,

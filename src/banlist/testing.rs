@@ -23,7 +23,7 @@ pub(crate) const ORIGIN: &str = "bans.example.com/prod";
 /// 2026-11-20T14:00:00Z.
 pub(crate) const ISSUED: Timestamp = Timestamp::from_seconds(1_795_183_200);
 
-/// A key made from a seed. Its name is `key-<seed>`.
+/// A key made from a seed, with the name `key-<seed>`.
 pub(crate) struct TestKey {
     pub(crate) name: String,
     pub(crate) pair: Ed25519KeyPair,

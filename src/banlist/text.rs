@@ -99,7 +99,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Checks that no line is left.
+    /// Checks that all lines have been read.
     pub(super) const fn end(&self, expected: &'static str) -> Result<(), Malformed> {
         if self.rest.is_empty() {
             Ok(())
@@ -119,7 +119,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next line. A line without a line feed is counted but not returned.
+    /// The next line. A line without a line feed raises the line number but is not returned.
     fn next(&mut self) -> Option<&'a str> {
         self.line += 1;
         let (line, rest) = self.rest.split_once('\n')?;

@@ -2,9 +2,9 @@
 //!
 //! In: a list whose head is authentic. Out: its bans, with the number of digests of each; or the
 //! first error. The gate checks only the parts that it reads. This check reads everything once:
-//! every node of the tree, every block, every line, every offset and every count. It finds what a
-//! signature cannot prevent: a list that was signed although it is wrong. A caller that also wants
-//! the digests takes them one by one. What the line of a digest means is returned only by
+//! every node of the tree, every block, every line, every offset and every count. The check finds
+//! what a signature cannot prevent: a list that was signed although it is wrong. A caller that also
+//! wants the digests takes them one by one. What the line of a digest means is returned only by
 //! [`WholeList::finish`], so nothing is concluded from a list whose rest is wrong.
 
 use std::collections::{HashMap, HashSet};
@@ -31,11 +31,11 @@ pub struct CountedBan {
     pub names: Vec<String>,
 }
 
-/// How many names are kept for a ban.
+/// How many names are remembered for each ban.
 pub const MAX_NAMES: usize = 16;
 
-/// What an entry line says: the kinds and the bans of its digests. A digest counts once for a ban,
-/// even if the ban has it under several names.
+/// What an entry line says: the kinds and the bans of its digests. If a ban has a digest under
+/// several names, the digest is counted once for this ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryLine {
     /// The kinds as which the bans, taken together, ban the digest.

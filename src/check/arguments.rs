@@ -30,10 +30,11 @@ oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - fo
 
 Exit status: 0 clear, 2 banned, 3 could not tell, 4 not found, 64 wrong usage, 1 failed.";
 
-/// The gate's version. `embargo --version` does not print it: the real runtime answers that.
+/// The gate's version. `embargo --version` does not print this version: the real runtime gets that
+/// call.
 pub(super) const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
 
-/// What the command line asks for.
+/// The question in the command line, or a request for the help text or the version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CheckRequest {
     Help,

@@ -115,7 +115,7 @@ impl<'a> ListSource<'a> {
     }
 }
 
-/// Judges the image, and returns the answer.
+/// Judges the image, and returns the answer to print.
 fn answer(
     outside: &OutsideImage,
     paths: &Paths,

@@ -44,7 +44,7 @@ pub struct ImageArgs {
     verify_layers: bool,
 }
 
-/// The places of the engines' stores.
+/// The directories of the engines' stores.
 #[derive(Clone, Debug, Args)]
 pub struct EngineArgs {
     /// Docker's data root.

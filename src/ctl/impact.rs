@@ -99,8 +99,8 @@ impl Surveyed {
             refused_by_list(&self.draft.judgement),
             refused_by_list(&self.in_force),
         );
-        // A node whose list is overdue may refuse everything today. A ban of the draft counts as
-        // new even on such a node.
+        // A node whose list is overdue may refuse everything today. A ban of the draft is treated
+        // as new even on such a node.
         draft.is_some() && in_force != draft && in_force != Some(Grounds::Banned)
     }
 

@@ -234,9 +234,9 @@ fn judge(
     }
 }
 
-/// Opens a staged list. It must be a regular file, not a symbolic link; a FIFO is refused without
-/// waiting. A hard link is accepted: the file is copied before it is checked, so whoever holds the
-/// other name can no longer change what is installed.
+/// Opens a staged list. The staged file must be a regular file, not a symbolic link; a FIFO is
+/// refused without waiting. A hard link is accepted: the file is copied before it is checked, so
+/// whoever holds the other name can no longer change what is installed.
 fn open(staged: &Path) -> Result<(File, u64), CtlError> {
     Ok(file::open(staged, Guard::NoLink)?)
 }

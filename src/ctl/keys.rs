@@ -1,10 +1,10 @@
 //! Makes key pairs, and reads the keys that sign lists and keysets.
 //!
 //! `keygen` makes a key pair; a keyset says whose signatures count. Private keys are PKCS#8 PEM
-//! files as OpenSSL writes and reads them, with mode 0600. They are never overwritten. Public keys
-//! are read in the formats of several tools (`public`). Not done here: signing with a key in a key
-//! service or on a token. Such a key signs with its own tool, and `list attach` takes the
-//! signature.
+//! files as OpenSSL writes and reads them, with mode 0600. Files of private keys are never
+//! overwritten. Public keys are read in the formats of several tools (`public`). Not done here:
+//! signing with a key in a key service or on a token. Such a key signs with its own tool, and `list
+//! attach` takes the signature.
 
 pub mod outside;
 pub mod pem;

@@ -99,7 +99,7 @@ fn paragraph(image: &FoundImage) -> String {
     lines.join("\n")
 }
 
-/// The JSON output. Its fields are stable: no field is renamed or removed.
+/// The JSON output. The fields of this output are stable: no field is renamed or removed.
 #[derive(Serialize)]
 struct LineageReport<'a> {
     images: Vec<ImageReport<'a>>,

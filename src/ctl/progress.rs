@@ -5,7 +5,7 @@
 //! error is printed. All output is printed by `report`; a bar is no output, because indicatif draws
 //! it only on a terminal, and erases it. Nothing is written to a pipe, a file, or a terminal that
 //! cannot move its cursor (`TERM=dumb`). The bar has no colour, so no option is needed to turn
-//! colour off. It does not hide the cursor, so interrupted work leaves the terminal as it was.
+//! colour off. The bar does not hide the cursor, so interrupted work leaves the terminal as it was.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,12 +28,12 @@ pub struct Progress {
     started: Instant,
     total: AtomicU64,
     done: AtomicU64,
-    /// The bar. It is not visible if standard error is no terminal.
+    /// The bar, which is not visible if standard error is no terminal.
     bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
-    /// Starts the work `what` (such as "checking"). It has `total` steps: bytes, digests or
+    /// Starts the work `what` (such as "checking"). The work has `total` steps: bytes, digests or
     /// anything else.
     #[must_use]
     pub fn start(what: &'static str, total: u64) -> Self {

@@ -37,8 +37,8 @@ impl Desk {
         file::read_text(Path::new(&self.path(name)), 1 << 20, Guard::Any).unwrap()
     }
 
-    /// Runs `embargoctl` with these arguments; `@` stands for the directory. Returns the output, or
-    /// the error with its details and hint, without the directory's path.
+    /// Runs `embargoctl` with these arguments; `@` is replaced by the directory. Returns the
+    /// output, or the error with its details and hint, without the directory's path.
     pub(super) fn run(&self, arguments: &str) -> Result<String, String> {
         let directory = self.path("");
         let arguments = arguments
@@ -62,7 +62,8 @@ impl Desk {
         self.tool("openssl", arguments, None);
     }
 
-    /// Runs a tool in the directory. Its standard input is the file `input`, if there is one.
+    /// Runs a tool in the directory. The tool's standard input is the file `input`, if there is
+    /// one.
     #[allow(clippy::disallowed_methods)] // The real tool is what is tested here.
     pub(super) fn tool(&self, program: &str, arguments: &str, input: Option<&str>) {
         let input = input.map_or_else(std::process::Stdio::null, |name| {

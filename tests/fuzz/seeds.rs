@@ -158,7 +158,8 @@ fn containerd() -> Vec<Vec<u8>> {
     vec![any.concat(), record.into_bytes(), bolt_page()]
 }
 
-/// A leaf page of a bbolt database. It has one bucket, `v1`, which is stored inline and is empty.
+/// A leaf page of a bbolt database. The page has one bucket, `v1`, which is stored inline and is
+/// empty.
 fn bolt_page() -> Vec<u8> {
     let mut page = vec![0; 4096];
     page[0] = 2; // its number

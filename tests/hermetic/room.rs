@@ -72,7 +72,7 @@ impl Library {
         }
     }
 
-    /// The library's path. It is built on first use.
+    /// The library's path. The library is built on first use.
     pub(crate) fn path(&self) -> &Path {
         let (_, path) = self.built.get_or_init(|| {
             let directory = open_directory();
@@ -334,7 +334,7 @@ impl Record {
         let counter = format!("variable {}", hexadecimal(OsStr::new("EMBARGO_DEPTH=")));
         let differs = |line: &&String| line.starts_with("process ") || line.starts_with(&counter);
         let masked = |line: &String| match line.strip_prefix("descriptor ") {
-            // A pipe of the test. Its number differs in every call.
+            // A pipe of the test, whose number differs in every call.
             Some(rest) if ["1 ", "2 "].iter().any(|number| rest.starts_with(number)) => {
                 rest.split(' ').next().unwrap().to_owned()
             }

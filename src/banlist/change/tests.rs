@@ -10,7 +10,7 @@ use crate::banlist::testing::{digest, list, parse, terms};
 mod strictness;
 mod whole_lists;
 
-/// The time from which the comparison counts in these tests.
+/// The time from which bans are compared in these tests.
 const AT: Timestamp = Timestamp::from_seconds(1_795_183_200);
 
 fn head_of(bytes: &[u8]) -> crate::banlist::head::Head {

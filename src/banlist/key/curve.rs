@@ -145,7 +145,7 @@ fn has_root(number: &Number, field: &Number) -> bool {
         }
         one = difference(&one, &other);
     }
-    // Zero counts as a square: it is the square of zero.
+    // Zero is a square: zero times zero.
     !is_minus
 }
 

@@ -2,8 +2,8 @@
 //!
 //! In: the 42 bytes of a public key (from a keyset, trusted), a text and the 74 bytes of a
 //! signature (hostile). Out: yes, or what is wrong. minisign's format is described at
-//! <https://jedisct1.github.io/minisign/>. It was developed from signify's format, which has only
-//! the first form of signature below.
+//! <https://jedisct1.github.io/minisign/>. minisign's format was developed from signify's format,
+//! which has only the first form of signature below.
 //!
 //! ```text
 //! key        "Ed" ‖ key number (8 bytes) ‖ point (32 bytes)

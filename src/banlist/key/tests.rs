@@ -98,8 +98,8 @@ fn a_key_has_one_spelling() {
         again[31] = 0x7f | sign;
         assert_eq!(PublicKey::new(Algorithm::Ed25519, again.to_vec()), None);
     }
-    // This is the largest y below the prime that belongs to a point which is not of small order.
-    // The next y belongs to no point.
+    // The largest y below the prime that belongs to a point which is not of small order. The next y
+    // belongs to no point.
     (again[0], again[31]) = (PRIME_LOWEST - 3, 0x7f);
     assert!(PublicKey::new(Algorithm::Ed25519, again.to_vec()).is_some());
     again[0] = PRIME_LOWEST - 2;

@@ -56,8 +56,8 @@ type Child = [u8; INNER_RECORD];
 /// How many nodes are made and written at once.
 const PIECE: u64 = 1_024;
 
-/// Writes the tree to its place in a list. `leaf` returns each of the `entries` leaf records by its
-/// number; they must be ascending, without duplicate digests. Returns the hash of the root.
+/// Writes the tree to its offset in a list. `leaf` returns each of the `entries` leaf records by
+/// its number; they must be ascending, without duplicate digests. Returns the hash of the root.
 ///
 /// # Errors
 /// The errors of `out`; `InvalidInput` when the leaf records are not ascending, or an offset has

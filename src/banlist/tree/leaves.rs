@@ -46,7 +46,7 @@ struct PathNode {
 }
 
 impl PathNode {
-    /// The node. It was authentic when it was read into the piece.
+    /// The node, whose hash was checked when the node was read into the piece.
     fn node(&self, level: usize) -> TreeNode<'_> {
         let start = self.start + HEADER;
         TreeNode {

@@ -36,7 +36,7 @@ fn without_a_list_or_a_lineage_it_cannot_be_known() {
 }
 
 /// Found in review: when Docker's file of names could not be read, no manifest digest was known. A
-/// container that was banned by its manifest's digest then counted as clear.
+/// container that was banned by its manifest's digest was then reported as clear.
 #[test]
 fn where_the_list_bans_images_and_names_cannot_be_read_it_cannot_be_known() {
     let of = |kind| {

@@ -23,7 +23,7 @@ use crate::banlist::whole::{CountedBan, WholeList};
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
-/// The new list. Its head is authentic, unless the list is a draft that is only examined.
+/// The new list, whose head is authentic unless the list is a draft that is only examined.
 #[derive(Clone, Copy)]
 pub struct New<'a> {
     /// A reader of the list's file.
@@ -104,7 +104,7 @@ impl ComparedList {
 pub struct Compared<'a> {
     /// The list in force, if it is undamaged.
     pub list: Option<OwnList<'a>>,
-    /// Its second copy, if that is undamaged.
+    /// The second copy of the list in force, if this copy is undamaged.
     pub copy: Option<OwnList<'a>>,
     /// The copy that the new list was compared with.
     pub with: Option<ComparedList>,

@@ -5,8 +5,8 @@
 //! those of the file in force first. So nobody can remove a signature by staging the same list with
 //! fewer signatures: the node may need the removed signature under its next keyset. A signature of
 //! a key that is not in this keyset may be of a key in the next keyset. Such signatures are kept
-//! while there is room, new ones first, so that forged signatures cannot keep a real one out.
-//! Nothing is checked here: the list is authentic whichever of these signatures it has.
+//! while there is room, new ones first, so that forged signatures cannot take the room of a real
+//! signature. Nothing is checked here: the list is authentic whichever of these signatures it has.
 
 use super::super::keyset::signer;
 use crate::banlist::head::{Claim, HEAD_SIZE};

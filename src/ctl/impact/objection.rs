@@ -67,8 +67,8 @@ impl Survey {
     /// The objection to installing the draft, if there is one: it newly refuses a pause container,
     /// or it newly refuses more than `limit` percent of the running containers without an
     /// acknowledgement. An acknowledgement is valid only if enough keys signed the draft; the
-    /// caller checks their number. A ban that takes effect on a later day counts like one that is
-    /// in effect now, because nobody checks the impact again on that day.
+    /// caller checks their number. A ban that takes effect on a later day is treated like a ban
+    /// that is in effect now, because nobody checks the impact again on that day.
     #[must_use]
     pub fn objection(&self, limit: u8, acknowledged: Impact) -> Option<ImpactError> {
         let list = self.draft.clone();

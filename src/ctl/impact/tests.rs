@@ -239,7 +239,7 @@ fn only_what_the_draft_adds_counts() {
         (Listed::Nothing, Listed::Ban, false, false),
         (Listed::Ban, Listed::Nothing, true, true),
         (Listed::Ban, Listed::Ban, true, false),
-        // A ban counts as new although the list in force is overdue or missing.
+        // A ban is treated as new although the list in force is overdue or missing.
         (Listed::Ban, Listed::Overdue, true, true),
         (Listed::Ban, Listed::Missing, true, true),
         (Listed::Nothing, Listed::Missing, false, false),

@@ -41,8 +41,8 @@ pub(super) fn installed(
         lines.push(threshold(Some(change), found, plan, trust));
     }
     lines.extend(brought(found, plan, trust));
-    // The survey is printed only if it found something: refused or unknown containers, or places
-    // that could not be read.
+    // The survey is printed only if it found something: refused or unknown containers, or
+    // directories and files that could not be read.
     if let Some(survey) = &judged.survey
         && (survey.newly_refused().next().is_some()
             || survey.unknown() > 0

@@ -107,8 +107,8 @@ impl Node {
     }
 }
 
-/// A list with this version. It bans `digest(1)`, and each version bans one image more than the
-/// version before.
+/// A list with this version. The list bans `digest(1)`, and each version bans one image more than
+/// the version before.
 fn version(version: u64) -> Vec<u8> {
     signed(version, &[1])
 }
@@ -250,8 +250,8 @@ fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
     }
 }
 
-/// An earlier version of this program kept the previous list in place of a second copy, and the
-/// floor named it.
+/// An earlier version of this program kept the previous list where the second copy is now, and the
+/// floor named this previous list.
 #[test]
 fn a_node_of_the_old_layout_is_healed_by_any_installation() {
     for next in [version(2), version(3)] {

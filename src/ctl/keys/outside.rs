@@ -40,8 +40,8 @@ pub enum NoSignature {
     /// The file is of signify, with the signed message in it.
     #[error("its message is inside it")]
     Embedded,
-    /// The file is a DSSE envelope of cosign or in-toto. Its signature covers other bytes than the
-    /// head's.
+    /// The file is a DSSE envelope of cosign or in-toto. The envelope's signature covers other
+    /// bytes than the head's.
     #[error("it is a DSSE envelope, which signs other bytes")]
     Envelope,
     /// The file is a public key.

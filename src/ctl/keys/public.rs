@@ -69,9 +69,9 @@ impl NoKey {
     }
 }
 
-/// Reads a public key. Its name is the name in a line of `keygen`, or else the file's name without
-/// its extension. If the file has the default name of ssh-keygen (such as `id_ed25519.pub`), the
-/// name is the key's comment.
+/// Reads a public key. The key's name is the name in a line of `keygen`, or else the file's name
+/// without its extension. If the file has the default name of ssh-keygen (such as
+/// `id_ed25519.pub`), the name is the key's comment.
 ///
 /// # Errors
 /// [`KeyError::Public`] with a hint, [`KeyError::Name`], and errors in reading the file.

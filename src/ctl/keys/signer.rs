@@ -2,8 +2,7 @@
 //!
 //! In: a PKCS#8 PEM file of an Ed25519 or P-256 key, made by `keygen` or by OpenSSL. Out: its
 //! public key, and signatures. `ring` makes the signatures, as it verifies signatures in other
-//! files. `ring` computes with the secret in constant time. Nothing here copies the secret to
-//! another place.
+//! files. `ring` computes with the secret in constant time. Nothing in this file copies the secret.
 
 use std::path::Path;
 
@@ -15,8 +14,8 @@ use super::{KeyError, NewAlgorithm, pem};
 use crate::banlist::key::{Algorithm, P256_SPKI, PublicKey};
 use crate::sys::file::{self, Guard};
 
-/// The bytes before the seed in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7). This is
-/// version 1 of the form, which OpenSSL 3.0 reads.
+/// The bytes before the seed in the PKCS#8 form of an Ed25519 key (RFC 8410, section 7). These
+/// bytes belong to version 1 of the form, which OpenSSL 3.0 reads.
 const ED25519_PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];

@@ -72,8 +72,8 @@ pub(super) fn run(
     Ok(text)
 }
 
-/// Says which of the keyset's own root keys signed it. Its other signatures may be by root keys of
-/// the keyset before.
+/// Says which of the keyset's own root keys signed it. Other signatures on the keyset may be by
+/// root keys of the previous keyset.
 fn signatures(signed: &SignedKeyset) -> String {
     let own = signers(&[&signed.keyset], signed);
     let others = signed

@@ -38,8 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The process that is started has the container's own confinement, except for what the caller
-/// asked for, whatever the spec says.
+/// The process that is started has the container's own confinement, except for the options that the
+/// caller chose, whatever the spec says.
 fn process(bytes: &[u8]) {
     let Ok(spec) = ProcessSpec::parse(bytes) else {
         return;

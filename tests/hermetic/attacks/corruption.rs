@@ -90,8 +90,8 @@ fn look_up<R: ReadAt + ?Sized>(
 }
 
 /// A small list with everything that a list can have: two bans, all kinds, names, exceptions, a
-/// digest that both bans name, and an entry that many digests share. Its tree has two levels; its
-/// records have several blocks, with lines that cross the blocks' edges.
+/// digest that both bans name, and an entry that many digests share. The list's tree has two
+/// levels; its records have several blocks, with lines that cross the blocks' edges.
 fn small() -> Vec<u8> {
     let ban = |id: &str| {
         format!(

@@ -50,8 +50,8 @@ fn older_list_for_a_newer_one() {
     node.install(&newest).unwrap();
     let mut flipped = newest.clone();
     flipped[newest.len() - 1] ^= 1;
-    // One byte of the list in force is wrong, the whole file is empty, or another file is in its
-    // place: the second copy, of the same version, is used.
+    // One byte of the list in force is wrong, the whole file is empty, or another file is there
+    // instead: the second copy, of the same version, is used.
     for torn in [&flipped[..], b"", &older] {
         node.put(torn);
         assert_eq!(node.gate(), Answer::BannedByCopy(412));
@@ -129,8 +129,8 @@ fn second_copy_of_an_older_list_for_one_put_by_hand() {
     }
 }
 
-/// The keyset's number counts first: a high version under an older keyset is older than any version
-/// under a newer keyset.
+/// The keyset's number is compared first: a high version under an older keyset is older than any
+/// version under a newer keyset.
 #[test]
 fn older_keyset() {
     let keys = signer(1).key_line("list");

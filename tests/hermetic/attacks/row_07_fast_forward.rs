@@ -50,7 +50,7 @@ fn ff_then_rotate_recovers() {
     let ahead = node.list(412 + JUMP).banning("base", &[OTHER]).by(&[2]);
     node.install(&ahead).unwrap();
     assert_eq!(node.gate(), Answer::Admitted);
-    // Under the same keyset, the rightful signers' next list counts as older.
+    // Under the same keyset, the rightful signers' next list is treated as older.
     assert!(
         node.refuses(&node.list(413).by(&[1]))
             .starts_with("cannot go back to version 413")

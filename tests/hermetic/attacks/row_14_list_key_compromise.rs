@@ -149,9 +149,9 @@ fn a_lost_list_does_not_make_lifting_cheaper() {
     }
 }
 
-/// An attacker may also remove only the newest list. The previous list cannot take its place: the
-/// previous list lacks the latest ban, so a comparison would not show that the next list lifts that
-/// ban.
+/// An attacker may also remove only the newest list. The previous list cannot be used for the
+/// comparison instead: it lacks the latest ban, so a comparison would not show that the next list
+/// lifts that ban.
 #[test]
 fn a_list_before_the_lost_one_is_no_measure() {
     let fault = "cannot install \"staged.lst\": this node lost the list to compare it with, so it takes 2 signatures of keyset 1, as one that lifts bans; it has 1";
@@ -302,7 +302,7 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
         ];
         for words in words {
             // Only the ban with another script needs the script. For the other bans, a given script
-            // counts as typed by the operator.
+            // is treated as typed by the operator.
             if words.contains(&"--script") != (way == "another script") && words[0] != "--auto" {
                 continue;
             }

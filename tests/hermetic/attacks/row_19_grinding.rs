@@ -18,7 +18,7 @@ use super::node::{Node, keyset};
 
 const MANY: u64 = 1_000_000;
 
-/// Bytes that count how often they are read.
+/// Bytes in memory, with a count of the reads.
 struct Counted<'a> {
     bytes: &'a [u8],
     reads: Cell<usize>,

@@ -23,7 +23,7 @@ use super::calls::Call;
 use crate::attacks::node::{BASE, Node};
 use crate::room::{NOBODY, compile, open_directory, source};
 
-/// The fixture's container. Its records are the model for each container here.
+/// The fixture's container, whose records are the model for the records of each container here.
 const MODEL: &str = "c67c677a3985656f6c1321c579f2bcccbc08d2156f50100de0b10f8ec8d318d0";
 const LAYER: &str = "187f55dac1834c11a5f3b8c3fa187f7157b35f65a044c5252aab1533fbcf6910";
 const TASKS: &str = "state/io.containerd.runtime.v2.task/moby";
@@ -107,8 +107,8 @@ impl Fleet {
         fleet
     }
 
-    /// A node with this many containers, called `web-1`, `web-2` and so on. Their image `app:1` is
-    /// built on `base:1`.
+    /// A node with this many containers, called `web-1`, `web-2` and so on. The image of these
+    /// containers, `app:1`, is built on `base:1`.
     pub(crate) fn of(containers: usize) -> Self {
         let mut fleet = Self::new();
         (1..=containers).for_each(|number| fleet.start(&format!("web-{number}")));

@@ -85,7 +85,7 @@ fn a_container_that_cannot_be_entered_is_no_canary() {
     let said = fleet.patch(&["--canary", "1"]);
     assert_eq!(said.status, Some(3), "{said:?}");
     assert_eq!(fleet.patched(), ["web-3", "web-4"]);
-    // A container that cannot be entered still counts as a failure.
+    // A container that cannot be entered is still treated as a failure.
     let fleet = Fleet::of(4);
     fleet.behave("all", "fail 255 no");
     assert_eq!(fleet.patch(&["--max-failures", "1"]).status, Some(3));

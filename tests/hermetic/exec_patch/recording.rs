@@ -140,7 +140,7 @@ fn the_journal_says_who_did_what_where_and_how_it_ended() {
         "{printed}"
     );
     assert_eq!(journal.last().unwrap()["event"], "finished");
-    // None of the files that the runtime was given is left.
+    // None of the files that the runtime was given still exists.
     let left: Vec<_> = walk(&fleet.path("node/run/embargo"));
     assert!(left.iter().all(|path| path.is_dir()), "{left:?}");
 }

@@ -52,7 +52,7 @@ fn a_run_whose_coordinator_is_killed_goes_on_and_each_container_is_patched_once(
     assert_eq!(said.status, Some(0), "{said:?}");
     assert_eq!(done(&fleet), once_each(6));
     assert_eq!(fleet.runs().len(), 1);
-    // Nothing is left to resume.
+    // No work remains to resume.
     fleet.calls();
     let over = refused_to_go_on(&fleet, &["--resume", &id]);
     assert!(

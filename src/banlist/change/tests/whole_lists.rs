@@ -84,8 +84,8 @@ fn a_ban_that_goes_lifts_unless_others_ban_the_same_as_strictly() {
         sorted_ids(&between(&one(&[1]), &mixed)),
         [vec![], vec!["BAN-2"], vec![]]
     );
-    // Two bans cover the digest only together: one begins when the other ends. The digest counts as
-    // lifted, which is the safe answer.
+    // Two bans cover the digest only together: one begins when the other ends. The digest is
+    // treated as lifted, which is the safe result.
     let halves = one(&[1]).replace("2026-11-20", "2026-12-24") + &two("lapses = 2026-12-24", &[1]);
     assert!(between(&one(&[1]), &halves).is_lift());
 }

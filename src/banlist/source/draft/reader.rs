@@ -1,4 +1,4 @@
-//! Reads the tables of a source one by one, for `list lint`, and keeps every error.
+//! Reads the tables of a source one by one, for `list lint`, and collects every error.
 
 use std::path::{Path, PathBuf};
 

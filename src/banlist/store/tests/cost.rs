@@ -3,7 +3,7 @@
 use super::super::super::hits::MAX_BANS;
 use super::*;
 
-/// A list in memory. It counts how many bytes are read from it.
+/// A list in memory, which counts how many of its bytes are read.
 struct Counting<'a> {
     bytes: &'a [u8],
     read: AtomicUsize,
@@ -16,7 +16,7 @@ impl ReadAt for Counting<'_> {
     }
 }
 
-/// Looks up these digests as layers. Returns the answer, and how many bytes of the list were read.
+/// Looks up these digests as layers. Returns the result, and how many bytes of the list were read.
 fn counted(
     bytes: &[u8],
     digests: &[Digest],

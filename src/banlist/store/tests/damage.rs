@@ -84,7 +84,8 @@ fn a_flipped_byte_anywhere_gives_the_truth_or_an_error() {
             bytes: changed.as_slice(),
         };
         if at < HEAD_SIZE {
-            // An invalid signature may stand beside a valid one. What was signed stays the same.
+            // A list may have an invalid signature beside a valid signature. What was signed stays
+            // the same.
             let found = trust.authenticate(
                 &list,
                 bytes.len() as u64,

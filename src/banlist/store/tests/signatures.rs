@@ -105,8 +105,9 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     floor(Some(Digest::of(head_text(&stolen).as_bytes())));
     node.list(&stolen);
     assert_eq!(known(node.ask(1)).version, 413);
-    // Putting the list in the place of the second copy does not get around this rule. A list that
-    // was installed needs no more signatures as second copy than as first copy.
+    // Writing the list to the file of the second copy does not get around the rule that such a list
+    // needs more signatures. A list that was installed needs no more signatures as second copy than
+    // as first copy.
     floor(None);
     node.put(&node.paths.copy, &stolen);
     assert_eq!(node.fault(), fault);
@@ -116,7 +117,7 @@ fn a_list_that_was_not_installed_must_be_signed_like_one_that_lifts_bans() {
     node.put(&node.paths.copy, &installed);
     let stand_in = known(node.ask(1));
     assert_eq!((stand_in.version, stand_in.slot), (412, Slot::Copy));
-    // An older list in the place of the current list is a rollback. If it has too few signatures
+    // An older list in the file of the current list is a rollback. If it has too few signatures
     // even to add a ban, that is the error that is reported.
     node.put(&node.paths.list, &kept);
     fs::remove_file(&node.paths.copy).unwrap();

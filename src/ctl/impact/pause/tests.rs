@@ -1,4 +1,5 @@
-//! Tests which containers count as pause containers, with real engines' files and forged ones.
+//! Tests which containers are recognised as pause containers, with real engines' files and forged
+//! ones.
 //!
 //! `tests/fixtures/cri-o-1.37` was copied from a node on which CRI-O 1.37 and Podman 5.8.6 shared
 //! one store, while containers ran: both roots have `overlay-layers`. `podman-*-pods` are from

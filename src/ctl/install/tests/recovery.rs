@@ -44,7 +44,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
             node
         };
         // If either copy is lost after the interruption, the other copy is used, but never an older
-        // list in place of a newer one.
+        // list in place of a newer list.
         for (place, answers) in [(0, [1, 1, 2, 2]), (1, [1, 1, 1, 2])] {
             let node = cut_short();
             replace([&node.paths.list, &node.paths.copy][place], 0o644, b"torn").unwrap();

@@ -46,7 +46,7 @@ fn a_later_keyset_starts_the_time_floor_again_as_it_does_the_versions() {
         ..terms(900)
     };
     let staged = node.staged(&list(&source(&[("base", digest(1))]), &far, &[1]));
-    // A thief's list is installed while the node's clock is far ahead.
+    // A thief's list is installed while the node's clock is far in the future.
     install(&staged, &node.at(far.issued), None).unwrap();
     node.install(&version(901)).unwrap();
     assert_eq!(node.floor().issued, far.issued);

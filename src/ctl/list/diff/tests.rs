@@ -103,7 +103,7 @@ fn a_difference_is_reported_ban_by_ban_with_the_signatures_that_it_takes() {
         compared(&new, true, false),
         format!("{words}lifts 2 bans: 2 signatures of keyset 1 needed, 1 there\n")
     );
-    // Without a keyset, nobody can say which signatures count.
+    // Without a keyset, nobody can say which signatures are valid.
     assert_eq!(
         compared(&new, false, false),
         format!("{words}lifts 2 bans: it takes the lift threshold of keyset 1\n")
@@ -189,8 +189,8 @@ fn a_keyset_for_other_lists_counts_no_signatures() {
 }
 
 /// As in an installation, a ban is treated as lapsed only if it has lapsed by the clock and by the
-/// new list's time of issue. A list may be issued slightly ahead of the clock, while the ban still
-/// holds.
+/// new list's time of issue. A list may be issued slightly later than the clock says, while the ban
+/// still holds.
 #[test]
 fn a_ban_has_lapsed_by_the_clock_and_by_the_time_of_the_new_list() {
     let ban = |lapses: &str| {

@@ -1,7 +1,7 @@
 //! Checks each ban by itself, for `list lint`.
 //!
-//! These checks need only the source and the time. They look at syntax, dates, exceptions, texts and
-//! patches. Pure.
+//! These checks need only the source and the time. The checks look at syntax, dates, exceptions,
+//! texts and patches. Pure.
 
 use std::collections::{HashMap, HashSet};
 

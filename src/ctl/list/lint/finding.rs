@@ -30,7 +30,7 @@ impl Level {
     }
 }
 
-/// Declares the kinds of findings. Their names are stable.
+/// Declares the kinds of findings, whose names are stable.
 macro_rules! codes {
     ($($(#[$doc:meta])+ $code:ident $word:literal $level:ident,)+) => {
         /// The kind of a finding.

@@ -2,7 +2,8 @@
 //!
 //! In: findings. Some of their texts contain untrusted names. Out: text or one JSON object. The
 //! text has one line for each finding, `FILE:LINE: LEVEL: BAN: TEXT [CODE]`, a form that editors
-//! know from compilers; then a line with a hint; and at the end a line with counts.
+//! know from compilers; then a line with a hint; and at the end a line with the number of findings
+//! of each level.
 
 use std::path::Path;
 
@@ -72,7 +73,7 @@ pub(super) fn text(source: &Path, bans: usize, findings: &[LintFinding]) -> Stri
     page + &format!("{}: {}\n", line::path(source), counts.join(", "))
 }
 
-/// The JSON output. Its fields are stable: no field is renamed or removed.
+/// The JSON output. The fields of this output are stable: no field is renamed or removed.
 #[derive(Serialize)]
 struct LintReport<'a> {
     source: String,

@@ -304,8 +304,10 @@ impl Count {
         count
     }
 
-    /// The line above a table; `None` if there is nothing to count. If `unread` places could not be
-    /// read, more may exist than was counted, and the line says so.
+    /// The line above a table of containers or images: how many there are, and how many would be
+    /// refused; `None` if there are none. `unread` is how many directories or files could not be
+    /// read. If it is not zero and nothing would be refused, the line only speaks of the containers
+    /// or images that could be read.
     fn title(&self, thing: &str, consequence: &str, unread: usize) -> Option<String> {
         let Self {
             all,

@@ -25,7 +25,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A node below a temporary directory. Docker's store from a fixture is in the usual place.
+/// A node below a temporary directory. Docker's store from a fixture is in the usual directory.
 struct Place {
     root: tempfile::TempDir,
     paths: Paths,

@@ -23,7 +23,8 @@ pub(super) struct Forecast {
     /// How many of the newly refused containers can still start today.
     later: usize,
     max_impact_percent: u8,
-    /// How many places could not be read. More containers may be running than were counted.
+    /// How many directories or files could not be read. More containers may be running than were
+    /// found.
     pub(super) unread: usize,
 }
 
