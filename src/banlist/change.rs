@@ -45,7 +45,8 @@ pub struct Change {
     pub changed: Vec<BanChange>,
     /// How many digests are lifted as one kind or more.
     pub digests_lifted: u64,
-    /// How many digests the new list bans as a kind as which the old list does not ban them.
+    /// How many digests have a new kind of ban: the new list bans them as a base, an image or a
+    /// layer, and the old list does not ban them as the same kind.
     pub digests_added: u64,
     /// All bans of the new list.
     pub bans: Vec<CountedBan>,

@@ -101,7 +101,7 @@ pub enum ListError {
     Unread(Digest, #[source] Box<ListError>),
 }
 
-/// How many signatures a note has, by the result of checking them.
+/// The number of signatures of a note for each result of the check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignatureTally {
     /// How many distinct trusted keys are needed.

@@ -70,8 +70,8 @@ pub fn hits<R: ReadAt + ?Sized>(
     read.map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// Whether the tree has a digest of some kind although the head says that the tree has no digest of
-/// that kind.
+/// Returns `true` if the leaf contradicts the head: the tree has a digest of some kind, and the
+/// head says that there are no digests of that kind.
 fn is_denied(leaf: &Leaf, head: &Head) -> bool {
     [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
         .into_iter()

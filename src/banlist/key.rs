@@ -14,9 +14,9 @@
 //! 33 µs and 120 KB, but would need another crate for P-256 (`p256`: seven times slower).
 //!
 //! `ring` rejects signatures whose scalar is out of range. When a key is read, this file rejects
-//! keys of small order, under which anybody can sign; keys that are written in a second way; and
-//! bytes that are not a point of the curve. The formats of SSH and minisign are parsed here, and
-//! their signatures are verified by `ring` as well. Both formats together take 16 KB of the
+//! keys of small order, under which anybody can sign; keys that are not in their only valid form;
+//! and bytes that are not a point of the curve. The formats of SSH and minisign are parsed here,
+//! and their signatures are verified by `ring` as well. Both formats together take 16 KB of the
 //! program, half of that for BLAKE2b; the `ssh-key` crate alone depends on 42 other crates.
 
 mod curve;

@@ -326,8 +326,8 @@ pub struct EntryMatch {
     pub ban: u64,
 }
 
-/// What reading a line costs, in bytes: the line itself, and for each of its parts the memory that
-/// a part takes, however short the part is.
+/// The cost of reading a line, in bytes: the length of the line, and a fixed amount of memory for
+/// each comma, that is, for each part of the line.
 #[must_use]
 pub fn weight(line: &[u8]) -> u64 {
     line.iter().fold(0, |weight, byte| {

@@ -29,8 +29,8 @@ pub enum Budget {
 /// needs fewer blocks, wherever its lines are.
 pub const MAX_BLOCKS: usize = 192;
 
-/// How much the lines that are read for one start may weigh together (see [`record::weight`]): as
-/// much as a list may say about four digests.
+/// The largest total weight (see [`record::weight`]) of the lines that are read for one start: the
+/// weight that a list may have for four digests.
 pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
 /// The records section of a list, whose table has been checked.

@@ -166,8 +166,8 @@ impl Source {
         Self::read(path, text, |name| open(name).map(Cursor::new), &())
     }
 
-    /// Where a digest occurs in the files: at most [`MAX_PLACES`] places, each with its line, to
-    /// help in correcting the source. A file that can no longer be read is left out.
+    /// The files and lines in which a digest occurs, at most [`MAX_PLACES`], to help in correcting
+    /// the source. A file that can no longer be read is left out.
     #[must_use]
     pub fn places(&self, digest: &Digest) -> Vec<(&Path, usize)> {
         let (hex, mut places) = (digest.hex(), Vec::new());

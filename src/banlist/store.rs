@@ -166,7 +166,7 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
                 });
             }
         },
-        // The other copy would give the same error.
+        // The second copy would give the same error.
         Err(fault) if matches!(&fault, ListError::Unread(_, why) if matches!(**why, ListError::Excess(_))) =>
         {
             return Bans::Missing(fault);
@@ -180,7 +180,7 @@ fn answer(trust: &Trust, paths: &Paths, queries: &[Query], budget: Budget) -> Ba
                 ..known
             })
         }
-        // This copy proves the ban without the other one.
+        // The second copy proves the ban without the first copy.
         Err(unread @ ListError::Unread(..)) if !matches!(fault, ListError::Unread(..)) => {
             Bans::Missing(unread)
         }
@@ -209,7 +209,7 @@ fn may_answer_for(copy: &ListAnswer, fault: &ListError, list: &Path, trust: &Tru
 
 /// Why the first copy is not used although it is valid: the second copy is a newer list. The list
 /// that the floor names is the one in force, even during an installation. Without a floor, the
-/// first copy may be the older one.
+/// first copy may be the older copy.
 fn newer_copy(first: &ListAnswer, paths: &Paths, trust: &Trust) -> Option<ListError> {
     let floor = trust.floor;
     if floor.is_some_and(|floor| floor.head == first.head) {
@@ -245,8 +245,8 @@ fn newer_copy(first: &ListAnswer, paths: &Paths, trust: &Trust) -> Option<ListEr
         .then(|| ListError::Rollback(paths.list.clone(), older, copy.head.edition))
 }
 
-/// Whether this error can also come from a list that was installed after keyset and floor were read
-/// and before the list was read.
+/// Returns `true` if an installation can cause this error: a list that was installed after the
+/// keyset and the floor were read, and before the list was read.
 const fn may_have_been_installed(fault: &ListError) -> bool {
     matches!(
         fault,

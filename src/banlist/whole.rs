@@ -4,7 +4,7 @@
 //! first error. The gate checks only the parts that it reads. This check reads everything once:
 //! every node of the tree, every block, every line, every offset and every count. The check finds
 //! what a signature cannot prevent: a list that was signed although it is wrong. A caller that also
-//! wants the digests takes them one by one. What the line of a digest means is returned only by
+//! wants the digests takes them one by one. The contents of the entry lines are returned only by
 //! [`WholeList::finish`], so nothing is concluded from a list whose rest is wrong.
 
 use std::collections::{HashMap, HashSet};

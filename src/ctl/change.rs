@@ -26,8 +26,8 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// How many signatures a list with the head `claim` needs under a keyset, given what it
-    /// changes.
+    /// How many signatures a list with the head `claim` needs under a keyset, for the changes in
+    /// `change`.
     pub fn of(keyset: &Keyset, claim: &Claim, change: &Change) -> Self {
         let needed = if change.is_lift() {
             keyset.lift_threshold

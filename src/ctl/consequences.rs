@@ -31,7 +31,7 @@ pub struct Prospect {
     pub lifts: Lifts,
     /// How many list keys have to sign a draft that lifts these bans.
     pub needed: usize,
-    /// How many list keys have signed it.
+    /// How many list keys have signed the draft.
     pub good: usize,
     /// The error of an installation, when the draft has too few signatures.
     pub too_few: Option<InstallError>,

@@ -55,10 +55,11 @@ pub enum KeysetError {
     /// The file exists already.
     #[error("cannot overwrite {0:?}: it exists")]
     Exists(PathBuf),
-    /// The keyset does not follow the keyset before it.
+    /// The keyset does not follow the previous keyset.
     #[error("cannot trust keyset {0:?}")]
     Follow(PathBuf, #[source] RotationError),
-    /// The keyset is the first one here, and has too few signatures of its own root keys.
+    /// The keyset is the first keyset of the command, and has too few signatures of its own root
+    /// keys.
     #[error("cannot vouch for keyset {0:?}")]
     Unsigned(PathBuf, #[source] RotationError),
     /// This node has a different keyset with the same number: the file, the number.

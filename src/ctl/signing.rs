@@ -291,7 +291,7 @@ fn label(algorithm: Algorithm, bytes: &[u8]) -> String {
     }
 }
 
-/// How the signed bytes differ from `text`, if the difference is one of the usual mistakes.
+/// A description of how the signed bytes differ from `text`, for the usual mistakes.
 fn altered(key: &PublicKey, text: &str, signature: &[u8]) -> Option<&'static str> {
     let hash = Digest::of(text.as_bytes());
     let ways: [(Vec<u8>, &'static str); 5] = [

@@ -7,8 +7,8 @@
 //! Four modules of tests are not in the table below. `corruption` flips every bit of a list, and
 //! also writes into a list's file while the file is being read. `concurrency` installs several
 //! lists at once while containers start. `rotation_behind` has a node that was away while the
-//! keyset changed. `shared_directory` puts a list and a floor in a directory that others may write
-//! to.
+//! keyset changed. `shared_directory` puts a list and a floor in a directory that other users may
+//! write to.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|

@@ -2,7 +2,7 @@
 //!
 //! In: two records of the same ban. Out: one [`Alteration`] for each difference, with text for a
 //! report, and whether it makes the ban less strict. The same comparisons decide whether a digest
-//! is lifted. Strings in the records were written by others and are quoted.
+//! is lifted. Other people wrote the strings in the records, so these strings are quoted.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use super::strictness::{
 pub struct Alteration {
     /// What differs, such as `action` or `exception for image sha256:…`.
     pub what: String,
-    /// How it differs.
+    /// How this part differs.
     pub how: How,
     /// Whether the difference makes the ban less strict.
     pub weakens: bool,

@@ -38,8 +38,8 @@ pub(super) fn ends_as_late(new: &Ban, old: &Ban) -> bool {
     }
 }
 
-/// Whether an exception of the new ban weakens nothing: the exception has ended at `at`, or the old
-/// ban has an exception for the same digest that ends no earlier.
+/// Returns `true` if an exception of the new ban weakens nothing: the exception has ended at `at`,
+/// or the old ban has an exception for the same digest that ends no earlier.
 pub(super) fn is_covered(except: &Exception, old: &Ban, at: Timestamp) -> bool {
     except.until <= at
         || old.except.iter().any(|known| {
@@ -57,8 +57,8 @@ pub(super) struct Times {
     pub(super) issued: Timestamp,
 }
 
-/// Whether the new list ends a ban early: the new ban has lapsed when the new list is issued, and
-/// the old ban has not lapsed at the time of the comparison.
+/// Returns `true` if the new list ends a ban early: the new ban has lapsed when the new list is
+/// issued, and the old ban has not lapsed at the time of the comparison.
 pub(super) fn ends_early(new: &Ban, old: &Ban, times: Times) -> bool {
     has_lapsed(new, times.issued) && !has_lapsed(old, times.at)
 }

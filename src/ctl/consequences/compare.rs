@@ -119,7 +119,7 @@ pub struct Compared<'a> {
 }
 
 /// Checks the whole new list, and compares it with the list in force: with the newer of its two
-/// copies, or with the other copy if the newer one cannot be used.
+/// copies, or with the other copy if the newer copy cannot be used.
 pub fn compare<'a>(
     new: New<'_>,
     node: &NodeState<'a>,

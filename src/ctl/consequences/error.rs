@@ -40,7 +40,7 @@ pub enum InstallError {
         keyset: u64,
         /// How many list keys have to sign the list.
         needed: usize,
-        /// How many list keys have signed it.
+        /// How many list keys have signed the list.
         good: usize,
     },
     /// The node cannot tell whether the list lifts bans, and the list has too few signatures for
@@ -53,7 +53,7 @@ pub enum InstallError {
         keyset: u64,
         /// How many list keys have to sign the list.
         needed: usize,
-        /// How many list keys have signed it.
+        /// How many list keys have signed the list.
         good: usize,
     },
 }
@@ -142,7 +142,7 @@ pub fn of_place(error: ListError) -> CtlError {
 }
 
 /// Adds a hint to a write error. A full disk needs room for both lists: the new file is complete
-/// before it replaces the old one.
+/// before it replaces the old file.
 pub fn of_disk(error: WriteError, size: u64) -> CtlError {
     let cause = error
         .source()

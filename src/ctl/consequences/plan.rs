@@ -23,7 +23,7 @@ use crate::banlist::store::{self, Authentic, Trust};
 use crate::banlist::watch::Watch;
 use crate::banlist::whole::CountedBan;
 
-/// What an installation will do, and what it changes.
+/// The steps of an installation, and the changes that the new list makes.
 pub struct InstallPlan {
     /// The steps in order. After each step the node has either the old list or the new one,
     /// complete.

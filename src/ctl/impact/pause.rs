@@ -71,8 +71,8 @@ struct Member {
 enum PodPart {
     /// The pod's pause container.
     Pause,
-    /// A container in a Podman pod. Whether it is the pause container depends on the pod's other
-    /// containers.
+    /// A container in a Podman pod. The pod's other containers show which container is the pause
+    /// container.
     OfPodman(PodOfPodman),
     /// A container in no pod, or not the pause container of its pod.
     Other,

@@ -97,8 +97,8 @@ fn keyset(args: &NextArgs, old: &Keyset, now: Timestamp) -> Result<Keyset, CtlEr
         &args.remove_list_keys,
         &args.add_list_keys,
     )?);
-    // When the first root keys are added or the last one is removed, the old threshold does not
-    // fit: then the threshold becomes 1 or 0, as in a new keyset.
+    // When the first root keys are added or the last root key is removed, the old threshold does
+    // not fit: then the threshold becomes 1 or 0, as in a new keyset.
     let has_roots = keys.iter().any(|key| key.role == Role::Root);
     let root_threshold = if has_roots {
         old.root_threshold.max(1)

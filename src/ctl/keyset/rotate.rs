@@ -1,4 +1,4 @@
-//! Implements `embargoctl keyset rotate`: replaces this node's keyset by a later one.
+//! Implements `embargoctl keyset rotate`: replaces this node's keyset by a later keyset.
 //!
 //! In: keysets in files (hostile), in the order of their numbers. Out: the node's keyset, replaced
 //! by each of these in turn, as long as each follows the one before it (TUF 1.0.34, section 5.3).

@@ -184,8 +184,8 @@ impl<'k> ImageIndex<'k> {
     }
 }
 
-/// Whether the stack `part` of an image's layers contains a layer, or another stack as its lower
-/// part.
+/// Whether the stack `part` of an image's layers contains the given digest: as a layer, or as the
+/// chain ID of a lower part of the stack.
 fn has_below(image: &FoundImage, part: DigestRole, (kind, digest): (MatchKind, Digest)) -> bool {
     let (DigestRole::Stack(height, _), Some(chain)) = (part, &image.chain) else {
         return false;

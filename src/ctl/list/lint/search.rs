@@ -183,7 +183,7 @@ fn find_named(known: &mut KnownImages, name: &str, stores: &Stores, deadline: In
     }
 }
 
-/// Adds all other images in the stores. These images show which images a ban hits unintentionally.
+/// Adds all other images in the stores, among which may be images that a ban hits unintentionally.
 fn others(known: &mut KnownImages, stores: &Stores, deadline: Instant) {
     for store in &stores.open {
         let names = match store.records.image_names() {

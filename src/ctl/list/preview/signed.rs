@@ -35,10 +35,10 @@ pub(super) struct Signed {
     /// The patches and successors that are new or changed on this node: one line each, beginning
     /// with the ban's ID. `None` when a fault prevented the check.
     pub(super) adds: Option<Vec<String>>,
-    /// Why this node would not accept the draft, whatever it lifts.
+    /// Why this node would not accept the draft, whichever bans the draft lifts.
     #[serde(rename = "head_fault")]
     pub(super) fault: Option<String>,
-    /// Why this node would not accept the draft because of what it lifts.
+    /// Why this node would not accept the draft because of the bans that the draft lifts.
     #[serde(skip)]
     pub(super) too_few: Option<String>,
     /// Whether enough signers acknowledge what the draft refuses. `None` while the draft has too
