@@ -63,7 +63,7 @@ impl Change {
 /// How one ban differs between the two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanChange {
-    /// The ban in the new list; if it was removed, in the old list.
+    /// The ban as it is in the new list; for a removed ban, as it was in the old list.
     pub ban: Ban,
     /// Whether the ban was added, kept or removed.
     pub status: BanStatus,

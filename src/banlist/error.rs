@@ -36,10 +36,11 @@ pub enum ListError {
     /// The head does not have the right format.
     #[error("cannot use list {0:?}: head {1}")]
     Head(PathBuf, Malformed),
-    /// The list is for another origin: found, expected.
+    /// The list is for another origin: its origin, the expected origin.
     #[error("cannot use list {0:?}: it is for {1:?}, not for {2:?}")]
     Origin(PathBuf, String, String),
-    /// The list was made for a keyset newer than the node's: needed, the node's.
+    /// The list was made for a keyset newer than the node's: the number of the list's keyset, the
+    /// number of the node's keyset.
     #[error("cannot use list {0:?}: it needs keyset {1}, this node has keyset {2}")]
     NewerKeyset(PathBuf, u64, u64),
     /// Too few trusted keys signed the list.
@@ -52,13 +53,15 @@ pub enum ListError {
          bans: {1}"
     )]
     NotInstalled(PathBuf, SignatureTally),
-    /// The file is not as long as its head says: found, expected, in bytes.
+    /// The file is not as long as its head says: the file's size, the size in the head, in bytes.
     #[error("cannot use list {0:?}: it has {1} bytes, its head says {2}")]
     Size(PathBuf, u64, u64),
-    /// The list is older than a list that this node has had: found, the floor.
+    /// The list is older than a list that this node has had: the list's edition, the floor's
+    /// edition.
     #[error("cannot go back to {1} of the list, in {0:?}: this node had {2}")]
     Rollback(PathBuf, Edition, Edition),
-    /// The list's version is too far above the floor's version: found, the floor.
+    /// The list's version is too far above the floor's version: the list's edition, the floor's
+    /// edition.
     #[error(
         "cannot go to {1} of the list, in {0:?}: more than {MAX_JUMP} above {2}, the highest that \
          this node had"
@@ -67,7 +70,7 @@ pub enum ListError {
     /// The list has the same version as the floor but other contents.
     #[error("cannot trust list {0:?}: {1} was installed with other content")]
     Equivocation(PathBuf, Edition),
-    /// The list is older than the settings' `min_version`: found, required.
+    /// The list is older than the settings' `min_version`: the list's version, `min_version`.
     #[error("cannot use list {0:?}: version {1} is below min_version {2}")]
     TooOld(PathBuf, u64, u64),
     /// A node of the tree is not the one that its parent, or the head, names: level (0 = leaves),

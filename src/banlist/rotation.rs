@@ -22,10 +22,11 @@ pub enum RotationError {
     /// The new keyset does not have the right format.
     #[error("{0}")]
     Malformed(Malformed),
-    /// The new keyset is for another origin: found, expected.
+    /// The new keyset is for another origin: its origin, the expected origin.
     #[error("it is for {0:?}, not for {1:?}")]
     Origin(String, String),
-    /// The old keyset has no root key that could sign the next one: its number.
+    /// The old keyset has no root key that could sign the next keyset: the number of the old
+    /// keyset.
     #[error("keyset {0} has no root keys, so it can only be replaced by hand")]
     ByHand(u64),
     /// The number of the new keyset does not follow the old number: the new number, the old number.

@@ -1,4 +1,4 @@
-//! Looks a digest up in the tree of a list. If the digest is not there, this proves that it is not.
+//! Looks a digest up in the tree of a list. A look-up also proves that a digest is not in the tree.
 //!
 //! The tree is a static, fully packed Merkle B+tree over the sorted digests. In: the authentic
 //! head, and the nodes on the way (hostile until hashed). Out: the leaf record of each digest; or

@@ -76,7 +76,7 @@ pub struct WholeList<'a, R: ReadAt + ?Sized> {
     leaves: Leaves<'a, R>,
     records: CheckedRecords,
     /// The offset and number of the entry line of the last leaf record. A long list has few entry
-    /// lines, and the next record mostly has the same one.
+    /// lines, and the next leaf record mostly has the same entry line.
     last: (u64, usize),
 }
 

@@ -28,7 +28,7 @@ pub fn remedy(fault: &FileError) -> Option<String> {
     }
 }
 
-/// The same hint for an error about the list, the keyset or the floor.
+/// The hint of [`remedy`] for an error about the list, the keyset or the floor.
 #[must_use]
 pub fn remedy_of(fault: &ListError) -> Option<String> {
     if let ListError::File(fault) = fault {

@@ -68,7 +68,7 @@ fn an_older_list_in_the_first_place_never_answers_for_a_newer_copy() {
     };
     node.list(&older);
     node.put(&node.paths.copy, &newer);
-    // Without a floor, and with a floor that names an older list than both copies.
+    // The test runs without a floor, and with a floor that names an older list than both copies.
     let before = list(&banned(&[3]), &terms(410), &[1]);
     for case in 0..2 {
         if case == 1 {
