@@ -20,7 +20,7 @@ use embargo::banlist::source::Source;
 use embargo::banlist::source::draft::Draft;
 use embargo::banlist::store::{self, Query};
 use embargo::banlist::{base64, whole};
-use embargo::ctl::list::lint::{self, Known, Level};
+use embargo::ctl::list::lint::{self, KnownImages, Level};
 use embargo::lineage::digest::Digest;
 use embargo::sys::clock::Timestamp;
 use libfuzzer_sys::fuzz_target;
@@ -81,7 +81,7 @@ fn source(text: &str, bytes: &[u8]) {
     let strict = Source::parse(path, text, open);
     let draft = Draft::parse(path, text, open);
     let now = Timestamp::from_seconds(1_795_183_200);
-    let found = lint::findings(&draft, &Known::default(), None, now);
+    let found = lint::findings(&draft, &KnownImages::default(), None, now);
     let is_wrong = found
         .iter()
         .any(|finding| finding.code.level() == Level::Error);
