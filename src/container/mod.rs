@@ -8,6 +8,7 @@
 pub mod bundle;
 pub mod engine;
 pub mod mount;
+pub mod shown;
 pub mod runtime;
 
 use std::fmt;

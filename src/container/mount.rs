@@ -109,7 +109,7 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
     if mount.is_some_and(|mount| mount.is_root == Some(false)) {
         return Ok(None);
     }
-    let table = table().map_err(MountError::Table)?;
+    let table = table()?;
     Ok(match mount {
         Some(mount) => find(&table, MountQuery::Id(mount.id)),
         None => {
@@ -120,8 +120,12 @@ fn in_table(root: &Path) -> Result<Option<RootMount>, MountError> {
 }
 
 /// The kernel's table of mounts.
-fn table() -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+/// [`MountError::Table`].
+pub(super) fn table() -> Result<Vec<u8>, MountError> {
     file::read(Path::new("/proc/self/mountinfo"), LARGEST_TABLE, Guard::Any)
+        .map_err(MountError::Table)
 }
 
 /// All mount points that this process sees, in the order of the mounts.
@@ -129,7 +133,7 @@ fn table() -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// [`MountError::Table`].
 pub fn points() -> Result<Vec<PathBuf>, MountError> {
-    Ok(points_in(&table().map_err(MountError::Table)?))
+    Ok(points_in(&table()?))
 }
 
 /// The mount points in the text of `/proc/self/mountinfo`. Truncated lines are skipped.
@@ -166,11 +170,11 @@ fn paths_of(directory: &Path, table: &[u8]) -> Vec<PathBuf> {
     paths
 }
 
-fn lines(table: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+pub(super) fn lines(table: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     table.split(|byte| *byte == b'\n')
 }
 
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| *byte == b' ')
 }
 

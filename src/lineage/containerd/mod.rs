@@ -49,6 +49,7 @@ use super::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, SNAPSHOTTERS};
 use crate::container::mount::{self, RootMount};
+use crate::container::shown;
 use crate::paths::Paths;
 use crate::sys::deadline::Deadline;
 
@@ -150,13 +151,8 @@ fn without_snapshot(
         Some(origin) => return Ok(origin),
         None => {}
     }
-    let mount = mount::at(&bundle.root)?.unwrap_or_default();
-    let real = bundle.root.canonicalize().unwrap_or_default();
-    let directories = [&bundle.root, &real, &mount.root]
-        .into_iter()
-        .chain(&mount.lowerdirs)
-        .chain(&mount.upperdir);
-    if directories.map(PathBuf::as_path).any(engine::is_in_a_store) {
+    let mount = mount::at(&bundle.root)?;
+    if shown::is_of_a_store(&bundle.root, mount.as_ref())? {
         Err(Unknown::Engine(bundle.path.clone()).into())
     } else {
         Ok(Origin::NoImage)

@@ -58,8 +58,8 @@ use super::digest::Digest;
 use super::error::{Corrupt, InFile, LineageError, Unknown};
 use super::origin::{Evidence, Origin};
 use crate::container::bundle::Bundle;
-use crate::container::engine;
 use crate::container::mount::{self, RootMount};
+use crate::container::shown;
 use crate::sys::deadline::Deadline;
 
 /// Resolves the container of this bundle. `store` is the directory that contains the bundle: the
@@ -264,17 +264,7 @@ impl MountedContainer<'_> {
                 }
             }
         }
-        let mut directories = vec![&self.bundle.root, &real];
-        if let Some(mount) = self.mount {
-            directories.push(&mount.root);
-            directories.extend(&mount.lowerdirs);
-            directories.extend(&mount.upperdir);
-        }
-        if directories
-            .into_iter()
-            .map(PathBuf::as_path)
-            .any(engine::is_in_a_store)
-        {
+        if shown::is_of_a_store(&self.bundle.root, self.mount)? {
             return Err(Unknown::Mount(self.bundle.root.clone()).into());
         }
         Ok(Origin::NoImage)
@@ -288,21 +278,22 @@ impl MountedContainer<'_> {
         real: &Path,
         stores: &mut DriverStores,
     ) -> Option<(SeenLayers, LayerId)> {
-        let mut directories = vec![self.bundle.root.as_path(), real];
+        let mut directories = vec![self.bundle.root.clone(), real.to_owned()];
         let mut lower = None;
         match self.mount {
             Some(mount) if mount.fs_type == "overlay" => {
                 directories.clear();
                 if let [merged] = mount.lowerdirs.as_slice() {
-                    directories.push(merged);
+                    directories.push(merged.clone());
+                    directories.extend(merged.canonicalize());
                 }
                 lower = Some(&mount.lowerdirs);
             }
-            Some(mount) => directories.push(&mount.root),
+            Some(mount) => directories.push(mount.root.clone()),
             None => {}
         }
         for directory in directories {
-            if let Some((graph_root, layer)) = stores::shown_in(directory, stores.driver()) {
+            if let Some((graph_root, layer)) = stores::shown_in(&directory, stores.driver()) {
                 stores.learn(&graph_root);
                 return Some((SeenLayers::Hidden, layer));
             }

@@ -13,6 +13,8 @@
 //! ```
 //! Source: containers/storage, store.go (`load`, `getLayerStoreLocked`), drivers/*.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::conf::StorageSettings;
@@ -129,21 +131,43 @@ fn arguments_of(path: &str) -> Vec<u8> {
 }
 
 /// The additional image stores in a command line, whose arguments end with zero bytes. conmon's
-/// command line has Podman's `--storage-opt <driver>.imagestore=<root>`, which is in no file.
-pub fn image_stores_in(arguments: &[u8]) -> impl Iterator<Item = PathBuf> {
-    arguments.split(|byte| *byte == 0).filter_map(image_store)
+/// command line has Podman's `--storage-opt <driver>.imagestore=<root>` and `--imagestore <root>`,
+/// which are in no file. Before each argument of Podman, conmon has `--exit-command-arg` (Podman
+/// 5.8, pkg/specgenutil/util.go, `CreateExitCommandArgs`).
+#[must_use]
+pub fn image_stores_in(arguments: &[u8]) -> Vec<PathBuf> {
+    let mut stores = Vec::new();
+    let mut is_next = false;
+    for argument in arguments.split(|byte| *byte == 0) {
+        match argument {
+            b"--exit-command-arg" => {}
+            b"--imagestore" => is_next = true,
+            root if is_next => {
+                stores.extend(absolute(root));
+                is_next = false;
+            }
+            option => stores.extend(image_store(option)),
+        }
+    }
+    stores
 }
 
 fn image_store(argument: &[u8]) -> Option<PathBuf> {
-    let (option, root) = std::str::from_utf8(argument).ok()?.split_once('=')?;
+    let equals = argument.iter().position(|byte| *byte == b'=')?;
+    let option = std::str::from_utf8(&argument[..equals]).ok()?;
     let is_one = matches!(
         option.rsplit('.').next()?,
-        "imagestore" | "additionalimagestore"
+        "imagestore" | "additionalimagestore" | "--imagestore"
     );
-    if !is_one || !root.starts_with('/') {
+    if !is_one {
         return None;
     }
-    Some(PathBuf::from(root))
+    absolute(&argument[equals + 1..])
+}
+
+fn absolute(path: &[u8]) -> Option<PathBuf> {
+    let path = Path::new(OsStr::from_bytes(path));
+    path.is_absolute().then(|| path.to_owned())
 }
 
 /// The directory at which a driver shows the layer of a container.
@@ -221,9 +245,23 @@ mod tests {
             b"conmon\0--exit-command-arg\0--storage-opt\0--exit-command-arg\0overlay.imagestore=/srv/a\0additionalimagestore=/srv/b\0\
                       overlay.imagestore=relative\0overlay.mount_program=/usr/bin/fuse-overlayfs\0imagestore\0\xff=/x\0";
         assert_eq!(
-            image_stores_in(arguments).collect::<Vec<_>>(),
+            image_stores_in(arguments),
             [PathBuf::from("/srv/a"), "/srv/b".into()]
         );
-        assert_eq!(image_stores_in(b"").count(), 0);
+        // Whatever the driver, `podman --imagestore /srv/i` is passed on like this.
+        for (arguments, stores) in [
+            (
+                &b"conmon\0--exit-command-arg\0--imagestore\0--exit-command-arg\0/srv/i\0--exit-command-arg\0--storage-driver\0--exit-command-arg\0vfs\0"[..],
+                &["/srv/i"][..],
+            ),
+            (b"podman\0--imagestore=/srv/i\0run\0", &["/srv/i"]),
+            (b"podman\0--imagestore\0relative\0/srv/x\0", &[]),
+            (b"podman\0--imagestore", &[]),
+            (b"", &[]),
+        ] {
+            let found = image_stores_in(arguments);
+            let stores: Vec<_> = stores.iter().map(PathBuf::from).collect();
+            assert_eq!(found, stores, "{}", String::from_utf8_lossy(arguments));
+        }
     }
 }

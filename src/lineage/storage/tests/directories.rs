@@ -33,6 +33,23 @@ fn a_mounted_image_given_as_a_directory_is_still_that_image() {
 }
 
 #[test]
+fn a_link_to_a_mounted_image_is_still_that_image() {
+    let copy = StoreCopy::of("podman-4.3-overlay");
+    let mut call = copy.call("rootfs-image");
+    let mount = call.mount.as_mut().unwrap();
+    let merged = mount.lowerdirs.pop().unwrap();
+    fs::create_dir_all(&merged).unwrap();
+    let link = copy.directory.path().join("link");
+    symlink(&merged, &link).unwrap();
+    mount.lowerdirs.push(link);
+    let found = image(call.container(&copy.store(), "overlay").unwrap());
+    assert_eq!(
+        (found.chain, found.evidence),
+        (chain(&APP), Evidence::Metadata)
+    );
+}
+
+#[test]
 fn a_directory_of_a_store_is_never_no_image() {
     let copy = StoreCopy::of("podman-4.3-overlay");
     let layer = copy.file(&format!("overlay/{APP_TOP}"));
@@ -57,6 +74,8 @@ fn a_directory_of_a_store_is_never_no_image() {
         lower(&[&layer.join("mapped/0/diff")]),
         lower(&[&layer.join("diff"), Path::new("/srv/root")]),
         lower(&[&unlisted]),
+        lower(&[&link.join("diff")]),
+        lower(&[Path::new("/srv/root"), &link.join("diff")]),
         root(layer.join("diff")),
         root(link.join("diff")),
         root(unlisted.clone()),
