@@ -78,8 +78,19 @@ pub enum EngineSettingsError {
     Parse(PathBuf, String),
 }
 
-/// The text of an engine's settings; `None` if the file is missing or empty. If the file cannot be
-/// read, the reason is added to `faults`.
+impl EngineSettingsError {
+    /// The file that could not be read.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(error) => error.path(),
+            Self::Parse(path, _) => path,
+        }
+    }
+}
+
+/// The text of an engine's settings; `None` if the file is missing or empty. A reason why it could
+/// not be read goes to `faults`.
 fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String> {
     match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
         // Docker skips a byte order mark.
@@ -119,9 +130,11 @@ pub fn places(
     let mut found = Engines::default();
     let docker_settings = paths.root.join("etc/docker/daemon.json");
     add_docker(&mut found, &docker_settings, None, None, faults);
-    found.storage.extend(storage(
-        &conf::SETTINGS.map(|file| paths.of_node(Path::new(file))),
-    ));
+    let storage_settings = conf::SETTINGS.map(|file| paths.of_node(Path::new(file)));
+    found.storage.extend(storage(&storage_settings));
+    for (path, fault) in conf::faults(&storage_settings) {
+        faults.push(EngineSettingsError::Parse(path, line::one_line(&fault)));
+    }
     let own = own_namespace("mnt");
     let mut parents = BTreeSet::new();
     for process in processes {

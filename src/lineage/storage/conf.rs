@@ -55,10 +55,8 @@ impl StorageSettings {
     #[must_use]
     pub fn load(files: &[PathBuf]) -> Self {
         let mut settings = Self::default();
-        let main = files.iter().find_map(|path| text_of(path));
-        settings.add(&main.unwrap_or_default());
-        for path in drop_ins(files) {
-            settings.add(&text_of(&path).unwrap_or_default());
+        for (_, text) in texts(files) {
+            settings.add(&text);
         }
         settings
     }
@@ -84,6 +82,36 @@ impl StorageSettings {
             self.image_stores.extend(stores.iter().filter_map(path_in));
         }
     }
+}
+
+/// The files that [`StorageSettings::load`] reads and that are not TOML, with the reason. An engine
+/// does not start with such a file.
+#[must_use]
+pub fn faults(files: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    let mut faults = Vec::new();
+    for (path, text) in texts(files) {
+        if let Err(fault) = text.parse::<Table>() {
+            faults.push((path, fault.to_string()));
+        }
+    }
+    faults
+}
+
+/// The first of `files` that can be read, and the drop-ins that can be read: paths and texts.
+fn texts(files: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    for path in files {
+        if let Some(text) = text_of(path) {
+            texts.push((path.clone(), text));
+            break;
+        }
+    }
+    for path in drop_ins(files) {
+        if let Some(text) = text_of(&path) {
+            texts.push((path, text));
+        }
+    }
+    texts
 }
 
 fn text_of(path: &Path) -> Option<String> {
@@ -248,5 +276,7 @@ mod tests {
                 image_stores: paths(&["/one", "/two", "/three", "/four", "/linked"]),
             }
         );
+        let broken: Vec<_> = faults(&files).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(broken, [at("etc/storage.conf.d/60-broken.conf")]);
     }
 }

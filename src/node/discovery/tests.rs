@@ -321,6 +321,13 @@ fn settings_of_an_engine_that_cannot_be_read_are_told() {
         toml.starts_with("cannot parse the engine's settings \"/c.toml\": TOML parse error"),
         "{toml}"
     );
+    let conf = told("etc/containers/storage.conf", "[storage", 0o644, "true");
+    assert!(
+        conf.starts_with(
+            "cannot parse the engine's settings \"/etc/containers/storage.conf\": TOML parse error"
+        ),
+        "{conf}"
+    );
 }
 
 #[test]
