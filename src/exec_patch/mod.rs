@@ -133,5 +133,8 @@ fn history(run: Option<&str>, runs: &Runs, json: bool) -> Result<Exit, PatchErro
         (Some(run), true) => (history::run_lines(runs, runs.find(run)?)?, Exit::Clear),
     };
     report::document(text.as_bytes()).map_err(PatchError::Print)?;
+    if exit == Exit::Failed {
+        report::hint(prune::UNREADABLE_HINT);
+    }
     Ok(exit)
 }

@@ -327,12 +327,22 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
     assert_eq!(fleet.runs().len(), 0);
     assert_eq!(fleet.patch(&[]).status, Some(0));
     assert_eq!(fleet.outcomes_counted(), [("patched".to_owned(), 2)]);
-    // The record of a run is not removed if the program cannot read what the run did.
+    // A damaged run is kept until its directory is old enough.
     fs::write(fleet.runs()[0].join("journal.jsonl"), "no journal\n").unwrap();
-    let said = fleet.run(&["--prune", "0s"]);
+    let said = fleet.run(&["--prune", "1h"]);
     assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
     assert!(
-        said.out.contains("kept run ") && said.out.contains("journal.jsonl\", line 1: "),
+        said.out.contains("kept run ")
+            && said.out.contains("journal.jsonl\", line 1: ")
+            && said
+                .err
+                .contains("hint: a run that cannot be read goes with --prune AGE"),
+        "{said:?}"
+    );
+    let said = fleet.run(&["--prune", "0s"]);
+    assert_eq!((said.status, fleet.runs().len()), (Some(0), 0), "{said:?}");
+    assert!(
+        said.out.contains("removed run ") && said.out.contains(", whose journal is damaged ("),
         "{said:?}"
     );
 }

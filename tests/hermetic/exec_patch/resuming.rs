@@ -335,7 +335,7 @@ fn a_journal_that_cannot_be_read_is_an_error_wherever_it_is_asked() {
         assert_eq!((said.status, fleet.runs().len()), (Some(1), 1), "{said:?}");
         assert!(
             said.err.contains("/journal.jsonl\", line ")
-                && said.err.contains("\nhint: ")
+                && said.err.contains("\nhint: move \"")
                 && said.err.contains("--again"),
             "{said:?}"
         );
