@@ -31,7 +31,6 @@ use crate::node::running::{self, Instance, Resolved};
 use crate::node::runtime_state::Whose;
 use crate::node::unaccounted::Unaccounted;
 use crate::paths::Paths;
-use crate::report::line;
 use crate::settings::Settings;
 use crate::sys::clock::Timestamp;
 use crate::sys::process;
@@ -40,6 +39,7 @@ pub use listed::ListedScript;
 use listed::{BanFilter, Listed};
 use match_result::MatchResult;
 use named::{BaseImage, NamedImage};
+use narrowing::Narrowing;
 
 /// The wanted containers, and other containers that must be reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,7 +159,7 @@ type ResolvedInstance = (Instance, Result<Arc<Origin>, String>);
 /// during a run changes nothing.
 #[derive(Debug)]
 pub struct Scanner<'a> {
-    target: Targets,
+    target: Narrowing,
     criterion: Criterion,
     paths: &'a Paths,
     settings: Settings,
@@ -189,7 +189,7 @@ impl<'a> Scanner<'a> {
             Selector::Image(word) => Criterion::Image(NamedImage::find(word, paths, settings)?),
         };
         Ok(Self {
-            target: target.clone(),
+            target: Narrowing::new(target.clone()),
             criterion,
             paths,
             settings: settings.clone(),
@@ -227,7 +227,10 @@ impl<'a> Scanner<'a> {
         };
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
         let mut living = running::living(&node.running, &node.alive);
-        self.target.look_up_names(&mut living);
+        if self.target.has_names() {
+            living.iter_mut().for_each(running::name);
+        }
+        self.target.note_exact(&living);
         let (chosen, mut others): (Vec<_>, Vec<_>) = living
             .into_iter()
             .partition(|living| self.target.is_about(living));
@@ -236,16 +239,11 @@ impl<'a> Scanner<'a> {
         unidentified.retain(|unidentified| self.target.may_be_about(unidentified));
         unidentified.extend(self.target.of_unknown_name(&others));
         let resolved = running::resolve(chosen, &mut node, &mut self.resolved);
+        unidentified.extend(running::in_unread_stores(&node));
         let mut warnings = Vec::new();
         if whose == Whose::Own && self.paths.root == Path::new("/") {
             warnings
                 .push("only your own containers are looked for: root sees everybody's".to_owned());
-        }
-        for fault in &node.unread_settings {
-            warnings.push(line::causes(fault));
-        }
-        for fault in &node.stores.faults {
-            warnings.push(line::causes(fault));
         }
         let mut selection = Selection {
             unidentified,

@@ -67,6 +67,25 @@ pub enum Corrupt {
     Mount(PathBuf, String),
 }
 
+impl LineageError {
+    /// The file or directory with the fault, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unknown(Unknown::File(error)) => Some(error.path()),
+            Self::Unknown(
+                Unknown::Engine(path) | Unknown::NoRecord(_, path) | Unknown::Mount(path),
+            )
+            | Self::Corrupt(
+                Corrupt::File(path, _) | Corrupt::Hash(path, ..) | Corrupt::Mount(path, _),
+            ) => Some(path),
+            Self::Unknown(
+                Unknown::Bundle(_) | Unknown::Deadline | Unknown::Id(_) | Unknown::Call,
+            ) => None,
+        }
+    }
+}
+
 impl From<MountError> for LineageError {
     fn from(cause: MountError) -> Self {
         Self::Unknown(Unknown::Bundle(Box::new(cause)))

@@ -101,10 +101,10 @@ fn recorded(running: &RunningContainer) -> Result<Option<String>, LineageError> 
     Ok(name.filter(|name| !name.is_empty()))
 }
 
-/// Whether `word` is the beginning of the ID, or the whole name.
+/// Whether `word` is the whole ID, or the whole name.
 #[must_use]
-pub fn is_called(word: &str, id: &str, name: Option<&str>) -> bool {
-    !word.is_empty() && (id.starts_with(word) || name == Some(word.trim_start_matches('/')))
+pub fn is_exactly(word: &str, id: &str, name: Option<&str>) -> bool {
+    !word.is_empty() && (id == word || name == Some(word.trim_start_matches('/')))
 }
 
 /// The name that an engine writes into the bundle because the engine has no other record of names.

@@ -133,13 +133,9 @@ pub fn living(running: &[RunningContainer], alive: &Alive) -> Vec<Instance> {
     found
 }
 
-/// Describes a container whose runtime state cannot be read. `None` if the caller is not root and
-/// was only denied access: such state belongs to other users.
+/// Describes a container whose runtime state cannot be read.
 #[must_use]
 pub fn unread(fault: &StateError) -> Option<Unaccounted> {
-    if fault.is_denied() && !nix::unistd::geteuid().is_root() {
-        return None;
-    }
     let (id, root) = match fault {
         StateError::Directory(root, _) | StateError::Beyond(root, ..) => {
             (String::new(), root.as_path())
@@ -176,14 +172,45 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
     }
 }
 
-/// The containers on `node` that run or may run, but whose runtime state is missing or unreadable.
+/// The containers that run on `node`, or may run, and about which nothing else is known. Settings
+/// of an engine that cannot be read stand for containers in places that only they name.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
     let mut unclear: Vec<_> = node.unread.iter().filter_map(unread).collect();
     for unexplained in &node.unexplained {
         unclear.push(unexplained.container.clone());
     }
+    for fault in &node.unread_settings {
+        let unread = behind(fault.path(), line::causes(fault));
+        // Each process of an engine may name the same file.
+        if !unclear.contains(&unread) {
+            unclear.push(unread);
+        }
+    }
     unclear
+}
+
+/// The containers that may be in those of the node's open stores that could not be read.
+#[must_use]
+pub fn in_unread_stores(node: &Node<'_>) -> Vec<Unaccounted> {
+    let mut unclear = Vec::new();
+    for fault in &node.stores.faults {
+        let place = fault.path().unwrap_or(Path::new("/"));
+        unclear.push(behind(place, line::causes(fault)));
+    }
+    unclear
+}
+
+/// Stands for all containers that cannot be found because this file or directory cannot be read.
+fn behind(place: &Path, why: String) -> Unaccounted {
+    Unaccounted {
+        id: String::new(),
+        engine: Engine::Unknown,
+        namespace: None,
+        name: None,
+        place: place.to_owned(),
+        why,
+    }
 }
 
 /// The records in the stores of users' engines: for each user and container ID, the store and the

@@ -751,3 +751,71 @@ fn what_was_found_about_a_container_is_remembered_while_it_lives() {
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
     assert_eq!(node.scan(&by_base(&[1])).unwrap().unidentified.len(), 1);
 }
+
+#[test]
+fn a_whole_name_wins_over_the_beginning_of_an_id_also_when_its_container_has_ended() {
+    let mut node = TestNode::new();
+    let bundle = node.bundle(&id("web"), "140c2c", &[1]);
+    let pid = node.process("sleep", &bundle);
+    node.state("run/docker/runtime-runc/moby", &id("web"), &bundle, pid);
+    node.container("140c2c", &[1]);
+    let named = |word: &str| Targets {
+        containers: strings(&[word]),
+        ..by_base(&[1])
+    };
+    for (word, matches) in [
+        ("140c2c", "140c2c"),
+        ("/140c2c", "140c2c"),
+        ("140c2c0", "140c2c-1"),
+        ("140c", "140c2c-1"),
+    ] {
+        let matches = strings(&[matches]);
+        assert_eq!(
+            node.selected(&named(word)),
+            (matches, Vec::new(), Vec::new()),
+            "{word}"
+        );
+    }
+    let settings = Settings::unset();
+    let mut scanner = Scanner::new(&named("140c2c"), &node.paths, &settings).unwrap();
+    assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
+    node.processes[0].kill().unwrap();
+    node.processes[0].wait().unwrap();
+    let found = scanner.scan(ISSUED).unwrap();
+    assert_eq!((found.matches.len(), found.unfound.len()), (0, 0));
+    // The destructor ends the other processes.
+    node.processes.remove(0);
+}
+
+#[test]
+fn what_an_engines_broken_settings_or_store_may_hide_is_not_understood() {
+    let node = TestNode::new();
+    node.put("etc/docker/daemon.json", "{");
+    node.put("etc/containers/storage.conf", "[storage");
+    let (matches, _, unidentified) = node.selected(&by_base(&[1]));
+    assert_eq!(matches, [""; 0]);
+    let begins = ["docker/daemon.json", "containers/storage.conf"]
+        .map(|file| format!("unknown : cannot parse the engine's settings \"…/etc/{file}\": "));
+    assert_eq!(unidentified.len(), 2, "{unidentified:?}");
+    for (line, begins) in unidentified.iter().zip(begins) {
+        assert!(line.starts_with(&begins), "{line}");
+    }
+    let mut node = Node::running(&node.paths, &Settings::unset().engines, Whose::Own);
+    let fault = file::FileError::NotRegular("/srv/store".into());
+    node.stores
+        .faults
+        .push(crate::lineage::Unknown::File(fault).into());
+    let hidden = running::in_unread_stores(&node);
+    assert_eq!(
+        (
+            hidden.len(),
+            hidden[0].place.as_path(),
+            hidden[0].why.as_str()
+        ),
+        (
+            1,
+            Path::new("/srv/store"),
+            "cannot read \"/srv/store\": not a regular file"
+        )
+    );
+}
