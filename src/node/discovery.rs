@@ -105,15 +105,14 @@ fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String>
     }
 }
 
-/// Parses the text of a settings file. If the text cannot be parsed, returns the default and adds
-/// the reason to `faults`.
-fn parsed<T: Default, E: ToString>(
+/// What a settings file says; the default if it cannot be parsed, and the reason goes to `faults`.
+fn parsed<T: Default>(
     path: &Path,
-    parsed: Result<T, E>,
+    parsed: Result<T, String>,
     faults: &mut Vec<EngineSettingsError>,
 ) -> T {
     parsed.unwrap_or_else(|fault| {
-        let fault = line::one_line(&fault.to_string());
+        let fault = line::one_line(&fault);
         faults.push(EngineSettingsError::Parse(path.to_owned(), fault));
         T::default()
     })
@@ -199,7 +198,10 @@ fn add_docker(
     faults: &mut Vec<EngineSettingsError>,
 ) {
     let settings: DockerSettings = match text_of(file, faults) {
-        Some(text) => parsed(file, serde_json::from_str(&text), faults),
+        Some(text) => {
+            let read = serde_json::from_str(&text).map_err(|error| error.to_string());
+            parsed(file, read, faults)
+        }
         None => DockerSettings::default(),
     };
     if let Some(root) = data_root.or(settings.data_root)

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
@@ -123,7 +123,9 @@ impl MemberSource {
             let is_new = if let Some(target) = link_target(name, entry) {
                 tar.add_link(name, target)
             } else if entry.header().entry_type().is_file() {
-                match document(entry).map_err(|error| ArchiveError::Tar(path.to_owned(), error))? {
+                match document(entry)
+                    .map_err(|error| ArchiveError::Tar(path.to_owned(), without_content(error)))?
+                {
                     None => tar.add_other(name),
                     Some(bytes) => {
                         kept += bytes.len();
@@ -284,7 +286,7 @@ pub(super) fn foreign_compression(magic: &[u8]) -> Option<&'static str> {
 }
 
 /// The first bytes from `reader`, at most as many as fit into `start`.
-pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+pub(super) fn first<'a>(reader: &mut dyn Read, start: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let mut filled = 0;
     while filled < start.len() {
         match reader.read(&mut start[filled..])? {
@@ -302,7 +304,7 @@ fn each_member(
     path: &Path,
     visit: &mut dyn FnMut(&str, &mut TarEntry<'_>) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
-    let broken = |error| ArchiveError::Tar(path.to_owned(), error);
+    let broken = |error| ArchiveError::Tar(path.to_owned(), without_content(error));
     let (mut file, _) = file::open(path, Guard::Any).map_err(ArchiveError::File)?;
     let mut start = [0; 6];
     let magic = first(&mut file, &mut start).map_err(broken)?;
@@ -322,7 +324,15 @@ fn each_member(
     Ok(())
 }
 
-fn reader(mut file: File, gzipped: bool) -> std::io::Result<Box<dyn Read>> {
+/// The error without what the parser quotes of the file: it prints the bytes that are no header.
+fn without_content(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Other => io::Error::other("its form is another"),
+        _kind => error,
+    }
+}
+
+fn reader(mut file: File, gzipped: bool) -> io::Result<Box<dyn Read>> {
     file.rewind()?;
     let plain = BufReader::with_capacity(64 << 10, file);
     Ok(if gzipped {
@@ -333,7 +343,7 @@ fn reader(mut file: File, gzipped: bool) -> std::io::Result<Box<dyn Read>> {
 }
 
 /// The bytes of a member, if it is a JSON object or list of at most [`MAX_DOCUMENT`] bytes.
-fn document(entry: &mut TarEntry<'_>) -> std::io::Result<Option<Vec<u8>>> {
+fn document(entry: &mut TarEntry<'_>) -> io::Result<Option<Vec<u8>>> {
     if entry.size() > MAX_DOCUMENT {
         return Ok(None);
     }

@@ -50,7 +50,8 @@ impl ContainerdSettings {
             let Some(text) = text_of(&file, faults) else {
                 continue;
             };
-            let one: Self = parsed(&file, toml::from_str(&text), faults);
+            let read = toml::from_str(&text).map_err(|error| toml_fault(&text, &error));
+            let one: Self = parsed(&file, read, faults);
             all.root = set(one.root).or(all.root);
             all.state = set(one.state).or(all.state);
             for import in one.imports {
@@ -59,6 +60,21 @@ impl ContainerdSettings {
         }
         all
     }
+}
+
+/// The parser's own sentence, with line and column. Its other lines quote the file.
+fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().unwrap_or_default().start;
+    let before = text.get(..start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .chars()
+        .rev()
+        .take_while(|letter| *letter != '\n')
+        .count()
+        + 1;
+    let sentence = error.message().lines().collect::<Vec<_>>().join(", ");
+    format!("{sentence} at line {line} column {column}")
 }
 
 /// A path that is not empty; an empty value stands for no value.

@@ -78,7 +78,7 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
         ),
         (
             ArchiveForm::OciArchive,
-            b"no archive at all".repeat(99),
+            b"no archive at all\n".repeat(99),
             "cannot read FILE as a tar archive".to_owned(),
         ),
         (
@@ -157,6 +157,14 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
                 .to_owned(),
         ),
     ];
+    // The cause once quoted the file, whatever file that was.
+    let secret = file(&b"root:x:0:0\n".repeat(99));
+    let error = Archive::open(ArchiveForm::DockerArchive, secret.path(), None).unwrap_err();
+    let said = crate::report::line::causes(&error);
+    assert!(
+        said.ends_with(" as a tar archive: its form is another"),
+        "{said}"
+    );
     for (form, bytes, expected) in cases {
         let file = file(bytes);
         let error = Archive::open(*form, file.path(), None).unwrap_err();
