@@ -20,6 +20,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Uid, geteuid};
 use thiserror::Error;
 
 use super::allowance::MOST_CONTAINERS;
@@ -35,6 +36,9 @@ use crate::sys::{proc, rights};
 
 /// The reason given for a container without any state.
 const WHY: &str = "it runs, and neither runc nor crun has state of it: another kind of runtime runs it, or the settings' runtime_roots lack a directory";
+
+/// The same, for a caller who may not read the state.
+const UNREAD: &str = "it runs, and no state of it can be read: run as root";
 
 /// How many bytes are read of a shim's small files.
 const SMALL: u64 = 4_096;
@@ -212,20 +216,31 @@ impl ContainerDirectory {
     }
 
     fn unaccounted(self) -> Unaccounted {
+        let why = if reads_state_of(owner(&self.path), geteuid()) {
+            WHY
+        } else {
+            UNREAD
+        };
         Unaccounted {
             id: self.id.as_str().to_owned(),
             engine: engine_by_place(&self.path, &self.id, &self.place, owner(&self.path)),
             namespace: namespace(&self.place),
             name: None,
             place: self.path,
-            why: WHY.to_owned(),
+            why: why.to_owned(),
         }
     }
 }
 
-/// The user who controls what is in a directory. Below `/run/user/<uid>`, this is the user with
-/// that ID, whatever owners that user's file systems show. `u32::MAX` if the owner is not known or
-/// a user's link leads there; no user has this ID.
+/// Whether `caller` may read the state that this user's runtimes keep. If not, state that was not
+/// found may still be there.
+pub(super) fn reads_state_of(user: u32, caller: Uid) -> bool {
+    caller.is_root() || caller.as_raw() == user
+}
+
+/// The user who controls what is in a directory. Below `/run/user/<uid>` this is that user,
+/// whatever owners his own file systems show there. `u32::MAX` if the owner is not known or a
+/// user's link leads there; no user has this ID.
 pub(super) fn owner(directory: &Path) -> u32 {
     match places::controller(directory) {
         0 => Directory::open(directory).map_or(u32::MAX, |directory| directory.owner()),

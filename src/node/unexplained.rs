@@ -22,12 +22,14 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use nix::unistd::geteuid;
+
 use super::monitors::{Monitor, MonitorKind};
 use super::names::engine_by_place;
 use super::processes::{Process, own_namespace};
 use super::runtime_state::{Alive, RunningContainer, Whose};
 use super::stores::Store;
-use super::unaccounted::Unaccounted;
+use super::unaccounted::{Unaccounted, reads_state_of};
 use crate::container::ContainerId;
 use crate::container::engine::{self, Engine};
 use crate::sys::{proc, rights};
@@ -89,7 +91,7 @@ pub fn containers(
     whose: Whose,
 ) -> Vec<Unexplained> {
     let node = Processes::new(processes, known, alive);
-    let caller = nix::unistd::geteuid().as_raw();
+    let caller = geteuid().as_raw();
     let mounts = own_namespace("mnt");
     let (mut found, mut watched) = (Vec::new(), HashSet::new());
     for process in processes {
@@ -276,9 +278,12 @@ impl<'a> Processes<'a> {
                 "process {pid} runs it in a mount namespace of its own, and no state directory that can be read from here has it"
             );
         }
-        format!(
-            "process {pid} runs it, and no known state directory has it: the settings' runtime_roots may lack one"
-        )
+        let lacks = if reads_state_of(process.user, geteuid()) {
+            "no known state directory has it: the settings' runtime_roots may lack one"
+        } else {
+            "no state of it can be read: run as root"
+        };
+        format!("process {pid} runs it, and {lacks}")
     }
 
     /// The container around this process: the nearest ancestor that is the first process of a PID
@@ -311,7 +316,7 @@ impl Own {
     /// The namespaces of root as the caller; `None` for another caller, who may not compare
     /// namespaces.
     fn of_root() -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
+        if !geteuid().is_root() {
             return None;
         }
         Some(Self {

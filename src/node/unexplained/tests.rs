@@ -87,6 +87,20 @@ fn a_container_of_a_monitor_is_named_unless_state_explains_its_process() {
     assert_eq!(named(&[shim], &[]), [""; 0]);
 }
 
+/// An ordinary user was once told to look at `runtime_roots`, although root's state directory could
+/// only not be read.
+#[test]
+fn state_of_others_is_root_s_to_read() {
+    let user = |id| nix::unistd::Uid::from_raw(id);
+    for (caller, owner, reads) in [(0, 0, true), (0, 7, true), (7, 7, true), (7, 0, false)] {
+        assert_eq!(
+            reads_state_of(owner, user(caller)),
+            reads,
+            "{caller} {owner}"
+        );
+    }
+}
+
 #[test]
 fn each_container_of_a_pod_is_named_and_what_runs_in_one_is_none() {
     let shim = process(u32::MAX, 1, SHIM);
