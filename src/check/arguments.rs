@@ -17,7 +17,8 @@ Usage: embargo check [--json] [--container|--image] CONTAINER|IMAGE
        embargo check [--json] [--list FILE] [--keyset FILE] IMAGE
 
 A container is named by its ID, the beginning of its ID, or its engine's name for it; it may run or not.
-An image is named by a reference or an image ID, in any engine's store on this node. One outside any engine is
+An image is named by a reference or an image ID, in any engine's store on this node, or in that of one engine:
+docker:NAME, podman:NAME, containerd:NAMESPACE/NAME. One outside any engine is
 oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for an image config on standard input.
 
       --container  Look for a container only

@@ -86,6 +86,8 @@ impl CheckOutcome {
 pub struct FoundSubject {
     kind: &'static str,
     engine: Engine,
+    /// containerd's namespace. `None` for every other engine.
+    namespace: Option<String>,
     place: String,
     id: Option<String>,
     names: Vec<String>,
@@ -170,6 +172,7 @@ impl FoundSubject {
         Self {
             kind,
             engine: subject.engine,
+            namespace: subject.namespace.clone(),
             place: subject.place.to_string_lossy().into_owned(),
             id,
             names,
@@ -185,7 +188,8 @@ impl FoundSubject {
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        let place = format!("({} in {})", self.engine, name(&self.place));
+        let engine = self.engine.in_namespace(self.namespace.as_deref());
+        let place = format!("({engine} in {})", name(&self.place));
         let mut lines = Vec::new();
         match (&self.id, self.running) {
             (Some(id), runs) => {

@@ -266,7 +266,7 @@ fn programs_get_one_object_whose_fields_stay() {
     let found = &json["found"][0];
     assert_eq!(
         keys(found),
-        "asked_for bans engine fault id kind made_of messages names outcome place running starts"
+        "asked_for bans engine fault id kind made_of messages names namespace outcome place running starts"
     );
     assert_eq!(
         keys(&found["made_of"]),

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ContainerId;
 use super::bundle::Bundle;
+use crate::report::line;
 use crate::sys::digits::is_number;
 
 /// Where a bundle is, by the shape of its path.
@@ -91,6 +92,15 @@ impl Engine {
             Self::Buildah => "buildah",
             Self::ContainersStorage => "containers-storage",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// The engine, and the namespace in it if there is one: `containerd/k8s.io`.
+    #[must_use]
+    pub fn in_namespace(self, namespace: Option<&str>) -> String {
+        match namespace {
+            Some(namespace) => format!("{self}/{}", line::name(namespace)),
+            None => self.to_string(),
         }
     }
 }

@@ -177,6 +177,7 @@ fn subject(image: &FoundImage) -> Subject {
     Subject {
         kind: Kind::Image,
         engine: Engine::Unknown,
+        namespace: None,
         place,
         origin: Ok(origin),
     }

@@ -88,10 +88,7 @@ pub fn place(container: &Container) -> String {
 /// An engine, and the containerd namespace if there is one.
 #[must_use]
 pub fn engine_place(engine: Engine, namespace: Option<&str>) -> String {
-    match namespace {
-        Some(namespace) => format!("{engine}/{}", line::name(namespace)),
-        None => engine.to_string(),
-    }
+    engine.in_namespace(namespace)
 }
 
 /// The container's full name, in the list of failed containers.

@@ -84,9 +84,13 @@ pub(super) fn engine_by_place(
 /// # Errors
 /// Why the name is not known, on one line.
 pub fn called(running: &RunningContainer) -> Result<Option<String>, String> {
+    look_up(running).map_err(|fault| line::causes(&fault))
+}
+
+/// The same as [`called`], with the error as it was found.
+pub(super) fn look_up(running: &RunningContainer) -> Result<Option<String>, LineageError> {
     let place = &running.bundle;
     wire::ask_lineage(running.owner, place, || recorded(running))
-        .map_err(|fault| line::causes(&fault))
 }
 
 fn recorded(running: &RunningContainer) -> Result<Option<String>, LineageError> {

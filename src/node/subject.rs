@@ -8,6 +8,8 @@
 //! of a stopped container comes from its engine's record. Names serve only to search. Names never
 //! decide a verdict.
 
+mod known;
+
 use std::path::PathBuf;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -16,12 +18,12 @@ use thiserror::Error;
 
 use super::runtime_state::RunningContainer;
 use super::stores::Store;
-use super::unexplained::Unexplained;
-use super::{Node, wire};
+use super::{Node, prefix, wire};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
-use crate::lineage::{self, LineageError, Origin, StoredContainer, Unknown, storage};
+use crate::lineage::{self, LineageError, Origin, Unknown, storage};
+pub use known::{Known, add_names};
 
 /// How long resolving one lineage may take. No start of a container waits for this lineage, so the
 /// time is longer than at the gate.
@@ -35,6 +37,8 @@ pub struct Subject {
     /// The engine: for a container, the engine that made it, if known; for an image, the engine of
     /// the store.
     pub engine: Engine,
+    /// containerd's namespace. `None` for every other engine.
+    pub namespace: Option<String>,
     /// The directory of the engine's store. For a container that is in no store: its bundle.
     pub place: PathBuf,
     /// The lineage of the container or image, or why it is unknown.
@@ -72,8 +76,22 @@ pub enum SearchFor {
 }
 
 impl Subject {
-    /// Whether the subject is the container with exactly this ID. The ID must have 64 characters,
-    /// because a shorter ID may not be unique.
+    /// An image in a store.
+    #[must_use]
+    pub fn of_image(store: &Store, origin: Result<Origin, LineageError>) -> Self {
+        Self {
+            kind: Kind::Image,
+            engine: store.engine,
+            namespace: store
+                .namespace
+                .clone()
+                .filter(|_| store.engine == Engine::Containerd),
+            place: store.place.clone(),
+            origin,
+        }
+    }
+
+    /// Whether this is the container with exactly this ID, which must be unique.
     #[must_use]
     pub fn has_id(&self, word: &str) -> bool {
         matches!(&self.kind, Kind::Container { id, .. } if id.as_str() == word && word.len() == 64)
@@ -114,73 +132,6 @@ fn ids(ids: &[ContainerId]) -> String {
     ids.join(" ")
 }
 
-/// Everything that is known about a container.
-pub struct Known<'a> {
-    /// The container's ID.
-    pub id: ContainerId,
-    /// The container's names.
-    pub names: Vec<String>,
-    /// The name of the image that was used when the container was made.
-    pub asked: Option<String>,
-    /// The engine that made the container, if several engines share the store and the record says
-    /// which.
-    pub engine: Option<Engine>,
-    /// The store that has a record of the container.
-    pub store: Option<&'a Store>,
-    /// A runtime's state of the container. The process may have ended.
-    pub running: Option<&'a RunningContainer>,
-    /// Evidence that the container runs, although no runtime's state explains the container.
-    pub unexplained: Option<&'a Unexplained>,
-}
-
-impl<'a> Known<'a> {
-    /// A container of which only the ID is known.
-    pub(super) fn new(id: ContainerId) -> Self {
-        Self {
-            id,
-            names: Vec::new(),
-            asked: None,
-            engine: None,
-            store: None,
-            running: None,
-            unexplained: None,
-        }
-    }
-
-    /// A container that a store has a record of, with what this node knows about the running
-    /// container, if the container runs.
-    fn stored(stored: StoredContainer, store: &'a Store, node: &'a Node<'_>) -> Self {
-        let is_state = |one: &&RunningContainer| one.id == stored.id && store.may_have(one);
-        let is_of = |one: &&Unexplained| one.is_of(&stored.id, store);
-        Self {
-            running: node.running.iter().find(is_state),
-            unexplained: node.unexplained.iter().find(is_of),
-            id: stored.id,
-            names: stored.names,
-            asked: stored.image,
-            engine: stored.engine,
-            store: Some(store),
-        }
-    }
-
-    /// Whether `word` is the container's ID or one of its names. Docker writes a slash before
-    /// names.
-    fn is_called(&self, word: &str) -> bool {
-        let name = word.trim_start_matches('/');
-        let mut names = self.names.iter();
-        self.id.as_str() == word || names.any(|own| own.trim_start_matches('/') == name)
-    }
-
-    fn place(&self) -> PathBuf {
-        match (self.store, self.running, self.unexplained) {
-            (Some(store), _, _) => store.place.clone(),
-            (None, Some(running), _) => running.bundle.clone(),
-            (None, None, Some(one)) => one.container.place.clone(),
-            (None, None, None) => PathBuf::new(),
-        }
-    }
-}
-
 impl Node<'_> {
     /// Finds the containers or images that `word` names. Errors in reading stores and records are
     /// added to `faults`.
@@ -193,10 +144,14 @@ impl Node<'_> {
         search: SearchFor,
         faults: &mut Vec<LineageError>,
     ) -> Result<Vec<Subject>, FindError> {
-        let containers = match search {
-            SearchFor::Either | SearchFor::Container => self.containers(faults),
-            SearchFor::Image => Vec::new(),
-        };
+        let (mut containers, mut unnamed) = (Vec::new(), Vec::new());
+        match search {
+            SearchFor::Either | SearchFor::Container => {
+                containers = self.containers(faults);
+                add_names(&mut containers, &mut unnamed);
+            }
+            SearchFor::Image => {}
+        }
         let mut found = Vec::new();
         for known in containers.iter().filter(|known| known.is_called(word)) {
             found.push(self.container(known));
@@ -211,6 +166,8 @@ impl Node<'_> {
         begun.retain(|known| !word.is_empty() && known.id.as_str().starts_with(word));
         match &begun[..] {
             [] => {
+                // One of these containers may have the name.
+                faults.extend(unnamed);
                 let stores = self.stores.open.iter().map(ToString::to_string).collect();
                 Err(FindError::Nothing(word.to_owned(), search, stores))
             }
@@ -286,6 +243,7 @@ impl Node<'_> {
                     || known.unexplained.is_some(),
             },
             engine,
+            namespace: known.namespace().filter(|_| engine == Engine::Containerd),
             place: known.place(),
             origin,
         }
@@ -341,21 +299,31 @@ impl Node<'_> {
         }
     }
 
-    fn images(&self, reference: &str, faults: &mut Vec<LineageError>) -> Vec<Subject> {
+    /// The images with this reference in any store and, of a word such as `docker:app:1`, those in
+    /// the stores of the engine that it begins with.
+    fn images(&self, word: &str, faults: &mut Vec<LineageError>) -> Vec<Subject> {
+        let prefixed = prefix::of(word);
         let mut images = Vec::new();
         for store in &self.stores.open {
-            match store.records.image(reference, Instant::now() + PATIENCE) {
-                Ok(origin) => images.push(Subject {
-                    kind: Kind::Image,
-                    engine: store.engine,
-                    place: store.place.clone(),
-                    origin: Ok(origin),
-                }),
-                Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
-                Err(fault) => faults.push(fault),
+            images.extend(image(store, word, faults));
+            if let Some(prefixed) = &prefixed
+                && prefixed.is_of(store)
+            {
+                images.extend(image(store, prefixed.reference, faults));
             }
         }
         images
+    }
+}
+
+fn image(store: &Store, reference: &str, faults: &mut Vec<LineageError>) -> Option<Subject> {
+    match store.records.image(reference, Instant::now() + PATIENCE) {
+        Ok(origin) => Some(Subject::of_image(store, Ok(origin))),
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => None,
+        Err(fault) => {
+            faults.push(fault);
+            None
+        }
     }
 }
 

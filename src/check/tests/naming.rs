@@ -60,6 +60,77 @@ fn a_container_is_named_by_the_engine_that_made_it() {
     }
 }
 
+/// A running container of a Docker whose store nothing names: its daemon is dead. `exec-patch` named
+/// it by the bundle, and this command could not find that name.
+#[test]
+fn a_running_container_in_no_known_store_is_found_by_its_name() {
+    let mut place = Place::new().with_settings("#\n");
+    let top = place.root.path();
+    let data_root = top.join("odd");
+    copy(&fixture("docker-20.10-overlay2"), &data_root);
+    let bundle = top.join("run/io.containerd.runtime.v2.task/moby").join(WEB);
+    let root = data_root.join("overlay2/layer/merged");
+    let spec = serde_json::json!({ "root": { "path": root } });
+    place.put(&bundle.join("config.json"), spec.to_string().as_bytes());
+    let label = format!("bundle={}", bundle.to_string_lossy());
+    let state = serde_json::json!({
+        "id": WEB, "init_process_pid": std::process::id(), "config": { "labels": [label] },
+    });
+    let roots = top.join("state");
+    let file = roots.join(WEB).join("state.json");
+    place.put(&file, state.to_string().as_bytes());
+    let record = data_root
+        .join("containers")
+        .join(WEB)
+        .join("config.v2.json");
+    place.engines = Engines {
+        runtime_roots: vec![roots],
+        ..Engines::default()
+    };
+    let answer = place.answer("web-1");
+    let json: serde_json::Value = serde_json::from_str(&answer.json()).unwrap();
+    assert_eq!(
+        (answer.found.len(), &json["found"][0]["id"]),
+        (1, &WEB.into())
+    );
+    assert_eq!(json["found"][0]["names"], serde_json::json!(["web-1"]));
+    let nothing = place.error("web-2", SearchFor::Container);
+    assert_eq!(nothing.outcome(), CheckOutcome::NotFound, "{nothing}");
+    // A name that cannot be read may be any name.
+    crate::sys::replace::replace(&record, 0o644, b"{").unwrap();
+    let unknown = place.error("web-1", SearchFor::Container);
+    assert_eq!(unknown.outcome(), CheckOutcome::Unknown, "{unknown}");
+}
+
+#[test]
+fn an_image_may_be_named_with_its_engine_as_for_embargoctl() {
+    let place = Place::new().with_settings("#\n");
+    let stores = Stores::open(&place.engines, &place.paths);
+    let podman = stores
+        .open
+        .iter()
+        .find(|store| store.engine == Engine::ContainersStorage)
+        .unwrap();
+    let image = podman.records.image_names().unwrap().remove(0);
+    for (name, engine) in [
+        ("docker:app:1".to_owned(), "docker"),
+        (format!("podman:{image}"), "containers-storage"),
+        (format!("storage:{image}"), "containers-storage"),
+    ] {
+        let json: serde_json::Value = serde_json::from_str(&place.answer(&name).json()).unwrap();
+        let found = json["found"].as_array().unwrap();
+        assert_eq!(
+            (found.len(), &found[0]["engine"]),
+            (1, &engine.into()),
+            "{name}"
+        );
+    }
+    for name in ["docker:nosuch:1", "containerd:k8s.io/app:1", "docker:"] {
+        let error = place.error(name, SearchFor::Either);
+        assert_eq!(error.outcome(), CheckOutcome::NotFound, "{name}: {error}");
+    }
+}
+
 #[test]
 fn what_is_not_here_or_not_unique_is_reported_in_one_line() {
     let place = Place::new().with_settings("#\n");

@@ -11,6 +11,7 @@ use super::{Survey, Surveyed};
 use crate::banlist::head::Impact;
 use crate::banlist::store::Bans;
 use crate::report::line;
+use crate::verdict::short;
 
 /// The most containers that a message names.
 const MOST_NAMED: usize = 3;
@@ -144,12 +145,7 @@ pub fn on_a_later_day(later: usize) -> String {
 
 /// The container's name for messages. An ID is cut to its first 12 digits.
 fn called(one: &Surveyed) -> String {
-    let called = one.called().unwrap_or_default();
-    if called.len() == 64 && called.as_bytes().iter().all(u8::is_ascii_hexdigit) {
-        called[..12].to_owned()
-    } else {
-        called.to_owned()
-    }
+    short(one.called().unwrap_or_default()).to_owned()
 }
 
 /// The ban by which the draft refuses the container, in the words of a refusal.

@@ -118,6 +118,7 @@ fn container(name: &str, draft: Listed, in_force: Listed) -> Surveyed {
     let subject = Subject {
         kind,
         engine: Engine::Docker,
+        namespace: None,
         place: "/var/lib/docker".into(),
         origin: Ok(origin()),
     };

@@ -26,7 +26,7 @@ use crate::lineage::digest::ImageId;
 use crate::lineage::{LineageError, Origin, Unknown};
 use crate::node::Node;
 use crate::node::stores::Store;
-use crate::node::subject::{Kind, Known, Subject};
+use crate::node::subject::{self, Kind, Known, Subject};
 use crate::paths::Paths;
 use crate::report::warning;
 use crate::settings::{self, Engines, Settings};
@@ -85,7 +85,9 @@ pub(super) fn run(args: &PreviewArgs, paths: &Paths) -> Result<Output, CtlError>
         None => Node::whole(paths, &Engines::default()),
     };
     let mut faults = Vec::new();
-    let known = node.containers(&mut faults);
+    let mut known = node.containers(&mut faults);
+    // Names are only shown.
+    subject::add_names(&mut known, &mut Vec::new());
     let found = FoundHere::on(&node, &known, &mut faults);
     let lists = Lists::ask(&draft, &claim.head, paths, settings, found.all(), now)?;
     let faults = impact::lines_of(node.faults(), &faults);
@@ -194,15 +196,7 @@ fn images(store: &Store, faults: &mut Vec<LineageError>) -> Vec<(Vec<String>, Su
             .find(|(_, known)| own.is_some() && id(&known.origin) == own);
         match same {
             Some((names, _)) => names.push(name),
-            None => images.push((
-                vec![name],
-                Subject {
-                    kind: Kind::Image,
-                    engine: store.engine,
-                    place: store.place.clone(),
-                    origin,
-                },
-            )),
+            None => images.push((vec![name], Subject::of_image(store, origin))),
         }
     }
     images

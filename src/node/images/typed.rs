@@ -9,6 +9,7 @@ use super::ImageError;
 use crate::container::engine::Engine;
 use crate::lineage::archive::ArchiveForm;
 use crate::lineage::image::is_name;
+use crate::node::prefix::{self, Prefixed};
 
 /// The place of an image, as a typed name gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,20 +34,24 @@ pub(crate) enum Place<'a> {
 /// [`ImageError::Word`] if the name contains a place and no image.
 pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
     let (transport, rest) = word.split_once(':').unwrap_or(("", word));
-    let (engine, namespace, reference, form) = match transport {
-        "docker" => (Engine::Docker, None, rest, "docker:NAME"),
-        "podman" => (Engine::ContainersStorage, None, rest, "podman:NAME"),
-        "storage" => (Engine::ContainersStorage, None, rest, "storage:NAME"),
-        "containerd" => match rest.split_once('/') {
-            None if is_name(word) => return Ok(Place::Anywhere(word)),
-            Some((namespace, reference)) if !namespace.is_empty() => (
-                Engine::Containerd,
-                Some(namespace),
-                reference,
-                "containerd:NAMESPACE/NAME",
-            ),
-            Some(_) | None => (Engine::Containerd, None, "", "containerd:NAMESPACE/NAME"),
-        },
+    if let Some(Prefixed {
+        engine,
+        namespace,
+        reference,
+    }) = prefix::of(word)
+    {
+        return Ok(Place::Engine {
+            engine,
+            namespace,
+            reference,
+        });
+    }
+    let form = match transport {
+        "docker" => "docker:NAME",
+        "podman" => "podman:NAME",
+        "storage" => "storage:NAME",
+        "containerd" if !rest.contains('/') && is_name(word) => return Ok(Place::Anywhere(word)),
+        "containerd" => "containerd:NAMESPACE/NAME",
         "oci" => return archive_place(ArchiveForm::Layout, rest),
         "oci-archive" => return archive_place(ArchiveForm::OciArchive, rest),
         "docker-archive" => return archive_place(ArchiveForm::DockerArchive, rest),
@@ -54,14 +59,7 @@ pub(crate) fn place(word: &str) -> Result<Place<'_>, ImageError> {
         _ if word.is_empty() => return Err(ImageError::Word(word.to_owned(), "an image")),
         _ => return Ok(Place::Anywhere(word)),
     };
-    if reference.is_empty() {
-        return Err(ImageError::Word(word.to_owned(), form));
-    }
-    Ok(Place::Engine {
-        engine,
-        namespace,
-        reference,
-    })
+    Err(ImageError::Word(word.to_owned(), form))
 }
 
 /// Splits `rest` into a path and, after the first colon, a reference. If a file exists whose name

@@ -219,12 +219,12 @@ impl PreviewReport {
             match row.outcome {
                 Prediction::Starts => {
                     for ban in &row.bans {
-                        starting.push([row.called(), ban.sentence.clone()]);
+                        starting.push([row.full_name(), ban.sentence.clone()]);
                     }
                 }
                 Prediction::Refused => {}
                 Prediction::Unknown => {
-                    unknown.push([row.called(), row.message.clone().unwrap_or_default()]);
+                    unknown.push([row.full_name(), row.message.clone().unwrap_or_default()]);
                 }
             }
         }

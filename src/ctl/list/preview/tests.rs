@@ -1,6 +1,7 @@
 //! Tests what a preview reports about a node with Docker's store.
 
 mod lifts;
+mod shown;
 
 use std::fs;
 use std::io::Write;
@@ -198,7 +199,7 @@ fn programs_get_one_object_whose_fields_stay() {
     let row = &report["stopped"][0];
     assert_eq!(
         keys(row),
-        "bans engine id image image_id message names of_user outcome pause place refused_already restart"
+        "bans engine id image image_id message names namespace of_user outcome pause place refused_already restart"
     );
     assert_eq!(
         (&row["outcome"], &row["refused_already"], &row["names"][0]),

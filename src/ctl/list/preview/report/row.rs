@@ -11,8 +11,11 @@ use crate::ctl::impact::Surveyed;
 use crate::lineage::Origin;
 use crate::node::subject::Kind;
 use crate::report::line::name;
-use crate::verdict::Grounds;
 use crate::verdict::listed::BanFound;
+use crate::verdict::{Grounds, short};
+
+/// How many characters of an image ID are shown: `sha256:` and 12 digits.
+const SHORT_IMAGE_ID: usize = 19;
 
 /// What would happen to one container or image under the draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +39,8 @@ pub(super) struct Row {
     /// Whether the list in force bans the container or image already.
     pub(super) refused_already: bool,
     engine: Engine,
+    /// containerd's namespace. `None` for every other engine.
+    namespace: Option<String>,
     place: String,
     id: Option<String>,
     names: Vec<String>,
@@ -94,6 +99,7 @@ impl Row {
             grounds: one.grounds(),
             refused_already: one.is_refused() && !one.is_newly_refused(),
             engine: one.subject.engine,
+            namespace: one.subject.namespace.clone(),
             place: one.subject.place.to_string_lossy().into_owned(),
             id: None,
             names: Vec::new(),
@@ -116,12 +122,25 @@ impl Row {
     pub(super) fn called(&self) -> String {
         match (self.names.first(), &self.id) {
             (Some(called), _) => name(called),
-            (None, Some(id)) => name(&start(id, 12)),
+            (None, Some(id)) => name(short(id)),
             (None, None) => "(no name)".to_owned(),
         }
     }
 
-    /// Why the container or image is refused, if no ban in the row gives the reason.
+    /// What it is called, for a line that says nothing else of its place.
+    pub(super) fn full_name(&self) -> String {
+        match &self.namespace {
+            Some(_) => format!("{}, {}", self.called(), self.place_in_engine()),
+            None => self.called(),
+        }
+    }
+
+    /// The engine, and the namespace in it if there is one.
+    fn place_in_engine(&self) -> String {
+        self.engine.in_namespace(self.namespace.as_deref())
+    }
+
+    /// Why it is refused, where no ban in its line says that.
     fn other_grounds(&self) -> Option<&'static str> {
         match self.grounds? {
             Grounds::Banned => Some("banned, and the bans are more than a start reads"),
@@ -153,7 +172,9 @@ impl Row {
         // The name column already names an image, so this cell has the image ID.
         let image = match (&self.id, &self.image_id) {
             (Some(_), _) => self.image.as_deref().map(name),
-            (None, image_id) => image_id.as_ref().map(|id| start(id, 19)),
+            (None, image_id) => image_id
+                .as_ref()
+                .map(|id| id.chars().take(SHORT_IMAGE_ID).collect()),
         };
         let [mut id, mut severity, mut successor] = [const { String::new() }; 3];
         match ban {
@@ -166,7 +187,7 @@ impl Row {
         }
         [
             self.called(),
-            self.engine.word().to_owned(),
+            self.place_in_engine(),
             or_dash(image.unwrap_or_default()),
             or_dash(id),
             or_dash(severity),
@@ -176,12 +197,7 @@ impl Row {
     }
 }
 
-/// The first characters of an ID.
-fn start(id: &str, length: usize) -> String {
-    id.chars().take(length).collect()
-}
-
-/// The text of a cell, or a dash for an empty cell.
+/// A cell that is not empty.
 fn or_dash(cell: String) -> String {
     if cell.is_empty() {
         "-".to_owned()
@@ -195,6 +211,6 @@ pub(super) fn remarkable(mut rows: Vec<Row>) -> Vec<Row> {
     rows.retain(|row| {
         row.outcome != Prediction::Starts || row.bans.iter().any(|ban| ban.standing != "lapsed")
     });
-    rows.sort_by_key(Row::called);
+    rows.sort_by_key(Row::full_name);
     rows
 }
