@@ -28,7 +28,7 @@ mod strictness;
 mod alteration;
 mod comparison;
 
-pub use alteration::{Alteration, How};
+pub use alteration::{Alteration, How, NONE, PATCH};
 use comparison::Comparison;
 use strictness::Times;
 pub use strictness::{has_lapsed, is_as_strict};
@@ -67,7 +67,8 @@ pub struct BanChange {
     pub ban: Ban,
     /// Whether the ban was added, kept or removed.
     pub status: BanStatus,
-    /// What differs in the ban's record.
+    /// What differs in the ban's record. Of a ban that was removed: the successor and the patch that
+    /// went with it.
     pub alterations: Vec<Alteration>,
     /// Digests that the ban has in the new list and not in the old one.
     pub added: Entries,

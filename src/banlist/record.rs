@@ -226,31 +226,45 @@ impl Patch {
     /// syntax.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let script = self
-            .script
-            .map(|digest| format!("script {digest} "))
-            .unwrap_or_default();
-        let mut lines = vec![
-            format!("patch: {script}{}", typed(&self.run))
+        let mut lines = vec![format!("patch: {}", self.command())];
+        lines.extend(
+            self.typed_check()
+                .map(|check| format!("patch check: {check}")),
+        );
+        lines.push(format!("patch runs {}", self.terms()));
+        lines
+    }
+
+    /// The command, with the script if there is one, in shell syntax.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self.script {
+            Some(digest) => format!("script {digest} {}", typed(&self.run))
                 .trim_end()
                 .to_owned(),
-        ];
-        lines.extend(
-            self.check
-                .as_ref()
-                .map(|check| format!("patch check: {}", typed(check))),
-        );
+            None => typed(&self.run),
+        }
+    }
+
+    /// The check in shell syntax.
+    #[must_use]
+    pub fn typed_check(&self) -> Option<String> {
+        self.check.as_deref().map(typed)
+    }
+
+    /// As whom the patch runs, and for how long.
+    #[must_use]
+    pub fn terms(&self) -> String {
         let unit = if self.timeout == 1 {
             "second"
         } else {
             "seconds"
         };
-        lines.push(format!(
-            "patch runs as {} within {} {unit}",
+        format!(
+            "as {} within {} {unit}",
             line::name(&self.user),
             self.timeout
-        ));
-        lines
+        )
     }
 }
 

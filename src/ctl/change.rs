@@ -6,12 +6,13 @@
 use serde::Serialize;
 
 use super::amount;
-use crate::banlist::change::{BanChange, BanStatus, Change};
+use crate::banlist::change::{Alteration, BanChange, BanStatus, Change, How, NONE, PATCH};
 use crate::banlist::error::SignatureTally;
 use crate::banlist::head::{Claim, Entries};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::Enough;
-use crate::banlist::record::{Action, Patch};
+use crate::banlist::record::{Action, Ban, Patch};
+use crate::banlist::whole::CountedBan;
 use crate::report::line;
 
 /// How many signatures a list needs, and how many it has.
@@ -122,6 +123,7 @@ pub fn headline(change: &BanChange) -> String {
 /// The lines of detail about one ban.
 fn details(change: &BanChange) -> Vec<String> {
     let BanChange {
+        ban,
         status,
         alterations,
         added,
@@ -137,8 +139,11 @@ fn details(change: &BanChange) -> Vec<String> {
     match status {
         // The headline names the digests of an added ban.
         BanStatus::Added => {
-            if let Some(successor) = new_successor(change) {
+            if let Some(successor) = &ban.successor {
                 details.push(format!("successor {}", line::name(successor)));
+            }
+            for text in ban.patch.iter().flat_map(Patch::lines) {
+                details.push(line::one_line(&text));
             }
         }
         BanStatus::Kept => {
@@ -152,63 +157,127 @@ fn details(change: &BanChange) -> Vec<String> {
         BanStatus::Removed => details.push(format!("removed{}", banned_by(heirs))),
         BanStatus::Expired => details.push("removed: it had lapsed".to_owned()),
     }
-    for text in new_patch(change).into_iter().flat_map(Patch::lines) {
-        details.push(line::one_line(&text));
-    }
     details
 }
 
-/// What a list adds that users may run: each new or changed patch and successor, in lines that
-/// begin with the ban's ID. A patch or successor does not change what a list refuses, so a reviewer
-/// of the refusals alone would miss the addition.
-pub fn brought(change: &Change) -> Vec<String> {
-    let mut lines = Vec::new();
-    for change in all(change) {
-        let ban = &change.ban;
-        let is_kept = change.status == BanStatus::Kept;
-        let is_gone = is_kept && ban.successor.is_none() && is_new(change, "successor");
-        let successor = match new_successor(change) {
-            None if is_gone => Some("none"),
-            successor => successor.map(String::as_str),
-        };
-        lines.extend(brought_by(&ban.id, successor, new_patch(change)));
-        if is_kept && ban.patch.is_none() && is_new(change, "patch") {
-            lines.push(format!("{}: patch: none", line::name(&ban.id)));
-        }
-    }
-    lines
+/// What a list does to something that people run, use or go by: a patch, a successor, a severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Only the new list has it.
+    Adds,
+    /// It has another value.
+    Changes,
+    /// Only the old list has it.
+    Removes,
 }
 
-/// Describes one ban's successor and patch, in lines that begin with the ban's ID.
-pub fn brought_by(id: &str, successor: Option<&str>, patch: Option<&Patch>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(successor) = successor {
-        lines.push(format!("successor: {}", line::name(successor)));
+impl Does {
+    /// The heading of its line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Adds => "adds",
+            Self::Changes => "changes",
+            Self::Removes => "removes",
+        }
     }
-    lines.extend(patch.into_iter().flat_map(Patch::lines));
-    for line in &mut lines {
-        *line = line::one_line(&format!("{}: {line}", line::name(id)));
+}
+
+/// What the list does to one patch, successor or severity, in a line that begins with the ban's ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// What it does.
+    pub does: Does,
+    /// The line: the new value or, of what differs, `old -> new`.
+    pub line: String,
+}
+
+/// What a list does to patches, successors and severities. They do not change what a list refuses,
+/// so a reviewer of the refusals alone would miss it. The severity of a new ban is in its headline.
+pub fn brought(change: &Change) -> Vec<Brought> {
+    let mut brought = Vec::new();
+    for change in all(change) {
+        let ban = &change.ban;
+        if change.status == BanStatus::Added {
+            brought.extend(brought_by(ban));
+        }
+        for one in &change.alterations {
+            if let Some(does) = does(one) {
+                brought.push(Brought {
+                    does,
+                    line: line_of(ban, &one.to_string()),
+                });
+            }
+        }
     }
-    lines
+    brought
+}
+
+/// What a difference does, if it is one of a patch, a successor or a severity.
+fn does(one: &Alteration) -> Option<Does> {
+    let what = one.what.as_str();
+    let How::Moved(from, to) = &one.how else {
+        return None;
+    };
+    if what != "severity" && what != "successor" && !PATCH.contains(&what) {
+        return None;
+    }
+    Some(match (from.as_str(), to.as_str()) {
+        (NONE, _) => Does::Adds,
+        (_, NONE) => Does::Removes,
+        (_, _) => Does::Changes,
+    })
+}
+
+/// Describes the successor and the patch of a ban that is new.
+pub fn brought_by(ban: &Ban) -> Vec<Brought> {
+    let mut texts = Vec::new();
+    if let Some(successor) = &ban.successor {
+        texts.push(format!("successor: {}", line::name(successor)));
+    }
+    texts.extend(ban.patch.iter().flat_map(Patch::lines));
+    let mut brought = Vec::new();
+    for text in texts {
+        brought.push(Brought {
+            does: Does::Adds,
+            line: line_of(ban, &text),
+        });
+    }
+    brought
+}
+
+fn line_of(ban: &Ban, text: &str) -> String {
+    line::one_line(&format!("{}: {text}", line::name(&ban.id)))
+}
+
+/// Says that no patch of a list runs, if `good` signatures are enough to install the list and too
+/// few for its patches.
+pub fn withheld(keyset: &Keyset, good: usize, bans: &[CountedBan]) -> Option<String> {
+    let needed = keyset.lift_threshold;
+    let has_patch = bans.iter().any(|counted| counted.ban.patch.is_some());
+    (has_patch && (keyset.list_threshold..needed).contains(&good)).then(|| {
+        format!(
+            "exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {needed}"
+        )
+    })
 }
 
 /// The ban's successor, if the new list adds or changes it.
 pub fn new_successor(change: &BanChange) -> Option<&String> {
-    if is_new(change, "successor") {
+    if is_new(change, &["successor"]) {
         change.ban.successor.as_ref()
     } else {
         None
     }
 }
 
-/// Whether the new list adds or changes the field of the ban that `what` names.
-fn is_new(change: &BanChange, what: &str) -> bool {
+/// Whether the new list adds or changes one of these fields (`what`) of the ban.
+fn is_new(change: &BanChange, what: &[&str]) -> bool {
     match change.status {
         BanStatus::Added => true,
         BanStatus::Kept => change
             .alterations
             .iter()
-            .any(|alteration| alteration.what == what),
+            .any(|alteration| what.contains(&alteration.what.as_str())),
         BanStatus::Removed | BanStatus::Expired => false,
     }
 }
@@ -216,7 +285,7 @@ fn is_new(change: &BanChange, what: &str) -> bool {
 /// The ban's patch, if the new list adds or changes it. A patch is code: whoever signs the list
 /// signs the patch too.
 pub fn new_patch(change: &BanChange) -> Option<&Patch> {
-    if is_new(change, "patch") {
+    if is_new(change, &PATCH) {
         change.ban.patch.as_ref()
     } else {
         None

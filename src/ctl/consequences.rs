@@ -14,6 +14,7 @@ mod united;
 use std::fs::File;
 
 use super::CtlError;
+use super::change::{self, Brought};
 use super::progress::Progress;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::SignatureTally;
@@ -35,9 +36,11 @@ pub struct Prospect {
     pub good: usize,
     /// The error of an installation, when the draft has too few signatures.
     pub too_few: Option<InstallError>,
-    /// The patches and successors that are new or changed on this node: one line each, beginning
-    /// with the ban's ID.
-    pub brought: Vec<String>,
+    /// The patches, successors and severities that are new, changed or gone on this node.
+    pub brought: Vec<Brought>,
+    /// Why no patch of the draft would run, if the draft has patches and too few signatures for
+    /// them.
+    pub withheld: Option<String>,
     /// Whether enough signers acknowledge how many running containers the draft refuses.
     pub impact: Impact,
 }
@@ -93,6 +96,7 @@ pub fn prospect(
         good,
         too_few,
         brought,
+        withheld: change::withheld(&trust.keyset, good, &plan.bans),
         impact: acknowledged(new, trust),
     })
 }

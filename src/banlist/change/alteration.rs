@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::banlist::record::{Ban, Exception, MatchKind};
+use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
 use crate::banlist::whole::CountedBan;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
@@ -35,7 +35,7 @@ pub enum How {
     Dropped,
     /// The part has another value: the old value, the new value.
     Moved(String, String),
-    /// The part differs, and is too long to be shown.
+    /// It differs, and is not shown.
     Rewritten,
     /// The ban ends when the new list is issued, before a gate's clock would end it.
     Early,
@@ -71,18 +71,14 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
     exceptions(old, new, times.at, &mut found);
     cures(old, new, &mut found);
     add_moved(&mut found, texts(old, new));
-    for (what, differs) in [
-        ("names", old_names != new_names),
-        ("patch", old.patch != new.patch),
-    ] {
-        if differs {
-            found.push(Alteration {
-                what: what.to_owned(),
-                how: How::Rewritten,
-                weakens: false,
-            });
-        }
+    if old_names != new_names {
+        found.push(Alteration {
+            what: "names".to_owned(),
+            how: How::Rewritten,
+            weakens: false,
+        });
     }
+    found.extend(patches(old.patch.as_ref(), new.patch.as_ref()));
     found
 }
 
@@ -138,7 +134,7 @@ fn texts(old: &Ban, new: &Ban) -> [Value; 4] {
 }
 
 /// Adds the values that differ.
-fn add_moved<const N: usize>(found: &mut Vec<Alteration>, values: [Value; N]) {
+fn add_moved(found: &mut Vec<Alteration>, values: impl IntoIterator<Item = Value>) {
     for (what, from, to, weakens) in values {
         if from != to {
             found.push(Alteration {
@@ -153,8 +149,60 @@ fn add_moved<const N: usize>(found: &mut Vec<Alteration>, values: [Value; N]) {
 fn successor(ban: &Ban) -> String {
     match &ban.successor {
         Some(successor) => format!("{successor:?}"),
-        None => "none".to_owned(),
+        None => NONE.to_owned(),
     }
+}
+
+/// What is shown for a value that a record does not have.
+pub const NONE: &str = "none";
+
+/// The parts of a patch, each of them a value: what it runs, its check, its user and time. For a
+/// patch that only the old record has, the command alone.
+pub const PATCH: [&str; 3] = ["patch", "patch check", "patch runs"];
+
+/// The parts of a patch that differ.
+fn patches(old: Option<&Patch>, new: Option<&Patch>) -> Vec<Alteration> {
+    let parts = |patch: Option<&Patch>| match patch {
+        Some(patch) => [
+            Some(patch.command()),
+            patch.typed_check(),
+            Some(patch.terms()),
+        ],
+        None => [None, None, None],
+    };
+    let shown = match new {
+        Some(_) => PATCH.len(),
+        None => 1,
+    };
+    let mut found = Vec::new();
+    for ((what, from), to) in PATCH
+        .into_iter()
+        .zip(parts(old))
+        .zip(parts(new))
+        .take(shown)
+    {
+        // A command may be the word that stands for no command.
+        if from != to {
+            let [from, to] = [from, to].map(|part| part.unwrap_or_else(|| NONE.to_owned()));
+            found.push(Alteration {
+                what: what.to_owned(),
+                how: How::Moved(from, to),
+                weakens: false,
+            });
+        }
+    }
+    found
+}
+
+/// What goes with a ban that only the old list has: its successor and its patch.
+pub(super) fn gone(old: &Ban) -> Vec<Alteration> {
+    let mut found = Vec::new();
+    add_moved(
+        &mut found,
+        [("successor", successor(old), NONE.to_owned(), false)],
+    );
+    found.extend(patches(old.patch.as_ref(), None));
+    found
 }
 
 fn end(lapses: Option<Timestamp>) -> String {

@@ -196,6 +196,9 @@ impl<'a> Comparison<'a> {
             lifted,
             heirs: names,
         };
+        if change.status == BanStatus::Removed {
+            change.alterations = alteration::gone(ban);
+        }
         if let Some(stayed) = self.stayed[place] {
             let new = &self.new.bans[stayed];
             change.ban = new.ban.clone();

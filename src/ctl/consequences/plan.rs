@@ -9,7 +9,7 @@
 //! then no comparison is possible. Nothing is written here.
 
 use super::super::CtlError;
-use super::super::change as wording;
+use super::super::change::{self as wording, Brought};
 use super::compare::{Compared, New, OwnList, compare};
 use super::error::{self, InstallError};
 use super::node::NodeState;
@@ -95,21 +95,19 @@ impl InstallPlan {
         ids
     }
 
-    /// The patches and successors that are new or changed on this node: one line each, beginning
-    /// with the ban's ID.
-    pub fn brought(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// The patches, successors and severities that are new, changed or gone on this node.
+    pub fn brought(&self) -> Vec<Brought> {
+        let mut brought = Vec::new();
         match &self.change {
-            Some(change) => lines = wording::brought(change),
+            Some(change) => brought = wording::brought(change),
             None if self.is_known => {}
             None => {
                 for CountedBan { ban, .. } in &self.bans {
-                    let successor = ban.successor.as_deref();
-                    lines.extend(wording::brought_by(&ban.id, successor, ban.patch.as_ref()));
+                    brought.extend(wording::brought_by(ban));
                 }
             }
         }
-        lines
+        brought
     }
 
     /// Whether the list is in force already, and only its second copy has to be written.

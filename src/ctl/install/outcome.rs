@@ -125,16 +125,18 @@ fn threshold(
     wording::sentence(change, trust.keyset.number, Some(needed))
 }
 
-/// Lists the patches and successors that are new or changed. Patches and successors lift no ban, so
-/// one key alone can add them.
+/// Lists the patches, successors and severities that are new, changed or gone. That lifts no ban, so
+/// one key alone can do it.
 fn brought(found: &Authentic, plan: &InstallPlan, trust: &Trust) -> Vec<String> {
-    let mut lines = plan.brought();
-    let (good, needed) = (found.tally.good, trust.keyset.lift_threshold);
-    if good < needed && plan.bans.iter().any(|counted| counted.ban.patch.is_some()) {
-        lines.push(format!(
-            "exec-patch prints this list's patches and runs none: {good} signed it, and the lift threshold is {needed}"
-        ));
+    let mut lines = Vec::new();
+    for brought in plan.brought() {
+        lines.push(brought.line);
     }
+    lines.extend(wording::withheld(
+        &trust.keyset,
+        found.tally.good,
+        &plan.bans,
+    ));
     lines
 }
 

@@ -77,7 +77,9 @@ fn compare_at(args: &DiffArgs, paths: &Paths, clock: Timestamp) -> Result<String
         moment,
     )?;
     drop(progress);
-    let needed = keyset.map(|keyset| Needed::of(&keyset, &new, &change));
+    let needed = keyset
+        .as_ref()
+        .map(|keyset| Needed::of(keyset, &new, &change));
     if args.json {
         return Ok(
             crate::report::json::pretty(&as_json(&old.head, &new.head, &change, needed)) + "\n",
@@ -92,7 +94,14 @@ fn compare_at(args: &DiffArgs, paths: &Paths, clock: Timestamp) -> Result<String
         amount(change.digests_added, "digest"),
         change.digests_lifted
     );
-    Ok(text + &wording::sentence(Some(&change), new.head.edition.keyset, needed) + "\n")
+    text += &wording::sentence(Some(&change), new.head.edition.keyset, needed);
+    text += "\n";
+    if let (Some(keyset), Some(needed)) = (&keyset, needed)
+        && let Some(withheld) = wording::withheld(keyset, needed.good, &change.bans)
+    {
+        text += &format!("{withheld}\n");
+    }
+    Ok(text)
 }
 
 /// The keyset that was named, or else the node's keyset if it has the origin of the new list.

@@ -227,26 +227,26 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
             "another command",
             with("evil.example/x:1", &thiefs),
             vec![
-                "BAN-1: successor: evil.example/x:1",
-                "BAN-1: patch: /bin/sh -c 'echo thief",
+                r#"BAN-1: successor "base:2" -> "evil.example/x:1""#,
+                r#"BAN-1: patch /bin/sh -c 'echo ours >> "$LEDGER"' -> /bin/sh -c 'echo thief"#,
             ],
         ),
         (
             "another check",
             with("base:2", &checked),
-            vec!["BAN-1: patch check: /bin/sh -c 'echo thief"],
+            vec!["BAN-1: patch check none -> /bin/sh -c 'echo thief"],
         ),
         (
             "another script",
             with("base:2", &signed_script),
-            vec!["BAN-1: patch: script sha256:"],
+            vec![r#"BAN-1: patch /bin/sh -c 'echo ours >> "$LEDGER"' -> script sha256:"#],
         ),
         (
             "a ban that is new",
             added,
             vec![
                 "BAN-8: patch: /bin/sh -c 'echo thief",
-                "BAN-1: successor: none",
+                r#"BAN-1: successor "base:2" -> none"#,
             ],
         ),
     ];
@@ -277,13 +277,8 @@ fn a_patch_that_one_key_signed_is_shown_and_never_run() {
                 dry.contains(text) && installed.contains(text),
                 "{way}: {text}: {dry}{installed}"
             );
-            let said = text
-                .split_once(": ")
-                .unwrap()
-                .1
-                .replacen("successor: none", "successor", 1)
-                .replacen("successor: ", "", 1);
-            assert!(diff.contains(&said), "{way}: {said}: {diff}");
+            let (_, said) = text.split_once(": ").unwrap();
+            assert!(diff.contains(said), "{way}: {said}: {diff}");
         }
         assert!(
             dry.contains(withheld) && installed.contains(withheld),

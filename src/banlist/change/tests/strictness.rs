@@ -162,7 +162,7 @@ fn texts_about_a_ban_change_it_and_lift_nothing() {
         ),
         (
             "advisories = [\"CVE-2026-1\"]\n[ban.patch]\nrun = [\"true\"]\n",
-            "patch changed",
+            "patch none -> true; patch runs none -> as 0:0 within 600 seconds",
         ),
     ] {
         let change = between(&was, &ban("BAN-1", now, &[1]));
@@ -176,8 +176,9 @@ fn texts_about_a_ban_change_it_and_lift_nothing() {
                 .alterations
                 .iter()
                 .map(ToString::to_string)
-                .collect::<Vec<_>>(),
-            [text]
+                .collect::<Vec<_>>()
+                .join("; "),
+            text
         );
     }
     let named = was.replace("[[ban.match]]\n", "[[ban.match]]\nname = \"base:1\"\n");

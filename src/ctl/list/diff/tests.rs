@@ -235,10 +235,9 @@ fn who_signs_a_patch_reads_what_it_runs() {
     let text = compared(&format!("{OLD}{patch}"), false, false);
     let expected = [
         "changes BAN-3 (low)",
-        "  patch changed",
-        r"  patch: apk upgrade '\u{1b}[2J'",
-        r"  patch check: sh -c 'test -e '\''/x'\'''",
-        "  patch runs as 0:0 within 90 seconds",
+        r"  patch none -> apk upgrade '\u{1b}[2J'",
+        r"  patch check none -> sh -c 'test -e '\''/x'\'''",
+        "  patch runs none -> as 0:0 within 90 seconds",
     ];
     assert!(text.contains(&expected.join("\n")), "{text}");
     let script =

@@ -163,8 +163,11 @@ impl PreviewReport {
         if let Some(lifts) = signed.lifts() {
             lines.push(head("lifts", &lifts));
         }
-        for added in signed.adds.iter().flatten() {
-            lines.push(head("adds", added));
+        for brought in &signed.brought {
+            lines.push(head(brought.does.word(), &brought.line));
+        }
+        if let Some(withheld) = &signed.withheld {
+            lines.push(head("note", withheld));
         }
         lines.push(head("in force", &in_force));
         for note in &self.notes {

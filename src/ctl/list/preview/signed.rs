@@ -9,9 +9,10 @@ use std::fs::File;
 
 use serde::Serialize;
 
+use super::super::super::amount;
+use super::super::super::change::{self, Brought, Does};
 use super::super::super::consequences::node::NodeState;
 use super::super::super::consequences::{self, Lifts, Prospect};
-use super::super::super::{amount, change};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::{Claim, Impact};
@@ -32,10 +33,20 @@ pub(super) struct Signed {
     /// The IDs of the bans that the draft lifts. `None` when a fault prevented the check, or when
     /// this node has lost the list to compare the draft with.
     lifts: Option<Vec<String>>,
-    /// The patches and successors that are new or changed on this node: one line each, beginning
-    /// with the ban's ID. `None` when a fault prevented the check.
-    pub(super) adds: Option<Vec<String>>,
-    /// Why this node would not accept the draft, whichever bans the draft lifts.
+    /// The patches and successors that are new on this node: one line each, beginning with the
+    /// ban's ID. `None` as above.
+    adds: Option<Vec<String>>,
+    /// The patches, successors and severities that have another value. `None` as above.
+    changes: Option<Vec<String>>,
+    /// The patches and successors that are gone. `None` as above.
+    removes: Option<Vec<String>>,
+    /// All three, in the order of the bans.
+    #[serde(skip)]
+    pub(super) brought: Vec<Brought>,
+    /// Why no patch of the draft would run.
+    #[serde(skip)]
+    pub(super) withheld: Option<String>,
+    /// Why this node would not accept the draft, whatever it lifts.
     #[serde(rename = "head_fault")]
     pub(super) fault: Option<String>,
     /// Why this node would not accept the draft because of the bans that the draft lifts.
@@ -78,6 +89,10 @@ impl Signed {
             needed: None,
             lifts: None,
             adds: None,
+            changes: None,
+            removes: None,
+            brought: Vec::new(),
+            withheld: None,
             fault: Some(fault),
             too_few: None,
             impact: None,
@@ -91,6 +106,7 @@ impl Signed {
             good,
             too_few,
             brought,
+            withheld,
             impact,
         } = prospect;
         let lifts = match lifts {
@@ -108,7 +124,11 @@ impl Signed {
             good: Some(good),
             needed: Some(needed),
             lifts,
-            adds: Some(brought),
+            adds: Some(that(Does::Adds, &brought)),
+            changes: Some(that(Does::Changes, &brought)),
+            removes: Some(that(Does::Removes, &brought)),
+            brought,
+            withheld,
             fault,
             too_few,
             impact,
@@ -146,4 +166,15 @@ impl Signed {
             )),
         }
     }
+}
+
+/// The lines of those that do this.
+fn that(does: Does, brought: &[Brought]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in brought {
+        if one.does == does {
+            lines.push(one.line.clone());
+        }
+    }
+    lines
 }

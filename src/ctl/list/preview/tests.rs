@@ -186,7 +186,7 @@ fn programs_get_one_object_whose_fields_stay() {
     );
     assert_eq!(
         keys(&report["draft"]),
-        "adds expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path version"
+        "adds changes expires good_signatures head_fault impact issued keyset lifts needed_signatures origin path removes version"
     );
     assert_eq!(
         keys(&report["counts"]["running"]),
