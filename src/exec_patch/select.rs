@@ -167,6 +167,8 @@ pub struct Scanner<'a> {
     /// Whether a scan has found the named bans in the list. A ban that is lifted after that scan
     /// has no more matches, which is not an error.
     has_bans: bool,
+    /// Whether a scan has found a container that matches.
+    has_matched: bool,
     /// The named containers that no scan has found yet; `None` before the first scan.
     unfound: Option<BTreeSet<String>>,
 }
@@ -195,6 +197,7 @@ impl<'a> Scanner<'a> {
             settings: settings.clone(),
             resolved: Resolved::default(),
             has_bans: false,
+            has_matched: false,
             unfound: None,
         })
     }
@@ -227,9 +230,7 @@ impl<'a> Scanner<'a> {
         };
         let mut node = Node::running(self.paths, &self.settings.engines, whose);
         let mut living = running::living(&node.running, &node.alive);
-        if self.target.has_names() {
-            living.iter_mut().for_each(running::name);
-        }
+        self.target.look_up_names(&mut living);
         self.target.note_exact(&living);
         let (chosen, mut others): (Vec<_>, Vec<_>) = living
             .into_iter()
@@ -252,6 +253,14 @@ impl<'a> Scanner<'a> {
         };
         others.extend(self.judge(resolved, now, &mut selection)?);
         self.has_bans = true;
+        self.has_matched |= !selection.matches.is_empty();
+        // An ordinary user may patch only his own containers. But "no container matches" would
+        // be untrue while other users' containers cannot be seen.
+        if !self.has_matched {
+            let mut hidden = running::hidden(&node);
+            hidden.retain(|hidden| self.target.may_be_about(hidden));
+            selection.unidentified.extend(hidden);
+        }
         let missed = self.target.missed(&selection, &others);
         selection.warnings.extend(missed);
         selection.unfound = self.target.unfound(&selection, &others);

@@ -172,11 +172,34 @@ fn engine_of(root: &Path) -> (Engine, Option<String>) {
     }
 }
 
-/// The containers that run on `node`, or may run, and about which nothing else is known. Settings
-/// of an engine that cannot be read stand for containers in places that only they name.
+/// Stands for the containers that an ordinary user may not see: runtime state that only its owner
+/// may read. It is other users' state.
+#[must_use]
+pub fn hidden(node: &Node<'_>) -> Vec<Unaccounted> {
+    let mut hidden = Vec::new();
+    for fault in &node.unread {
+        if is_hidden(fault) {
+            hidden.extend(unread(fault));
+        }
+    }
+    hidden
+}
+
+fn is_hidden(fault: &StateError) -> bool {
+    fault.is_denied() && !nix::unistd::geteuid().is_root()
+}
+
+/// The containers that run on `node`, or may run, and about which nothing else is known, without
+/// the [`hidden`] ones. Settings of an engine that cannot be read stand for containers in places
+/// that only they name.
 #[must_use]
 pub fn unclear(node: &Node<'_>) -> Vec<Unaccounted> {
-    let mut unclear: Vec<_> = node.unread.iter().filter_map(unread).collect();
+    let mut unclear = Vec::new();
+    for fault in &node.unread {
+        if !is_hidden(fault) {
+            unclear.extend(unread(fault));
+        }
+    }
     for unexplained in &node.unexplained {
         unclear.push(unexplained.container.clone());
     }

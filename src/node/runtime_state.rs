@@ -124,6 +124,16 @@ impl StateError {
             Self::File(error) => error.path(),
         }
     }
+
+    /// Whether the reason is that the caller lacks the rights.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        let cause = std::error::Error::source(self);
+        match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+            Some(cause) => cause.kind() == io::ErrorKind::PermissionDenied,
+            None => false,
+        }
+    }
 }
 
 /// The directories below which runtimes store state, on the node whose root directory is `node`:

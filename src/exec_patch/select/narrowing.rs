@@ -1,7 +1,8 @@
 //! Narrows a request to the engines, namespaces and containers that the operator named.
 //!
 //! In: the named engines, namespaces and containers. Out: whether a container is meant, and
-//! warnings about named containers that are not found. Pure. A container whose engine is unknown
+//! warnings about named containers that are not found. A bundle is read only where it is needed: for
+//! a container's name, or to tell apart the engines that share containers/storage. A container whose engine is unknown
 //! may belong to any engine, so only its ID can exclude it: nothing is left out silently. A whole
 //! ID or name wins over the beginning of another container's ID, as in Docker. A user's container
 //! wins only over that user's own containers: a user could give it any name.
@@ -12,7 +13,7 @@ use super::Selection;
 use crate::container::engine::Engine;
 use crate::exec_patch::request::target::Targets;
 use crate::node::names;
-use crate::node::running::Instance;
+use crate::node::running::{self, Instance};
 use crate::node::unaccounted::Unaccounted;
 use crate::report::line;
 use crate::sys::rights;
@@ -89,7 +90,8 @@ impl Narrowing {
 
     /// Whether the request includes the container's engine and namespace.
     fn is_there(&self, living: &Instance) -> bool {
-        (self.targets.engines.is_empty() || self.targets.engines.contains(&living.engine()))
+        (self.targets.engines.is_empty()
+            || self.may_have_made(living) && self.targets.engines.contains(&living.engine()))
             && self.is_of_namespace(living.namespace().as_ref())
     }
 
@@ -115,10 +117,10 @@ impl Narrowing {
     }
 
     /// Looks up the names of containers that may have a requested name. The names of the other
-    /// engines' and namespaces' containers are looked up only if a requested name or ID belongs to
-    /// no container of the requested ones.
+    /// engines' and namespaces' containers are looked up only if a requested word is exactly the
+    /// name or ID of none of the requested ones.
     pub(super) fn look_up_names(&self, living: &mut [Instance]) {
-        if self.containers.is_empty() {
+        if !self.has_names() {
             return;
         }
         for one in &mut *living {
@@ -126,18 +128,15 @@ impl Narrowing {
                 running::name(one);
             }
         }
-        if !self
-            .containers
-            .iter()
-            .all(|word| self.means_one_there(word, living))
-        {
+        let mut words = self.targets.containers.iter();
+        if !words.all(|word| self.is_exactly_one_there(word, living)) {
             living.iter_mut().for_each(running::name);
         }
     }
 
-    fn means_one_there(&self, word: &str, living: &[Instance]) -> bool {
+    fn is_exactly_one_there(&self, word: &str, living: &[Instance]) -> bool {
         for one in living {
-            if is_called(word, one.id(), one.name.as_deref()) && self.is_there(one) {
+            if names::is_exactly(word, one.id(), one.name.as_deref()) && self.is_there(one) {
                 return true;
             }
         }
@@ -218,7 +217,7 @@ impl Narrowing {
         }
         for other in others {
             // Perhaps only the container's bundle shows its engine.
-            if !self.engines.is_empty() {
+            if !self.targets.engines.is_empty() {
                 engines.push(other.engine());
             }
             namespaces.extend(other.namespace());
