@@ -60,7 +60,7 @@ enum Why {
 }
 
 /// What to do about runs that cannot be read.
-pub const UNREADABLE_HINT: &str = "a run that cannot be read goes with --prune AGE once its directory \
+pub const UNREADABLE_HINT: &str = "--prune AGE removes a run that cannot be read once its directory \
      in /var/lib/embargo/patches is that old, or move the directory away";
 
 /// Removes the runs that ended at least `age` seconds ago. Waits at most `patience` for a run that
@@ -279,7 +279,7 @@ mod tests {
             paths.patches.join(run.as_str()).join(JOURNAL)
         );
         let kept = format!("kept run {run}: {fault}");
-        assert_eq!(texts(&paths, 200, &nobody()), [kept.clone()]);
+        assert_eq!(texts(&paths, 200, &nobody()), std::slice::from_ref(&kept));
         let lines = texts(&paths, 50, &nobody());
         let begins = format!("would remove run {run}, whose journal is damaged ({fault}): ");
         assert!(

@@ -779,12 +779,12 @@ fn a_whole_name_wins_over_the_beginning_of_an_id_also_when_its_container_has_end
     let settings = Settings::unset();
     let mut scanner = Scanner::new(&named("140c2c"), &node.paths, &settings).unwrap();
     assert_eq!(scanner.scan(ISSUED).unwrap().matches.len(), 1);
-    node.processes[0].kill().unwrap();
-    node.processes[0].wait().unwrap();
+    // The destructor ends the other processes.
+    let mut ended = node.processes.remove(0);
+    ended.kill().unwrap();
+    ended.wait().unwrap();
     let found = scanner.scan(ISSUED).unwrap();
     assert_eq!((found.matches.len(), found.unfound.len()), (0, 0));
-    // The destructor ends the other processes.
-    node.processes.remove(0);
 }
 
 #[test]

@@ -326,10 +326,10 @@ fn each_member(
 
 /// The error without what the parser quotes of the file: it prints the bytes that are no header.
 fn without_content(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::Other => io::Error::other("its form is another"),
-        _kind => error,
+    if error.kind() == io::ErrorKind::Other {
+        return io::Error::other("its form is another");
     }
+    error
 }
 
 fn reader(mut file: File, gzipped: bool) -> io::Result<Box<dyn Read>> {

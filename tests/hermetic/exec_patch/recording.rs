@@ -336,7 +336,7 @@ fn old_runs_are_removed_and_none_that_can_go_on() {
             && said.out.contains("journal.jsonl\", line 1: ")
             && said
                 .err
-                .contains("hint: a run that cannot be read goes with --prune AGE"),
+                .contains("hint: --prune AGE removes a run that cannot be read"),
         "{said:?}"
     );
     let said = fleet.run(&["--prune", "0s"]);
