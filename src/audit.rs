@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use crate::banlist::record::Severity;
+use crate::banlist::ban::Severity;
 use crate::lineage::Evidence;
 use crate::report::line;
 use crate::sys::file::{self, Guard};

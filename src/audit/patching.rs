@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use crate::banlist::record::Severity;
+use crate::banlist::ban::Severity;
 use crate::container::engine::Engine;
 use crate::lineage::digest::Digest;
 use crate::report::line;

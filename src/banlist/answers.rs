@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::record::Hit;
+use super::ban::Hit;
 use super::store::{ListAnswer, Query};
 
 /// The hits of a list, by query.

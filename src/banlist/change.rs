@@ -17,10 +17,10 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use super::ban::Ban;
 use super::bytes::ReadAt;
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::Ban;
 use super::whole::{CountedBan, WholeList};
 use crate::sys::clock::Timestamp;
 

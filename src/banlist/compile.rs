@@ -15,9 +15,9 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::threads;
 
+use super::ban::{self, EntryMatch, Kinds, ListEntry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT};
 use super::floor::Edition;
 use super::head::{Claim, Entries, Head, Impact, MAX_ENTRIES, MAX_RECORDS};
-use super::record::{self, EntryMatch, Kinds, ListEntry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT};
 use super::section;
 use super::source::Source;
 use super::tree::Leaf;
@@ -352,7 +352,7 @@ impl<'a> RecordsBuilder<'a> {
     /// The weight of the last line, which starts at `offset`.
     fn last_weight(&self, offset: u64) -> u64 {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        record::weight(self.bytes.get(start..).unwrap_or_default())
+        ban::weight(self.bytes.get(start..).unwrap_or_default())
     }
 
     /// The ID of the ban that a reason belongs to.

@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::lineage::digest::Digest;
 use crate::sys::file::FileError;
 
+use super::ban::MAX_WEIGHT;
 use super::floor::{Edition, MAX_JUMP};
-use super::record::MAX_WEIGHT;
 use super::text::Malformed;
 
 /// Why a list, a keyset or a floor cannot be used. The path is that of the file with the error.

@@ -27,9 +27,9 @@
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
+use super::ban::{Kinds, MatchKind};
 use super::floor::Edition;
 use super::note::{Note, Signature};
-use super::record::{Kinds, MatchKind};
 pub use super::shape::HEAD_SIZE;
 use super::shape::{NODE_SIZE, Shape};
 use super::text::{self, Lines, Malformed};

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 
+use super::ban::{Ban, EntryMatch, Hit, MatchKind};
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::Head;
-use super::record::{Ban, EntryMatch, Hit, MatchKind};
 use super::section::{Budget, Section};
 use super::tree::{self, Leaf};
 use crate::lineage::digest::Digest;

@@ -8,10 +8,10 @@
 
 use std::collections::BTreeMap;
 
+use super::ban::{self, Ban, ListEntry, MAX_LINE, MAX_WEIGHT};
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{BLOCK_SIZE, Head};
-use super::record::{self, Ban, ListEntry, MAX_LINE, MAX_WEIGHT};
 use crate::lineage::digest::Digest;
 
 /// For whom the records are read.
@@ -29,7 +29,7 @@ pub enum Budget {
 /// needs fewer blocks, wherever its lines are.
 pub const MAX_BLOCKS: usize = 192;
 
-/// The largest total weight (see [`record::weight`]) of the lines that are read for one start: the
+/// The largest total weight (see [`ban::weight`]) of the lines that are read for one start: the
 /// weight that a list may have for four digests.
 pub const MAX_START: u64 = 4 * MAX_WEIGHT;
 
@@ -90,7 +90,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
     /// # Errors
     /// The errors of [`Section::entry`].
     pub fn ban(&mut self, offset: u64) -> Result<Ban, ListError> {
-        match record::parse(&self.line(offset)?) {
+        match ban::parse(&self.line(offset)?) {
             Some(ban) => Ok(ban),
             None => Err(self.malformed(offset)),
         }
@@ -105,7 +105,7 @@ impl<'a, R: ReadAt + ?Sized> Section<'a, R> {
             let rest = &block[usize::try_from(at % BLOCK_SIZE).unwrap_or(0)..];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 line.extend_from_slice(&rest[..end]);
-                self.weight += record::weight(&line);
+                self.weight += ban::weight(&line);
                 return if self.budget == Budget::Start && self.weight > MAX_START {
                     Err(self.excess())
                 } else {

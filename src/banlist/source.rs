@@ -57,7 +57,7 @@ use thiserror::Error;
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
-use super::record::{Ban, MatchKind};
+use super::ban::{Ban, MatchKind};
 use super::watch::Watch;
 use digests::DigestsError;
 use fault::SourceFault;

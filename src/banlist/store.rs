@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::ban::{Hit, MatchKind};
 use super::bytes::Reader;
 use super::error::ListError;
 use super::floor::Edition;
@@ -16,7 +17,6 @@ use super::head::Head;
 pub use super::hits::{Query, hits};
 use super::keyset::Keyset;
 use super::note::Enough;
-use super::record::{Hit, MatchKind};
 use super::section::Budget;
 pub use super::trust::{Authentic, Placement, Rules, Trust, claim, keyset};
 use crate::lineage::digest::Digest;

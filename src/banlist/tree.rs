@@ -32,10 +32,10 @@ use std::ops::Range;
 
 use crate::lineage::digest::Digest;
 
+use super::ban::Kinds;
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::Head;
-use super::record::Kinds;
 use super::shape::{NODE_SIZE, PER_INNER, Shape};
 
 const HEADER: usize = 24;

@@ -12,10 +12,10 @@ use std::collections::{HashMap, HashSet};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
+use super::ban::{self, Ban, EntryMatch, Kinds, ListEntry, MAX_WEIGHT, MatchKind};
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::{Entries, Head};
-use super::record::{self, Ban, EntryMatch, Kinds, ListEntry, MAX_WEIGHT, MatchKind};
 use super::section;
 use super::tree::leaves::Leaves;
 use super::watch::Watch;
@@ -208,12 +208,12 @@ fn records<R: ReadAt + ?Sized>(
     let (mut places, mut ids, mut weights) = (HashMap::new(), HashSet::new(), Vec::new());
     section::each_line(list, head, |offset, bytes| {
         let malformed = || ListError::Record(list.path.to_owned(), offset);
-        if let Some(ban) = record::parse::<Ban>(bytes) {
+        if let Some(ban) = ban::parse::<Ban>(bytes) {
             if !ids.insert(ban.id.clone()) {
                 return Err(malformed());
             }
             places.insert(offset, records.bans.len());
-            weights.push(record::weight(bytes) + 1);
+            weights.push(ban::weight(bytes) + 1);
             records.bans.push(CountedBan {
                 ban,
                 entries: Entries::default(),
@@ -239,7 +239,7 @@ fn records<R: ReadAt + ?Sized>(
             }
         }
         let line = EntryLine::of(found);
-        let mut weight = record::weight(bytes) + 1;
+        let mut weight = ban::weight(bytes) + 1;
         for (place, _) in &line.bans {
             weight += weights[*place];
         }

@@ -10,7 +10,7 @@
 mod edit;
 #[cfg(test)]
 mod tests;
-mod words;
+mod arguments;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::CtlError;
 use super::image::{FoundImage, Images};
 use super::list::lint;
-use crate::banlist::record::{Exception, MAX_SCRIPT, MatchKind};
+use crate::banlist::ban::{Exception, MAX_SCRIPT, MatchKind};
 use crate::banlist::source::{MAX_DIGESTS, MAX_SOURCE, Source, SourceError};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{DiffId, Digest};
@@ -29,9 +29,9 @@ use crate::report::{self, line};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::replace;
+use arguments::When;
+pub use arguments::{BanArgs, ExceptArgs};
 use edit::{EditError, NewMatch};
-use words::When;
-pub use words::{BanArgs, ExceptArgs};
 
 /// The diff ID of the layer that contains no file: a tar archive of 1,024 zero bytes. Many builders
 /// write this layer (moby: layer.DigestSHA256EmptyTar).

@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use super::amount;
+use crate::banlist::ban::{Action, Ban, Patch};
 use crate::banlist::change::{Alteration, BanChange, BanStatus, Change, How, NONE, PATCH};
 use crate::banlist::error::SignatureTally;
 use crate::banlist::head::{Claim, Entries};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::Enough;
-use crate::banlist::record::{Action, Ban, Patch};
 use crate::banlist::whole::CountedBan;
 use crate::report::line;
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
-use crate::banlist::record::Severity;
+use crate::banlist::ban::Severity;
 use crate::container::engine::Engine;
 use crate::container::runtime::RuntimeKind;
 use crate::lineage::digest::Digest;

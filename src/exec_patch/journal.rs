@@ -61,7 +61,7 @@ use self::past::{EntryState, RunLog};
 use self::who::Who;
 use super::job::{Container, Job, JobResult};
 use super::outcome::Outcome;
-use crate::banlist::record::Severity;
+use crate::banlist::ban::Severity;
 use crate::exec_patch::request::limits::Limits;
 use crate::exec_patch::request::payload::Payload;
 use crate::node::unaccounted::Unaccounted;

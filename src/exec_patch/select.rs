@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::job::Container;
-use crate::banlist::record::Ban;
+use crate::banlist::ban::Ban;
 use crate::banlist::store::ListId;
 use crate::exec_patch::request::target::{Selector, Targets};
 use crate::lineage::Origin;

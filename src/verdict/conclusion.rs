@@ -12,7 +12,7 @@ use crate::sys::clock::Timestamp;
 use super::break_glass::{BreakGlass, Open};
 use super::event::{Event, EventKind, Subject};
 use super::obstacle::{doubt, pull_doubt};
-use super::{Admission, Case, Finding, Judgement, Refusal, Standing, Verdict, short, words};
+use super::{Admission, Case, Finding, Judgement, Refusal, Standing, Verdict, sentence, short};
 
 /// The events when the container is admitted.
 pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) -> Vec<Event> {
@@ -31,7 +31,7 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
             continue;
         }
         reported.push((kind, &finding.hit.ban.id));
-        let message = admitted(case, &words::finding(finding, case.origin.ok()));
+        let message = admitted(case, &sentence::finding(finding, case.origin.ok()));
         events.push(Event::new(kind, subject, &[finding], &message));
     }
     if let Ok(Origin::NoImage) = case.origin {
@@ -46,7 +46,7 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
         let message = format!(
             "embargo: admitted {}: {}",
             line::name(case.called()),
-            words::no_list(error, case.labels)
+            sentence::no_list(error, case.labels)
         );
         events.push(Event::new(EventKind::ListMissing, subject, &[], &message));
     }
@@ -55,7 +55,7 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
 
 /// The message about a container that starts, with the remark `because`.
 fn admitted(case: &Case<'_>, because: &str) -> String {
-    let (container, tail) = (line::name(case.called()), words::tail(case));
+    let (container, tail) = (line::name(case.called()), sentence::tail(case));
     format!("embargo: admitted {container}: {because}{tail}")
 }
 

@@ -3,7 +3,7 @@
 //! In: the results of a verdict. Out: events as plain data, which `audit` sends. The texts of the
 //! events are escaped and fit on one line. This file sends nothing.
 
-use crate::banlist::record::{Hit, Severity};
+use crate::banlist::ban::{Hit, Severity};
 use crate::container::engine::Engine;
 use crate::lineage::Evidence;
 use crate::lineage::chain::Chain;

@@ -16,7 +16,7 @@ pub mod leniency;
 pub mod listed;
 mod moment;
 pub mod standing;
-mod words;
+mod sentence;
 mod obstacle;
 mod conclusion;
 
@@ -25,7 +25,7 @@ mod tests;
 
 use std::path::Path;
 
-use crate::banlist::record::MatchKind;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::store::{Bans, Query};
 use crate::call::{PassOn, Starts};
 use crate::container::engine::Engine;

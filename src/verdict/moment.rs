@@ -14,7 +14,7 @@ use crate::sys::clock::Timestamp;
 
 use super::Case;
 use super::event::{Event, EventKind, Subject};
-use super::words::days_of;
+use super::sentence::days_of;
 
 /// How many seconds the system clock may be behind a signed time. A clock that is further behind is
 /// treated as broken.

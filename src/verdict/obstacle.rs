@@ -12,14 +12,14 @@ use crate::report::line;
 use crate::settings::{OnMissingList, OnNoImage, OnOverdueList, OnUnknownImage};
 
 use super::moment::{Freshness, Moment};
-use super::{Case, Finding, Grounds, Refusal, words};
+use super::{Case, Finding, Grounds, Refusal, sentence};
 
 /// The first reason, in order of precedence, not to start the container. A ban that matches comes
 /// first; reasons that rest on missing knowledge come later.
 pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -> Option<Refusal> {
     for finding in findings {
         if finding.standing.is_in_effect() {
-            let because = words::finding(finding, case.origin.ok());
+            let because = sentence::finding(finding, case.origin.ok());
             return refusal(case, Grounds::Banned, &because);
         }
     }
@@ -30,13 +30,13 @@ pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -
     // The list has a ban that matches, but the ban's record cannot be read. The setting
     // `on_missing_list` is only for a node without a list.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
-        let because = words::unread(error, case.labels);
+        let because = sentence::unread(error, case.labels);
         return Some(Refusal::new(Grounds::Banned, case.called(), &because));
     }
     if let (Bans::Missing(error), OnMissingList::Refuse) =
         (case.bans, case.settings.on_missing_list)
     {
-        let because = words::no_list(error, case.labels);
+        let because = sentence::no_list(error, case.labels);
         return Some(Refusal::new(Grounds::MissingList, case.called(), &because));
     }
     if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
@@ -56,14 +56,14 @@ pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -
 
 /// A refusal for the reason `because`; its line also names the list and the image's labels.
 fn refusal(case: &Case<'_>, grounds: Grounds, because: &str) -> Option<Refusal> {
-    let because = format!("{because}{}", words::tail(case));
+    let because = format!("{because}{}", sentence::tail(case));
     Some(Refusal::new(grounds, case.called(), &because))
 }
 
 /// Why the container's lineage is unknown; `None` if it is known.
 pub(super) fn doubt(case: &Case<'_>) -> Option<String> {
     match case.origin {
-        Err(error @ LineageError::Unknown(_)) => Some(words::unknown(error)),
+        Err(error @ LineageError::Unknown(_)) => Some(sentence::unknown(error)),
         Ok(Origin::Image(image)) => match image.evidence {
             // The chain IDs are known, so a banned base is found. A banned layer is not found.
             Evidence::Claimed if image.chain.diff_ids().is_empty() => {

@@ -7,14 +7,14 @@
 
 use std::cmp::Ordering;
 
-use crate::banlist::record::{Action, Exception, Hit, MatchKind};
+use crate::banlist::ban::{Action, Exception, Hit, MatchKind};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, DiffId, Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, Origin};
 use crate::sys::clock::Timestamp;
 
 use super::event::parts;
-use super::words;
+use super::sentence;
 
 /// A match with the list, and whether its ban applies now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Finding {
     /// banned by … since …; use …`.
     #[must_use]
     pub fn sentence(&self, origin: Option<&Origin>) -> String {
-        words::finding(self, origin).trim_end().to_owned()
+        sentence::finding(self, origin).trim_end().to_owned()
     }
 
     /// The time from which the ban refuses a container made of `origin`. The ban's own times and

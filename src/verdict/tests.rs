@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::break_glass::Fault;
 use super::*;
+use crate::banlist::ban::{Action, Ban, Exception, Hit, Severity};
 use crate::banlist::error::ListError;
-use crate::banlist::record::{Action, Ban, Exception, Hit, Severity};
 use crate::banlist::store::{ListAnswer, Slot};
 use crate::call::Call;
 use crate::lineage::chain::Chain;

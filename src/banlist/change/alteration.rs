@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
+use crate::banlist::ban::{Ban, Exception, MatchKind, Patch};
 use crate::banlist::whole::CountedBan;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;

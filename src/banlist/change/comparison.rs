@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::strictness::{Times, ends_early, has_lapsed, is_as_strict};
 use super::{BanChange, BanStatus, alteration};
+use crate::banlist::ban::{Ban, Kinds};
 use crate::banlist::head::Entries;
-use crate::banlist::record::{Ban, Kinds};
 use crate::banlist::whole::{Checked, CountedBan, EntryLine};
 
 /// What is known so far from comparing two checked lists.

@@ -1,6 +1,6 @@
 //! Compares two bans by what they refuse, to tell whether a new list lifts something.
 
-use crate::banlist::record::{Action, Ban, Exception};
+use crate::banlist::ban::{Action, Ban, Exception};
 use crate::sys::clock::Timestamp;
 
 /// Whether a ban has lapsed at `at`. A lapsed ban bans nothing, so a change to it lifts nothing.

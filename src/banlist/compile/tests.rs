@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::super::testing::{digest, list, parse, source, terms, written};
-use super::super::{head::HEAD_SIZE, record::MatchKind};
+use super::super::{ban::MatchKind, head::HEAD_SIZE};
 use super::*;
 
 #[test]

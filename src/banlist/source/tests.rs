@@ -1,6 +1,6 @@
 //! Tests what a source may contain, and the error messages for what it may not.
 
-use super::super::record::{Action, Exception, Patch, Severity};
+use super::super::ban::{Action, Exception, Patch, Severity};
 use super::*;
 use crate::sys::clock::Timestamp;
 

@@ -10,7 +10,7 @@ use toml::{Spanned, Value};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::{self, Timestamp};
 
-use super::super::record::{Action, Ban, Exception, MatchKind, Patch, Severity};
+use super::super::ban::{Action, Ban, Exception, MatchKind, Patch, Severity};
 use super::fault::SourceFault;
 use super::values::{
     advisory, are_arguments, command, digest, id_of_ban, name, optional, platform, reason,

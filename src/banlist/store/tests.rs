@@ -5,10 +5,10 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::super::ban::MAX_MATCHES;
 use super::super::bytes::ReadAt;
 use super::super::floor::{Floor, MAX_JUMP};
 use super::super::head::{Claim, HEAD_SIZE};
-use super::super::record::MAX_MATCHES;
 use super::super::section::{MAX_BLOCKS, MAX_START};
 use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};
 use super::super::whole;

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use super::super::ban::MatchKind;
 use super::super::bytes::Reader;
 use super::super::head::{HEAD_SIZE, Head};
-use super::super::record::MatchKind;
 use super::super::testing;
 use super::super::testing::{digest, terms};
 use super::leaves::Leaves;

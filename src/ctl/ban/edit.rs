@@ -9,7 +9,7 @@ use toml_edit::{
     Array, ArrayOfTables, Datetime, DocumentMut, Item, Table, TomlError, Value, value,
 };
 
-use crate::banlist::record::{Ban, Exception, MatchKind, Patch};
+use crate::banlist::ban::{Ban, Exception, MatchKind, Patch};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 

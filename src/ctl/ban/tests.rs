@@ -7,9 +7,9 @@ use std::io::Write as _;
 
 use clap::Parser;
 
-use super::words::When;
+use super::arguments::When;
 use super::*;
-use crate::banlist::record::{Action, Patch, Severity};
+use crate::banlist::ban::{Action, Patch, Severity};
 use crate::ctl::image::Sureness;
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::ChainId;

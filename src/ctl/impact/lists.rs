@@ -11,10 +11,10 @@ use std::fs::File;
 
 use super::Surveyed;
 use crate::banlist::answers::Answers;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
-use crate::banlist::record::MatchKind;
 use crate::banlist::section::Budget;
 use crate::banlist::store::{self, Bans, ListAnswer, Query, Slot, Trust};
 use crate::lineage::Origin;

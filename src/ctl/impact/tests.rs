@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::banlist::ban::{Action, Ban, Hit, MatchKind, Severity};
 use crate::banlist::head::{Claim, HEAD_SIZE, Impact};
-use crate::banlist::record::{Action, Ban, Hit, MatchKind, Severity};
 use crate::banlist::store::{self, Bans, ListAnswer as Answer, Slot};
 use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, source, terms};
 use crate::container::ContainerId;

@@ -9,12 +9,12 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::compile::HeadTerms;
 use crate::banlist::floor::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::note::Signature;
-use crate::banlist::record::MatchKind;
 use crate::banlist::store::{Bans, ListAnswer, Query, Rules, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};

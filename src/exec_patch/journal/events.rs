@@ -9,7 +9,7 @@ use super::header::RunHeader;
 use super::line::{Ended, Finished, NotUnderstood};
 use super::who::Who;
 use crate::audit::patching::{ContainerEnd, PatchEvent, RunEnd, RunIdentity, RunStart};
-use crate::banlist::record::Severity;
+use crate::banlist::ban::Severity;
 use crate::exec_patch::outcome::Outcome;
 use crate::sys::system_log::Sockets;
 

@@ -9,8 +9,8 @@
 //! read.
 
 use super::error::{PatchError, Withheld};
+use crate::banlist::ban::Patch;
 use crate::banlist::error::SignatureTally;
-use crate::banlist::record::Patch;
 use crate::banlist::store::{self, Bans, ListId, Trust};
 use crate::exec_patch::journal::header::Trigger;
 use crate::exec_patch::request::payloads::{Payloads, ScriptRole};
@@ -152,7 +152,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::banlist::record::MatchKind;
+    use crate::banlist::ban::MatchKind;
     use crate::banlist::store::Query;
     use crate::banlist::testing::{digest, keyset, list as signed, parse, source, terms};
     use crate::exec_patch::request::arguments::{Order, PatchSource, ProgramCall};

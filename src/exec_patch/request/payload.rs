@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 pub use self::error::{NoPatch, NotScript, PayloadError};
-use crate::banlist::record::{MAX_SCRIPT, Severity};
+use crate::banlist::ban::{MAX_SCRIPT, Severity};
 use crate::exec_patch::job::{PROGRAM_FD, Work};
 use crate::lineage::digest::Digest;
 use crate::report::line;

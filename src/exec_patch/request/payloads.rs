@@ -14,7 +14,7 @@ use super::arguments::{Order, PatchSource, ProgramCall, USUAL_TIMEOUT, USUAL_USE
 use super::payload::error::{NoPatch, NotScript, PayloadError};
 use super::payload::program::{self, NotProgram};
 use super::payload::{Payload, ProgramFile, place};
-use crate::banlist::record::{Ban, Patch};
+use crate::banlist::ban::{Ban, Patch};
 use crate::exec_patch::job::Work;
 use crate::lineage::digest::Digest;
 use crate::report::line;

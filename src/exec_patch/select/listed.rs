@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::error::SelectError;
 use super::match_result::MatchResult;
 use crate::banlist::answers::Answers;
+use crate::banlist::ban::{self, Ban};
 use crate::banlist::bytes::Reader;
 use crate::banlist::error::ListError;
-use crate::banlist::record::{self, Ban};
 use crate::banlist::section;
 use crate::banlist::store::{self, Bans, ListAnswer, ListId, Query, Slot};
 use crate::container::engine::Engine;
@@ -211,7 +211,7 @@ fn all_bans(path: &Path) -> Result<Vec<Ban>, ListError> {
     let head = store::claim(&list, size)?.head;
     let (mut bans, mut is_through) = (Vec::new(), false);
     let read = section::each_line(&list, &head, |offset, bytes| {
-        match record::parse::<Ban>(bytes) {
+        match ban::parse::<Ban>(bytes) {
             Some(ban) => {
                 bans.push(ban);
                 Ok(())

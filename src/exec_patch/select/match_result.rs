@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::banlist::record::Ban;
+use crate::banlist::ban::Ban;
 
 /// The result of comparing a container with the list, or with a named image.
 #[derive(Clone, Debug, PartialEq, Eq)]

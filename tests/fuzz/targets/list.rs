@@ -13,7 +13,7 @@ use embargo::banlist::head::Head;
 use embargo::banlist::key::{Algorithm, PublicKey};
 use embargo::banlist::keyset::{Key, Keyset, Role, SignedKeyset};
 use embargo::banlist::note::Note;
-use embargo::banlist::record::{self, Ban, ListEntry, MatchKind};
+use embargo::banlist::ban::{self, Ban, ListEntry, MatchKind};
 use embargo::banlist::rotation;
 use embargo::banlist::section::Budget;
 use embargo::banlist::source::Source;
@@ -31,8 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
         _ = note.signatures();
     }
     keyset(bytes);
-    _ = record::parse::<Ban>(bytes);
-    _ = record::parse::<ListEntry>(bytes);
+    _ = ban::parse::<Ban>(bytes);
+    _ = ban::parse::<ListEntry>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };

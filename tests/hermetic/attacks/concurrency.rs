@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use embargo::banlist::record::MatchKind;
+use embargo::banlist::ban::MatchKind;
 use embargo::banlist::store::{self, Bans, Query, Rules};
 use embargo::lineage::digest::Digest;
 use embargo::paths::Paths;

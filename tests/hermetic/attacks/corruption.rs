@@ -13,12 +13,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use embargo::banlist::ban::MatchKind::{self, Base, Image, Layer};
 use embargo::banlist::bytes::{ReadAt, Reader};
 use embargo::banlist::error::ListError;
 use embargo::banlist::head::{HEAD_SIZE, Head};
 use embargo::banlist::keyset::Keyset;
 use embargo::banlist::note::Enough;
-use embargo::banlist::record::MatchKind::{self, Base, Image, Layer};
 use embargo::banlist::section::Budget;
 use embargo::banlist::store::{self, Placement, Query, Rules, Trust};
 use embargo::lineage::digest::Digest;

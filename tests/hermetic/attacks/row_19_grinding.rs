@@ -6,9 +6,9 @@ use std::cell::Cell;
 use std::io;
 use std::path::Path;
 
+use embargo::banlist::ban::MatchKind;
 use embargo::banlist::bytes::{ReadAt, Reader};
 use embargo::banlist::head::{Claim, HEAD_SIZE};
-use embargo::banlist::record::MatchKind;
 use embargo::banlist::section::Budget;
 use embargo::banlist::store::{self, Query};
 use embargo::lineage::digest::Digest;

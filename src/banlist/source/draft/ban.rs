@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::banlist::record::{Action, MatchKind, Patch, Severity};
+use crate::banlist::ban::{Action, MatchKind, Patch, Severity};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 

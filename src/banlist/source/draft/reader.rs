@@ -12,7 +12,7 @@ use super::super::written::{
 };
 use super::super::{beside, digests, values};
 use super::ban::{DraftBan, DraftException, DraftMatch, DraftPatch, Mistake, Placed};
-use crate::banlist::record::{Action, Patch};
+use crate::banlist::ban::{Action, Patch};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::clock::Timestamp;

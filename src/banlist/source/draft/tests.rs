@@ -1,7 +1,7 @@
 //! Tests that a source is read to its end, whatever is wrong with it, and that every mistake is
 //! found.
 
-use super::super::super::record::MatchKind;
+use super::super::super::ban::MatchKind;
 use super::super::Source;
 use super::*;
 use crate::lineage::digest::Digest;

@@ -18,7 +18,7 @@ fn an_entry_with_more_matches_than_can_be_is_malformed() {
         (4_001, false),
     ] {
         assert_eq!(
-            super::super::super::record::ListEntry::parse(entry(matches).as_bytes()).is_some(),
+            super::super::super::ban::ListEntry::parse(entry(matches).as_bytes()).is_some(),
             is_entry,
             "{matches}"
         );

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::banlist::record::{Action, Severity};
+use crate::banlist::ban::{Action, Severity};
 use crate::banlist::source::Source;
 
 fn at(text: &str) -> Timestamp {

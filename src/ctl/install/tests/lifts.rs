@@ -30,7 +30,7 @@ fn a_list_that_lifts_a_ban_takes_the_lift_threshold() {
     // Weakening a ban needs as many signatures as removing the ban.
     let weaker = |seeds| {
         let mut weaker = source(&[("base", digest(1))]);
-        weaker.bans[0].action = crate::banlist::record::Action::Warn;
+        weaker.bans[0].action = crate::banlist::ban::Action::Warn;
         list(&weaker, &terms(3), seeds)
     };
     assert!(

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::finding::{Code, Findings, Location};
 use super::reference::Reference;
-use crate::banlist::record::{Action, Severity};
+use crate::banlist::ban::{Action, Severity};
 use crate::banlist::source::draft::{
     Draft, DraftBan, DraftException, DraftMatch, DraftPatch, Placed,
 };

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::alone::{at, at_digest, value};
 use super::finding::{Code, Findings, Location, MAX_ALIKE};
 use super::known::{ImageIndex, label};
-use crate::banlist::record::MatchKind;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::lineage::chain::{Chain, MAX_LAYERS};
 use crate::lineage::digest::{DiffId, Digest};

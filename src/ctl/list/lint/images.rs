@@ -9,7 +9,7 @@ use super::digests::Uses;
 use super::finding::{Code, Findings, Location};
 use super::known::{Group, ImageIndex, KnownImages, has, is_same, label, platform, several, top};
 use super::permits::{digests, is_banned};
-use crate::banlist::record::MatchKind;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch};
 use crate::ctl::image::{FoundImage, Role};
 use crate::lineage::digest::Digest;

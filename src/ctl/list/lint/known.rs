@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::banlist::record::MatchKind;
+use crate::banlist::ban::MatchKind;
 use crate::ctl::image::{FoundImage, Role};
 use crate::lineage::digest::{ChainId, DiffId, Digest, ImageId};
 use crate::report::line;

@@ -6,7 +6,7 @@
 
 use super::alone::{at, value};
 use super::finding::{Code, Findings, Location};
-use crate::banlist::record::Ban;
+use crate::banlist::ban::Ban;
 use crate::banlist::source::draft::{Draft, DraftBan, Placed};
 use crate::sys::clock::Timestamp;
 

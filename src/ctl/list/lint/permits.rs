@@ -10,7 +10,7 @@ use super::alone::{at, at_digest, value};
 use super::digests::Uses;
 use super::finding::{Code, Findings, Location};
 use super::known::{DigestRole, ImageIndex, has_for_sure, label, several};
-use crate::banlist::record::MatchKind;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftException, DraftMatch};
 use crate::ctl::image::FoundImage;
 use crate::lineage::digest::Digest;

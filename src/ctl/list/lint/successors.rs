@@ -9,7 +9,7 @@ use super::finding::{Code, Findings};
 use super::known::{Group, KnownImages, has, platform, top};
 use super::permits::digests;
 use super::reference::Reference;
-use crate::banlist::record::MatchKind;
+use crate::banlist::ban::MatchKind;
 use crate::banlist::source::draft::{Draft, DraftBan, DraftMatch, Placed};
 use crate::ctl::image::FoundImage;
 use crate::lineage::digest::Digest;

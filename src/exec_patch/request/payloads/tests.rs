@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use super::super::target::{Selector, Targets};
 use super::*;
-use crate::banlist::record::{Action, Severity};
+use crate::banlist::ban::{Action, Severity};
 use crate::exec_patch::request::arguments::ProgramCall;
 use crate::sys::clock::Timestamp;
 use crate::sys::replace;

@@ -12,7 +12,7 @@ fn what_the_list_before_shows() {
         )
         .unwrap();
         let at = |text: &str| Timestamp::parse(text).unwrap();
-        crate::banlist::record::Ban {
+        crate::banlist::ban::Ban {
             id: id.to_owned(),
             effective: at(effective),
             lapses: lapses.map(at),
@@ -59,7 +59,7 @@ fn a_ban_that_only_has_another_id_is_not_set_back() {
         |_| Ok(Vec::new()),
     )
     .unwrap();
-    let old = crate::banlist::record::Ban {
+    let old = crate::banlist::ban::Ban {
         id: "OLD".to_owned(),
         ..source.bans[0].clone()
     };

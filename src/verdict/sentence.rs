@@ -4,8 +4,8 @@
 //! first. Every name is quoted unless all its characters are harmless. The form is that of
 //! embargo(8), A REFUSAL; tests compare every word.
 
+use crate::banlist::ban::{Hit, MatchKind};
 use crate::banlist::error::ListError;
-use crate::banlist::record::{Hit, MatchKind};
 use crate::banlist::store::{Bans, ListAnswer};
 use crate::lineage::{LineageError, Origin};
 use crate::report::line::{causes, name};

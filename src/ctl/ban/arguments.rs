@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::image::ImageArgs;
-use crate::banlist::record::{Action, Ban, MatchKind, Patch, Severity};
+use crate::banlist::ban::{Action, Ban, MatchKind, Patch, Severity};
 use crate::banlist::source;
 use crate::lineage::digest::Digest;
 use crate::sys::clock::{self, Timestamp};
