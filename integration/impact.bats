@@ -129,7 +129,7 @@ kept_out() {
   grep -E '^8 running containers: 4 would not start again$' <<<"$output"
   grep -E '^CONTAINER +ENGINE +MADE FROM +BAN +SEVERITY +USE INSTEAD$' <<<"$output"
   grep -E '^web-1 +docker +app:1 +BAN-2026-0007 +critical +registry.example/base:2 +restarts: always$' <<<"$output"
-  grep -E '^job-1 +containerd +docker.io/library/app:1 +BAN-2026-0007 ' <<<"$output"
+  grep -E '^job-1 +containerd/default +docker.io/library/app:1 +BAN-2026-0007 ' <<<"$output"
   grep -E '^one +podman +localhost/deep:1 +BAN-2026-0007 ' <<<"$output"
   grep -E '^late-1 +docker +deep:1 .* restarts: unless-stopped$' <<<"$output"
   [[ $output == *'install   no objection: 4 of 8 running containers newly refused, max_impact = "50%"' ]]
