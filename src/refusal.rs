@@ -325,10 +325,7 @@ mod tests {
     #[test]
     fn cruns_targets_reach_the_system_log() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = Sockets {
-            journal: directory.path().join("journal"),
-            syslog: directory.path().join("syslog"),
-        };
+        let sockets = Sockets::inside(directory.path());
         let (journal, syslog) = (
             UnixDatagram::bind(&sockets.journal).unwrap(),
             UnixDatagram::bind(&sockets.syslog).unwrap(),

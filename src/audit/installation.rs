@@ -165,10 +165,7 @@ mod tests {
     #[test]
     fn an_installation_is_reported_with_what_it_lifts_and_who_signed() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = Sockets {
-            journal: directory.path().join("journal"),
-            syslog: directory.path().join("log"),
-        };
+        let sockets = Sockets::inside(directory.path());
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send(
             &sockets,

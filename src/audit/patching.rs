@@ -293,10 +293,7 @@ pub(super) mod tests {
     #[test]
     fn a_run_is_reported_from_its_start_to_its_end_with_each_container() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = Sockets {
-            journal: directory.path().join("journal"),
-            syslog: directory.path().join("log"),
-        };
+        let sockets = Sockets::inside(directory.path());
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let digest = Digest::of(b"work");
         let common = "SYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n";

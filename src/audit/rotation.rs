@@ -95,10 +95,7 @@ mod tests {
     #[test]
     fn each_step_is_reported_with_who_signed_it() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = Sockets {
-            journal: directory.path().join("journal"),
-            syslog: directory.path().join("log"),
-        };
+        let sockets = Sockets::inside(directory.path());
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         send(&sockets, &steps());
         let heard = || {

@@ -44,10 +44,7 @@ fn heard(socket: &UnixDatagram) -> String {
 #[test]
 fn every_fact_has_a_field_and_no_name_makes_one() {
     let directory = tempfile::tempdir().unwrap();
-    let sockets = Sockets {
-        journal: directory.path().join("journal"),
-        syslog: directory.path().join("log"),
-    };
+    let sockets = Sockets::inside(directory.path());
     let journald = UnixDatagram::bind(&sockets.journal).unwrap();
     send_to(&sockets, &[refused()]);
     let expected = format!(
@@ -68,10 +65,7 @@ fn every_fact_has_a_field_and_no_name_makes_one() {
 #[test]
 fn syslog_gets_the_same_fields_behind_the_message() {
     let directory = tempfile::tempdir().unwrap();
-    let sockets = Sockets {
-        journal: directory.path().join("journal"),
-        syslog: directory.path().join("log"),
-    };
+    let sockets = Sockets::inside(directory.path());
     let syslog = UnixDatagram::bind(&sockets.syslog).unwrap();
     let days_left = Some(11);
     let event = Event {
@@ -100,10 +94,7 @@ fn syslog_gets_the_same_fields_behind_the_message() {
 #[test]
 fn a_log_that_does_not_read_is_waited_for_once() {
     let directory = tempfile::tempdir().unwrap();
-    let sockets = Sockets {
-        journal: directory.path().join("journal"),
-        syslog: directory.path().join("log"),
-    };
+    let sockets = Sockets::inside(directory.path());
     let deaf = UnixDatagram::bind(&sockets.journal).unwrap();
     let never_asked = UnixDatagram::bind(&sockets.syslog).unwrap();
     never_asked.set_nonblocking(true).unwrap();
@@ -141,10 +132,7 @@ fn a_long_name_is_cut_and_nobody_listening_is_fine() {
     let mut event = refused();
     event.subject.container = "x".repeat(100_000);
     let directory = tempfile::tempdir().unwrap();
-    let sockets = Sockets {
-        journal: directory.path().join("journal"),
-        syslog: directory.path().join("log"),
-    };
+    let sockets = Sockets::inside(directory.path());
     let journald = UnixDatagram::bind(&sockets.journal).unwrap();
     send_to(&sockets, &[event.clone()]);
     let heard = heard(&journald);

@@ -162,9 +162,9 @@ impl Node<'_> {
         if !found.is_empty() {
             return Ok(found);
         }
-        let mut begun = containers;
-        begun.retain(|known| !word.is_empty() && known.id.as_str().starts_with(word));
-        match &begun[..] {
+        let mut beginning = containers;
+        beginning.retain(|known| !word.is_empty() && known.id.as_str().starts_with(word));
+        match &beginning[..] {
             [] => {
                 // One of these containers may have the name.
                 faults.extend(unnamed);
@@ -173,7 +173,7 @@ impl Node<'_> {
             }
             [known] => Ok(vec![self.container(known)]),
             [..] => {
-                let ids = begun.into_iter().map(|known| known.id).collect();
+                let ids = beginning.into_iter().map(|known| known.id).collect();
                 Err(FindError::Several(word.to_owned(), ids))
             }
         }

@@ -235,11 +235,11 @@ mod tests {
 
     #[test]
     fn a_process_that_stops_before_it_says_anything_is_not_waited_for_for_ever() {
-        let begun = Instant::now();
+        let start = Instant::now();
         let stop = |_| nix::sys::signal::raise(Signal::SIGSTOP).is_err();
         let error = duplicate(4, Duration::from_millis(300), stop).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(start.elapsed() < PATIENCE);
     }
 
     #[test]

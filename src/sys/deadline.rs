@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn work_that_goes_on_is_not_cut_however_long_it_takes() {
         let deadline = Deadline::from(Duration::from_secs(2));
-        let begun = Instant::now();
+        let start = Instant::now();
         // Each step stays within the time for one step; all steps together take longer than the
         // whole time.
-        while begun.elapsed() < Duration::from_millis(2_500) {
-            assert!(!deadline.is_over(), "{:?}", begun.elapsed());
+        while start.elapsed() < Duration::from_millis(2_500) {
+            assert!(!deadline.is_over(), "{:?}", start.elapsed());
             sleep(Duration::from_millis(100));
         }
     }
@@ -111,9 +111,9 @@ mod tests {
             Deadline::from(Instant::now() + Duration::from_millis(300)),
             Deadline::from(Duration::from_millis(600)).part(2),
         ] {
-            let begun = Instant::now();
+            let start = Instant::now();
             while !deadline.is_over() {
-                assert!(begun.elapsed() < Duration::from_secs(30));
+                assert!(start.elapsed() < Duration::from_secs(30));
                 sleep(Duration::from_millis(10));
             }
         }

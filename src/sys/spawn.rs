@@ -88,10 +88,10 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
     // `spawn` is not used: `spawn` waits for the exec without a limit, and the user can delay the
     // exec.
     let (child, fault) = duplicate(size_of::<i32>(), PATIENCE, |mut fault| {
-        let told = fault.as_raw_fd();
+        let pipe = fault.as_raw_fd();
         // SAFETY: this process has one thread, so the closure may do anything. The closure only
         // makes system calls.
-        unsafe { command.pre_exec(move || settle(told, keeps, person, namespace)) };
+        unsafe { command.pre_exec(move || settle(pipe, keeps, person, namespace)) };
         let error = command.exec();
         let number = error.raw_os_error().unwrap_or(libc::EINVAL);
         let _told = fault.write_all(&number.to_ne_bytes());
@@ -111,12 +111,12 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
 /// Prepares the new process before it becomes the program.
 #[allow(unsafe_code)]
 fn settle(
-    told: i32,
+    pipe: i32,
     keeps: Option<i32>,
     person: Option<Person>,
     namespace: Option<i32>,
 ) -> io::Result<()> {
-    close_others([Some(told), keeps, namespace]);
+    close_others([Some(pipe), keeps, namespace]);
     for by_default in [
         Signal::SIGHUP,
         Signal::SIGINT,

@@ -46,6 +46,15 @@ impl Sockets {
             syslog: "/dev/log".into(),
         }
     }
+
+    /// The sockets that a test makes in this directory.
+    #[cfg(test)]
+    pub(crate) fn inside(directory: &Path) -> Self {
+        Self {
+            journal: directory.join("journal"),
+            syslog: directory.join("log"),
+        }
+    }
 }
 
 /// One record of the system log.
@@ -239,13 +248,6 @@ mod tests {
         }
     }
 
-    fn sockets(directory: &Path) -> Sockets {
-        Sockets {
-            journal: directory.join("journal"),
-            syslog: directory.join("log"),
-        }
-    }
-
     fn received(socket: &UnixDatagram) -> String {
         socket
             .set_read_timeout(Some(Duration::from_secs(5)))
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn journald_gets_fields() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = sockets(directory.path());
+        let sockets = Sockets::inside(directory.path());
         let journald = UnixDatagram::bind(&sockets.journal).unwrap();
         let _unused = UnixDatagram::bind(&sockets.syslog).unwrap();
         record(&sockets, &sample(), soon()).unwrap();
@@ -278,7 +280,7 @@ mod tests {
     #[test]
     fn syslog_gets_a_line_where_no_journald_listens() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = sockets(directory.path());
+        let sockets = Sockets::inside(directory.path());
         let daemon = UnixDatagram::bind(&sockets.syslog).unwrap();
         let expected = format!(
             "<28>embargo[{}]: embargo: refused web-1 [embargo_ban=\"BAN-1\" embargo_image=\"a\\\"\\]\\\\\"]",
@@ -325,7 +327,7 @@ mod tests {
     #[test]
     fn nobody_listening_and_nobody_reading_end_soon() {
         let directory = tempfile::tempdir().unwrap();
-        let sockets = sockets(directory.path());
+        let sockets = Sockets::inside(directory.path());
         assert_eq!(record(&sockets, &sample(), soon()), Err(Errno::ENOENT));
         let _deaf = UnixDatagram::bind(&sockets.syslog).unwrap();
         let start = Instant::now();

@@ -351,7 +351,7 @@ fn no_list_is_built_of_what_the_linter_calls_an_error_in_reading() {
     let (status, said, _) = desk.lint("--json");
     let report: Value = serde_json::from_str(&said).unwrap();
     let found = report["findings"].as_array().unwrap();
-    let told: Vec<_> = found
+    let reported: Vec<_> = found
         .iter()
         .map(|finding| {
             (
@@ -362,7 +362,7 @@ fn no_list_is_built_of_what_the_linter_calls_an_error_in_reading() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("bans.toml", 6, "unreadable"),
             ("bans.toml", 10, "endless-exception"),

@@ -68,7 +68,7 @@ impl Node {
     fn attempt(&self, staged: &Path, dry_run: bool) -> Result<String, String> {
         let node = self.at(ISSUED.plus(60));
         let done = if dry_run {
-            super::dry_run(staged, &node).map(|told| told.text)
+            super::dry_run(staged, &node).map(|reported| reported.text)
         } else {
             install(staged, &node, None)
         };
@@ -217,7 +217,7 @@ fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
     let fault = "its second copy was not usable: cannot trust list \"/node/var/lib/embargo/banlist.copy.lst\": node 0/0 of its tree is corrupt\n";
     let old = "its second copy was not usable: cannot go back to version 1 (keyset 1) of the list, in \
                \"/node/var/lib/embargo/banlist.copy.lst\": this node had version 2 (keyset 1)\n";
-    for (copy, told) in [(None, ""), (Some(torn), fault), (Some(version(1)), old)] {
+    for (copy, reported) in [(None, ""), (Some(torn), fault), (Some(version(1)), old)] {
         let node = Node::new();
         node.install(&version(1)).unwrap();
         node.install(&version(2)).unwrap();
@@ -236,7 +236,7 @@ fn a_second_copy_that_is_missing_broken_or_another_list_is_made_anew() {
         assert_eq!(
             node.install(&version(2)).unwrap(),
             format!(
-                "already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\nits second copy was made anew\n{told}"
+                "already in force: version 2 for bans.example.com/prod: 1 ban, 3 digests\nits second copy was made anew\n{reported}"
             )
         );
         assert_eq!(
@@ -339,15 +339,15 @@ fn what_cannot_be_read_is_no_all_clear() {
         let path = node.paths.root.join(place);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(&path, &path).unwrap();
-        let told = super::dry_run(&staged, &node.at(ISSUED.plus(60))).unwrap();
-        assert_eq!(told.exit, Exit::CouldNotTell, "{}", told.text);
+        let reported = super::dry_run(&staged, &node.at(ISSUED.plus(60))).unwrap();
+        assert_eq!(reported.exit, Exit::CouldNotTell, "{}", reported.text);
         let said = format!(
             "\nno running containers could be read\ncannot tell for all of them: 1 place could not be read\n  cannot list {path:?}"
         );
         assert!(
-            told.text.contains(&said) && !told.text.contains("no containers run"),
+            reported.text.contains(&said) && !reported.text.contains("no containers run"),
             "{}",
-            told.text
+            reported.text
         );
         // An installation succeeds all the same, and prints the same warning.
         assert!(

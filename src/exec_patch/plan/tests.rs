@@ -259,11 +259,11 @@ fn what_a_run_that_is_gone_on_with_knows_stands_and_counts() {
     };
     let plan = whole(Outcome::Interrupted, Outcome::Patched);
     let text = plan.text();
-    for told in [
+    for reported in [
         "  left as it is: interrupted in this run\n",
         "three, docker, app:1\n  no longer matches: patched in this run\n",
     ] {
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(reported), "{text}");
     }
     assert!(
         text.ends_with("\n2 containers match: 1 to patch, 1 left as it is, 1 no longer matching\n"),

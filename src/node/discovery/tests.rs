@@ -273,7 +273,7 @@ fn stores_are_where_root_says_in_storage_conf() {
 
 #[test]
 fn settings_of_an_engine_that_cannot_be_read_are_told() {
-    let told = |file: &str, text: &str, mode: u32, arguments: &str| {
+    let reported = |file: &str, text: &str, mode: u32, arguments: &str| {
         let node = tempfile::tempdir().unwrap();
         put(&node.path().join(file), text);
         std::fs::set_permissions(
@@ -284,16 +284,16 @@ fn settings_of_an_engine_that_cannot_be_read_are_told() {
         let arguments = arguments.replace("NODE", node.path().to_str().unwrap());
         let mut faults = Vec::new();
         let _places = places(&[own(&arguments)], &Paths::below(node.path()), &mut faults);
-        let told: Vec<_> = faults
+        let reported: Vec<_> = faults
             .iter()
             .map(|fault| line::causes(fault).replace(node.path().to_str().unwrap(), ""))
             .collect();
-        told.join("; ")
+        reported.join("; ")
     };
     let daemon = "etc/docker/daemon.json";
     let untrusted = "cannot trust \"/etc/docker/daemon.json\": owned or writable by another user";
     assert_eq!(
-        told(daemon, "{\"data-root\": \"/srv/docker\"}", 0o664, "true"),
+        reported(daemon, "{\"data-root\": \"/srv/docker\"}", 0o664, "true"),
         untrusted
     );
     for (text, fault) in [
@@ -305,13 +305,16 @@ fn settings_of_an_engine_that_cannot_be_read_are_told() {
     ] {
         let line =
             format!("cannot parse the engine's settings \"/etc/docker/daemon.json\": {fault}");
-        assert_eq!(told(daemon, text, 0o644, "true"), line);
+        assert_eq!(reported(daemon, text, 0o644, "true"), line);
     }
     for text in ["", " \n", "\u{feff}{}", "{\"other\": 1}"] {
-        assert_eq!(told(daemon, text, 0o644, "true"), "", "{text:?}");
+        assert_eq!(reported(daemon, text, 0o644, "true"), "", "{text:?}");
     }
-    assert_eq!(told("none", "", 0o644, "containerd --config /dev/null"), "");
-    let toml = told(
+    assert_eq!(
+        reported("none", "", 0o644, "containerd --config /dev/null"),
+        ""
+    );
+    let toml = reported(
         "c.toml",
         "version = 2\nroot = [",
         0o644,
@@ -321,7 +324,7 @@ fn settings_of_an_engine_that_cannot_be_read_are_told() {
         toml,
         "cannot parse the engine's settings \"/c.toml\": unclosed array, expected `]` at line 2 column 9"
     );
-    let conf = told("etc/containers/storage.conf", "[storage", 0o644, "true");
+    let conf = reported("etc/containers/storage.conf", "[storage", 0o644, "true");
     assert!(
         conf.starts_with(
             "cannot parse the engine's settings \"/etc/containers/storage.conf\": TOML parse error"

@@ -19,7 +19,7 @@ fn put(root: &Path, path: &str, text: &[u8]) {
     .unwrap();
 }
 
-fn told(root: &Path) -> Vec<String> {
+fn reported(root: &Path) -> Vec<String> {
     let one = |found: &Result<RunningContainer, StateError>| match found {
         Ok(container) => format!(
             "{} {:?} {:?} {:?}",
@@ -84,7 +84,7 @@ fn roots_hold_containers_or_one_directory_for_each_namespace_and_both_runtimes()
     )
     .unwrap();
     assert_eq!(
-        told(directory.path()),
+        reported(directory.path()),
         [
             r#"one Runc "/b/one" Some(9)"#,
             r#"two Crun "/b/two" Some(77)"#,
@@ -105,7 +105,7 @@ fn a_container_named_like_a_state_file_hides_no_other_of_its_namespace() {
         put(directory.path(), &path, state.as_bytes());
     }
     assert_eq!(
-        told(directory.path()),
+        reported(directory.path()),
         [
             r#"state.json Runc "/b" None"#,
             r#"status Runc "/b" None"#,
@@ -139,7 +139,7 @@ fn bad_state_costs_one_container_one_line() {
         )
     };
     assert_eq!(
-        told(directory.path()),
+        reported(directory.path()),
         [
             line("a", "EOF while parsing a value at line 1 column 0"),
             line("b", "it names no bundle"),
@@ -173,7 +173,7 @@ fn state_that_is_a_fifo_or_a_link_is_not_read() {
         format!("cannot read {:?}: not a regular file", path("a/state.json")),
         format!("cannot read {:?}", path("b/status")),
     ];
-    assert_eq!(told(directory.path()), expected);
+    assert_eq!(reported(directory.path()), expected);
 }
 
 #[test]
@@ -272,10 +272,10 @@ fn a_users_five_hundred_containers_are_read_whole() {
         return;
     }
     let padded = format!("{CRUN}{}", " ".repeat(60 << 10));
-    let told = told_by_owner(|users, _| {
+    let reported = told_by_owner(|users, _| {
         (0..500).for_each(|id| put(users, &format!("c{id}/status"), padded.as_bytes()))
     });
-    assert_eq!(told, (500, 0, Vec::new()));
+    assert_eq!(reported, (500, 0, Vec::new()));
 }
 
 #[test]
@@ -367,12 +367,12 @@ fn a_container_waits_for_its_start_as_long_as_its_fifo_is_there() {
     }
     put(directory.path(), "waits/exec.fifo", b"");
     let found = containers(&[directory.path().to_owned()]);
-    let told: Vec<_> = found
+    let reported: Vec<_> = found
         .iter()
         .flatten()
         .map(|container| (container.id.as_str(), container.waits_for_start()))
         .collect();
-    assert_eq!(told, [("runs", false), ("waits", true)]);
+    assert_eq!(reported, [("runs", false), ("waits", true)]);
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn random_bits_in_a_list_of_a_million_entries() {
     let head = authenticate(list.as_slice(), list.len()).unwrap();
     assert!(list.len() > 43_000_000);
     let mut random = Sequence(0x9e37_79b9_7f4a_7c15);
-    let (mut told, mut true_answers) = (0, 0);
+    let (mut reported, mut true_answers) = (0, 0);
     for flip in 0..4_000 {
         // Every second query is for a digest next to a listed one.
         let queries: Vec<_> = (0..60)
@@ -321,15 +321,15 @@ fn random_bits_in_a_list_of_a_million_entries() {
             }
             Err(fault) => {
                 assert!(was_read, "byte {at}: {fault}");
-                told += 1;
+                reported += 1;
             }
         }
         list[at] ^= bit;
     }
-    assert_eq!(told + true_answers, 4_000);
+    assert_eq!(reported + true_answers, 4_000);
     assert!(
-        told >= 2_000 && true_answers >= 1_500,
-        "{told} {true_answers}"
+        reported >= 2_000 && true_answers >= 1_500,
+        "{reported} {true_answers}"
     );
 }
 

@@ -381,7 +381,7 @@ impl Node {
         .output()
         .unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let told = answer["found"][0]["messages"].to_string();
+        let reported = answer["found"][0]["messages"].to_string();
         let words = [
             ("is not judged", "untold"),
             ("past its grace, and is still enforced", "overdue"),
@@ -389,7 +389,7 @@ impl Node {
         ];
         words
             .into_iter()
-            .find(|(said, _)| told.contains(said))
+            .find(|(said, _)| reported.contains(said))
             .map_or("fresh", |(_, word)| word)
     }
 }

@@ -24,8 +24,8 @@ fn older_head() {
     // reports the rollback.
     node.put(&older);
     assert_eq!(node.gate(), Answer::BannedByCopy(412));
-    let told = node.messages();
-    assert!(told.contains("the second copy of list 412 is in use: cannot go back to version 411 (keyset 1) of the list, in "), "{told}");
+    let reported = node.messages();
+    assert!(reported.contains("the second copy of list 412 is in use: cannot go back to version 411 (keyset 1) of the list, in "), "{reported}");
     let path = "/var/lib/embargo/banlist.lst";
     assert_eq!(
         node.distrusts(&older),

@@ -276,7 +276,7 @@ fn keysets_and_floors() {
         node.state("floor"),
     );
     let list = node.list(2).by(&[1]);
-    for (path, told) in [(keyset_path, "keyset"), (floor_path, "floor")] {
+    for (path, reported) in [(keyset_path, "keyset"), (floor_path, "floor")] {
         let good = fs::read_to_string(&path).unwrap();
         for broken in [
             String::new(),
@@ -293,15 +293,15 @@ fn keysets_and_floors() {
         ] {
             fs::write(&path, &broken).unwrap();
             let Answer::NoList(fault) = node.gate() else {
-                panic!("{told}: {broken:?}")
+                panic!("{reported}: {broken:?}")
             };
             assert!(
-                fault.starts_with("cannot ") && fault.contains(told),
+                fault.starts_with("cannot ") && fault.contains(reported),
                 "{fault}"
             );
             assert!(
                 node.install(&list).unwrap_err().starts_with("cannot "),
-                "{told}: {broken:?}"
+                "{reported}: {broken:?}"
             );
         }
         fs::write(&path, good).unwrap();

@@ -178,7 +178,7 @@ fn a_dry_run_says_what_would_run_where_and_why_and_does_nothing() {
     let fleet = mixed();
     let said = fleet.patch(&["--dry-run", "--user", "7:8"]);
     assert_eq!(said.status, Some(0), "{said:?}");
-    for told in [
+    for reported in [
         "web-1",
         "web-2",
         "web-3",
@@ -187,7 +187,7 @@ fn a_dry_run_says_what_would_run_where_and_why_and_does_nothing() {
         "docker",
         "echo patched",
     ] {
-        assert!(said.out.contains(told), "{told}: {}", said.out);
+        assert!(said.out.contains(reported), "{reported}: {}", said.out);
     }
     assert!(!said.out.contains("other-1"), "{}", said.out);
     assert_eq!(

@@ -283,9 +283,9 @@ fn a_commands_end_is_distinguished_from_its_runtimes() {
         ("kill -9 $$", 137),
     ] {
         let (ended, exit) = outcome(&fleet, &[], &shell(command));
-        let told = (&ended["outcome"], &ended["stage"], &ended["status"]);
+        let reported = (&ended["outcome"], &ended["stage"], &ended["status"]);
         assert_eq!(
-            told,
+            reported,
             (&json!("failed"), &json!("command"), &json!(status)),
             "{ended}"
         );

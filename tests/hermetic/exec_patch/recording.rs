@@ -458,7 +458,7 @@ fn the_history_shows_every_run_and_each_container_of_one() {
     );
     let one = fleet.run(&["--history", &first]);
     assert_eq!(one.status, Some(0), "{one:?}");
-    for told in [
+    for reported in [
         "web-1",
         "web-2",
         "patched",
@@ -466,7 +466,7 @@ fn the_history_shows_every_run_and_each_container_of_one() {
         "not now",
         BASE,
     ] {
-        assert!(one.out.contains(told), "{told}: {}", one.out);
+        assert!(one.out.contains(reported), "{reported}: {}", one.out);
     }
     let lines = fleet.run(&["--history", &first, "--json"]);
     assert!(

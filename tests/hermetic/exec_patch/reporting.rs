@@ -154,14 +154,14 @@ fn those_that_were_not_started_are_one_line() {
     let fleet = Fleet::of(4);
     let said = fleet.run(&["--base", BASE, "--", "/bin/false"]);
     assert_eq!(said.status, Some(3), "{said:?}");
-    let told: Vec<_> = said
+    let reported: Vec<_> = said
         .out
         .lines()
         .filter(|line| line.contains("not started"))
         .collect();
-    assert_eq!(told.len(), 2, "{}", said.out);
+    assert_eq!(reported.len(), 2, "{}", said.out);
     assert_eq!(
-        told[0],
+        reported[0],
         format!(
             "not started: 3 containers; --history {} names them",
             fleet.run_id()
@@ -205,7 +205,7 @@ fn a_table_names_each_container_and_a_summary_counts_them() {
     fleet.behave("web-2", "fail 255 cannot join the namespaces");
     let said = fleet.patch(&[]);
     assert_eq!(said.status, Some(3), "{said:?}");
-    for told in [
+    for reported in [
         "web-1",
         "web-2",
         "web-3",
@@ -214,7 +214,7 @@ fn a_table_names_each_container_and_a_summary_counts_them() {
         "cannot join the namespaces",
         &fleet.run_id(),
     ] {
-        assert!(said.out.contains(told), "{told}: {}", said.out);
+        assert!(said.out.contains(reported), "{reported}: {}", said.out);
     }
 }
 

@@ -7,17 +7,17 @@ fn nothing_is_installed_over_what_cannot_be_looked_at() {
     let node = Node::new();
     node.install(&version(1)).unwrap();
     fs::remove_file(&node.paths.list).unwrap();
-    let told = "cannot read \"/node/var/lib/embargo/banlist.lst\": not a regular file / remove it: the list in force is a regular file";
+    let reported = "cannot read \"/node/var/lib/embargo/banlist.lst\": not a regular file / remove it: the list in force is a regular file";
     fs::create_dir(&node.paths.list).unwrap();
-    assert_eq!(node.install(&version(2)).unwrap_err(), told);
+    assert_eq!(node.install(&version(2)).unwrap_err(), reported);
     fs::remove_dir(&node.paths.list).unwrap();
     nix::unistd::mkfifo(&node.paths.list, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert_eq!(node.install(&version(2)).unwrap_err(), told);
+    assert_eq!(node.install(&version(2)).unwrap_err(), reported);
     fs::remove_file(&node.paths.list).unwrap();
     symlink(node.staged(&version(1)), &node.paths.list).unwrap();
     assert_eq!(
         node.install(&version(2)).unwrap_err(),
-        told.replace(": not a regular file", "")
+        reported.replace(": not a regular file", "")
     );
 }
 
@@ -96,13 +96,10 @@ fn a_version_far_above_the_floor_is_refused() {
 #[test]
 fn every_installation_and_every_refusal_is_reported_to_the_system_log() {
     let node = Node::new();
-    let sockets = Sockets {
-        journal: node.directory.path().join("journal"),
-        syslog: node.directory.path().join("log"),
-    };
+    let sockets = Sockets::inside(node.directory.path());
     let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
     journald.set_nonblocking(true).unwrap();
-    let told = |bytes: &[u8]| {
+    let reported = |bytes: &[u8]| {
         _ = install(
             &node.staged(bytes),
             &node.at(ISSUED.plus(60)),
@@ -112,7 +109,7 @@ fn every_installation_and_every_refusal_is_reported_to_the_system_log() {
         let length = journald.recv(&mut record).unwrap_or(0);
         String::from_utf8(record[..length].to_vec()).unwrap()
     };
-    let record = told(&version(1));
+    let record = reported(&version(1));
     let words = "MESSAGE=embargo: installed version 1 for bans.example.com/prod: 1 ban, 2 digests; signed by key-1\nPRIORITY=5\n";
     assert!(record.starts_with(words), "{record}");
     assert!(
@@ -123,8 +120,8 @@ fn every_installation_and_every_refusal_is_reported_to_the_system_log() {
     let facts = "\nEMBARGO_BANS=1\nEMBARGO_DIGESTS=2\nEMBARGO_IMPACT=guarded\nEMBARGO_NEWLY_REFUSED=0\nEMBARGO_RUNNING=0\nEMBARGO_SIGNER=key-1\n";
     assert!(record.ends_with(facts), "{record}");
     // Installing the same list again is not reported.
-    assert_eq!(told(&version(1)), "");
-    let record = told(&without_images(2, &[3]));
+    assert_eq!(reported(&version(1)), "");
+    let record = reported(&without_images(2, &[3]));
     assert!(
         record.starts_with("MESSAGE=embargo: cannot install "),
         "{record}"
@@ -142,9 +139,9 @@ fn every_installation_and_every_refusal_is_reported_to_the_system_log() {
         "{record}"
     );
     // The record about a list without signatures has no fields from this list.
-    let record = told(&signed(3, &[]));
+    let record = reported(&signed(3, &[]));
     assert!(record.ends_with("EMBARGO_EVENT=list-refused\n"), "{record}");
-    assert!(told(&signed(3, &[1, 2])).contains("; signed by key-1, key-2\n"));
+    assert!(reported(&signed(3, &[1, 2])).contains("; signed by key-1, key-2\n"));
 }
 
 #[test]

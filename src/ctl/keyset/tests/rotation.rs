@@ -11,17 +11,17 @@ fn rotate_and_a_lost_key_signs_no_more() {
     desk.keyset(3, &[2], 1, &[6, 7], &[2]);
     desk.arm(&[5, 6]);
     let (said, steps) = desk.rotate("--dry-run ./k2 ./k3");
-    let told = |verb: &str, is: &str| {
+    let reported = |verb: &str, is: &str| {
         format!(
             "{verb} keyset 2{is}, signed by key-1\n  removes list key key-5\n  adds list key key-7\n{verb} keyset 3{is}, signed by key-2\n  removes root key key-1\n"
         )
     };
-    assert_eq!(said.unwrap(), told("would follow", ""));
+    assert_eq!(said.unwrap(), reported("would follow", ""));
     assert_eq!((steps.len(), desk.on_node()), (2, desk.read("k1")));
     let (said, steps) = desk.rotate("./k2 ./k3");
     assert_eq!(
         said.unwrap(),
-        told("", " is in force")
+        reported("", " is in force")
             .replace("\n keyset", "\nkeyset")
             .trim_start()
     );

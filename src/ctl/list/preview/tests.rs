@@ -63,11 +63,12 @@ impl Place {
     fn preview_signed(&self, bans: &str, signers: &[u8], json: bool) -> (String, Exit) {
         let draft = self.root.path().join("draft.lst");
         self.put(&draft, &list(&parse(bans), &terms(413), signers));
-        let told = run(&PreviewArgs { json, draft }, &self.paths).unwrap();
+        let reported = run(&PreviewArgs { json, draft }, &self.paths).unwrap();
         (
-            told.text
+            reported
+                .text
                 .replace(&self.root.path().to_string_lossy().into_owned(), "…"),
-            told.exit,
+            reported.exit,
         )
     }
 
@@ -265,11 +266,11 @@ fn what_would_start_all_the_same_is_reported_apart() {
             ),
             "{text}"
         );
-        let told = text
+        let reported = text
             .split_once("\nwould start, although the draft mentions it\n")
             .unwrap()
             .1;
-        assert!(told.contains(said), "{told}");
+        assert!(reported.contains(said), "{reported}");
     }
     let (text, exit) = place.preview(NOTHING, false);
     assert_eq!(exit, Exit::Clear);
@@ -335,8 +336,8 @@ fn what_cannot_be_read_is_no_all_clear() {
             drop(fs::remove_dir_all(&path));
             place.put(&path, b"no directory");
         }
-        let (text, told) = place.preview(&bans, false);
-        assert_eq!(told, exit, "{broken:?}: {text}");
+        let (text, reported) = place.preview(&bans, false);
+        assert_eq!(reported, exit, "{broken:?}: {text}");
         let install = line_of(&text, "install ").unwrap();
         match broken {
             None => assert_eq!(install, format!("no objection: {calm}")),

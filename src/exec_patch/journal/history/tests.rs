@@ -68,7 +68,7 @@ fn a_run_is_shown_with_every_container_and_hostile_cells_stay_on_their_line() {
     };
     journal.finished(end).unwrap();
     let runs = Runs::load(&paths).unwrap();
-    let told = plain(&run(&runs, journal.id()).unwrap(), &journal);
+    let reported = plain(&run(&runs, journal.id()).unwrap(), &journal);
     let expected = "run 20261120-221500-a1b2: stopped
 started 2026-11-20T22:15:00Z by alice as root at node-1 (/dev/pts/3)
 for BAN-2026-0007, engine docker, by list 412
@@ -85,7 +85,7 @@ c4                     docker   -           not started                         
 1 ok, 5 not ok; ended 2026-11-20T22:15:00Z with status 3, stopped because the canary failed
 "
     .replace("DIGEST", &journal.header.carried[0].digest.to_string());
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
@@ -121,11 +121,11 @@ fn the_table_has_a_line_for_each_run_newest_first() {
 #[test]
 fn a_long_subject_leaves_room_for_the_rest() {
     let digest = "4c".repeat(32);
-    let told = short_digests(&format!(
+    let reported = short_digests(&format!(
         "base sha256:{digest}, container sha256:ab, image sha256:{digest}"
     ));
     assert_eq!(
-        told,
+        reported,
         "base sha256:4c4c4c4c4c4c, container sha256:ab, image sha256:4c4c4c4c4c4c"
     );
     assert_eq!(bounded("é".repeat(60)), "é".repeat(48) + "…");
@@ -141,20 +141,21 @@ fn who_was_not_started_and_was_later_is_there_once_and_says_where() {
             .settled(&one, Some(&payload(None)), &Outcome::NotStarted)
             .unwrap();
     }
-    let told = |runs: &Runs| run(runs, journal.id()).unwrap();
+    let reported = |runs: &Runs| run(runs, journal.id()).unwrap();
     let runs = Runs::load(&paths).unwrap();
     assert_eq!(
-        told(&runs)
+        reported(&runs)
             .lines()
             .filter(|line| line.contains("containerd/batch  acme/web:1  not started"))
             .count(),
         1
     );
     treat(&journal, 1, one, Outcome::Patched);
-    let told = told(&runs);
+    let reported = reported(&runs);
     assert!(
-        !told.contains("not started") && told.contains("containerd/batch  acme/web:1  patched"),
-        "{told}"
+        !reported.contains("not started")
+            && reported.contains("containerd/batch  acme/web:1  patched"),
+        "{reported}"
     );
 }
 
@@ -180,14 +181,14 @@ fn machines_get_an_object_for_each_run() {
         },
     );
     let runs = Runs::load(&paths).unwrap();
-    let told: serde_json::Value = serde_json::from_str(&lines(&runs).unwrap().0).unwrap();
+    let reported: serde_json::Value = serde_json::from_str(&lines(&runs).unwrap().0).unwrap();
     let expected = serde_json::json!({
         "schema": 1, "event": "summary", "run": journal.id(), "started": journal.header.started, "for": "BAN-2026-0007, engine docker",
         "command": "sh -c 'apt-get upgrade'", "trigger": "typed",
         "by": {"user": {"uid": 0, "name": "root"}, "login": {"uid": 1000, "name": "alice"}, "terminal": "/dev/pts/3", "host": "node-1"},
         "list_version": 412, "state": "under-way", "ok": 1, "not_ok": 6, "directory": journal.directory(),
     });
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     let whole = run_lines(&runs, journal.id()).unwrap();
     let (summary, rest) = whole.split_once('\n').unwrap();
     assert_eq!(
@@ -247,12 +248,12 @@ fn a_run_that_was_gone_on_with_says_by_whom() {
     let past = runs.read(runs.find("last").unwrap()).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
     let journal = Journal::resume(nobody(), &mut lock, &past, alice(), vec![], USUAL_PACE).unwrap();
-    let told = run(&runs, journal.id()).unwrap();
-    let line = told.lines().nth(2).unwrap();
+    let reported = run(&runs, journal.id()).unwrap();
+    let line = reported.lines().nth(2).unwrap();
     assert!(
         line.starts_with("resumed 20")
             && line.ends_with("Z by alice as root at node-1 (/dev/pts/3)"),
         "{line}"
     );
-    assert!(told.ends_with("\n\n0 ok, 0 not ok\n"), "{told}");
+    assert!(reported.ends_with("\n\n0 ok, 0 not ok\n"), "{reported}");
 }

@@ -40,10 +40,7 @@ fn a_worker_that_is_gone_without_an_answer_is_judged_by_what_it_wrote() {
 #[test]
 fn the_system_log_gets_start_containers_and_end() {
     let (directory, paths) = node();
-    let sockets = Sockets {
-        journal: directory.path().join("journal"),
-        syslog: directory.path().join("log"),
-    };
+    let sockets = Sockets::inside(directory.path());
     let journald = std::os::unix::net::UnixDatagram::bind(&sockets.journal).unwrap();
     journald.set_nonblocking(true).unwrap();
     let mut lock = Lock::take(&paths).unwrap();
@@ -120,7 +117,7 @@ fn the_person_is_who_logged_in_else_who_typed_sudo() {
         terminal: None,
         ..alice()
     };
-    for (who, told) in [
+    for (who, reported) in [
         (alice(), "alice as root"),
         (
             Who {
@@ -145,7 +142,7 @@ fn the_person_is_who_logged_in_else_who_typed_sudo() {
         ),
         (root, "root"),
     ] {
-        assert_eq!(who.describe(), told);
+        assert_eq!(who.describe(), reported);
     }
     let here = Who::here(|name| {
         [("SUDO_UID", "0"), ("SUDO_USER", "x")]

@@ -72,21 +72,21 @@ fn a_run_that_goes_on_waits_for_the_workers_of_the_killed_one() {
         )
     );
     let past = RunLog::read(journal.directory()).unwrap();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut lock = Some(lock);
     let start = Instant::now();
     let taken = Lock::wait(&paths, &past, Duration::ZERO, &mut |waiting| {
-        told.push(waiting.is_first);
+        reported.push(waiting.is_first);
         assert!(
             waiting.at_most <= Duration::from_secs(31) && waiting.at_most > Duration::from_secs(20)
         );
         // Now the worker ends.
-        if told.len() == 2 {
+        if reported.len() == 2 {
             lock = None;
         }
         ControlFlow::Continue(())
     });
     assert!(taken.is_ok() && start.elapsed() < Duration::from_secs(5));
-    assert_eq!(told, [true, false]);
+    assert_eq!(reported, [true, false]);
     drop(lock);
 }

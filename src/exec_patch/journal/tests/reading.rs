@@ -367,11 +367,11 @@ fn a_journal_that_is_not_ours_costs_its_run_one_line() {
         );
     }
     let runs = Runs::load(&paths).unwrap();
-    let (told, exit) = history::table(&runs).unwrap();
+    let (reported, exit) = history::table(&runs).unwrap();
     assert_eq!(exit, Exit::Failed);
     assert!(
-        told.starts_with(&format!("run {}: cannot read ", journal.id())),
-        "{told}"
+        reported.starts_with(&format!("run {}: cannot read ", journal.id())),
+        "{reported}"
     );
     let (json, exit) = history::lines(&runs).unwrap();
     assert_eq!(exit, Exit::Failed);

@@ -348,11 +348,11 @@ fn values_have_bounds() {
             );
         }
         for value in bad {
-            let told = refusal(&["--ban", "B", &format!("{flag}={value}")]);
-            let refused = told.contains(expected)
-                || told.contains("nothing would ever run")
-                || told.starts_with("error: a value is required");
-            assert!(refused, "{flag}={value}: {told}");
+            let reported = refusal(&["--ban", "B", &format!("{flag}={value}")]);
+            let refused = reported.contains(expected)
+                || reported.contains("nothing would ever run")
+                || reported.starts_with("error: a value is required");
+            assert!(refused, "{flag}={value}: {reported}");
         }
     }
     for run in ["../x", "", "a/b", "-x", "A", "."] {
@@ -386,10 +386,10 @@ fn whoever_mistypes_an_option_is_not_advised_to_run_it_everywhere() {
             "error: invalid value '-1' for '--canary <N>': expected a number such as 1",
         ),
     ] {
-        let told = typed(&[&["--ban", "B"], text].concat()).unwrap_err();
+        let reported = typed(&[&["--ban", "B"], text].concat()).unwrap_err();
         assert!(
-            told.starts_with(expected) && !told.contains("as a value, use '--"),
-            "{told}"
+            reported.starts_with(expected) && !reported.contains("as a value, use '--"),
+            "{reported}"
         );
     }
     assert!(
@@ -407,16 +407,16 @@ fn whoever_mistypes_an_option_is_not_advised_to_run_it_everywhere() {
 #[test]
 fn help_is_no_failure_and_tells_the_exit_statuses() {
     for words in [["--help"], ["-h"], ["--version"]] {
-        assert!(read(words.map(OsString::from)).is_err_and(|told| !told.use_stderr()));
+        assert!(read(words.map(OsString::from)).is_err_and(|reported| !reported.use_stderr()));
     }
     let help = typed(&["--help"]).unwrap_err();
-    for told in [
+    for reported in [
         "Usage: embargo exec-patch",
         "once MORE than --max-failures have failed",
         "  3   at least one match is not",
         "--ban BAN-2026-0007",
     ] {
-        assert!(help.contains(told), "{told}\n{help}");
+        assert!(help.contains(reported), "{reported}\n{help}");
     }
 }
 

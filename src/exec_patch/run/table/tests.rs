@@ -314,10 +314,11 @@ fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
         ..job(container("web-1"))
     };
     let line = Line::Ended(Box::new(Ended::entered(&job, "B", &done)));
-    let mut told: serde_json::Value = serde_json::from_str(&report::json::line(&line)).unwrap();
+    let mut reported: serde_json::Value = serde_json::from_str(&report::json::line(&line)).unwrap();
     let id = "5e".repeat(32);
     assert!(
-        told.as_object_mut()
+        reported
+            .as_object_mut()
             .unwrap()
             .remove("at")
             .is_some_and(|at| at.is_string())
@@ -328,7 +329,7 @@ fn a_line_for_machines_has_its_fields_at_one_level_and_is_the_journals_own() {
         "pid": 7, "started": 9, "ok": false, "outcome": "failed", "stage": "check-before", "status": 2, "duration_ms": 61400, "output_bytes": 9,
         "output_tail": "a\u{1b}b",
     });
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 fn job(container: Container) -> Job {
