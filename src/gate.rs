@@ -134,7 +134,7 @@ impl Gate<'_> {
     }
 
     /// The real runtime's path in the settings. If other parts of the settings have errors, the
-    /// path is read all the same.
+    /// path is still read.
     fn configured_runtime(
         &self,
         settings: &Result<Option<Settings>, SettingsError>,

@@ -1,7 +1,7 @@
 //! Reads a command line the way youki does.
 //!
 //! youki uses clap. Long flags have two dashes and are written in full. Letters have one dash and
-//! may be joined (`-bX`, `-b=X` and `-b X` all mean the value `X`). A value may not look like a
+//! may be joined (`-bX`, `-b=X` and `-b X` all mean the value `X`). A value must not look like a
 //! flag. Flags and the container ID may come in any order, until `--`. Global flags come before the
 //! command.
 

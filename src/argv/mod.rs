@@ -1,9 +1,9 @@
 //! Reads the command line as each runtime would read it.
 //!
 //! In: the arguments after the program's own name; hostile, of any bytes and any length. Out: how
-//! each runtime that may run behind Embargo would read them. A *reading* is one way to read the
-//! arguments. It has the command, the bundle, the spec file, the container ID, and the paths for
-//! state and log. The command is found by its position, never by searching for its name. Pure:
+//! each runtime that Embargo may become would read the arguments. A *reading* is one way to read
+//! the arguments. It has the command, the bundle, the spec file, the container ID, and the paths
+//! for state and log. The command is found by its position, never by searching for its name. Pure:
 //! nothing is read from the machine, nothing is copied out of the arguments, nothing panics.
 //!
 //! There are five grammars, one for each way in which a runtime reads its arguments: [`Grammar`].

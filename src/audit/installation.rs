@@ -30,8 +30,8 @@ pub struct Installation {
     pub lifted: Vec<String>,
     /// The keys that signed the list, by their names in the keyset.
     pub signers: Vec<String>,
-    /// How many signatures of trusted keys do not verify. The list has enough good signatures all
-    /// the same.
+    /// How many signatures of trusted keys do not verify. The list has enough good signatures
+    /// without them.
     pub bad_signatures: usize,
     /// Whether the list's signers confirm that they know how many containers the list refuses.
     pub impact: Option<Impact>,

@@ -67,8 +67,7 @@ pub struct BanChange {
     pub ban: Ban,
     /// Whether the ban was added, kept or removed.
     pub status: BanStatus,
-    /// What differs in the ban's record. Of a ban that was removed: the successor and the patch that
-    /// went with it.
+    /// What differs in the ban's record. For a removed ban, only its successor and its patch.
     pub alterations: Vec<Alteration>,
     /// Digests that the ban has in the new list and not in the old one.
     pub added: Entries,
@@ -141,8 +140,8 @@ where
 /// The entry line that a digest has in the old list, and the one that it has in the new list.
 type LinePair = (Option<usize>, Option<usize>);
 
-/// How many digests have each pair of entry lines. The pair decides everything about a digest, and
-/// ten million digests have only a few different pairs.
+/// For each pair of entry lines, how many digests have this pair. The pair decides everything about
+/// a digest, and ten million digests have only a few different pairs.
 fn pairs<A, B>(
     old: &mut WholeList<'_, A>,
     new: &mut WholeList<'_, B>,

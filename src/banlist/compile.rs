@@ -77,7 +77,7 @@ pub enum CompileError {
 pub struct Compiled {
     /// Every digest once, ascending, with the number of its entry line.
     digests: Vec<(Digest, u32)>,
-    /// Where each entry line starts, and the kinds as which it bans.
+    /// Where each entry line starts, and the kinds as which it bans its digests.
     lines: Vec<(u64, Kinds)>,
     records: Vec<u8>,
     entries: Entries,
@@ -239,7 +239,7 @@ struct RecordsBuilder<'a> {
     reasons: Vec<u32>,
     /// For each reason, the part of an entry line that describes this reason.
     matches: Vec<EntryMatch>,
-    /// Where each entry line starts, and the kinds as which it bans.
+    /// Where each entry line starts, and the kinds as which it bans its digests.
     lines: Vec<(u64, Kinds)>,
     /// The number of the entry line for a set of reasons. Sets of one reason are in a table of
     /// their own, because they are by far the most common and there may be millions of look-ups.

@@ -128,8 +128,8 @@ impl Entries {
         }
     }
 
-    /// Adds `number` digests that are banned as each of these kinds. If there is no kind, nothing
-    /// is counted.
+    /// Adds `number` digests, each of which is banned as all of these kinds. If there is no kind,
+    /// nothing is counted.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
         if kinds != Kinds::NONE {
             self.all += number;

@@ -1,8 +1,8 @@
 //! Reads and writes a keyset, which says whose signatures count.
 //!
 //! In: the text of `/etc/embargo/keyset`, at most 16 KiB, which configuration management writes.
-//! The file is trusted, but its format is strict all the same. Out: [`Keyset`]. The file may
-//! contain signatures of root keys. This file reads these signatures, and `rotation` checks them.
+//! Although the file is trusted, its format is strict. Out: [`Keyset`]. The file may contain
+//! signatures of root keys. This file reads these signatures, and `rotation` checks them.
 //!
 //! ```text
 //! embargo/banlist-keyset/v1

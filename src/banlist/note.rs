@@ -115,7 +115,7 @@ impl<'a> Note<'a> {
             return Err(malformed(bytes, "a line feed at the end"));
         }
         // The last empty line separates the text from the signatures. So an empty line in the text
-        // cannot be taken for the separator.
+        // cannot be mistaken for the separator.
         Ok(match whole.rfind("\n\n") {
             Some(at) => Self {
                 text: &whole[..=at],

@@ -32,11 +32,12 @@ pub enum RotationError {
     /// The number of the new keyset does not follow the old number: the new number, the old number.
     #[error("keyset {0} does not follow keyset {1}")]
     Number(u64, u64),
-    /// Too few root keys of the old keyset signed the new keyset: the number of the old keyset.
+    /// Too few root keys of the old keyset signed the new keyset: the number of the old keyset, and
+    /// how many root keys signed.
     #[error("by root keys of keyset {0}: {1}")]
     Old(u64, SignatureTally),
     /// Too few of the new keyset's own root keys signed the new keyset: the number of the new
-    /// keyset.
+    /// keyset, and how many root keys signed.
     #[error("by its own root keys, those of keyset {0}: {1}")]
     New(u64, SignatureTally),
 }

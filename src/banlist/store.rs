@@ -59,7 +59,7 @@ pub struct ListAnswer {
     /// Why `banlist.lst` was not used; `None` if it was used.
     pub fault: Option<ListError>,
     /// How many signatures name a trusted key but are not valid. The list has enough valid
-    /// signatures all the same.
+    /// signatures without them.
     pub bad_signatures: usize,
 }
 
@@ -98,10 +98,10 @@ pub enum Slot {
 /// Both copies must meet the same rules. A copy is not used when it is older than the newest list
 /// that the node has had. If no floor names this newest list, a copy is not used when it is older
 /// than the other copy. If the first copy proves a ban that it cannot report in full, the second
-/// copy is used only if it is the same list, because another list may not have the ban.
+/// copy is used only if it is the same list, because another list might lack the ban.
 ///
 /// The keyset is read first, then the floor, then the list. A list that was installed in between
-/// may not fit the keyset and the floor. In that case all three are read again, once.
+/// might not fit the keyset and the floor. In that case all three are read again, once.
 #[must_use]
 pub fn look_up(paths: &Paths, rules: &Rules, queries: &[Query]) -> Bans {
     match Trust::load(paths, rules) {

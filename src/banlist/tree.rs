@@ -98,7 +98,7 @@ impl<'a> TreeNode<'a> {
         &self.records[at * INNER_RECORD..][..32]
     }
 
-    /// How many keys are at most `digest`.
+    /// How many keys are less than or equal to `digest`.
     fn up_to(&self, digest: &Digest) -> usize {
         let (mut low, mut high) = (0, self.count());
         while low < high {

@@ -1,8 +1,8 @@
 //! Reports the progress of a long piece of work.
 //!
 //! Reading or making a list of millions of digests takes seconds. A caller may pass a [`Watch`].
-//! Any thread may call the methods of the `Watch`, in any order, with the number of bytes still to
-//! read or write, or just finished.
+//! Any thread may call the methods of the `Watch`, in any order. One method adds bytes that are
+//! still to be read or written; the other reports bytes that are finished.
 
 /// Receives the progress of a piece of work.
 pub trait Watch: Sync {

@@ -160,7 +160,7 @@ fn details(change: &BanChange) -> Vec<String> {
     details
 }
 
-/// What a list does to something that people run, use or go by: a patch, a successor, a severity.
+/// What a list does to something that people act on: a patch, a successor, a severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Does {
     /// Only the new list has it.
@@ -192,7 +192,8 @@ pub struct Brought {
 }
 
 /// What a list does to patches, successors and severities. They do not change what a list refuses,
-/// so a reviewer of the refusals alone would miss it. The severity of a new ban is in its headline.
+/// so somebody who reviews only the refusals would not see such a change. The severity of a new ban
+/// is in its headline.
 pub fn brought(change: &Change) -> Vec<Brought> {
     let mut brought = Vec::new();
     for change in all(change) {

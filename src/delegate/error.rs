@@ -1,4 +1,4 @@
-//! Defines the errors for which Embargo cannot become the real runtime, with a hint for each.
+//! Defines the errors that keep Embargo from becoming the real runtime, with a hint for each.
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ pub enum ExecFault {
     /// The file exists, but the interpreter that it names does not.
     #[error("the interpreter or loader that it names is missing")]
     Interpreter,
-    /// The file may not be executed by this user.
+    /// This user is not allowed to execute the file.
     #[error("it is not a program that this user may run")]
     Forbidden,
     /// The file is neither a program for this machine nor a script that names its interpreter.

@@ -16,7 +16,7 @@ use crate::container::runtime::RuntimeKind;
 use crate::settings::Settings;
 use crate::sys::process::{self, Given, Identity};
 
-/// The usual directories of runtimes. They are searched after `PATH`, because an engine may not
+/// The usual directories of runtimes. They are searched after `PATH`, because some engines do not
 /// pass `PATH` on (podman 4.3.1 calls `kill` and `delete` without it).
 pub(crate) const USUAL_DIRECTORIES: [&str; 6] = [
     "/usr/local/sbin",

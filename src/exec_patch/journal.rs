@@ -249,8 +249,8 @@ impl Journal {
         self.end(ended, job.severity, job.successor.as_deref())
     }
 
-    /// Records that nothing enters a container, and the reason. `payload` is what would have run in
-    /// the container.
+    /// Records that the run does not enter a container, and the reason. `payload` is what would
+    /// have run in the container.
     ///
     /// # Errors
     /// [`JournalError`].

@@ -204,8 +204,8 @@ impl OutcomeKind {
         }
     }
 
-    /// Whether the outcome counts against `--max-failures`: something ran and failed, could not be
-    /// run, or the container is in another state than before.
+    /// Whether the outcome counts against `--max-failures`: the patch failed, was not completed,
+    /// could not be run, or left the container unpaused.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         match self {

@@ -32,7 +32,7 @@ pub struct Plan {
     pub planned: Vec<PlannedContainer>,
     /// The containers that may match, but cannot be identified.
     pub unidentified: Vec<Unaccounted>,
-    /// The containers on which a ban matches but which are left out.
+    /// The containers that a ban matches, but that are left out.
     pub left_out: Vec<LeftOut>,
     /// The containers of the resumed run that no longer match, with their outcomes in that run.
     pub gone: Vec<Gone>,

@@ -131,8 +131,8 @@ const fn unpausing(job: &Job) -> Duration {
 }
 
 impl<'a> Run<'a> {
-    /// A run that has not started. From this call on, SIGINT, SIGTERM and SIGHUP are read by the
-    /// run only.
+    /// A run that has not started. From this call on, SIGINT, SIGTERM and SIGHUP no longer end this
+    /// process; only the run reads them.
     ///
     /// # Errors
     /// The operating system's error.

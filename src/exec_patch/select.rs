@@ -49,8 +49,8 @@ pub struct Selection {
     pub matches: Vec<MatchingContainer>,
     /// The containers that run, or may run, and cannot be identified.
     pub unidentified: Vec<Unaccounted>,
-    /// The containers on which a ban matches, but which are left out: they are cured or excepted,
-    /// or the ban has lapsed.
+    /// The containers that a ban matches, but that are left out: they are cured or excepted, or the
+    /// ban has lapsed.
     pub left_out: Vec<LeftOut>,
     /// The list that was used, if any.
     pub list: Option<ListId>,

@@ -59,7 +59,7 @@ use crate::sys::file::Guard;
 /// A graph driver that Embargo supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
-    /// Overlay mounts made by the kernel, today's default.
+    /// Overlay mounts made by the kernel. This driver is the default.
     Overlay2,
     /// Overlay mounts made by a process, in rootless Docker on old kernels.
     FuseOverlayfs,
@@ -72,7 +72,7 @@ pub enum Driver {
 }
 
 impl Driver {
-    /// All graph drivers, today's default first.
+    /// All graph drivers, the default first.
     pub const ALL: [Self; 5] = [
         Self::Overlay2,
         Self::FuseOverlayfs,

@@ -6,7 +6,7 @@
 //! that its engine can start is never refused because of its documents. A diff ID found here is
 //! only a claim, until the chain of the diff IDs is compared with the chain that an engine
 //! recorded. Two keys that differ only in case are two keys here, and one key for an engine written
-//! in Go; that comparison also finds such differences.
+//! in Go; the comparison of the chains also finds such differences.
 //!
 //! Rules: OCI image-spec, config.md "Properties", manifest.md, image-index.md, descriptor.md;
 //! Docker's image manifest version 2, schema 2.

@@ -3,9 +3,9 @@
 //! In: the node's paths, the directories of its engines, and whose containers to search for. Out: a
 //! [`Node`]. Every command uses a [`Node`], so all commands find the same containers. If the node's
 //! file system is mounted somewhere, every path is below that mount point. The homes of all users
-//! are searched only for a search for everybody's containers. Hostile: whatever a user wrote. A
-//! user's file systems may hang, too. So a copy of this process reads whatever a user controls. If
-//! the copy is late, this process does not wait any longer ([`sys::copy`](crate::sys::copy)), and
+//! are searched only if everybody's containers are wanted. Hostile: whatever a user wrote. A user's
+//! file systems may hang, too. So a copy of this process reads whatever a user controls. If the
+//! copy is late, this process does not wait any longer ([`sys::copy`](crate::sys::copy)), and
 //! reports the place as unreadable.
 
 mod wire;

@@ -34,8 +34,8 @@ pub struct Monitor {
 pub enum MonitorKind {
     /// A shim of containerd for runc, or for a runtime with runc's command line.
     Shim,
-    /// A shim of containerd for another kind of runtime. The container's process may not be its
-    /// child.
+    /// A shim of containerd for another kind of runtime. The container's process need not be a
+    /// child of the shim.
     OtherShim,
     /// conmon, of Podman or CRI-O.
     Conmon,

@@ -1,7 +1,7 @@
 //! Lists the directories in which a node's engines have their stores and runtimes have their state.
 //!
-//! In: the usual directories, the directories in the settings and, for a search for everybody's
-//! containers, the users' homes. Out: [`Engines`], below the node's root directory and without
+//! In: the usual directories, the directories in the settings and, if everybody's containers are
+//! wanted, the users' homes. Out: [`Engines`], below the node's root directory and without
 //! duplicates. Not checked: whether these directories exist.
 
 use std::collections::BTreeMap;

@@ -2,14 +2,14 @@
 //!
 //! In: the state directories of runc (`<root>/<id>/state.json`) and crun (`<root>/<id>/status`).
 //! Out: for each container its ID, process, bundle and runtime, or one line that says why these
-//! facts are unknown. Hostile: state belongs to root or, below `/run/user`, to a user, who may name
-//! any process and any bundle in it. [`Directory`] says who owns a state. One bad container does
-//! not hide the others, as it does in `runc list` when one file is of another version
-//! (opencontainers/runc#1592). A directory without either file belongs to a container that is just
-//! starting or stopping. The file, not the directory, says which runtime a container belongs to:
-//! Docker's directory for runc also holds crun's containers. [`Allowances`] limits how much of a
-//! user's state is read; what is left out is reported. Nothing is locked, and no runtime is called.
-//! Not checked: whether an engine knows the container.
+//! facts are unknown. Hostile: state belongs to root, or to a user if it is below `/run/user`. A
+//! user may write any process and any bundle into his state. [`Directory`] says who owns a state.
+//! One bad container does not hide the others, as it does in `runc list` when one file is of
+//! another version (opencontainers/runc#1592). A directory without either file belongs to a
+//! container that is just starting or stopping. The file, not the directory, says which runtime a
+//! container belongs to: Docker's directory for runc also holds crun's containers. [`Allowances`]
+//! limits how much of a user's state is read; what is left out is reported. Nothing is locked, and
+//! no runtime is called. Not checked: whether an engine knows the container.
 //!
 //! Seen with runc 1.1.5. From source: runc libcontainer/container.go (`BaseState`), crun
 //! src/libcrun/status.c.
@@ -240,7 +240,7 @@ impl RunningContainer {
 }
 
 /// The user in whose runtime directory, `/run/user/<uid>`, a directory lies. A file system that the
-/// user mounted there may show files as root's; such files are treated as the user's all the same.
+/// user mounted there may show files as root's; such files are still treated as the user's.
 pub(super) fn user_of(root: &Path) -> Option<u32> {
     let mut names = root.iter().skip_while(|name| *name != "run").skip(1);
     if names.next()? != "user" {

@@ -42,11 +42,11 @@ pub struct Unexplained {
     /// The user who claims that the container runs. Root, if the kernel or one of root's processes
     /// says so.
     pub owner: u32,
-    /// How much the claim proves.
+    /// Whether the claim is proved.
     pub claim: Claim,
 }
 
-/// How much a claim that a container runs proves.
+/// Whether a claim that a container runs is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The claim comes from the kernel, from an engine's directory, or from a process outside any
@@ -203,8 +203,8 @@ impl<'a> Processes<'a> {
         }
         let own = monitor.id.as_str();
         match (first, unknown.len()) {
-            // With another kind of runtime, the container's process may not be a child of its shim.
-            // unaccounted.rs finds such a container by its directory.
+            // With another kind of runtime, the container's process need not be a child of its
+            // shim. unaccounted.rs finds such a container by its directory.
             (0, _) if monitor.kind == MonitorKind::OtherShim && process.depth == 0 => Vec::new(),
             (0, _) if !self.shares(process, children.unwrap_or_default()) => Vec::new(),
             (0, _) | (1, 1) => vec![self.watched(process, monitor, own.to_owned())],

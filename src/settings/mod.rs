@@ -75,7 +75,7 @@ pub struct Settings {
     /// days.
     #[serde(deserialize_with = "value::span")]
     pub grace: u64,
-    /// How many seconds after its file was written break-glass may stay open. Default:
+    /// How long break-glass may stay open after its file was written, in seconds. Default:
     /// [`BREAK_GLASS_MAX`].
     #[serde(deserialize_with = "value::span")]
     pub break_glass_max: u64,

@@ -85,8 +85,8 @@ impl Hold {
     }
 }
 
-/// If the kernel, or a sandbox around this process, does not have the system call, says so by the
-/// descriptor -1 instead of an error.
+/// Returns the descriptor -1 instead of an error if the kernel does not have the system call, or if
+/// a sandbox around this process forbids it. Returns any other error unchanged.
 const fn without_descriptors(errno: Errno) -> Result<libc::c_long, Errno> {
     if matches!(errno, Errno::ENOSYS | Errno::EPERM) {
         Ok(-1)

@@ -48,20 +48,21 @@ pub enum EventKind {
     /// A container started while break-glass is open. The container would have started without
     /// break-glass too.
     BreakGlass,
-    /// A container that would have been refused started because break-glass is open.
+    /// A container started only because break-glass is open. Without break-glass, the container
+    /// would have been refused.
     BreakGlassOverride,
     /// There is a break-glass file, but it opens nothing: its limit has passed, is too long, or the
     /// file is malformed.
     BreakGlassIgnored,
-    /// A container started on which a ban matches that is not yet in effect.
+    /// A container started although a ban matches it, because the ban is not yet in effect.
     BanAhead,
-    /// A container started on which a ban matches that only warns.
+    /// A container started although a ban matches it, because the ban only warns.
     Warned,
     /// A container started under an exception.
     Excepted,
     /// A container started because a layer cures the ban.
     Cured,
-    /// A container started that was made from no image.
+    /// A container without an image started.
     NoImage,
     /// A container started although its lineage, or a digest of its image, is unknown.
     UnknownImage,

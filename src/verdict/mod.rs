@@ -121,7 +121,7 @@ pub fn short(id: &str) -> &str {
 pub enum Verdict {
     /// The runtime may run.
     Admit(Admission) = ADMITS,
-    /// The runtime may not run.
+    /// The runtime must not run.
     Refuse(Refusal) = REFUSES,
 }
 

@@ -3,7 +3,7 @@
 //! In: one [`Case`], what is known about one container; and its matches with the list. Out: the
 //! most severe reason for a refusal, or none. The settings decide which facts are reasons. Certain
 //! reasons come before uncertain reasons. Not decided here: whether the mode or break-glass lets
-//! the container start all the same.
+//! the container start nevertheless.
 
 use crate::banlist::error::ListError;
 use crate::banlist::store::Bans;

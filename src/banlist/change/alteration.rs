@@ -194,7 +194,7 @@ fn patches(old: Option<&Patch>, new: Option<&Patch>) -> Vec<Alteration> {
     found
 }
 
-/// What goes with a ban that only the old list has: its successor and its patch.
+/// What is lost with a ban that only the old list has: its successor and its patch.
 pub(super) fn gone(old: &Ban) -> Vec<Alteration> {
     let mut found = Vec::new();
     add_moved(

@@ -1,7 +1,7 @@
 //! Counts what a new list lifts, keeps and adds, ban by ban.
 //!
-//! In: two checked lists, and how many digests have each pair of entry lines. Out: what became of
-//! each ban. Pure.
+//! In: two checked lists, and for each pair of an old and a new entry line, how many digests have
+//! this pair. Out: what became of each ban. Pure.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -210,7 +210,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The contents of an entry line. Without a line, the contents are empty.
+/// The contents of an entry line; empty if `line` is `None`.
 fn line_at(list: &Checked, line: Option<usize>) -> &EntryLine {
     match line {
         Some(line) => &list.lines[line],

@@ -80,7 +80,7 @@ impl<'a> SshKey<'a> {
 /// The parts of an SSHSIG blob. None of them is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// The blob of the key that, by its own account, made the signature.
+    /// The public key that the envelope names as the maker of the signature, as a blob.
     pub key: &'a [u8],
     /// The purpose for which the signature was made.
     pub namespace: &'a [u8],

@@ -22,7 +22,7 @@ mod copies;
 mod damage;
 mod cost;
 
-/// A node whose files are below a directory of its own.
+/// A node whose files are in a temporary directory.
 struct TestNode {
     directory: tempfile::TempDir,
     paths: Paths,

@@ -60,8 +60,8 @@ fn a_container_is_named_by_the_engine_that_made_it() {
     }
 }
 
-/// A running container of a Docker whose store nothing names: its daemon is dead. `exec-patch` named
-/// it by the bundle, and this command could not find that name.
+/// A running container of a Docker whose store nothing names: its daemon is dead. `exec-patch`
+/// named it by the bundle, and this command could not find that name.
 #[test]
 fn a_running_container_in_no_known_store_is_found_by_its_name() {
     let mut place = Place::new().with_settings("#\n");

@@ -125,8 +125,8 @@ fn threshold(
     wording::sentence(change, trust.keyset.number, Some(needed))
 }
 
-/// Lists the patches, successors and severities that are new, changed or gone. That lifts no ban, so
-/// one key alone can do it.
+/// Lists the patches, successors and severities that are new, changed or gone. Such a change lifts
+/// no ban, so one key alone can make it.
 fn brought(found: &Authentic, plan: &InstallPlan, trust: &Trust) -> Vec<String> {
     let mut lines = Vec::new();
     for brought in plan.brought() {

@@ -349,7 +349,7 @@ fn what_cannot_be_read_is_no_all_clear() {
             "{}",
             reported.text
         );
-        // An installation succeeds all the same, and prints the same warning.
+        // An installation succeeds nevertheless, and prints the same warning.
         assert!(
             node.install(&version(1))
                 .unwrap()

@@ -149,7 +149,7 @@ fn thresholds(keyset: &Keyset) -> Result<(), KeysetError> {
         ("root-threshold", "root", root_threshold, roots),
     ] {
         let fault = if threshold > keys {
-            // The author may not have typed the option: `keyset next` takes thresholds from the
+            // The author has perhaps not typed the option: `keyset next` takes thresholds from the
             // keyset before. So the message first names the threshold, and then the option that
             // sets it.
             let (are, needed) = (

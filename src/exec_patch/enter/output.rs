@@ -6,7 +6,7 @@
 //! the order in which they arrived, and a last line that says how much is missing. Memory does not
 //! grow with the output, and the command never blocks because nobody reads. A pipe stays open while
 //! any process holds it, and a background process may hold it for ever. So after the command's own
-//! end the wait is limited. Not checked: whether the output is true.
+//! end the wait is limited. Not checked: whether what a patch prints is true.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};

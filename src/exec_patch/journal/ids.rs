@@ -2,7 +2,7 @@
 //!
 //! Plain data. A run's ID cannot form a path. A container's key stays the same when the container
 //! restarts. A worker's ID has the process's start time, so a later process with the same process
-//! ID is not taken for the worker.
+//! ID is not mistaken for the worker.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -154,7 +154,7 @@ impl ContainerKey {
 }
 
 /// A process, identified by its process ID and start time, so that no later process with the same
-/// process ID is taken for it.
+/// process ID is mistaken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerId {

@@ -60,7 +60,7 @@ pub enum Line {
         /// The text of the warning, one line, not escaped.
         text: String,
     },
-    /// A container on which a ban matches but which the dry run leaves out.
+    /// A container that a ban matches, but that the dry run leaves out.
     LeftOut(Box<LeftOut>),
     /// A container of the resumed run that no longer matches.
     Gone(Box<Gone>),

@@ -112,7 +112,7 @@ pub enum EntryState {
         /// The result, without the last lines of output.
         done: JobResult,
     },
-    /// Nothing entered the container; with the container's outcome.
+    /// The run did not enter the container: the container's outcome.
     Settled(Outcome),
 }
 

@@ -39,7 +39,7 @@ impl PriorRuns {
     ///
     /// # Errors
     /// [`PatchError::Prior`] if a journal from this boot of the machine cannot be read: nobody
-    /// knows what that run patched. With `--again`, the run starts all the same, with a warning.
+    /// knows what that run patched. With `--again`, the run starts nevertheless, with a warning.
     /// [`PatchError::Journal`] if this run is for the failures of another run, and the other run's
     /// journal cannot be read.
     pub fn new(runs: &Runs, request: &Request) -> Result<Self, PatchError> {
@@ -107,7 +107,7 @@ impl PriorRuns {
     }
 
     /// The ID of the earlier run that patched this container with the same payload. The run that is
-    /// resumed is not an earlier run.
+    /// resumed does not count as an earlier run.
     fn before(&self, container: &Container, payload: &Payload) -> Option<String> {
         let instance = InstanceId::of(container, &self.boot);
         let run = self.prior.patched(payload.digest, &instance)?;

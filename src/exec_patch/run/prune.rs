@@ -129,7 +129,7 @@ fn events(runs: &Runs, age: u64, node: &NodeState) -> Vec<PruneLine> {
     events
 }
 
-/// What would happen to a run of which reading failed with `error`.
+/// What would happen to a run that cannot be read because of `error`.
 fn unreadable(
     runs: &Runs,
     id: &RunId,
@@ -238,7 +238,7 @@ mod tests {
     use crate::exec_patch::journal::files::JOURNAL;
     use crate::exec_patch::journal::tests::{finished, node, started};
 
-    /// A run that has ended, of which the last line of the journal is none.
+    /// A run that has ended. The last line of its journal is not a valid line.
     fn damaged(paths: &Paths) -> RunId {
         let (_lock, journal) = started(paths);
         journal.finished(finished(&journal, None)).unwrap();

@@ -1,4 +1,4 @@
-//! Lists the errors for which no container can be selected.
+//! Lists the errors that prevent the selection of containers.
 //!
 //! A single container that cannot be identified is not an error here.
 
@@ -37,8 +37,8 @@ impl SelectError {
     }
 }
 
-/// The hint for a list that does not answer. `embargoctl install` refuses, too, if the keyset or the
-/// floor cannot be used.
+/// The hint for a list that does not answer. `embargoctl install` refuses, too, if the keyset or
+/// the floor cannot be used.
 fn of_list(error: &ListError) -> &'static str {
     if matches!(error, ListError::Floor(..)) {
         return "remove the floor only if you know which list this node had last; --base and --image need no list";

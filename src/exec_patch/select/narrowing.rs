@@ -1,11 +1,12 @@
 //! Narrows a request to the engines, namespaces and containers that the operator named.
 //!
 //! In: the named engines, namespaces and containers. Out: whether a container is meant, and
-//! warnings about named containers that are not found. A bundle is read only where it is needed: for
-//! a container's name, or to tell apart the engines that share containers/storage. A container whose engine is unknown
-//! may belong to any engine, so only its ID can exclude it: nothing is left out silently. A whole
-//! ID or name wins over the beginning of another container's ID, as in Docker. A user's container
-//! wins only over that user's own containers: a user could give it any name.
+//! warnings about named containers that are not found. A bundle is read only where it is needed:
+//! for a container's name, or to distinguish the engines that share containers/storage. A container
+//! whose engine is unknown may belong to any engine, so only its ID can exclude it: nothing is left
+//! out silently. A whole ID or name wins over the beginning of another container's ID, as in
+//! Docker. A user's container wins only over that user's own containers: a user could give it any
+//! name.
 
 use std::collections::BTreeSet;
 
@@ -23,9 +24,9 @@ use crate::sys::rights;
 pub(super) struct Narrowing {
     /// The engines, namespaces and containers that were named.
     targets: Targets,
-    /// The named containers of which a scan has found one with exactly this ID or name, and the
-    /// user who controls it; `None` for root and the caller. They stay when the container has
-    /// ended: otherwise a later scan would take another one.
+    /// The words that are exactly the ID or name of a container that a scan has found, each with
+    /// the user who controls that container; `None` for root and the caller. A word stays after the
+    /// container has ended: otherwise the word could mean another container in a later scan.
     exact: BTreeSet<(String, Option<u32>)>,
 }
 

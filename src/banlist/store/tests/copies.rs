@@ -268,8 +268,8 @@ fn a_ban_that_the_first_copy_proves_is_reported_by_the_second_if_that_is_the_sam
         let broken = break_at(at);
         let list = "cannot trust list \"/var/lib/embargo/banlist.lst\"";
         let fault = format!("cannot read the ban of {}: {list}: {fault}", banned.digest);
-        // Another list may not have the ban. A second copy that is damaged at the same offset
-        // proves the ban too.
+        // Another list might lack the ban. A second copy that is damaged at the same offset proves
+        // the ban too.
         for copy in [&old, &broken] {
             node.put(&node.paths.copy, copy);
             let Bans::Missing(error) = look_up(&node.paths, &Rules::default(), &asked) else {

@@ -1,4 +1,5 @@
-//! Tests a survey of a node below a directory.
+//! Tests which containers a survey counts, and surveys of a node whose files are in a temporary
+//! directory.
 
 use super::*;
 

@@ -56,8 +56,8 @@ fn a_keyset_is_made_from_the_one_before_and_says_whose_signatures_it_needs() {
         desk.done("next ./k1 --issued 2026-11-21").lines().nth(2),
         Some("keyset: 2")
     );
-    // The first root keys come to a node by hand. The step that removes the last root key is
-    // signed.
+    // The keyset with the first root keys is copied to a node by hand. The step that removes the
+    // last root key is signed.
     assert_eq!(
         desk.done("next ./k1 --remove-root-key key-1 --remove-root-key key-2 --out ./last")
             .lines()

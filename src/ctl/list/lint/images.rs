@@ -1,8 +1,8 @@
-//! Checks whether bans hit the images that their author means, for `list lint`.
+//! Checks whether bans cover the images that their author means, for `list lint`.
 //!
-//! The checks find other images that a ban hits, platforms and derived images that a ban misses,
-//! and names that belong to other images on this machine. In: the source and the known images.
-//! Pure.
+//! The checks find other images that a ban covers, platforms and derived images that a ban does not
+//! cover, and names that belong to other images on this machine. In: the source and the known
+//! images. Pure.
 
 use super::alone::{at, at_digest};
 use super::digests::Uses;
@@ -199,7 +199,7 @@ impl<'k> Aim<'_, 'k> {
         findings.add(Code::OtherImage, at(self.ban, stated.line), text, hint);
     }
 
-    /// Whether the ban hits an image as a whole: by its top chain ID, or by a digest of the image
+    /// Whether the ban covers an image as a whole: by its top chain ID, or by a digest of the image
     /// itself.
     fn is_hit(&self, image: &FoundImage) -> bool {
         if let Some(top) = top(image)
@@ -253,7 +253,7 @@ impl<'k> Aim<'_, 'k> {
         findings.add(Code::MissingPlatform, place, text, hint);
     }
 
-    /// The line of the first match that hits an image.
+    /// The line of the first match that covers an image.
     fn line_of(&self, image: &FoundImage) -> usize {
         for found in &self.ban.matches {
             let mut digests = found.digests.iter();

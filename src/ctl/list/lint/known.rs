@@ -136,7 +136,7 @@ impl<'k> ImageIndex<'k> {
         self.0.get(&digest).map_or(&[], Vec::as_slice)
     }
 
-    /// The images that have this digest as `kind`.
+    /// The images that a match with this kind and this digest would cover.
     pub(super) fn having(
         &self,
         kind: MatchKind,

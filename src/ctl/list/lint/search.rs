@@ -2,8 +2,8 @@
 //!
 //! In: the source, the arguments of `--image`, and the engines' stores of this machine. Out:
 //! [`KnownImages`]: the images of `--image`, the images that the source names, and all other images
-//! in the stores. Images that cannot be found are reported; nothing is downloaded. The search in the
-//! stores has a time limit.
+//! in the stores. Images that cannot be found are reported; nothing is downloaded. The search in
+//! the stores has a time limit.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -31,7 +31,7 @@ pub(super) struct PreviewReport {
     in_force: Option<List>,
     in_force_fault: Option<String>,
     armed: bool,
-    /// Reasons why containers that a list refuses can start on this node all the same, for instance
+    /// Reasons why containers that a list refuses can start on this node nevertheless, for instance
     /// audit mode.
     notes: Vec<String>,
     counts: PreviewCounts,

@@ -19,7 +19,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How many scans search for further processes to stop, before the stopped processes are killed.
 const MOST_STOPS: usize = 20;
 
-/// How long the runtime's processes are spared after the first SIGKILL.
+/// How long the runtime's own processes get no signal after the first SIGKILL, so that they can
+/// report how their commands ended.
 const EXIT_TIME: Duration = Duration::from_millis(250);
 
 /// How long each step of ending a patch may take.

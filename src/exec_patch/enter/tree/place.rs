@@ -84,9 +84,9 @@ impl ContainerScope {
         namespaces.any(|(kind, name)| proc::namespace(pid, kind).as_ref() == Some(name))
     }
 
-    /// Whether a process must get no signal although it seems to belong to the patch. In a user's
-    /// container, processes over which that user has no power get no signal: all evidence that they
-    /// belong to the patch came from that user.
+    /// Whether a process must not get a signal, although it seems to belong to the patch. In a
+    /// user's container, processes over which that user has no power get no signal: all evidence
+    /// that they belong to the patch came from that user.
     pub(super) fn protects(&self, pid: u32) -> bool {
         if self.owner == 0 || !nix::unistd::geteuid().is_root() {
             return false;

@@ -28,7 +28,7 @@ const MOST_TAILS: usize = 600;
 /// The greatest width of a column.
 const WIDEST: usize = 48;
 
-/// How many container names the bar shows.
+/// How many container names the progress bar shows.
 const MOST_NAMED: usize = 4;
 
 /// The template of the progress bar.

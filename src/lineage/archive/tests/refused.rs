@@ -157,7 +157,8 @@ fn what_is_no_archive_of_images_is_refused_in_one_line() {
                 .to_owned(),
         ),
     ];
-    // The cause once quoted the file, whatever file that was.
+    // An earlier version quoted the contents of the file in the cause, even if the file was no
+    // archive.
     let secret = file(&b"root:x:0:0\n".repeat(99));
     let error = Archive::open(ArchiveForm::DockerArchive, secret.path(), None).unwrap_err();
     let said = crate::report::line::causes(&error);

@@ -1,4 +1,4 @@
-//! Tests findings from the list that was published last, and how findings are printed.
+//! Tests the findings of a comparison with the last published list, and how findings are printed.
 
 use super::*;
 

@@ -127,7 +127,8 @@ impl Row {
         }
     }
 
-    /// What it is called, for a line that says nothing else of its place.
+    /// The name and, if there is a namespace, the engine and the namespace: for a line that does
+    /// not show them in another column.
     pub(super) fn full_name(&self) -> String {
         match &self.namespace {
             Some(_) => format!("{}, {}", self.called(), self.place_in_engine()),

@@ -36,8 +36,8 @@ fn an_id_that_somebody_chose_is_whole_and_has_its_namespace() {
     assert_eq!(json["running"][0]["namespace"], "default");
 }
 
-/// Found by a test of attacks: one key may change or remove what people run and go by. The old value
-/// was not shown, a removal was headed `adds`, and nothing said that the patches will not run.
+/// Found by a test of attacks: one key may change or remove what people act on. The old value was
+/// not shown, a removal was headed `adds`, and nothing said that the patches will not run.
 #[test]
 fn what_one_key_changes_or_removes_is_shown_with_its_old_value() {
     let place = Place::new();
