@@ -12,6 +12,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
 use thiserror::Error;
 
 /// Enough room for most files of /proc, in bytes.
@@ -108,10 +110,10 @@ pub(super) fn is_unmapped(user: u32) -> bool {
 /// # Errors
 /// [`FileError`], except for the size limit.
 pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
-    let mut flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    let mut flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     let follows = matches!(guard, Guard::Any | Guard::OfUser(_));
     if !follows {
-        flags |= libc::O_NOFOLLOW;
+        flags |= OFlag::O_NOFOLLOW;
     }
     // Opening a device may already have an effect on it, and a link may lead to a device.
     if follows
@@ -121,11 +123,7 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
     {
         return Err(FileError::NotRegular(path.to_owned()));
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(FileError::io(path))?;
+    let file = open_at(path, flags).map_err(FileError::io(path))?;
     let facts = file.metadata().map_err(FileError::io(path))?;
     if !facts.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
@@ -139,6 +137,12 @@ pub fn open(path: &Path, guard: Guard) -> Result<(File, u64), FileError> {
         return Err(FileError::Unguarded(path.to_owned()));
     }
     Ok((file, facts.len()))
+}
+
+/// Opens a file for reading. With `O_CLOEXEC`, musl's `open` makes a second system call
+/// (src/fcntl/open.c), and its `openat` does not.
+pub(super) fn open_at(path: &Path, flags: OFlag) -> nix::Result<File> {
+    Ok(openat(AT_FDCWD, path, flags, Mode::empty())?.into())
 }
 
 /// Whether a file has the owner and mode that [`Guard::Owned`] requires.

@@ -6,9 +6,13 @@
 //! has ended, or that the caller may not inspect, gives `None`. Not checked: whether the ID still
 //! belongs to the same process after the answer, and whether `/proc` is mounted.
 
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use super::file;
 
 /// How many bytes of `/proc/PID/stat`, `status` and similar files are read.
 const LARGEST_LINE: u64 = 16 << 10;
@@ -225,13 +229,20 @@ fn number(path: &Path) -> Option<u64> {
 /// function makes three system calls less than [`file::read`](super::file::read); a node has
 /// thousands of such files.
 pub fn read(path: impl AsRef<Path>, limit: u64) -> Option<Vec<u8>> {
-    // Enough room for most files of /proc. An empty buffer would start with 32 bytes and grow.
-    let mut bytes = Vec::with_capacity(4_096);
-    File::open(path)
-        .ok()?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let mut file = file::open_at(path.as_ref(), flags).ok()?.take(limit);
+    // Enough room for most files of /proc. For a buffer of this size on the heap, musl would map
+    // pages for each file, and unmap them again.
+    let mut first = [0; 4_096];
+    let mut length = 0;
+    while length < first.len() {
+        match file.read(&mut first[length..]).ok()? {
+            0 => return Some(first[..length].to_vec()),
+            count => length += count,
+        }
+    }
+    let mut bytes = first.to_vec();
+    file.read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
