@@ -10,8 +10,8 @@
 //! {"matches":[{"kind":"base","name":"docker.io/library/debian:12.4","platform":"linux/amd64","ban":0}]}                 an entry
 //! ```
 //!
-//! A leaf of the tree points to an entry line, and the entry line to its bans, each by the offset
-//! of the line. Digests that are banned in the same way share one entry line.
+//! A leaf of the tree points to an entry line, and the entry line to its bans and to bases of the
+//! catalogue (see [`catalogue`](super::catalogue)), each by the offset of the line. Digests that are banned in the same way share one entry line.
 
 use std::sync::Arc;
 
@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
+
+use super::catalogue::CatalogueMatch;
+pub use super::kinds::Kinds;
 
 /// One ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,62 +127,6 @@ impl MatchKind {
             Self::Base => "base",
             Self::Image => "image",
             Self::Layer => "layer",
-        }
-    }
-}
-
-/// A set of kinds of match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds(u8);
-
-impl Kinds {
-    /// The empty set.
-    pub const NONE: Self = Self(0);
-
-    /// This set with `kind`.
-    #[must_use]
-    pub const fn with(self, kind: MatchKind) -> Self {
-        Self(self.0 | Self::bit(kind))
-    }
-
-    /// Whether `kind` is in the set.
-    #[must_use]
-    pub const fn has(self, kind: MatchKind) -> bool {
-        self.0 & Self::bit(kind) != 0
-    }
-
-    /// The kinds in both sets.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// The kinds in this set that are not in `other`.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// The set as the byte in a leaf.
-    #[cfg(feature = "ctl")]
-    pub(super) const fn byte(self) -> u8 {
-        self.0
-    }
-
-    const fn bit(kind: MatchKind) -> u8 {
-        match kind {
-            MatchKind::Base => 1,
-            MatchKind::Image => 2,
-            MatchKind::Layer => 4,
-        }
-    }
-
-    /// The set in the byte of a leaf; `None` if the byte is zero or has an unknown bit.
-    pub(super) const fn from_byte(byte: u8) -> Option<Self> {
-        if byte >= 1 && byte <= 7 {
-            Some(Self(byte))
-        } else {
-            None
         }
     }
 }
@@ -307,11 +254,11 @@ pub const MAX_WEIGHT: u64 = 128 << 10;
 /// container start waits until all of them are read.
 pub const MAX_MATCHES: usize = 64;
 
-/// Why a digest is banned: its kinds and bans.
+/// Why a digest is in the list: its kinds, and its bans or bases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListEntry {
-    /// One match for each kind, ban and name, at most [`MAX_MATCHES`].
+    /// One match for each kind, ban and name, and for each base; at most [`MAX_MATCHES`].
     pub matches: Vec<EntryMatch>,
 }
 
@@ -326,8 +273,18 @@ impl ListEntry {
 
 /// One reason why a digest is in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EntryMatch {
+    /// A ban bans the digest.
+    Ban(BanMatch),
+    /// A base of the catalogue has the digest.
+    Catalogue(CatalogueMatch),
+}
+
+/// A ban of a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EntryMatch {
+pub struct BanMatch {
     /// The kind as which the digest is banned.
     pub kind: MatchKind,
     /// The name of what is banned. The name is only shown.

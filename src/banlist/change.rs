@@ -13,6 +13,9 @@
 //! the old ban does not have. The new list's issue time moves the clock of every gate forward. So a
 //! new ban that has lapsed by that time ends early, and is treated as no ban. Reason, severity,
 //! advisories, successor, names and patch do not matter: they neither refuse nor admit.
+//!
+//! The catalogue says what images may be built on, so there it is a lift to add: a digest, or a
+//! project that may use it. If the new list has no catalogue any more, that is a lift too.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -26,9 +29,12 @@ use crate::sys::clock::Timestamp;
 
 mod strictness;
 mod alteration;
+mod catalogue;
 mod comparison;
 
 pub use alteration::{Alteration, How, NONE, PATCH};
+use catalogue::CatalogueComparison;
+pub use catalogue::{BaseChange, BaseStatus, CatalogueChange};
 use comparison::Comparison;
 use strictness::Times;
 pub use strictness::{has_lapsed, is_as_strict};
@@ -48,6 +54,8 @@ pub struct Change {
     /// How many digests have a new kind of ban: the new list bans them as a base, an image or a
     /// layer, and the old list does not ban them as the same kind.
     pub digests_added: u64,
+    /// What became of the catalogue.
+    pub catalogue: CatalogueChange,
     /// All bans of the new list.
     pub bans: Vec<CountedBan>,
 }
@@ -56,7 +64,7 @@ impl Change {
     /// Whether the new list needs the signatures of the lift threshold.
     #[must_use]
     pub const fn is_lift(&self) -> bool {
-        !self.lifted.is_empty()
+        !self.lifted.is_empty() || self.catalogue.is_lift()
     }
 }
 
@@ -118,8 +126,10 @@ where
     let issued = new.issued();
     let (old, new) = (old.finish()?, new.finish()?);
     let mut comparison = Comparison::new(&old, &new, Times { at, issued });
+    let mut catalogue = CatalogueComparison::new(&old, &new);
     for ((from, to), number) in pairs {
         comparison.count(from, to, number);
+        catalogue.count(from, to, number);
     }
     let (lifted, added, changed) = comparison.sorted();
     let Comparison {
@@ -133,6 +143,7 @@ where
         changed,
         digests_lifted,
         digests_added,
+        catalogue: catalogue.finish(),
         bans: new.bans,
     })
 }

@@ -15,9 +15,9 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 use crate::sys::threads;
 
-use super::ban::{self, EntryMatch, Kinds, ListEntry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT};
+use super::ban::{self, BanMatch, EntryMatch, Kinds, ListEntry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT};
 use super::floor::Edition;
-use super::head::{Claim, Entries, Head, Impact, MAX_ENTRIES, MAX_RECORDS};
+use super::head::{Claim, Entries, Format, Head, Impact, MAX_ENTRIES, MAX_RECORDS, Urgency};
 use super::section;
 use super::source::Source;
 use super::tree::Leaf;
@@ -27,6 +27,8 @@ use super::watch::Watch;
 /// The values of the head that do not follow from the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadTerms {
+    /// The format of the list.
+    pub format: Format,
     /// The origin: who publishes the list, and for what.
     pub origin: String,
     /// The keyset's number and the list's version.
@@ -37,6 +39,8 @@ pub struct HeadTerms {
     pub expires: Timestamp,
     /// Whether the signers know what the list refuses.
     pub impact: Impact,
+    /// Whether the signers ask that the list be installed without delay.
+    pub urgency: Urgency,
 }
 
 /// Why no list can be made from a source.
@@ -145,20 +149,24 @@ impl Compiled {
         let tree_root = build::write(self.entries.all, leaf, out, watch)?;
         let table = section::table(&self.records);
         let HeadTerms {
+            format,
             origin,
             edition,
             issued,
             expires,
             impact,
+            urgency,
         } = terms.clone();
         let (records, records_size) = (Digest::of(&table), self.records.len() as u64);
         let (entries, source, source_size) = (self.entries, self.source, self.source_size);
         let head = Head {
+            format,
             origin,
             edition,
             issued,
             expires,
             impact,
+            urgency,
             entries,
             tree_root,
             records,
@@ -238,7 +246,7 @@ struct RecordsBuilder<'a> {
     /// The number of the reason for each match of the source.
     reasons: Vec<u32>,
     /// For each reason, the part of an entry line that describes this reason.
-    matches: Vec<EntryMatch>,
+    matches: Vec<BanMatch>,
     /// Where each entry line starts, and the kinds as which it bans its digests.
     lines: Vec<(u64, Kinds)>,
     /// The number of the entry line for a set of reasons. Sets of one reason are in a table of
@@ -268,7 +276,7 @@ impl<'a> RecordsBuilder<'a> {
         }
         let mut numbers = HashMap::new();
         for found in &source.matches {
-            let one = EntryMatch {
+            let one = BanMatch {
                 kind: found.kind,
                 name: found.name.clone(),
                 platform: found.platform.clone(),
@@ -312,7 +320,7 @@ impl<'a> RecordsBuilder<'a> {
             let found = self.matches[*reason as usize].clone();
             kinds = kinds.with(found.kind);
             bans.insert(found.ban);
-            matches.push(found);
+            matches.push(EntryMatch::Ban(found));
         }
         let offset = self.line(&ListEntry { matches }, self.ban_id(reasons[0]))?;
         let mut weight = self.last_weight(offset);

@@ -6,14 +6,15 @@
 //! here: the signatures.
 //!
 //! ```text
-//! embargo/banlist-head/v1
+//! embargo/banlist-head/v2
 //! origin: bans.example.com/prod
 //! keyset: 1
 //! version: 412
 //! issued: 2026-11-20T14:00:00Z
 //! expires: 2026-12-04T14:00:00Z
 //! impact: guarded
-//! entries: 100000 base=99000 image=1000 layer=0
+//! urgent: yes
+//! entries: 100000 base=99000 image=1000 layer=0 catalogue=0
 //! node-size: 1024
 //! tree-root: sha256:…
 //! tree-size: 4392960
@@ -22,17 +23,21 @@
 //! ```
 //!
 //! `impact: acknowledged` says that the signers know how many running containers the list refuses.
-//! `records` holds the SHA-256 of the block table.
+//! The line `urgent: yes` is left out of most lists; with it, the signers ask that the list be
+//! installed without delay. `records` holds the SHA-256 of the block table. The head of the older
+//! format, `embargo/banlist-head/v1`, has neither `urgent` nor `catalogue=`; it is still read.
+
+mod entries;
 
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::ban::{Kinds, MatchKind};
 use super::floor::Edition;
 use super::note::{Note, Signature};
 pub use super::shape::HEAD_SIZE;
 use super::shape::{NODE_SIZE, Shape};
 use super::text::{self, Lines, Malformed};
+pub use entries::Entries;
 
 /// The largest signed text, in bytes.
 pub const MAX_TEXT: usize = 1_024;
@@ -46,19 +51,56 @@ pub const MAX_RECORDS: u64 = 32 << 20;
 /// The largest number of entries. With this limit, offsets and indices cannot overflow.
 pub const MAX_ENTRIES: u64 = 1 << 32;
 
-const FORMAT: &str = "embargo/banlist-head/v1";
+/// The format of a list, which is the first line of its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The format without a catalogue and without `urgent`. Such lists are read, and no longer
+    /// made.
+    V1,
+    /// The format of today.
+    V2,
+}
+
+impl Format {
+    const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    const fn line(self) -> &'static str {
+        match self {
+            Self::V1 => "embargo/banlist-head/v1",
+            Self::V2 => "embargo/banlist-head/v2",
+        }
+    }
+
+    const fn entries(self) -> &'static str {
+        match self {
+            Self::V1 => "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+            Self::V2 => {
+                "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\""
+            }
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.line() == line)
+    }
+}
 
 /// Whether `block`, the first bytes of a file, may be the head of a list: it is long enough, and
 /// begins with the line of the format.
 #[must_use]
 pub fn may_be_head(block: &[u8]) -> bool {
-    let rest = block.strip_prefix(FORMAT.as_bytes());
-    block.len() == HEAD_SIZE && matches!(rest, Some([b'\n', ..]))
+    let begins = |format: Format| {
+        let rest = block.strip_prefix(format.line().as_bytes());
+        matches!(rest, Some([b'\n', ..]))
+    };
+    block.len() == HEAD_SIZE && Format::ALL.into_iter().any(begins)
 }
 
 /// What the signers of a list confirm with their signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
+    /// The format of the list.
+    pub format: Format,
     /// Who publishes the list, and for what: `bans.example.com/prod`.
     pub origin: String,
     /// The keyset's number and the list's version.
@@ -69,6 +111,8 @@ pub struct Head {
     pub expires: Timestamp,
     /// Whether the signers know what the list refuses.
     pub impact: Impact,
+    /// Whether the signers ask that the list be installed without delay.
+    pub urgency: Urgency,
     /// How many digests the list has, by kind.
     pub entries: Entries,
     /// SHA-256 of the tree's root node.
@@ -104,45 +148,20 @@ impl Impact {
     }
 }
 
-/// How many digests a list has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entries {
-    /// All digests, each counted once.
-    pub all: u64,
-    /// Digests that are banned as a base.
-    pub base: u64,
-    /// Digests that are banned as an image.
-    pub image: u64,
-    /// Digests that are banned as a layer.
-    pub layer: u64,
+/// How soon the signers of a list want it to be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// As every list.
+    Routine,
+    /// Without delay.
+    Urgent,
 }
 
-impl Entries {
-    /// The number of digests that are banned as `kind`.
+impl Urgency {
+    /// Whether the list is urgent.
     #[must_use]
-    pub const fn of(&self, kind: MatchKind) -> u64 {
-        match kind {
-            MatchKind::Base => self.base,
-            MatchKind::Image => self.image,
-            MatchKind::Layer => self.layer,
-        }
-    }
-
-    /// Adds `number` digests, each of which is banned as all of these kinds. If there is no kind,
-    /// nothing is counted.
-    pub fn add(&mut self, kinds: Kinds, number: u64) {
-        if kinds != Kinds::NONE {
-            self.all += number;
-        }
-        for (kind, counter) in [
-            (MatchKind::Base, &mut self.base),
-            (MatchKind::Image, &mut self.image),
-            (MatchKind::Layer, &mut self.layer),
-        ] {
-            if kinds.has(kind) {
-                *counter += number;
-            }
-        }
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Self::Urgent)
     }
 }
 
@@ -180,42 +199,44 @@ impl Head {
     /// The text that is signed.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self {
-            origin,
-            edition,
-            issued,
-            expires,
-            entries,
-            ..
-        } = self;
-        let mut text = format!(
-            "{FORMAT}\norigin: {origin}\nkeyset: {}\nversion: {}\n",
-            edition.keyset, edition.version
-        );
+        let Edition { keyset, version } = self.edition;
         let Entries {
             all,
             base,
             image,
             layer,
-        } = entries;
-        text += &format!(
-            "issued: {issued}\nexpires: {expires}\nimpact: {}\n",
-            self.impact.word()
-        );
-        text += &format!(
-            "entries: {all} base={base} image={image} layer={layer}\nnode-size: {NODE_SIZE}\n"
-        );
-        text += &format!(
-            "tree-root: {}\ntree-size: {}\n",
-            self.tree_root,
-            self.shape().bytes()
-        );
-        text += &format!(
-            "records: {} size={} block-size={BLOCK_SIZE}\n",
-            self.records, self.records_size
-        );
-        text += &format!("source: {} size={}\n", self.source, self.source_size);
-        text
+            catalogue,
+        } = self.entries;
+        let mut lines = vec![
+            self.format.line().to_owned(),
+            format!("origin: {}", self.origin),
+            format!("keyset: {keyset}"),
+            format!("version: {version}"),
+            format!("issued: {}", self.issued),
+            format!("expires: {}", self.expires),
+            format!("impact: {}", self.impact.word()),
+        ];
+        let mut entries = format!("entries: {all} base={base} image={image} layer={layer}");
+        match (self.format, self.urgency) {
+            (Format::V1, _) => {}
+            (Format::V2, Urgency::Routine) => entries += &format!(" catalogue={catalogue}"),
+            (Format::V2, Urgency::Urgent) => {
+                lines.push("urgent: yes".to_owned());
+                entries += &format!(" catalogue={catalogue}");
+            }
+        }
+        lines.extend([
+            entries,
+            format!("node-size: {NODE_SIZE}"),
+            format!("tree-root: {}", self.tree_root),
+            format!("tree-size: {}", self.shape().bytes()),
+            format!(
+                "records: {} size={} block-size={BLOCK_SIZE}",
+                self.records, self.records_size
+            ),
+            format!("source: {} size={}", self.source, self.source_size),
+        ]);
+        lines.join("\n") + "\n"
     }
 
     /// Reads the text that was signed.
@@ -227,26 +248,20 @@ impl Head {
         if signed.len() > MAX_TEXT {
             return Err(lines.fault("at most 1024 bytes of text"));
         }
-        lines.exactly("", FORMAT, "\"embargo/banlist-head/v1\"")?;
+        let expected = "\"embargo/banlist-head/v2\" or \"embargo/banlist-head/v1\"";
+        let format = lines.value("", expected, Format::parse)?;
         let origin = lines.value("origin: ", "\"origin: NAME\"", text::origin)?;
         let keyset = lines.value("keyset: ", "\"keyset: NUMBER\"", text::number)?;
         let version = lines.value("version: ", "\"version: NUMBER\"", text::number)?;
         let issued = lines.value("issued: ", "\"issued: YYYY-MM-DDThh:mm:ssZ\"", text::time)?;
-        let expires = lines.time_after(
-            issued,
-            "expires: ",
-            "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue",
-        )?;
-        let impact = lines.value(
-            "impact: ",
-            "\"impact: guarded\" or \"impact: acknowledged\"",
-            impact,
-        )?;
-        let entries = lines.value(
-            "entries: ",
-            "\"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
-            entries,
-        )?;
+        let expected = "\"expires: YYYY-MM-DDThh:mm:ssZ\", after the issue";
+        let expires = lines.time_after(issued, "expires: ", expected)?;
+        let expected = "\"impact: guarded\" or \"impact: acknowledged\"";
+        let impact = lines.value("impact: ", expected, impact)?;
+        let urgency = urgency(&mut lines, format)?;
+        let entries = lines.value("entries: ", format.entries(), |text| {
+            entries::parse(text, format)
+        })?;
         lines.exactly("node-size: ", "1024", "\"node-size: 1024\"")?;
         let tree_root = lines.value("tree-root: ", "\"tree-root: sha256:DIGEST\"", text::digest)?;
         let tree_size = Shape::of(entries.all).bytes();
@@ -255,21 +270,19 @@ impl Head {
             &tree_size.to_string(),
             "\"tree-size: NUMBER\", the size of a tree of so many entries",
         )?;
-        let (records, records_size) = lines.value(
-            "records: ",
-            "\"records: sha256:DIGEST size=NUMBER block-size=4096\"",
-            records,
-        )?;
-        let (source, source_size) =
-            lines.value("source: ", "\"source: sha256:DIGEST size=NUMBER\"", source)?;
+        let expected = "\"records: sha256:DIGEST size=NUMBER block-size=4096\"";
+        let (records, records_size) = lines.value("records: ", expected, records)?;
+        let expected = "\"source: sha256:DIGEST size=NUMBER\"";
+        let (source, source_size) = lines.value("source: ", expected, source)?;
         lines.end("no more lines")?;
-        let edition = Edition { keyset, version };
         Ok(Self {
+            format,
             origin,
-            edition,
+            edition: Edition { keyset, version },
             issued,
             expires,
             impact,
+            urgency,
             entries,
             tree_root,
             records,
@@ -280,27 +293,22 @@ impl Head {
     }
 }
 
+/// The line `urgent: yes`, which may be missing.
+fn urgency(lines: &mut Lines<'_>, format: Format) -> Result<Urgency, Malformed> {
+    match format {
+        Format::V1 => Ok(Urgency::Routine),
+        Format::V2 => match lines.optional("urgent: ") {
+            None => Ok(Urgency::Routine),
+            Some("yes") => Ok(Urgency::Urgent),
+            Some(_) => Err(lines.fault("\"urgent: yes\", or no such line")),
+        },
+    }
+}
+
 fn impact(word: &str) -> Option<Impact> {
     [Impact::Guarded, Impact::Acknowledged]
         .into_iter()
         .find(|impact| impact.word() == word)
-}
-
-fn entries(fields: &str) -> Option<Entries> {
-    let (all, kinds) = fields.split_once(' ')?;
-    let all = text::number(all)?;
-    let [base, image, layer] = text::numbers(kinds, ["base", "image", "layer"])?;
-    let fits = all <= MAX_ENTRIES
-        && base <= all
-        && image <= all
-        && layer <= all
-        && base + image + layer >= all;
-    fits.then_some(Entries {
-        all,
-        base,
-        image,
-        layer,
-    })
 }
 
 fn records(fields: &str) -> Option<(Digest, u64)> {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 
-use super::ban::{Ban, EntryMatch, Hit, MatchKind};
+use super::ban::{Ban, BanMatch, EntryMatch, Hit, MatchKind};
 use super::bytes::{ReadAt, Reader};
 use super::error::ListError;
 use super::head::Head;
@@ -47,7 +47,14 @@ pub fn hits<R: ReadAt + ?Sized>(
     digests.dedup();
     let mut leaves = vec![None; digests.len()];
     let mut looked_up = tree::look_up(list, head, &digests, &mut leaves);
-    if looked_up.is_ok() && leaves.iter().flatten().any(|leaf| is_denied(leaf, head)) {
+    // A leaf must not contradict the head: the tree would have a digest of some kind, and the head
+    // would say that there are no digests of that kind.
+    if looked_up.is_ok()
+        && leaves
+            .iter()
+            .flatten()
+            .any(|leaf| head.entries.deny(leaf.kinds))
+    {
         looked_up = Err(ListError::Counts(list.path.to_owned()));
     }
     let mut banned = Vec::new();
@@ -70,14 +77,6 @@ pub fn hits<R: ReadAt + ?Sized>(
     read.map_err(|fault| ListError::Unread(first.digest, Box::new(fault)))
 }
 
-/// Returns `true` if the leaf contradicts the head: the tree has a digest of some kind, and the
-/// head says that there are no digests of that kind.
-fn is_denied(leaf: &Leaf, head: &Head) -> bool {
-    [MatchKind::Base, MatchKind::Image, MatchKind::Layer]
-        .into_iter()
-        .any(|kind| leaf.kinds.has(kind) && head.entries.of(kind) == 0)
-}
-
 /// Reads what the list says about the banned queries. Each query comes with its leaf.
 fn read<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
@@ -93,12 +92,16 @@ fn read<R: ReadAt + ?Sized>(
     for (query, leaf) in banned {
         let before = hits.len();
         for found in section.entry(leaf.offset)?.matches {
-            let EntryMatch {
+            // A place in the catalogue is no ban.
+            let EntryMatch::Ban(BanMatch {
                 kind,
                 name,
                 platform,
                 ban,
-            } = found;
+            }) = found
+            else {
+                continue;
+            };
             if kind != query.kind {
                 continue;
             }

@@ -16,7 +16,9 @@
 //! If the digest is banned, it also reads the table, and the blocks of the records that it needs.
 //! The hash of each piece is checked before any byte of the piece is interpreted.
 
+pub mod kinds;
 pub mod ban;
+pub mod catalogue;
 pub mod text;
 pub mod floor;
 pub mod error;

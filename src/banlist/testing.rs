@@ -3,19 +3,25 @@
 //! Keys come from fixed seeds, so the bytes never change. Sources are given in a few words, and
 //! lists are made from sources.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+use super::ban::{BanMatch, EntryMatch, Kinds, ListEntry};
+use super::catalogue::{CatalogueBase, CatalogueMatch, CatalogueWord};
 use super::compile::{Compiled, HeadTerms};
 use super::floor::Edition;
-use super::head::{Claim, HEAD_SIZE, Head, Impact};
+use super::head::{Claim, Entries, Format, HEAD_SIZE, Head, Impact, Urgency};
 use super::key::{Algorithm, PublicKey};
 use super::keyset::{Key, Keyset, Role};
+use super::kinds::CatalogueScope;
 use super::note::Signature;
+use super::section;
 use super::source::Source;
-use super::tree::build::WriteAt;
+use super::tree::Leaf;
+use super::tree::build::{self, WriteAt};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
@@ -76,11 +82,13 @@ pub(crate) fn keyset(seeds: &[u8], threshold: usize) -> Keyset {
 pub(crate) fn terms(version: u64) -> HeadTerms {
     let edition = Edition { keyset: 1, version };
     HeadTerms {
+        format: Format::V2,
         origin: ORIGIN.to_owned(),
         edition,
         issued: ISSUED,
         expires: ISSUED.plus(14 * 86_400),
         impact: Impact::Guarded,
+        urgency: Urgency::Routine,
     }
 }
 
@@ -113,12 +121,16 @@ pub(crate) fn written(source: &Source, terms: &HeadTerms, out: &impl WriteAt) ->
 pub(crate) fn list(source: &Source, terms: &HeadTerms, seeds: &[u8]) -> Vec<u8> {
     let bytes = Mutex::new(Vec::new());
     let head = written(source, terms, &bytes);
+    signed(head, bytes.into_inner().unwrap(), seeds)
+}
+
+/// The list with this head, signed by the keys of these seeds.
+fn signed(head: Head, mut bytes: Vec<u8>, seeds: &[u8]) -> Vec<u8> {
     let text = head.text();
     let signatures = seeds
         .iter()
         .map(|seed| key(*seed).signature(&text))
         .collect();
-    let mut bytes = bytes.into_inner().unwrap();
     bytes[..HEAD_SIZE].copy_from_slice(
         &Claim {
             head,
@@ -129,6 +141,111 @@ pub(crate) fn list(source: &Source, terms: &HeadTerms, seeds: &[u8]) -> Vec<u8> 
         .unwrap(),
     );
     bytes
+}
+
+/// The list made from a source that also has these bases in its catalogue, each with its digests.
+/// The list is put together by hand, because there is no source of a catalogue yet.
+pub(crate) fn with_catalogue(
+    source: &Source,
+    bases: &[(&CatalogueBase, &[Digest])],
+    seeds: &[u8],
+) -> Vec<u8> {
+    let mut records = Vec::new();
+    let mut add = |line: String| {
+        let offset = records.len() as u64;
+        records.extend((line + "\n").into_bytes());
+        offset
+    };
+    let (mut entries, mut open) = (BTreeMap::<Digest, Vec<EntryMatch>>::new(), Vec::new());
+    let bans: Vec<u64> = source.bans.iter().map(|ban| add(json(ban))).collect();
+    for found in &source.matches {
+        for digest in &found.digests {
+            entries
+                .entry(*digest)
+                .or_default()
+                .push(EntryMatch::Ban(BanMatch {
+                    kind: found.kind,
+                    name: found.name.clone(),
+                    platform: found.platform.clone(),
+                    ban: bans[found.ban],
+                }));
+        }
+    }
+    for (base, digests) in bases {
+        let offset = add(json(base));
+        for digest in *digests {
+            if base.scope() == CatalogueScope::Everybody {
+                open.push(*digest);
+            }
+            entries
+                .entry(*digest)
+                .or_default()
+                .push(EntryMatch::Catalogue(CatalogueMatch {
+                    kind: CatalogueWord::Catalogue,
+                    base: offset,
+                }));
+        }
+    }
+    let (mut leaves, mut counts) = (Vec::new(), Entries::default());
+    for (digest, matches) in entries {
+        let mut kinds = Kinds::NONE;
+        for found in &matches {
+            kinds = match found {
+                EntryMatch::Ban(found) => kinds.with(found.kind),
+                EntryMatch::Catalogue(_) if open.contains(&digest) => {
+                    kinds.catalogued(CatalogueScope::Everybody)
+                }
+                EntryMatch::Catalogue(_) => kinds.catalogued(CatalogueScope::SomeProjects),
+            };
+        }
+        counts.add(kinds, 1);
+        let offset = add(json(&ListEntry { matches }));
+        leaves.push(Leaf {
+            digest,
+            kinds,
+            offset,
+        });
+    }
+    let bytes = Mutex::new(Vec::new());
+    let tree_root = build::write(
+        leaves.len() as u64,
+        |at| leaves[usize::try_from(at).unwrap()],
+        &bytes,
+        &(),
+    )
+    .unwrap();
+    let table = section::table(&records);
+    let HeadTerms {
+        format,
+        origin,
+        edition,
+        issued,
+        expires,
+        impact,
+        urgency,
+    } = terms(1);
+    let head = Head {
+        format,
+        origin,
+        edition,
+        issued,
+        expires,
+        impact,
+        urgency,
+        entries: counts,
+        tree_root,
+        records: Digest::of(&table),
+        records_size: records.len() as u64,
+        source: source.digest,
+        source_size: source.size,
+    };
+    bytes.write_at(&records, head.records_at()).unwrap();
+    bytes.write_at(&table, head.table_at()).unwrap();
+    signed(head, bytes.into_inner().unwrap(), seeds)
+}
+
+fn json(record: &impl serde::Serialize) -> String {
+    serde_json::to_string(record).unwrap()
 }
 
 /// A digest for each number.

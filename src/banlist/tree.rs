@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! node    1024 B   magic "EBLN" | level u8 | 0 u8 | count u16 | index u64 | 0 u64 | records | zeros        (little endian)
-//! leaf      40 B   digest 32 | kinds u8 (base 1, image 2, layer 4) | 0 u8 | offset u48 into the records section      25 a node
+//! leaf      40 B   digest 32 | kinds u8 (see `kinds`)                | 0 u8 | offset u48 into the records section      25 a node
 //! inner     64 B   SHA-256 of the child 32 | the child's first digest 32                                             15 a node
 //! file             leaves, then each inner level, the root last; an empty list has one empty leaf
 //! ```

@@ -12,10 +12,12 @@ use std::collections::{HashMap, HashSet};
 use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
-use super::ban::{self, Ban, EntryMatch, Kinds, ListEntry, MAX_WEIGHT, MatchKind};
+use super::ban::{self, Ban, BanMatch, EntryMatch, Kinds, ListEntry, MAX_WEIGHT, MatchKind};
 use super::bytes::{ReadAt, Reader};
+use super::catalogue::{CatalogueBase, CatalogueMatch};
 use super::error::ListError;
 use super::head::{Entries, Head};
+use super::kinds::CatalogueScope;
 use super::section;
 use super::tree::leaves::Leaves;
 use super::watch::Watch;
@@ -31,22 +33,35 @@ pub struct CountedBan {
     pub names: Vec<String>,
 }
 
+/// A base of a list's catalogue, and how many digests it has in that list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedBase {
+    /// The base.
+    pub base: CatalogueBase,
+    /// The number of the base's digests.
+    pub digests: u64,
+}
+
 /// How many names are remembered for each ban.
 pub const MAX_NAMES: usize = 16;
 
-/// What an entry line says: the kinds and the bans of its digests. If a ban has a digest under
-/// several names, the digest is counted once for this ban.
+/// What an entry line says: the kinds, the bans and the bases of its digests. If a ban has a digest
+/// under several names, the digest is counted once for this ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryLine {
-    /// The kinds as which the bans, taken together, ban the digest.
+    /// The kinds as which the bans, taken together, ban the digest; and for whom the bases, taken
+    /// together, have it.
     pub kinds: Kinds,
     /// The position in the list of each ban, ascending, and the kinds as which that ban covers the
     /// digest.
     pub bans: Vec<(usize, Kinds)>,
+    /// The position in the catalogue of each base, ascending.
+    pub bases: Vec<usize>,
 }
 
 impl EntryLine {
-    fn of(mut matches: Vec<(usize, MatchKind)>) -> Self {
+    /// The line with these matches with bans, and with these bases. Each base comes with its scope.
+    fn of(mut matches: Vec<(usize, MatchKind)>, mut bases: Vec<(usize, CatalogueScope)>) -> Self {
         matches.sort_unstable();
         let (mut all, mut bans) = (Kinds::NONE, Vec::<(usize, Kinds)>::new());
         for (ban, kind) in matches {
@@ -56,7 +71,23 @@ impl EntryLine {
                 Some(_) | None => bans.push((ban, Kinds::NONE.with(kind))),
             }
         }
-        Self { kinds: all, bans }
+        // One base for everybody is enough: then it does not matter that another is limited.
+        let is_open = bases
+            .iter()
+            .any(|(_, scope)| *scope == CatalogueScope::Everybody);
+        if is_open {
+            all = all.catalogued(CatalogueScope::Everybody);
+        } else if !bases.is_empty() {
+            all = all.catalogued(CatalogueScope::SomeProjects);
+        }
+        bases.sort_unstable_by_key(|(base, _)| *base);
+        let mut bases: Vec<usize> = bases.into_iter().map(|(base, _)| base).collect();
+        bases.dedup();
+        Self {
+            kinds: all,
+            bans,
+            bases,
+        }
     }
 }
 
@@ -65,6 +96,8 @@ impl EntryLine {
 pub struct Checked {
     /// The bans, in the order of the source.
     pub bans: Vec<CountedBan>,
+    /// The bases of the catalogue, in the order of the list.
+    pub bases: Vec<CountedBase>,
     /// The entry lines. [`WholeList::next`] returns their positions here.
     pub lines: Vec<EntryLine>,
 }
@@ -84,6 +117,7 @@ pub struct WholeList<'a, R: ReadAt + ?Sized> {
 #[derive(Default)]
 struct CheckedRecords {
     bans: Vec<CountedBan>,
+    bases: Vec<CountedBase>,
     lines: Vec<EntryLine>,
     /// The number of each entry line, by the offset at which it starts.
     numbers: HashMap<u64, usize>,
@@ -165,6 +199,7 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
         }
         let CheckedRecords {
             mut bans,
+            mut bases,
             lines,
             uses,
             ..
@@ -175,9 +210,12 @@ impl<'a, R: ReadAt + ?Sized> WholeList<'a, R> {
             for (ban, kinds) in &line.bans {
                 bans[*ban].entries.add(*kinds, uses);
             }
+            for base in &line.bases {
+                bases[*base].digests += uses;
+            }
         }
         if entries == self.head.entries {
-            Ok(Checked { bans, lines })
+            Ok(Checked { bans, bases, lines })
         } else {
             Err(ListError::Counts(self.list.path.to_owned()))
         }
@@ -199,21 +237,21 @@ pub fn check<R: ReadAt + ?Sized>(
     Ok(WholeList::open(list, head)?.finish()?.bans)
 }
 
-/// The bans, and the entry lines in their order.
+/// The bans, the bases and the entry lines, each in their order.
 fn records<R: ReadAt + ?Sized>(
     list: &Reader<'_, R>,
     head: &Head,
 ) -> Result<CheckedRecords, ListError> {
     let mut records = CheckedRecords::default();
-    let (mut places, mut ids, mut weights) = (HashMap::new(), HashSet::new(), Vec::new());
+    let mut known = KnownRecords::default();
     section::each_line(list, head, |offset, bytes| {
         let malformed = || ListError::Record(list.path.to_owned(), offset);
+        let weight = ban::weight(bytes) + 1;
         if let Some(ban) = ban::parse::<Ban>(bytes) {
-            if !ids.insert(ban.id.clone()) {
-                return Err(malformed());
-            }
-            places.insert(offset, records.bans.len());
-            weights.push(ban::weight(bytes) + 1);
+            let id = (RecordKind::Ban, ban.id.clone());
+            known
+                .add(id, offset, records.bans.len(), weight)
+                .ok_or_else(malformed)?;
             records.bans.push(CountedBan {
                 ban,
                 entries: Entries::default(),
@@ -221,27 +259,22 @@ fn records<R: ReadAt + ?Sized>(
             });
             return Ok(());
         }
-        let entry = ListEntry::parse(bytes).ok_or_else(malformed)?;
-        let mut found = Vec::with_capacity(entry.matches.len());
-        for EntryMatch {
-            kind, name, ban, ..
-        } in entry.matches
-        {
-            // Ban lines come before entry lines, so this ban is already known.
-            let place = *places.get(&ban).ok_or_else(malformed)?;
-            found.push((place, kind));
-            let names = &mut records.bans[place].names;
-            if let Some(name) = name
-                && names.len() < MAX_NAMES
-                && !names.contains(&name)
-            {
-                names.push(name);
-            }
+        if let Some(base) = ban::parse::<CatalogueBase>(bytes) {
+            let id = (RecordKind::Base, base.id.clone());
+            known
+                .add(id, offset, records.bases.len(), weight)
+                .ok_or_else(malformed)?;
+            records.bases.push(CountedBase { base, digests: 0 });
+            return Ok(());
         }
-        let line = EntryLine::of(found);
-        let mut weight = ban::weight(bytes) + 1;
-        for (place, _) in &line.bans {
-            weight += weights[*place];
+        let entry = ListEntry::parse(bytes).ok_or_else(malformed)?;
+        let line = records.line(entry, &known).ok_or_else(malformed)?;
+        let mut weight = weight;
+        for (ban, _) in &line.bans {
+            weight += known.weights[&(RecordKind::Ban, *ban)];
+        }
+        for base in &line.bases {
+            weight += known.weights[&(RecordKind::Base, *base)];
         }
         if weight > MAX_WEIGHT {
             return Err(ListError::Heavy(list.path.to_owned(), offset));
@@ -252,6 +285,69 @@ fn records<R: ReadAt + ?Sized>(
         Ok(())
     })?;
     Ok(records)
+}
+
+/// The two kinds of record to which entry lines point.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum RecordKind {
+    Ban,
+    Base,
+}
+
+/// The bans and bases before an entry line.
+#[derive(Default)]
+struct KnownRecords {
+    ids: HashSet<(RecordKind, String)>,
+    /// The position of each ban, and of each base, by the offset of its line.
+    places: HashMap<(RecordKind, u64), usize>,
+    /// The weight of the line of each ban, and of each base, by its position.
+    weights: HashMap<(RecordKind, usize), u64>,
+}
+
+impl KnownRecords {
+    /// Adds a record. `None` if there is a record with the same ID already.
+    fn add(
+        &mut self,
+        id: (RecordKind, String),
+        offset: u64,
+        place: usize,
+        weight: u64,
+    ) -> Option<()> {
+        let kind = id.0;
+        self.places.insert((kind, offset), place);
+        self.weights.insert((kind, place), weight);
+        self.ids.insert(id).then_some(())
+    }
+}
+
+impl CheckedRecords {
+    /// What an entry line says. `None` if the line points to something else than a ban or a base
+    /// before it.
+    fn line(&mut self, entry: ListEntry, known: &KnownRecords) -> Option<EntryLine> {
+        let (mut matches, mut bases) = (Vec::with_capacity(entry.matches.len()), Vec::new());
+        for found in entry.matches {
+            match found {
+                EntryMatch::Ban(BanMatch {
+                    kind, name, ban, ..
+                }) => {
+                    let place = *known.places.get(&(RecordKind::Ban, ban))?;
+                    matches.push((place, kind));
+                    let names = &mut self.bans[place].names;
+                    if let Some(name) = name
+                        && names.len() < MAX_NAMES
+                        && !names.contains(&name)
+                    {
+                        names.push(name);
+                    }
+                }
+                EntryMatch::Catalogue(CatalogueMatch { base, .. }) => {
+                    let place = *known.places.get(&(RecordKind::Base, base))?;
+                    bases.push((place, self.bases[place].base.scope()));
+                }
+            }
+        }
+        Some(EntryLine::of(matches, bases))
+    }
 }
 
 #[cfg(test)]

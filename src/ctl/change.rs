@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::amount;
 use crate::banlist::ban::{Action, Ban, Patch};
-use crate::banlist::change::{Alteration, BanChange, BanStatus, Change, How, NONE, PATCH};
+use crate::banlist::change::{
+    Alteration, BanChange, BanStatus, BaseChange, BaseStatus, Change, How, NONE, PATCH,
+};
 use crate::banlist::error::SignatureTally;
 use crate::banlist::head::{Claim, Entries};
 use crate::banlist::keyset::Keyset;
@@ -50,7 +52,11 @@ impl Needed {
 pub fn sentence(change: Option<&Change>, keyset: u64, needed: Option<Needed>) -> String {
     let is_lift = change.is_some_and(Change::is_lift);
     let lifts = match change {
-        Some(change) if is_lift => format!("lifts {}", amount(change.lifted.len(), "ban")),
+        Some(change) if is_lift => match (change.lifted.len(), change.catalogue.is_lift()) {
+            (0, _) => "widens the catalogue".to_owned(),
+            (bans, false) => format!("lifts {}", amount(bans, "ban")),
+            (bans, true) => format!("lifts {} and widens the catalogue", amount(bans, "ban")),
+        },
         Some(_) => "lifts nothing".to_owned(),
         None => "no list to compare it with".to_owned(),
     };
@@ -77,6 +83,57 @@ pub fn lines(change: &Change) -> Vec<String> {
         lines.push(headline(change));
         for detail in details(change) {
             lines.push(format!("  {detail}"));
+        }
+    }
+    for base in &change.catalogue.bases {
+        lines.extend(base_lines(base));
+    }
+    if change.catalogue.has_ended {
+        lines.push("the catalogue is gone: weaker".to_owned());
+    }
+    lines
+}
+
+/// Describes a base of the catalogue that was added, changed or removed.
+fn base_lines(change: &BaseChange) -> Vec<String> {
+    let BaseChange {
+        base,
+        status,
+        alterations,
+        added,
+        dropped,
+    } = change;
+    let id = line::name(&base.id);
+    let for_whom = if base.only_for.is_empty() {
+        String::new()
+    } else {
+        format!(", only for {}", named(&base.only_for))
+    };
+    let mut lines = vec![match status {
+        BaseStatus::Added => {
+            format!(
+                "adds {id} to the catalogue: {}{for_whom}",
+                amount(*added, "digest")
+            )
+        }
+        BaseStatus::Kept => format!("changes {id} in the catalogue"),
+        BaseStatus::Removed => {
+            format!(
+                "removes {id} from the catalogue: {}",
+                amount(*dropped, "digest")
+            )
+        }
+    }];
+    for one in alterations {
+        let weaker = if one.weakens { "weaker: " } else { "" };
+        lines.push(format!("  {}", line::one_line(&format!("{weaker}{one}"))));
+    }
+    if *status == BaseStatus::Kept {
+        if *dropped > 0 {
+            lines.push(format!("  {} removed", amount(*dropped, "digest")));
+        }
+        if *added > 0 {
+            lines.push(format!("  weaker: {} added", amount(*added, "digest")));
         }
     }
     lines
@@ -317,6 +374,7 @@ fn digests(entries: &Entries) -> String {
         base,
         image,
         layer,
+        catalogue: _,
     } = *entries;
     let mut kinds = Vec::new();
     for (number, kind) in [(base, "base"), (image, "image"), (layer, "layer")] {

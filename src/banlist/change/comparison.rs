@@ -39,9 +39,10 @@ struct Loss {
     heirs: BTreeSet<usize>,
 }
 
-const NOTHING: &EntryLine = &EntryLine {
+pub(super) const NOTHING: &EntryLine = &EntryLine {
     kinds: Kinds::NONE,
     bans: Vec::new(),
+    bases: Vec::new(),
 };
 
 /// For each of `bans`, the position in `among` of the ban with the same ID.
@@ -100,7 +101,7 @@ impl<'a> Comparison<'a> {
         if is_lifted {
             self.digests_lifted += number;
         }
-        if to.kinds.without(from.kinds) != Kinds::NONE {
+        if to.kinds.banned().without(from.kinds) != Kinds::NONE {
             self.digests_added += number;
         }
     }
@@ -211,7 +212,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// The contents of an entry line; empty if `line` is `None`.
-fn line_at(list: &Checked, line: Option<usize>) -> &EntryLine {
+pub(super) fn line_at(list: &Checked, line: Option<usize>) -> &EntryLine {
     match line {
         Some(line) => &list.lines[line],
         None => NOTHING,

@@ -7,6 +7,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::testing::{digest, list, parse, terms};
 
+mod catalogue;
 mod strictness;
 mod whole_lists;
 

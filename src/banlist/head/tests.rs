@@ -5,6 +5,7 @@ use super::*;
 
 fn head() -> Head {
     Head {
+        format: Format::V2,
         origin: ORIGIN.to_owned(),
         edition: Edition {
             keyset: 1,
@@ -13,11 +14,13 @@ fn head() -> Head {
         issued: ISSUED,
         expires: ISSUED.plus(14 * 86_400),
         impact: Impact::Guarded,
+        urgency: Urgency::Routine,
         entries: Entries {
             all: 26,
             base: 20,
             image: 6,
             layer: 1,
+            catalogue: 2,
         },
         tree_root: Digest::of(b"root"),
         records: Digest::of(b"table"),
@@ -41,8 +44,8 @@ fn a_head_is_written_as_documented_and_read_alike() {
         Digest::of(b"source"),
     );
     let text = format!(
-        "embargo/banlist-head/v1\norigin: bans.example.com/prod\nkeyset: 1\nversion: 412\nissued: 2026-11-20T14:00:00Z\n\
-         expires: 2026-12-04T14:00:00Z\nimpact: guarded\nentries: 26 base=20 image=6 layer=1\nnode-size: 1024\ntree-root: {root}\n\
+        "embargo/banlist-head/v2\norigin: bans.example.com/prod\nkeyset: 1\nversion: 412\nissued: 2026-11-20T14:00:00Z\n\
+         expires: 2026-12-04T14:00:00Z\nimpact: guarded\nentries: 26 base=20 image=6 layer=1 catalogue=2\nnode-size: 1024\ntree-root: {root}\n\
          tree-size: 3072\nrecords: {table} size=5000 block-size=4096\nsource: {source} size=9000\n"
     );
     assert_eq!(head().text(), text);
@@ -51,6 +54,56 @@ fn a_head_is_written_as_documented_and_read_alike() {
         (head().records_at(), head().table_at(), head().file_size()),
         (7_168, 12_168, 12_232)
     );
+}
+
+#[test]
+fn a_head_of_the_first_format_is_read_and_has_neither_urgency_nor_a_catalogue() {
+    let first = Head {
+        format: Format::V1,
+        entries: Entries {
+            catalogue: 0,
+            ..head().entries
+        },
+        ..head()
+    };
+    let text = head()
+        .text()
+        .replace("/v2", "/v1")
+        .replace(" catalogue=2", "");
+    assert_eq!(first.text(), text);
+    assert_eq!(Head::parse(&text), Ok(first));
+    for (from, to, expected) in [
+        (
+            "layer=1",
+            "layer=1 catalogue=2",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+        ),
+        (
+            "guarded\n",
+            "guarded\nurgent: yes\n",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+        ),
+    ] {
+        let broken = text.replacen(from, to, 1);
+        assert_eq!(
+            Head::parse(&broken).unwrap_err().to_string(),
+            expected,
+            "{to:?}"
+        );
+    }
+}
+
+#[test]
+fn an_urgent_head_says_so_in_a_line_of_its_own() {
+    let urgent = Head {
+        urgency: Urgency::Urgent,
+        ..head()
+    };
+    let text = head()
+        .text()
+        .replace("impact: guarded\n", "impact: guarded\nurgent: yes\n");
+    assert_eq!(urgent.text(), text);
+    assert_eq!(Head::parse(&text), Ok(urgent));
 }
 
 #[test]
@@ -66,8 +119,10 @@ fn the_longest_head_and_16_signatures_fit() {
             base: MAX_ENTRIES,
             image: MAX_ENTRIES,
             layer: MAX_ENTRIES,
+            catalogue: MAX_ENTRIES,
         },
         impact: Impact::Acknowledged,
+        urgency: Urgency::Urgent,
         records_size: MAX_RECORDS,
         source_size: u64::MAX,
         ..head()
@@ -92,7 +147,11 @@ fn every_line_has_one_spelling() {
     let text = head().text();
     let zero = Digest::from_bytes([0; 32]);
     for (from, to, expected) in [
-        ("/v1", "/v2", "line 1: expected \"embargo/banlist-head/v1\""),
+        (
+            "/v2",
+            "/v3",
+            "line 1: expected \"embargo/banlist-head/v2\" or \"embargo/banlist-head/v1\"",
+        ),
         ("origin: ", "Origin: ", "line 2: expected \"origin: NAME\""),
         (
             "bans.example.com/prod",
@@ -161,23 +220,38 @@ fn every_line_has_one_spelling() {
         ),
         (
             "entries: 26",
-            "entries: 28",
-            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+            "entries: 30",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\"",
         ),
         (
             "base=20 image=6",
             "image=6 base=20",
-            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\"",
         ),
         (
             "entries: 26",
             "entries: 4294967297",
-            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\"",
         ),
         (
-            "layer=1\n",
-            "layer=1 x=1\n",
-            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER\"",
+            "catalogue=2\n",
+            "catalogue=2 x=1\n",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\"",
+        ),
+        (
+            " catalogue=2",
+            "",
+            "line 8: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\"",
+        ),
+        (
+            "guarded\n",
+            "guarded\nurgent: no\n",
+            "line 8: expected \"urgent: yes\", or no such line",
+        ),
+        (
+            "guarded\n",
+            "guarded\nurgent: yes\nurgent: yes\n",
+            "line 9: expected \"entries: NUMBER base=NUMBER image=NUMBER layer=NUMBER catalogue=NUMBER\"",
         ),
         (
             "node-size: 1024",
@@ -261,7 +335,7 @@ fn a_head_block_is_a_note_and_zeros() {
         Claim::parse(&block(&format!("\u{feff}{text}")))
             .unwrap_err()
             .to_string(),
-        "line 1: expected \"embargo/banlist-head/v1\""
+        "line 1: expected \"embargo/banlist-head/v2\" or \"embargo/banlist-head/v1\""
     );
 }
 

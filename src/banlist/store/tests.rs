@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::ban::MAX_MATCHES;
 use super::super::bytes::ReadAt;
+use super::super::catalogue::CatalogueBase;
+use super::super::compile::HeadTerms;
 use super::super::floor::{Floor, MAX_JUMP};
-use super::super::head::{Claim, HEAD_SIZE};
+use super::super::head::{Claim, Format, HEAD_SIZE};
 use super::super::section::{MAX_BLOCKS, MAX_START};
-use super::super::testing::{ISSUED, digest, key, keyset, list, parse, source, terms};
+use super::super::testing::{
+    ISSUED, digest, key, keyset, list, parse, source, terms, with_catalogue,
+};
 use super::super::whole;
 use super::*;
 use crate::report::line;
@@ -225,18 +229,77 @@ fn the_bytes_of_a_list_are_pinned() {
         digest(1),
         digest(2)
     ));
-    let bytes = list(&source, &terms(412), &[1, 2]);
-    let golden =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/list/two-digests.lst");
-    if std::env::var_os("EMBARGO_WRITE_FIXTURES").is_some() {
-        replace(&golden, 0o644, &bytes).unwrap();
+    for (format, name) in [
+        (Format::V1, "two-digests.lst"),
+        (Format::V2, "two-digests-v2.lst"),
+    ] {
+        let terms = HeadTerms {
+            format,
+            ..terms(412)
+        };
+        let bytes = list(&source, &terms, &[1, 2]);
+        let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/list")
+            .join(name);
+        if std::env::var_os("EMBARGO_WRITE_FIXTURES").is_some() {
+            replace(&golden, 0o644, &bytes).unwrap();
+        }
+        let pinned = file::read(&golden, 1 << 20, Guard::Any).unwrap();
+        assert!(
+            pinned == bytes,
+            "the format changed: nodes in the field could not read what is built now"
+        );
+        assert_eq!(bytes, list(&source, &terms, &[1, 2]));
+        assert_eq!(found_in(&pinned, &[1, 2, 3]), ["base", "image"], "{name}");
     }
-    let pinned = file::read(&golden, 1 << 20, Guard::Any).unwrap();
-    assert!(
-        pinned == bytes,
-        "the format changed: nodes in the field could not read what is built now"
-    );
-    assert_eq!(bytes, list(&source, &terms(412), &[1, 2]));
+}
+
+/// The kinds as which a list bans these digests, as a container start would find them.
+fn found_in(bytes: &[u8], digests: &[u64]) -> Vec<&'static str> {
+    let list = Reader {
+        path: Path::new("list"),
+        bytes,
+    };
+    let trust = Trust {
+        keyset: keyset(&[1, 2], 2),
+        floor: None,
+        rules: Rules::default(),
+    };
+    let head = trust
+        .authenticate(
+            &list,
+            bytes.len() as u64,
+            Placement::Current,
+            Enough::Threshold,
+        )
+        .unwrap()
+        .head;
+    let mut queries = Vec::new();
+    for kind in [MatchKind::Base, MatchKind::Image, MatchKind::Layer] {
+        for number in digests {
+            queries.push(Query {
+                digest: digest(*number),
+                kind,
+            });
+        }
+    }
+    let hits = hits(&list, &head, &queries, Budget::Start).unwrap();
+    hits.iter().map(|hit| hit.kind.word()).collect()
+}
+
+#[test]
+fn a_digest_in_the_catalogue_is_not_banned() {
+    let source = source(&[("base", digest(1)), ("image", digest(2))]);
+    let base = CatalogueBase {
+        id: "debian-12".to_owned(),
+        names: vec!["docker.io/library/debian:12".to_owned()],
+        support_until: None,
+        successor: None,
+        only_for: Vec::new(),
+    };
+    let bytes = with_catalogue(&source, &[(&base, &[digest(1), digest(3)])], &[1, 2]);
+    // The first digest is in the catalogue and banned: the ban counts.
+    assert_eq!(found_in(&bytes, &[1, 2, 3]), ["base", "image"]);
 }
 
 #[test]

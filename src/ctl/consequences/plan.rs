@@ -86,11 +86,17 @@ impl InstallPlan {
         self.steps.iter().any(InstallStep::is_put)
     }
 
-    /// The IDs of the bans that the new list lifts.
+    /// The IDs of the bans that the new list lifts; last, the word "catalogue" if the new list
+    /// widens it.
     pub fn lifted(&self) -> Vec<String> {
         let mut ids = Vec::new();
-        for lifted in self.change.iter().flat_map(|change| &change.lifted) {
-            ids.push(lifted.ban.id.clone());
+        if let Some(change) = &self.change {
+            for lifted in &change.lifted {
+                ids.push(lifted.ban.id.clone());
+            }
+            if change.catalogue.is_lift() {
+                ids.push("catalogue".to_owned());
+            }
         }
         ids
     }

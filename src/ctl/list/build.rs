@@ -14,7 +14,7 @@ use super::super::{CtlError, amount};
 use super::{AuthoringError, lint};
 use crate::banlist::compile::{CompileError, Compiled, HeadTerms};
 use crate::banlist::floor::Edition;
-use crate::banlist::head::{self, Entries, HEAD_SIZE, Impact};
+use crate::banlist::head::{self, Entries, Format, HEAD_SIZE, Impact, Urgency};
 use crate::banlist::source::{self, MAX_SOURCE, Source, SourceError};
 use crate::banlist::text;
 use crate::lineage::digest::Digest;
@@ -60,6 +60,9 @@ pub struct BuildArgs {
     /// Say in the list's head that its signers know how many running containers it refuses.
     #[arg(long)]
     acknowledge_impact: bool,
+    /// Say in the list's head that it is urgent, for an emergency. Nodes show it.
+    #[arg(long)]
+    urgent: bool,
     /// The output file.
     #[arg(long, value_name = "FILE", default_value = "banlist.lst")]
     out: PathBuf,
@@ -83,6 +86,7 @@ pub(super) fn run(args: &BuildArgs) -> Result<String, CtlError> {
         base,
         image,
         layer,
+        catalogue: _,
     } = head.entries;
     let (list, bans, all) = (
         line::path(&args.out),
@@ -91,8 +95,12 @@ pub(super) fn run(args: &BuildArgs) -> Result<String, CtlError> {
     );
     let counts = format!("{bans}, {all} ({base} base, {image} image, {layer} layer)");
     Ok(format!(
-        "{list}: version {} for {}: {counts}\nissued {}, expires {}\nnot signed yet: embargoctl list sign --key KEY {list}\n",
-        head.edition.version, head.origin, head.issued, head.expires
+        "{list}: version {} for {}: {counts}\nissued {}, expires {}{}\nnot signed yet: embargoctl list sign --key KEY {list}\n",
+        head.edition.version,
+        head.origin,
+        head.issued,
+        head.expires,
+        super::show::urgent(&head)
     ))
 }
 
@@ -232,12 +240,19 @@ fn terms(args: &BuildArgs) -> Result<HeadTerms, AuthoringError> {
         keyset: args.keyset,
         version: args.version,
     };
+    let urgency = if args.urgent {
+        Urgency::Urgent
+    } else {
+        Urgency::Routine
+    };
     Ok(HeadTerms {
+        format: Format::V2,
         origin: args.origin.clone(),
         edition,
         issued,
         expires,
         impact,
+        urgency,
     })
 }
 

@@ -16,7 +16,9 @@ use super::super::{CtlError, amount};
 use super::open;
 use crate::banlist::ban::Patch;
 use crate::banlist::bytes::Reader;
-use crate::banlist::change::{self, Alteration, BanChange, BanStatus, Change, How};
+use crate::banlist::change::{
+    self, Alteration, BanChange, BanStatus, BaseChange, CatalogueChange, Change, How,
+};
 use crate::banlist::error::ListError;
 use crate::banlist::head::Head;
 use crate::banlist::keyset::Keyset;
@@ -94,6 +96,13 @@ fn compare_at(args: &DiffArgs, paths: &Paths, clock: Timestamp) -> Result<String
         amount(change.digests_added, "digest"),
         change.digests_lifted
     );
+    if !change.catalogue.bases.is_empty() {
+        text += &format!(
+            "catalogue: {} permitted, {} withdrawn\n",
+            amount(change.catalogue.permitted, "digest"),
+            change.catalogue.withdrawn
+        );
+    }
     text += &wording::sentence(Some(&change), new.head.edition.keyset, needed);
     text += "\n";
     if let (Some(keyset), Some(needed)) = (&keyset, needed)
@@ -134,6 +143,9 @@ fn title(old: &Head, new: &Head) -> String {
     if old.impact != new.impact {
         text += &format!("impact {} -> {}\n", old.impact.word(), new.impact.word());
     }
+    if new.urgency.is_urgent() {
+        text += "urgent\n";
+    }
     text
 }
 
@@ -148,6 +160,24 @@ struct DiffJson<'a> {
     lifted: Vec<BanChangeJson<'a>>,
     added: Vec<BanChangeJson<'a>>,
     changed: Vec<BanChangeJson<'a>>,
+    catalogue: CatalogueJson<'a>,
+}
+
+#[derive(Serialize)]
+struct CatalogueJson<'a> {
+    permitted: u64,
+    withdrawn: u64,
+    ended: bool,
+    bases: Vec<BaseChangeJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct BaseChangeJson<'a> {
+    id: &'a str,
+    status: &'static str,
+    added: u64,
+    removed: u64,
+    alterations: Vec<AlterationJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -157,6 +187,7 @@ struct HeadJson<'a> {
     version: u64,
     issued: Timestamp,
     impact: &'static str,
+    urgent: bool,
 }
 
 #[derive(Serialize)]
@@ -216,6 +247,43 @@ fn as_json<'a>(
         lifted: bans_as_json(&change.lifted),
         added: bans_as_json(&change.added),
         changed: bans_as_json(&change.changed),
+        catalogue: catalogue_as_json(&change.catalogue),
+    }
+}
+
+fn catalogue_as_json(change: &CatalogueChange) -> CatalogueJson<'_> {
+    CatalogueJson {
+        permitted: change.permitted,
+        withdrawn: change.withdrawn,
+        ended: change.has_ended,
+        bases: change.bases.iter().map(base_as_json).collect(),
+    }
+}
+
+fn base_as_json(change: &BaseChange) -> BaseChangeJson<'_> {
+    BaseChangeJson {
+        id: &change.base.id,
+        status: change.status.word(),
+        added: change.added,
+        removed: change.dropped,
+        alterations: change.alterations.iter().map(alteration_as_json).collect(),
+    }
+}
+
+fn alteration_as_json(Alteration { what, how, weakens }: &Alteration) -> AlterationJson<'_> {
+    let (how, from, to) = match how {
+        How::Added => ("added", None, None),
+        How::Dropped => ("dropped", None, None),
+        How::Moved(from, to) => ("moved", Some(from.as_str()), Some(to.as_str())),
+        How::Rewritten => ("rewritten", None, None),
+        How::Early => ("early", None, None),
+    };
+    AlterationJson {
+        what,
+        how,
+        from,
+        to,
+        weakens: *weakens,
     }
 }
 
@@ -226,6 +294,7 @@ fn head_as_json(head: &Head) -> HeadJson<'_> {
         version: head.edition.version,
         issued: head.issued,
         impact: head.impact.word(),
+        urgent: head.urgency.is_urgent(),
     }
 }
 
@@ -240,22 +309,6 @@ fn ban_as_json(change: &BanChange) -> BanChangeJson<'_> {
         BanStatus::Removed => "removed",
         BanStatus::Expired => "lapsed",
     };
-    fn alteration(Alteration { what, how, weakens }: &Alteration) -> AlterationJson<'_> {
-        let (how, from, to) = match how {
-            How::Added => ("added", None, None),
-            How::Dropped => ("dropped", None, None),
-            How::Moved(from, to) => ("moved", Some(from.as_str()), Some(to.as_str())),
-            How::Rewritten => ("rewritten", None, None),
-            How::Early => ("early", None, None),
-        };
-        AlterationJson {
-            what,
-            how,
-            from,
-            to,
-            weakens: *weakens,
-        }
-    }
     BanChangeJson {
         id: &change.ban.id,
         status,
@@ -265,7 +318,7 @@ fn ban_as_json(change: &BanChange) -> BanChangeJson<'_> {
             lifted: change.lifted.all,
         },
         banned_by: &change.heirs,
-        alterations: change.alterations.iter().map(alteration).collect(),
+        alterations: change.alterations.iter().map(alteration_as_json).collect(),
         successor: wording::new_successor(change).map(String::as_str),
         patch: wording::new_patch(change),
     }

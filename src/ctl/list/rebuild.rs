@@ -76,19 +76,23 @@ pub(super) fn compare(
 /// The values of a head that do not come from the source.
 fn terms(head: &Head) -> HeadTerms {
     let Head {
+        format,
         origin,
         edition,
         issued,
         expires,
         impact,
+        urgency,
         ..
     } = head.clone();
     HeadTerms {
+        format,
         origin,
         edition,
         issued,
         expires,
         impact,
+        urgency,
     }
 }
 

@@ -13,9 +13,10 @@ use super::super::{CtlError, amount};
 use super::open;
 use crate::banlist::ban::{Action, Ban, Patch};
 use crate::banlist::bytes::Reader;
+use crate::banlist::catalogue::CatalogueBase;
 use crate::banlist::head::{Claim, Head};
 use crate::banlist::note::SignatureForm;
-use crate::banlist::whole::{CountedBan, WholeList};
+use crate::banlist::whole::{Checked, CountedBan, CountedBase, WholeList};
 use crate::lineage::digest::Digest;
 use crate::report::line;
 use crate::sys::clock::Timestamp;
@@ -34,16 +35,9 @@ pub struct ListShowArgs {
 }
 
 /// Checks every byte behind the head against the head.
-pub(super) fn check(
-    list: &Reader<'_, File>,
-    head: &Head,
-    size: u64,
-) -> Result<Vec<CountedBan>, CtlError> {
+pub(super) fn check(list: &Reader<'_, File>, head: &Head, size: u64) -> Result<Checked, CtlError> {
     let progress = Progress::start("checking", size);
-    Ok(WholeList::open(list, head)?
-        .watched(&progress)
-        .finish()?
-        .bans)
+    Ok(WholeList::open(list, head)?.watched(&progress).finish()?)
 }
 
 /// Names the keys that are said to have signed a list. The signatures are not checked.
@@ -68,21 +62,33 @@ pub(super) fn title(path: &Path, head: &Head) -> String {
     } = head;
     let (list, version) = (line::path(path), edition.version);
     format!(
-        "{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}\n",
-        edition.keyset
+        "{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}{}\n",
+        edition.keyset,
+        urgent(head)
     )
 }
 
-pub(super) fn contents(head: &Head, bans: usize) -> String {
+/// Says that a list is urgent, if it is.
+pub(super) const fn urgent(head: &Head) -> &'static str {
+    if head.urgency.is_urgent() {
+        ", urgent"
+    } else {
+        ""
+    }
+}
+
+pub(super) fn contents(head: &Head, checked: &Checked) -> String {
     let entries = head.entries;
-    format!(
-        "{}, {} ({} base, {} image, {} layer)",
-        amount(bans, "ban"),
-        amount(entries.all, "digest"),
-        entries.base,
-        entries.image,
-        entries.layer
-    )
+    let mut bans = amount(checked.bans.len(), "ban");
+    let mut kinds = format!(
+        "{} base, {} image, {} layer",
+        entries.base, entries.image, entries.layer
+    );
+    if !checked.bases.is_empty() {
+        bans += &format!(", {} of the catalogue", amount(checked.bases.len(), "base"));
+        kinds += &format!(", {} catalogue", entries.catalogue);
+    }
+    format!("{bans}, {} ({kinds})", amount(entries.all, "digest"))
 }
 
 pub(super) const fn form(form: SignatureForm) -> &'static str {
@@ -104,11 +110,13 @@ struct ListJson<'a> {
     issued: Timestamp,
     expires: Timestamp,
     impact: &'static str,
+    urgent: bool,
     entries: EntryCounts,
     tree_root: Digest,
     source: Digest,
     signatures: Vec<SignatureJson<'a>>,
     bans: Vec<BanJson<'a>>,
+    catalogue: Vec<BaseJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -117,6 +125,7 @@ struct EntryCounts {
     base: u64,
     image: u64,
     layer: u64,
+    catalogue: u64,
 }
 
 #[derive(Serialize)]
@@ -133,6 +142,13 @@ struct BanJson<'a> {
     names: &'a [String],
 }
 
+#[derive(Serialize)]
+struct BaseJson<'a> {
+    #[serde(flatten)]
+    base: &'a CatalogueBase,
+    digests: u64,
+}
+
 impl From<crate::banlist::head::Entries> for EntryCounts {
     fn from(entries: crate::banlist::head::Entries) -> Self {
         Self {
@@ -140,6 +156,7 @@ impl From<crate::banlist::head::Entries> for EntryCounts {
             base: entries.base,
             image: entries.image,
             layer: entries.layer,
+            catalogue: entries.catalogue,
         }
     }
 }
@@ -147,7 +164,7 @@ impl From<crate::banlist::head::Entries> for EntryCounts {
 /// Runs the command.
 pub(super) fn run(args: &ListShowArgs) -> Result<String, CtlError> {
     let (file, size, claim) = open(&args.list)?;
-    let bans = check(
+    let checked = check(
         &Reader {
             path: &args.list,
             bytes: &file,
@@ -156,15 +173,16 @@ pub(super) fn run(args: &ListShowArgs) -> Result<String, CtlError> {
         size,
     )?;
     if args.json {
-        return Ok(crate::report::json::pretty(&as_json(&claim, &bans)) + "\n");
+        return Ok(crate::report::json::pretty(&as_json(&claim, &checked)) + "\n");
     }
-    let mut text = title(&args.list, &claim.head) + &contents(&claim.head, bans.len()) + "\n";
+    let mut text = title(&args.list, &claim.head) + &contents(&claim.head, &checked) + "\n";
     text += &unchecked(&claim);
-    text.extend(bans.iter().map(describe));
+    text.extend(checked.bans.iter().map(describe));
+    text.extend(checked.bases.iter().map(describe_base));
     Ok(text)
 }
 
-fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> ListJson<'a> {
+fn as_json<'a>(claim: &'a Claim, checked: &'a Checked) -> ListJson<'a> {
     let Claim {
         head, signatures, ..
     } = claim;
@@ -176,11 +194,18 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> ListJson<'a> {
         });
     }
     let mut bans_json = Vec::new();
-    for counted in bans {
+    for counted in &checked.bans {
         bans_json.push(BanJson {
             ban: &counted.ban,
             entries: counted.entries.into(),
             names: &counted.names,
+        });
+    }
+    let mut bases_json = Vec::new();
+    for CountedBase { base, digests } in &checked.bases {
+        bases_json.push(BaseJson {
+            base,
+            digests: *digests,
         });
     }
     ListJson {
@@ -190,11 +215,13 @@ fn as_json<'a>(claim: &'a Claim, bans: &'a [CountedBan]) -> ListJson<'a> {
         issued: head.issued,
         expires: head.expires,
         impact: head.impact.word(),
+        urgent: head.urgency.is_urgent(),
         entries: head.entries.into(),
         tree_root: head.tree_root,
         source: head.source,
         signatures: signatures_json,
         bans: bans_json,
+        catalogue: bases_json,
     }
 }
 
@@ -240,6 +267,30 @@ fn describe(counted: &CountedBan) -> String {
         amount(entries.all, "digest"),
         ban.effective
     );
+    for line in &lines {
+        text += &format!("  {}\n", line::one_line(line));
+    }
+    text
+}
+
+/// Describes a base of the catalogue in a few lines.
+fn describe_base(counted: &CountedBase) -> String {
+    let CountedBase { base, digests } = counted;
+    let mut lines = Vec::new();
+    if !base.names.is_empty() {
+        lines.push(format!("named {}", base.names.join(", ")));
+    }
+    if let Some(until) = base.support_until {
+        lines.push(format!("supported until {until}"));
+    }
+    if let Some(successor) = &base.successor {
+        lines.push(format!("then use {successor}"));
+    }
+    if !base.only_for.is_empty() {
+        lines.push(format!("only for {}", base.only_for.join(", ")));
+    }
+    let (id, digests) = (line::name(&base.id), amount(*digests, "digest"));
+    let mut text = format!("\n{id} in the catalogue, {digests}\n");
     for line in &lines {
         text += &format!("  {}\n", line::one_line(line));
     }

@@ -61,11 +61,11 @@ pub(super) fn run(args: &ListVerifyArgs, paths: &Paths) -> Result<String, CtlErr
         Some(keyset) => signatures(keyset, &list, size, &claim)?,
         None => unchecked(&claim),
     };
-    let bans = check(&list, &claim.head, size)?;
+    let checked = check(&list, &claim.head, size)?;
     let mut text = title(&args.list, &claim.head);
     text += &format!(
         "every byte is what the head says: {}\n",
-        contents(&claim.head, bans.len())
+        contents(&claim.head, &checked)
     );
     if let Some(source) = &args.source {
         text += &rebuild::compare(source, &list, &claim.head)?;

@@ -120,7 +120,7 @@ fn cross_protocol_note() {
     let list = node.list(1).unsigned();
     let one = signer(1);
     let checkpoint = format!("{ORIGIN}\n4027504\ntRZ2FzgKbBUWSCjE4OoJaBUnPNb4KyLSzDh2lcDXoAU=\n");
-    let next = text(&list).replace("banlist-head/v1", "banlist-head/v2");
+    let next = text(&list).replace("banlist-head/v2", "banlist-head/v3");
     for other in [keyset(&[1], 1), checkpoint, next, "yes\n".to_owned()] {
         refused(
             &node,
