@@ -44,6 +44,10 @@ pub struct Ban {
     /// When the ban lapses, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lapses: Option<Timestamp>,
+    /// The first second at which the ban also refuses containers that were made before it took
+    /// effect. Without this time, it refuses them as soon as it is in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing_until: Option<Timestamp>,
     /// The image to use instead, as a reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,

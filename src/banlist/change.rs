@@ -9,8 +9,8 @@
 //! only one after the other is treated as lifted, which is the safe result.
 //!
 //! A new ban is as strict as an old ban if all of this holds from `at` on: it refuses if the old
-//! ban does; it takes effect no later; it lapses no earlier; and it has no exception or cure that
-//! the old ban does not have. The new list's issue time moves the clock of every gate forward. So a
+//! ban does; it takes effect no later; it lapses no earlier; it spares existing containers no
+//! longer; and it has no exception or cure that the old ban does not have. The new list's issue time moves the clock of every gate forward. So a
 //! new ban that has lapsed by that time ends early, and is treated as no ban. Reason, severity,
 //! advisories, successor, names and patch do not matter: they neither refuse nor admit.
 //!

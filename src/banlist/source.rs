@@ -14,6 +14,7 @@
 //! action = "refuse"                                    # or "warn"; "refuse" when left out
 //! effective = 2026-11-20
 //! lapses = 2027-11-20                                  # optional
+//! existing_until = 2026-12-20                          # optional
 //! successor = "docker.io/library/debian:12.5"          # optional
 //! cure = ["sha256:…"]                                  # optional: diff IDs of layers that have the fix
 //!

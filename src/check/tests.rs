@@ -275,7 +275,7 @@ fn programs_get_one_object_whose_fields_stay() {
     let ban = &found["bans"][0];
     assert_eq!(
         keys(ban),
-        "action advisories days_left digest effective id lapses matched name reason severity standing successor"
+        "action advisories days_left digest effective existing_until id lapses matched name reason severity standing successor"
     );
     assert_eq!(
         (

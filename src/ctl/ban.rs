@@ -83,6 +83,9 @@ pub fn run(args: &BanArgs, paths: &Paths) -> Result<String, CtlError> {
     if let Some(lapses) = args.lapses {
         to_come("--lapses", lapses, now)?;
     }
+    if let Some(until) = args.existing_until {
+        to_come("--existing-until", until, now)?;
+    }
     let (word, found) = (args.image.word(), args.image.find(paths)?);
     let mut matches = matches(&found, args.kind.kind(), word)?;
     if args.with_layers {

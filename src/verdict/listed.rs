@@ -99,6 +99,7 @@ pub struct BanFound {
     name: Option<String>,
     effective: String,
     lapses: Option<String>,
+    existing_until: Option<String>,
     days_left: Option<u64>,
     /// The image to use instead.
     pub successor: Option<String>,
@@ -124,6 +125,7 @@ impl BanFound {
             name: hit.name.clone(),
             effective: ban.effective.to_string(),
             lapses: ban.lapses.map(|lapses| lapses.to_string()),
+            existing_until: ban.existing_until.map(|until| until.to_string()),
             days_left: finding.standing.days_left(),
             successor: ban.successor.clone(),
             sentence: finding.sentence(origin),

@@ -73,6 +73,7 @@ fn ban() -> Ban {
         action: Action::Refuse,
         effective: at("2026-11-20"),
         lapses: None,
+        existing_until: None,
         successor: Some(NEXT.into()),
         except: vec![],
         cure: vec![],

@@ -12,7 +12,7 @@ use crate::lineage::digest::Digest;
 use crate::sys::clock::Timestamp;
 
 use super::strictness::{
-    Times, acts_as_hard, ends_as_late, ends_early, is_covered, starts_as_early,
+    Times, acts_as_hard, ends_as_late, ends_early, is_covered, spares_as_shortly, starts_as_early,
 };
 
 /// One difference between two records of a ban.
@@ -87,7 +87,7 @@ pub(super) fn between(old: &CountedBan, new: &CountedBan, times: Times) -> Vec<A
 type Value = (&'static str, String, String, bool);
 
 /// The values that decide how strict a ban is.
-fn strictness(old: &Ban, new: &Ban, at: Timestamp) -> [Value; 3] {
+fn strictness(old: &Ban, new: &Ban, at: Timestamp) -> [Value; 4] {
     [
         (
             "action",
@@ -106,6 +106,12 @@ fn strictness(old: &Ban, new: &Ban, at: Timestamp) -> [Value; 3] {
             end(old.lapses),
             end(new.lapses),
             !ends_as_late(new, old),
+        ),
+        (
+            "existing_until",
+            spared(old.existing_until),
+            spared(new.existing_until),
+            !spares_as_shortly(new, old, at),
         ),
     ]
 }
@@ -209,6 +215,13 @@ fn end(lapses: Option<Timestamp>) -> String {
     match lapses {
         Some(lapses) => lapses.to_string(),
         None => "never".to_owned(),
+    }
+}
+
+fn spared(until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => until.to_string(),
+        None => NONE.to_owned(),
     }
 }
 

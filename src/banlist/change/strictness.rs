@@ -16,6 +16,7 @@ pub fn is_as_strict(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     acts_as_hard(new, old)
         && starts_as_early(new, old, at)
         && ends_as_late(new, old)
+        && spares_as_shortly(new, old, at)
         && new.except.iter().all(|except| is_covered(except, old, at))
         && new.cure.iter().all(|layer| old.cure.contains(layer))
 }
@@ -25,9 +26,23 @@ pub(super) fn acts_as_hard(new: &Ban, old: &Ban) -> bool {
 }
 
 /// Whether the new ban takes effect no later than the old ban. Times before `at` make no
-/// difference: no gate assumes a time before the issue of its newest list.
+/// difference: no gate assumes a time before the issue of its newest list. But if the new ban
+/// spares containers that existed before it took effect, its time decides which containers these
+/// are, even if that time is past.
 pub(super) fn starts_as_early(new: &Ban, old: &Ban, at: Timestamp) -> bool {
     new.effective.max(at) <= old.effective.max(at)
+        && (new.effective <= old.effective || !spares(new, old, at))
+}
+
+/// Whether the new ban spares existing containers no longer than the old ban.
+pub(super) fn spares_as_shortly(new: &Ban, old: &Ban, at: Timestamp) -> bool {
+    !spares(new, old, at) || old.existing_until >= new.existing_until
+}
+
+/// Whether the new ban spares existing containers at a time at which the old ban refuses others.
+fn spares(new: &Ban, old: &Ban, at: Timestamp) -> bool {
+    new.existing_until
+        .is_some_and(|until| until > at.max(old.effective))
 }
 
 pub(super) fn ends_as_late(new: &Ban, old: &Ban) -> bool {

@@ -62,6 +62,7 @@ fn everything_that_a_ban_can_say_is_read() {
         action: Action::Warn,
         effective: Timestamp::parse("2026-11-20").unwrap(),
         lapses: Timestamp::parse("2027-11-20T06:00:00Z"),
+        existing_until: None,
         successor: Some(format!("docker.io/library/debian:12.5@sha256:{HEX}")),
         except: vec![Exception {
             kind: MatchKind::Layer,
@@ -204,6 +205,11 @@ fn each_fault_is_one_line_with_file_and_line() {
             "lapses = \"2027",
             "lapses = \"2025",
             "line 9: lapses is not later than effective",
+        ),
+        (
+            "lapses = \"2027-11-20T06:00:00Z\"",
+            "existing_until = 2026-11-20",
+            "line 9: existing_until is not later than effective",
         ),
         (
             "cure = [\"sha256:",

@@ -59,6 +59,7 @@ pub(super) struct WrittenBan {
     pub(super) action: Option<Action>,
     pub(super) effective: Option<Spanned<WrittenTime>>,
     pub(super) lapses: Option<Spanned<WrittenTime>>,
+    pub(super) existing_until: Option<Spanned<WrittenTime>>,
     pub(super) successor: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) cure: Vec<Spanned<String>>,
@@ -148,14 +149,8 @@ impl WrittenBan {
         let id = required(self.id.as_ref(), "id", at)?;
         let effective = required(self.effective.as_ref(), "effective", at)?;
         let effective = effective.get_ref().0;
-        let mut end = None;
-        if let Some(lapses) = &self.lapses {
-            if lapses.get_ref().0 <= effective {
-                let what = "lapses is not later than effective";
-                return Err(SourceFault::new(lapses, what));
-            }
-            end = Some(lapses.get_ref().0);
-        }
+        let lapses = later(self.lapses.as_ref(), effective, "lapses")?;
+        let existing_until = later(self.existing_until.as_ref(), effective, "existing_until")?;
         if self.matches.is_empty() {
             return Err(SourceFault::new(
                 id,
@@ -173,7 +168,8 @@ impl WrittenBan {
             severity: required(self.severity, "severity", at)?,
             action: self.action.unwrap_or(Action::Refuse),
             effective,
-            lapses: end,
+            lapses,
+            existing_until,
             successor: optional(self.successor.as_ref(), successor)?,
             except: self
                 .except
@@ -183,6 +179,22 @@ impl WrittenBan {
             cure: self.cure.iter().map(digest).collect::<Result<_, _>>()?,
             patch: optional(self.patch.as_ref(), WrittenPatch::checked)?,
         })
+    }
+}
+
+/// The time under `key`, if there is one. It must be later than `effective`.
+fn later(
+    time: Option<&Spanned<WrittenTime>>,
+    effective: Timestamp,
+    key: &str,
+) -> Result<Option<Timestamp>, SourceFault> {
+    match time {
+        Some(time) if time.get_ref().0 <= effective => {
+            let what = format_args!("{key} is not later than effective");
+            Err(SourceFault::new(time, what))
+        }
+        Some(time) => Ok(Some(time.get_ref().0)),
+        None => Ok(None),
     }
 }
 

@@ -48,6 +48,10 @@ pub struct BanArgs {
     /// When the ban ends. Default: never.
     #[arg(long, value_name = "TIME", value_parser = When::parse)]
     pub(super) lapses: Option<When>,
+    /// Until when containers that were made before the ban took effect may start again. Default:
+    /// they may not.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    pub(super) existing_until: Option<When>,
     /// The image to use instead.
     #[arg(long, value_name = "REFERENCE")]
     pub(super) successor: Option<String>,
@@ -215,6 +219,7 @@ impl BanArgs {
             action: self.action.action(),
             effective: self.effective.unwrap_or(When::In(0)).from(now),
             lapses: self.lapses.map(|when| when.from(now)),
+            existing_until: self.existing_until.map(|when| when.from(now)),
             successor: self.successor.clone(),
             except: Vec::new(),
             cure: Vec::new(),

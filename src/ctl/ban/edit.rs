@@ -160,6 +160,9 @@ fn entry(ban: &Ban, matches: &[NewMatch]) -> Table {
     if let Some(lapses) = ban.lapses {
         table.insert("lapses", time(lapses));
     }
+    if let Some(until) = ban.existing_until {
+        table.insert("existing_until", time(until));
+    }
     if let Some(successor) = &ban.successor {
         table.insert("successor", value(successor));
     }

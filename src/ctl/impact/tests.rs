@@ -49,6 +49,7 @@ fn bans(said: Listed) -> Bans {
         action: Action::Refuse,
         effective: ISSUED,
         lapses: None,
+        existing_until: None,
         successor: None,
         except: Vec::new(),
         cure: Vec::new(),

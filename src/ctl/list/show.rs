@@ -248,6 +248,9 @@ fn describe(counted: &CountedBan) -> String {
     if let Some(lapses) = ban.lapses {
         lines.push(format!("lapses {lapses}"));
     }
+    if let Some(until) = ban.existing_until {
+        lines.push(format!("lets containers made before start until {until}"));
+    }
     if let Some(successor) = &ban.successor {
         lines.push(format!("use {successor}"));
     }

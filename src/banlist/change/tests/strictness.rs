@@ -43,6 +43,26 @@ fn each_weakening_of_a_ban_lifts_it_and_each_strengthening_only_changes_it() {
             "lapses 2027-01-01T00:00:00Z -> 2027-01-02T00:00:00Z".to_owned(),
         ),
         (
+            "existing_until = 2027-01-01".to_owned(),
+            String::new(),
+            "existing_until none -> 2027-01-01T00:00:00Z".to_owned(),
+            "existing_until 2027-01-01T00:00:00Z -> none".to_owned(),
+        ),
+        (
+            "existing_until = 2027-01-02".to_owned(),
+            "existing_until = 2027-01-01".to_owned(),
+            "existing_until 2027-01-01T00:00:00Z -> 2027-01-02T00:00:00Z".to_owned(),
+            "existing_until 2027-01-02T00:00:00Z -> 2027-01-01T00:00:00Z".to_owned(),
+        ),
+        // Both take effect in the past. The later one spares the containers that were made between
+        // the two times.
+        (
+            "effective = 2026-11-20\nexisting_until = 2027-01-01".to_owned(),
+            "effective = 2026-11-10\nexisting_until = 2027-01-01".to_owned(),
+            "effective 2026-11-10T00:00:00Z -> 2026-11-20T00:00:00Z".to_owned(),
+            "effective 2026-11-20T00:00:00Z -> 2026-11-10T00:00:00Z".to_owned(),
+        ),
+        (
             until("2026-12-01"),
             String::new(),
             format!("exception for image {seven} until 2026-12-01T00:00:00Z added"),
@@ -207,4 +227,30 @@ fn texts_about_a_ban_change_it_and_lift_nothing() {
         sorted_ids(&between(&was, &was)),
         [[""; 0].to_vec(), vec![], vec![]]
     );
+}
+
+#[test]
+fn what_spares_existing_containers_only_before_the_old_ban_refuses_them_lifts_nothing() {
+    for (old, new, is_lift) in [
+        // The new ban takes effect earlier, and spares existing containers until the old time.
+        (
+            "effective = 2027-02-01",
+            "effective = 2026-11-20\nexisting_until = 2027-02-01",
+            false,
+        ),
+        (
+            "effective = 2027-02-01",
+            "effective = 2026-11-20\nexisting_until = 2027-02-02",
+            true,
+        ),
+        // The time is past already.
+        (
+            "effective = 2026-11-10",
+            "effective = 2026-11-10\nexisting_until = 2026-11-20",
+            false,
+        ),
+    ] {
+        let change = between(&ban("BAN-1", old, &[1]), &ban("BAN-1", new, &[1]));
+        assert_eq!(change.is_lift(), is_lift, "{new}");
+    }
 }

@@ -43,6 +43,8 @@ pub struct DraftBan {
     pub effective: Option<Placed<Timestamp>>,
     /// When the ban lapses.
     pub lapses: Option<Placed<Timestamp>>,
+    /// Until when containers that were made before may start again.
+    pub existing_until: Option<Placed<Timestamp>>,
     /// The image to use instead.
     pub successor: Option<Placed<String>>,
     /// Layers that contain the fix.

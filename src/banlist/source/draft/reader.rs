@@ -107,6 +107,7 @@ impl<'a, F: Fn(&Path) -> Result<Vec<u8>, FileError>> DraftReader<'a, F> {
             action: written.action.unwrap_or(Action::Refuse),
             effective: self.time(written.effective.as_ref()),
             lapses: self.time(written.lapses.as_ref()),
+            existing_until: self.time(written.existing_until.as_ref()),
             successor: self.placed(written.successor.as_ref(), values::successor),
             cure: self.all_placed(&written.cure, values::digest),
             has_match,

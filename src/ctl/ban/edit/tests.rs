@@ -19,6 +19,7 @@ fn ban(id: &str) -> Ban {
         action: Action::Refuse,
         effective: at("2026-11-20"),
         lapses: None,
+        existing_until: None,
         successor: Some("docker.io/library/debian:12.5".to_owned()),
         except: Vec::new(),
         cure: Vec::new(),
@@ -92,6 +93,7 @@ fn every_field_of_a_ban_is_read_back_as_it_was_given() {
         action: Action::Warn,
         effective: at("2026-11-20T14:30:00Z"),
         lapses: Some(at("2027-01-01")),
+        existing_until: Some(at("2026-12-01T12:00:00Z")),
         except: vec![exception(b"e")],
         cure: vec![Digest::of(b"c")],
         patch: Some(Patch {

@@ -145,6 +145,20 @@ fn times(ban: &DraftBan, now: Timestamp, findings: &mut Findings<'_>) {
             "remove it, which lifts nothing any more; or move its end",
         );
     }
+    if let (Some(effective), Some(until)) = (&ban.effective, &ban.existing_until)
+        && until.value <= effective.value
+    {
+        let text = format!(
+            "existing containers may start until {}, before the ban takes effect at {}",
+            until.value, effective.value
+        );
+        findings.add(
+            Code::ExistingFirst,
+            at(ban, until.line),
+            text,
+            "one of the two dates is wrong",
+        );
+    }
     if let Some(effective) = &ban.effective
         && effective.value.since(now) > YEAR
     {

@@ -77,6 +77,8 @@ codes! {
     EndlessException "endless-exception" Error,
     /// A ban lapses before it takes effect.
     LapsesFirst "lapses-first" Error,
+    /// Existing containers may start until a time before the ban takes effect.
+    ExistingFirst "existing-first" Error,
     /// A digest is that of an empty layer, which countless images have.
     EmptyLayer "empty-layer" Error,
     /// A digest is that of zero bytes.

@@ -87,6 +87,7 @@ fn backdated(ban: &DraftBan, last: &Last, gone: &[&Ban], findings: &mut Findings
 fn is_renamed(before: &Ban, ban: &DraftBan) -> bool {
     value(ban.effective.as_ref()) == Some(&before.effective)
         && value(ban.lapses.as_ref()) == before.lapses.as_ref()
+        && value(ban.existing_until.as_ref()) == before.existing_until.as_ref()
         && ban.severity == Some(before.severity)
         && ban.action == before.action
         && value(ban.successor.as_ref()) == before.successor.as_ref()

@@ -206,7 +206,7 @@ fn programs_get_one_object_whose_fields_stay() {
         (&row["outcome"], &row["refused_already"], &row["names"][0]),
         (&"refused".into(), &false.into(), &"gone-1".into())
     );
-    let ban = "action advisories days_left digest effective id lapses matched name reason severity standing successor";
+    let ban = "action advisories days_left digest effective existing_until id lapses matched name reason severity standing successor";
     assert_eq!(keys(&row["bans"][0]), ban);
     let refusal = "embargo: refused app:1: built on base:1, banned by BAN-2026-0007 (critical) since 2026-11-20; use base:2 ; list 413";
     assert_eq!(report["images"][0]["message"], refusal);

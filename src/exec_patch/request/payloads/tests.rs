@@ -51,6 +51,7 @@ fn ban(id: &str, severity: Severity, patch: Option<Patch>) -> Arc<Ban> {
         action: Action::Refuse,
         effective: Timestamp::from_seconds(0),
         lapses: None,
+        existing_until: None,
         successor: None,
         except: Vec::new(),
         cure: Vec::new(),
