@@ -96,6 +96,46 @@ refused() {
   admitted app:1
 }
 
+@test "a ban that spares what existed: the old container starts until then, a new one never does" {
+  write_ban 'action = "warn"'
+  publish
+  docker create --name web-1 app:1
+  sleep 2
+  local now
+  now=$(date -u +%FT%TZ)
+  docker create --name web-2 app:1
+  write_ban "effective = $now" "existing_until = $(date -u -d '+10 days' +%F)"
+  publish
+  forget_system_log
+  docker start -a web-1
+  heard EMBARGO_EVENT=existing EMBARGO_BAN=BAN-2026-0007 'EMBARGO_DAYS_LEFT=(9|10)'
+  run docker start -a web-2
+  [ "$status" -ne 0 ] && [[ $output == *"embargo: refused web-2"* ]] || fail "exit status $status, not refused" "$output"
+  refused app:1
+  # Every command says the same, and so does an installation.
+  run "$EMBARGO" check web-1
+  [ "$status" -eq 0 ] && [[ $output == *"but made before, "* ]] || fail "exit status $status" "$output"
+  checked 2 web-2
+  run "$EMBARGOCTL" list preview "$AUTHOR/banlist.lst"
+  [[ $output == *"but made before, "* ]] || fail "not in the preview" "$output"
+  # The time of a file and a label prove nothing.
+  docker create --name web-3 --label created=2020-01-01T00:00:00Z app:1
+  touch -d 2020-01-01 "$(docker info -f '{{.DockerRootDir}}')/containers/$(docker inspect -f '{{.Id}}' web-3)/config.v2.json"
+  run docker start -a web-3
+  [ "$status" -ne 0 ] || fail "a file's time let it start" "$output"
+}
+
+@test "a ban that spares what existed, past its day: refused" {
+  write_ban 'action = "warn"'
+  publish
+  docker create --name web-1 app:1
+  sleep 2
+  write_ban "effective = $(date -u -d '-1 second' +%FT%TZ)" "existing_until = $(date -u +%FT%TZ)"
+  publish
+  run docker start -a web-1
+  [ "$status" -ne 0 ] && [[ $output == *"embargo: refused web-1"* ]] || fail "exit status $status, not refused" "$output"
+}
+
 @test "a ban that warns: admitted, told in the system log" {
   write_ban 'action = "warn"'
   publish

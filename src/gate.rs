@@ -232,6 +232,7 @@ impl Gate<'_> {
             bans: &bans,
             settings,
             break_glass: glass.as_ref(),
+            created: None,
             now: self.now,
         };
         let judgement = verdict::judge(&case);
@@ -245,6 +246,13 @@ impl Gate<'_> {
             Some(bundle) => lineage::called(bundle).ok().flatten(),
             None => None,
         };
+        // When the container was made matters only if a ban spares containers that existed before.
+        let created = match &bundle {
+            Some(bundle) if judgement.depends_on_creation() => {
+                lineage::created(bundle).unwrap_or_default()
+            }
+            Some(_) | None => None,
+        };
         let facts = case.origin.ok().and_then(Origin::facts);
         let labels = facts.and_then(image::labels).unwrap_or_default();
         let labels = Labels {
@@ -254,6 +262,7 @@ impl Gate<'_> {
         verdict::judge(&Case {
             name: name.as_deref(),
             labels,
+            created,
             ..case
         })
     }

@@ -180,5 +180,6 @@ fn subject(image: &FoundImage) -> Subject {
         namespace: None,
         place,
         origin: Ok(origin),
+        created: None,
     }
 }

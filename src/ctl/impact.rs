@@ -131,7 +131,7 @@ impl Surveyed {
         judgement
             .findings
             .iter()
-            .filter_map(|finding| finding.refuses_from(origin))
+            .filter_map(|finding| finding.refuses_from(origin, self.subject.created))
             .min()
     }
 

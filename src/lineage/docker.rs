@@ -52,6 +52,7 @@ use super::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
+use crate::sys::clock::Timestamp;
 use crate::sys::deadline::Deadline;
 use crate::sys::directory;
 use crate::sys::file::Guard;
@@ -180,12 +181,27 @@ pub fn records(bundle: &Bundle) -> impl Iterator<Item = PathBuf> {
 /// container look like Docker's. A managed plugin has no such record.
 #[must_use]
 pub fn has_record(bundle: &Bundle) -> bool {
-    for path in records(bundle) {
-        if path.symlink_metadata().is_ok() && directory::open_owned(Path::new("/"), &path).is_ok() {
-            return true;
-        }
+    own_record(bundle).is_some()
+}
+
+/// The path of the first record of the container that only root or the caller can have put there.
+fn own_record(bundle: &Bundle) -> Option<PathBuf> {
+    records(bundle).find(|path| {
+        path.symlink_metadata().is_ok() && directory::open_owned(Path::new("/"), path).is_ok()
+    })
+}
+
+/// When Docker made the container. `None` when Docker has no record of the container that only root
+/// or the caller can have put there, or the record has no such time.
+///
+/// # Errors
+/// [`LineageError`] when the container's record cannot be read.
+pub fn created(bundle: &Bundle) -> Result<Option<Timestamp>, LineageError> {
+    let record = own_record(bundle);
+    match record.as_deref().and_then(|path| path.ancestors().nth(3)) {
+        Some(data_root) => Ok(DockerRecord::load(data_root, &bundle.id)?.created),
+        None => Ok(None),
     }
-    false
 }
 
 /// The name of the container in Docker, chosen by the user or generated. With both kinds of image

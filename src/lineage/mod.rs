@@ -25,6 +25,7 @@ pub use origin::{Evidence, ImageFacts, ImageLineage, Origin, StoredContainer, St
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
 use crate::paths::Paths;
+use crate::sys::clock::Timestamp;
 use crate::sys::deadline::Deadline;
 
 /// Resolves the lineage of the container in a bundle, from its engine's store, with every digest
@@ -97,6 +98,22 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     match engine::place(bundle) {
         BundlePlace::Task { .. } => docker::called(bundle),
         BundlePlace::Storage { store, driver } => storage::called(bundle, &store, &driver),
+        BundlePlace::BuildKit { .. } | BundlePlace::Buildah | BundlePlace::Elsewhere => Ok(None),
+    }
+}
+
+/// When the engine made the container in a bundle, by the engine's own record; never by the times of
+/// files or by annotations, which users can forge. `None` if there is no such record. Of a
+/// container that is started again, this is the first time that it was made.
+///
+/// # Errors
+/// [`LineageError`] when the engine's record cannot be read.
+pub fn created(bundle: &Bundle) -> Result<Option<Timestamp>, LineageError> {
+    match engine::place(bundle) {
+        // containerd's own record of a container of Docker is made anew at each start.
+        BundlePlace::Task { .. } if docker::has_record(bundle) => docker::created(bundle),
+        BundlePlace::Task { namespace, .. } => containerd::created(bundle, &namespace),
+        BundlePlace::Storage { store, driver } => storage::created(bundle, &store, &driver),
         BundlePlace::BuildKit { .. } | BundlePlace::Buildah | BundlePlace::Elsewhere => Ok(None),
     }
 }

@@ -10,6 +10,7 @@ use super::error::LineageError;
 use crate::container::ContainerId;
 use crate::container::engine::Engine;
 use crate::report::line;
+use crate::sys::clock::Timestamp;
 
 /// The layers of a container or an image, as far as its engine's own records say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +114,8 @@ pub struct StoredContainer {
     /// The engine that made the container, if several engines share the store and the record says
     /// which.
     pub engine: Option<Engine>,
+    /// When the engine made the container.
+    pub created: Option<Timestamp>,
     /// Why the container's record could not be read. Only the container's ID is known then.
     pub unread: Option<LineageError>,
 }

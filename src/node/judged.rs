@@ -74,6 +74,7 @@ impl Judge<'_> {
             bans: &bans,
             settings: self.settings,
             break_glass: self.glass,
+            created: subject.created,
             now: self.now,
         };
         let judgement = verdict::judge(&case);

@@ -23,6 +23,7 @@ use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, BundlePlace, Engine};
 use crate::lineage::{self, LineageError, Origin, Unknown, storage};
+use crate::sys::clock::Timestamp;
 pub use known::{Known, add_names};
 
 /// How long resolving one lineage may take. No start of a container waits for this lineage, so the
@@ -43,6 +44,9 @@ pub struct Subject {
     pub place: PathBuf,
     /// The lineage of the container or image, or why it is unknown.
     pub origin: Result<Origin, LineageError>,
+    /// When the engine made the container, by the engine's own record. `None` for an image, and if
+    /// there is no such record.
+    pub created: Option<Timestamp>,
 }
 
 /// A container or an image.
@@ -88,6 +92,7 @@ impl Subject {
                 .filter(|_| store.engine == Engine::Containerd),
             place: store.place.clone(),
             origin,
+            created: None,
         }
     }
 
@@ -246,6 +251,10 @@ impl Node<'_> {
             namespace: known.namespace().filter(|_| engine == Engine::Containerd),
             place: known.place(),
             origin,
+            created: match (known.store, living) {
+                (None, Some(running)) => created(running),
+                (Some(_), _) | (None, None) => known.created,
+            },
         }
     }
 
@@ -314,6 +323,15 @@ impl Node<'_> {
         }
         images
     }
+}
+
+/// When the engine made a running container, by the engine's record, which the bundle leads to.
+fn created(running: &RunningContainer) -> Option<Timestamp> {
+    let read = || match running.load_bundle() {
+        Ok(bundle) => lineage::created(&bundle),
+        Err(fault) => Err(Unknown::Bundle(Box::new(fault)).into()),
+    };
+    wire::ask_lineage(running.owner, &running.bundle, read).unwrap_or_default()
 }
 
 fn image(store: &Store, reference: &str, faults: &mut Vec<LineageError>) -> Option<Subject> {

@@ -21,6 +21,7 @@ pub(super) fn remarks(case: &Case<'_>, findings: &[Finding], subject: &Subject) 
     for finding in findings {
         let kind = match finding.standing {
             Standing::Ahead { .. } => EventKind::BanAhead,
+            Standing::Existing { .. } => EventKind::Existing,
             Standing::Warns => EventKind::Warned,
             Standing::Excepted(_) => EventKind::Excepted,
             Standing::Cured(_) => EventKind::Cured,

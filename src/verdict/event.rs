@@ -30,7 +30,7 @@ pub struct Event {
     pub successors: Vec<String>,
     /// The container's digests that are in the list.
     pub matched: Vec<Digest>,
-    /// Days until the ban takes effect; part of a day counts as a day.
+    /// Days until the ban refuses the container; part of a day counts as a day.
     pub days_left: Option<u64>,
     /// How many signatures of the list do not verify.
     pub bad_signatures: Option<usize>,
@@ -56,6 +56,9 @@ pub enum EventKind {
     BreakGlassIgnored,
     /// A container started although a ban matches it, because the ban is not yet in effect.
     BanAhead,
+    /// A container started although a ban matches it, because the container existed when the ban
+    /// came into effect.
+    Existing,
     /// A container started although a ban matches it, because the ban only warns.
     Warned,
     /// A container started under an exception.
@@ -86,13 +89,14 @@ pub enum EventKind {
 impl EventKind {
     /// Every kind.
     #[cfg(test)]
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Refused,
         Self::WouldRefuse,
         Self::BreakGlass,
         Self::BreakGlassOverride,
         Self::BreakGlassIgnored,
         Self::BanAhead,
+        Self::Existing,
         Self::Warned,
         Self::Excepted,
         Self::Cured,
@@ -117,6 +121,7 @@ impl EventKind {
             Self::BreakGlassOverride => "break-glass-override",
             Self::BreakGlassIgnored => "break-glass-ignored",
             Self::BanAhead => "ban-ahead",
+            Self::Existing => "existing",
             Self::Warned => "warned",
             Self::Excepted => "excepted",
             Self::Cured => "cured",
@@ -143,6 +148,7 @@ impl EventKind {
             Self::BreakGlassOverride => "5c97865efea2496698bdffdbc43651b1",
             Self::BreakGlassIgnored => "6904e24ed84340f3bd09d7aeca804888",
             Self::BanAhead => "4eb3db73e7f7406eb866e08081120f02",
+            Self::Existing => "266a787192a342c6a20bb418815d9582",
             Self::Warned => "f3616c3068054bff90ee1481c9a73fe6",
             Self::Excepted => "27483b982d2344b3a5b6e04b1e19bfa4",
             Self::Cured => "d23afed1717f44c892b4db8863adde5c",
@@ -173,7 +179,12 @@ impl EventKind {
             | Self::ListStale
             | Self::ClockUntrusted
             | Self::NotArmed => 4,
-            Self::BreakGlass | Self::BanAhead | Self::Excepted | Self::Cured | Self::NoImage => 5,
+            Self::BreakGlass
+            | Self::BanAhead
+            | Self::Existing
+            | Self::Excepted
+            | Self::Cured
+            | Self::NoImage => 5,
         }
     }
 }

@@ -85,8 +85,9 @@ impl List {
 pub struct BanFound {
     /// The ban's ID.
     pub id: String,
-    /// Whether the ban applies now: `in-effect`, `ahead` (takes effect later), `lapsed`, `warns`,
-    /// `excepted` or `cured`.
+    /// Whether the ban applies now: `in-effect`, `ahead` (takes effect later), `lapsed`, `existing`
+    /// (the container existed before, and may start again for some time), `warns`, `excepted` or
+    /// `cured`.
     pub standing: &'static str,
     /// The ban's severity.
     pub severity: &'static str,

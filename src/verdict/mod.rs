@@ -63,6 +63,10 @@ pub struct Case<'a> {
     pub settings: &'a Settings,
     /// The break-glass file, if there is one.
     pub break_glass: Option<&'a BreakGlass>,
+    /// When the engine made the container, by the engine's own record. Reading it takes time, and
+    /// only few bans depend on it. So judge without it first, and again with it if
+    /// [`Judgement::depends_on_creation`]. Without it, the container is taken to be new.
+    pub created: Option<Timestamp>,
     /// The system clock.
     pub now: Timestamp,
 }
@@ -104,6 +108,17 @@ pub struct Judgement {
     pub events: Vec<Event>,
     /// Every match with the list, the most severe first, including matches that change nothing.
     pub findings: Vec<Finding>,
+}
+
+impl Judgement {
+    /// Whether a ban refuses the container only if it is new: the ban lets containers that existed
+    /// before start again until some day.
+    #[must_use]
+    pub fn depends_on_creation(&self) -> bool {
+        self.findings.iter().any(|finding| {
+            finding.standing.is_in_effect() && finding.hit.ban.existing_until.is_some()
+        })
+    }
 }
 
 /// The ID in the short form of the engines: the first 12 of its 64 digits. An ID of another form
@@ -307,7 +322,9 @@ pub fn queries(origin: &Origin) -> Vec<Query> {
 pub fn judge(case: &Case<'_>) -> Judgement {
     let moment = Moment::of(case.now, case.bans, case.settings.grace);
     let findings = match (case.origin, case.bans) {
-        (Ok(origin), Bans::Known(known)) => standing::findings(&known.hits, origin, moment.now),
+        (Ok(origin), Bans::Known(known)) => {
+            standing::findings(&known.hits, origin, case.created, moment.now)
+        }
         (Ok(_), Bans::Missing(_)) | (Err(_), Bans::Known(_) | Bans::Missing(_)) => Vec::new(),
     };
     let subject = Subject::of(case);

@@ -55,6 +55,10 @@ pub(super) fn finding(finding: &Finding, origin: Option<&Origin>) -> String {
             days_of(*days)
         ),
         Standing::Lapsed => format!("{matched}, no longer banned by {ban}"),
+        Standing::Existing { days } => format!(
+            "{matched}, banned by {ban} since {effective}, but made before, {} left",
+            days_of(*days)
+        ),
         Standing::Warns => format!("{matched}, warned of by {ban} since {effective}"),
         Standing::Excepted(exception) => {
             let ticket = match &exception.ticket {

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use crate::banlist::ban::{Action, Exception, Hit, MatchKind};
+use crate::banlist::ban::{Action, Ban, Exception, Hit, MatchKind};
 use crate::lineage::chain::Chain;
 use crate::lineage::digest::{ChainId, DiffId, Digest, ImageId};
 use crate::lineage::{Evidence, ImageFacts, Origin};
@@ -37,6 +37,12 @@ pub enum Standing {
     },
     /// The ban applied once, and has lapsed.
     Lapsed,
+    /// The ban applies, but the container existed when the ban came into effect, and may start
+    /// again for some time.
+    Existing {
+        /// Days until the ban refuses the container; part of a day counts as a day.
+        days: u64,
+    },
     /// The ban only warns.
     Warns,
     /// A signed exception covers the container.
@@ -54,21 +60,23 @@ impl Finding {
         sentence::finding(self, origin).trim_end().to_owned()
     }
 
-    /// The time from which the ban refuses a container made of `origin`. The ban's own times and
-    /// those of its exceptions decide. `None` if the ban never refuses the container.
+    /// The time from which the ban refuses a container made of `origin`, which the engine made at
+    /// the time `created`. The ban's own times and those of its exceptions decide. `None` if the
+    /// ban never refuses the container.
     #[must_use]
-    pub fn refuses_from(&self, origin: &Origin) -> Option<Timestamp> {
+    pub fn refuses_from(&self, origin: &Origin, created: Option<Timestamp>) -> Option<Timestamp> {
         if self.standing == Standing::Lapsed {
             return None;
         }
         let mut times = vec![self.hit.ban.effective];
+        times.extend(self.hit.ban.existing_until);
         for exception in &self.hit.ban.except {
             times.push(exception.until);
         }
         times.sort_unstable();
         times
             .into_iter()
-            .find(|time| standing(&self.hit, origin, *time).is_in_effect())
+            .find(|time| standing(&self.hit, origin, created, *time).is_in_effect())
     }
 }
 
@@ -80,17 +88,19 @@ impl Standing {
             Self::InEffect => true,
             Self::Ahead { .. }
             | Self::Lapsed
+            | Self::Existing { .. }
             | Self::Warns
             | Self::Excepted(_)
             | Self::Cured(_) => false,
         }
     }
 
-    /// Days until the ban takes effect; `None` if it never will, or already has.
+    /// Days until the ban takes effect, or until it no longer spares the container because it
+    /// existed before. `None` in every other case.
     #[must_use]
     pub const fn days_left(&self) -> Option<u64> {
         match self {
-            Self::Ahead { days } => Some(*days),
+            Self::Ahead { days } | Self::Existing { days } => Some(*days),
             Self::InEffect | Self::Lapsed | Self::Warns | Self::Excepted(_) | Self::Cured(_) => {
                 None
             }
@@ -104,6 +114,7 @@ impl Standing {
             Self::InEffect => "in-effect",
             Self::Ahead { .. } => "ahead",
             Self::Lapsed => "lapsed",
+            Self::Existing { .. } => "existing",
             Self::Warns => "warns",
             Self::Excepted(_) => "excepted",
             Self::Cured(_) => "cured",
@@ -113,12 +124,17 @@ impl Standing {
 
 /// The standing of every match, sorted by severity (the highest first), then by the time of taking
 /// effect (the earliest first), then by the ban's ID.
-pub(super) fn findings(hits: &[Hit], origin: &Origin, now: Timestamp) -> Vec<Finding> {
+pub(super) fn findings(
+    hits: &[Hit],
+    origin: &Origin,
+    created: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<Finding> {
     let mut findings = Vec::with_capacity(hits.len());
     for hit in hits {
         findings.push(Finding {
             hit: hit.clone(),
-            standing: standing(hit, origin, now),
+            standing: standing(hit, origin, created, now),
         });
     }
     findings.sort_by(by_severity);
@@ -135,7 +151,7 @@ fn by_severity(one: &Finding, other: &Finding) -> Ordering {
 }
 
 /// The standing of the ban of `hit` at the time `now`.
-fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
+fn standing(hit: &Hit, origin: &Origin, created: Option<Timestamp>, now: Timestamp) -> Standing {
     let ban = &hit.ban;
     if let Some(lapses) = ban.lapses
         && now >= lapses
@@ -167,10 +183,21 @@ fn standing(hit: &Hit, origin: &Origin, now: Timestamp) -> Standing {
             return Standing::Cured(cure);
         }
     }
-    match ban.action {
-        Action::Refuse => Standing::InEffect,
-        Action::Warn => Standing::Warns,
+    match (ban.action, spared_until(ban, created, now)) {
+        (Action::Warn, _) => Standing::Warns,
+        (Action::Refuse, Some(until)) => Standing::Existing {
+            days: until.since(now).div_ceil(86_400),
+        },
+        (Action::Refuse, None) => Standing::InEffect,
     }
+}
+
+/// Until when the ban spares the container, because the engine made the container before the ban
+/// came into effect. A container without a record of its creation is not spared. The time is the
+/// engine's, and not the image author's, so it does not matter how certain the layers are.
+fn spared_until(ban: &Ban, created: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let until = ban.existing_until?;
+    (created? < ban.effective && now < until).then_some(until)
 }
 
 /// The diff ID of a layer that cures the match. The layer must lie above everything that matched:

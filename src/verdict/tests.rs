@@ -134,6 +134,7 @@ struct Given {
     bans: Bans,
     settings: String,
     glass: Option<BreakGlass>,
+    created: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -145,6 +146,7 @@ impl Given {
             bans: Bans::Known(list(hits)),
             settings: "#\n".into(),
             glass: None,
+            created: None,
             now,
         }
     }
@@ -166,6 +168,13 @@ impl Given {
     fn now(self, now: &str) -> Self {
         Self {
             now: at(now),
+            ..self
+        }
+    }
+
+    fn created(self, created: &str) -> Self {
+        Self {
+            created: Some(at(created)),
             ..self
         }
     }
@@ -201,6 +210,7 @@ impl Given {
             bans: &self.bans,
             settings: &settings,
             break_glass,
+            created: self.created,
             now: self.now,
         })
     }

@@ -192,6 +192,7 @@ impl<'a> Lists<'a> {
             bans,
             settings: &self.settings,
             break_glass: None,
+            created: subject.created,
             now: self.now,
         })
     }

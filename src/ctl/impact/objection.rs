@@ -156,7 +156,7 @@ fn banned_by(one: &Surveyed) -> Option<String> {
     let ban = match in_effect {
         None if !one.is_refused() => findings
             .iter()
-            .find(|found| found.refuses_from(origin).is_some()),
+            .find(|found| found.refuses_from(origin, one.subject.created).is_some()),
         found => found,
     };
     Some(ban?.sentence(Some(origin)))

@@ -102,6 +102,7 @@ fn judgement(said: Listed, origin: Result<&Origin, &LineageError>) -> Judgement 
         bans: &bans,
         settings: &settings,
         break_glass: None,
+        created: None,
         now,
     })
 }
@@ -122,6 +123,7 @@ fn container(name: &str, draft: Listed, in_force: Listed) -> Surveyed {
         namespace: None,
         place: "/var/lib/docker".into(),
         origin: Ok(origin()),
+        created: None,
     };
     let origin = origin();
     Surveyed {

@@ -139,6 +139,8 @@ impl<'a> Listed<'a> {
             bans,
             settings: self.settings,
             break_glass: None,
+            // The ban concerns the container, whether it may start again for some days or not.
+            created: None,
             now: self.now,
         };
         verdict::judge(&case).findings
@@ -266,7 +268,10 @@ fn said(of: BanFilter<'_>, findings: &[Finding], origin: &Origin) -> MatchResult
 /// Whether the ban of a finding with this standing selects the container.
 const fn is_wanted(of: BanFilter<'_>, standing: &Standing) -> bool {
     match (of, standing) {
-        (BanFilter::Bans(_) | BanFilter::Effect, Standing::InEffect | Standing::Warns)
+        (
+            BanFilter::Bans(_) | BanFilter::Effect,
+            Standing::InEffect | Standing::Existing { .. } | Standing::Warns,
+        )
         | (BanFilter::Bans(_), Standing::Ahead { .. }) => true,
         (BanFilter::Effect, Standing::Ahead { .. })
         | (

@@ -33,6 +33,7 @@ pub mod store;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use content::Content;
 use docker_store::DockerContainer;
@@ -51,6 +52,7 @@ use crate::container::engine::{self, SNAPSHOTTERS};
 use crate::container::mount::{self, RootMount};
 use crate::container::shown;
 use crate::paths::Paths;
+use crate::sys::clock::Timestamp;
 use crate::sys::deadline::Deadline;
 
 /// The directory of tasks, which exists below containerd's state directory and below its root
@@ -120,6 +122,21 @@ pub fn resolve_build(
     deadline: &Deadline,
 ) -> Result<Option<Origin>, LineageError> {
     by_mount::resolve(&bundle.root, &bundle.path, paths, deadline)
+}
+
+/// How long to search for a container's record if it is only needed because a ban matches.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// When containerd made the container of this bundle. `None` when there is no record.
+///
+/// # Errors
+/// [`LineageError`] when the database cannot be read.
+pub fn created(bundle: &Bundle, namespace: &str) -> Result<Option<Timestamp>, LineageError> {
+    let id = bundle.id.as_str();
+    match root(&bundle.path, namespace, id) {
+        Some(root) => MetadataDb::open(&root)?.created(namespace, id, &PATIENCE.into()),
+        None => Ok(None),
+    }
 }
 
 /// Whether the container's root is the directory that containerd makes for every task.

@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 pub use facts::{
     ContainerdRecord, Facts, FactsQuery, Snapshot, chain_names, cri_image_id, facts, is_remote,
 };
-use facts::{snapshot, snapshots, target};
+use facts::{created, snapshot, snapshots, target};
 
 use crate::lineage::bolt::DatabaseFile;
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
 use crate::lineage::error::{LineageError, Unknown};
+use crate::sys::clock::Timestamp;
 use crate::sys::deadline::Deadline;
 
 /// How many image configs of one namespace are searched.
@@ -82,6 +83,19 @@ impl MetadataDb {
             Some(facts) => Ok(facts),
             None => Err(Unknown::NoRecord("the container's record", self.path().to_owned()).into()),
         }
+    }
+
+    /// When containerd made the record of a container. `None` when there is no record.
+    ///
+    /// # Errors
+    /// The errors of [`DatabaseFile::view`].
+    pub fn created(
+        &self,
+        namespace: &str,
+        id: &str,
+        deadline: &Deadline,
+    ) -> Result<Option<Timestamp>, LineageError> {
+        self.0.view(deadline, |view| created(view, namespace, id))
     }
 
     /// The snapshots from `top` down, topmost first. `None` when a snapshot is missing, or there

@@ -16,6 +16,7 @@ use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::error::{LineageError, Unknown};
 use crate::lineage::origin::{Evidence, ImageFacts, ImageLineage, Origin};
 use crate::paths::Paths;
+use crate::sys::clock::Timestamp;
 use crate::sys::deadline::Deadline;
 
 /// How long one query may take. A user is ready to wait longer than an engine.
@@ -41,6 +42,8 @@ pub struct RecordedContainer {
     /// Whether containerd records a snapshot for the container. Docker's containers have a snapshot
     /// that containerd does not record.
     pub has_snapshot: bool,
+    /// When containerd made the record.
+    pub created: Option<Timestamp>,
 }
 
 impl ContainerdStore {
@@ -84,8 +87,10 @@ impl ContainerdStore {
                 continue;
             };
             let has_snapshot = !facts.container.snapshot_key.is_empty();
+            let created = self.metadata.created(namespace, &id, &deadline())?;
             containers.push(RecordedContainer {
                 id,
+                created,
                 namespace: namespace.to_owned(),
                 image: facts.container.image,
                 has_snapshot,

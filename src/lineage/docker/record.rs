@@ -2,8 +2,8 @@
 //!
 //! In: the container's `config.v2.json` and the store's `repositories.json` (Docker replaces both
 //! by rename, so it never leaves them half-written), and the image config. `config.v2.json` is full
-//! of text that users chose; only the image ID, the driver, the container's name and the image name
-//! that the user gave are read. Out: the image ID; the image config, if it still exists and hashes
+//! of text that users chose; only the image ID, the driver, the time of creation, the container's
+//! name and the image name that the user gave are read. Out: the image ID; the image config, if it still exists and hashes
 //! to that ID; and the digests by which the image was pulled. Names are used for nothing else: no
 //! container is refused because a file of names is too large or damaged.
 
@@ -22,6 +22,7 @@ use crate::lineage::digest::{Digest, ImageId};
 use crate::lineage::error::{Corrupt, InFile, LineageError, Unknown};
 use crate::lineage::image::{ImageConfig, MAX_CONFIG};
 use crate::lineage::origin::ImageFacts;
+use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 
 /// The size, in bytes, of the largest container record that is read. A record repeats the labels of
@@ -43,6 +44,9 @@ pub struct DockerRecord {
     pub asked: Option<String>,
     /// The graph driver that has the container's layer.
     pub driver: Option<String>,
+    /// When Docker made the container (moby: daemon/container.go, `newBaseContainer`). No user can
+    /// choose this time, and no restart changes it.
+    pub created: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +59,8 @@ struct ContainerText {
     driver: Option<String>,
     #[serde(rename = "Config", default)]
     asked: Option<AskedText>,
+    #[serde(rename = "Created", default)]
+    created: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,6 +89,7 @@ impl DockerRecord {
             name: none_if_empty(name.trim_start_matches('/')),
             asked: none_if_empty(&asked),
             driver: text.driver,
+            created: text.created.as_deref().and_then(Timestamp::parse_any),
         })
     }
 

@@ -248,20 +248,25 @@ pub fn containers(
 }
 
 fn stored(data_root: &Path, id: ContainerId, limit: u64) -> StoredContainer {
-    let (names, image, unread) = match DockerRecord::load_of(data_root, &id, limit) {
-        Ok(record) => (record.name.into_iter().collect(), record.asked, None),
+    let mut stored = StoredContainer {
+        id,
+        names: Vec::new(),
+        image: None,
+        engine: None,
+        created: None,
+        unread: None,
+    };
+    match DockerRecord::load_of(data_root, &stored.id, limit) {
+        Ok(record) => {
+            stored.names.extend(record.name);
+            (stored.image, stored.created) = (record.asked, record.created);
+        }
         // A directory without a record belongs to a container that is just being created or
         // removed.
-        Err(LineageError::Unknown(Unknown::NoRecord(..))) => (Vec::new(), None, None),
-        Err(fault) => (Vec::new(), None, Some(fault)),
-    };
-    StoredContainer {
-        id,
-        names,
-        image,
-        engine: None,
-        unread,
+        Err(LineageError::Unknown(Unknown::NoRecord(..))) => {}
+        Err(fault) => stored.unread = Some(fault),
     }
+    stored
 }
 
 /// The names in a directory; empty when the directory does not exist.

@@ -60,6 +60,7 @@ use super::origin::{Evidence, Origin};
 use crate::container::bundle::Bundle;
 use crate::container::mount::{self, RootMount};
 use crate::container::shown;
+use crate::sys::clock::Timestamp;
 use crate::sys::deadline::Deadline;
 
 /// Resolves the container of this bundle. `store` is the directory that contains the bundle: the
@@ -98,6 +99,20 @@ pub fn called(bundle: &Bundle, store: &Path, driver: &str) -> Result<Option<Stri
         Some(record) => Ok(record.names.into_iter().next()),
         None => Ok(None),
     }
+}
+
+/// When Podman or CRI-O made the container. `None` when there is no record, or the record has no
+/// such time.
+///
+/// # Errors
+/// [`LineageError`] when the container's record cannot be read.
+pub fn created(
+    bundle: &Bundle,
+    store: &Path,
+    driver: &str,
+) -> Result<Option<Timestamp>, LineageError> {
+    let record = record(bundle, store, driver)?;
+    Ok(record.as_ref().and_then(ContainerRecord::created))
 }
 
 /// Which engine made the container, by the record that the engine wrote. `None` when there is no

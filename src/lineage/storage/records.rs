@@ -20,6 +20,7 @@ use serde::{Deserialize, de};
 use super::layer_id::LayerId;
 use crate::container::engine::Engine;
 use crate::lineage::digest::DiffId;
+use crate::sys::clock::Timestamp;
 
 /// An error: the bytes are not the expected list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,12 +55,22 @@ pub struct ContainerRecord {
     /// The ID of the container's own layer.
     #[serde(default, deserialize_with = "or_empty")]
     pub layer: String,
+    /// When the engine made the container.
+    #[serde(default, deserialize_with = "or_empty")]
+    created: String,
     /// Data of the engine. The data of Podman and CRI-O is a JSON object.
     #[serde(default, deserialize_with = "or_empty")]
     metadata: String,
 }
 
 impl ContainerRecord {
+    /// When the engine made the container (containers/storage: containers.go, `create`). No user
+    /// can choose this time, and no restart changes it.
+    #[must_use]
+    pub fn created(&self) -> Option<Timestamp> {
+        Timestamp::parse_any(&self.created)
+    }
+
     /// The name of the image, as the engine recorded it when it made the container. The name is
     /// only shown.
     #[must_use]

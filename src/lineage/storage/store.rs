@@ -84,6 +84,7 @@ impl ContainersStore {
                     id,
                     image: record.image_name(),
                     engine: record.maker().map(Maker::engine),
+                    created: record.created(),
                     names: record.names,
                     unread: None,
                 });

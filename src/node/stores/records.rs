@@ -98,6 +98,7 @@ impl Records for Namespace {
                     names: Vec::new(),
                     image: Some(container.image).filter(|image| !image.is_empty()),
                     engine: None,
+                    created: container.created,
                     unread: None,
                 });
             }

@@ -12,6 +12,7 @@ use crate::node::runtime_state::RunningContainer;
 use crate::node::stores::Store;
 use crate::node::unexplained::Unexplained;
 use crate::node::{Node, names, unaccounted};
+use crate::sys::clock::Timestamp;
 
 /// Everything that is known about a container.
 pub struct Known<'a> {
@@ -24,6 +25,8 @@ pub struct Known<'a> {
     /// The engine that made the container, if several engines share the store and the record says
     /// which.
     pub engine: Option<Engine>,
+    /// When the engine made the container, if a store has a record of the container.
+    pub created: Option<Timestamp>,
     /// The store that has a record of the container.
     pub store: Option<&'a Store>,
     /// A runtime's state of the container. The process may have ended.
@@ -40,6 +43,7 @@ impl<'a> Known<'a> {
             names: Vec::new(),
             asked: None,
             engine: None,
+            created: None,
             store: None,
             running: None,
             unexplained: None,
@@ -57,6 +61,7 @@ impl<'a> Known<'a> {
             names: stored.names,
             asked: stored.image,
             engine: stored.engine,
+            created: stored.created,
             store: Some(store),
         }
     }

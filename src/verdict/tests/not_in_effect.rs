@@ -32,6 +32,74 @@ fn a_ban_that_warns_admits_and_reports_it() {
     Given::hits(vec![hit_by(warns), hit()]).refuses(Grounds::Banned, LINE, &[]);
 }
 
+// Row: a ban in effect that spares containers that existed before.
+
+#[test]
+fn a_container_that_existed_before_its_ban_starts_until_the_day_that_the_ban_names() {
+    let spares =
+        |until: &str| Given::hits(vec![hit_by(|ban| ban.existing_until = Some(at(until)))]);
+    for (created, until, shown) in [
+        (
+            "2026-11-19T23:59:59Z",
+            "2026-11-21T10:00:01Z",
+            Some("1 day"),
+        ),
+        ("2020-01-01", "2026-12-01", Some("10 days")),
+        // It was made when the ban was in effect.
+        ("2026-11-20", "2026-12-01", None),
+        ("2026-11-21T09:00:00Z", "2026-12-01", None),
+        // The time is over.
+        ("2020-01-01", "2026-11-21T10:00:00Z", None),
+    ] {
+        let given = spares(until).created(created);
+        assert!(!given.judged().depends_on_creation() || shown.is_none());
+        match shown {
+            None => given.refuses(Grounds::Banned, LINE, &[]),
+            Some(days) => {
+                let message = LINE.replace("refused", "admitted").replace(
+                    "2026-11-20;",
+                    &format!("2026-11-20, but made before, {days} left;"),
+                );
+                given.admits(&[(EventKind::Existing, &message)]);
+            }
+        }
+    }
+    // Nothing records when it was made: it is refused, and a record may change that.
+    let unknown = spares("2026-12-01");
+    unknown.refuses(Grounds::Banned, LINE, &[]);
+    assert!(unknown.judged().depends_on_creation());
+    // A ban without such a day asks for no record.
+    let always = Given::hits(vec![hit()]).created("2020-01-01");
+    always.refuses(Grounds::Banned, LINE, &[]);
+    assert!(!always.judged().depends_on_creation());
+}
+
+#[test]
+fn a_ban_that_spares_a_container_spares_it_from_no_other_ban_and_says_until_when() {
+    let spares = hit_by(|ban| {
+        (ban.id, ban.existing_until) = ("BAN-1".into(), Some(at("2026-12-01")));
+    });
+    let given = Given::hits(vec![spares.clone(), hit()]).created("2020-01-01");
+    given.refuses(Grounds::Banned, LINE, &[]);
+    let finding = &Given::hits(vec![spares])
+        .created("2020-01-01")
+        .judged()
+        .findings[0];
+    assert_eq!(
+        (finding.standing.word(), finding.standing.days_left()),
+        ("existing", Some(10))
+    );
+    let origin = image(Evidence::Mount);
+    for (created, from) in [
+        (Some("2020-01-01"), "2026-12-01"),
+        (Some("2026-11-20"), "2026-11-20"),
+        (None, "2026-11-20"),
+    ] {
+        let from_then = finding.refuses_from(&origin, created.map(at));
+        assert_eq!(from_then, Some(at(from)), "{created:?}");
+    }
+}
+
 // Row: a match covered by a signed exception still running, or cured.
 
 #[test]
@@ -129,7 +197,7 @@ fn a_cure_counts_only_above_what_it_cures() {
             facts: facts(),
             evidence: Evidence::Mount,
         });
-        let found = standing::findings(&[hit], &origin, at("2026-11-21"));
+        let found = standing::findings(&[hit], &origin, None, at("2026-11-21"));
         let expected = if is_cured {
             Standing::Cured(digest("fix"))
         } else {

@@ -208,6 +208,7 @@ fn so_many_bans_that_a_start_cannot_read_them_count_as_the_gate_counts_them() {
                 bans: &bans,
                 settings: &settings,
                 break_glass: None,
+                created: None,
                 now,
             });
             let draft = &survey.running[0].draft.judgement;

@@ -7,6 +7,7 @@ use super::super::protobuf;
 use crate::lineage::bolt::{BoltError, Bucket, View};
 use crate::lineage::chain::MAX_LAYERS;
 use crate::lineage::digest::{ChainId, Digest, ImageId};
+use crate::sys::clock::Timestamp;
 
 /// The label of a snapshot whose contents were never unpacked on this machine, and are only claimed
 /// (containerd core/unpack, stargz-snapshotter, nydus-snapshotter).
@@ -174,6 +175,37 @@ fn container(
     }))
 }
 
+/// When containerd made the record of a container. The record of a container that is started again
+/// stays; the CRI plugin makes a new one.
+pub(super) fn created(
+    view: &View<'_>,
+    namespace: &str,
+    id: &str,
+) -> Result<Option<Timestamp>, BoltError> {
+    let path: [&[u8]; 4] = [b"v1", namespace.as_bytes(), b"containers", id.as_bytes()];
+    let Some(record) = view.bucket(&path)? else {
+        return Ok(None);
+    };
+    Ok(record.get(b"createdat")?.as_deref().and_then(go_time))
+}
+
+/// Seconds from the beginning of year 1, with which Go counts, to that of 1970.
+const YEAR_1970: u64 = 62_135_596_800;
+
+/// Reads a time as Go's `time.Time.MarshalBinary` writes it: version 1 or 2, seconds since year 1
+/// in UTC (8 bytes, big endian), nanoseconds (4 bytes), and the offset of the time zone, which does
+/// not change the time (2 bytes, in version 2 one more).
+fn go_time(bytes: &[u8]) -> Option<Timestamp> {
+    let (version, rest) = bytes.split_first()?;
+    let (seconds, rest) = rest.split_first_chunk::<8>()?;
+    match (version, rest.len()) {
+        (1, 6) | (2, 7) => {}
+        _other => return None,
+    }
+    let seconds = u64::from_be_bytes(*seconds).checked_sub(YEAR_1970)?;
+    Some(Timestamp::from_seconds(seconds))
+}
+
 /// The bucket of a snapshotter's snapshots.
 pub(super) fn snapshots<'a>(
     view: &'a View<'a>,
@@ -250,4 +282,33 @@ pub fn cri_image_id(json: &[u8]) -> Option<ImageId> {
     }
     let record: CriRecord = serde_json::from_slice(json).ok()?;
     ImageId::parse(&record.metadata.image_ref).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_as_go_writes_it() {
+        // 2026-11-20T14:00:00Z, with nanoseconds and with an offset of an hour and some seconds.
+        let seconds = (YEAR_1970 + 1_795_183_200).to_be_bytes();
+        let time = |version: u8, rest: &[u8]| [&[version], &seconds[..], rest].concat();
+        let expected = Timestamp::parse("2026-11-20T14:00:00Z");
+        for (bytes, expected) in [
+            (time(1, &[0, 0, 0, 1, 0xff, 0xff]), expected),
+            (time(1, &[0, 0, 0, 0, 0, 60]), expected),
+            (time(2, &[0, 0, 0, 0, 0, 60, 7]), expected),
+            (time(1, &[0, 0, 0, 0, 0, 60, 7]), None),
+            (time(3, &[0, 0, 0, 0, 0, 60]), None),
+            (Vec::new(), None),
+            (vec![1; 5], None),
+            (
+                vec![1; 15],
+                expected.map(|_| Timestamp::from_seconds(u64::MAX)),
+            ),
+            ([&[1], &[0; 14][..]].concat(), None),
+        ] {
+            assert_eq!(go_time(&bytes), expected, "{bytes:?}");
+        }
+    }
 }

@@ -145,6 +145,20 @@ fn a_name_leads_to_what_it_was_moved_to() {
 }
 
 #[test]
+fn a_container_has_the_time_at_which_containerd_made_its_record() {
+    let metadata = metadata();
+    for id in ["c1", "n1", "u1"] {
+        let created = metadata.created("default", id, soon()).unwrap().unwrap();
+        assert!(
+            created.to_string().starts_with("2026-11-20T16:36:2"),
+            "{id} {created}"
+        );
+    }
+    assert_eq!(metadata.created("default", "c2", soon()).unwrap(), None);
+    assert_eq!(metadata.created("k8s.io", "c1", soon()).unwrap(), None);
+}
+
+#[test]
 fn what_is_not_recorded_is_not_there() {
     let metadata = metadata();
     for (namespace, query) in [

@@ -100,3 +100,17 @@ fn an_image_config_with_keys_of_another_case_does_not_hide_the_layers() {
     );
     assert!(matches!(error, LineageError::Corrupt(_)), "{error:?}");
 }
+
+#[test]
+fn a_container_has_the_time_at_which_docker_made_it() {
+    let copy = DockerCopy::of("docker-20.10-overlay2");
+    let id = ContainerId::parse(WEB_1).unwrap();
+    let created = |copy: &DockerCopy| DockerRecord::load(&copy.path(""), &id).unwrap().created;
+    let text = created(&copy).unwrap().to_string();
+    assert!(text.starts_with("2026-11-20T16:17:02"), "{text}");
+    // Without the time, the container counts as new.
+    let record = format!("containers/{WEB_1}/config.v2.json");
+    let json = String::from_utf8(copy.read(&record)).unwrap();
+    copy.write(&record, json.replace("\"Created\"", "\"Made\"").as_bytes());
+    assert_eq!(created(&copy), None);
+}

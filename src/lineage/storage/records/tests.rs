@@ -170,3 +170,27 @@ fn a_field_is_judged_only_where_it_is_needed() {
         Field::Good(DiffId(Digest::of(b"")))
     );
 }
+
+#[test]
+fn a_container_has_the_time_at_which_podman_made_it() {
+    let records: Vec<ContainerRecord> = all(CONTAINERS).unwrap();
+    for record in &records {
+        let created = record.created().unwrap();
+        assert_eq!(created.date(), "2026-11-20", "{record:?}");
+    }
+    // Without the time, or with a time of another form, the container counts as new.
+    for (json, expected) in [
+        (r#"[{"id":"a","image":""}]"#, None),
+        (r#"[{"id":"a","image":"","created":null}]"#, None),
+        (r#"[{"id":"a","image":"","created":"yesterday"}]"#, None),
+        (
+            r#"[{"id":"a","image":"","created":"2026-11-20T15:00:00.5+01:00"}]"#,
+            Timestamp::parse("2026-11-20T14:00:00Z"),
+        ),
+    ] {
+        let [record] = &all::<ContainerRecord>(json.as_bytes()).unwrap()[..] else {
+            panic!("{json}")
+        };
+        assert_eq!(record.created(), expected, "{json}");
+    }
+}
