@@ -6,6 +6,7 @@
 //! system log is not an error: when a container is admitted, the engine must not notice Embargo.
 //! Embargo itself stores no record.
 
+pub mod counts;
 #[cfg(feature = "ctl")]
 pub mod installation;
 #[cfg(feature = "ctl")]
@@ -20,6 +21,7 @@ use nix::errno::Errno;
 
 use crate::banlist::ban::Severity;
 use crate::lineage::Evidence;
+use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::file::{self, Guard};
 use crate::sys::system_log::{self, DAEMON, Record, Sockets};
@@ -50,9 +52,10 @@ impl Ending {
     }
 }
 
-/// Sends every event to the system log, if a system log listens.
-pub fn send(events: &[Event]) {
+/// Counts every event, and sends it to the system log, if a system log listens.
+pub fn send(paths: &Paths, events: &[Event]) {
     if !events.is_empty() {
+        counts::add(paths, owner(), events);
         send_to(&Sockets::system(), events);
     }
 }
@@ -154,7 +157,10 @@ fn fields(event: &Event, owner: u32) -> Vec<(&'static str, String)> {
     let mut fields = Fields::default();
     fields.add("EMBARGO_EVENT", [event.kind.word()]);
     fields.add("EMBARGO_BAN", &event.bans);
-    fields.add("EMBARGO_SEVERITY", event.severity.map(Severity::word));
+    fields.add(
+        "EMBARGO_SEVERITY",
+        event.severities.iter().max().copied().map(Severity::word),
+    );
     fields.add("EMBARGO_SUCCESSOR", &event.successors);
     fields.add("EMBARGO_MATCH", &event.matched);
     fields.add("EMBARGO_GROUNDS", event.grounds.map(Grounds::word));

@@ -201,7 +201,7 @@ impl Gate<'_> {
                 )
             }
         };
-        audit::send(&judgement.events);
+        audit::send(self.paths, &judgement.events);
         judgement.verdict
     }
 

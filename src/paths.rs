@@ -37,6 +37,8 @@ pub struct Paths {
     /// A marker file: the system log already has a record that this node is not armed. A reboot
     /// removes the file: `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
+    /// How often each event happened since the node was booted: `/run/embargo/counts`.
+    pub counts: PathBuf,
     /// The directories of `exec-patch`'s workers, while they run: `/run/embargo/entered`.
     pub entered: PathBuf,
 }
@@ -58,6 +60,7 @@ impl Paths {
             lineage: state.join("lineage"),
             patches: state.join("patches"),
             not_armed: root.join("run/embargo/not-armed"),
+            counts: root.join("run/embargo/counts"),
             entered: root.join("run/embargo/entered"),
             state,
         }

@@ -10,10 +10,10 @@
 //! directory are never followed. Not checked: the contents of files.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirEntry, File, Metadata};
-use std::io;
+use std::fs::{DirEntry, File, Metadata, Permissions};
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{OFlag, openat, readlinkat};
@@ -148,6 +148,49 @@ impl Directory {
         })
     }
 
+    /// Appends bytes to a regular file in this directory. Links are not followed, and no reader of
+    /// a FIFO is waited for.
+    ///
+    /// # Errors
+    /// [`FileError`]; also if there is no such file.
+    pub fn append(&self, name: &OsStr, bytes: &[u8]) -> Result<(), FileError> {
+        self.append_opened(name, OFlag::empty(), bytes).map(drop)
+    }
+
+    /// Appends bytes to a regular file in this directory, as [`Directory::append`] does. If the
+    /// file is missing, it is made, and everybody may read it.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn append_new(&self, name: &OsStr, bytes: &[u8]) -> Result<(), FileError> {
+        let file = self.append_opened(name, OFlag::O_CREAT, bytes)?;
+        // The umask may have taken rights away when the file was made.
+        file.set_permissions(Permissions::from_mode(0o644))
+            .map_err(FileError::io(&self.path.join(name)))
+    }
+
+    fn append_opened(&self, name: &OsStr, made: OFlag, bytes: &[u8]) -> Result<File, FileError> {
+        let path = self.path.join(name);
+        let flags = OFlag::O_WRONLY
+            | OFlag::O_APPEND
+            | OFlag::O_NONBLOCK
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC
+            | OFlag::O_NOCTTY;
+        let opened = openat(
+            &self.handle,
+            name,
+            flags | made,
+            Mode::from_bits_retain(0o644),
+        );
+        let mut file = File::from(opened.map_err(FileError::io(&path))?);
+        if !file.metadata().map_err(FileError::io(&path))?.is_file() {
+            return Err(FileError::NotRegular(path));
+        }
+        file.write_all(bytes).map_err(FileError::io(&path))?;
+        Ok(file)
+    }
+
     /// The directory's device and inode. Device and inode are the same whatever path leads to the
     /// directory.
     ///
@@ -196,6 +239,27 @@ impl Directory {
     /// [`FileError::Io`].
     pub fn writer(&self) -> Result<u32, FileError> {
         Ok(self.facts()?.uid())
+    }
+
+    /// Checks that only root and the caller control the directory: see [`owned`].
+    ///
+    /// # Errors
+    /// [`FileError::Unguarded`] with the directory that fails the check; [`FileError::Io`].
+    pub fn guarded(&self) -> Result<(), FileError> {
+        let facts = self.facts()?;
+        let unguarded = |path: &PathBuf| Err(FileError::Unguarded(path.clone()));
+        if !rights::is_own(self.owner) {
+            return unguarded(self.handed_over_at.as_ref().unwrap_or(&self.path));
+        }
+        // The caller's own directories must not be writable by others either.
+        if let Some(shared) = &self.shared_at {
+            return unguarded(shared);
+        }
+        if file::is_owned(&facts) {
+            Ok(())
+        } else {
+            unguarded(&self.path)
+        }
     }
 
     fn facts(&self) -> Result<Metadata, FileError> {
@@ -269,21 +333,7 @@ pub fn owned(root: &Path, path: &Path) -> Result<(), FileError> {
         Err(error) if error.is_absent() => return Ok(()),
         Err(error) => return Err(error),
     };
-    let facts = directory.facts()?;
-    if !rights::is_own(directory.owner) {
-        return Err(FileError::Unguarded(
-            directory.handed_over_at.unwrap_or(directory.path),
-        ));
-    }
-    // The caller's own directories must not be writable by others either.
-    if let Some(shared) = directory.shared_at {
-        return Err(FileError::Unguarded(shared));
-    }
-    if file::is_owned(&facts) {
-        Ok(())
-    } else {
-        Err(FileError::Unguarded(directory.path))
-    }
+    directory.guarded()
 }
 
 /// Opens a regular file that only root or the caller can have put there. The file must pass

@@ -6,10 +6,10 @@
 //! reads more than the limit. The runtime does not inherit the descriptors. Not checked: who owns
 //! the file, unless the caller asks for that with [`Guard`].
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
@@ -239,6 +239,19 @@ pub fn is_same_directory(one: &Path, other: &Path) -> bool {
     one.is_dir() && (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
+/// Makes a directory in which everybody may read and only its owner may write, whatever umask the
+/// caller has. A directory that exists already stays as it is.
+///
+/// # Errors
+/// What the operating system says; also if the directory above is missing.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(0o755)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes an empty file that records that something was done. Its directory is made if it is
 /// missing. Returns `true` if the file did not exist before, or if the file cannot be made.
 #[must_use]
@@ -248,8 +261,7 @@ pub fn mark(path: &Path) -> bool {
     let mut made = file.open(path);
     if let (Err(error), Some(directory)) = (&made, path.parent())
         && error.kind() == io::ErrorKind::NotFound
-        // Nobody else may write to the directory, whatever umask the caller has.
-        && DirBuilder::new().mode(0o755).create(directory).is_ok()
+        && make_directory(directory).is_ok()
     {
         made = file.open(path);
     }

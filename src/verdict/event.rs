@@ -3,6 +3,8 @@
 //! In: the results of a verdict. Out: events as plain data, which `audit` sends. The texts of the
 //! events are escaped and fit on one line. This file sends nothing.
 
+use serde::{Deserialize, Serialize};
+
 use crate::banlist::ban::{Hit, Severity};
 use crate::container::engine::Engine;
 use crate::lineage::Evidence;
@@ -24,8 +26,8 @@ pub struct Event {
     pub grounds: Option<Grounds>,
     /// The IDs of the bans that matched, the most severe first.
     pub bans: Vec<String>,
-    /// The highest severity of those bans.
-    pub severity: Option<Severity>,
+    /// The severity of each of those bans.
+    pub severities: Vec<Severity>,
     /// The successors that those bans name, each once.
     pub successors: Vec<String>,
     /// The container's digests that are in the list.
@@ -39,7 +41,8 @@ pub struct Event {
 }
 
 /// What happened to a container, or what is wrong with the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// A container was refused.
     Refused,
@@ -266,11 +269,12 @@ impl Event {
         // One ban may match twice, and two bans may match the same digest: each ban and each digest
         // is listed once.
         let (mut bans, mut matched, mut successors) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut severity, mut days_left) = (None, None);
+        let (mut severities, mut days_left) = (Vec::new(), None);
         for finding in findings {
             let Hit { ban, digest, .. } = &finding.hit;
             if !bans.contains(&ban.id) {
                 bans.push(ban.id.clone());
+                severities.push(ban.severity);
             }
             if !matched.contains(digest) {
                 matched.push(*digest);
@@ -280,7 +284,6 @@ impl Event {
             {
                 successors.push(successor.clone());
             }
-            severity = severity.max(Some(ban.severity));
             days_left = days_left.or(finding.standing.days_left());
         }
         Self {
@@ -288,7 +291,7 @@ impl Event {
             subject: subject.clone(),
             grounds: None,
             bans,
-            severity,
+            severities,
             successors,
             matched,
             days_left,

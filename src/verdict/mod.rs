@@ -25,6 +25,8 @@ mod tests;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::banlist::ban::MatchKind;
 use crate::banlist::store::{Bans, Query};
 use crate::call::{PassOn, Starts};
@@ -176,7 +178,8 @@ impl Refusal {
 }
 
 /// Why a container is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Grounds {
     /// A ban in effect matches the container.
     Banned,
@@ -195,6 +198,18 @@ pub enum Grounds {
 }
 
 impl Grounds {
+    /// Every kind of grounds.
+    #[cfg(test)]
+    pub const ALL: [Self; 7] = [
+        Self::Banned,
+        Self::CorruptStore,
+        Self::MissingList,
+        Self::UnknownImage,
+        Self::NoImage,
+        Self::OverdueList,
+        Self::Settings,
+    ];
+
     /// The name of these grounds in audit events and reports.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -16,6 +16,8 @@ mod authoring;
 #[cfg(feature = "ctl")]
 mod building;
 #[cfg(feature = "ctl")]
+mod counts;
+#[cfg(feature = "ctl")]
 mod exec_patch;
 #[cfg(feature = "ctl")]
 mod linting;
