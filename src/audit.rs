@@ -13,6 +13,8 @@ pub mod installation;
 pub mod patching;
 #[cfg(feature = "ctl")]
 pub mod rotation;
+#[cfg(feature = "ctl")]
+pub mod who;
 
 use std::path::Path;
 use std::time::Instant;

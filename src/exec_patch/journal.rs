@@ -17,7 +17,6 @@
 //! a container. Only root writes here; names in the lines are hostile. This module only chooses the
 //! file for a command's output; it does not write that file.
 
-pub mod who;
 pub mod ids;
 pub mod halt;
 pub mod holder;
@@ -58,9 +57,9 @@ use self::line::{Ended, Finished, Line, NotUnderstood, Planned, Resumed, Started
 use self::lock::Lock;
 use self::new_run::NewRun;
 use self::past::{EntryState, RunLog};
-use self::who::Who;
 use super::job::{Container, Job, JobResult};
 use super::outcome::Outcome;
+use crate::audit::who::Who;
 use crate::banlist::ban::Severity;
 use crate::exec_patch::request::limits::Limits;
 use crate::exec_patch::request::payload::Payload;

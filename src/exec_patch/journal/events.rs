@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::header::RunHeader;
 use super::line::{Ended, Finished, NotUnderstood};
-use super::who::Who;
 use crate::audit::patching::{ContainerEnd, PatchEvent, RunEnd, RunIdentity, RunStart};
+use crate::audit::who::Who;
 use crate::banlist::ban::Severity;
 use crate::exec_patch::outcome::Outcome;
 use crate::sys::system_log::Sockets;

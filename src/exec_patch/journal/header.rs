@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::RunId;
-use super::who::Who;
+use crate::audit::who::Who;
 use crate::banlist::ban::Severity;
 use crate::exec_patch::job::Work;
 use crate::exec_patch::request::arguments::Order;

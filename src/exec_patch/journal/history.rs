@@ -17,7 +17,7 @@ use super::past::{EntryState, LogEntry, RunLog};
 use super::reading;
 use super::runs::Runs;
 use super::summary::{RunSummary, UnreadableRun};
-use super::who::Who;
+use crate::audit::who::Who;
 use crate::exec_patch::job::{container_name, engine_place, place};
 use crate::exec_patch::outcome::Outcome;
 use crate::report::line::{causes, name, one_line};

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{RunId, WorkerId};
-use super::who::Who;
+use crate::audit::who::Who;
 use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 

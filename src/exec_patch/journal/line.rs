@@ -24,7 +24,7 @@ use super::halt::Halt;
 use super::header::{Carried, RunHeader};
 use super::ids::{RunId, WorkerId};
 use super::summary::{RunSummary, UnreadableRun};
-use super::who::Who;
+use crate::audit::who::Who;
 use crate::container::engine::Engine;
 use crate::exec_patch::job::{Container, Findings, Job, JobResult};
 use crate::exec_patch::outcome::{Outcome, OutcomeKind};

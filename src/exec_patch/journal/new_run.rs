@@ -4,7 +4,7 @@
 
 use super::header::{Carried, ProgramCopy, RunHeader, RunTerms, Trigger};
 use super::ids::RunId;
-use super::who::Who;
+use crate::audit::who::Who;
 use crate::exec_patch::request::arguments::Order;
 use crate::exec_patch::request::payload::ProgramFile;
 use crate::sys::clock::Timestamp;

@@ -12,7 +12,7 @@ use super::halt::Halt;
 use super::header::{RunHeader, Trigger};
 use super::ids::RunId;
 use super::phase::Phase;
-use super::who::Who;
+use crate::audit::who::Who;
 use crate::exec_patch::request::arguments::PatchSource;
 use crate::exec_patch::request::target::{Selector, Targets};
 use crate::report::line;
