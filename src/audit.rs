@@ -8,6 +8,8 @@
 
 pub mod counts;
 #[cfg(feature = "ctl")]
+pub mod emergency;
+#[cfg(feature = "ctl")]
 pub mod installation;
 #[cfg(feature = "ctl")]
 pub mod patching;

@@ -152,13 +152,13 @@ pub fn read(paths: &Paths) -> Result<Counts, CountsError> {
     let failed = FileError::io(&paths.counts);
     let mut files = Vec::new();
     for entry in directory.entries()? {
-        let entry = entry.map_err(failed)?;
-        files.push((entry.file_name(), size(&entry, paths)?));
+        files.push(entry.map_err(failed)?);
     }
-    files.sort();
+    files.sort_by_key(DirEntry::file_name);
     let mut counts = Counts::default();
-    for (name, count) in files {
-        if counts.take(&name, count).is_none() {
+    for file in files {
+        let name = file.file_name();
+        if counts.take(&name, size(&file, paths)?).is_none() {
             return Err(CountsError::Unknown(paths.counts.join(name)));
         }
     }

@@ -9,6 +9,7 @@
 //! installation does not arm a node: without settings the gate still admits everything.
 
 mod carry_out;
+mod document;
 mod outcome;
 
 use std::fs::File;
@@ -49,11 +50,15 @@ use crate::sys::system_log::Sockets;
 #[command(after_help = "\
 Examples:
   embargoctl install --dry-run banlist.lst
+  embargoctl install --json banlist.lst
   embargoctl install banlist.lst")]
 pub struct InstallArgs {
     /// Check everything and print every step, but change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Print one JSON document, also if the list is refused.
+    #[arg(long)]
+    json: bool,
     /// The list.
     file: PathBuf,
 }
@@ -63,6 +68,20 @@ pub struct InstallArgs {
 /// # Errors
 /// [`CtlError`]: a fault of the list, the keyset, the floor or the settings, or a write error.
 pub fn run(args: &InstallArgs, paths: &Paths) -> Result<Output, CtlError> {
+    let mut event = Installation::default();
+    let done = attempt(args, paths, &mut event).map_err(CtlError::for_root);
+    if args.json {
+        return Ok(document::of(&event, &done));
+    }
+    done.map(Output::from)
+}
+
+/// Installs a list, or says what an installation would do.
+fn attempt(
+    args: &InstallArgs,
+    paths: &Paths,
+    event: &mut Installation,
+) -> Result<Installed, CtlError> {
     let settings = settings::load(paths)?;
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
     let node = NodeState {
@@ -74,12 +93,11 @@ pub fn run(args: &InstallArgs, paths: &Paths) -> Result<Output, CtlError> {
     // For a node mounted below another root directory, nothing is sent to the system log of this
     // machine.
     let sockets = (paths.root == Path::new("/")).then(Sockets::system);
-    let done = if args.dry_run {
-        dry_run(&args.file, &node)
+    if args.dry_run {
+        foresee(&args.file, &node, event)
     } else {
-        install(&args.file, &node, sockets.as_ref()).map(Output::from)
-    };
-    done.map_err(CtlError::for_root)
+        put(&args.file, &node, sockets.as_ref(), event)
+    }
 }
 
 /// Installs the list `staged`, reports the result to the system log that listens on `sockets`, and
@@ -92,34 +110,73 @@ pub fn install(
     node: &NodeState<'_>,
     sockets: Option<&Sockets>,
 ) -> Result<String, CtlError> {
+    let done = put(staged, node, sockets, &mut Installation::default())?;
+    Ok(done.text())
+}
+
+/// Installs a list. `event` gets the results, as far as the installation got.
+fn put(
+    staged: &Path,
+    node: &NodeState<'_>,
+    sockets: Option<&Sockets>,
+    event: &mut Installation,
+) -> Result<Installed, CtlError> {
     // Without permission to take the lock, the caller can install nothing, so nothing is logged.
     let _lock = lock::take(&node.paths.state)?;
-    let mut event = Installation::default();
-    let done = put_in_force(staged, node, &mut event);
+    let done = put_in_force(staged, node, event);
     if let Some(sockets) = sockets {
         match &done {
-            Ok(outcome) if outcome.is_new => {
-                installation::send(sockets, Ending::Done, &event, &outcome.title)
+            Ok(installed) if installed.has_changed => {
+                installation::send(sockets, Ending::Done, event, installed.title())
             }
             // The list was already in force. Configuration management may install the same list
             // every hour.
             Ok(_) => {}
-            Err(fault) => {
-                installation::send(sockets, Ending::Refused, &event, &line::causes(fault))
-            }
+            Err(fault) => installation::send(sockets, Ending::Refused, event, &line::causes(fault)),
         }
     }
-    Ok(done?.text)
+    done
 }
 
-/// What an installation prints and logs.
+/// What an installation did, or would do.
 struct Installed {
-    /// The first line of the text. The system log gets this line.
-    title: String,
-    /// The whole text to print.
-    text: String,
-    /// Whether the installation changed anything.
-    is_new: bool,
+    outcome: InstallOutcome,
+    /// The text to print. The system log gets the first line.
+    lines: Vec<String>,
+    /// Whether the installation changed anything, or would.
+    has_changed: bool,
+    /// Whether everything could be read that a dry run has to know.
+    exit: Exit,
+}
+
+/// What becomes of a list that is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InstallOutcome {
+    /// The list was put in force.
+    Installed,
+    /// A dry run found that the list would be put in force.
+    WouldInstall,
+    /// The list was in force before.
+    AlreadyInForce,
+}
+
+impl Installed {
+    fn title(&self) -> &str {
+        self.lines.first().map_or("", String::as_str)
+    }
+
+    fn text(&self) -> String {
+        self.lines.join("\n") + "\n"
+    }
+}
+
+impl From<Installed> for Output {
+    fn from(installed: Installed) -> Self {
+        Self {
+            text: installed.text(),
+            exit: installed.exit,
+        }
+    }
 }
 
 fn put_in_force(
@@ -138,24 +195,30 @@ fn put_in_force(
         bytes: draft.file(),
     };
     let found = authenticate(staged, draft.file(), size, node, &trust)?;
-    event.edition = Some(found.head.edition);
-    event.head = Some(found.digest);
-    event.digests = Some(found.head.entries.all);
-    event.impact = Some(found.head.impact);
+    describe(event, &found);
     event.signers = signers(&list, size, &trust.keyset)?;
-    event.bad_signatures = found.tally.bad;
     let judged = judge(New::of(&list, &found), node, &trust, event)?;
     if let Some(head) = &judged.plan.head {
         carry_out::sign(&draft, head, node.paths)?;
     }
     carry_out::carry_out(&judged.plan.steps, draft, size, node)?;
-    let lines = outcome::installed(&found, &judged, &trust, node);
-    let is_new = !judged.plan.steps.is_empty();
     Ok(Installed {
-        title: lines.first().cloned().unwrap_or_default(),
-        text: lines.join("\n") + "\n",
-        is_new,
+        outcome: judged.plan.outcome(InstallOutcome::Installed),
+        lines: outcome::installed(&found, &judged, &trust, node),
+        has_changed: !judged.plan.steps.is_empty(),
+        exit: Exit::Clear,
     })
+}
+
+impl InstallPlan {
+    /// What becomes of the list: `put` if this plan puts it in force.
+    fn outcome(&self, put: InstallOutcome) -> InstallOutcome {
+        if self.puts() {
+            put
+        } else {
+            InstallOutcome::AlreadyInForce
+        }
+    }
 }
 
 /// Checks everything as an installation would, and says what an installation would do. The staged
@@ -164,6 +227,15 @@ fn put_in_force(
 /// # Errors
 /// The same as [`run`].
 pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Output, CtlError> {
+    foresee(staged, node, &mut Installation::default()).map(Output::from)
+}
+
+/// Checks everything as an installation would. `event` gets the results.
+fn foresee(
+    staged: &Path,
+    node: &NodeState<'_>,
+    event: &mut Installation,
+) -> Result<Installed, CtlError> {
     let trust = Trust::load(node.paths, &node.rules).map_err(error::of_trust)?;
     let (file, size) = open(staged)?;
     let found = authenticate(staged, &file, size, node, &trust)?;
@@ -171,25 +243,32 @@ pub fn dry_run(staged: &Path, node: &NodeState<'_>) -> Result<Output, CtlError> 
         path: staged,
         bytes: &file,
     };
-    let judged = judge(
-        New::of(&list, &found),
-        node,
-        &trust,
-        &mut Installation::default(),
-    )?;
+    describe(event, &found);
+    event.signers = signers(&list, size, &trust.keyset)?;
+    let judged = judge(New::of(&list, &found), node, &trust, event)?;
     let is_certain = match &judged.survey {
         Some(survey) => survey.faults.is_empty() && survey.unknown() == 0,
         None => true,
     };
-    let text = outcome::planned(&found, &judged, &trust, node).join("\n") + "\n";
-    Ok(Output {
-        text,
+    Ok(Installed {
+        outcome: judged.plan.outcome(InstallOutcome::WouldInstall),
+        lines: outcome::planned(&found, &judged, &trust, node),
+        has_changed: !judged.plan.steps.is_empty(),
         exit: if is_certain {
             Exit::Clear
         } else {
             Exit::CouldNotTell
         },
     })
+}
+
+/// Notes what an authentic list says of itself.
+fn describe(event: &mut Installation, found: &Authentic) {
+    event.edition = Some(found.head.edition);
+    event.head = Some(found.digest);
+    event.digests = Some(found.head.entries.all);
+    event.impact = Some(found.head.impact);
+    event.bad_signatures = found.tally.bad;
 }
 
 /// A plan, and the survey of the running containers. No survey is made for a list that the node

@@ -7,6 +7,7 @@
 //! network.
 
 pub mod ban;
+pub mod break_glass;
 pub mod change;
 pub mod check;
 pub mod consequences;
@@ -19,6 +20,7 @@ pub mod lineage;
 pub mod list;
 pub mod lock;
 pub mod progress;
+pub mod settings;
 pub mod signing;
 #[cfg(test)]
 mod testing;
@@ -92,6 +94,15 @@ Examples:
     )]
     List(list::ListCommand),
     Install(install::InstallArgs),
+    /// Check settings.
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  embargoctl settings check new-config.toml"
+    )]
+    Settings(settings::SettingsCommand),
+    BreakGlass(break_glass::BreakGlassArgs),
 }
 
 /// Why a command failed.
@@ -172,6 +183,7 @@ plain_errors!(
     WriteError,
     SettingsError,
     ban::BanError,
+    break_glass::BreakGlassError,
     impact::ImpactError,
     consequences::error::InstallError,
     keys::KeyError,
@@ -268,6 +280,8 @@ impl Cli {
             CtlCommand::Except(args) => ban::run_except(args, &paths),
             CtlCommand::List(command) => return list::run(command, &paths),
             CtlCommand::Install(args) => return install::run(args, &paths),
+            CtlCommand::BreakGlass(args) => return break_glass::run(args, &paths),
+            CtlCommand::Settings(command) => return settings::run(command, &paths),
         };
         text.map(Output::from)
     }

@@ -35,7 +35,10 @@ fn commands_are_listed_in_the_order_of_their_use() {
             .collect()
     };
     for (command, expected) in [
-        ("-h", "keygen keyset lineage ban except list install help"),
+        (
+            "-h",
+            "keygen keyset lineage ban except list install settings break-glass help",
+        ),
         (
             "list -h",
             "lint build show diff sign head attach verify preview help",

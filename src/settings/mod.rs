@@ -25,7 +25,7 @@ use crate::banlist::store::Rules;
 use crate::paths::Paths;
 use crate::report::line;
 use crate::sys::directory;
-use crate::sys::file::{self, FileError};
+use crate::sys::file::{self, FileError, Guard};
 
 /// The largest settings file that is read, in bytes.
 const LARGEST: u64 = 65_536;
@@ -116,6 +116,17 @@ pub enum Mode {
     Enforce = REFUSES,
     /// Admit, and make an audit event of every refusal.
     Audit = ADMITS,
+}
+
+impl Mode {
+    /// The name in the settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
 }
 
 /// What happens to a container when the engine's own record says that it has no image.
@@ -254,6 +265,15 @@ impl SettingsError {
             Self::Link(path) | Self::Empty(path) | Self::Line(path, ..) => path,
         }
     }
+
+    /// The number of the line with the mistake, if the mistake is in one line.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        match self {
+            Self::Line(_, number, _) => Some(*number),
+            Self::File(_) | Self::Link(_) | Self::Empty(_) => None,
+        }
+    }
 }
 
 /// Reads the node's settings. `None` when there is no settings file at all: the node is not armed.
@@ -275,6 +295,15 @@ pub fn load(paths: &Paths) -> Result<Option<Settings>, SettingsError> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Reads settings from any regular file, whoever may write to it, to check them before they are put
+/// in place.
+///
+/// # Errors
+/// [`SettingsError`]; also for a file of more than 64 KiB.
+pub fn read(path: &Path) -> Result<Settings, SettingsError> {
+    parse(&file::read_text(path, LARGEST, Guard::Any)?, path)
 }
 
 /// The broken symbolic link in the path of a missing file, if that is why the file is missing.

@@ -332,6 +332,13 @@ pub fn queries(origin: &Origin) -> Vec<Query> {
     queries
 }
 
+/// The time by which containers are judged when the system clock shows this time: see `moment`.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn present(clock: Timestamp, bans: &Bans) -> Timestamp {
+    Moment::of(clock, bans, 0).now
+}
+
 /// Judges one [`Case`].
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Judgement {

@@ -112,6 +112,19 @@ fn every_word_of_a_name_is_read_back() {
 }
 
 #[test]
+fn the_engines_of_unprivileged_users_count_nothing() {
+    let (_root, elsewhere) = node();
+    let node = Paths {
+        root: "/".into(),
+        ..elsewhere
+    };
+    add(&node, 1_000, &[refused(&[])]);
+    assert_eq!(read(&node).unwrap(), Counts::default());
+    add(&node, 0, &[refused(&[])]);
+    assert_eq!(read(&node).unwrap().events.len(), 1);
+}
+
+#[test]
 fn no_id_of_a_list_leads_out_of_the_directory() {
     let (root, paths) = node();
     let hostile = ["../../../escaped", "a/b", "", "\n"].map(|id| (id, Severity::Low));

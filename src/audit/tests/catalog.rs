@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::{installation, patching, rotation};
+use crate::audit::{emergency, installation, patching, rotation};
 use crate::verdict::event::EventKind;
 
 const CATALOG: &str = include_str!("../../../packaging/embargo.catalog");
@@ -20,6 +20,7 @@ fn events() -> Vec<(&'static str, &'static str)> {
         .into_iter()
         .chain(of_installation)
         .chain(patching::tests::events())
+        .chain(emergency::events())
         .collect()
 }
 

@@ -60,6 +60,35 @@ fn a_keyset_is_signed_with_a_key_in_a_file_and_with_one_that_lives_elsewhere() {
         shown.ends_with("\nsigned by root, key-1; 2 signatures by none of its own root keys\n"),
         "{shown}"
     );
+    let document: serde_json::Value = serde_json::from_str(&desk.done("show --json ./k1")).unwrap();
+    assert_eq!(
+        (
+            &document["schema"],
+            &document["keyset"],
+            &document["origin"]
+        ),
+        (&1.into(), &1.into(), &"bans.example.com/prod".into())
+    );
+    assert_eq!(
+        (
+            &document["signers"],
+            &document["other_signatures"],
+            &document["fault"]
+        ),
+        (
+            &serde_json::json!(["root", "key-1"]),
+            &2.into(),
+            &serde_json::Value::Null
+        )
+    );
+    assert!(document["thresholds"]["lift"].is_u64());
+    assert!(
+        document["keys"]
+            .as_array()
+            .unwrap()
+            .contains(&serde_json::json!({ "name": "root", "role": "root", "form": "ed25519" })),
+        "{document}"
+    );
     // A signature over other bytes is not attached, nor is any signature beyond the most that a
     // note can hold.
     desk.put("signature", &key(2).signature("else\n").bytes);
