@@ -18,6 +18,9 @@ use nix::errno::Errno;
 /// only once (conmon: src/config.h, `BUF_SIZE`).
 pub const LONGEST_LINE: usize = 4_000;
 
+/// The characters besides letters and digits that a name or URL may have without being quoted.
+pub const UNQUOTED: &str = "._-/:@+~%?&=#!*$";
+
 /// The phrases that engines recognise, in lower case, and their replacements.
 const RECOGNISED: [(&str, &str); 14] = [
     ("no such file or directory", "no such file"),
@@ -69,7 +72,7 @@ pub fn name(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     };
-    if is_made_of(text, "._-/:@+~%?&=#!*$") {
+    if is_made_of(text, UNQUOTED) {
         cut
     } else {
         one_line(&format!("{cut:?}"))
@@ -120,7 +123,25 @@ pub fn shell_word(word: &str) -> String {
 /// cut to [`LONGEST_LINE`].
 #[must_use]
 pub fn for_engine(text: &str) -> String {
-    let mut line = shortened(one_line(text));
+    fit(text, LONGEST_LINE)
+}
+
+/// A line for an engine: like [`for_engine`], followed by `; see` and this URL. A long text is cut
+/// before the URL.
+#[must_use]
+pub fn for_engine_with_page(text: &str, url: &str) -> String {
+    let mut url = one_line(url);
+    // In a URL, a letter can be escaped so that the URL still leads to the same page.
+    while let Some(start) = url.to_ascii_lowercase().find("executable") {
+        url.replace_range(start + 1..start + 2, "%78");
+    }
+    let end = format!("; see {url}");
+    fit(text, LONGEST_LINE.saturating_sub(end.len())) + &end
+}
+
+/// One line of at most `limit` bytes, without the phrases that engines recognise.
+fn fit(text: &str, limit: usize) -> String {
+    let mut line = shortened(one_line(text), limit);
     for (phrase, instead) in RECOGNISED {
         // Converting to ASCII lower case keeps every byte's position, so an index into the copy is
         // valid for the line. No replacement makes a new phrase.
@@ -128,13 +149,13 @@ pub fn for_engine(text: &str) -> String {
             line.replace_range(start..start + phrase.len(), instead);
         }
     }
-    shortened(line)
+    shortened(line, limit)
 }
 
-/// The line, cut to at most [`LONGEST_LINE`] bytes, between two characters.
-fn shortened(mut line: String) -> String {
-    if line.len() > LONGEST_LINE {
-        line.truncate(line.floor_char_boundary(LONGEST_LINE - '…'.len_utf8()));
+/// The line, cut to at most `limit` bytes, between two characters.
+fn shortened(mut line: String, limit: usize) -> String {
+    if line.len() > limit {
+        line.truncate(line.floor_char_boundary(limit - '…'.len_utf8()));
         line.push('…');
     }
     line
@@ -242,6 +263,20 @@ mod tests {
         ] {
             assert_eq!(shell_word(word), shown);
         }
+    }
+
+    #[test]
+    fn a_page_ends_a_line_of_any_length_and_can_be_clicked() {
+        assert_eq!(
+            for_engine_with_page("embargo: refused x", "https://example.com/a?b#c"),
+            "embargo: refused x; see https://example.com/a?b#c"
+        );
+        let url = "https://example.com/Executable";
+        let line = for_engine_with_page(&"ü".repeat(LONGEST_LINE), url);
+        assert!(line.len() <= LONGEST_LINE, "{}", line.len());
+        assert!(line.ends_with("ü…; see https://example.com/E%78ecutable"));
+        // The line is a line for engines already: reporting it changes nothing.
+        assert_eq!(for_engine(&line), line);
     }
 
     #[test]

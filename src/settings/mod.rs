@@ -55,6 +55,9 @@ pub const REFUSES: u32 = !ADMITS;
 pub struct Settings {
     /// Whether refusals are carried out. Default: yes (`enforce`).
     pub mode: Mode,
+    /// The page that every refusal ends with: an http or https URL. Default: none.
+    #[serde(deserialize_with = "value::some_url")]
+    pub help: Option<String>,
     /// The absolute path of the real runtime. Default: `runc`, then `crun`, from `PATH` and the
     /// usual directories.
     #[serde(deserialize_with = "value::some_path")]
@@ -337,6 +340,7 @@ impl Settings {
     pub fn unset() -> Self {
         Self {
             mode: Mode::Enforce,
+            help: None,
             runtime: None,
             former_runtimes: Vec::new(),
             on_no_image: OnNoImage::Admit,

@@ -46,6 +46,7 @@ fn uncommented() -> String {
 fn what_is_not_set_has_its_default() {
     let settings = Settings {
         mode: Mode::Enforce,
+        help: None,
         runtime: None,
         former_runtimes: vec![],
         on_no_image: OnNoImage::Admit,
@@ -82,6 +83,7 @@ fn the_sample_shows_every_key_and_every_default() {
         runtime_roots: vec!["/run/k3s/runc".into()],
     };
     let expected = Settings {
+        help: Some("https://wiki.example.com/embargo".into()),
         runtime: Some("/usr/sbin/runc".into()),
         former_runtimes: vec!["/usr/bin/crun".into()],
         origin: Some("bans.example.com/prod".into()),

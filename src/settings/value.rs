@@ -10,6 +10,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::banlist::text::is_origin;
+use crate::report::line;
 use crate::sys::clock;
 use crate::sys::digits::is_number;
 
@@ -17,6 +18,8 @@ use crate::sys::digits::is_number;
 const MOST_ENTRIES: usize = 64;
 /// The longest span: ten years, in seconds.
 const LONGEST_SPAN: u64 = 3_650 * 86_400;
+/// The longest URL, in characters. An engine cuts long lines, and the URL is at the end.
+const LONGEST_URL: usize = 200;
 /// The largest percentage.
 const ALL: u8 = 100;
 /// The longest time without progress that may be set, in milliseconds. kubelet and containerd wait
@@ -106,6 +109,28 @@ where
     }
 }
 
+/// The URL of a page for people. It has only characters that need no quotes in a line and no escapes
+/// in a log.
+pub(super) fn some_url<'de, D>(from: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(from)?;
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    if text.len() <= LONGEST_URL
+        && rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_alphanumeric()))
+        && line::is_made_of(&text, line::UNQUOTED)
+    {
+        Ok(Some(text))
+    } else {
+        Err(Error::custom(format_args!(
+            "expected a URL such as \"https://wiki.example.com/embargo\", of at most {LONGEST_URL} characters, not {text:?}"
+        )))
+    }
+}
+
 /// A path that starts at the root and that can be passed to the kernel.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
@@ -174,6 +199,33 @@ mod tests {
         // a list that cannot exist.
         assert!(some_origin(text(&"o".repeat(128))).is_ok());
         assert!(some_origin(text(&"o".repeat(129))).is_err());
+        for written in [
+            "https://wiki.example.com/embargo?page=refused#banned",
+            "http://10.0.0.1:8080/",
+        ] {
+            assert_eq!(some_url(text(written)), Ok(Some(written.to_owned())));
+        }
+        let longest = format!("https://{}", "a".repeat(192));
+        assert!(some_url(text(&longest)).is_ok());
+        for written in [
+            "",
+            "https://",
+            "https:///x",
+            "ftp://example.com/",
+            "wiki.example.com",
+            "https://example.com/a b",
+            "https://example.com/\u{1b}[2J",
+            "https://example.com/; list 999",
+            "https://example.com/ü",
+            &format!("{longest}a"),
+        ] {
+            assert_eq!(
+                some_url(text(written)).unwrap_err().to_string(),
+                format!(
+                    "expected a URL such as \"https://wiki.example.com/embargo\", of at most 200 characters, not {written:?}"
+                )
+            );
+        }
         let numbers = |count: u8| few::<_, u8>(SeqDeserializer::<_, value::Error>::new(0..count));
         assert!(numbers(64).is_ok());
         assert_eq!(

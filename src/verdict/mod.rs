@@ -154,14 +154,14 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(grounds: Grounds, container: &str, because: &str) -> Self {
-        Self {
-            grounds,
-            line: line::for_engine(&format!(
-                "embargo: refused {}: {because}",
-                line::name(container)
-            )),
-        }
+    /// A refusal for the reason `because`. `help` is the operator's own page, if there is one.
+    fn new(grounds: Grounds, container: &str, because: &str, help: Option<&str>) -> Self {
+        let text = format!("embargo: refused {}: {because}", line::name(container));
+        let line = match help {
+            Some(url) => line::for_engine_with_page(&text, url),
+            None => line::for_engine(&text),
+        };
+        Self { grounds, line }
     }
 
     /// Why the container is refused.
@@ -280,7 +280,8 @@ pub fn settings_unreadable(
         engine,
         ..Subject::default()
     };
-    let refusal = Refusal::new(Grounds::Settings, short(container), &line::causes(error));
+    let because = line::causes(error);
+    let refusal = Refusal::new(Grounds::Settings, short(container), &because, None);
     conclude(Conclusion {
         subject,
         obstacle: Some(refusal),

@@ -31,13 +31,13 @@ pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -
     // `on_missing_list` is only for a node without a list.
     if let Bans::Missing(error @ ListError::Unread(..)) = case.bans {
         let because = sentence::unread(error, case.labels);
-        return Some(Refusal::new(Grounds::Banned, case.called(), &because));
+        return refused(case, Grounds::Banned, &because);
     }
     if let (Bans::Missing(error), OnMissingList::Refuse) =
         (case.bans, case.settings.on_missing_list)
     {
         let because = sentence::no_list(error, case.labels);
-        return Some(Refusal::new(Grounds::MissingList, case.called(), &because));
+        return refused(case, Grounds::MissingList, &because);
     }
     if let (Some(doubt), OnUnknownImage::Refuse) = (doubt(case), case.settings.on_unknown_image) {
         return refusal(case, Grounds::UnknownImage, &doubt);
@@ -56,8 +56,13 @@ pub(super) fn obstacle(case: &Case<'_>, findings: &[Finding], moment: &Moment) -
 
 /// A refusal for the reason `because`; its line also names the list and the image's labels.
 fn refusal(case: &Case<'_>, grounds: Grounds, because: &str) -> Option<Refusal> {
-    let because = format!("{because}{}", sentence::tail(case));
-    Some(Refusal::new(grounds, case.called(), &because))
+    refused(case, grounds, &format!("{because}{}", sentence::tail(case)))
+}
+
+/// A refusal with exactly this reason.
+fn refused(case: &Case<'_>, grounds: Grounds, because: &str) -> Option<Refusal> {
+    let help = case.settings.help.as_deref();
+    Some(Refusal::new(grounds, case.called(), because, help))
 }
 
 /// Why the container's lineage is unknown; `None` if it is known.

@@ -5,6 +5,7 @@ mod not_in_effect;
 mod origins;
 mod lists;
 mod modes;
+mod page;
 
 use std::path::PathBuf;
 use std::sync::Arc;

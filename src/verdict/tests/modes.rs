@@ -33,6 +33,39 @@ fn settings_that_cannot_be_used_refuse_with_file_and_line() {
     assert_eq!(judgement.events[0].kind, EventKind::BreakGlassOverride);
 }
 
+// The operator's own page.
+
+#[test]
+fn every_refusal_ends_with_the_operators_own_page() {
+    let page = "help = 'https://wiki.example.com/embargo'\n";
+    let labels = Labels {
+        source: Some("https://example.com/web"),
+        revision: None,
+    };
+    let see = "; see https://wiki.example.com/embargo";
+    let given = Given::hits(vec![hit()]).set(page);
+    let judgement = given.judged_with(labels);
+    assert_eq!(
+        judgement.events[0].message,
+        format!("{LINE} (source https://example.com/web){see}")
+    );
+    given.refuses(Grounds::Banned, &format!("{LINE}{see}"), &[]);
+    for given in [
+        Given::origin(Err(corrupt())),
+        Given::origin(Err(unknown())),
+        Given::bans(Bans::Missing(no_list())),
+    ] {
+        let judgement = given.set(page).judged();
+        let line = &judgement.events.last().unwrap().message;
+        assert!(line.ends_with(see), "{line}");
+    }
+    let audit = Given::hits(vec![hit()]).set(&format!("{page}mode = 'audit'\n"));
+    audit.admits(&[(
+        EventKind::WouldRefuse,
+        &format!("embargo: mode audit: {LINE}{see}"),
+    )]);
+}
+
 // Row: not armed.
 
 #[test]
