@@ -20,9 +20,12 @@
 //! are looked up in each list together, and then again for each container for which the list has an
 //! entry. These look-ups are fast enough, so containers of one image do not share a result.
 
+pub mod ahead;
+pub mod in_force;
 pub mod lists;
 pub mod objection;
 mod pause;
+pub mod restart;
 
 #[cfg(test)]
 mod tests;
@@ -171,7 +174,7 @@ impl Surveyed {
 /// Why the list refuses the container or image. `None` if the list does not refuse it, or if the
 /// reason is not the list's content: an unknown image, a corrupt store, the settings, or a missing
 /// list.
-fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
+pub(super) fn refused_by_list(judgement: &Judgement) -> Option<Grounds> {
     match &judgement.verdict {
         Verdict::Admit(_) => None,
         Verdict::Refuse(refusal) => match refusal.grounds() {
@@ -286,16 +289,39 @@ fn running_subject<'a>(
     })
 }
 
-/// Judges the running containers by both lists.
-pub(super) fn judged(subjects: Vec<RunningSubject<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
+/// A running container, with the facts on which its part in the counts depends. The fields have the
+/// meaning of the fields of [`Surveyed`].
+pub(super) struct CountedSubject {
+    pub(super) subject: Subject,
+    pub(super) is_pause: bool,
+    pub(super) is_trusted: bool,
+    pub(super) is_unaccounted: bool,
+}
+
+/// The running containers, with the facts on which their part in the counts depends.
+pub(super) fn counted_subjects(subjects: Vec<RunningSubject<'_>>) -> Vec<CountedSubject> {
     let running: Vec<_> = subjects.iter().filter_map(|one| one.running).collect();
     let mut pauses = pause::among(&running).into_iter();
     let mut all = Vec::new();
     for one in subjects {
-        all.push(Surveyed {
+        all.push(CountedSubject {
             is_pause: one.running.is_some() && pauses.next().unwrap_or(false),
             is_trusted: one.is_trusted,
             is_unaccounted: one.running.is_none() && one.subject.origin.is_err(),
+            subject: one.subject,
+        });
+    }
+    all
+}
+
+/// Judges the running containers by both lists.
+pub(super) fn judged(subjects: Vec<RunningSubject<'_>>, lists: &Lists<'_>) -> Vec<Surveyed> {
+    let mut all = Vec::new();
+    for one in counted_subjects(subjects) {
+        all.push(Surveyed {
+            is_pause: one.is_pause,
+            is_trusted: one.is_trusted,
+            is_unaccounted: one.is_unaccounted,
             ..lists.surveyed(one.subject)
         });
     }

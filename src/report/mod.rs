@@ -14,6 +14,8 @@
 
 pub mod json;
 pub mod line;
+#[cfg(feature = "ctl")]
+pub mod table;
 #[cfg(all(test, feature = "ctl"))]
 pub(crate) mod testing;
 

@@ -10,7 +10,6 @@
 //! read).
 
 mod report;
-mod restart;
 mod signed;
 
 use std::path::{Path, PathBuf};

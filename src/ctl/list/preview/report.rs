@@ -17,6 +17,7 @@ use crate::ctl::impact::lists::Lists;
 use crate::report::Exit;
 use crate::report::amount;
 use crate::report::line::{name, one_line};
+use crate::report::table::table;
 use crate::settings::{MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::verdict::listed::List;
@@ -339,27 +340,4 @@ impl Count {
 
 fn head(word: &str, rest: &str) -> String {
     format!("{word:<9} {}", one_line(rest))
-}
-
-/// Lines with aligned columns, two spaces apart. The last column is not padded.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let mut widths = [0; N];
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| row.each_ref().map(String::as_str).map(one_line))
-        .collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut lines = Vec::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line += &format!("{cell:<width$}  ");
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    lines
 }

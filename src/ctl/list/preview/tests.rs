@@ -8,12 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::super::super::install;
-use super::report::table;
 use super::*;
 use crate::banlist::keyset::Keyset;
 use crate::banlist::store::Rules;
 use crate::banlist::testing::{keyset, list, parse, terms};
 use crate::report::Exit;
+use crate::report::table::table;
 
 const WEB: &str = "1fa27903b71f0c519a18643bb0e0ebfc48844ba0192a693b7d3af9f2c799e892";
 

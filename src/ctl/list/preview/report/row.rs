@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use super::super::{PreviewedImage, restart};
+use super::super::PreviewedImage;
 use crate::container::engine::Engine;
-use crate::ctl::impact::Surveyed;
+use crate::ctl::impact::{Surveyed, restart};
 use crate::lineage::Origin;
 use crate::node::subject::Kind;
 use crate::report::line::name;
@@ -67,7 +67,8 @@ impl Row {
                 row.names.push(name.trim_start_matches('/').to_owned());
             }
             row.image = row.image.or(asked.clone());
-            row.restart = restart::policy(&one.subject);
+            let subject = &one.subject;
+            row.restart = restart::policy(subject.engine, &subject.place, id).restarting();
         }
         row
     }
