@@ -21,7 +21,7 @@
 //!
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 
-mod containerd;
+pub(super) mod containerd;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -41,6 +41,7 @@ use crate::report::line;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::directory::Directory;
 use crate::sys::file::{self, FileError, Guard};
+use crate::sys::replace::target;
 use crate::sys::rights;
 
 /// The largest settings file of an engine that is read, in bytes.
@@ -89,10 +90,10 @@ impl EngineSettingsError {
     }
 }
 
-/// The text of an engine's settings; `None` if the file is missing or empty. A reason why it could
-/// not be read goes to `faults`.
-fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String> {
-    match file::read_text(path, LARGEST_SETTINGS, Guard::Owned) {
+/// The text of an engine's settings; `None` if the file is missing or empty. A symbolic link is
+/// followed, as engines do. A reason why the file could not be read goes to `faults`.
+pub(super) fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String> {
+    match file::read_text(&target(path), LARGEST_SETTINGS, Guard::Owned) {
         // Docker skips a byte order mark.
         Ok(text) => Some(text.trim_start_matches('\u{feff}').trim().to_owned())
             .filter(|text| !text.is_empty()),
@@ -106,7 +107,7 @@ fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String>
 }
 
 /// What a settings file says; the default if it cannot be parsed, and the reason goes to `faults`.
-fn parsed<T: Default>(
+pub(super) fn parsed<T: Default>(
     path: &Path,
     parsed: Result<T, String>,
     faults: &mut Vec<EngineSettingsError>,
@@ -164,7 +165,7 @@ pub fn places(
                 let settings = settings.as_deref().unwrap_or(&docker_settings);
                 add_docker(&mut found, settings, data_root, exec_root, faults);
             }
-            (None, "containerd") => found.containerd.push(containerd(process, faults)),
+            (None, "containerd") => found.containerd.push(containerd(process, paths, faults)),
             (None, _) => found.runtime_roots.extend(called(process)),
         }
     }
@@ -185,7 +186,7 @@ fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
 }
 
 /// The path after the first of these flags that occurs in a process's arguments.
-fn flag(process: &Process, flags: &[&str]) -> Option<PathBuf> {
+pub(super) fn flag(process: &Process, flags: &[&str]) -> Option<PathBuf> {
     let value = flags.iter().find_map(|flag| process.value(flag))?;
     Some(absolute(process, value))
 }
@@ -218,10 +219,13 @@ fn add_docker(
 
 /// The directories of a running containerd: from its arguments, else from its settings, else the
 /// usual directories. Go's flags accept one dash instead of two.
-fn containerd(process: &Process, faults: &mut Vec<EngineSettingsError>) -> ContainerdPlace {
-    let file = flag(process, &["--config", "-config", "-c"]);
-    let file = file.unwrap_or(PathBuf::from("/etc/containerd/config.toml"));
-    let settings = ContainerdSettings::load(&file, faults);
+fn containerd(
+    process: &Process,
+    paths: &Paths,
+    faults: &mut Vec<EngineSettingsError>,
+) -> ContainerdPlace {
+    let file = containerd::settings_of(process);
+    let settings = ContainerdSettings::load(&file, paths, faults);
     let root = flag(process, &["--root", "-root"]).or(settings.root);
     let state = flag(process, &["--state", "-state"]).or(settings.state);
     ContainerdPlace {

@@ -22,6 +22,10 @@ pub mod unaccounted;
 pub mod processes;
 pub mod monitors;
 pub mod discovery;
+#[cfg(feature = "ctl")]
+mod drop_ins;
+#[cfg(feature = "ctl")]
+pub mod coverage;
 pub mod unexplained;
 pub mod running;
 pub mod judged;

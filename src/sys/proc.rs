@@ -167,10 +167,20 @@ pub fn session(pid: u32) -> Option<u32> {
 
 /// Whether a process was started with this environment variable, given as `NAME=value`.
 pub fn has_variable(pid: u32, variable: &str) -> bool {
-    let environment = read(path(pid, "environ"), LARGEST_ENVIRONMENT).unwrap_or_default();
-    environment
-        .split(|byte| *byte == 0)
-        .any(|entry| entry == variable.as_bytes())
+    let environment = environment(pid).unwrap_or_default();
+    environment.iter().any(|entry| entry == variable.as_bytes())
+}
+
+/// The environment with which a process was started, as `NAME=value`; `None` if the caller may not
+/// read it.
+pub fn environment(pid: u32) -> Option<Vec<Vec<u8>>> {
+    let environment = read(path(pid, "environ"), LARGEST_ENVIRONMENT)?;
+    Some(
+        environment
+            .split(|byte| *byte == 0)
+            .map(<[u8]>::to_vec)
+            .collect(),
+    )
 }
 
 /// Whether a process has one of these pipes open. `inodes` are the pipes' inodes.

@@ -15,8 +15,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::{EngineSettingsError, parsed, text_of};
+use super::{EngineSettingsError, flag, parsed, text_of};
+use crate::node::processes::Process;
+use crate::paths::Paths;
+
+/// The settings file of a containerd that is given no other.
+pub(in crate::node) const SETTINGS: &str = "/etc/containerd/config.toml";
 
 /// The most files that are read for one containerd.
 const MOST_FILES: usize = 256;
@@ -35,31 +41,63 @@ pub(super) struct ContainerdSettings {
 impl ContainerdSettings {
     /// Reads this file and the files that it imports. If a file cannot be read, the reason is added
     /// to `faults`.
-    pub(super) fn load(file: &Path, faults: &mut Vec<EngineSettingsError>) -> Self {
+    pub(super) fn load(file: &Path, paths: &Paths, faults: &mut Vec<EngineSettingsError>) -> Self {
         let mut all = Self::default();
-        let (mut read, mut waiting) = (BTreeSet::new(), VecDeque::from([clean(file)]));
-        while let Some(file) = waiting.pop_front() {
-            if !read.insert(file.clone()) {
-                continue;
-            }
-            if read.len() > MOST_FILES {
-                let fault = format!("more than {MOST_FILES} files are imported");
-                faults.push(EngineSettingsError::Parse(file, fault));
-                break;
-            }
-            let Some(text) = text_of(&file, faults) else {
-                continue;
-            };
-            let read = toml::from_str(&text).map_err(|error| toml_fault(&text, &error));
-            let one: Self = parsed(&file, read, faults);
+        for (file, text) in texts(file, paths, faults) {
+            let one: Self = read(&file, &text, faults);
             all.root = set(one.root).or(all.root);
             all.state = set(one.state).or(all.state);
-            for import in one.imports {
-                waiting.extend(imported(&file, &import));
-            }
         }
         all
     }
+}
+
+/// The settings file of a running containerd.
+pub(in crate::node) fn settings_of(process: &Process) -> PathBuf {
+    let file = flag(process, &["--config", "-config", "-c"]);
+    file.unwrap_or(PathBuf::from(SETTINGS))
+}
+
+/// The texts of this file and of the files that it imports, in the order in which containerd reads
+/// them. If a file cannot be read, the reason is added to `faults`. A file that cannot be parsed
+/// imports nothing.
+pub(in crate::node) fn texts(
+    file: &Path,
+    paths: &Paths,
+    faults: &mut Vec<EngineSettingsError>,
+) -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    let (mut read, mut waiting) = (BTreeSet::new(), VecDeque::from([clean(file)]));
+    while let Some(file) = waiting.pop_front() {
+        if !read.insert(file.clone()) {
+            continue;
+        }
+        if read.len() > MOST_FILES {
+            let fault = format!("more than {MOST_FILES} files are imported");
+            faults.push(EngineSettingsError::Parse(file, fault));
+            break;
+        }
+        let Some(text) = text_of(&file, faults) else {
+            continue;
+        };
+        let settings: ContainerdSettings = toml::from_str(&text).unwrap_or_default();
+        for import in settings.imports {
+            waiting.extend(imported(&file, &import, paths));
+        }
+        texts.push((file, text));
+    }
+    texts
+}
+
+/// What the text of a settings file in TOML says; the default if the text cannot be parsed, and the
+/// reason goes to `faults`.
+pub(in crate::node) fn read<T: Default + DeserializeOwned>(
+    file: &Path,
+    text: &str,
+    faults: &mut Vec<EngineSettingsError>,
+) -> T {
+    let read = toml::from_str(text).map_err(|error| toml_fault(text, &error));
+    parsed(file, read, faults)
 }
 
 /// The parser's own sentence, with line and column. Its other lines quote the file.
@@ -83,7 +121,12 @@ fn set(path: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// The files that a file imports by this name.
-fn imported(file: &Path, name: &Path) -> Vec<PathBuf> {
+fn imported(file: &Path, name: &Path, paths: &Paths) -> Vec<PathBuf> {
+    let name = if name.is_absolute() {
+        &paths.of_node(name)
+    } else {
+        name
+    };
     let path = clean(&file.parent().unwrap_or(file).join(name));
     if name.as_os_str().as_bytes().contains(&b'*') {
         glob(&path)

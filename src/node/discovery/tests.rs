@@ -111,7 +111,11 @@ fn a_containerd_is_where_its_arguments_or_its_settings_say() {
         ),
     ] {
         assert_eq!(
-            containerd(&own(&arguments), &mut Vec::new()),
+            containerd(
+                &own(&arguments),
+                &Paths::below(Path::new("/")),
+                &mut Vec::new()
+            ),
             expected,
             "{arguments}"
         );
@@ -378,7 +382,8 @@ fn what_containerds_settings_import_counts_and_the_last_file_has_the_last_word()
     );
     let settings = at("config.toml");
     let found = |faults: &mut Vec<EngineSettingsError>| {
-        let place = containerd(&own(&format!("containerd --config {settings}")), faults);
+        let process = own(&format!("containerd --config {settings}"));
+        let place = containerd(&process, &Paths::below(Path::new("/")), faults);
         (place.root, place.state.unwrap())
     };
     let expected = |root: &str, state: &str| (PathBuf::from(root), PathBuf::from(state));
