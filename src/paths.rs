@@ -39,6 +39,9 @@ pub struct Paths {
     pub not_armed: PathBuf,
     /// How often each event happened since the node was booted: `/run/embargo/counts`.
     pub counts: PathBuf,
+    /// A marker file: a list was installed, and its signed patches are to run. The unit that runs
+    /// them removes the file: `/run/embargo/patch-wanted`.
+    pub patch_wanted: PathBuf,
     /// The directories of `exec-patch`'s workers, while they run: `/run/embargo/entered`.
     pub entered: PathBuf,
 }
@@ -61,6 +64,7 @@ impl Paths {
             patches: state.join("patches"),
             not_armed: root.join("run/embargo/not-armed"),
             counts: root.join("run/embargo/counts"),
+            patch_wanted: root.join("run/embargo/patch-wanted"),
             entered: root.join("run/embargo/entered"),
             state,
         }

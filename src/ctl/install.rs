@@ -31,7 +31,7 @@ use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Placement, Trust};
 use crate::paths::Paths;
 use crate::report::{Exit, line};
-use crate::settings::{self, MAX_IMPACT, Settings};
+use crate::settings::{self, AutoPatch, MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
 use crate::sys::system_log::Sockets;
@@ -124,6 +124,11 @@ fn put(
     // Without permission to take the lock, the caller can install nothing, so nothing is logged.
     let _lock = lock::take(&node.paths.state)?;
     let done = put_in_force(staged, node, event);
+    if let Ok(installed) = &done
+        && installed.has_changed
+    {
+        want_patches(node);
+    }
     if let Some(sockets) = sockets {
         match &done {
             Ok(installed) if installed.has_changed => {
@@ -136,6 +141,22 @@ fn put(
         }
     }
     done
+}
+
+/// Tells the unit that runs signed patches that there is a new list, if the settings want that. A
+/// file, and not a change of the list, tells the unit: so a list that is installed while patches
+/// run is not missed.
+fn want_patches(node: &NodeState<'_>) {
+    let Some(settings) = node.settings else {
+        return;
+    };
+    match settings.auto_patch {
+        AutoPatch::OnInstall => {
+            // It does not matter whether the file was there already.
+            let _is_first = file::mark(&node.paths.patch_wanted);
+        }
+        AutoPatch::Off => {}
+    }
 }
 
 /// What an installation did, or would do.

@@ -177,6 +177,33 @@ fn the_document_says_what_became_of_the_list() {
 }
 
 #[test]
+fn each_new_list_asks_for_its_patches_where_the_settings_say_so() {
+    let node = Node::new();
+    fs::create_dir_all(node.paths.root.join("run")).unwrap();
+    for (number, auto_patch, bytes, asks) in [
+        (1, AutoPatch::Off, version(1), false),
+        (2, AutoPatch::OnInstall, version(2), true),
+        // Installed again, or refused.
+        (3, AutoPatch::OnInstall, version(2), false),
+        (4, AutoPatch::OnInstall, version(1), false),
+        (5, AutoPatch::OnInstall, version(3), true),
+    ] {
+        let settings = Settings {
+            auto_patch,
+            ..Settings::unset()
+        };
+        let state = super::NodeState {
+            settings: Some(&settings),
+            ..node.at(ISSUED.plus(60))
+        };
+        let done = install(&node.staged(&bytes), &state, None);
+        assert_eq!(done.is_ok(), number != 4, "{number}");
+        let asked = fs::remove_file(&node.paths.patch_wanted).is_ok();
+        assert_eq!(asked, asks, "{number}");
+    }
+}
+
+#[test]
 fn a_list_is_put_in_force_twice_and_the_floor_rises() {
     let node = Node::new();
     let (first, second, third) = (version(1), version(2), version(7));
