@@ -1,7 +1,7 @@
 //! Decides which command a command line contains, and whether the command starts a container.
 //!
 //! In: the command line's arguments (hostile). Out: a [`Call`]: one of Embargo's own commands
-//! (`check`, `exec-patch`); or a call that starts nothing and is passed on; or all ways to read the
+//! (`check`, `exec-patch`, `hook`); or a call that starts nothing and is passed on; or all ways to read the
 //! arguments in which a container starts. Pure. Not checked: whether the bundle exists or the
 //! container ID is valid.
 //!
@@ -21,6 +21,8 @@ pub enum Call<'a> {
     Check(&'a [&'a OsStr]),
     /// `embargo exec-patch`: `embargoctl` gets all arguments.
     ExecPatch,
+    /// `embargo hook`, which a runtime calls as an OCI hook.
+    Hook,
     /// The call starts no container. The call is passed on to the runtime at once.
     PassOn(PassOn<'a>),
     /// The call may start a container.
@@ -94,6 +96,7 @@ pub fn read<'a>(args: &'a [&'a OsStr]) -> Call<'a> {
     match args.split_first() {
         Some((arg, rest)) if arg.as_bytes() == b"check" => return Call::Check(rest),
         Some((arg, _)) if arg.as_bytes() == b"exec-patch" => return Call::ExecPatch,
+        Some((arg, [])) if arg.as_bytes() == b"hook" => return Call::Hook,
         Some(_) | None => {}
     }
     let scan = argv::scan(args);
@@ -110,7 +113,7 @@ pub fn read<'a>(args: &'a [&'a OsStr]) -> Call<'a> {
     })
 }
 
-/// Embargo's own commands.
+/// Embargo's own commands for people.
 const OWN: [&str; 2] = ["check", "exec-patch"];
 
 /// How many letters of a mistyped command may be wrong, missing, extra or swapped.

@@ -3,10 +3,13 @@
 //! In: the process's argv and environment. Out: this process turned into the real runtime, or the
 //! exit status of a refusal. This file calls the other modules, which do the work, in the order of
 //! the diagram in `lib.rs`. A call that starts nothing needs only the real runtime's path and, if
-//! it names a container, a look at the runtimes' state directories.
+//! it names a container, a look at the runtimes' state directories. As an OCI hook, this program
+//! judges the container in the same way, and then ends: the runtime that called it is running
+//! already.
 
+use std::error::Error;
 use std::ffi::OsStr;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use crate::argv::Reading;
@@ -17,6 +20,7 @@ use crate::check::{self, Ran};
 use crate::container::ContainerId;
 use crate::container::bundle::Bundle;
 use crate::container::engine::{self, Engine};
+use crate::container::state::{State, StateInputError};
 use crate::delegate::{self, DelegateError, RuntimeFamily};
 use crate::handover;
 use crate::lineage::{self, LineageError, Origin, Unknown, image};
@@ -45,12 +49,8 @@ pub fn run(given: &Given<'_>) -> u8 {
             hint_at_typo(&words);
             pass_on(&call, &paths, given)
         }
-        Call::Starts(starts) => Gate {
-            paths: &paths,
-            given,
-            now: Timestamp::now(),
-        }
-        .pass(starts),
+        Call::Hook => gate(&paths, given).hook(),
+        Call::Starts(starts) => gate(&paths, given).pass(starts),
     };
     exit.code()
 }
@@ -67,7 +67,7 @@ fn hand_over(given: &Given<'_>, command: &str, otherwise: Exit) -> Exit {
 /// itself will only say that the command is unknown.
 fn hint_at_typo(words: &[&OsStr]) {
     if let Some(own) = call::nearly_own(words)
-        && std::io::stderr().is_terminal()
+        && io::stderr().is_terminal()
     {
         report::hint(&format!("did you mean embargo {own}?"));
     }
@@ -101,7 +101,25 @@ struct Gate<'a> {
     now: Timestamp,
 }
 
+fn gate<'a>(paths: &'a Paths, given: &'a Given<'a>) -> Gate<'a> {
+    Gate {
+        paths,
+        given,
+        now: Timestamp::now(),
+    }
+}
+
 impl Gate<'_> {
+    /// Judges the container whose state a runtime writes to standard input. Both runc and crun end
+    /// a start when one of its hooks at `createRuntime` fails.
+    fn hook(&self) -> Exit {
+        let settings = settings::load(self.paths);
+        match self.judge(&settings, Start::of_hook(State::read(io::stdin().lock()))) {
+            Verdict::Refuse(refusal) => refusal::announce_as_hook(refusal.line(), self.now),
+            Verdict::Admit(_) => Exit::Clear,
+        }
+    }
+
     fn pass(&self, mut starts: Starts<'_>) -> Exit {
         let settings = settings::load(self.paths);
         let runtime = delegate::find(self.configured_runtime(&settings), self.given);
@@ -284,8 +302,18 @@ struct Start {
 
 impl Start {
     fn of(reading: &Reading<'_>) -> Self {
-        let container = reading.id.to_string_lossy().into_owned();
-        let bundle = bundle(reading);
+        Self::new(reading.id.to_string_lossy().into_owned(), bundle(reading))
+    }
+
+    /// The start that a runtime is carrying out while it calls this program as a hook.
+    fn of_hook(state: Result<State, StateInputError>) -> Self {
+        match state {
+            Ok(State { id, bundle }) => Self::new(id.to_string(), loaded(&bundle, &id, None)),
+            Err(error) => Self::new(String::new(), Err(unusable(error))),
+        }
+    }
+
+    fn new(container: String, bundle: Result<Bundle, LineageError>) -> Self {
         let engine = match &bundle {
             Ok(bundle) => engine::place(bundle).family(),
             Err(_) => Engine::Unknown,
@@ -316,8 +344,15 @@ fn bundle(reading: &Reading<'_>) -> Result<Bundle, LineageError> {
         return Err(Unknown::Id(reading.id.to_owned()).into());
     };
     let path = Path::new(reading.bundle.unwrap_or_default());
-    Bundle::load(path, &id, reading.spec_file.map(Path::new))
-        .map_err(|error| Unknown::Bundle(Box::new(error)).into())
+    loaded(path, &id, reading.spec_file.map(Path::new))
+}
+
+fn loaded(path: &Path, id: &ContainerId, spec_file: Option<&Path>) -> Result<Bundle, LineageError> {
+    Bundle::load(path, id, spec_file).map_err(unusable)
+}
+
+fn unusable(error: impl Error + Send + Sync + 'static) -> LineageError {
+    Unknown::Bundle(Box::new(error)).into()
 }
 
 /// Whether the spec file exists, which says what to start. If there is no spec file, the runtime

@@ -10,6 +10,8 @@
 //! wrong with the log, the line still goes to standard error. No function of this file is called
 //! when a container is admitted.
 
+mod hook;
+
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -22,6 +24,8 @@ use crate::call::LogTarget;
 use crate::report::{self, Exit, line};
 use crate::sys::clock::Timestamp;
 use crate::sys::system_log::{self, Record, Sockets};
+
+pub use hook::announce_as_hook;
 
 /// How the real runtime reads a value of `--log`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

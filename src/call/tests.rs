@@ -23,11 +23,14 @@ fn embargos_own_commands_are_the_first_argument_and_no_other() {
     ] {
         assert_eq!(read(&args(text)), Call::ExecPatch, "{text}");
     }
+    assert_eq!(read(&args("hook")), Call::Hook);
     for text in [
         "--debug check web-1",
         "-- check",
         "--root check list",
         "check-all",
+        "hook check",
+        "--debug hook",
         "start check",
         "features",
         "--version",

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod mount;
 pub mod shown;
 pub mod runtime;
+pub mod state;
 
 use std::fmt;
 

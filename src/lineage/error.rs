@@ -35,7 +35,7 @@ pub enum Unknown {
     /// A file of the engine's store could not be read.
     #[error(transparent)]
     File(FileError),
-    /// The bundle does not contain what is needed.
+    /// The bundle, or the state that a hook gets, does not contain what is needed.
     #[error(transparent)]
     Bundle(Box<dyn std::error::Error + Send + Sync>),
     /// What is mounted at the root cannot be resolved, and the engine has no record of the

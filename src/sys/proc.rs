@@ -76,6 +76,12 @@ impl Stat {
     }
 }
 
+/// The ID of this process's parent; 0 if the parent is not in this process's PID namespace.
+#[must_use]
+pub fn parent() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
 /// The path of a file or directory of a process in `/proc`.
 #[must_use]
 pub fn path(pid: u32, name: &str) -> PathBuf {

@@ -22,6 +22,7 @@ mod exec_patch;
 #[cfg(feature = "ctl")]
 mod linting;
 mod handover;
+mod hook;
 mod parsing;
 #[cfg(feature = "ctl")]
 mod pipeline;

@@ -213,7 +213,7 @@ fn only_calls_that_start_nothing_get_leave_without_a_judgement() {
         match crate::call::read(&words) {
             Call::PassOn(call) => matches!(nothing_starts(&call), Admission(())),
             Call::Starts(starts) => no_start(&starts).is_some(),
-            Call::Check(_) | Call::ExecPatch => false,
+            Call::Check(_) | Call::ExecPatch | Call::Hook => false,
         }
     };
     for (text, free) in [

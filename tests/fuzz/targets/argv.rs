@@ -27,6 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
             (&b"check"[..], words.len() - 1)
         ),
         Call::ExecPatch => assert_eq!(words[0].as_bytes(), b"exec-patch"),
+        Call::Hook => assert_eq!(words, ["hook"]),
         Call::PassOn(call) => {
             assert!(scan.readings.is_empty() && call.named() == scan.named.as_ref())
         }
