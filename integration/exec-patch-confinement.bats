@@ -10,11 +10,10 @@ load lib/docker
 load lib/containerd
 load lib/podman
 load lib/patch
+load lib/confinement
 
 STORE=docker:
-# What the payload is, and what an engine's own exec runs beside it to be compared with.
-PAYLOAD=(sleep 7777)
-OURS='sleep 7777'
+# What an engine's own exec runs beside a payload to be compared with.
 ENGINES='sleep 8888'
 
 setup_file() {
@@ -34,58 +33,6 @@ teardown() {
   rm -rf "$PATCHES"
 }
 
-# end_processes ARGUMENTS: those of the room with exactly these.
-end_processes() {
-  local pid
-  for pid in $(pgrep -xf "$1"); do
-    kill -KILL "$pid"
-  done
-}
-
-# process NAME ARGUMENTS: the process in this container that was started so.
-process() {
-  ps -eo pidns=,pid=,args= | awk -v space="$(ps -o pidns= -p "$(pid_of "$1")" | tr -d ' ')" -v wanted="$2" \
-    '{ pid = $2; ours = $1 == space; $1 = $2 = ""; sub(/^ +/, "") } ours && $0 == wanted { print pid }' | head -1
-}
-
-runs_in() {
-  [ -n "$(process "$1" "$2")" ]
-}
-
-# facts PID: what it may do, and where it is. Some engines name a process's own group once more among its groups.
-facts() {
-  grep -E '^(Uid|Gid|Cap[A-Z][a-z]*|NoNewPrivs|Seccomp):' "/proc/$1/status"
-  awk '$1 == "Gid:" { own = $2 } $1 == "Groups:" { for (n = 2; n <= NF; n++) if ($n != own) print "group " $n }' "/proc/$1/status"
-  cat "/proc/$1/cgroup" "/proc/$1/uid_map" "/proc/$1/gid_map"
-  cat "/proc/$1/attr/current" 2>/dev/null || true
-  readlink "/proc/$1"/ns/{cgroup,ipc,mnt,net,pid,user,uts} "/proc/$1/cwd"
-}
-
-# more_facts PID: and what an engine's own command may have otherwise: environment and hard limits. runc 1.1.5 raises the soft limit of open files to
-# the hard one for a command (Go's own doing).
-more_facts() {
-  facts "$1"
-  cut -c 1-26,48- "/proc/$1/limits"
-  tr '\0' '\n' <"/proc/$1/environ" | grep -v '^EMBARGO_PATCH=' | sort
-}
-
-# enter_all WORD…: a run that is in every container of the fleet at once, and stays there.
-enter_all() {
-  "$EMBARGO" exec-patch --base docker:base:1 --canary 0 --parallel 100 "$@" -- "${PAYLOAD[@]}" >"$LOGS/run" 2>&1 3>&- &
-  patching=$!
-  local name
-  for name in $(names); do
-    within 30 runs_in "$name" "$OURS" || fail "$(cat "$LOGS/run")" || return 1
-  done
-}
-
-# like_first NAME: the payload there is as the container's first process.
-like_first() {
-  local differs
-  differs=$(diff <(more_facts "$(pid_of "$1")") <(more_facts "$(process "$1" "$OURS")")) ||
-    fail "$1: the first process (<) and the payload (>) differ" "$differs" || return 1
-}
-
 # like_engines NAME COMMAND…: it is as what the engine's own command runs there.
 like_engines() {
   local name=$1 differs
@@ -103,7 +50,7 @@ like_engines() {
   in_docker no-filter app --security-opt seccomp=unconfined
   in_docker limited app --ulimit nofile=100:200 --oom-score-adj 300 --workdir /tmp -e COLOUR=blue
   in_docker narrow app --memory 64m --cgroup-parent /elsewhere
-  enter_all
+  enter_all docker:base:1
   for name in $(names); do
     like_first "$name"
   done
@@ -116,7 +63,7 @@ like_engines() {
   in_containerd default filtered app --seccomp
   in_containerd default dropped app --cap-drop CAP_NET_RAW --cap-drop CAP_CHOWN
   in_containerd default no-new app --no-pivot --env COLOUR=blue --cwd /tmp
-  enter_all
+  enter_all docker:base:1
   for name in $(names); do
     like_first "$name"
   done
@@ -131,7 +78,7 @@ like_engines() {
   PODMAN_FLAGS='--runtime runc' in_podman usual-runc app
   PODMAN_FLAGS='--runtime runc' in_podman dropped-runc app --cap-drop ALL
   PODMAN_FLAGS='--runtime runc' in_podman no-new-runc app --security-opt no-new-privileges
-  enter_all
+  enter_all docker:base:1
   for name in $(names); do
     like_first "$name"
   done
@@ -143,7 +90,7 @@ like_engines() {
   # Podman 5 mounts the root of such a container where nobody else sees it.
   "$EMBARGO" exec-patch --base docker:base:1 --dry-run -- true >"$LOGS/run" 2>&1 || status_of=$?
   if [ "$status_of" -eq 0 ]; then
-    enter_all
+    enter_all docker:base:1
     like_first mapped
   else
     [ "$status_of" -eq 3 ]
@@ -157,7 +104,7 @@ like_engines() {
   in_docker of-a-user-no-new app --user 1000:1000 --security-opt no-new-privileges
   in_containerd default of-a-user owned
   in_podman of-a-user-too app --user 1000:1000
-  enter_all --user 1000:1000
+  enter_all docker:base:1 --user 1000:1000
   for name in $(names); do
     like_first "$name"
   done
@@ -170,7 +117,7 @@ like_engines() {
   in_podman of-a-user-too app --user 1000:1000
   in_podman of-a-user-dropped-too app --user 1000:1000 --cap-drop ALL --cap-add CHOWN
   in_podman of-a-user-no-new-too app --user 1000:1000 --security-opt no-new-privileges
-  enter_all
+  enter_all docker:base:1
   for name in of-a-user of-a-user-dropped; do
     like_engines "$name" docker exec -u 0:0 "$name" sleep 8888
   done
@@ -186,7 +133,7 @@ like_engines() {
 @test "as another user in a container of root's, a payload may do what the engine's own exec as that user may" {
   in_docker of-root app
   in_podman of-root-too app
-  enter_all --user 1000:1000
+  enter_all docker:base:1 --user 1000:1000
   like_engines of-root docker exec -u 1000:1000 of-root sleep 8888
   like_engines of-root-too podman exec -u 1000:1000 of-root-too sleep 8888
 }
@@ -194,7 +141,7 @@ like_engines() {
 @test "a payload holds no descriptor but its streams, and its program" {
   in_docker usual app
   in_podman usual-too app
-  enter_all
+  enter_all docker:base:1
   for name in usual usual-too; do
     [ "$(ls "/proc/$(process $name "$OURS")/fd" | xargs)" = '0 1 2' ] || fail "$(ls -l "/proc/$(process $name "$OURS")/fd")"
     [ "$(readlink "/proc/$(process $name "$OURS")/fd/0")" = /dev/null ] || fail "$(ls -l "/proc/$(process $name "$OURS")/fd")"
