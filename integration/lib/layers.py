@@ -3,10 +3,12 @@
 
   layers.py LAYOUT ROOT COUNT...
   layers.py --large FILE ROOT labels|history
+  layers.py --archive FILE NAME COUNT ROOT...
 
 LAYOUT gets an image with the tag COUNT for each COUNT. The lowest layer of all of them is the directory ROOT, and each other layer is one file,
 so that an image of few layers is the base of one of many, and they share what they have in common. FILE becomes an archive as `docker save` writes it,
-of the image large:1, whose one layer is ROOT and whose config has 20 MiB, most of them in a label or in the history.
+of the image large:1, whose one layer is ROOT and whose config has 20 MiB, most of them in a label or in the history; or of an image NAME:1 of COUNT
+such layers on ROOT for each three words. One called pause sleeps, as a pod's pause container must.
 """
 import hashlib
 import io
@@ -33,11 +35,32 @@ def large(path, root, where):
         config["config"]["Labels"] = {"large": "x" * (20 << 20)}
     else:
         config["history"] = [{"created_by": "x" * (20 << 20)}]
-    config = json.dumps(config).encode()
-    name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = [{"Config": name, "RepoTags": ["large:1"], "Layers": ["layer.tar"]}]
+    archive_file(path, [("large", config, [layer])])
+
+
+def several(path, images):
+    made = []
+    for name, count, root in images:
+        layers = [archive_of(root)] + [one_file(number) for number in range(2, int(count) + 1)]
+        config = config_of([hashlib.sha256(layer).hexdigest() for layer in layers])
+        config["config"]["Cmd"] = ["sleep", "100000"] if name == "pause" else ["echo", f"{name} runs"]
+        made.append((name, config, layers))
+    archive_file(path, made)
+
+
+def archive_file(path, images):
+    members = {}
+    manifest = []
+    for name, config, layers in images:
+        config = json.dumps(config).encode()
+        config_name = hashlib.sha256(config).hexdigest() + ".json"
+        members[config_name] = config
+        names = [hashlib.sha256(layer).hexdigest() + "/layer.tar" for layer in layers]
+        members.update(zip(names, layers))
+        manifest.append({"Config": config_name, "RepoTags": [name + ":1"], "Layers": names})
+    members["manifest.json"] = json.dumps(manifest).encode()
     with tarfile.open(path, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for member, content in ((name, config), ("layer.tar", layer), ("manifest.json", json.dumps(manifest).encode())):
+        for member, content in members.items():
             facts = tarfile.TarInfo(member)
             facts.size = len(content)
             archive.addfile(facts, io.BytesIO(content))
@@ -94,5 +117,8 @@ def write(path, document):
 if __name__ == "__main__":
     if sys.argv[1] == "--large":
         large(*sys.argv[2:])
+    elif sys.argv[1] == "--archive":
+        words = sys.argv[3:]
+        several(sys.argv[2], zip(words[0::3], words[1::3], words[2::3]))
     else:
         main(sys.argv[1], sys.argv[2], [int(count) for count in sys.argv[3:]])

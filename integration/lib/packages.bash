@@ -4,7 +4,8 @@
 ENGINES=(docker.io containerd runc crun podman conmon buildah skopeo netavark nftables iptables uidmap rootlesskit fuse-overlayfs)
 TOOLS=(bats containers-storage jq busybox-static python3-grpcio iproute2 procps strace openssl openssh-client minisign signify-openbsd btrfs-progs erofs-utils)
 
-# install_packages PACKAGE…: with apt, those that are missing. Their services are not started: the tests run engines of their own.
+# install_packages PACKAGE…: with apt, those that are missing, in place of newer ones where PACKAGE/SUITE says so. Their services are not started: the
+# tests run engines of their own.
 install_packages() {
   local missing=() package
   for package in "$@"; do
@@ -20,7 +21,12 @@ install_packages() {
   fi
   local status=0
   { DEBIAN_FRONTEND=noninteractive apt-get update -q &&
-    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"; } || status=$?
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends --allow-downgrades "${missing[@]}"; } || status=$?
   [ -z "$ours" ] || rm -f $policy
   return $status
+}
+
+# The mirror that this machine's own packages come from.
+mirror() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v -- -security | head -1
 }
