@@ -21,8 +21,7 @@ use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 use thiserror::Error;
 
-use crate::banlist::ban::Severity;
-use crate::banlist::source::is_id;
+use crate::banlist::ban::{Severity, is_id};
 use crate::container::engine::Engine;
 use crate::paths::Paths;
 use crate::sys::directory::Directory;

@@ -58,11 +58,12 @@ use thiserror::Error;
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
+pub use super::ban::is_id;
 use super::ban::{Ban, MatchKind};
 use super::watch::Watch;
 use digests::DigestsError;
 use fault::SourceFault;
-pub use values::{MAX_REASON, is_id, is_reason};
+pub use values::{MAX_REASON, is_reason};
 use written::{MatchTarget, WrittenSource};
 
 /// The largest `bans.toml`, in bytes.

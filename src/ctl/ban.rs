@@ -339,7 +339,7 @@ impl Text {
     /// Reads the source. The text is empty if the file is missing.
     fn load(path: &Path) -> Result<Self, CtlError> {
         // If the path is a symbolic link, its target is replaced, not the link.
-        let path = replace::target(path);
+        let path = file::target(path);
         let mode = match fs::metadata(&path) {
             Ok(facts) => facts.permissions().mode() & 0o777,
             Err(_) => 0o644,

@@ -41,7 +41,6 @@ use crate::report::line;
 use crate::settings::{ContainerdPlace, Engines, StoragePlace};
 use crate::sys::directory::Directory;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::replace::target;
 use crate::sys::rights;
 
 /// The largest settings file of an engine that is read, in bytes.
@@ -93,7 +92,7 @@ impl EngineSettingsError {
 /// The text of an engine's settings; `None` if the file is missing or empty. A symbolic link is
 /// followed, as engines do. A reason why the file could not be read goes to `faults`.
 pub(super) fn text_of(path: &Path, faults: &mut Vec<EngineSettingsError>) -> Option<String> {
-    match file::read_text(&target(path), LARGEST_SETTINGS, Guard::Owned) {
+    match file::read_text(&file::target(path), LARGEST_SETTINGS, Guard::Owned) {
         // Docker skips a byte order mark.
         Ok(text) => Some(text.trim_start_matches('\u{feff}').trim().to_owned())
             .filter(|text| !text.is_empty()),

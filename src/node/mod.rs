@@ -25,6 +25,7 @@ pub mod discovery;
 #[cfg(feature = "ctl")]
 mod drop_ins;
 #[cfg(feature = "ctl")]
+#[cfg(feature = "ctl")]
 pub mod coverage;
 pub mod unexplained;
 pub mod running;

@@ -230,6 +230,12 @@ pub fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
     usize::try_from(count) == Ok(buffer.len())
 }
 
+/// The file to which `path` leads. If `path` is a symbolic link, this is its target.
+#[must_use]
+pub fn target(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// Whether two paths lead to the same directory.
 #[must_use]
 pub fn is_same_directory(one: &Path, other: &Path) -> bool {

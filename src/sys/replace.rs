@@ -224,12 +224,6 @@ impl Drop for Draft {
     }
 }
 
-/// The file that a write to `path` replaces. If `path` is a symbolic link, this is its target.
-#[must_use]
-pub fn target(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
 /// Replaces `path` with a file that has these contents and this mode.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::fmt;
 use toml::Spanned;
 
 use super::fault::SourceFault;
+use crate::banlist::ban::{MAX_ID, is_id, is_part};
 use crate::lineage::digest::Digest;
 
 /// The value of a key that must be there. `at` is where its table begins.
@@ -59,30 +60,13 @@ pub(super) fn digest(text: &Spanned<String>) -> Result<Digest, SourceFault> {
     }
 }
 
-/// The longest ID of a ban, in characters.
-const MAX_ID: usize = 64;
-
 /// The longest reason of a ban, in characters.
 pub const MAX_REASON: usize = 200;
-
-/// Whether `text` can be the ID of a ban.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    is_part(text, MAX_ID)
-}
 
 /// Whether `text` can be the reason of a ban.
 #[must_use]
 pub fn is_reason(text: &str) -> bool {
     is_phrase(text, MAX_REASON)
-}
-
-/// Whether `text` consists of letters, digits, `.`, `_` and `-` only.
-fn is_part(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 fn is_phrase(text: &str, most: usize) -> bool {

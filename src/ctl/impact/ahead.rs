@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::banlist::ban::Severity;
-use crate::lineage::Origin;
+use crate::node::subject::Subject;
 use crate::report::amount;
 use crate::sys::clock::Timestamp;
 use crate::verdict::{Finding, Grounds, Judgement};
@@ -36,16 +36,17 @@ pub struct FirstBan {
     pub from: Timestamp,
 }
 
-/// The ban by which a container made of `origin` will be refused first. `None` if the list refuses
-/// the container today, or never.
+/// The ban by which a container or image will be refused first. `None` if the list refuses it today,
+/// or never, or if its lineage is not known.
 #[must_use]
-pub fn first_ban(origin: &Origin, judgement: &Judgement) -> Option<FirstBan> {
+pub fn first_ban(subject: &Subject, judgement: &Judgement) -> Option<FirstBan> {
+    let origin = subject.origin.as_ref().ok()?;
     if refused_by_list(judgement) == Some(Grounds::Banned) {
         return None;
     }
     let mut first: Option<(Timestamp, &Finding)> = None;
     for finding in &judgement.findings {
-        if let Some(from) = finding.refuses_from(origin)
+        if let Some(from) = finding.refuses_from(origin, subject.created)
             && first.is_none_or(|(earliest, _)| from < earliest)
         {
             first = Some((from, finding));
@@ -86,9 +87,7 @@ impl Survey {
     pub fn ahead(&self) -> Vec<Ahead> {
         let mut times = Vec::new();
         for one in self.counted() {
-            if let Ok(origin) = &one.subject.origin {
-                times.extend(first_ban(origin, &one.draft.judgement).map(|first| first.from));
-            }
+            times.extend(first_ban(&one.subject, &one.draft.judgement).map(|first| first.from));
         }
         by_time(times.into_iter())
     }

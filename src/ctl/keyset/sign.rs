@@ -13,7 +13,7 @@ use super::same_key;
 use crate::banlist::keyset::{Key, MAX_KEYSET, Role};
 use crate::banlist::note::{MAX_SIGNATURES, Signature};
 use crate::banlist::store;
-use crate::sys::file::Guard;
+use crate::sys::file::{self, Guard};
 use crate::sys::replace;
 
 /// Sign a keyset with a private key in a file.
@@ -95,7 +95,7 @@ fn add(
     if count > MAX_SIGNATURES || note.len() as u64 > MAX_KEYSET {
         return Err(SigningError::Full(path.to_owned()).into());
     }
-    replace::replace(&replace::target(path), 0o644, note.as_bytes())?;
+    replace::replace(&file::target(path), 0o644, note.as_bytes())?;
     let number = signed.keyset.number;
     let mut text = signing::signed(path, &key, count, &format!("keyset {number}"));
     // A key's ID includes its name. With another name in the signature line, the signature would

@@ -116,10 +116,10 @@ fn vacant(out: &Path) -> Result<PathBuf, CtlError> {
             // The first line is enough to recognise a list, even a list that was cut short.
             block.resize(HEAD_SIZE, 0);
             if size == 0 || head::may_be_head(&block) {
-                return Ok(replace::target(out));
+                return Ok(file::target(out));
             }
         }
-        Err(error) if error.is_absent() => return Ok(replace::target(out)),
+        Err(error) if error.is_absent() => return Ok(file::target(out)),
         Err(FileError::NotRegular(_)) => {}
         Err(error) => return Err(error.into()),
     }

@@ -17,7 +17,7 @@ use crate::banlist::note::Signature;
 use crate::banlist::store;
 use crate::paths::Paths;
 use crate::report;
-use crate::sys::file::Guard;
+use crate::sys::file::{self, Guard};
 use crate::sys::replace::{self, Draft, WriteError};
 
 /// Sign a list with a private key in a file.
@@ -127,7 +127,7 @@ fn add(
     let block = claim
         .block()
         .ok_or_else(|| SigningError::Full(list.to_owned()))?;
-    rewrite(&replace::target(list), file, &block)?;
+    rewrite(&file::target(list), file, &block)?;
     Ok(signing::signed(
         list,
         &key,
