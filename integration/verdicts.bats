@@ -230,6 +230,31 @@ refused() {
   heard EMBARGO_EVENT=break-glass-ignored 'cannot trust'
 }
 
+@test "break-glass is opened and ended by embargoctl, and the system log names who did it" {
+  write_ban
+  publish
+  "$EMBARGOCTL" break-glass --reason 'INC-4711: registry down' --for 30m
+  heard EMBARGO_EVENT=break-glass-opened 'EMBARGO_USER=root' 'EMBARGO_REASON=INC-4711: registry down'
+  [ "$(stat -c '%a %U' /etc/embargo/break-glass)" = '644 root' ]
+  admitted app:1
+  heard EMBARGO_EVENT=break-glass-override INC-4711
+  "$EMBARGOCTL" break-glass --end
+  heard EMBARGO_EVENT=break-glass-ended 'EMBARGO_USER=root'
+  refused app:1
+}
+
+@test "what is refused is counted, and what starts is not" {
+  rm -rf /run/embargo
+  write_ban
+  publish
+  admitted other:1
+  [ ! -e /run/embargo ]
+  refused app:1
+  refused app:1
+  [ "$(cd /run/embargo/counts && stat -c '%n %s %a' *)" = $'ban.critical.BAN-2026-0007 2 644\nevent.refused.banned.docker 2 644' ]
+  [ "$(stat -c %a /run/embargo/counts)" = 755 ]
+}
+
 @test "a list past its expiry: still enforced, told in the system log" {
   write_ban
   publish --issued "$(date -u -d '-20 days' +%FT%TZ)" --expires "$(date -u -d '-10 days' +%FT%TZ)"

@@ -4,7 +4,7 @@
 //! field for every fact. So the logs of many nodes can answer "who was refused by this ban, from
 //! which source revision?". Sending never waits long and never prints, and a machine without a
 //! system log is not an error: when a container is admitted, the engine must not notice Embargo.
-//! Embargo itself stores no record.
+//! Embargo itself stores no record, only how many there were (`counts`).
 
 pub mod counts;
 #[cfg(feature = "ctl")]

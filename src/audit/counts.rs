@@ -13,7 +13,7 @@
 //! ban.critical.BAN-2026-0007        severity, ban
 //! ```
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
@@ -177,7 +177,7 @@ fn size(entry: &DirEntry, paths: &Paths) -> Result<u64, CountsError> {
 
 impl Counts {
     /// Adds the count of the file with this name; `None` if this version makes no such file.
-    fn take(&mut self, name: &OsString, count: u64) -> Option<()> {
+    fn take(&mut self, name: &OsStr, count: u64) -> Option<()> {
         let (kind, rest) = name.to_str()?.split_once('.')?;
         let (first, rest) = rest.split_once('.')?;
         match kind {

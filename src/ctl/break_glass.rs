@@ -25,7 +25,7 @@ use crate::sys::directory;
 use crate::sys::replace::{self, WriteError};
 use crate::sys::system_log::Sockets;
 use crate::verdict;
-use crate::verdict::break_glass::{self, BreakGlass, Open};
+use crate::verdict::break_glass::{self, BreakGlass, Open, Shut};
 
 /// Let everything start on this node for a while, in an emergency.
 ///
@@ -131,19 +131,25 @@ struct GlassReport {
     lines: Vec<String>,
 }
 
+impl GlassReport {
+    const fn unchanged() -> Self {
+        Self {
+            changed: false,
+            lines: Vec::new(),
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// [`BreakGlassError`], and errors in writing and removing the file.
 pub fn run(args: &BreakGlassArgs, paths: &Paths) -> Result<Output, CtlError> {
     let node = Surroundings::of(paths, Timestamp::now());
-    let done = match (&args.reason, args.span, args.end) {
-        (Some(reason), Some(span), _) => open(&node, reason, span),
-        (_, _, true) => end(&node),
-        (Some(_) | None, Some(_) | None, false) => Ok(GlassReport {
-            changed: false,
-            lines: Vec::new(),
-        }),
+    let done = match (&args.reason, args.span) {
+        (Some(reason), Some(span)) => open(&node, reason, span),
+        (Some(_) | None, Some(_) | None) if args.end => end(&node),
+        (Some(_) | None, Some(_) | None) => Ok(GlassReport::unchanged()),
     };
     let mut report = done.map_err(CtlError::for_root)?;
     let glass = break_glass::load(paths);
@@ -165,21 +171,17 @@ fn open(node: &Surroundings<'_>, reason: &str, span: u64) -> Result<GlassReport,
         written: node.clock,
     };
     if let Err(shut) = planned.state(node.now, node.longest()) {
-        return Err(ignored(&shut.to_string()));
+        return Err(ignored(&shut, node));
     }
     if let Some(directory) = path.parent() {
         directory::owned(&node.paths.root, directory)?;
     }
     replace::replace(path, 0o644, text(reason, until).as_bytes())?;
-    // Whatever the gate thinks of the file now is what holds.
-    let written = break_glass::load(node.paths);
-    match written
-        .as_ref()
-        .map(|glass| glass.state(node.now, node.longest()))
+    // What the gate thinks of the file now is what holds.
+    if let Some(glass) = break_glass::load(node.paths)
+        && let Err(shut) = glass.state(node.now, node.longest())
     {
-        Some(Ok(_)) => {}
-        Some(Err(shut)) => return Err(ignored(&shut.to_string())),
-        None => return Err(ignored("the file is gone")),
+        return Err(ignored(&shut, node));
     }
     let person = person();
     let emergency = Emergency {
@@ -204,10 +206,7 @@ fn end(node: &Surroundings<'_>) -> Result<GlassReport, CtlError> {
     match fs::remove_file(path) {
         Ok(()) => replace::sync_directory(path).map_err(failed)?,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            return Ok(GlassReport {
-                changed: false,
-                lines: Vec::new(),
-            });
+            return Ok(GlassReport::unchanged());
         }
         Err(cause) => return Err(failed(cause).into()),
     }
@@ -228,12 +227,20 @@ fn end(node: &Surroundings<'_>) -> Result<GlassReport, CtlError> {
     })
 }
 
-fn ignored(why: &str) -> CtlError {
-    let why = why.trim_start_matches("break-glass opens nothing: ");
-    CtlError::with_hint(
-        BreakGlassError::Ignored(why.to_owned()),
-        "embargo.8, BREAK-GLASS, says which file has an effect",
-    )
+/// The error for a file that the gate ignores, with a hint.
+fn ignored(shut: &Shut<'_>, node: &Surroundings<'_>) -> CtlError {
+    let error = BreakGlassError::Ignored(shut.why());
+    match shut {
+        Shut::TooLong { .. } if node.clock < node.now => CtlError::with_hint(
+            error,
+            format!(
+                "this node's clock says {}, before its list was issued: set it",
+                node.clock
+            ),
+        ),
+        Shut::TooLong { .. } => CtlError::with_hint(error, "take a shorter --for"),
+        Shut::Ended(_) | Shut::Unusable(_) => error.into(),
+    }
 }
 
 /// The contents of the file.

@@ -149,7 +149,7 @@ fn a_mistake_is_reported_with_its_file_and_line() {
         (
             "\n\nmod = \"enforce\"\n",
             3,
-            "unknown field `mod`, expected one of `mode`, `runtime`",
+            "unknown field `mod`, expected one of `mode`, `help`, `runtime`",
         ),
         (
             "mode = \"enforced\"\n",

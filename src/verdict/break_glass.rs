@@ -122,24 +122,28 @@ impl fmt::Display for Open<'_> {
     }
 }
 
-impl fmt::Display for Shut<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "break-glass opens nothing: ")?;
+impl Shut<'_> {
+    /// Why break-glass is shut: `it ended at …`.
+    #[must_use]
+    pub fn why(&self) -> String {
         match self {
-            Self::Ended(until) => write!(f, "it ended at {until}"),
+            Self::Ended(until) => format!("it ended at {until}"),
             Self::TooLong {
                 until,
                 written,
                 longest,
-            } => {
-                write!(
-                    f,
-                    "{until} is more than {} (break_glass_max) after {written}, when it was written",
-                    hours(*longest)
-                )
-            }
-            Self::Unusable(fault) => f.write_str(&line::causes(*fault)),
+            } => format!(
+                "{until} is more than {} (break_glass_max) after {written}, when it was written",
+                hours(*longest)
+            ),
+            Self::Unusable(fault) => line::causes(*fault),
         }
+    }
+}
+
+impl fmt::Display for Shut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "break-glass opens nothing: {}", self.why())
     }
 }
 

@@ -60,7 +60,8 @@ fn what_the_gate_would_ignore_is_not_written() {
     let refused = desk.run(&format!("{OPEN} 61m")).unwrap_err();
     assert!(
         refused.starts_with("cannot open break-glass: ")
-            && refused.contains(" is more than 1h (break_glass_max) after "),
+            && refused.contains(" is more than 1h (break_glass_max) after ")
+            && refused.ends_with(" / take a shorter --for"),
         "{refused}"
     );
     for words in [
@@ -78,7 +79,7 @@ fn what_the_gate_would_ignore_is_not_written() {
         desk.run(&format!("{OPEN} 30m")),
         Err("cannot trust \"node/etc/embargo\": owned or writable by another user".into())
     );
-    assert!(break_glass::load(&paths).is_none());
+    assert!(fs::symlink_metadata(&paths.break_glass).is_err());
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn broken_settings_do_not_stop_it_and_what_holds_then_is_said() {
     let (desk, paths) = desk("mode = 1\n");
     let page = desk.run(&format!("{OPEN} 24h")).unwrap();
     assert!(
-        page.ends_with(": invalid type: integer `1`, expected string or table\n")
+        page.ends_with(": wanted string or table\n")
             && page.contains("\nthe settings cannot be used, so every container is refused while break-glass is shut, and it may stay open for a day at most: cannot use settings \"node/etc/embargo/config.toml\", line 1"),
         "{page}"
     );
