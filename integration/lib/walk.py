@@ -28,6 +28,8 @@ VARIES = [
     (r"SHA256:\S+", "<fingerprint>"),
     (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "<run>"),
     (r"\b\d+\.\d+s\b", "<seconds>"),
+    # Containers come in the order of their IDs.
+    (r"\bdb-\d\b", "db-<number>"),
     (r" +", " "),
 ]
 
