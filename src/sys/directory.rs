@@ -157,8 +157,7 @@ impl Directory {
         self.append_opened(name, OFlag::empty(), bytes).map(drop)
     }
 
-    /// Appends bytes to a regular file in this directory, as [`Directory::append`] does. If the
-    /// file is missing, it is made, and everybody may read it.
+    /// The same as [`Directory::append`], but a missing file is made. Everybody may read it.
     ///
     /// # Errors
     /// [`FileError`].
@@ -176,13 +175,10 @@ impl Directory {
             | OFlag::O_NONBLOCK
             | OFlag::O_NOFOLLOW
             | OFlag::O_CLOEXEC
-            | OFlag::O_NOCTTY;
-        let opened = openat(
-            &self.handle,
-            name,
-            flags | made,
-            Mode::from_bits_retain(0o644),
-        );
+            | OFlag::O_NOCTTY
+            | made;
+        let mode = Mode::from_bits_retain(0o644);
+        let opened = openat(&self.handle, name, flags, mode);
         let mut file = File::from(opened.map_err(FileError::io(&path))?);
         if !file.metadata().map_err(FileError::io(&path))?.is_file() {
             return Err(FileError::NotRegular(path));

@@ -272,6 +272,19 @@ fn no_line_reads_like_another_failure() {
 }
 
 #[test]
+fn a_refusal_ends_with_the_operators_own_page() {
+    let room = Room::armed("help = \"https://wiki.example.com/executable\"\n");
+    room.bundle("b");
+    // The word by which engines recognise another failure is escaped, and the page is the same.
+    let end = "; see https://wiki.example.com/e%78ecutable";
+    let line = line(&room);
+    assert!(line.ends_with(end), "{line}");
+    room.refuses_command(&mut logged(&room, "log.json"));
+    let records = records(&fs::read_to_string(room.path("log.json")).unwrap());
+    assert_eq!(records, [("error".to_owned(), line)]);
+}
+
+#[test]
 fn a_refusal_nobody_reads_is_still_a_refusal() {
     let room = room();
     for script in [
