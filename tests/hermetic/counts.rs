@@ -51,10 +51,7 @@ fn each_refusal_is_counted_and_a_plain_admission_is_not() {
     for _ in 0..3 {
         assert_eq!(node.gate(), Answer::Banned(7));
     }
-    let refused = [
-        ("ban.critical.BAN-1", 3),
-        ("event.refused.banned.docker", 3),
-    ];
+    let refused = [("ban.high.BAN-1", 3), ("event.refused.banned.docker", 3)];
     assert_eq!(counts(&node), expected(&refused));
     node.set("mode = \"audit\"");
     assert_eq!(node.gate(), Answer::Admitted);

@@ -23,6 +23,8 @@ mod exec_patch;
 mod linting;
 mod handover;
 mod hook;
+#[cfg(feature = "ctl")]
+mod operator;
 mod parsing;
 #[cfg(feature = "ctl")]
 mod pipeline;
