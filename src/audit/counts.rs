@@ -21,7 +21,8 @@ use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 use thiserror::Error;
 
-use crate::banlist::ban::{Severity, is_id};
+use crate::banlist::ban::Severity;
+use crate::banlist::text::is_id;
 use crate::container::engine::Engine;
 use crate::paths::Paths;
 use crate::sys::directory::Directory;

@@ -244,24 +244,6 @@ pub struct Hit {
     pub ban: Arc<Ban>,
 }
 
-/// The longest ID of a ban, in characters.
-pub const MAX_ID: usize = 64;
-
-/// Whether `text` can be the ID of a ban.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    is_part(text, MAX_ID)
-}
-
-/// Whether `text` consists of letters, digits, `.`, `_` and `-` only.
-#[must_use]
-pub fn is_part(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
 /// The largest script of a patch, in bytes.
 pub const MAX_SCRIPT: u64 = 64 << 20;
 

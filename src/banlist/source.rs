@@ -58,8 +58,8 @@ use thiserror::Error;
 use crate::lineage::digest::Digest;
 use crate::sys::file::{self, FileError, Guard};
 
-pub use super::ban::is_id;
 use super::ban::{Ban, MatchKind};
+pub use super::text::is_id;
 use super::watch::Watch;
 use digests::DigestsError;
 use fault::SourceFault;

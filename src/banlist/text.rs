@@ -164,6 +164,23 @@ pub fn is_origin(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// The longest ID of a ban, in characters.
+pub const MAX_ID: usize = 64;
+
+/// Whether `text` can be the ID of a ban.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    is_part(text, MAX_ID)
+}
+
+/// Whether `text` consists of 1 to `most` letters, digits, `.`, `_` and `-` only.
+pub(super) fn is_part(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
 /// Reads `NAME=NUMBER` for each of `names`, in this order, with single spaces between them.
 pub(super) fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u64; N]> {
     let mut fields = text.split(' ');

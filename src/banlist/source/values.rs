@@ -7,7 +7,7 @@ use std::fmt;
 use toml::Spanned;
 
 use super::fault::SourceFault;
-use crate::banlist::ban::{MAX_ID, is_id, is_part};
+use crate::banlist::text::{MAX_ID, is_id, is_part};
 use crate::lineage::digest::Digest;
 
 /// The value of a key that must be there. `at` is where its table begins.
