@@ -92,6 +92,8 @@ alone() {
 # itself makes.
 calls() {
   alone strace -f -qq -e signal=none -o "$ROOM/trace" "${BESIDE[@]}" "$@" >/dev/null || return 1
+  # What comes after the first fork only says how the node is now: the programs are asked for their versions.
+  sed -i -E '/^[0-9]+ +(clone3?|v?fork)\(/,$d' "$ROOM/trace"
   [ "$(cut -d' ' -f1 "$ROOM/trace" | sort -u | wc -l)" -eq 1 ] || fail "more than one thread: counts would not tell which call is meant" || return 1
   sed -nE 's/^[0-9]+ +([a-z0-9_]+)\((.*)$/\1 \2/p' "$ROOM/trace" | awk 'NR > 1 { name = $1; $1 = ""; print name, ++count[name] $0 }'
 }
@@ -172,6 +174,8 @@ fails_at_each() {
   restore first
   all=$(calls "$@") || return 1
   while read -r name number rest; do
+    # The list is in force, and a record that cannot be written changes nothing about that.
+    [ -z "$in_place" ] || [[ $rest != *last-install* ]] || break
     if [ "$name" = "$wanted" ] && [[ $rest =~ $pattern ]]; then
       where="$error at $name($rest"
       restore first
@@ -187,7 +191,7 @@ fails_at_each() {
         [ "$(answers)" = "list 1, admitted" ] || fail "$where: the gate says: $(answers)" || return 1
         [ "$(grep -v '^next ' "$STATE/floor")" = "$(cat "$ROOM/before/first/floor")" ] || fail "$where: the floor has changed" || return 1
       fi
-      settles "$where" ".lock banlist.copy.lst banlist.lst floor" "list 2, list 2" "$@" || return 1
+      settles "$where" ".lock banlist.copy.lst banlist.lst floor last-install.json" "list 2, list 2" "$@" || return 1
     fi
     [[ "$name $rest" != rename*'/banlist.lst")'* ]] || in_place=yes
   done <<<"$all"
@@ -203,13 +207,13 @@ installing_first() {
   restore none
   missing=$(answers)
   [[ $missing == *"$NO_LIST"*"$NO_LIST"* ]]
-  killed_at_each none "$1" "$2" ".lock banlist.copy.lst banlist.lst floor" "list 1, admitted" "$missing" "second copy of list 1, admitted" \
+  killed_at_each none "$1" "$2" ".lock banlist.copy.lst banlist.lst floor last-install.json" "list 1, admitted" "$missing" "second copy of list 1, admitted" \
     -- "$EMBARGOCTL" install "$ROOM/first.lst"
 }
 
 # installing_second PART OF
 installing_second() {
-  killed_at_each first "$1" "$2" ".lock banlist.copy.lst banlist.lst floor" "list 2, list 2" "list 1, admitted" \
+  killed_at_each first "$1" "$2" ".lock banlist.copy.lst banlist.lst floor last-install.json" "list 2, list 2" "list 1, admitted" \
     -- "$EMBARGOCTL" install "$ROOM/second.lst"
 }
 
@@ -299,5 +303,5 @@ without_nameless_files() {
   [ "$failed" -eq 1 ]
   [[ $said == "embargoctl: cannot write \"$STATE/banlist.lst\": the disk is full"* ]] || fail "$said"
   [ "$answers" = "list 1, admitted" ] || fail "$answers"
-  [ "$names" = ".lock banlist.copy.lst banlist.lst floor" ] || fail "$names"
+  [ "$names" = ".lock banlist.copy.lst banlist.lst floor last-install.json" ] || fail "$names"
 }

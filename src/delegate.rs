@@ -38,7 +38,7 @@ use crate::container::ContainerId;
 use crate::container::runtime::RuntimeKind;
 use crate::paths::Paths;
 use crate::settings;
-use crate::sys::process::{self, Given};
+use crate::sys::process::{self, Given, Identity};
 use crate::verdict::Admission;
 
 /// The environment variable that counts how many times in a row Embargo has started itself.
@@ -129,8 +129,32 @@ pub fn find(configured: Option<PathBuf>, given: &Given<'_>) -> Result<RealRuntim
     find_for(process::executed_path(), configured, given)
 }
 
+/// The runtime that the Embargo at `gate` would become, for a caller that is another program.
+///
+/// # Errors
+/// As [`find`].
+#[cfg(feature = "ctl")]
+pub fn of_gate(
+    gate: &Path,
+    configured: Option<PathBuf>,
+    given: &Given<'_>,
+) -> Result<RealRuntime, DelegateError> {
+    let itself = process::identity(gate).ok();
+    find_as(itself, Some(gate), configured, given)
+}
+
 /// Like [`find`], for an Embargo that was executed by the path `own`.
 fn find_for(
+    own: Option<&Path>,
+    configured: Option<PathBuf>,
+    given: &Given<'_>,
+) -> Result<RealRuntime, DelegateError> {
+    find_as(process::own_identity(), own, configured, given)
+}
+
+/// Like [`find_for`], for an Embargo whose file is `itself`.
+fn find_as(
+    itself: Option<Identity>,
     own: Option<&Path>,
     configured: Option<PathBuf>,
     given: &Given<'_>,
@@ -139,7 +163,6 @@ fn find_for(
     if depth >= DEEPEST {
         return Err(DelegateError::Loop(depth));
     }
-    let itself = process::own_identity();
     let Some(path) = configured else {
         let places = places(own);
         if let Some(path) = first_diverted(&places, itself.as_slice()) {

@@ -34,6 +34,10 @@ pub struct Paths {
     pub lineage: PathBuf,
     /// The journals of `exec-patch`: `/var/lib/embargo/patches`.
     pub patches: PathBuf,
+    /// The result of the last installation of a list: `/var/lib/embargo/last-install.json`.
+    pub last_install: PathBuf,
+    /// The node's state, for everybody to read: `/run/embargo/status.json`.
+    pub status: PathBuf,
     /// A marker file: the system log already has a record that this node is not armed. A reboot
     /// removes the file: `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
@@ -62,6 +66,8 @@ impl Paths {
             floor: state.join("floor"),
             lineage: state.join("lineage"),
             patches: state.join("patches"),
+            last_install: state.join("last-install.json"),
+            status: root.join("run/embargo/status.json"),
             not_armed: root.join("run/embargo/not-armed"),
             counts: root.join("run/embargo/counts"),
             patch_wanted: root.join("run/embargo/patch-wanted"),

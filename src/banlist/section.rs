@@ -194,6 +194,30 @@ where
     }
 }
 
+/// Calls `each` for every ban of the list, in the order of the source. The rest of the list is not
+/// examined: whether a digest belongs to each ban, the tree and the entry lines show.
+///
+/// # Errors
+/// The errors of [`each_line`].
+#[cfg(feature = "ctl")]
+pub fn each_ban<R, F>(list: &Reader<'_, R>, head: &Head, mut each: F) -> Result<(), ListError>
+where
+    R: ReadAt + ?Sized,
+    F: FnMut(Ban),
+{
+    // Ban lines come before entry lines.
+    let mut is_over = false;
+    each_line(list, head, |_, line| {
+        if !is_over {
+            match ban::parse(line) {
+                Some(ban) => each(ban),
+                None => is_over = true,
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The table of a records section: the SHA-256 of each block.
 #[must_use]
 pub fn table(records: &[u8]) -> Vec<u8> {

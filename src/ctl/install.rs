@@ -22,7 +22,7 @@ use super::consequences::{self, error};
 use super::impact::{self, Survey};
 use super::keyset::signer;
 use super::progress::Progress;
-use super::{CtlError, Output, lock};
+use super::{CtlError, Output, last_install, lock, status};
 use crate::audit::Ending;
 use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
@@ -30,7 +30,7 @@ use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Placement, Trust};
 use crate::paths::Paths;
-use crate::report::{Exit, line};
+use crate::report::{self, Exit, line};
 use crate::settings::{self, AutoPatch, MAX_IMPACT, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
@@ -82,7 +82,16 @@ fn attempt(
     paths: &Paths,
     event: &mut Installation,
 ) -> Result<Installed, CtlError> {
-    let settings = settings::load(paths)?;
+    let settings = match settings::load(paths) {
+        Ok(settings) => settings,
+        Err(fault) => {
+            let fault = CtlError::from(fault);
+            if !args.dry_run {
+                record(paths, Some(&fault), None);
+            }
+            return Err(fault);
+        }
+    };
     let rules = settings.as_ref().map(Settings::rules).unwrap_or_default();
     let node = NodeState {
         paths,
@@ -96,7 +105,9 @@ fn attempt(
     if args.dry_run {
         foresee(&args.file, &node, event)
     } else {
-        put(&args.file, &node, sockets.as_ref(), event)
+        let done = put(&args.file, &node, sockets.as_ref(), event);
+        show_status(&node, done.as_ref().err());
+        done
     }
 }
 
@@ -129,6 +140,8 @@ fn put(
     {
         want_patches(node);
     }
+    let version = event.edition.map(|edition| edition.version);
+    record(node.paths, done.as_ref().err(), version);
     if let Some(sockets) = sockets {
         match &done {
             Ok(installed) if installed.has_changed => {
@@ -156,6 +169,27 @@ fn want_patches(node: &NodeState<'_>) {
             let _is_first = file::mark(&node.paths.patch_wanted);
         }
         AutoPatch::Off => {}
+    }
+}
+
+/// Records how an installation ended. A record that cannot be written changes nothing about the
+/// installation. If the list was refused, the reason is what the caller must know, and nothing else.
+fn record(paths: &Paths, refused: Option<&CtlError>, list_version: Option<u64>) {
+    let written = last_install::record(paths, Timestamp::now(), refused, list_version);
+    if let Err(error) = written
+        && refused.is_none()
+    {
+        report::warning("embargoctl", &line::causes(&error));
+    }
+}
+
+/// Writes the node's new state for everybody to read. A state that cannot be written changes
+/// nothing about the installation; its readers see its age.
+fn show_status(node: &NodeState<'_>, refused: Option<&CtlError>) {
+    if let Err(error) = status::write(node.paths, Timestamp::now())
+        && refused.is_none()
+    {
+        report::warning("embargoctl", &line::causes(&error));
     }
 }
 

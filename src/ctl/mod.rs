@@ -16,12 +16,14 @@ pub mod impact;
 pub mod install;
 pub mod keys;
 pub mod keyset;
+pub mod last_install;
 pub mod lineage;
 pub mod list;
 pub mod lock;
 pub mod progress;
 pub mod settings;
 pub mod signing;
+pub mod status;
 #[cfg(test)]
 mod testing;
 
@@ -46,8 +48,8 @@ use crate::sys::replace::WriteError;
 /// On a laptop: `keygen` and `keyset new` make keys and a keyset; `lineage` shows an image, `ban`
 /// and `except` write the source; `list lint` finds mistakes in the source, `list build` compiles
 /// it, `list diff` shows what changes; `list sign` signs a list, `list attach` adds a signature
-/// made elsewhere. On a node, as root: `list verify`, `list preview`, `install`, `keyset rotate`. A
-/// list is a file. It does not matter how the file gets to a node, because its signatures are
+/// made elsewhere. On a node, as root: `list verify`, `list preview`, `install`, `keyset rotate`,
+/// `status`. A list is a file. It does not matter how the file gets to a node, because its signatures are
 /// checked at every container start.
 #[derive(Debug, Parser)]
 #[command(name = "embargoctl", version, max_term_width = 100)]
@@ -94,6 +96,7 @@ Examples:
     )]
     List(list::ListCommand),
     Install(install::InstallArgs),
+    Status(status::StatusArgs),
     /// Check settings.
     #[command(
         subcommand,
@@ -280,6 +283,7 @@ impl Cli {
             CtlCommand::Except(args) => ban::run_except(args, &paths),
             CtlCommand::List(command) => return list::run(command, &paths),
             CtlCommand::Install(args) => return install::run(args, &paths),
+            CtlCommand::Status(args) => return status::run(args, &paths),
             CtlCommand::BreakGlass(args) => return break_glass::run(args, &paths),
             CtlCommand::Settings(command) => return settings::run(command, &paths),
         };

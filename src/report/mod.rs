@@ -37,9 +37,13 @@ pub enum Exit {
     NothingMatched,
     /// 3: at least one container of an `exec-patch` run is not ok, or cannot be found.
     NotAllWell,
-    /// 3: `check`, a preview or a dry run cannot answer, because something that it needs cannot be
+    /// 3: `check`, `status --check`, a preview or a dry run cannot answer, because something that it needs cannot be
     /// read.
     CouldNotTell,
+    /// 1: `status --check` found something that an operator should look at.
+    Warning,
+    /// 2: `status --check` found something that needs an operator now.
+    Critical,
     /// 4: `check` found nothing with that name, and could read everything.
     NotFound,
     /// 64: the command line is not valid (`EX_USAGE` of sysexits.h). The number must differ from
@@ -56,8 +60,8 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Clear => 0,
-            Self::Failed => 1,
-            Self::Banned | Self::NothingMatched => 2,
+            Self::Failed | Self::Warning => 1,
+            Self::Banned | Self::NothingMatched | Self::Critical => 2,
             Self::NotAllWell | Self::CouldNotTell => 3,
             Self::NotFound => 4,
             Self::Usage => 64,
@@ -175,6 +179,13 @@ mod tests {
         ];
         assert_eq!(codes.map(Exit::code), [0, 1, 2, 2, 3, 3, 4]);
         assert_eq!([Exit::Usage, Exit::Blocked].map(Exit::code), [64, 75]);
+        let levels = [
+            Exit::Clear,
+            Exit::Warning,
+            Exit::Critical,
+            Exit::CouldNotTell,
+        ];
+        assert_eq!(levels.map(Exit::code), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -31,4 +31,6 @@ mod pipeline;
 mod refusal;
 mod room;
 mod runtime;
+#[cfg(feature = "ctl")]
+mod status;
 mod transparency;

@@ -25,7 +25,7 @@ use crate::sys::replace::{self, Draft, WriteError};
 /// # Errors
 /// [`CtlError`] when a file cannot be written.
 pub(super) fn copy(staged: &File, size: u64, paths: &Paths) -> Result<Draft, CtlError> {
-    for path in [&paths.list, &paths.copy, &paths.floor] {
+    for path in [&paths.list, &paths.copy, &paths.floor, &paths.last_install] {
         replace::sweep(path)?;
     }
     copied(staged, size, &paths.list)

@@ -45,6 +45,7 @@ pub(super) fn installed(
     // directories and files that could not be read.
     if let Some(survey) = &judged.survey
         && (survey.newly_refused().next().is_some()
+            || !survey.ahead().is_empty()
             || survey.unknown() > 0
             || !survey.faults.is_empty())
     {
@@ -163,6 +164,9 @@ fn hit(survey: &Survey) -> Vec<String> {
         (_, _) => format!("{refused}; {unknown}"),
     };
     let mut lines = vec![of_those];
+    for ahead in survey.ahead() {
+        lines.push(ahead.text());
+    }
     if unread > 0 {
         lines.push(format!(
             "cannot tell for all of them: {} could not be read",

@@ -20,6 +20,15 @@ use crate::banlist::store::{Bans, ListAnswer, Query, Rules, Slot, look_up};
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
 use crate::sys::replace::{self, replace};
 
+/// The files that an installation leaves in the state directory.
+const FILES: [&str; 5] = [
+    ".lock",
+    "banlist.copy.lst",
+    "banlist.lst",
+    "floor",
+    "last-install.json",
+];
+
 /// A node whose keyset has the keys 1, 2 and 3. One signature is enough for a list, and two are
 /// needed to lift a ban.
 struct Node {
@@ -169,10 +178,7 @@ fn a_list_is_put_in_force_twice_and_the_floor_rises() {
         node.install(&first).unwrap(),
         "installed version 1 for bans.example.com/prod: 1 ban, 2 digests\n"
     );
-    assert_eq!(
-        node.names(),
-        [".lock", "banlist.copy.lst", "banlist.lst", "floor"]
-    );
+    assert_eq!(node.names(), FILES);
     assert_eq!(
         (node.known().version, node.known().floor_issued),
         (1, Some(ISSUED))
@@ -182,10 +188,7 @@ fn a_list_is_put_in_force_twice_and_the_floor_rises() {
         "installed version 2 for bans.example.com/prod: 1 ban, 3 digests\n"
     );
     node.install(&third).unwrap();
-    assert_eq!(
-        node.names(),
-        [".lock", "banlist.copy.lst", "banlist.lst", "floor"]
-    );
+    assert_eq!(node.names(), FILES);
     assert_eq!(
         file::read(&node.paths.list, 1 << 20, Guard::Owned).unwrap(),
         third
@@ -298,10 +301,7 @@ fn a_node_of_the_old_layout_is_healed_by_any_installation() {
             (2, Slot::Current)
         );
         node.install(&next).unwrap();
-        assert_eq!(
-            node.names(),
-            [".lock", "banlist.copy.lst", "banlist.lst", "floor"]
-        );
+        assert_eq!(node.names(), FILES);
         replace(&node.paths.list, 0o644, b"torn").unwrap();
         assert_eq!(
             (node.known().head, node.known().slot),

@@ -61,11 +61,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
         }
         let node = cut_short();
         node.install(&second).unwrap();
-        assert_eq!(
-            node.names(),
-            [".lock", "banlist.copy.lst", "banlist.lst", "floor"],
-            "step {step}"
-        );
+        assert_eq!(node.names(), FILES, "step {step}");
         assert_eq!(
             (
                 node.known().version,
@@ -126,11 +122,7 @@ fn an_installation_cut_short_is_finished_by_the_next() {
                 (3, 3, None),
                 "step {step}, cut {cut}"
             );
-            assert_eq!(
-                node.names(),
-                [".lock", "banlist.copy.lst", "banlist.lst", "floor"],
-                "step {step}, cut {cut}"
-            );
+            assert_eq!(node.names(), FILES, "step {step}, cut {cut}");
         }
     }
 }

@@ -226,11 +226,7 @@ fn what_must_not_be_in_force_is_refused_and_changes_nothing() {
         ),
     ] {
         assert_eq!(node.install(&bytes).unwrap_err(), fault);
-        assert_eq!(
-            node.names(),
-            [".lock", "banlist.copy.lst", "banlist.lst", "floor"],
-            "{fault}"
-        );
+        assert_eq!(node.names(), FILES, "{fault}");
         assert_eq!(node.known().version, 5);
     }
     let fault = node.install(&signed(6, &[])).unwrap_err();

@@ -178,6 +178,9 @@ impl PreviewReport {
         lines.extend(self.others());
         lines.push(String::new());
         lines.push(head("install", &self.installation.text()));
+        for ahead in &self.installation.ahead {
+            lines.push(head("", &ahead.text()));
+        }
         lines.join("\n") + "\n"
     }
 

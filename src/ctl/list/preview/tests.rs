@@ -195,7 +195,7 @@ fn programs_get_one_object_whose_fields_stay() {
     );
     assert_eq!(
         keys(&report["installation"]),
-        "counted later max_impact_percent message newly_refused objection unread"
+        "ahead counted later max_impact_percent message newly_refused objection unread"
     );
     let row = &report["stopped"][0];
     assert_eq!(

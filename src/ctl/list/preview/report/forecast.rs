@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::super::Preview;
 use super::super::signed::Signed;
 use crate::banlist::head::Impact;
+use crate::ctl::impact::ahead::Ahead;
 use crate::ctl::impact::{ImpactError, objection::on_a_later_day};
 use crate::report::amount;
 use crate::report::line::causes;
@@ -22,6 +23,8 @@ pub(super) struct Forecast {
     newly_refused: usize,
     /// How many of the newly refused containers can still start today.
     later: usize,
+    /// How many more running containers the draft refuses from a later time on.
+    pub(super) ahead: Vec<Ahead>,
     max_impact_percent: u8,
     /// How many directories or files could not be read. More containers may be running than were
     /// found.
@@ -63,6 +66,7 @@ impl Forecast {
             counted: preview.survey.counted().count(),
             newly_refused: preview.survey.newly_refused().count(),
             later: preview.survey.later(),
+            ahead: preview.survey.ahead(),
             max_impact_percent: limit,
             unread: preview.survey.faults.len(),
         }

@@ -1,0 +1,340 @@
+//! Finds the node's containers, and which of them could not start again.
+//!
+//! In: the node's engines and runtimes, looked at once, and the list in force. Out: the containers
+//! by engine, and those that are *doomed*: they run, or their engine starts them by itself, and the
+//! list in force would refuse their next start. The verdicts are the gate's, in `enforce` mode
+//! whatever the settings say, so that audit mode shows what enforcing would do. A doomed container
+//! that two bans refuse is counted for the more severe one. Left out: containers of users' own
+//! engines. As for an installation, nothing that a user controls is read: a user could make up any
+//! number of containers, or make a timer wait.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::stored::{self, StoredError};
+use crate::banlist::ban::Severity;
+use crate::container::ContainerId;
+use crate::container::engine::Engine;
+use crate::ctl::impact::ahead::{self, Ahead};
+use crate::ctl::impact::in_force::{self, InForce};
+use crate::ctl::impact::restart::{self, RestartPolicy};
+use crate::ctl::impact::{self, CountedSubject};
+use crate::lineage::{Evidence, Origin};
+use crate::node::Node;
+use crate::node::runtime_state::Whose;
+use crate::node::subject::{self, Kind, Known, Subject};
+use crate::paths::Paths;
+use crate::settings::{Engines, Settings};
+use crate::sys::clock::Timestamp;
+use crate::sys::{process, rights};
+use crate::verdict::{self, Grounds, Judgement, Verdict};
+
+/// The containers of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Containers {
+    /// When the node was looked at.
+    pub(super) at: Timestamp,
+    /// How many containers each engine has.
+    pub(super) engines: Vec<EngineContainers>,
+    /// The containers that could not start again.
+    pub(super) doomed: Vec<Doomed>,
+    /// How many more running containers each ban refuses later.
+    pub(super) doomed_ahead: Vec<DoomedAhead>,
+    /// What could not be read, one line each: there may be more containers.
+    pub(super) faults: Vec<String>,
+}
+
+/// How many containers an engine has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EngineContainers {
+    pub(super) engine: Engine,
+    /// How many run.
+    pub(super) running: usize,
+    /// How many do not run.
+    pub(super) stopped: usize,
+    /// How many run, and could not be identified.
+    pub(super) unknown: usize,
+}
+
+/// Whether a container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ContainerState {
+    Running,
+    Stopped,
+}
+
+/// A container that could not start again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Doomed {
+    pub(super) engine: Engine,
+    /// containerd's namespace. `None` for every other engine.
+    pub(super) namespace: Option<String>,
+    pub(super) id: String,
+    pub(super) names: Vec<String>,
+    pub(super) image: Option<String>,
+    pub(super) state: ContainerState,
+    /// Whether the engine starts the container again by itself.
+    pub(super) restart: RestartPolicy,
+    /// Whether this is the pause container of a running pod.
+    pub(super) pause: bool,
+    /// Why the start would be refused.
+    pub(super) grounds: Grounds,
+    /// The most severe ban that refuses the container, if a ban does.
+    pub(super) ban: Option<String>,
+    pub(super) severity: Option<Severity>,
+    /// The whole reason, as in a refusal.
+    pub(super) message: String,
+}
+
+/// How many more running containers a ban refuses from a later time on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DoomedAhead {
+    pub(super) ban: String,
+    pub(super) severity: Severity,
+    pub(super) engine: Engine,
+    /// The time from which on the containers are refused.
+    pub(super) from: Timestamp,
+    pub(super) containers: usize,
+}
+
+/// The node's containers, as this caller can see them: looked at now or, for what needs root, as
+/// `/run/embargo/status.json` has them.
+///
+/// # Errors
+/// [`StoredError`] if the caller may not look, and there is no such file.
+pub(super) fn seen(
+    paths: &Paths,
+    settings: Option<&Settings>,
+    now: Timestamp,
+) -> Result<Containers, StoredError> {
+    let is_root = process::is_privileged();
+    // Read as an ordinary user, a node looks empty.
+    if !is_root && paths.root == Path::new("/") {
+        return stored::containers(paths);
+    }
+    let found = Containers::of(paths, settings, now);
+    if is_root || found.faults.is_empty() {
+        return Ok(found);
+    }
+    Ok(stored::containers(paths).unwrap_or(found))
+}
+
+/// A container that runs, or that its engine may start by itself.
+struct Candidate {
+    counted: CountedSubject,
+    state: ContainerState,
+}
+
+impl Containers {
+    fn of(paths: &Paths, settings: Option<&Settings>, now: Timestamp) -> Self {
+        let mut node = match settings {
+            Some(settings) => Node::running(paths, &settings.engines, Whose::Own),
+            None => Node::running(paths, &Engines::default(), Whose::Own),
+        };
+        node.open_stores();
+        let mut faults = Vec::new();
+        let mut known = node.containers(&mut faults);
+        // Names are only shown.
+        subject::add_names(&mut known, &mut Vec::new());
+        let mut counts = Counts::default();
+        let mut candidates = Vec::new();
+        for counted in impact::counted_subjects(impact::running_subjects(&known, &node)) {
+            if counted.is_trusted {
+                candidates.push(Candidate {
+                    counted,
+                    state: ContainerState::Running,
+                });
+            }
+        }
+        candidates.extend(stopped(&known, &node, &candidates, &mut counts));
+        let subjects = candidates.iter().map(|one| &one.counted.subject);
+        let list = InForce::ask(paths, settings, &in_force::queries(subjects), now);
+        let mut found = Self {
+            at: now,
+            engines: Vec::new(),
+            doomed: Vec::new(),
+            doomed_ahead: Vec::new(),
+            faults: impact::lines_of(node.faults(), &faults),
+        };
+        for candidate in &candidates {
+            found.add(candidate, &list, &mut counts);
+        }
+        found.engines = counts.0.into_values().collect();
+        found
+    }
+
+    /// Judges a container, and adds it to the counts.
+    fn add(&mut self, candidate: &Candidate, list: &InForce<'_>, counts: &mut Counts) {
+        let Candidate { counted, state } = candidate;
+        let subject = &counted.subject;
+        let is_known = is_known(subject, list);
+        if *state == ContainerState::Running {
+            let engine = counts.of(subject.engine);
+            engine.running += usize::from(!counted.is_unaccounted);
+            engine.unknown += usize::from(!is_known);
+        }
+        if !is_known {
+            return;
+        }
+        let judgement = list.judge(subject);
+        self.doomed.extend(doomed(counted, *state, &judgement));
+        if let Ok(origin) = &subject.origin
+            && *state == ContainerState::Running
+            && let Some(first) = ahead::first_ban(origin, &judgement)
+        {
+            self.add_ahead(first, subject.engine);
+        }
+    }
+
+    fn add_ahead(&mut self, first: ahead::FirstBan, engine: Engine) {
+        let same = self
+            .doomed_ahead
+            .iter_mut()
+            .find(|one| one.ban == first.ban && one.engine == engine && one.from == first.from);
+        match same {
+            Some(one) => one.containers += 1,
+            None => self.doomed_ahead.push(DoomedAhead {
+                ban: first.ban,
+                severity: first.severity,
+                engine,
+                from: first.from,
+                containers: 1,
+            }),
+        }
+    }
+
+    /// How many more running containers are refused from which time on.
+    pub(super) fn ahead(&self) -> Vec<Ahead> {
+        let mut times = Vec::new();
+        for one in &self.doomed_ahead {
+            times.extend(std::iter::repeat_n(one.from, one.containers));
+        }
+        ahead::by_time(times.into_iter())
+    }
+
+    /// How many containers run, do not run, and could not be identified.
+    pub(super) fn totals(&self) -> (usize, usize, usize) {
+        self.engines
+            .iter()
+            .fold((0, 0, 0), |(running, stopped, unknown), engine| {
+                (
+                    running + engine.running,
+                    stopped + engine.stopped,
+                    unknown + engine.unknown,
+                )
+            })
+    }
+}
+
+/// The containers by engine.
+#[derive(Default)]
+struct Counts(BTreeMap<&'static str, EngineContainers>);
+
+impl Counts {
+    fn of(&mut self, engine: Engine) -> &mut EngineContainers {
+        let none = EngineContainers {
+            engine,
+            running: 0,
+            stopped: 0,
+            unknown: 0,
+        };
+        self.0.entry(engine.word()).or_insert(none)
+    }
+}
+
+/// Counts the containers that do not run, and finds those that their engine may start by itself.
+fn stopped(
+    known: &[Known<'_>],
+    node: &Node<'_>,
+    running: &[Candidate],
+    counts: &mut Counts,
+) -> Vec<Candidate> {
+    let mut runs: HashSet<(&PathBuf, &ContainerId)> = HashSet::new();
+    for Candidate { counted, .. } in running {
+        if let Kind::Container { id, .. } = &counted.subject.kind {
+            runs.insert((&counted.subject.place, id));
+        }
+    }
+    let mut found = Vec::new();
+    for known in known {
+        let Some(store) = known.store else { continue };
+        if runs.contains(&(&store.place, &known.id)) || !rights::is_own(store.owner) {
+            continue;
+        }
+        let engine = known.engine.unwrap_or(store.engine);
+        counts.of(engine).stopped += 1;
+        let policy = restart::policy(engine, &store.place, &known.id);
+        if policy.restarting().is_some() {
+            found.push(Candidate {
+                counted: CountedSubject {
+                    subject: node.container(known),
+                    is_pause: false,
+                    is_trusted: true,
+                    is_unaccounted: false,
+                },
+                state: ContainerState::Stopped,
+            });
+        }
+    }
+    found
+}
+
+/// Whether the lineage is known as far as the verdict depends on it.
+fn is_known(subject: &Subject, list: &InForce<'_>) -> bool {
+    match &subject.origin {
+        Ok(Origin::Image(image)) if image.evidence == Evidence::Claimed => false,
+        Ok(origin) => verdict::pull_doubt(Some(origin), list.bans()).is_none(),
+        Err(_) => false,
+    }
+}
+
+/// The container, if it could not start again.
+fn doomed(
+    counted: &CountedSubject,
+    state: ContainerState,
+    judgement: &Judgement,
+) -> Option<Doomed> {
+    let Verdict::Refuse(refusal) = &judgement.verdict else {
+        return None;
+    };
+    let subject = &counted.subject;
+    let Kind::Container {
+        id, names, asked, ..
+    } = &subject.kind
+    else {
+        return None;
+    };
+    let origin = subject.origin.as_ref().ok();
+    let first = judgement
+        .findings
+        .iter()
+        .find(|finding| finding.standing.is_in_effect())
+        .filter(|_| refusal.grounds() == Grounds::Banned);
+    let facts = origin.and_then(Origin::facts);
+    let mut called = Vec::new();
+    for name in names {
+        called.push(name.trim_start_matches('/').to_owned());
+    }
+    Some(Doomed {
+        engine: subject.engine,
+        namespace: subject.namespace.clone(),
+        id: id.to_string(),
+        names: called,
+        image: facts
+            .and_then(|facts| facts.name.clone())
+            .or_else(|| asked.clone()),
+        state,
+        restart: restart::policy(subject.engine, &subject.place, id),
+        pause: counted.is_pause,
+        grounds: refusal.grounds(),
+        ban: first.map(|finding| finding.hit.ban.id.clone()),
+        severity: first.map(|finding| finding.hit.ban.severity),
+        message: match first {
+            Some(finding) => finding.sentence(origin),
+            None => refusal.line().to_owned(),
+        },
+    })
+}

@@ -1,0 +1,82 @@
+//! Writes the node's state where everybody may read it, and reads back what only root can see.
+//!
+//! In: a [`NodeStatus`]. Out: `/run/embargo/status.json`, the same document as `--json` prints. For
+//! reading, the file must be root's or the caller's, like every file that Embargo trusts.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::containers::Containers;
+use super::facts::NodeStatus;
+use crate::paths::Paths;
+use crate::report::json::{self, SCHEMA};
+use crate::sys::directory;
+use crate::sys::file::FileError;
+use crate::sys::replace::{self, WriteError};
+
+/// The largest document that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Why the stored state cannot be used in place of a look at the node.
+#[derive(Debug, Error)]
+pub(super) enum StoredError {
+    /// There is no stored state.
+    #[error(
+        "cannot read this node's engines without root, and {0:?} is missing: embargoctl status \
+         --write makes it"
+    )]
+    Missing(PathBuf),
+    /// The file cannot be read, or others may write to it.
+    #[error("cannot read this node's engines without root")]
+    File(#[source] FileError),
+    /// The file is not such a document, or another version of the program wrote it.
+    #[error("cannot use {0:?}: {1}")]
+    Malformed(PathBuf, String),
+    /// The document has no containers.
+    #[error("cannot read this node's engines without root, and {0:?} has no containers either")]
+    Without(PathBuf),
+}
+
+/// The part of the document that takes root.
+#[derive(Deserialize)]
+struct Document {
+    schema: u32,
+    containers: Option<Containers>,
+}
+
+/// Writes the document.
+pub(super) fn write(paths: &Paths, status: &NodeStatus) -> Result<(), WriteError> {
+    let path = &paths.status;
+    if let Some(directory) = path.parent() {
+        // Nobody else may write to the directory, whatever umask the caller has.
+        let mut made = DirBuilder::new();
+        let made = made.recursive(true).mode(0o755).create(directory);
+        made.map_err(|cause| WriteError::new(path, cause))?;
+    }
+    let text = json::pretty(status) + "\n";
+    replace::replace(path, 0o644, text.as_bytes())
+}
+
+/// Reads the containers of the document.
+pub(super) fn containers(paths: &Paths) -> Result<Containers, StoredError> {
+    let path = &paths.status;
+    let bytes = match directory::read_owned(&paths.root, path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_absent() => return Err(StoredError::Missing(path.clone())),
+        Err(error) => return Err(StoredError::File(error)),
+    };
+    match serde_json::from_slice::<Document>(&bytes) {
+        Ok(Document { schema, .. }) if schema != SCHEMA => {
+            let fault = format!("expected schema {SCHEMA}, found {schema}");
+            Err(StoredError::Malformed(path.clone(), fault))
+        }
+        Ok(Document { containers, .. }) => {
+            containers.ok_or_else(|| StoredError::Without(path.clone()))
+        }
+        Err(error) => Err(StoredError::Malformed(path.clone(), error.to_string())),
+    }
+}

@@ -1,0 +1,287 @@
+//! Formats the state of a node as text for people.
+//!
+//! In: a [`NodeStatus`]; names, reasons and paths in it are hostile. Out: lines of a word and a fact
+//! each, and a table of the containers that could not start again. Everything is escaped.
+
+use super::containers::{ContainerState, Containers, Doomed};
+use super::facts::{BreakGlassStatus, NodeMode, NodeStatus};
+use super::list::InForceStatus;
+use crate::ctl::last_install::{InstallResult, LastInstall};
+use crate::report::amount;
+use crate::report::line::{name, one_line, path};
+use crate::report::table::table;
+use crate::sys::clock::Timestamp;
+use crate::verdict::listed::List;
+use crate::verdict::short;
+
+/// The whole text.
+pub(super) fn of(status: &NodeStatus) -> String {
+    let mut lines = vec![
+        head("mode", &mode(status)),
+        head("programs", &programs(status)),
+        head("list", &list(status)),
+    ];
+    if let Some(list) = &status.in_force {
+        lines.push(head("", &publisher(list)));
+        lines.push(head("", &contents(list)));
+    }
+    lines.extend(trust(status));
+    lines.push(head("installed", &installed(status)));
+    if let Some(glass) = &status.break_glass {
+        lines.push(head("glass", &break_glass(glass)));
+    }
+    match (&status.containers, &status.containers_fault) {
+        (Some(containers), _) => lines.extend(containers_of(containers, status.at)),
+        (None, Some(fault)) => lines.push(head("running", &format!("unknown: {fault}"))),
+        (None, None) => {}
+    }
+    lines.join("\n") + "\n"
+}
+
+fn head(word: &str, rest: &str) -> String {
+    format!("{word:<9} {}", one_line(rest))
+}
+
+fn mode(status: &NodeStatus) -> String {
+    if let Some(fault) = &status.settings_fault {
+        return format!("every start is refused: {fault}");
+    }
+    match status.mode {
+        NodeMode::Off => "not armed: there are no settings, and everything starts",
+        NodeMode::Audit => "audit: what the list bans starts all the same, with an event",
+        NodeMode::Enforce => "enforce: what the list bans is refused",
+    }
+    .to_owned()
+}
+
+fn programs(status: &NodeStatus) -> String {
+    let programs = &status.programs;
+    let gate = match (&programs.gate, &programs.gate_fault) {
+        (Some(version), _) => format!("embargo {version}"),
+        (None, fault) => format!("embargo unknown ({})", fault.as_deref().unwrap_or_default()),
+    };
+    let runtime = match (&programs.runtime, &programs.runtime_fault) {
+        (Some(runtime), _) => path(runtime),
+        (None, fault) => format!("NONE ({})", fault.as_deref().unwrap_or_default()),
+    };
+    format!(
+        "{gate}, embargoctl {}, real runtime {runtime}",
+        programs.ctl
+    )
+}
+
+fn list(status: &NodeStatus) -> String {
+    let fault = status.in_force_fault.as_deref();
+    match &status.in_force {
+        Some(list) if fault.is_none() => list.text.clone(),
+        Some(list) => format!("{} ({})", list.text, fault.unwrap_or_default()),
+        None => List::line(None, fault),
+    }
+}
+
+fn publisher(list: &InForceStatus) -> String {
+    format!(
+        "for {}, keyset {}, head {}",
+        name(&list.origin),
+        list.keyset,
+        list.head
+    )
+}
+
+/// How many bans and digests the list has.
+fn contents(list: &InForceStatus) -> String {
+    let mut parts = Vec::new();
+    match (&list.bans, &list.bans_fault) {
+        (Some(counts), _) => {
+            for count in counts {
+                let bans = amount(count.bans, "ban");
+                parts.push(format!("{bans} {} {}", count.action, count.standing));
+            }
+        }
+        (None, fault) => parts.push(format!(
+            "bans unknown ({})",
+            fault.as_deref().unwrap_or_default()
+        )),
+    }
+    if parts.is_empty() {
+        parts.push("no bans".to_owned());
+    }
+    let digests = &list.digests;
+    format!(
+        "{}; {} ({} base, {} image, {} layer)",
+        parts.join(", "),
+        amount(digests.all, "digest"),
+        digests.base,
+        digests.image,
+        digests.layer
+    )
+}
+
+/// The floor and the keyset.
+fn trust(status: &NodeStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(floor) = &status.floor {
+        let text = format!("version {} (keyset {})", floor.version, floor.keyset);
+        lines.push(head("floor", &text));
+    }
+    if let Some(keyset) = &status.keyset {
+        let text = format!("{}, to be renewed by {}", keyset.keyset, keyset.expires);
+        lines.push(head("keyset", &text));
+        if let Some(renewal) = &keyset.renewal {
+            lines.push(head("", renewal));
+        }
+    }
+    if let Some(fault) = &status.trust_fault {
+        lines.push(head("keyset", &format!("unknown: {fault}")));
+    }
+    lines
+}
+
+fn installed(status: &NodeStatus) -> String {
+    match (&status.last_install, &status.last_install_fault) {
+        (Some(last), _) => attempt(last),
+        (None, Some(fault)) => format!("unknown: {fault}"),
+        (None, None) => "nothing on record".to_owned(),
+    }
+}
+
+fn attempt(last: &LastInstall) -> String {
+    let version = last
+        .list_version
+        .map_or_else(String::new, |version| format!("version {version} "));
+    if last.result == InstallResult::Ok {
+        return format!("{version}at {}", last.at);
+    }
+    let success = match last.success {
+        Some(success) => format!("last success at {success}"),
+        None => "no success yet".to_owned(),
+    };
+    format!(
+        "{version}REFUSED at {} ({}): {}; {success}",
+        last.at,
+        last.result.word(),
+        last.reason.as_deref().unwrap_or_default()
+    )
+}
+
+fn break_glass(glass: &BreakGlassStatus) -> String {
+    match (&glass.fault, glass.until, &glass.reason) {
+        (Some(fault), ..) => fault.clone(),
+        (None, Some(until), Some(reason)) => {
+            format!("OPEN until {until}, everything starts: {}", name(reason))
+        }
+        (None, ..) => "OPEN, everything starts".to_owned(),
+    }
+}
+
+/// The containers, and those that could not start again.
+fn containers_of(containers: &Containers, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![head("running", &counts(containers))];
+    let age = now.since(containers.at);
+    if age > 0 {
+        let text = format!("as of {}, {age} seconds ago", containers.at);
+        lines.push(head("", &text));
+    }
+    for fault in &containers.faults {
+        lines.push(head("", &format!("could not be read: {fault}")));
+    }
+    lines.push(head("doomed", &doomed(containers)));
+    for ahead in containers.ahead() {
+        lines.push(head("", &ahead.text()));
+    }
+    lines.extend(rows(containers));
+    lines
+}
+
+fn counts(containers: &Containers) -> String {
+    let (running, stopped, unknown) = containers.totals();
+    let mut engines = Vec::new();
+    for engine in &containers.engines {
+        if engine.running > 0 {
+            engines.push(format!("{} {}", engine.engine, engine.running));
+        }
+    }
+    let mut text = amount(running, "container");
+    if !engines.is_empty() {
+        text += &format!(" ({})", engines.join(", "));
+    }
+    if unknown > 0 {
+        text += &format!(", {unknown} could not be identified");
+    }
+    if stopped > 0 {
+        text += &format!("; {stopped} stopped");
+    }
+    text
+}
+
+/// How many containers could not start again. If something could not be read, the number is only
+/// that of the containers that could be read.
+fn doomed(containers: &Containers) -> String {
+    let (_, _, unknown) = containers.totals();
+    let is_whole = containers.faults.is_empty() && unknown == 0;
+    match (containers.doomed.len(), is_whole) {
+        (0, true) => "no container: each of them could start again".to_owned(),
+        (0, false) => "unknown: no container of those that could be read".to_owned(),
+        (doomed, true) => format!("{} could not start again", amount(doomed, "container")),
+        (doomed, false) => format!(
+            "at least {} could not start again",
+            amount(doomed, "container")
+        ),
+    }
+}
+
+/// The table of the containers that could not start again.
+fn rows(containers: &Containers) -> Vec<String> {
+    if containers.doomed.is_empty() {
+        return Vec::new();
+    }
+    let heads = [
+        "CONTAINER",
+        "ENGINE",
+        "MADE FROM",
+        "BAN",
+        "SEVERITY",
+        "RESTARTS",
+        "",
+    ];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for one in &containers.doomed {
+        rows.push(row(one));
+    }
+    let mut lines = table(&rows);
+    lines.insert(0, String::new());
+    lines
+}
+
+fn row(one: &Doomed) -> [String; 7] {
+    let called = match one.names.first() {
+        Some(called) => name(called),
+        None => name(short(&one.id)),
+    };
+    let mut remarks = Vec::new();
+    match one.state {
+        ContainerState::Running => {}
+        ContainerState::Stopped => remarks.push("stopped"),
+    }
+    if one.pause {
+        remarks.push("PAUSE CONTAINER");
+    }
+    let ban = match &one.ban {
+        Some(ban) => name(ban),
+        None => one.grounds.word().to_owned(),
+    };
+    [
+        called,
+        one.engine.in_namespace(one.namespace.as_deref()),
+        one.image.as_deref().map_or_else(dash, name),
+        ban,
+        one.severity
+            .map_or_else(dash, |severity| severity.word().to_owned()),
+        one.restart.word().to_owned(),
+        remarks.join(", "),
+    ]
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}

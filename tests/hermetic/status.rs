@@ -1,0 +1,139 @@
+//! Tests what `embargoctl status` says about a node, with the real programs.
+//!
+//! The node is that of the attacks: Docker's store, a keyset, and lists that the real `embargoctl`
+//! builds and installs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::attacks::node::{BASE, Node, OTHER, keyset};
+
+/// The result of `status` with these options.
+fn status(node: &Node, options: &[&str]) -> (i32, String, String) {
+    let words = [&["status"], options].concat();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = node.ctl(&words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn json(node: &Node) -> Value {
+    serde_json::from_str(&status(node, &["--json"]).1).unwrap()
+}
+
+#[test]
+fn a_node_in_order_is_ok_in_every_form() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    node.install(&node.list(412).banning("base", &[OTHER]).by(&[1]))
+        .unwrap();
+    let found = json(&node);
+    for (pointer, value) in [
+        ("/schema", Value::from(1)),
+        ("/armed", true.into()),
+        ("/mode", "enforce".into()),
+        ("/in_force/version", 412.into()),
+        ("/in_force/slot", "current".into()),
+        ("/floor/version", 412.into()),
+        ("/last_install/result", "ok".into()),
+        ("/programs/gate", found["programs"]["ctl"].clone()),
+        ("/containers/doomed", Value::Array(Vec::new())),
+        ("/containers/faults", Value::Array(Vec::new())),
+    ] {
+        assert_eq!(found.pointer(pointer), Some(&value), "{pointer}: {found:#}");
+    }
+    let (exit, text, fault) = status(&node, &[]);
+    assert_eq!((exit, fault.as_str()), (0, ""), "{text}");
+    assert!(
+        text.starts_with("mode      enforce: what the list bans is refused\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_refused_installation_is_on_record_with_its_reason() {
+    let node = Node::with_list(412);
+    let reason = node.install(&node.list(411).by(&[1])).unwrap_err();
+    let found = json(&node);
+    assert_eq!(found["last_install"]["result"], "rollback");
+    let recorded = found["last_install"]["reason"].as_str().unwrap();
+    let cut = recorded.replace(node.room.path("").to_str().unwrap(), "/");
+    assert!(
+        reason.starts_with(&cut) || cut.contains("cannot go back to version 411"),
+        "{cut}"
+    );
+    assert!(found["last_install"]["success"].is_string());
+    let (exit, line, _) = status(&node, &["--check"]);
+    assert!(
+        line.contains("last installation: rollback: cannot go back to version 411"),
+        "{exit} {line}"
+    );
+    assert_ne!(exit, 0);
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_critical_and_an_installation_is_recorded_as_refused() {
+    let node = Node::with_list(412);
+    fs::write(
+        node.room.path("node/etc/embargo/config.toml"),
+        "mode = \"enforced\"\n",
+    )
+    .unwrap();
+    let (exit, line, _) = status(&node, &["--check"]);
+    assert!(line.starts_with("CRITICAL: cannot use settings "), "{line}");
+    assert_eq!((exit, line.matches('\n').count()), (2, 1));
+    assert!(node.run(&["install", "staged.lst"]).is_err());
+    assert_eq!(json(&node)["last_install"]["result"], "settings");
+}
+
+#[test]
+fn the_files_for_everybody_are_written_whole_with_mode_0644() {
+    let node = Node::with_list(412);
+    let metrics = node.room.path("embargo.prom");
+    let (exit, text, fault) = status(&node, &["--write", "--textfile", metrics.to_str().unwrap()]);
+    assert_eq!((exit, text.as_str(), fault.as_str()), (0, "", ""));
+    let state = node.room.path("node/run/embargo/status.json");
+    for path in [&metrics, &state] {
+        let facts = fs::metadata(path).unwrap();
+        assert_eq!(facts.permissions().mode() & 0o777, 0o644, "{path:?}");
+    }
+    let stored: Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
+    assert_eq!(stored["in_force"]["version"], 412);
+    let text = fs::read_to_string(metrics).unwrap();
+    assert!(text.contains("\nembargo_list_version 412\n"), "{text}");
+    assert_eq!(
+        status(&node, &["--textfile", "-"]).1.lines().next(),
+        text.lines().next()
+    );
+    // Every line of a metric belongs to the comment before it, as Prometheus expects.
+    let mut metric = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            rest.split(' ').next().unwrap().clone_into(&mut metric);
+        } else if !line.starts_with("# TYPE ") {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert_eq!(name, metric, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_is_lost_is_critical_and_has_no_version() {
+    let node = Node::trusting(&keyset(&[1], 1));
+    node.install(&node.list(412).banning("base", &[BASE]).by(&[1]))
+        .unwrap();
+    node.lose_list();
+    let (exit, line, _) = status(&node, &["--check"]);
+    assert!(
+        exit == 2 && line.starts_with("CRITICAL: no list: "),
+        "{line}"
+    );
+    let metrics = status(&node, &["--textfile", "-"]).1;
+    assert!(!metrics.contains("\nembargo_list_version "), "{metrics}");
+    assert!(metrics.contains("slot=\"none\"} 1\n"), "{metrics}");
+}
