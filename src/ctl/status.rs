@@ -9,6 +9,7 @@
 
 mod check;
 mod containers;
+mod counters;
 mod facts;
 mod list;
 mod metrics;

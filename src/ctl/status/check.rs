@@ -62,6 +62,7 @@ enum Trouble {
     TrustUnread,
     BansUnread,
     InstallUnread,
+    CountsUnread,
     GateUnread,
     ContainersUnread,
     ContainersIncomplete,
@@ -71,7 +72,7 @@ enum Trouble {
 
 impl Trouble {
     /// Every trouble, the worst first.
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::SettingsBroken,
         Self::NoList,
         Self::NoRuntime,
@@ -80,6 +81,7 @@ impl Trouble {
         Self::TrustUnread,
         Self::BansUnread,
         Self::InstallUnread,
+        Self::CountsUnread,
         Self::GateUnread,
         Self::ContainersUnread,
         Self::ContainersIncomplete,
@@ -107,6 +109,7 @@ impl Trouble {
             Self::TrustUnread
             | Self::BansUnread
             | Self::InstallUnread
+            | Self::CountsUnread
             | Self::GateUnread
             | Self::ContainersUnread
             | Self::ContainersIncomplete
@@ -145,6 +148,7 @@ impl Trouble {
             Self::TrustUnread => status.trust_fault.clone().filter(|_| status.armed),
             Self::BansUnread => status.in_force.as_ref()?.bans_fault.clone(),
             Self::InstallUnread => status.last_install_fault.clone(),
+            Self::CountsUnread => status.counts_fault.clone(),
             Self::GateUnread => status.programs.gate_fault.clone(),
             Self::ContainersUnread => status.containers_fault.clone(),
             Self::PauseDoomed

@@ -9,9 +9,11 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::containers::Containers;
+use super::counters::Counters;
 use super::list::InForceStatus;
 use super::programs::Programs;
 use super::{containers, list, programs};
+use crate::audit::counts;
 use crate::banlist::floor::Floor;
 use crate::banlist::keyset::Keyset;
 use crate::banlist::store::Trust;
@@ -55,6 +57,10 @@ pub(super) struct NodeStatus {
     pub(super) last_install: Option<LastInstall>,
     /// Why the record of the last installation cannot be used.
     pub(super) last_install_fault: Option<String>,
+    /// How often each event happened since the node was booted.
+    pub(super) counts: Option<Counters>,
+    /// Why the counts cannot be read.
+    pub(super) counts_fault: Option<String>,
     /// The containers. `None` if they could not be looked at.
     pub(super) containers: Option<Containers>,
     /// Why the containers could not be looked at.
@@ -141,6 +147,7 @@ impl NodeStatus {
         let last_install = last_install.flatten();
         let (in_force, in_force_fault) = list::of(paths, stored, last_install.as_ref(), now);
         let (containers, containers_fault) = told(containers::seen(paths, stored, now));
+        let (counts, counts_fault) = told(counts::read(paths).map(Counters::of));
         let glass = break_glass::load(paths);
         let programs = programs::of(stored);
         Self {
@@ -161,6 +168,8 @@ impl NodeStatus {
             trust_fault,
             last_install,
             last_install_fault,
+            counts,
+            counts_fault,
             containers,
             containers_fault,
         }

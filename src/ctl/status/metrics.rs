@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use super::containers::{Containers, Doomed};
+use super::counters::Counters;
 use super::facts::{NodeMode, NodeStatus};
 use super::list::InForceStatus;
 use crate::ctl::last_install::InstallResult;
@@ -25,6 +26,11 @@ impl Metrics {
     /// Starts a metric: all its values follow this line.
     fn gauge(&mut self, metric: &str, help: &str) {
         self.0 += &format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n");
+    }
+
+    /// The same, for a metric that only grows until the node is booted.
+    fn counter(&mut self, metric: &str, help: &str) {
+        self.0 += &format!("# HELP {metric} {help}\n# TYPE {metric} counter\n");
     }
 
     /// A value of the metric that was started last.
@@ -77,6 +83,9 @@ pub(super) fn text(status: &NodeStatus) -> String {
     list(status, &mut to);
     trust(status, &mut to);
     last_install(status, &mut to);
+    if let Some(counts) = &status.counts {
+        counters(counts, &mut to);
+    }
     if let Some(containers) = &status.containers {
         of_containers(containers, &mut to);
     }
@@ -89,6 +98,7 @@ fn is_whole(status: &NodeStatus) -> bool {
         &status.trust_fault,
         &status.last_install_fault,
         &status.containers_fault,
+        &status.counts_fault,
         &status.programs.gate_fault,
     ];
     let bans = status
@@ -299,6 +309,32 @@ fn last_install(status: &NodeStatus, to: &mut Metrics) {
         &InstallResult::ALL.map(InstallResult::word),
         last.result.word(),
     );
+}
+
+/// The events since the node was booted: the only metrics that are counters.
+fn counters(counts: &Counters, to: &mut Metrics) {
+    let decisions = "embargo_decisions_total";
+    to.counter(
+        decisions,
+        "The events of container starts since the node was booted.",
+    );
+    for one in &counts.events {
+        let labels = [
+            ("event", one.event),
+            ("grounds", one.grounds.unwrap_or_default()),
+            ("engine", one.engine),
+        ];
+        to.value(decisions, &labels, one.count);
+    }
+    let refused = "embargo_refused_total";
+    to.counter(
+        refused,
+        "The containers that each ban refused since the node was booted.",
+    );
+    for one in &counts.refusals {
+        let labels = [("ban", one.ban.as_str()), ("severity", one.severity)];
+        to.value(refused, &labels, one.count);
+    }
 }
 
 fn of_containers(found: &Containers, to: &mut Metrics) {

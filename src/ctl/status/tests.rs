@@ -257,6 +257,43 @@ fn what_could_not_be_read_is_unknown_and_never_zero() {
 }
 
 #[test]
+fn events_are_counted_since_the_node_was_booted() {
+    let place = Place::new();
+    let status = place.status();
+    assert!(
+        text::of(&status).contains("\nevents    none since the node was booted\n"),
+        "{}",
+        text::of(&status)
+    );
+    fs::create_dir_all(&place.paths.counts).unwrap();
+    for (name, bytes) in [
+        ("event.refused.banned.docker", ".."),
+        ("event.refused.no-image.docker", "."),
+        ("ban.critical.BAN-7", ".."),
+    ] {
+        replace(&place.paths.counts.join(name), 0o644, bytes.as_bytes()).unwrap();
+    }
+    let status = place.status();
+    assert!(
+        text::of(&status).contains("\nevents    3 refused since the node was booted\n"),
+        "{}",
+        text::of(&status)
+    );
+    let metrics = metrics::text(&status);
+    assert_eq!(
+        lines(&metrics, "embargo_decisions_total"),
+        [
+            "embargo_decisions_total{event=\"refused\",grounds=\"banned\",engine=\"docker\"} 2",
+            "embargo_decisions_total{event=\"refused\",grounds=\"no-image\",engine=\"docker\"} 1",
+        ]
+    );
+    assert_eq!(
+        lines(&metrics, "embargo_refused_total"),
+        ["embargo_refused_total{ban=\"BAN-7\",severity=\"critical\"} 2"]
+    );
+}
+
+#[test]
 fn a_ban_ahead_is_told_with_its_time() {
     let place = Place::new();
     let bytes = {

@@ -30,6 +30,7 @@ pub(super) fn of(status: &NodeStatus) -> String {
     if let Some(glass) = &status.break_glass {
         lines.push(head("glass", &break_glass(glass)));
     }
+    lines.push(head("events", &events(status)));
     match (&status.containers, &status.containers_fault) {
         (Some(containers), _) => lines.extend(containers_of(containers, status.at)),
         (None, Some(fault)) => lines.push(head("running", &format!("unknown: {fault}"))),
@@ -172,6 +173,22 @@ fn break_glass(glass: &BreakGlassStatus) -> String {
         }
         (None, ..) => "OPEN, everything starts".to_owned(),
     }
+}
+
+/// What happened since the node was booted.
+fn events(status: &NodeStatus) -> String {
+    let Some(counts) = &status.counts else {
+        let fault = status.counts_fault.as_deref().unwrap_or_default();
+        return format!("unknown: {fault}");
+    };
+    let mut parts = Vec::new();
+    for (event, count) in counts.by_event() {
+        parts.push(format!("{count} {event}"));
+    }
+    if parts.is_empty() {
+        parts.push("none".to_owned());
+    }
+    format!("{} since the node was booted", parts.join(", "))
 }
 
 /// The containers, and those that could not start again.
