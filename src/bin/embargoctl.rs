@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         Some(exec_patch::COMMAND) => exec_patch::main(&words[2..]),
         Some(ctl::check::COMMAND) => ctl::check::main(&words[2..]),
         Some(WORKER) => exec_patch::enter::main(&words[2..]),
-        Some(_) | None => ctl::main(words.into_iter()),
+        Some(_) | None => ctl::main(words.into_iter(), exec_patch::state::patch_state),
     };
     exit.into()
 }

@@ -39,7 +39,7 @@ use crate::banlist::head::Head;
 use crate::lineage::{Evidence, LineageError, Origin};
 use crate::node::judged::Judged;
 use crate::node::running::{self, Instance};
-use crate::node::runtime_state::{RunningContainer, Whose};
+use crate::node::runtime_state::{InitProcess, RunningContainer, Whose};
 use crate::node::subject::{Kind, Known, Subject};
 use crate::node::{self, Node};
 use crate::paths::Paths;
@@ -296,6 +296,8 @@ pub(super) struct CountedSubject {
     pub(super) is_pause: bool,
     pub(super) is_trusted: bool,
     pub(super) is_unaccounted: bool,
+    /// The container's first process, if a runtime has state of the container.
+    pub(super) process: Option<InitProcess>,
 }
 
 /// The running containers, with the facts on which their part in the counts depends.
@@ -308,6 +310,7 @@ pub(super) fn counted_subjects(subjects: Vec<RunningSubject<'_>>) -> Vec<Counted
             is_pause: one.running.is_some() && pauses.next().unwrap_or(false),
             is_trusted: one.is_trusted,
             is_unaccounted: one.running.is_none() && one.subject.origin.is_err(),
+            process: one.running.map(|running| running.process),
             subject: one.subject,
         });
     }

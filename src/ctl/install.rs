@@ -29,6 +29,7 @@ use crate::banlist::bytes::Reader;
 use crate::banlist::keyset::{Keyset, Role};
 use crate::banlist::note::Enough;
 use crate::banlist::store::{self, Authentic, Placement, Trust};
+use crate::node::patches::AskPatches;
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
 use crate::settings::{self, AutoPatch, MAX_IMPACT, Settings};
@@ -67,9 +68,13 @@ pub struct InstallArgs {
 ///
 /// # Errors
 /// [`CtlError`]: a fault of the list, the keyset, the floor or the settings, or a write error.
-pub fn run(args: &InstallArgs, paths: &Paths) -> Result<Output, CtlError> {
+pub fn run(
+    args: &InstallArgs,
+    paths: &Paths,
+    ask_patches: Option<AskPatches>,
+) -> Result<Output, CtlError> {
     let mut event = Installation::default();
-    let done = attempt(args, paths, &mut event).map_err(CtlError::for_root);
+    let done = attempt(args, paths, ask_patches, &mut event).map_err(CtlError::for_root);
     if args.json {
         return Ok(document::of(&event, &done));
     }
@@ -80,6 +85,7 @@ pub fn run(args: &InstallArgs, paths: &Paths) -> Result<Output, CtlError> {
 fn attempt(
     args: &InstallArgs,
     paths: &Paths,
+    ask_patches: Option<AskPatches>,
     event: &mut Installation,
 ) -> Result<Installed, CtlError> {
     let settings = match settings::load(paths) {
@@ -106,7 +112,7 @@ fn attempt(
         foresee(&args.file, &node, event)
     } else {
         let done = put(&args.file, &node, sockets.as_ref(), event);
-        show_status(&node, done.as_ref().err());
+        show_status(&node, ask_patches, done.as_ref().err());
         done
     }
 }
@@ -185,8 +191,8 @@ fn record(paths: &Paths, refused: Option<&CtlError>, list_version: Option<u64>) 
 
 /// Writes the node's new state for everybody to read. A state that cannot be written changes
 /// nothing about the installation; its readers see its age.
-fn show_status(node: &NodeState<'_>, refused: Option<&CtlError>) {
-    if let Err(error) = status::write(node.paths, Timestamp::now())
+fn show_status(node: &NodeState<'_>, ask_patches: Option<AskPatches>, refused: Option<&CtlError>) {
+    if let Err(error) = status::write(node.paths, ask_patches, Timestamp::now())
         && refused.is_none()
     {
         report::warning("embargoctl", &line::causes(&error));

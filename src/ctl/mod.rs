@@ -36,6 +36,7 @@ use clap::{Parser, Subcommand};
 
 use crate::banlist::error::ListError;
 use crate::node::images::ImageError;
+use crate::node::patches::AskPatches;
 use crate::paths::Paths;
 use crate::report::{self, Exit, amount};
 use crate::settings::SettingsError;
@@ -57,6 +58,9 @@ struct Cli {
     /// Work on the node whose file system is mounted at DIR, instead of this node.
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     root: Option<PathBuf>,
+    /// Says what `exec-patch` did. `None` in tests.
+    #[arg(skip)]
+    ask_patches: Option<AskPatches>,
     #[command(subcommand)]
     command: CtlCommand,
 }
@@ -226,9 +230,10 @@ impl From<String> for Output {
     }
 }
 
-/// Runs the command that the arguments (the program's name first) ask for.
-pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+/// Runs the command that the arguments (the program's name first) ask for. `ask_patches` says what
+/// `exec-patch` did on this node.
+pub fn main(arguments: impl Iterator<Item = OsString>, ask_patches: AskPatches) -> Exit {
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(refusal) => {
             let exit = if refusal.use_stderr() {
@@ -241,6 +246,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             return exit;
         }
     };
+    cli.ask_patches = Some(ask_patches);
     match cli.run() {
         Ok(Output { text, exit }) => match report::document(text.as_bytes()) {
             Ok(()) => exit,
@@ -282,8 +288,8 @@ impl Cli {
             CtlCommand::Ban(args) => ban::run(args, &paths),
             CtlCommand::Except(args) => ban::run_except(args, &paths),
             CtlCommand::List(command) => return list::run(command, &paths),
-            CtlCommand::Install(args) => return install::run(args, &paths),
-            CtlCommand::Status(args) => return status::run(args, &paths),
+            CtlCommand::Install(args) => return install::run(args, &paths, self.ask_patches),
+            CtlCommand::Status(args) => return status::run(args, &paths, self.ask_patches),
             CtlCommand::BreakGlass(args) => return break_glass::run(args, &paths),
             CtlCommand::Settings(command) => return settings::run(command, &paths),
         };

@@ -22,6 +22,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::{CtlError, Output};
+use crate::node::patches::AskPatches;
 use crate::paths::Paths;
 use crate::report::Exit;
 use crate::sys::clock::Timestamp;
@@ -60,8 +61,12 @@ pub struct StatusArgs {
 ///
 /// # Errors
 /// [`CtlError`] when a file cannot be written. What cannot be read is part of the result.
-pub fn run(args: &StatusArgs, paths: &Paths) -> Result<Output, CtlError> {
-    let status = NodeStatus::of(paths, Timestamp::now());
+pub fn run(
+    args: &StatusArgs,
+    paths: &Paths,
+    ask_patches: Option<AskPatches>,
+) -> Result<Output, CtlError> {
+    let status = NodeStatus::of(paths, ask_patches, Timestamp::now());
     if args.write {
         stored::write(paths, &status).map_err(|error| CtlError::from(error).for_root())?;
     }
@@ -92,6 +97,13 @@ pub fn run(args: &StatusArgs, paths: &Paths) -> Result<Output, CtlError> {
 ///
 /// # Errors
 /// [`CtlError`] when the file cannot be written.
-pub fn write(paths: &Paths, now: Timestamp) -> Result<(), CtlError> {
-    Ok(stored::write(paths, &NodeStatus::of(paths, now))?)
+pub fn write(
+    paths: &Paths,
+    ask_patches: Option<AskPatches>,
+    now: Timestamp,
+) -> Result<(), CtlError> {
+    Ok(stored::write(
+        paths,
+        &NodeStatus::of(paths, ask_patches, now),
+    )?)
 }

@@ -24,6 +24,7 @@ pub mod journal;
 pub mod enter;
 pub mod plan;
 pub mod run;
+pub mod state;
 
 use std::ffi::OsString;
 

@@ -30,6 +30,8 @@ pub mod coverage;
 pub mod unexplained;
 pub mod running;
 pub mod judged;
+#[cfg(feature = "ctl")]
+pub mod patches;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -10,6 +10,8 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::attacks::node::{BASE, Node, OTHER, keyset};
+use crate::exec_patch::fleet::Fleet;
+use crate::room::Room;
 
 /// The result of `status` with these options.
 fn status(node: &Node, options: &[&str]) -> (i32, String, String) {
@@ -136,4 +138,51 @@ fn a_list_that_is_lost_is_critical_and_has_no_version() {
     let metrics = status(&node, &["--textfile", "-"]).1;
     assert!(!metrics.contains("\nembargo_list_version "), "{metrics}");
     assert!(metrics.contains("slot=\"none\"} 1\n"), "{metrics}");
+}
+
+/// The state of a fleet's node, as the user sees it who runs its containers.
+fn of_fleet(fleet: &Fleet) -> Value {
+    let program = Room::program().with_file_name("embargoctl");
+    let output = fleet
+        .node
+        .room
+        .embargo_at(&program)
+        .args(["status", "--json"])
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn running_containers_are_doomed_and_unpatched_until_their_patch_has_run() {
+    let ban =
+        "[[ban]]\nid = \"BAN-1\"\nreason = \"why\"\nseverity = \"high\"\neffective = 2026-11-01\n";
+    let patch = "[ban.patch]\nrun = [\"/bin/sh\", \"-c\", \"echo patched >> \\\"$LEDGER\\\"\"]\n";
+    let source = format!("{ban}[[ban.match]]\nbase = \"{BASE}\"\n{patch}");
+    let node = Node::trusting(&keyset(&[1], 1));
+    node.install(&node.list(1).source(source).by(&[1])).unwrap();
+    let mut fleet = Fleet::on(node);
+    fleet.start("web-1");
+    fleet.start("web-2");
+    let found = of_fleet(&fleet);
+    let containers = &found["containers"];
+    let doomed = containers["doomed"].as_array().unwrap();
+    assert_eq!(doomed.len(), 2, "{found:#}");
+    assert_eq!(doomed[0]["ban"], "BAN-1");
+    assert_eq!(containers["patches"]["last_run"], Value::Null);
+    assert_eq!(
+        containers["unpatched"],
+        serde_json::json!([
+            { "ban": "BAN-1", "severity": "high", "engine": "docker", "containers": 2 }
+        ])
+    );
+    assert_eq!(fleet.run(&["--all-banned"]).status, Some(0));
+    let found = of_fleet(&fleet);
+    let containers = &found["containers"];
+    assert_eq!(containers["unpatched"], serde_json::json!([]), "{found:#}");
+    assert_eq!(
+        containers["patches"]["last_run"]["outcomes"],
+        serde_json::json!([{ "outcome": "patched", "patches": 2 }])
+    );
+    assert!(containers["patches"]["journal_bytes"].as_u64().unwrap() > 0);
 }

@@ -10,11 +10,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::stored::{self, StoredError};
-use crate::banlist::ban::Severity;
+use crate::banlist::ban::{Ban, Severity};
 use crate::container::ContainerId;
 use crate::container::engine::Engine;
 use crate::ctl::impact::ahead::{self, Ahead};
@@ -23,13 +24,14 @@ use crate::ctl::impact::restart::{self, RestartPolicy};
 use crate::ctl::impact::{self, CountedSubject};
 use crate::lineage::{Evidence, Origin};
 use crate::node::Node;
+use crate::node::patches::{AskPatches, PatchRun, PatchTarget};
 use crate::node::runtime_state::Whose;
 use crate::node::subject::{self, Kind, Known, Subject};
 use crate::paths::Paths;
 use crate::settings::{Engines, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::{process, rights};
-use crate::verdict::{self, Grounds, Judgement, Verdict};
+use crate::verdict::{self, Grounds, Judgement, Standing, Verdict};
 
 /// The containers of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,10 @@ pub(super) struct Containers {
     pub(super) doomed: Vec<Doomed>,
     /// How many more running containers each ban refuses later.
     pub(super) doomed_ahead: Vec<DoomedAhead>,
+    /// How many running containers lack each ban's patch. `None` if that is not known.
+    pub(super) unpatched: Option<Vec<Unpatched>>,
+    /// What `exec-patch` did. `None` if that is not known.
+    pub(super) patches: Option<PatchRuns>,
     /// What could not be read, one line each: there may be more containers.
     pub(super) faults: Vec<String>,
 }
@@ -100,6 +106,24 @@ pub(super) struct DoomedAhead {
     pub(super) containers: usize,
 }
 
+/// How many running containers a ban matches whose patch no run of `exec-patch` has done in them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unpatched {
+    pub(super) ban: String,
+    pub(super) severity: Severity,
+    pub(super) engine: Engine,
+    pub(super) containers: usize,
+}
+
+/// What `exec-patch` did on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PatchRuns {
+    /// The newest run.
+    pub(super) last_run: Option<PatchRun>,
+    /// How many bytes all runs keep.
+    pub(super) journal_bytes: u64,
+}
+
 /// The node's containers, as this caller can see them: looked at now or, for what needs root, as
 /// `/run/embargo/status.json` has them.
 ///
@@ -108,6 +132,7 @@ pub(super) struct DoomedAhead {
 pub(super) fn seen(
     paths: &Paths,
     settings: Option<&Settings>,
+    ask_patches: Option<AskPatches>,
     now: Timestamp,
 ) -> Result<Containers, StoredError> {
     let is_root = process::is_privileged();
@@ -115,7 +140,7 @@ pub(super) fn seen(
     if !is_root && paths.root == Path::new("/") {
         return stored::containers(paths);
     }
-    let found = Containers::of(paths, settings, now);
+    let found = Containers::of(paths, settings, ask_patches, now);
     if is_root || found.faults.is_empty() {
         return Ok(found);
     }
@@ -129,7 +154,12 @@ struct Candidate {
 }
 
 impl Containers {
-    fn of(paths: &Paths, settings: Option<&Settings>, now: Timestamp) -> Self {
+    fn of(
+        paths: &Paths,
+        settings: Option<&Settings>,
+        ask_patches: Option<AskPatches>,
+        now: Timestamp,
+    ) -> Self {
         let mut node = match settings {
             Some(settings) => Node::running(paths, &settings.engines, Whose::Own),
             None => Node::running(paths, &Engines::default(), Whose::Own),
@@ -157,17 +187,30 @@ impl Containers {
             engines: Vec::new(),
             doomed: Vec::new(),
             doomed_ahead: Vec::new(),
+            unpatched: None,
+            patches: None,
             faults: impact::lines_of(node.faults(), &faults),
         };
+        let mut targets = Vec::new();
         for candidate in &candidates {
-            found.add(candidate, &list, &mut counts);
+            if let Some(judgement) = found.add(candidate, &list, &mut counts) {
+                targets.extend(target(candidate, &judgement));
+            }
+        }
+        if let Some(ask) = ask_patches {
+            found.add_patches(&targets, ask, paths);
         }
         found.engines = counts.0.into_values().collect();
         found
     }
 
-    /// Judges a container, and adds it to the counts.
-    fn add(&mut self, candidate: &Candidate, list: &InForce<'_>, counts: &mut Counts) {
+    /// Judges a container, and adds it to the counts. Returns the verdict, if the lineage is known.
+    fn add(
+        &mut self,
+        candidate: &Candidate,
+        list: &InForce<'_>,
+        counts: &mut Counts,
+    ) -> Option<Judgement> {
         let Candidate { counted, state } = candidate;
         let subject = &counted.subject;
         let is_known = is_known(subject, list);
@@ -177,7 +220,7 @@ impl Containers {
             engine.unknown += usize::from(!is_known);
         }
         if !is_known {
-            return;
+            return None;
         }
         let judgement = list.judge(subject);
         self.doomed.extend(doomed(counted, *state, &judgement));
@@ -187,6 +230,30 @@ impl Containers {
         {
             self.add_ahead(first, subject.engine);
         }
+        Some(judgement)
+    }
+
+    /// Adds what `exec-patch` did, and which of these containers lack a patch.
+    fn add_patches(&mut self, targets: &[(Engine, PatchTarget)], ask: AskPatches, paths: &Paths) {
+        let asked: Vec<PatchTarget> = targets.iter().map(|(_, target)| target.clone()).collect();
+        let state = ask(paths, &asked);
+        self.faults.extend(state.faults);
+        if state.unpatched.len() != targets.len() {
+            return;
+        }
+        let mut unpatched = Vec::new();
+        for ((engine, target), bans) in targets.iter().zip(state.unpatched) {
+            for ban in &target.bans {
+                if bans.contains(&ban.id) {
+                    add_unpatched(&mut unpatched, ban, *engine);
+                }
+            }
+        }
+        self.unpatched = Some(unpatched);
+        self.patches = Some(PatchRuns {
+            last_run: state.last_run,
+            journal_bytes: state.journal_bytes,
+        });
     }
 
     fn add_ahead(&mut self, first: ahead::FirstBan, engine: Engine) {
@@ -226,6 +293,50 @@ impl Containers {
                     unknown + engine.unknown,
                 )
             })
+    }
+}
+
+/// A running container, for the question which patches it lacks. `None` if no ban with a patch
+/// applies, as `exec-patch --all-banned` sees it, or if its first process is not known.
+fn target(candidate: &Candidate, judgement: &Judgement) -> Option<(Engine, PatchTarget)> {
+    let Candidate { counted, state } = candidate;
+    let (ContainerState::Running, Kind::Container { id, .. }) = (state, &counted.subject.kind)
+    else {
+        return None;
+    };
+    let process = counted.process?;
+    let mut bans: Vec<Arc<Ban>> = Vec::new();
+    for finding in &judgement.findings {
+        let ban = &finding.hit.ban;
+        let applies = matches!(finding.standing, Standing::InEffect | Standing::Warns);
+        if applies && ban.patch.is_some() && !bans.iter().any(|one| one.id == ban.id) {
+            bans.push(Arc::clone(ban));
+        }
+    }
+    if bans.is_empty() {
+        return None;
+    }
+    let target = PatchTarget {
+        id: id.to_string(),
+        pid: process.pid,
+        started: process.start_time()?,
+        bans,
+    };
+    Some((counted.subject.engine, target))
+}
+
+fn add_unpatched(unpatched: &mut Vec<Unpatched>, ban: &Ban, engine: Engine) {
+    let same = unpatched
+        .iter_mut()
+        .find(|one| one.ban == ban.id && one.engine == engine);
+    match same {
+        Some(one) => one.containers += 1,
+        None => unpatched.push(Unpatched {
+            ban: ban.id.clone(),
+            severity: ban.severity,
+            engine,
+            containers: 1,
+        }),
     }
 }
 
@@ -274,6 +385,7 @@ fn stopped(
                     is_pause: false,
                     is_trusted: true,
                     is_unaccounted: false,
+                    process: None,
                 },
                 state: ContainerState::Stopped,
             });

@@ -20,6 +20,7 @@ use crate::banlist::store::Trust;
 use crate::ctl::keyset::renewal;
 use crate::ctl::last_install::{self, LastInstall};
 use crate::lineage::digest::Digest;
+use crate::node::patches::AskPatches;
 use crate::paths::Paths;
 use crate::report::line::causes;
 use crate::settings::{self, BREAK_GLASS_MAX, Mode, Settings, SettingsError};
@@ -134,7 +135,7 @@ pub(super) struct KeysetStatus {
 
 impl NodeStatus {
     /// Looks at the node.
-    pub(super) fn of(paths: &Paths, now: Timestamp) -> Self {
+    pub(super) fn of(paths: &Paths, ask_patches: Option<AskPatches>, now: Timestamp) -> Self {
         let begun = Instant::now();
         let loaded = settings::load(paths);
         let (stored, settings_fault) = match &loaded {
@@ -146,7 +147,8 @@ impl NodeStatus {
         let (last_install, last_install_fault) = told(last_install::read(paths));
         let last_install = last_install.flatten();
         let (in_force, in_force_fault) = list::of(paths, stored, last_install.as_ref(), now);
-        let (containers, containers_fault) = told(containers::seen(paths, stored, now));
+        let (containers, containers_fault) =
+            told(containers::seen(paths, stored, ask_patches, now));
         let (counts, counts_fault) = told(counts::read(paths).map(Counters::of));
         let glass = break_glass::load(paths);
         let programs = programs::of(stored);

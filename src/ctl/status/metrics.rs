@@ -375,6 +375,54 @@ fn of_containers(found: &Containers, to: &mut Metrics) {
         Some(found.at),
     );
     doomed(found, to);
+    patches(found, to);
+}
+
+fn patches(found: &Containers, to: &mut Metrics) {
+    if let Some(counts) = &found.unpatched {
+        let unpatched = "embargo_unpatched_containers";
+        to.gauge(
+            unpatched,
+            "The running containers in which a ban's patch is not on record as done.",
+        );
+        for one in counts {
+            let labels = [
+                ("ban", one.ban.as_str()),
+                ("severity", one.severity.word()),
+                ("engine", one.engine.word()),
+            ];
+            to.value(unpatched, &labels, one.containers);
+        }
+    }
+    let Some(patches) = &found.patches else {
+        return;
+    };
+    to.one(
+        "embargo_patch_journal_bytes",
+        "How many bytes the journals of exec-patch have.",
+        Some(patches.journal_bytes),
+    );
+    let Some(run) = &patches.last_run else {
+        return;
+    };
+    to.time(
+        "embargo_patch_last_run_started_timestamp_seconds",
+        "When the newest run of exec-patch started.",
+        Some(run.started),
+    );
+    to.time(
+        "embargo_patch_last_run_ended_timestamp_seconds",
+        "When the newest run of exec-patch ended.",
+        run.ended,
+    );
+    let outcomes = "embargo_patch_last_run_outcomes";
+    to.gauge(
+        outcomes,
+        "The patches of containers in the newest run of exec-patch.",
+    );
+    for one in &run.outcomes {
+        to.value(outcomes, &[("outcome", one.outcome.as_str())], one.patches);
+    }
 }
 
 fn doomed(found: &Containers, to: &mut Metrics) {

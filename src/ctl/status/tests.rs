@@ -76,7 +76,7 @@ impl Place {
     }
 
     fn status(&self) -> NodeStatus {
-        NodeStatus::of(&self.paths, ISSUED.plus(3_600))
+        NodeStatus::of(&self.paths, None, ISSUED.plus(3_600))
     }
 }
 

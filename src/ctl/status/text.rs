@@ -206,7 +206,45 @@ fn containers_of(containers: &Containers, now: Timestamp) -> Vec<String> {
     for ahead in containers.ahead() {
         lines.push(head("", &ahead.text()));
     }
+    lines.extend(patches(containers));
     lines.extend(rows(containers));
+    lines
+}
+
+/// Which patches are missing, and the newest run of `exec-patch`.
+fn patches(containers: &Containers) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in containers.unpatched.iter().flatten() {
+        let text = format!(
+            "{} of {} without the patch of {} ({})",
+            amount(one.containers, "container"),
+            one.engine,
+            name(&one.ban),
+            one.severity.word()
+        );
+        lines.push(head("unpatched", &text));
+    }
+    if let Some(run) = containers
+        .patches
+        .as_ref()
+        .and_then(|patches| patches.last_run.as_ref())
+    {
+        let ended = match run.ended {
+            Some(ended) => format!("ended {ended}"),
+            None => "not ended".to_owned(),
+        };
+        let mut outcomes = Vec::new();
+        for one in &run.outcomes {
+            outcomes.push(format!("{} {}", one.patches, one.outcome));
+        }
+        let text = format!(
+            "last run {}, started {}, {ended}: {}",
+            name(&run.run),
+            run.started,
+            outcomes.join(", ")
+        );
+        lines.push(head("patches", &text));
+    }
     lines
 }
 

@@ -167,7 +167,7 @@ fn is_older(directory: &Path, age: u64) -> bool {
 }
 
 /// How many bytes a run keeps.
-fn size(directory: &Path) -> u64 {
+pub(in crate::exec_patch) fn size(directory: &Path) -> u64 {
     bytes_in(directory) + bytes_in(&directory.join(OUTPUT))
 }
 
