@@ -102,6 +102,11 @@ pub fn is_alive(pid: u32, started: Option<u64>) -> bool {
     }
 }
 
+/// What a process adds to its badness for the OOM killer, as the kernel writes it.
+pub fn oom_score(pid: u32) -> Option<Vec<u8>> {
+    read(path(pid, "oom_score_adj"), LARGEST_LINE)
+}
+
 /// The IDs of a process: in the PID namespace of the reader first, then in each namespace inside
 /// it, down to the process's own (`NSpid`, Linux 4.1).
 pub fn ids(pid: u32) -> Option<Vec<u32>> {

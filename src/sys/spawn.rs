@@ -47,6 +47,9 @@ pub struct Program<'a> {
     pub prints: Option<(OwnedFd, OwnedFd)>,
     /// A descriptor of this process that the program gets under the same number.
     pub keeps: Option<i32>,
+    /// What the program adds to its badness for the OOM killer, as `/proc/PID/oom_score_adj` gives
+    /// it. If `None`, or if this process may not set the value, the program keeps this process's.
+    pub oom_score: Option<Vec<u8>>,
     /// The user that the program runs as. If `None`, the program runs as the user of this process.
     /// Only root may start a program as another user.
     pub person: Option<Person>,
@@ -71,6 +74,7 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         environment,
         prints,
         keeps,
+        oom_score,
         person,
         namespace,
     } = program;
@@ -89,6 +93,10 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
     // exec.
     let (child, fault) = duplicate(size_of::<i32>(), PATIENCE, |mut fault| {
         let pipe = fault.as_raw_fd();
+        if let Some(score) = &oom_score {
+            // Everybody may set a higher value.
+            let _set = std::fs::write("/proc/self/oom_score_adj", score);
+        }
         // SAFETY: this process has one thread, so the closure may do anything. The closure only
         // makes system calls.
         unsafe { command.pre_exec(move || settle(pipe, keeps, person, namespace)) };

@@ -237,6 +237,9 @@ impl<'a> Entrance<'a> {
             environment: &environment,
             prints,
             keeps,
+            // The run may be protected from the OOM killer; what runs in a container is as much
+            // protected as the container.
+            oom_score: proc::oom_score(self.job.container.pid),
             person: self.owner.person(),
             namespace: self.namespace.as_ref().map(AsFd::as_fd),
         });

@@ -10,6 +10,7 @@ fn a_program_that_is_not_there_is_said_to_be_missing() {
         environment: &[],
         prints: None,
         keeps: None,
+        oom_score: None,
         person: None,
         namespace: None,
     };
