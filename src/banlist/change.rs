@@ -10,9 +10,10 @@
 //!
 //! A new ban is as strict as an old ban if all of this holds from `at` on: it refuses if the old
 //! ban does; it takes effect no later; it lapses no earlier; it spares existing containers no
-//! longer; and it has no exception or cure that the old ban does not have. The new list's issue time moves the clock of every gate forward. So a
-//! new ban that has lapsed by that time ends early, and is treated as no ban. Reason, severity,
-//! advisories, successor, names and patch do not matter: they neither refuse nor admit.
+//! longer; and it has no exception or cure that the old ban does not have. The new list's issue
+//! time moves the clock of every gate forward. So a new ban that has lapsed by that time ends
+//! early, and is treated as no ban. Reason, severity, advisories, successor, names and patch do not
+//! matter: they neither refuse nor admit.
 //!
 //! The catalogue says what images may be built on, so there it is a lift to add: a digest, or a
 //! project that may use it. If the new list has no catalogue any more, that is a lift too.

@@ -33,8 +33,8 @@ impl Entries {
         }
     }
 
-    /// Adds `number` digests, each of which is in the list as all of these kinds. If there is no kind,
-    /// nothing is counted.
+    /// Adds `number` digests, each of which is in the list as all of these kinds. If there is no
+    /// kind, nothing is counted.
     pub fn add(&mut self, kinds: Kinds, number: u64) {
         if kinds != Kinds::NONE {
             self.all += number;
