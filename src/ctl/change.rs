@@ -85,11 +85,18 @@ pub fn lines(change: &Change) -> Vec<String> {
             lines.push(format!("  {detail}"));
         }
     }
+    lines.extend(catalogue(change));
+    lines
+}
+
+/// Describes what becomes of the catalogue: each base that differs, with details.
+pub fn catalogue(change: &Change) -> Vec<String> {
+    let mut lines = Vec::new();
     for base in &change.catalogue.bases {
         lines.extend(base_lines(base));
     }
     if change.catalogue.has_ended {
-        lines.push("the catalogue is gone: weaker".to_owned());
+        lines.push("weaker: the list has no catalogue any more".to_owned());
     }
     lines
 }

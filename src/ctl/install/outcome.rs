@@ -83,6 +83,7 @@ pub(super) fn planned(
             let more = amount(changes - MOST_LISTED, "ban");
             lines.push(format!("and {more} more: embargoctl list diff"));
         }
+        lines.extend(wording::catalogue(change));
     }
     lines.push(threshold(plan.change.as_ref(), found, plan, trust));
     lines.extend(brought(found, plan, trust));
@@ -103,9 +104,14 @@ fn title(verb: &str, found: &Authentic, plan: &InstallPlan) -> String {
         amount(head.entries.all, "digest"),
     );
     format!(
-        "{verb} version {} for {}: {bans}, {digests}",
+        "{verb} version {} for {}: {bans}, {digests}{}",
         head.edition.version,
-        line::name(&head.origin)
+        line::name(&head.origin),
+        if head.urgency.is_urgent() {
+            ", urgent"
+        } else {
+            ""
+        }
     )
 }
 

@@ -34,6 +34,14 @@ pub struct ListShowArgs {
     list: PathBuf,
 }
 
+#[cfg(test)]
+impl ListShowArgs {
+    /// The arguments for a list, as text.
+    pub(super) const fn of(list: PathBuf) -> Self {
+        Self { json: false, list }
+    }
+}
+
 /// Checks every byte behind the head against the head.
 pub(super) fn check(list: &Reader<'_, File>, head: &Head, size: u64) -> Result<Checked, CtlError> {
     let progress = Progress::start("checking", size);

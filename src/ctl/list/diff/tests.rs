@@ -1,7 +1,10 @@
 //! Tests what `list diff` reports to the reviewer of a draft.
 
+use super::super::show::{self, ListShowArgs};
 use super::*;
-use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms};
+use crate::banlist::catalogue::CatalogueBase;
+use crate::banlist::testing::{ISSUED, digest, keyset, list, parse, terms, with_catalogue};
+use crate::lineage::digest::Digest;
 use crate::sys::replace::replace;
 
 const OLD: &str = "\
@@ -252,4 +255,72 @@ fn who_signs_a_patch_reads_what_it_runs() {
     );
     let json: serde_json::Value = serde_json::from_str(&compared(&script, false, true)).unwrap();
     assert_eq!(json["added"][0]["patch"]["script"], digest(5).to_string());
+}
+
+fn base(id: &str, only_for: &[&str]) -> CatalogueBase {
+    CatalogueBase {
+        id: id.to_owned(),
+        names: vec![format!("docker.io/library/{id}")],
+        support_until: Some(ISSUED),
+        successor: None,
+        only_for: only_for
+            .iter()
+            .map(|project| (*project).to_owned())
+            .collect(),
+    }
+}
+
+#[test]
+fn the_catalogue_is_shown_and_compared_and_widening_it_takes_the_lift_threshold() {
+    let (desk, paths) = desk(OLD);
+    let path = |name: &str| desk.path().join(name);
+    let (debian, wider, alpine) = (
+        base("debian", &["payments"]),
+        base("debian", &["payments", "web"]),
+        base("alpine", &[]),
+    );
+    let old = with_catalogue(&source(OLD), &[(&debian, &[digest(7)])], &[]);
+    let both: &[(&CatalogueBase, &[Digest])] = &[(&wider, &[digest(7)]), (&alpine, &[digest(1)])];
+    let new = with_catalogue(&source(OLD), both, &[1]);
+    replace(&path("old"), 0o644, &old).unwrap();
+    replace(&path("new"), 0o644, &new).unwrap();
+    let args = |json| DiffArgs {
+        json,
+        keyset: Some(path("keyset")),
+        old: path("old"),
+        new: path("new"),
+    };
+    assert_eq!(
+        compare_at(&args(false), &paths, ISSUED.plus(60)).unwrap(),
+        "version 1 (keyset 1) -> version 1 of bans.example.com/prod (keyset 1)\n\
+         changes debian in the catalogue\n  weaker: only_for \"payments\" -> \"payments, web\"\n\
+         adds alpine to the catalogue: 1 digest\n0 digests added, 0 lifted\n\
+         catalogue: 2 digests permitted, 0 withdrawn\n\
+         widens the catalogue: 2 signatures of keyset 1 needed, 1 there\n"
+    );
+    let json = compare_at(&args(true), &paths, ISSUED.plus(60)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["lifts"], &json["catalogue"]["bases"][1]["status"]),
+        (&true.into(), &"added".into())
+    );
+    // Back again, nothing is permitted that was not before.
+    let back = DiffArgs {
+        old: path("new"),
+        new: path("old"),
+        ..args(true)
+    };
+    let json = compare_at(&back, &paths, ISSUED.plus(60)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["lifts"], &json["catalogue"]["withdrawn"]),
+        (&false.into(), &2.into())
+    );
+    let shown = show::run(&ListShowArgs::of(path("new"))).unwrap();
+    let expected =
+        "3 bans, 2 bases of the catalogue, 5 digests (3 base, 1 image, 1 layer, 2 catalogue)\n";
+    assert!(shown.contains(expected), "{shown}");
+    let expected = "\ndebian in the catalogue, 1 digest\n  named docker.io/library/debian\n  \
+                    supported until 2026-11-20T14:00:00Z\n  only for payments, web\n";
+    assert!(shown.contains(expected), "{shown}");
 }
