@@ -100,6 +100,25 @@ create() {
   is_refusal "$output"
 }
 
+@test "a container that existed before its ban starts until the day that the ban names" {
+  ban_nothing
+  use embargo
+  create "$(image app:1)" one sleep 1000
+  sleep 2
+  local now
+  now=$(date -u +%FT%TZ)
+  create "$(image app:1)" two sleep 1000
+  ban_and_publish "$(image base:1)" --effective "$now" --existing-until 10d
+  forget_system_log
+  ctr task start --null-io -d one
+  heard EMBARGO_EVENT=existing EMBARGO_BAN=BAN-2026-0007 EMBARGO_DAYS_LEFT=10
+  run ctr task start -d two
+  [ "$status" -eq 1 ]
+  is_refusal "$output"
+  checked 0 one
+  checked 2 two
+}
+
 @test "a tag that points elsewhere or is gone at start does not hide the base" {
   ban_and_publish "$(image base:1)"
   use embargo

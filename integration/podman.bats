@@ -55,6 +55,26 @@ teardown() {
   refused_only_by_embargo 126 known --log-level debug run --rm app:1
 }
 
+@test "a container that existed before its ban starts until the day that the ban names" {
+  ban_nothing
+  use embargo
+  podman create --name web-1 app:1
+  sleep 2
+  local now
+  now=$(date -u +%FT%TZ)
+  podman create --name web-2 app:1
+  ban_and_publish localhost/base:1 --effective "$now" --existing-until 10d
+  forget_system_log
+  podman start -a web-1
+  podman start -a web-1
+  heard EMBARGO_EVENT=existing EMBARGO_BAN=BAN-2026-0007 EMBARGO_DAYS_LEFT=10
+  run podman start web-2
+  [ "$status" -eq 125 ]
+  is_refusal "$output"
+  checked 0 web-1
+  checked 2 web-2
+}
+
 @test "a base banned after create and before start is refused at start, every time" {
   ban_nothing
   use embargo
