@@ -10,6 +10,7 @@ pub mod ban;
 pub mod break_glass;
 pub mod change;
 pub mod check;
+pub mod configure;
 pub mod consequences;
 pub mod image;
 pub mod impact;
@@ -49,9 +50,9 @@ use crate::sys::replace::WriteError;
 /// On a laptop: `keygen` and `keyset new` make keys and a keyset; `lineage` shows an image, `ban`
 /// and `except` write the source; `list lint` finds mistakes in the source, `list build` compiles
 /// it, `list diff` shows what changes; `list sign` signs a list, `list attach` adds a signature
-/// made elsewhere. On a node, as root: `list verify`, `list preview`, `install`, `keyset rotate`,
-/// `status`. A list is a file. It does not matter how the file gets to a node, because its signatures are
-/// checked at every container start.
+/// made elsewhere. On a node, as root: `configure`, `list verify`, `list preview`, `install`,
+/// `keyset rotate`, `status`. A list is a file. It does not matter how the file gets to a node,
+/// because its signatures are checked at every container start.
 #[derive(Debug, Parser)]
 #[command(name = "embargoctl", version, max_term_width = 100)]
 struct Cli {
@@ -110,6 +111,7 @@ Example:
     )]
     Settings(settings::SettingsCommand),
     BreakGlass(break_glass::BreakGlassArgs),
+    Configure(configure::ConfigureArgs),
 }
 
 /// Why a command failed.
@@ -292,6 +294,7 @@ impl Cli {
             CtlCommand::Status(args) => return status::run(args, &paths, self.ask_patches),
             CtlCommand::BreakGlass(args) => return break_glass::run(args, &paths),
             CtlCommand::Settings(command) => return settings::run(command, &paths),
+            CtlCommand::Configure(args) => return configure::run(args, &paths),
         };
         text.map(Output::from)
     }

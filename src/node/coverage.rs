@@ -41,6 +41,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub(crate) use self::containerd::PLUGINS;
 use self::program::Programs;
 use super::discovery::EngineSettingsError;
 use super::processes::{self, Process, own_namespace};
@@ -162,18 +163,10 @@ pub fn of_node(paths: &Paths) -> Coverage {
 /// The same as [`of_node`], for processes that were read already.
 #[must_use]
 pub fn of_processes(paths: &Paths, processes: &[Process]) -> Coverage {
-    let own = own_namespace("mnt");
-    let mut daemons = Vec::new();
-    for process in processes {
-        let is_daemon = DAEMONS.contains(&process.program());
-        if is_daemon && rights::is_own(process.starter()) && process.is_here(own.as_deref()) {
-            daemons.push(process);
-        }
-    }
     let mut search = Search {
         paths,
         programs: Programs::of(paths),
-        daemons,
+        daemons: daemons(processes),
         found: Coverage::default(),
     };
     docker::add(&mut search);
@@ -182,6 +175,26 @@ pub fn of_processes(paths: &Paths, processes: &[Process]) -> Coverage {
     podman::add(&mut search);
     crio::add(&mut search);
     search.found
+}
+
+/// The engines' daemons among these processes: those that root or the caller started, in the
+/// caller's mount namespace.
+pub(crate) fn daemons(processes: &[Process]) -> Vec<&Process> {
+    let own = own_namespace("mnt");
+    let mut daemons = Vec::new();
+    for process in processes {
+        let is_daemon = DAEMONS.contains(&process.program());
+        if is_daemon && rights::is_own(process.starter()) && process.is_here(own.as_deref()) {
+            daemons.push(process);
+        }
+    }
+    daemons
+}
+
+/// Whether dockerd's program at this path knows the variable that names the runtime of its own
+/// BuildKit. `path` is a path on the node, or of a process in `/proc`.
+pub(crate) fn knows_builder_variable(path: &Path) -> bool {
+    program::contains(path, docker::BUILDKIT_VARIABLE.as_bytes()).unwrap_or(false)
 }
 
 /// The programs of the daemons.

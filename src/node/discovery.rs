@@ -21,7 +21,7 @@
 //!
 //! Seen with Docker 20.10.24, containerd 1.6.20, Podman 4.3.1, runc 1.1.5.
 
-pub(super) mod containerd;
+pub(crate) mod containerd;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -185,7 +185,7 @@ fn may_say(process: &Process, parents: &BTreeSet<u32>) -> bool {
 }
 
 /// The path after the first of these flags that occurs in a process's arguments.
-pub(super) fn flag(process: &Process, flags: &[&str]) -> Option<PathBuf> {
+pub(crate) fn flag(process: &Process, flags: &[&str]) -> Option<PathBuf> {
     let value = flags.iter().find_map(|flag| process.value(flag))?;
     Some(absolute(process, value))
 }

@@ -23,7 +23,7 @@ pub mod processes;
 pub mod monitors;
 pub mod discovery;
 #[cfg(feature = "ctl")]
-mod drop_ins;
+pub(crate) mod drop_ins;
 #[cfg(feature = "ctl")]
 #[cfg(feature = "ctl")]
 pub mod coverage;

@@ -16,7 +16,7 @@ use crate::container::engine::Engine;
 use crate::node::discovery::containerd::{SETTINGS, read, settings_of, texts};
 
 /// The names of the plugin that has the CRI's handlers: version 3, 2 and 1 of the settings.
-pub(in crate::node) const PLUGINS: [&str; 3] = [
+pub(crate) const PLUGINS: [&str; 3] = [
     "io.containerd.cri.v1.runtime",
     "io.containerd.grpc.v1.cri",
     "cri",

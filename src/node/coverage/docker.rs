@@ -10,8 +10,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::program::contains;
-use super::{Daemon, Meaning, RuntimeRole, Search};
+use super::{Daemon, Meaning, RuntimeRole, Search, knows_builder_variable};
 use crate::container::engine::Engine;
 use crate::node::discovery::{EngineSettingsError, flag, parsed, text_of};
 use crate::sys::proc;
@@ -142,9 +141,5 @@ fn knows_variable(search: &Search<'_>, daemon: &Daemon<'_>) -> bool {
         Some(process) => proc::path(process.pid, "exe"),
         None => search.programs.usual("dockerd").unwrap_or_default(),
     };
-    contains(
-        &search.programs.followed(&program),
-        BUILDKIT_VARIABLE.as_bytes(),
-    )
-    .unwrap_or(false)
+    knows_builder_variable(&search.programs.followed(&program))
 }

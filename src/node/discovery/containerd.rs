@@ -22,7 +22,7 @@ use crate::node::processes::Process;
 use crate::paths::Paths;
 
 /// The settings file of a containerd that is given no other.
-pub(in crate::node) const SETTINGS: &str = "/etc/containerd/config.toml";
+pub(crate) const SETTINGS: &str = "/etc/containerd/config.toml";
 
 /// The most files that are read for one containerd.
 const MOST_FILES: usize = 256;
@@ -53,7 +53,7 @@ impl ContainerdSettings {
 }
 
 /// The settings file of a running containerd.
-pub(in crate::node) fn settings_of(process: &Process) -> PathBuf {
+pub(crate) fn settings_of(process: &Process) -> PathBuf {
     let file = flag(process, &["--config", "-config", "-c"]);
     file.unwrap_or(PathBuf::from(SETTINGS))
 }
@@ -61,7 +61,7 @@ pub(in crate::node) fn settings_of(process: &Process) -> PathBuf {
 /// The texts of this file and of the files that it imports, in the order in which containerd reads
 /// them. If a file cannot be read, the reason is added to `faults`. A file that cannot be parsed
 /// imports nothing.
-pub(in crate::node) fn texts(
+pub(crate) fn texts(
     file: &Path,
     paths: &Paths,
     faults: &mut Vec<EngineSettingsError>,
@@ -91,7 +91,7 @@ pub(in crate::node) fn texts(
 
 /// What the text of a settings file in TOML says; the default if the text cannot be parsed, and the
 /// reason goes to `faults`.
-pub(in crate::node) fn read<T: Default + DeserializeOwned>(
+pub(crate) fn read<T: Default + DeserializeOwned>(
     file: &Path,
     text: &str,
     faults: &mut Vec<EngineSettingsError>,

@@ -1,0 +1,141 @@
+//! Carries out a plan: checks the new texts, records what was there, and replaces the files.
+//!
+//! The record is written before the first file. So an interrupted change can be undone: a file that
+//! was not changed yet has the recorded text already. In: a plan that may be carried out. Out: the
+//! new files, with the mode, owner and link of the old ones.
+
+use std::fs::{self, DirBuilder, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, fchown};
+use std::path::{Path, PathBuf};
+
+use super::plan::{Aim, ConfigurePlan, FileChange};
+use super::record::{self, Record, RecordedFile};
+use super::{checker, service};
+use crate::ctl::{CtlError, lock};
+use crate::paths::Paths;
+use crate::sys::replace::{self, Draft, WriteError};
+
+/// The mode of a new settings file.
+const MODE: u32 = 0o644;
+
+/// Whether the engine is to be reloaded or restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Restart {
+    /// Now.
+    Now,
+    /// By the operator.
+    Later,
+}
+
+/// Carries out the plan.
+pub(super) fn carry_out(plan: &ConfigurePlan, paths: &Paths) -> Result<(), CtlError> {
+    let _lock = lock::take(&record::directory(paths))?;
+    for change in plan.changes() {
+        checker::check(change, paths)?;
+    }
+    let mut directories = match &plan.record {
+        Some(record) => record.directories.clone(),
+        None => Vec::new(),
+    };
+    match &plan.aim {
+        Aim::Add(_) => {
+            for change in plan.changes() {
+                directories.extend(missing_directories(&change.path));
+            }
+            recorded(plan, directories.clone()).save(paths, plan.engine)?;
+        }
+        Aim::Undo => {}
+    }
+    for change in plan.changes() {
+        put(change)?;
+    }
+    match &plan.aim {
+        Aim::Add(_) => {}
+        Aim::Undo => {
+            for directory in directories.iter().rev() {
+                // A directory that has other files by now stays.
+                drop(fs::remove_dir(directory));
+            }
+            Record::remove(paths, plan.engine)?;
+        }
+    }
+    Ok(())
+}
+
+/// The record of a plan: its own files, and those of the last record that it does not change.
+fn recorded(plan: &ConfigurePlan, directories: Vec<PathBuf>) -> Record {
+    let mut files = Vec::new();
+    for file in plan.record.iter().flat_map(|record| &record.files) {
+        if !plan.files.iter().any(|change| change.path == file.path) {
+            files.push(file.clone());
+        }
+    }
+    if let Aim::Add(entry) = &plan.aim {
+        for change in &plan.files {
+            files.push(RecordedFile {
+                path: change.path.clone(),
+                form: change.form.clone(),
+                entry: entry.clone(),
+                before: change.original.clone(),
+                after: change.after.clone().unwrap_or_default(),
+            });
+        }
+    }
+    Record { files, directories }
+}
+
+/// The directories above a file that do not exist, the outermost first.
+fn missing_directories(path: &Path) -> Vec<PathBuf> {
+    let mut missing = Vec::new();
+    for directory in path.ancestors().skip(1) {
+        if directory.symlink_metadata().is_ok() {
+            break;
+        }
+        missing.insert(0, directory.to_owned());
+    }
+    missing
+}
+
+/// Writes or removes one file.
+fn put(change: &FileChange) -> Result<(), WriteError> {
+    let file = replace::target(&change.path);
+    let fault = |error: io::Error| WriteError::new(&file, error);
+    let Some(text) = &change.after else {
+        return fs::remove_file(&file).map_err(fault);
+    };
+    if let Some(directory) = file.parent() {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(directory);
+        made.map_err(|error| WriteError::new(directory, error))?;
+    }
+    let old = fs::metadata(&file).ok();
+    let mode = old.as_ref().map_or(MODE, |old| old.mode() & 0o7777);
+    let draft = Draft::open(&file, mode)?;
+    draft.file().write_all(text.as_bytes()).map_err(fault)?;
+    if let Some(old) = old {
+        keep_owner(&draft, &old).map_err(fault)?;
+    }
+    draft.replace()
+}
+
+/// Gives the new file the owner and the group of the old one.
+fn keep_owner(draft: &Draft, old: &Metadata) -> io::Result<()> {
+    let new = draft.file().metadata()?;
+    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    fchown(draft.file(), Some(old.uid()), Some(old.gid()))
+}
+
+/// Reloads or restarts the engine, or says how the operator does that.
+pub(super) fn refresh(plan: &ConfigurePlan, restart: Restart) -> Result<String, CtlError> {
+    let steps = service::steps(plan);
+    match restart {
+        Restart::Later if plan.is_change() => Ok(service::advice(&steps)),
+        Restart::Later => Ok(String::new()),
+        Restart::Now => service::run(&steps),
+    }
+}

@@ -1,0 +1,43 @@
+//! Edits the drop-in that names the runtime of Docker's own BuildKit.
+//!
+//! In: the text of a systemd drop-in for docker.service. Out: the new text. Only the line with the
+//! variable is Embargo's.
+
+use super::RuntimeEntry;
+
+/// The variable (moby#47563, Docker 26).
+const VARIABLE: &str = "DOCKER_BUILDKIT_RUNC_COMMAND";
+
+/// The line that sets the variable. systemd takes a value with blanks in quotes.
+fn own(entry: &RuntimeEntry) -> String {
+    format!("Environment=\"{VARIABLE}={}\"", entry.path())
+}
+
+pub(super) fn has(text: &str, entry: &RuntimeEntry) -> bool {
+    text.lines().any(|line| line.trim() == own(entry))
+}
+
+pub(super) fn with(text: &str, entry: &RuntimeEntry) -> String {
+    let mut new = if text.trim().is_empty() {
+        "# Made by embargoctl configure; embargoctl configure --undo removes it.\n".to_owned()
+    } else {
+        text.to_owned()
+    };
+    if !new.ends_with('\n') {
+        new.push('\n');
+    }
+    new.push_str("[Service]\n");
+    new.push_str(&own(entry));
+    new.push('\n');
+    new
+}
+
+pub(super) fn without(text: &str, entry: &RuntimeEntry) -> String {
+    let mut new = String::new();
+    for line in text.split_inclusive('\n') {
+        if line.trim() != own(entry) {
+            new.push_str(line);
+        }
+    }
+    new
+}

@@ -1,0 +1,94 @@
+//! Says how an engine reads its new settings, and makes it do so.
+//!
+//! | engine | step | what becomes of its containers |
+//! |---|---|---|
+//! | Docker | reload: SIGHUP reads `runtimes` and `default-runtime` (moby: daemon/reload.go) | nothing |
+//! | BuildKit in Docker | restart: the environment is read only at the start | without live-restore they are stopped |
+//! | containerd, CRI-O | restart | nothing: shims and conmon stay |
+//! | BuildKit | restart | build steps that run fail |
+//! | Podman | none: there is no daemon | nothing |
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::ConfiguredEngine;
+use super::checker;
+use super::error::ConfigureError;
+use super::form::Form;
+use super::plan::ConfigurePlan;
+use crate::ctl::CtlError;
+
+/// systemd's own command, in the usual place.
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+
+/// One call of `systemctl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServiceStep {
+    /// systemd reads its unit files again.
+    ReadUnits,
+    /// The unit is told to read its settings again.
+    Reload(&'static str),
+    /// The unit is restarted.
+    Restart(&'static str),
+}
+
+impl ServiceStep {
+    fn words(self) -> Vec<&'static str> {
+        match self {
+            Self::ReadUnits => vec!["daemon-reload"],
+            Self::Reload(unit) => vec!["reload", unit],
+            Self::Restart(unit) => vec!["restart", unit],
+        }
+    }
+
+    fn command(self) -> String {
+        format!("systemctl {}", self.words().join(" "))
+    }
+}
+
+/// The steps after a plan.
+pub(super) fn steps(plan: &ConfigurePlan) -> Vec<ServiceStep> {
+    match plan.engine {
+        ConfiguredEngine::Docker => vec![ServiceStep::Reload("docker")],
+        ConfiguredEngine::Containerd => vec![ServiceStep::Restart("containerd")],
+        ConfiguredEngine::Podman => Vec::new(),
+        ConfiguredEngine::Crio => vec![ServiceStep::Restart("crio")],
+        ConfiguredEngine::Buildkit => {
+            let mut steps = Vec::new();
+            for file in &plan.files {
+                match file.form {
+                    Form::Service => {
+                        steps.extend([ServiceStep::ReadUnits, ServiceStep::Restart("docker")]);
+                    }
+                    Form::BuildKit => steps.push(ServiceStep::Restart("buildkit")),
+                    Form::DaemonJson | Form::Containerd | Form::Podman | Form::Crio(_) => {}
+                }
+            }
+            steps
+        }
+    }
+}
+
+/// What the operator does next, as one line.
+pub(super) fn advice(steps: &[ServiceStep]) -> String {
+    if steps.is_empty() {
+        return "next: nothing; it counts from the next container on\n".to_owned();
+    }
+    let mut commands = Vec::new();
+    for step in steps {
+        commands.push(step.command());
+    }
+    format!("next: {}\n", commands.join(" && "))
+}
+
+/// Takes the steps.
+pub(super) fn run(steps: &[ServiceStep]) -> Result<String, CtlError> {
+    let mut text = String::new();
+    for step in steps {
+        let words: Vec<OsString> = step.words().into_iter().map(OsString::from).collect();
+        checker::run(Path::new(SYSTEMCTL), &words)
+            .map_err(|fault| ConfigureError::Service(step.command(), fault))?;
+        text.push_str(&format!("done: {}\n", step.command()));
+    }
+    Ok(text)
+}
