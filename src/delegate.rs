@@ -2,7 +2,8 @@
 //!
 //! The real runtime is the first of these:
 //!
-//! - the runtime in the settings (an absolute path, trusted)
+//! - the runtime in the settings (an absolute path, trusted). If Embargo took that path, too, the
+//!   runtime is beside it.
 //! - the runtime whose path Embargo took. A dpkg diversion has moved that runtime to a longer name
 //!   beside that path.
 //! - if Embargo has taken no runtime's path: a runtime in `PATH` or the usual directories. The
@@ -192,9 +193,43 @@ fn find_as(
         }
     }
     match process::identity(&path) {
-        Ok(found) if found.is_any_of(itself.as_slice()) => Err(DelegateError::Itself(path)),
+        // Embargo has taken the configured runtime's path, too: the runtime is beside it.
+        Ok(found) if found.is_any_of(itself.as_slice()) => {
+            match first_diverted(&places(Some(&path)), itself.as_slice()) {
+                Some(path) => Ok(RealRuntime::elsewhere(path, depth)),
+                None => Err(DelegateError::Itself(path)),
+            }
+        }
         // If the file cannot be inspected, the reason is found when the file is executed.
         Ok(_) | Err(_) => Ok(RealRuntime::elsewhere(path, depth)),
+    }
+}
+
+/// Checks that Embargo, once it is at `place` and the runtime beside it, finds a runtime for every
+/// call of `place`.
+///
+/// # Errors
+/// [`DelegateError`]: what is wrong with the runtime `configured`, which Embargo would use.
+#[cfg(feature = "ctl")]
+pub fn would_find(
+    place: &Path,
+    configured: Option<PathBuf>,
+    embargo: &[Identity],
+) -> Result<(), DelegateError> {
+    let Some(path) = configured else {
+        return Ok(());
+    };
+    if !path.is_absolute() {
+        return Err(DelegateError::Relative(path));
+    }
+    let is_found = RuntimeFamily::taken(place).differs(RuntimeFamily::of(&path))
+        || is_real(&path, embargo)
+        || first_diverted(&places(Some(&path)), embargo).is_some();
+    match process::identity(&path) {
+        _ if is_found => Ok(()),
+        Ok(found) if found.is_any_of(embargo) => Err(DelegateError::Itself(path)),
+        Ok(_) => Err(DelegateError::Exec(path, ExecFault::Forbidden)),
+        Err(_) => Err(DelegateError::Exec(path, ExecFault::Missing)),
     }
 }
 

@@ -108,10 +108,21 @@ pub(super) fn search(given: &Given<'_>, itself: &[Identity]) -> Result<PathBuf, 
     Err(DelegateError::None)
 }
 
-/// The first program of this name in `PATH` and the usual directories that is not Embargo. Relative
-/// directories in `PATH` are not searched: the working directory is often a container's bundle.
+/// The first program of this name in `PATH` and the usual directories that is not Embargo. If
+/// Embargo has taken a program's path, the diverted program counts. Relative directories in `PATH`
+/// are not searched: the working directory is often a container's bundle.
 pub(super) fn look_up(name: &str, given: &Given<'_>, itself: &[Identity]) -> Option<PathBuf> {
-    candidates(name, path_of(given)).find(|candidate| is_real(candidate, itself))
+    for candidate in candidates(name, path_of(given)) {
+        if is_real(&candidate, itself) {
+            return Some(candidate);
+        }
+        if is_embargo(&candidate, itself)
+            && let Some(path) = first_diverted(&places(Some(&candidate)), itself)
+        {
+            return Some(path);
+        }
+    }
+    None
 }
 
 fn path_of<'a>(given: &Given<'a>) -> &'a OsStr {

@@ -87,6 +87,39 @@ fn embargo_is_not_its_own_runtime_by_any_path() {
 }
 
 #[test]
+fn a_runtime_whose_path_embargo_took_is_found_beside_it_where_it_is_named() {
+    let itself = std::fs::read_link("/proc/self/exe").unwrap();
+    let place = directory(&[
+        ("sbin/runc.real", b"", 0o755),
+        ("bin/crun.distrib", b"", 0o755),
+        ("state/c1/status", b"", 0o600),
+    ]);
+    let at = |path: &str| place.path().join(path);
+    symlink(&itself, at("sbin/runc")).unwrap();
+    symlink(&itself, at("bin/crun")).unwrap();
+    symlink("../sbin/runc", at("bin/runc")).unwrap();
+    // By the settings, and for a container that crun made.
+    for named in ["sbin/runc", "bin/runc"] {
+        let found = find(Some(at(named)), &with(&[])).unwrap();
+        let found = found.path().canonicalize().unwrap();
+        assert_eq!(found, at("sbin/runc.real"), "{named}");
+    }
+    let path = variable("PATH", &at("bin"));
+    let (current, root) = (elsewhere(at("sbin/runc.real"), 0), at("state"));
+    let named = NamedContainer {
+        id: OsStr::new("c1"),
+        root: Some(root.as_os_str()),
+    };
+    let found = former(
+        &current,
+        &named,
+        &Paths::below(place.path()),
+        &with(&[&path]),
+    );
+    assert_eq!(found.unwrap().path(), at("bin/crun.distrib"));
+}
+
+#[test]
 fn the_runtime_that_stood_at_a_path_is_found_by_every_link_to_it_and_no_other_is() {
     let place = directory(&[
         ("bin/crun", b"", 0o755),
