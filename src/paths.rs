@@ -38,6 +38,8 @@ pub struct Paths {
     pub last_install: PathBuf,
     /// The node's state, for everybody to read: `/run/embargo/status.json`.
     pub status: PathBuf,
+    /// The runtimes whose places Embargo has taken: `/var/lib/embargo/divert.json`.
+    pub diversions: PathBuf,
     /// A marker file: the system log already has a record that this node is not armed. A reboot
     /// removes the file: `/run/embargo/not-armed`.
     pub not_armed: PathBuf,
@@ -68,6 +70,7 @@ impl Paths {
             patches: state.join("patches"),
             last_install: state.join("last-install.json"),
             status: root.join("run/embargo/status.json"),
+            diversions: state.join("divert.json"),
             not_armed: root.join("run/embargo/not-armed"),
             counts: root.join("run/embargo/counts"),
             patch_wanted: root.join("run/embargo/patch-wanted"),

@@ -2,7 +2,8 @@
 //!
 //! In: the directory of the node's list. Out: a lock, held until it is dropped or its process ends.
 //! `install` and `keyset rotate` hold the lock: both compare the list, the floor and the keyset
-//! with one another, and then change one of these files. Readers need no lock, because every file
+//! with one another, and then change one of these files. `divert` holds it, because it changes the
+//! record of diversions and the runtimes' places. Readers need no lock, because every file
 //! is replaced as a whole. Not covered: programs that write these files without taking the lock.
 
 use std::fs::{DirBuilder, File, OpenOptions};

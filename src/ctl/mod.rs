@@ -12,6 +12,7 @@ pub mod change;
 pub mod check;
 pub mod configure;
 pub mod consequences;
+pub mod divert;
 pub mod image;
 pub mod impact;
 pub mod install;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::banlist::error::ListError;
+use crate::node::diversions::RecordError;
 use crate::node::images::ImageError;
 use crate::node::patches::AskPatches;
 use crate::paths::Paths;
@@ -112,6 +114,7 @@ Example:
     Settings(settings::SettingsCommand),
     BreakGlass(break_glass::BreakGlassArgs),
     Configure(configure::ConfigureArgs),
+    Divert(divert::DivertArgs),
 }
 
 /// Why a command failed.
@@ -188,6 +191,7 @@ macro_rules! plain_errors {
 
 plain_errors!(
     FileError,
+    RecordError,
     ListError,
     WriteError,
     SettingsError,
@@ -295,6 +299,7 @@ impl Cli {
             CtlCommand::BreakGlass(args) => return break_glass::run(args, &paths),
             CtlCommand::Settings(command) => return settings::run(command, &paths),
             CtlCommand::Configure(args) => return configure::run(args, &paths),
+            CtlCommand::Divert(args) => divert::run(args, &paths),
         };
         text.map(Output::from)
     }

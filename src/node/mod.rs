@@ -25,8 +25,9 @@ pub mod discovery;
 #[cfg(feature = "ctl")]
 pub(crate) mod drop_ins;
 #[cfg(feature = "ctl")]
-#[cfg(feature = "ctl")]
 pub mod coverage;
+#[cfg(feature = "ctl")]
+pub mod diversions;
 pub mod unexplained;
 pub mod running;
 pub mod judged;
