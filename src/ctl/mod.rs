@@ -10,6 +10,7 @@ pub mod ban;
 pub mod break_glass;
 pub mod change;
 pub mod check;
+pub mod completions;
 pub mod configure;
 pub mod consequences;
 pub mod divert;
@@ -115,6 +116,7 @@ Example:
     BreakGlass(break_glass::BreakGlassArgs),
     Configure(configure::ConfigureArgs),
     Divert(divert::DivertArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Why a command failed.
@@ -300,6 +302,7 @@ impl Cli {
             CtlCommand::Settings(command) => return settings::run(command, &paths),
             CtlCommand::Configure(args) => return configure::run(args, &paths),
             CtlCommand::Divert(args) => divert::run(args, &paths),
+            CtlCommand::Completions(args) => Ok(completions::run(args)),
         };
         text.map(Output::from)
     }
