@@ -77,7 +77,7 @@ class Runtime:
     def call(self, method, request=b""):
         same = lambda raw: raw
         rpc = self.channel.unary_unary(SERVICE + method, request_serializer=same, response_deserializer=same)
-        return rpc(request, timeout=30)
+        return rpc(request, timeout=120)
 
 
 def annotations(words):

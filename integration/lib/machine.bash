@@ -23,6 +23,7 @@ newest_kernel() {
 make_kernel() {
   local package
   package=$(newest_kernel)
+  [ -n "$package" ] || { echo "integration/machine: apt knows no linux-image-cloud-amd64: apt-get update" >&2; return 1; }
   KERNEL=$MACHINES/$package
   [ ! -e "$KERNEL" ] || return 0
   rm -rf "$KERNEL.partial"

@@ -11,7 +11,7 @@ LISTS_PER_KEYSET=3
 # The power goes at most this long after the node has recovered, in milliseconds.
 LONGEST_MS=3000
 # A machine that has not recovered by then has not recovered.
-BOOT_SECONDS=180
+BOOT_SECONDS=300
 # In MiB.
 MEMORY=256
 
