@@ -14,7 +14,8 @@ use super::record::{self, Record, RecordedFile};
 use super::{checker, service};
 use crate::ctl::{CtlError, lock};
 use crate::paths::Paths;
-use crate::sys::replace::{self, Draft, WriteError};
+use crate::sys::file;
+use crate::sys::replace::{Draft, WriteError};
 
 /// The mode of a new settings file.
 const MODE: u32 = 0o644;
@@ -99,7 +100,7 @@ fn missing_directories(path: &Path) -> Vec<PathBuf> {
 
 /// Writes or removes one file.
 fn put(change: &FileChange) -> Result<(), WriteError> {
-    let file = replace::target(&change.path);
+    let file = file::target(&change.path);
     let fault = |error: io::Error| WriteError::new(&file, error);
     let Some(text) = &change.after else {
         return fs::remove_file(&file).map_err(fault);

@@ -15,7 +15,6 @@ use crate::node::processes::{self, Process};
 use crate::node::{coverage, drop_ins};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
-use crate::sys::replace;
 
 /// The directories of unit files.
 const UNITS: [&str; 3] = [
@@ -93,11 +92,7 @@ fn unit_texts(unit: &str, paths: &Paths) -> Vec<String> {
     }
     let mut texts = Vec::new();
     for file in files {
-        texts.extend(file::read_text(
-            &replace::target(&file),
-            LARGEST,
-            Guard::Owned,
-        ));
+        texts.extend(file::read_text(&file::target(&file), LARGEST, Guard::Owned));
     }
     texts
 }

@@ -30,7 +30,6 @@ use crate::report::{amount, line};
 use crate::settings::{self, Engines, Mode, Settings};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, Guard};
-use crate::sys::replace;
 
 /// How many lines at the start of a file are searched for a note that something else manages it.
 const FIRST_LINES: usize = 40;
@@ -56,7 +55,7 @@ pub(super) fn may_be_changed(change: &FileChange) -> Result<(), ConfigureError> 
     if let Some(note) = managed(change.before.as_deref().unwrap_or_default(), &change.form) {
         return Err(ConfigureError::Managed(change.path.clone(), note));
     }
-    let file = replace::target(&change.path);
+    let file = file::target(&change.path);
     for directory in file.ancestors().skip(1) {
         if let Ok(facts) = statvfs(directory) {
             if facts.flags().contains(FsFlags::ST_RDONLY) {
@@ -223,7 +222,7 @@ fn lives_on(paths: &Paths) -> bool {
     let given = daemon.and_then(|daemon| discovery::flag(daemon, &["--config-file"]));
     let usual = || paths.of_node(Path::new("/etc/docker/daemon.json"));
     let text = file::read_text(
-        &replace::target(&given.unwrap_or_else(usual)),
+        &file::target(&given.unwrap_or_else(usual)),
         1 << 20,
         Guard::Owned,
     );

@@ -26,8 +26,8 @@ const LARGEST: u64 = 1 << 20;
 /// The text of a settings file; `None` if there is no file. A symbolic link is followed, but never
 /// out of the node's root directory.
 pub(super) fn text(path: &Path, paths: &Paths) -> Result<Option<String>, CtlError> {
-    let file = replace::target(path);
-    let root = replace::target(&paths.root);
+    let file = file::target(path);
+    let root = file::target(&paths.root);
     if path.symlink_metadata().is_ok() && !file.starts_with(&root) {
         return Err(ConfigureError::Outside(path.to_owned(), file).into());
     }

@@ -21,7 +21,7 @@ use crate::lineage::digest::Digest;
 use crate::report::{self, line};
 use crate::sys::clock::Timestamp;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::replace::{self, Draft};
+use crate::sys::replace::Draft;
 
 /// The largest source, in bans, that is also checked for mistakes while its list is built.
 const MAX_LINTED: usize = 10_000;

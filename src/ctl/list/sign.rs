@@ -18,7 +18,7 @@ use crate::banlist::store;
 use crate::paths::Paths;
 use crate::report;
 use crate::sys::file::{self, Guard};
-use crate::sys::replace::{self, Draft, WriteError};
+use crate::sys::replace::{Draft, WriteError};
 
 /// Sign a list with a private key in a file.
 ///

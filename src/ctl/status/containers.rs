@@ -224,9 +224,8 @@ impl Containers {
         }
         let judgement = list.judge(subject);
         self.doomed.extend(doomed(counted, *state, &judgement));
-        if let Ok(origin) = &subject.origin
-            && *state == ContainerState::Running
-            && let Some(first) = ahead::first_ban(origin, &judgement)
+        if *state == ContainerState::Running
+            && let Some(first) = ahead::first_ban(subject, &judgement)
         {
             self.add_ahead(first, subject.engine);
         }
