@@ -18,7 +18,7 @@ use crate::node::processes::Process;
 use crate::node::{coverage, drop_ins};
 use crate::paths::Paths;
 use crate::sys::file::{self, FileError, Guard};
-use crate::sys::{proc, replace};
+use crate::sys::proc;
 
 /// The largest settings file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;

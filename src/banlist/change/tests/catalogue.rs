@@ -21,6 +21,10 @@ fn base(id: &str, only_for: &[&str]) -> CatalogueBase {
 /// A catalogue: bases and the numbers of their digests.
 type Bases<'a> = &'a [(&'a CatalogueBase, &'a [u64])];
 
+/// What is changed, the catalogue before and after, whether the change is a lift, and how many
+/// entries are added and removed.
+type Case<'a> = (&'a str, Bases<'a>, Bases<'a>, bool, (u64, u64));
+
 fn built(bases: Bases<'_>) -> Vec<u8> {
     let mut owned = Vec::new();
     for (base, numbers) in bases {
@@ -46,7 +50,7 @@ fn what_the_catalogue_permits_anew_is_a_lift() {
         &base("debian", &["a", "b"]),
     );
     let other = &base("alpine", &[]);
-    let cases: [(&str, Bases<'_>, Bases<'_>, bool, (u64, u64)); 10] = [
+    let cases: [Case<'_>; 10] = [
         (
             "the same",
             &[(everybody, &[5])],

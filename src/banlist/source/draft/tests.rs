@@ -73,7 +73,7 @@ id = "C"
         "bans/bad.txt:3: expected sha256:DIGEST, found \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
         "bans/bans.toml:1: missing field `severity`",
         "bans/bans.toml:2: id: expected a word of 1 to 64 legal characters, found \"BAN 7\"",
-        "bans/bans.toml:4: unknown field `sevreity`, expected one of `id`, `reason`, `advisories`, `severity`, `action`, `effective`, `lapses`, `successor`, `cure`, `match`, `except`, `patch`",
+        "bans/bans.toml:4: unknown field `sevreity`, expected one of `id`, `reason`, `advisories`, `severity`, `action`, `effective`, `lapses`, `existing_until`, `successor`, `cure`, `match`, `except`, `patch`",
         "bans/bans.toml:5: unknown variant `admit`, expected `refuse` or `warn`",
         "bans/bans.toml:6: expected a time in UTC: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ",
         "bans/bans.toml:7: expected sha256:DIGEST, found \"x\"",
