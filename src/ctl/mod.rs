@@ -24,6 +24,7 @@ pub mod lineage;
 pub mod list;
 pub mod lock;
 pub mod progress;
+pub mod restart_check;
 pub mod settings;
 pub mod signing;
 pub mod status;
@@ -105,6 +106,7 @@ Examples:
     List(list::ListCommand),
     Install(install::InstallArgs),
     Status(status::StatusArgs),
+    RestartCheck(restart_check::RestartCheckArgs),
     /// Check settings.
     #[command(
         subcommand,
@@ -206,6 +208,7 @@ plain_errors!(
     list::AuthoringError,
     signing::SigningError,
     lock::LockError,
+    status::stored::StoredError,
 );
 
 impl From<ImageError> for CtlError {
@@ -298,6 +301,7 @@ impl Cli {
             CtlCommand::List(command) => return list::run(command, &paths),
             CtlCommand::Install(args) => return install::run(args, &paths, self.ask_patches),
             CtlCommand::Status(args) => return status::run(args, &paths, self.ask_patches),
+            CtlCommand::RestartCheck(args) => return restart_check::run(args, &paths),
             CtlCommand::BreakGlass(args) => return break_glass::run(args, &paths),
             CtlCommand::Settings(command) => return settings::run(command, &paths),
             CtlCommand::Configure(args) => return configure::run(args, &paths),

@@ -8,13 +8,13 @@
 //! files that the options name.
 
 mod check;
-mod containers;
+pub(super) mod containers;
 mod counters;
 mod facts;
 mod list;
 mod metrics;
 mod programs;
-mod stored;
+pub(super) mod stored;
 mod text;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,8 @@ pub(crate) mod drop_ins;
 pub mod coverage;
 #[cfg(feature = "ctl")]
 pub mod diversions;
+#[cfg(feature = "ctl")]
+pub mod live_restore;
 pub mod unexplained;
 pub mod running;
 pub mod judged;

@@ -35,93 +35,93 @@ use crate::verdict::{self, Grounds, Judgement, Standing, Verdict};
 
 /// The containers of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Containers {
+pub(in crate::ctl) struct Containers {
     /// When the node was looked at.
-    pub(super) at: Timestamp,
+    pub(in crate::ctl) at: Timestamp,
     /// How many containers each engine has.
-    pub(super) engines: Vec<EngineContainers>,
+    pub(in crate::ctl) engines: Vec<EngineContainers>,
     /// The containers that could not start again.
-    pub(super) doomed: Vec<Doomed>,
+    pub(in crate::ctl) doomed: Vec<Doomed>,
     /// How many more running containers each ban refuses later.
-    pub(super) doomed_ahead: Vec<DoomedAhead>,
+    pub(in crate::ctl) doomed_ahead: Vec<DoomedAhead>,
     /// How many running containers lack each ban's patch. `None` if that is not known.
-    pub(super) unpatched: Option<Vec<Unpatched>>,
+    pub(in crate::ctl) unpatched: Option<Vec<Unpatched>>,
     /// What `exec-patch` did. `None` if that is not known.
-    pub(super) patches: Option<PatchRuns>,
+    pub(in crate::ctl) patches: Option<PatchRuns>,
     /// What could not be read, one line each: there may be more containers.
-    pub(super) faults: Vec<String>,
+    pub(in crate::ctl) faults: Vec<String>,
 }
 
 /// How many containers an engine has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct EngineContainers {
-    pub(super) engine: Engine,
+pub(in crate::ctl) struct EngineContainers {
+    pub(in crate::ctl) engine: Engine,
     /// How many run.
-    pub(super) running: usize,
+    pub(in crate::ctl) running: usize,
     /// How many do not run.
-    pub(super) stopped: usize,
+    pub(in crate::ctl) stopped: usize,
     /// How many run, and could not be identified.
-    pub(super) unknown: usize,
+    pub(in crate::ctl) unknown: usize,
 }
 
 /// Whether a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum ContainerState {
+pub(in crate::ctl) enum ContainerState {
     Running,
     Stopped,
 }
 
 /// A container that could not start again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Doomed {
-    pub(super) engine: Engine,
+pub(in crate::ctl) struct Doomed {
+    pub(in crate::ctl) engine: Engine,
     /// containerd's namespace. `None` for every other engine.
-    pub(super) namespace: Option<String>,
-    pub(super) id: String,
-    pub(super) names: Vec<String>,
-    pub(super) image: Option<String>,
-    pub(super) state: ContainerState,
+    pub(in crate::ctl) namespace: Option<String>,
+    pub(in crate::ctl) id: String,
+    pub(in crate::ctl) names: Vec<String>,
+    pub(in crate::ctl) image: Option<String>,
+    pub(in crate::ctl) state: ContainerState,
     /// Whether the engine starts the container again by itself.
-    pub(super) restart: RestartPolicy,
+    pub(in crate::ctl) restart: RestartPolicy,
     /// Whether this is the pause container of a running pod.
-    pub(super) pause: bool,
+    pub(in crate::ctl) pause: bool,
     /// Why the start would be refused.
-    pub(super) grounds: Grounds,
+    pub(in crate::ctl) grounds: Grounds,
     /// The most severe ban that refuses the container, if a ban does.
-    pub(super) ban: Option<String>,
-    pub(super) severity: Option<Severity>,
+    pub(in crate::ctl) ban: Option<String>,
+    pub(in crate::ctl) severity: Option<Severity>,
     /// The whole reason, as in a refusal.
-    pub(super) message: String,
+    pub(in crate::ctl) message: String,
 }
 
 /// How many more running containers a ban refuses from a later time on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DoomedAhead {
-    pub(super) ban: String,
-    pub(super) severity: Severity,
-    pub(super) engine: Engine,
+pub(in crate::ctl) struct DoomedAhead {
+    pub(in crate::ctl) ban: String,
+    pub(in crate::ctl) severity: Severity,
+    pub(in crate::ctl) engine: Engine,
     /// The time from which on the containers are refused.
-    pub(super) from: Timestamp,
-    pub(super) containers: usize,
+    pub(in crate::ctl) from: Timestamp,
+    pub(in crate::ctl) containers: usize,
 }
 
 /// How many running containers a ban matches whose patch no run of `exec-patch` has done in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Unpatched {
-    pub(super) ban: String,
-    pub(super) severity: Severity,
-    pub(super) engine: Engine,
-    pub(super) containers: usize,
+pub(in crate::ctl) struct Unpatched {
+    pub(in crate::ctl) ban: String,
+    pub(in crate::ctl) severity: Severity,
+    pub(in crate::ctl) engine: Engine,
+    pub(in crate::ctl) containers: usize,
 }
 
 /// What `exec-patch` did on this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PatchRuns {
+pub(in crate::ctl) struct PatchRuns {
     /// The newest run.
-    pub(super) last_run: Option<PatchRun>,
+    pub(in crate::ctl) last_run: Option<PatchRun>,
     /// How many bytes all runs keep.
-    pub(super) journal_bytes: u64,
+    pub(in crate::ctl) journal_bytes: u64,
 }
 
 /// The node's containers, as this caller can see them: looked at now or, for what needs root, as
@@ -129,7 +129,7 @@ pub(super) struct PatchRuns {
 ///
 /// # Errors
 /// [`StoredError`] if the caller may not look, and there is no such file.
-pub(super) fn seen(
+pub(in crate::ctl) fn seen(
     paths: &Paths,
     settings: Option<&Settings>,
     ask_patches: Option<AskPatches>,
@@ -273,7 +273,7 @@ impl Containers {
     }
 
     /// How many more running containers are refused from which time on.
-    pub(super) fn ahead(&self) -> Vec<Ahead> {
+    pub(in crate::ctl) fn ahead(&self) -> Vec<Ahead> {
         let mut times = Vec::new();
         for one in &self.doomed_ahead {
             times.extend(std::iter::repeat_n(one.from, one.containers));
@@ -282,7 +282,7 @@ impl Containers {
     }
 
     /// How many containers run, do not run, and could not be identified.
-    pub(super) fn totals(&self) -> (usize, usize, usize) {
+    pub(in crate::ctl) fn totals(&self) -> (usize, usize, usize) {
         self.engines
             .iter()
             .fold((0, 0, 0), |(running, stopped, unknown), engine| {

@@ -23,7 +23,7 @@ const LARGEST: u64 = 16 << 20;
 
 /// Why the stored state cannot be used in place of a look at the node.
 #[derive(Debug, Error)]
-pub(super) enum StoredError {
+pub(in crate::ctl) enum StoredError {
     /// There is no stored state.
     #[error(
         "cannot read this node's engines without root, and {0:?} is missing: embargoctl status \
