@@ -16,7 +16,7 @@ use std::sync::Mutex;
 
 use embargo::banlist::compile::{Compiled, HeadTerms};
 use embargo::banlist::floor::Edition;
-use embargo::banlist::head::Impact;
+use embargo::banlist::head::{Format, Impact, Urgency};
 use embargo::banlist::source::Source;
 use embargo::ctl::keys::{outside, public};
 use embargo::lineage::digest::Digest;
@@ -183,6 +183,7 @@ fn list() -> Vec<Vec<u8>> {
     let source = Source::parse(Path::new("bans.toml"), &text, |_| Ok(Vec::new())).unwrap();
     let issued = Timestamp::from_seconds(1_795_183_200);
     let terms = HeadTerms {
+        format: Format::V2,
         origin: "bans.example.com/prod".to_owned(),
         edition: Edition {
             keyset: 1,
@@ -191,6 +192,7 @@ fn list() -> Vec<Vec<u8>> {
         issued,
         expires: issued.plus(86_400),
         impact: Impact::Guarded,
+        urgency: Urgency::Urgent,
     };
     let list = Mutex::new(Vec::new());
     let head = Compiled::of(&source)
@@ -205,6 +207,8 @@ fn list() -> Vec<Vec<u8>> {
     seeds.extend(abused(&head.text()));
     seeds.extend(texts([
         r#"{"matches":[{"kind":"base","name":"n","platform":"linux/amd64","ban":0}]}"#,
+        r#"{"matches":[{"kind":"catalogue","base":0}]}"#,
+        r#"{"id":"debian-12","names":["n"],"support_until":"2028-06-30T00:00:00Z","successor":"b","only_for":["p"]}"#,
         "keyset 1\nversion 412\nhead DIGEST\nissued 2026-11-20T14:00:00Z\nprevious DIGEST\nnext DIGEST\n",
         KEYSET,
         "bans.example.com/prod\ntext\n\n\u{2014} key-1 AAAAAAAA\n",

@@ -4,11 +4,11 @@
 //! they try. The tests run the real programs: `embargoctl` builds and installs lists on a node in a
 //! directory, and `embargo create` is called in front of the fake runtime. Each test looks at the
 //! verdict of the gate: banned (and by which list), admitted, or refused because there is no list.
-//! Four modules of tests are not in the table below. `corruption` flips every bit of a list, and
+//! Five modules of tests are not in the table below. `corruption` flips every bit of a list, and
 //! also writes into a list's file while the file is being read. `concurrency` installs several
 //! lists at once while containers start. `rotation_behind` has a node that was away while the
 //! keyset changed. `shared_directory` puts a list and a floor in a directory that other users may
-//! write to.
+//! write to. `existing` passes a new container off as one that existed before its ban.
 //!
 //! | # | attack or fault | what holds | tests |
 //! |---|---|---|---|
@@ -48,6 +48,7 @@ pub(crate) mod clock;
 mod concurrency;
 mod corruption;
 mod craft;
+mod existing;
 pub(crate) mod node;
 mod rotation_behind;
 mod row_01_forged_list;

@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use embargo::banlist::bytes::Reader;
+use embargo::banlist::catalogue::CatalogueBase;
 use embargo::banlist::floor::Floor;
 use embargo::banlist::head::Head;
 use embargo::banlist::key::{Algorithm, PublicKey};
@@ -33,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     keyset(bytes);
     _ = ban::parse::<Ban>(bytes);
     _ = ban::parse::<ListEntry>(bytes);
+    _ = ban::parse::<CatalogueBase>(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };

@@ -131,6 +131,12 @@ impl Node {
         self.room.path("docker/vfs/dir").join(LAYER)
     }
 
+    /// Docker's record of the container.
+    pub(crate) fn record(&self) -> PathBuf {
+        let containers = self.room.path("docker/containers");
+        containers.join(CONTAINER).join("config.v2.json")
+    }
+
     /// Writes the container's `config.json`.
     pub(crate) fn spec(&self, json: &str) {
         fs::write(
@@ -145,14 +151,12 @@ impl Node {
         self.room.path("node/var/lib/embargo").join(name)
     }
 
-    /// The names of all files in the state directory, except the record of the last installation,
-    /// which every attempt replaces.
+    /// The names of all files in the state directory.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.state(""))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        names.retain(|name| name != "last-install.json");
         names.sort();
         names
     }

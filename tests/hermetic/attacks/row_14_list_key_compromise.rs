@@ -73,6 +73,10 @@ fn lifts() -> Vec<(&'static str, String)> {
             first.replacen("effective", "lapses = 2090-01-01\neffective", 1),
         ),
         (
+            "what existed is spared",
+            first.replacen("effective", "existing_until = 2090-01-01\neffective", 1),
+        ),
+        (
             "an exception",
             ban(&format!(
                 "[[ban.except]]\nbase = \"{BASE}\"\nuntil = 2090-01-01\nreason = \"mine\"\n"

@@ -146,7 +146,7 @@ fn padding_counts_and_records_nobody_reads() {
             parts.levels[1][0][NODE - 1] = 1
         }),
         ("other counts", |parts| {
-            parts.set("entries: ", "120 base=120 image=1 layer=0")
+            parts.set("entries: ", "120 base=120 image=1 layer=0 catalogue=0")
         }),
         ("a record that is no JSON", |parts| {
             *parts.records.first_mut().unwrap() = b'?'
@@ -177,9 +177,10 @@ fn a_head_that_denies_what_the_tree_holds() {
     let node = Node::trusting(&keyset(&[1], 1));
     let parts = Parts::of(&node.list(1).banning("base", &[BASE, OTHER]).by(&[1]));
     for counts in [
-        "2 base=0 image=2 layer=0",
-        "2 base=0 image=0 layer=2",
-        "2 base=0 image=1 layer=1",
+        "2 base=0 image=2 layer=0 catalogue=0",
+        "2 base=0 image=0 layer=2 catalogue=0",
+        "2 base=0 image=1 layer=1 catalogue=0",
+        "2 base=0 image=0 layer=0 catalogue=2",
     ] {
         let mut wrong = parts.clone();
         wrong.set("entries: ", counts);
