@@ -2,7 +2,8 @@
 //!
 //! | engine | step | what becomes of its containers |
 //! |---|---|---|
-//! | Docker | reload: SIGHUP reads `runtimes` and `default-runtime` (moby: daemon/reload.go) | nothing |
+//! | Docker, added | reload: SIGHUP reads `runtimes` and `default-runtime` (moby: daemon/reload.go) | nothing |
+//! | Docker, undone | restart: a reload keeps a default that is gone from the file (seen with 20.10.24 and 28) | without live-restore they are stopped |
 //! | BuildKit in Docker | restart: the environment is read only at the start | without live-restore they are stopped |
 //! | containerd, CRI-O | restart | nothing: shims and conmon stay |
 //! | BuildKit | restart | build steps that run fail |
@@ -15,7 +16,7 @@ use super::ConfiguredEngine;
 use super::checker;
 use super::error::ConfigureError;
 use super::form::Form;
-use super::plan::ConfigurePlan;
+use super::plan::{Aim, ConfigurePlan};
 use crate::ctl::CtlError;
 
 /// systemd's own command, in the usual place.
@@ -49,7 +50,10 @@ impl ServiceStep {
 /// The steps after a plan.
 pub(super) fn steps(plan: &ConfigurePlan) -> Vec<ServiceStep> {
     match plan.engine {
-        ConfiguredEngine::Docker => vec![ServiceStep::Reload("docker")],
+        ConfiguredEngine::Docker => match plan.aim {
+            Aim::Add(_) => vec![ServiceStep::Reload("docker")],
+            Aim::Undo => vec![ServiceStep::Restart("docker")],
+        },
         ConfiguredEngine::Containerd => vec![ServiceStep::Restart("containerd")],
         ConfiguredEngine::Podman => Vec::new(),
         ConfiguredEngine::Crio => vec![ServiceStep::Restart("crio")],

@@ -114,7 +114,11 @@ fn an_undo_leads_to_the_text_before_the_first_change() {
     node.configure("docker --default").unwrap();
     node.configure("docker --default --name other").unwrap();
     assert!(!node.text(DAEMON).contains("\"embargo\""));
-    node.configure("docker --undo").unwrap();
+    // A reload keeps a default that is gone from the file, with 20.10.24 as with 28.
+    assert_eq!(
+        node.configure("docker --undo").unwrap(),
+        format!("changed {DAEMON}\nnext: systemctl restart docker\n")
+    );
     assert_eq!(node.text(DAEMON), "{ }\n");
 }
 
