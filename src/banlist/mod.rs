@@ -37,6 +37,7 @@ pub mod tree;
 pub mod section;
 pub mod trust;
 pub mod hits;
+pub mod trial;
 pub mod store;
 #[cfg(feature = "ctl")]
 pub mod answers;

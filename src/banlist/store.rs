@@ -18,6 +18,7 @@ pub use super::hits::{Query, hits};
 use super::keyset::Keyset;
 use super::note::Enough;
 use super::section::Budget;
+use super::trial;
 pub use super::trust::{Authentic, Placement, Rules, Trust, claim, keyset};
 use crate::lineage::digest::Digest;
 use crate::paths::Paths;
@@ -257,8 +258,11 @@ const fn may_have_been_installed(fault: &ListError) -> bool {
     )
 }
 
-/// Opens one of the node's lists, and authenticates it.
-fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
+/// Opens one of the node's lists, and authenticates it. The tree and the records are not read.
+///
+/// # Errors
+/// [`ListError`] for the first check that fails.
+pub fn authentic(path: &Path, trust: &Trust) -> Result<(File, u64, Authentic), ListError> {
     let (file, size) = file::open(path, Guard::NoLink)?;
     let found = trust.authenticate(
         &Reader { path, bytes: &file },
@@ -287,7 +291,8 @@ fn ask(
         },
     ) = authentic(path, trust)?;
     let list = Reader { path, bytes: &file };
-    let hits = hits(&list, &head, queries, budget)?;
+    let mut hits = hits(&list, &head, queries, budget)?;
+    hits.extend(trial::hit(queries));
     let image_digests = head.entries.of(MatchKind::Image);
     let Head {
         edition,

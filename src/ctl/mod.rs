@@ -14,6 +14,7 @@ pub mod completions;
 pub mod configure;
 pub mod consequences;
 pub mod divert;
+pub mod doctor;
 pub mod image;
 pub mod impact;
 pub mod install;
@@ -55,8 +56,8 @@ use crate::sys::replace::WriteError;
 /// and `except` write the source; `list lint` finds mistakes in the source, `list build` compiles
 /// it, `list diff` shows what changes; `list sign` signs a list, `list attach` adds a signature
 /// made elsewhere. On a node, as root: `configure`, `list verify`, `list preview`, `install`,
-/// `keyset rotate`, `status`. A list is a file. It does not matter how the file gets to a node,
-/// because its signatures are checked at every container start.
+/// `keyset rotate`, `status`, `doctor`. A list is a file. It does not matter how the file gets to a
+/// node, because its signatures are checked at every container start.
 #[derive(Debug, Parser)]
 #[command(name = "embargoctl", version, max_term_width = 100)]
 struct Cli {
@@ -119,6 +120,7 @@ Example:
     Configure(configure::ConfigureArgs),
     Divert(divert::DivertArgs),
     Completions(completions::CompletionsArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Why a command failed.
@@ -307,6 +309,7 @@ impl Cli {
             CtlCommand::Configure(args) => return configure::run(args, &paths),
             CtlCommand::Divert(args) => divert::run(args, &paths),
             CtlCommand::Completions(args) => Ok(completions::run(args)),
+            CtlCommand::Doctor(args) => return Ok(doctor::run(args, &paths, self.root.as_deref())),
         };
         text.map(Output::from)
     }

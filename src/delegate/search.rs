@@ -167,3 +167,27 @@ pub fn of_kind(
     }
     None
 }
+
+/// The name of Embargo's runtime program.
+#[cfg(feature = "ctl")]
+const GATE: &str = "embargo";
+
+/// Every copy of Embargo's runtime program on this node, each once: beside this program, and in the
+/// usual directories.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn gates() -> Vec<(PathBuf, Identity)> {
+    let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    let mut gates: Vec<(PathBuf, Identity)> = Vec::new();
+    let directories = USUAL_DIRECTORIES.map(Path::new);
+    for directory in own.parent().into_iter().chain(directories) {
+        let path = directory.join(GATE);
+        if let Ok(found) = process::identity(&path)
+            && found.is_program()
+            && !gates.iter().any(|(_, known)| known.is(&found))
+        {
+            gates.push((path, found));
+        }
+    }
+    gates
+}

@@ -37,12 +37,12 @@ pub enum Exit {
     NothingMatched,
     /// 3: at least one container of an `exec-patch` run is not ok, or cannot be found.
     NotAllWell,
-    /// 3: `check`, `status --check`, a preview or a dry run cannot answer, because something that it needs cannot be
-    /// read.
+    /// 3: `check`, `status --check`, `doctor`, a preview or a dry run cannot answer, because
+    /// something that it needs cannot be read.
     CouldNotTell,
-    /// 1: `status --check` found something that an operator should look at.
+    /// 1: `status --check` or `doctor` found something that an operator should look at.
     Warning,
-    /// 2: `status --check` found something that needs an operator now.
+    /// 2: `status --check` or `doctor` found something that needs an operator now.
     Critical,
     /// 4: `check` found nothing with that name, and could read everything.
     NotFound,

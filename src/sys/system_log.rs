@@ -90,6 +90,16 @@ pub fn record(sockets: &Sockets, record: &Record<'_>, until: Instant) -> nix::Re
     }
 }
 
+/// The first of the sockets on which somebody listens.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn listener(sockets: &Sockets) -> Option<&Path> {
+    [&sockets.journal, &sockets.syslog]
+        .into_iter()
+        .find(|path| datagrams(path).is_ok() || stream(path).is_ok())
+        .map(PathBuf::as_path)
+}
+
 /// Sends a record to journald's own socket.
 ///
 /// # Errors

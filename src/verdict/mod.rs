@@ -14,7 +14,7 @@ pub mod break_glass;
 pub mod event;
 pub mod leniency;
 pub mod listed;
-mod moment;
+pub mod moment;
 pub mod standing;
 mod sentence;
 mod obstacle;

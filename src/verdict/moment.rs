@@ -18,20 +18,20 @@ use super::sentence::days_of;
 
 /// How many seconds the system clock may be behind a signed time. A clock that is further behind is
 /// treated as broken.
-const TOLERANCE: u64 = 86_400;
+pub const TOLERANCE: u64 = 86_400;
 
 /// The time that counts as "now", and the list's freshness at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub struct Moment {
     /// The time that counts as "now".
-    pub(super) now: Timestamp,
+    pub now: Timestamp,
     /// The list's freshness.
-    pub(super) freshness: Freshness,
+    pub freshness: Freshness,
 }
 
 /// Whether a list is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Freshness {
+pub enum Freshness {
     /// The list has not expired, or there is no list.
     Fresh,
     /// The list has expired.
@@ -44,7 +44,8 @@ pub(super) enum Freshness {
 
 impl Moment {
     /// Makes the moment from the system clock and the list's times. `grace` is in seconds.
-    pub(super) fn of(clock: Timestamp, bans: &Bans, grace: u64) -> Self {
+    #[must_use]
+    pub fn of(clock: Timestamp, bans: &Bans, grace: u64) -> Self {
         let known = match bans {
             Bans::Known(known) => known,
             Bans::Missing(_) => {

@@ -18,6 +18,8 @@ mod building;
 #[cfg(feature = "ctl")]
 mod counts;
 #[cfg(feature = "ctl")]
+mod doctor;
+#[cfg(feature = "ctl")]
 mod exec_patch;
 #[cfg(feature = "ctl")]
 mod linting;

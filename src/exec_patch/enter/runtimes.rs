@@ -11,11 +11,7 @@ use crate::container::runtime::RuntimeKind;
 use crate::delegate;
 use crate::exec_patch::outcome::Outcome;
 use crate::settings::Settings;
-use crate::sys::process::{self, Identity};
-
-/// The name of Embargo's runtime program. The program is searched for beside this program and in
-/// the usual directories.
-const GATE: &str = "embargo";
+use crate::sys::process::Identity;
 
 /// The programs of all runtimes.
 #[derive(Debug)]
@@ -29,7 +25,10 @@ impl Runtimes {
     #[must_use]
     pub fn find(settings: &Settings) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let gates = gates();
+        let gates: Vec<Identity> = delegate::gates()
+            .into_iter()
+            .map(|(_, gate)| gate)
+            .collect();
         let find = |kind| delegate::of_kind(kind, Some(settings), &path, &gates);
         Self {
             runc: find(RuntimeKind::Runc),
@@ -56,15 +55,4 @@ impl Runtimes {
             }),
         }
     }
-}
-
-/// Every copy of Embargo's runtime program on this node.
-fn gates() -> Vec<Identity> {
-    let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-    let mut gates = Vec::new();
-    let directories = delegate::USUAL_DIRECTORIES.map(Path::new);
-    for directory in own.parent().into_iter().chain(directories) {
-        gates.extend(process::identity(&directory.join(GATE)));
-    }
-    gates
 }

@@ -21,7 +21,7 @@ use crate::sys::deadline::Deadline;
 const MAX_INDEX: usize = 64;
 
 /// This machine's architecture, as image indexes name it (Go's `GOARCH`).
-const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
+pub const ARCHITECTURE: &str = match std::env::consts::ARCH.as_bytes() {
     b"x86_64" => "amd64",
     b"aarch64" => "arm64",
     _ => std::env::consts::ARCH,

@@ -1,0 +1,152 @@
+//! Runs another program for `doctor`, and waits for its end, but not for ever.
+//!
+//! In: a program, its arguments and its input. Out: how it ended, and what it printed on both
+//! streams. The program gets an environment of its own: a variable such as `DOCKER_HOST` must not
+//! send a check to another machine. What it printed is hostile. Not checked: what the program does.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::report::line;
+use crate::sys::memory_file;
+
+/// How much of what a program printed is read, in bytes.
+const LARGEST: u64 = 64 << 10;
+
+/// How long to wait between two looks at the program.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The directories in which the program finds other programs.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// Whether the program ended with 0.
+    pub(super) is_success: bool,
+    /// The exit status; `None` if a signal ended the program.
+    pub(super) code: Option<i32>,
+    /// What the program printed on both streams, in the order of writing.
+    pub(super) text: String,
+}
+
+impl Ended {
+    /// The first line that the program printed.
+    pub(super) fn first_line(&self) -> &str {
+        self.text.lines().next().unwrap_or_default().trim()
+    }
+
+    /// The last line that the program printed, or how it ended if it printed nothing.
+    pub(super) fn ending(&self) -> String {
+        let mut lines = self.text.lines().rev().map(str::trim);
+        match (lines.find(|line| !line.is_empty()), self.code) {
+            (Some(last), _) => line::one_line(last),
+            (None, Some(code)) => format!("exit status {code}, and no message"),
+            (None, None) => "a signal ended it".to_owned(),
+        }
+    }
+}
+
+/// Runs a program with `words` and `input`. After `patience`, the program is killed.
+///
+/// # Errors
+/// The operating system's error; [`io::ErrorKind::TimedOut`] if the program did not end in time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "doctor asks engines and runtimes; the gate itself runs no other program"
+)]
+pub(super) fn run(
+    program: &Path,
+    words: &[&str],
+    input: &[u8],
+    patience: Duration,
+) -> io::Result<Ended> {
+    let mut printed = memory_file::data(c"printed", b"")?;
+    let mut child = Command::new(program)
+        .args(words)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", "/root")
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .stdin(memory_file::data(c"input", input)?)
+        .stdout(printed.try_clone()?)
+        .stderr(printed.try_clone()?)
+        .process_group(0)
+        .spawn()?;
+    let status = wait(&mut child, patience)?;
+    Ok(Ended {
+        is_success: status.success(),
+        code: status.code(),
+        text: text_of(&mut printed)?,
+    })
+}
+
+fn wait(child: &mut Child, patience: Duration) -> io::Result<ExitStatus> {
+    let end = Instant::now() + patience;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if Instant::now() >= end {
+            break;
+        }
+        thread::sleep(PAUSE);
+    }
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ended_already = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    child.wait()?;
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("it did not end within {} s", patience.as_secs()),
+    ))
+}
+
+fn text_of(printed: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    printed.rewind()?;
+    printed.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, patience: Duration) -> io::Result<Ended> {
+        run(Path::new("/bin/sh"), &["-c", script], b"in", patience)
+    }
+
+    #[test]
+    fn a_program_is_seen_with_its_input_both_streams_and_its_end() {
+        let ended = shell("cat; echo; echo b >&2; exit 3", Duration::from_secs(10)).unwrap();
+        assert_eq!(
+            (ended.is_success, ended.code, ended.text.as_str()),
+            (false, Some(3), "in\nb\n")
+        );
+        assert_eq!((ended.first_line(), ended.ending().as_str()), ("in", "b"));
+        let ended = shell("exit 1", Duration::from_secs(10)).unwrap();
+        assert_eq!(ended.ending(), "exit status 1, and no message");
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed() {
+        let error = shell("sleep 60", Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(causes_of(&error), "it did not end within 0 s");
+        assert!(run(Path::new("/no/program"), &[], b"", Duration::ZERO).is_err());
+    }
+
+    fn causes_of(error: &io::Error) -> String {
+        line::causes(error)
+    }
+}
