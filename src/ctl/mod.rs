@@ -119,8 +119,8 @@ Example:
     BreakGlass(break_glass::BreakGlassArgs),
     Configure(configure::ConfigureArgs),
     Divert(divert::DivertArgs),
-    Completions(completions::CompletionsArgs),
     Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Why a command failed.
