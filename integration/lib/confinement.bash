@@ -47,7 +47,7 @@ enter_all() {
   "$EMBARGO" exec-patch --base "$base" --canary 0 --parallel 100 "$@" -- "${PAYLOAD[@]}" >"$LOGS/run" 2>&1 3>&- &
   patching=$!
   for name in $(names); do
-    within 60 runs_in "$name" "$OURS" || fail "$(cat "$LOGS/run")" || return 1
+    within 120 runs_in "$name" "$OURS" || fail "$(cat "$LOGS/run")" || return 1
   done
 }
 

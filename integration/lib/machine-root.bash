@@ -23,16 +23,15 @@ make_node() {
   rm -rf --one-file-system "$root"
 }
 
-# node_packages ROOT: in two steps; debootstrap alone cannot configure all of them.
+# node_packages ROOT: in two steps; debootstrap alone cannot configure all of them. What is cut short is made anew, so dpkg need not wait for the disk.
 node_packages() {
+  local -x DPKG_FORCE=unsafe-io DEBIAN_FRONTEND=noninteractive
   debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg bookworm "$1" "$(mirror)" || return 1
   printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
   chmod 0755 "$1/usr/sbin/policy-rc.d"
-  # What is cut short here is made anew.
-  echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/once"
-  DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -q -y --no-install-recommends "${NODE[@]}" "${ENGINES[@]}" "${TOOLS[@]}" || return 1
+  chroot "$1" apt-get install -q -y --no-install-recommends "${NODE[@]}" "${ENGINES[@]}" "${TOOLS[@]}" || return 1
   chroot "$1" apt-get clean
-  rm "$1/etc/dpkg/dpkg.cfg.d/once" "$1/usr/sbin/policy-rc.d"
+  rm "$1/usr/sbin/policy-rc.d"
   rm -rf "$1"/var/lib/apt/lists/*
 }
 

@@ -4,8 +4,8 @@
 
 # Digests in each list: one that is asked about, the others make the list long enough to be torn.
 LIST_LENGTH=2000
-# A machine installs fewer lists than this from one boot to the next cut.
-LISTS_PER_CUT=32
+# A machine installs fewer lists than this from one boot to the next cut, on average.
+LISTS_PER_CUT=16
 # Every so many lists are the first for a new keyset.
 LISTS_PER_KEYSET=3
 # The power goes at most this long after the node has recovered, in milliseconds.
