@@ -46,7 +46,7 @@ pub fn hit(queries: &[Query]) -> Option<Hit> {
             // In effect whatever the clock says.
             effective: Timestamp::from_seconds(0),
             lapses: None,
-        existing_until: None,
+            existing_until: None,
             successor: None,
             except: Vec::new(),
             cure: Vec::new(),

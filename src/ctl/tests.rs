@@ -37,7 +37,7 @@ fn commands_are_listed_in_the_order_of_their_use() {
     for (command, expected) in [
         (
             "-h",
-            "keygen keyset lineage ban except list install status settings break-glass configure divert doctor completions help",
+            "keygen keyset lineage ban except list install status restart-check settings break-glass configure divert doctor completions help",
         ),
         (
             "list -h",
