@@ -151,12 +151,14 @@ impl Node {
         self.room.path("node/var/lib/embargo").join(name)
     }
 
-    /// The names of all files in the state directory.
+    /// The names of all files in the state directory, except the record of the last installation,
+    /// which every attempt replaces.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.state(""))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
+        names.retain(|name| name != "last-install.json");
         names.sort();
         names
     }
