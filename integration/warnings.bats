@@ -16,8 +16,8 @@ setup_file() {
   docker_images
   trust_an_author
   ln -sf "$EMBARGOCTL" /usr/bin/embargoctl
-  mkdir -p /usr/share/embargo
-  cp "$ROOM/hooks/apt-restart-check" /usr/share/embargo/
+  mkdir -p /usr/lib/embargo
+  cp "$ROOM/hooks/apt-restart-check" /usr/lib/embargo/
   cp "$ROOM/hooks/apt.conf.d/80embargo" /etc/apt/apt.conf.d/
 }
 
@@ -26,7 +26,7 @@ teardown_file() {
 }
 
 setup() {
-  settings
+  settings 'max_impact = "100%"'
   ban_nothing
   use embargo
   docker run -d --name kept-1 --restart always app:1 loop >/dev/null 3>&-
