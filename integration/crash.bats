@@ -293,7 +293,7 @@ without_nameless_files() {
   restore first
   mkdir "$ROOM/saved"
   cp -a "$STATE/." "$ROOM/saved"
-  mount -t tmpfs -o size=20k,mode=0755 tmpfs "$STATE"
+  mount -t tmpfs -o size=24k,mode=0755 tmpfs "$STATE"
   cp -a "$ROOM/saved/." "$STATE"
   run "$EMBARGOCTL" install "$ROOM/second.lst"
   local said=$output failed=$status answers names

@@ -244,11 +244,11 @@ refused() {
 }
 
 @test "what is refused is counted, and what starts is not" {
-  rm -rf /run/embargo
+  rm -rf /run/embargo/counts
   write_ban
   publish
   admitted other:1
-  [ ! -e /run/embargo ]
+  [ ! -e /run/embargo/counts ]
   refused app:1
   refused app:1
   [ "$(cd /run/embargo/counts && stat -c '%n %s %a' *)" = $'ban.critical.BAN-2026-0007 2 644\nevent.refused.banned.docker 2 644' ]
