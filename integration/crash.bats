@@ -92,8 +92,8 @@ alone() {
 # itself makes.
 calls() {
   alone strace -f -qq -e signal=none -o "$ROOM/trace" "${BESIDE[@]}" "$@" >/dev/null || return 1
-  # What comes after the first fork only says how the node is now: the programs are asked for their versions.
-  sed -i -E '/^[0-9]+ +(clone3?|v?fork)\(/,$d' "$ROOM/trace"
+  # What comes after the record of the installation, or after the first fork, only says how the node is now.
+  sed -i -E -e '/^[0-9]+ +(clone3?|v?fork)\(/,$d' -e '/rename.*last-install/{n;n;n;q}' "$ROOM/trace"
   [ "$(cut -d' ' -f1 "$ROOM/trace" | sort -u | wc -l)" -eq 1 ] || fail "more than one thread: counts would not tell which call is meant" || return 1
   sed -nE 's/^[0-9]+ +([a-z0-9_]+)\((.*)$/\1 \2/p' "$ROOM/trace" | awk 'NR > 1 { name = $1; $1 = ""; print name, ++count[name] $0 }'
 }
