@@ -64,7 +64,7 @@ like_engines() {
   in_containerd default ctr-one app
   in_podman podman-one app
   echo 500 >"/proc/$BASHPID/oom_score_adj"
-  enter_all
+  enter_all docker:base:1
   echo 0 >"/proc/$BASHPID/oom_score_adj"
   for name in $(names); do
     [ "$(cat "/proc/$(process "$name" "$OURS")/oom_score_adj")" -eq "$(cat "/proc/$(pid_of "$name")/oom_score_adj")" ]
