@@ -6,7 +6,7 @@
 //! processes are believed, as in [`discovery`](super::discovery). Not checked: whether dockerd has
 //! read the file since it was changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -38,7 +38,6 @@ struct LiveRestoreSettings {
 /// decides.
 #[must_use]
 pub fn of_node(paths: &Paths) -> LiveRestore {
-    let usual = paths.root.join("etc/docker/daemon.json");
     let own = own_namespace("mnt");
     let mut found = Vec::new();
     for process in processes::of_node(paths) {
@@ -46,31 +45,38 @@ pub fn of_node(paths: &Paths) -> LiveRestore {
             && rights::is_own(process.starter())
             && process.is_here(own.as_deref())
         {
-            found.push(of_daemon(&process, &usual));
+            found.push(of_daemon(&process, paths));
         }
     }
     if found.is_empty() {
-        found.push(of_settings(&usual));
+        found.push(of_settings(&usual_settings(paths)));
     }
     let off = found.iter().find(|one| **one == LiveRestore::Off).cloned();
     let worst = off.or_else(|| found.into_iter().find(|one| *one != LiveRestore::On));
     worst.unwrap_or(LiveRestore::On)
 }
 
-/// A flag and the file cannot both say it: dockerd does not start then.
-fn of_daemon(process: &Process, usual: &Path) -> LiveRestore {
-    match told(process) {
+/// Whether this dockerd lets its containers run, by its flags or else by its settings file. A flag
+/// and the file cannot both say it: dockerd does not start then.
+#[must_use]
+pub fn of_daemon(process: &Process, paths: &Paths) -> LiveRestore {
+    match by_flags(process) {
         Some(live_restore) => live_restore,
         None => match flag(process, &["--config-file"]) {
             Some(file) => of_settings(&file),
-            None => of_settings(usual),
+            None => of_settings(&usual_settings(paths)),
         },
     }
 }
 
+/// The settings file of a dockerd that was given no other.
+fn usual_settings(paths: &Paths) -> PathBuf {
+    paths.root.join("etc/docker/daemon.json")
+}
+
 /// What the last `--live-restore` in the arguments says. The flag takes a value only after `=`, in
 /// the words of Go's `strconv.ParseBool`.
-fn told(process: &Process) -> Option<LiveRestore> {
+fn by_flags(process: &Process) -> Option<LiveRestore> {
     let mut found = None;
     for word in &process.arguments {
         let word = word.to_string_lossy();
@@ -126,7 +132,9 @@ mod tests {
     #[test]
     fn the_last_flag_decides_and_else_the_settings() {
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("daemon.json");
+        let paths = Paths::below(directory.path());
+        let file = usual_settings(&paths);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         for (line, settings, expected) in [
             ("dockerd", None, LiveRestore::Off),
             ("dockerd", Some(""), LiveRestore::Off),
@@ -159,12 +167,12 @@ mod tests {
             if let Some(settings) = settings {
                 crate::sys::replace::replace(&file, 0o644, settings.as_bytes()).unwrap();
             }
-            let found = of_daemon(&daemon(line), &file);
+            let found = of_daemon(&daemon(line), &paths);
             assert_eq!(found, expected, "{line} {settings:?}");
         }
         for broken in ["{", r#"{"live-restore": "yes"}"#] {
             crate::sys::replace::replace(&file, 0o644, broken.as_bytes()).unwrap();
-            let found = of_daemon(&daemon("dockerd"), &file);
+            let found = of_daemon(&daemon("dockerd"), &paths);
             assert!(
                 matches!(found, LiveRestore::Unknown(_)),
                 "{broken}: {found:?}"

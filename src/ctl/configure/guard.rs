@@ -22,9 +22,10 @@ use crate::banlist::store::{self, Bans, Placement, Trust};
 use crate::container::engine::Engine;
 use crate::ctl::CtlError;
 use crate::ctl::impact::{self, Survey, Surveyed};
+use crate::node::live_restore::{self, LiveRestore};
 use crate::node::processes;
 use crate::node::runtime_state::Whose;
-use crate::node::{coverage, discovery, places};
+use crate::node::{discovery, places};
 use crate::paths::Paths;
 use crate::report::{amount, line};
 use crate::settings::{self, Engines, Mode, Settings};
@@ -169,7 +170,8 @@ fn survey_by(
     )?)
 }
 
-/// Refuses a restart on a node that is mounted somewhere, and a restart of dockerd that stops containers which would not start again.
+/// Refuses a restart on a node that is mounted somewhere, and a restart of dockerd that stops
+/// containers which would not start again.
 pub(super) fn may_be_restarted(
     steps: &[ServiceStep],
     args: &ConfigureArgs,
@@ -178,7 +180,10 @@ pub(super) fn may_be_restarted(
     if paths.root != Path::new("/") {
         return Err(ConfigureError::Elsewhere(paths.root.clone()).into());
     }
-    if args.accept_downtime || !steps.contains(&ServiceStep::Restart("docker")) || lives_on(paths) {
+    if args.accept_downtime || !steps.contains(&ServiceStep::Restart("docker")) {
+        return Ok(());
+    }
+    if live_restore::of_node(paths) == LiveRestore::On {
         return Ok(());
     }
     let Some(settings) = enforcing(paths)? else {
@@ -201,35 +206,6 @@ pub(super) fn may_be_restarted(
     let names = line::names(&names, doomed.len());
     let containers = format!("{} ({names})", amount(doomed.len() as u64, "container"));
     Err(ConfigureError::Doomed("docker", containers).into())
-}
-
-#[derive(Default, Deserialize)]
-struct LiveRestore {
-    #[serde(rename = "live-restore", default)]
-    is_on: bool,
-}
-
-/// Whether Docker's containers live on while dockerd is restarted.
-fn lives_on(paths: &Paths) -> bool {
-    let processes = processes::of_node(paths);
-    let mut daemons = coverage::daemons(&processes).into_iter();
-    let daemon = daemons.find(|daemon| daemon.program() == "dockerd");
-    for word in daemon.iter().flat_map(|daemon| &daemon.arguments) {
-        if word == "--live-restore" || word == "--live-restore=true" {
-            return true;
-        }
-    }
-    let given = daemon.and_then(|daemon| discovery::flag(daemon, &["--config-file"]));
-    let usual = || paths.of_node(Path::new("/etc/docker/daemon.json"));
-    let text = file::read_text(
-        &file::target(&given.unwrap_or_else(usual)),
-        1 << 20,
-        Guard::Owned,
-    );
-    let text = text.unwrap_or_default();
-    let text = text.trim_start_matches('\u{feff}');
-    let settings: LiveRestore = serde_json::from_str(text).unwrap_or_default();
-    settings.is_on
 }
 
 #[derive(Deserialize)]

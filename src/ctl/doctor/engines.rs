@@ -4,39 +4,23 @@
 //! process chooses its own name; only root's and the caller's processes are looked at.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
+use std::path::PathBuf;
 
 use super::examination::Examination;
 use super::files::not_this_machine;
 use super::finding::Found;
 use crate::container::engine::Engine;
+use crate::node::live_restore::{self, LiveRestore};
 use crate::node::processes::{Process, own_namespace};
 use crate::node::runtime_state::Whose;
 use crate::node::{discovery, places};
 use crate::report::amount;
-use crate::report::line::{self, causes};
+use crate::report::line;
 use crate::settings::Engines;
-use crate::sys::file::{self, Guard};
 use crate::sys::rights;
 
 /// The programs of the engines' daemons.
 const DAEMONS: [&str; 4] = ["dockerd", "containerd", "buildkitd", "crio"];
-
-/// The largest settings file of Docker that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
-
-/// Docker's settings file.
-const DOCKER_SETTINGS: &str = "/etc/docker/daemon.json";
-
-/// The part of Docker's settings that says what a restart does.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct RestartSettings {
-    #[serde(default)]
-    live_restore: bool,
-}
 
 /// Whether every engine is where a setting says.
 pub(super) fn unnamed_engine(examined: &Examination<'_>) -> Vec<Found> {
@@ -128,10 +112,10 @@ pub(super) fn live_restore(examined: &Examination<'_>) -> Vec<Found> {
 }
 
 fn live_restore_of(process: &Process, examined: &Examination<'_>) -> Found {
-    match is_on(process) {
-        Ok(true) => return Found::ok("live-restore is on"),
-        Ok(false) => {}
-        Err(fault) => {
+    match live_restore::of_daemon(process, examined.paths) {
+        LiveRestore::On => return Found::ok("live-restore is on"),
+        LiveRestore::Off => {}
+        LiveRestore::Unknown(fault) => {
             return Found::unknown(format!("cannot tell whether live-restore is on: {fault}"));
         }
     }
@@ -152,31 +136,5 @@ fn live_restore_of(process: &Process, examined: &Examination<'_>) -> Found {
             amount(number, "container")
         ))
         .hint("set \"live-restore\": true in daemon.json, and reload: kill -HUP the daemon"),
-    }
-}
-
-/// Whether this daemon has live-restore, by its flags or by its settings.
-fn is_on(process: &Process) -> Result<bool, String> {
-    for word in &process.arguments {
-        match word.to_str() {
-            Some("--live-restore" | "--live-restore=true") => return Ok(true),
-            Some("--live-restore=false") => return Ok(false),
-            Some(_) | None => {}
-        }
-    }
-    let named = process.value("--config-file").map(Path::new);
-    let file = named.unwrap_or(Path::new(DOCKER_SETTINGS));
-    let text = match file::read_text(file, LARGEST, Guard::Owned) {
-        Ok(text) => text,
-        Err(error) if error.is_absent() => return Ok(false),
-        Err(error) => return Err(causes(&error)),
-    };
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if text.is_empty() {
-        return Ok(false);
-    }
-    match serde_json::from_str::<RestartSettings>(text) {
-        Ok(settings) => Ok(settings.live_restore),
-        Err(error) => Err(format!("{}: {error}", line::path(file))),
     }
 }
