@@ -1,3 +1,5 @@
+//! Tests configure on the files of a node that is mounted below a directory.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 

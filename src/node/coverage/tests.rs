@@ -1,3 +1,5 @@
+//! Tests which runtime names are found in settings files, and where they lead.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -1,3 +1,5 @@
+//! Tests the texts that configure writes, on the settings files that Debian installs.
+
 use super::*;
 
 /// The whole file that Debian 12 (containerd 1.6.20) and Debian forky (2.1.9) install.
