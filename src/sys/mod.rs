@@ -14,6 +14,8 @@ pub mod proc;
 pub mod file;
 pub mod directory;
 #[cfg(feature = "ctl")]
+pub mod heap;
+#[cfg(feature = "ctl")]
 pub mod inherit;
 #[cfg(feature = "ctl")]
 pub mod memory_file;
