@@ -6,7 +6,9 @@
 //! second, the old file. If `fsync` fails, it is not tried again, because the kernel may have
 //! dropped the data that it could not write; the new file is removed. Where `O_TMPFILE` works, the
 //! new file has no name until it is complete, so that an interrupted or killed writer leaves
-//! nothing behind. In: a path and the new contents. Not checked: who may write to the directory.
+//! nothing behind. In: a path and the new contents. Only a regular file is ever replaced, or a link
+//! to one: a rename over a device, such as `/dev/null`, would take it from the whole node. Not
+//! checked: who may write to the directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -145,9 +147,10 @@ impl Draft {
     /// Syncs the file to the disk and gives it its final name. A file with that name is replaced.
     ///
     /// # Errors
-    /// [`WriteError`].
+    /// [`WriteError`]; also if something that is not a regular file has that name.
     pub fn replace(self) -> Result<(), WriteError> {
         let fault = WriteError::of(&self.path);
+        may_be_replaced(&self.path).map_err(fault)?;
         self.file.sync_all().map_err(fault)?;
         if !self.is_named {
             self.name(&self.draft).map_err(fault)?;
@@ -185,6 +188,33 @@ impl Draft {
         // (btrfs: `btrfs_log_inode_parent`).
         self.file.sync_all()
     }
+}
+
+/// Whether a file may take the place of what is at this path. A directory makes the rename fail by
+/// itself.
+fn may_be_replaced(path: &Path) -> io::Result<()> {
+    let Ok(facts) = fs::metadata(path) else {
+        // Nothing is there, or a link that leads nowhere.
+        return Ok(());
+    };
+    if facts.is_file() && !leads_to_descriptor(path) || facts.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "not a regular file",
+    ))
+}
+
+/// Whether the path is a link to a descriptor of this process, such as `/dev/stdout`.
+fn leads_to_descriptor(path: &Path) -> bool {
+    let Ok(target) = fs::read_link(path) else {
+        return false;
+    };
+    let target = directory(path).join(target);
+    directory(&target)
+        .canonicalize()
+        .is_ok_and(|directory| directory.starts_with("/proc"))
 }
 
 fn options() -> OpenOptions {
@@ -345,6 +375,50 @@ mod tests {
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o640
+        );
+    }
+
+    #[test]
+    fn only_a_regular_file_or_a_link_to_one_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("dir")).unwrap();
+        create(&at("file"), 0o600, b"one").unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (link, target) in [
+            ("to-file", "file"),
+            ("to-nothing", "none"),
+            ("to-device", "/dev/null"),
+            ("to-output", "/proc/self/fd/1"),
+        ] {
+            std::os::unix::fs::symlink(target, at(link)).unwrap();
+        }
+        for (name, is_replaced) in [
+            ("file", true),
+            ("to-file", true),
+            ("to-nothing", true),
+            ("new", true),
+            ("fifo", false),
+            ("dir", false),
+            ("to-device", false),
+            ("to-output", false),
+        ] {
+            let before = fs::symlink_metadata(at(name)).map(|facts| facts.file_type());
+            let replaced = replace(&at(name), 0o600, b"two");
+            assert_eq!(replaced.is_ok(), is_replaced, "{name}: {replaced:?}");
+            let after = fs::symlink_metadata(at(name)).unwrap().file_type();
+            assert_eq!(after.is_file(), is_replaced, "{name}");
+            assert!(is_replaced || before.unwrap() == after, "{name}");
+        }
+        let error = replace(&at("fifo"), 0o600, b"two").unwrap_err();
+        assert_eq!(
+            crate::report::line::causes(&error),
+            format!("cannot write {:?}: not a regular file", at("fifo"))
+        );
+        assert!(
+            !names(directory.path())
+                .iter()
+                .any(|name| { name.as_encoded_bytes().starts_with(b".") })
         );
     }
 
