@@ -92,6 +92,37 @@ files() {
   rm -r /etc/crio
 }
 
+@test "nothing in odd settings files hides Embargo, or makes the removal hang" {
+  local drop_ins=/etc/containers/containers.conf.d
+  mkdir -p /etc/docker "$drop_ins"
+  # JSON has no comments.
+  printf '{"log-opts": {"tag": "#x"}, "runtimes": {"corp": {"path": "/usr/bin/embargo"}}}' >/etc/docker/daemon.json
+  run /usr/lib/embargo/before-removal
+  [ "$status" -eq 1 ]
+  [[ $output == *"/etc/docker/daemon.json names it"* ]] || fail "$output"
+  rm /etc/docker/daemon.json
+  printf '[engine]\nruntimes = {"caf\xe9#" = ["/x"], embargo = ["/usr/bin/embargo"]}\n' >"$drop_ins/a.conf"
+  LC_ALL=C.UTF-8 run /usr/lib/embargo/before-removal
+  [ "$status" -eq 1 ]
+  rm "$drop_ins/a.conf"
+  mkfifo "$drop_ins/fifo.conf"
+  timeout 20 /usr/lib/embargo/before-removal
+  rm -r "$drop_ins"
+  # What was configured elsewhere is on record.
+  mkdir -p /opt/docker
+  "$EMBARGOCTL" configure docker --config /opt/docker/daemon.json
+  run /usr/lib/embargo/before-removal
+  [ "$status" -eq 1 ]
+  [[ $output == *"/opt/docker/daemon.json names it"* ]] || fail "$output"
+  "$EMBARGOCTL" configure docker --undo
+  ln -s /usr/bin/embargo /usr/local/sbin/runc
+  run /usr/lib/embargo/before-removal
+  [ "$status" -eq 1 ]
+  [[ $output == *"/usr/local/sbin/runc is a link to it"* ]] || fail "$output"
+  rm -r /usr/local/sbin/runc /opt/docker
+  /usr/lib/embargo/before-removal
+}
+
 @test "a removal keeps settings and state, and a purge leaves nothing" {
   stop_docker
   trust_an_author
