@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use embargo::exec_patch::run::worker::WORKER;
 use embargo::sys::heap::{self, Heap};
+use embargo::sys::process;
 use embargo::{ctl, exec_patch};
 
 #[global_allocator]
@@ -13,6 +14,7 @@ static MEMORY: Heap = Heap;
 
 fn main() -> ExitCode {
     heap::allow_copies();
+    process::ignore_umask();
     let words: Vec<OsString> = std::env::args_os().collect();
     let exit = match words.get(1).and_then(|word| word.to_str()) {
         Some(exec_patch::COMMAND) => exec_patch::main(&words[2..]),

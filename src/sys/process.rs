@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::sys::stat::{FileStat, stat};
+use nix::sys::stat::{FileStat, Mode, stat};
 
 /// If there are at most this many variables, replacing one of them takes one allocation. More
 /// variables take more allocations.
@@ -184,6 +184,13 @@ impl Identity {
     pub fn is_program(&self) -> bool {
         self.facts.st_mode & libc::S_IFMT == libc::S_IFREG && self.facts.st_mode & 0o111 != 0
     }
+}
+
+/// From now on, files and directories get the modes that they are made with, without the rights of
+/// others to write. A caller's stricter umask would hide from others what they have to read: the
+/// list from rootless engines, the settings of Podman from its users. Secrets get their own modes.
+pub fn ignore_umask() {
+    nix::sys::stat::umask(Mode::S_IWGRP | Mode::S_IWOTH);
 }
 
 /// Whether SIGPIPE would have ended this process when it was started.

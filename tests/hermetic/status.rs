@@ -58,6 +58,49 @@ fn a_node_in_order_is_ok_in_every_form() {
 }
 
 #[test]
+fn what_others_have_to_read_is_made_for_them_whatever_umask_the_caller_has() {
+    let node = tempfile::tempdir().unwrap();
+    let root = node.path().to_str().unwrap();
+    for words in [["status", "--write"], ["configure", "podman"]] {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+        shell.arg(env!("CARGO_BIN_EXE_embargoctl"));
+        fs::create_dir_all(node.path().join("usr/bin")).unwrap();
+        fs::copy("/bin/true", node.path().join("usr/bin/embargo")).unwrap();
+        let output = shell.args(["--root", root]).args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    for (made, mode) in [
+        ("run/embargo", 0o755),
+        ("run/embargo/status.json", 0o644),
+        ("var/lib/embargo", 0o755),
+        ("var/lib/embargo/configure/podman.json", 0o600),
+        ("etc/containers/containers.conf.d", 0o755),
+        ("etc/containers/containers.conf.d/50-embargo.conf", 0o644),
+    ] {
+        let facts = fs::metadata(node.path().join(made)).unwrap();
+        assert_eq!(facts.permissions().mode() & 0o7777, mode, "{made}");
+    }
+}
+
+#[test]
+fn metrics_never_take_the_place_of_a_device_or_a_fifo() {
+    let node = Node::with_list(412);
+    let directory = crate::room::open_directory();
+    let fifo = directory.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for file in ["/dev/stdout", fifo.to_str().unwrap()] {
+        let (exit, text, fault) = status(&node, &["--textfile", file]);
+        assert_eq!((exit, text.as_str()), (1, ""), "{file}");
+        assert!(
+            fault.starts_with(&format!("embargoctl: cannot write {file:?}: ")),
+            "{fault}"
+        );
+    }
+    assert!(!fs::metadata(&fifo).unwrap().is_file());
+}
+
+#[test]
 fn a_refused_installation_is_on_record_with_its_reason() {
     let node = Node::with_list(412);
     let reason = node.install(&node.list(411).by(&[1])).unwrap_err();
