@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use super::impact::restart::RestartPolicy;
 use super::status::containers::{self, Containers, Doomed};
+use super::status::stored;
 use super::{CtlError, Output, amount};
 use crate::container::engine::Engine;
 use crate::node::live_restore::{self, LiveRestore};
@@ -109,7 +110,9 @@ pub fn run(args: &RestartCheckArgs, paths: &Paths) -> Result<Output, CtlError> {
             Leniency::Shut(_) => {}
         }
     }
-    let found = containers::seen(paths, settings.as_ref(), None, now)?;
+    let mut found = containers::seen(paths, settings.as_ref(), None, now)?;
+    // An ordinary user sees what root saw some time ago.
+    found.faults.extend(stored::doubt(&found, now));
     let live_restore = live_restore::of_node(paths);
     let (mut text, mut worst) = (String::new(), Prospect::Clear);
     for restarted in &args.restarted {

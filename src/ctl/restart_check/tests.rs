@@ -157,3 +157,23 @@ fn a_container_that_stays_down_counts_more_than_doubt() {
     let exits = [Prospect::Clear, Prospect::Unknown, Prospect::Down].map(|one| one.exit().code());
     assert_eq!(exits, [0, 3, 1]);
 }
+
+#[test]
+fn a_look_that_is_old_or_ahead_says_nothing_about_now() {
+    let found = node(Vec::new());
+    let at = |seconds| Timestamp::from_seconds(seconds);
+    assert_eq!(stored::doubt(&found, at(900)), None);
+    assert_eq!(
+        stored::doubt(&found, at(901)).unwrap(),
+        "the containers were looked at 901 seconds ago"
+    );
+    let found = Containers {
+        at: at(1_795_183_200),
+        ..found
+    };
+    assert_eq!(stored::doubt(&found, at(1_795_182_300)), None);
+    assert_eq!(
+        stored::doubt(&found, at(1_795_182_299)).unwrap(),
+        "the containers were looked at 2026-11-20T14:00:00Z, which is ahead"
+    );
+}

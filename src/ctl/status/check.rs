@@ -6,11 +6,9 @@
 //! critical.
 
 use super::facts::{NodeMode, NodeStatus};
+use super::stored;
 use crate::ctl::last_install::InstallResult;
 use crate::report::{Exit, amount, line};
-
-/// The oldest stored look at the containers that still counts, in seconds.
-const OLDEST: u64 = 900;
 
 /// How bad something is, the least bad first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -192,7 +190,6 @@ impl Trouble {
     fn of_containers(self, status: &NodeStatus) -> Option<String> {
         let containers = status.containers.as_ref()?;
         let (_, _, unknown) = containers.totals();
-        let age = status.at.since(containers.at);
         let doomed = containers.doomed.len();
         if self == Self::ContainersIncomplete && !containers.faults.is_empty() {
             let places = amount(containers.faults.len(), "place");
@@ -200,8 +197,8 @@ impl Trouble {
         } else if self == Self::ContainersUnidentified && unknown > 0 {
             let containers = amount(unknown, "running container");
             Some(format!("{containers} could not be identified"))
-        } else if self == Self::ContainersOld && age > OLDEST {
-            Some(format!("the containers were looked at {age} seconds ago"))
+        } else if self == Self::ContainersOld {
+            stored::doubt(containers, status.at)
         } else if self == Self::PauseDoomed && containers.doomed.iter().any(|one| one.pause) {
             Some("no pod could start: a pause container would be refused".to_owned())
         } else if self == Self::Doomed && doomed > 0 {

@@ -14,6 +14,7 @@ use super::containers::Containers;
 use super::facts::NodeStatus;
 use crate::paths::Paths;
 use crate::report::json::{self, SCHEMA};
+use crate::sys::clock::Timestamp;
 use crate::sys::directory;
 use crate::sys::file::FileError;
 use crate::sys::replace::{self, WriteError};
@@ -59,6 +60,25 @@ pub(super) fn write(paths: &Paths, status: &NodeStatus) -> Result<(), WriteError
     }
     let text = json::pretty(status) + "\n";
     replace::replace(path, 0o644, text.as_bytes())
+}
+
+/// The oldest stored look at the containers that still counts, in seconds. A timer looks every five
+/// minutes.
+const OLDEST: u64 = 900;
+
+/// Why this look at the containers says nothing about the present; `None` if it does.
+pub(in crate::ctl) fn doubt(found: &Containers, now: Timestamp) -> Option<String> {
+    let (age, ahead) = (now.since(found.at), found.at.since(now));
+    if age > OLDEST {
+        Some(format!("the containers were looked at {age} seconds ago"))
+    } else if ahead > OLDEST {
+        let at = found.at;
+        Some(format!(
+            "the containers were looked at {at}, which is ahead"
+        ))
+    } else {
+        None
+    }
 }
 
 /// Reads the containers of the document.
