@@ -1,4 +1,4 @@
-//! Runs another program for `doctor`, and waits for its end, but not for ever.
+//! Runs another program for `doctor` or `configure`, and waits for its end, but not for ever.
 //!
 //! In: a program, its arguments and its input. Out: how it ended, and what it printed on both
 //! streams. The program gets an environment of its own: a variable such as `DOCKER_HOST` must not
@@ -18,8 +18,8 @@ use nix::unistd::Pid;
 use crate::report::line;
 use crate::sys::memory_file;
 
-/// How much of what a program printed is read, in bytes.
-const LARGEST: u64 = 64 << 10;
+/// How much of what a program printed is read, in bytes: the IDs of 15,000 containers.
+const LARGEST: u64 = 1 << 20;
 
 /// How long to wait between two looks at the program.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -61,7 +61,7 @@ impl Ended {
 /// The operating system's error; [`io::ErrorKind::TimedOut`] if the program did not end in time.
 #[expect(
     clippy::disallowed_methods,
-    reason = "doctor asks engines and runtimes; the gate itself runs no other program"
+    reason = "asks engines and runtimes; the gate itself runs no other program"
 )]
 pub(super) fn run(
     program: &Path,

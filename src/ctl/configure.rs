@@ -15,6 +15,7 @@ mod error;
 mod flags;
 mod form;
 mod guard;
+mod in_use;
 mod plan;
 mod record;
 mod service;
@@ -170,7 +171,7 @@ fn done(args: &ConfigureArgs, paths: &Paths) -> Result<Output, CtlError> {
     if args.dry_run {
         return Ok(Output::from(differences(&plan)));
     }
-    if is_change {
+    if is_change || plan.is_only_record() {
         carry_out::carry_out(&plan, paths)?;
     }
     let restart = if args.restart {
@@ -260,11 +261,20 @@ fn differences(plan: &ConfigurePlan) -> String {
     text
 }
 
+/// Whether every form of settings can hold this path as it is.
+fn is_plain(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|path| !path.chars().any(line::is_unfit))
+}
+
 /// Where Embargo's program is on the node: `given`, or the one beside this program, or for a node
 /// mounted elsewhere the one in a usual directory.
 fn program(given: Option<&Path>, paths: &Paths) -> Result<PathBuf, ConfigureError> {
     let mut candidates = Vec::new();
     match given {
+        Some(given) if !is_plain(given) => {
+            return Err(ConfigureError::Program(given.to_owned()));
+        }
         Some(given) if given.is_absolute() => candidates.push(given.to_owned()),
         Some(given) => return Err(ConfigureError::Relative(given.to_owned())),
         None if paths.root == Path::new("/") => {

@@ -5,7 +5,6 @@
 //! trial, which cleans up after itself. What could not be read is `unknown`, never `ok`.
 
 pub mod checks;
-mod command;
 mod engines;
 mod examination;
 mod files;

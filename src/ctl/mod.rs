@@ -10,6 +10,7 @@ pub mod ban;
 pub mod break_glass;
 pub mod change;
 pub mod check;
+mod command;
 pub mod completions;
 pub mod configure;
 pub mod consequences;

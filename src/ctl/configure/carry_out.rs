@@ -1,16 +1,20 @@
 //! Carries out a plan: checks the new texts, records what was there, and replaces the files.
 //!
 //! The record is written before the first file. So an interrupted change can be undone: a file that
-//! was not changed yet has the recorded text already. In: a plan that may be carried out. Out: the
-//! new files, with the mode, owner and link of the old ones.
+//! was not changed yet has a text that the record knows. In: a plan that may be carried out. Out:
+//! the new files, with the mode, owner and link of the old ones. A file that somebody else has
+//! changed since the plan was made is not replaced.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
+use super::error::ConfigureError;
+use super::form::RuntimeEntry;
 use super::plan::{Aim, ConfigurePlan, FileChange};
-use super::record::{self, Record, RecordedFile};
+use super::record::{self, FormerText, Record, RecordedFile};
+use super::settings_files::text;
 use super::{checker, service};
 use crate::ctl::{CtlError, lock};
 use crate::paths::Paths;
@@ -33,7 +37,12 @@ pub(super) enum Restart {
 pub(super) fn carry_out(plan: &ConfigurePlan, paths: &Paths) -> Result<(), CtlError> {
     let _lock = lock::take(&record::directory(paths))?;
     for change in plan.changes() {
-        checker::check(change, paths)?;
+        check(change, &plan.aim, paths)?;
+    }
+    for change in plan.changes() {
+        if text(&change.path, paths)? != change.before {
+            return Err(ConfigureError::Meanwhile(change.path.clone()).into());
+        }
     }
     let mut directories = match &plan.record {
         Some(record) => record.directories.clone(),
@@ -58,10 +67,26 @@ pub(super) fn carry_out(plan: &ConfigurePlan, paths: &Paths) -> Result<(), CtlEr
                 // A directory that has other files by now stays.
                 drop(fs::remove_dir(directory));
             }
-            Record::remove(paths, plan.engine)?;
+            if plan.record.is_some() {
+                Record::remove(paths, plan.engine)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Lets the engine's program check the new text. What was there before can always be put back if
+/// the program accepts today's text no better, as after an update or a mistake of somebody else.
+fn check(change: &FileChange, aim: &Aim, paths: &Paths) -> Result<(), CtlError> {
+    let check = |text: &Option<String>| match text {
+        Some(text) => checker::check(&change.path, &change.form, text, paths),
+        None => Ok(()),
+    };
+    match (check(&change.after), aim) {
+        (Err(fault), Aim::Undo) if check(&change.before).is_ok() => Err(fault),
+        (Ok(()), _) | (Err(_), Aim::Undo) => Ok(()),
+        (Err(fault), Aim::Add(_)) => Err(fault),
+    }
 }
 
 /// The record of a plan: its own files, and those of the last record that it does not change.
@@ -74,7 +99,12 @@ fn recorded(plan: &ConfigurePlan, directories: Vec<PathBuf>) -> Record {
     }
     if let Aim::Add(entry) = &plan.aim {
         for change in &plan.files {
+            let last = plan
+                .record
+                .as_ref()
+                .and_then(|record| record.file(&change.path));
             files.push(RecordedFile {
+                former: former(last, entry),
                 path: change.path.clone(),
                 form: change.form.clone(),
                 entry: entry.clone(),
@@ -84,6 +114,19 @@ fn recorded(plan: &ConfigurePlan, directories: Vec<PathBuf>) -> Record {
         }
     }
     Record { files, directories }
+}
+
+/// What the file may still have if this change is interrupted: what the last ones added.
+fn former(last: Option<&RecordedFile>, entry: &RuntimeEntry) -> Vec<FormerText> {
+    let Some(last) = last else { return Vec::new() };
+    let mut former = last.former.clone();
+    former.push(FormerText {
+        entry: last.entry.clone(),
+        after: last.after.clone(),
+    });
+    // One text for each name is enough.
+    former.retain(|one| one.entry != *entry);
+    former
 }
 
 /// The directories above a file that do not exist, the outermost first.

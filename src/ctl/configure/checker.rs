@@ -1,38 +1,33 @@
 //! Lets the engine's own program read a new settings text before it is put in place.
 //!
 //! In: the new text. It is written beside Embargo's records, never into the engine's directories,
-//! where the engine might read it. Out: an error with the program's own last line, if the program
-//! does not accept the text. Nothing is checked on a node whose file system is mounted somewhere,
-//! nor if the program is not installed or knows no such check.
+//! where the engine might read it; what it imports by a relative path is imported from the engine's
+//! directory all the same. Out: an error with the program's own last line, if the program does not
+//! accept the text. Nothing is checked on a node whose file system is mounted somewhere, nor if the
+//! program is not installed or knows no such check.
 
-use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
+
+use toml_edit::{DocumentMut, Item, Value};
 
 use super::error::ConfigureError;
 use super::form::Form;
-use super::plan::FileChange;
 use super::record;
 use crate::ctl::CtlError;
+use crate::ctl::command;
 use crate::paths::Paths;
+use crate::report::line;
 use crate::sys::{process, replace};
 
 /// How long a program may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often it is looked whether the program has ended.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// How many bytes of a program's errors are read.
-const LARGEST_OUTPUT: u64 = 64 << 10;
-
 /// Why a program did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckerError {
-    /// The program could not be run.
+    /// The program could not be run, or did not end in time.
     #[error("cannot run {0:?}")]
     Run(PathBuf, #[source] io::Error),
     /// The program reported an error.
@@ -41,17 +36,11 @@ pub enum CheckerError {
     /// The program does not know a flag, so it is too old for the check.
     #[error("{0:?} is too old for the check")]
     UnknownFlag(PathBuf),
-    /// The program did not end in time.
-    #[error("{0:?} did not end within {1} seconds")]
-    Late(PathBuf, u64),
 }
 
-/// Lets the engine's program check the new text of a file.
-pub(super) fn check(change: &FileChange, paths: &Paths) -> Result<(), CtlError> {
-    let Some(text) = &change.after else {
-        return Ok(());
-    };
-    let (program, name) = match change.form {
+/// Lets the engine's program check the text of the settings file at `path`.
+pub(super) fn check(path: &Path, form: &Form, text: &str, paths: &Paths) -> Result<(), CtlError> {
+    let (program, name) = match form {
         Form::DaemonJson => ("dockerd", "daemon.json"),
         Form::Containerd => ("containerd", "config.toml"),
         Form::Crio(_) => ("crio", "crio.conf"),
@@ -61,31 +50,48 @@ pub(super) fn check(change: &FileChange, paths: &Paths) -> Result<(), CtlError> 
         return Ok(());
     };
     let draft = record::directory(paths).join(name);
-    replace::replace(&draft, 0o600, text.as_bytes())?;
-    let words: Vec<OsString> = match change.form {
-        Form::DaemonJson => vec!["--validate".into(), "--config-file".into(), (&draft).into()],
-        Form::Containerd => vec![
-            "--config".into(),
-            (&draft).into(),
-            "config".into(),
-            "dump".into(),
-        ],
+    let drafted = match form {
+        Form::Containerd => with_absolute_imports(text, path),
+        Form::DaemonJson | Form::Crio(_) | Form::Podman | Form::BuildKit | Form::Service => None,
+    };
+    let drafted = drafted.as_deref().unwrap_or(text);
+    replace::replace(&draft, 0o600, drafted.as_bytes())?;
+    let at = draft.to_string_lossy();
+    let words: &[&str] = match form {
+        Form::DaemonJson => &["--validate", "--config-file", &at],
+        Form::Containerd => &["--config", &at, "config", "dump"],
         Form::Crio(_) | Form::Podman | Form::BuildKit | Form::Service => {
-            let none = OsString::from("--config-dir=");
-            vec!["--config".into(), (&draft).into(), none, "config".into()]
+            &["--config", &at, "--config-dir=", "config"]
         }
     };
-    let checked = run(&program, &words);
+    let checked = run(&program, words);
     drop(std::fs::remove_file(&draft));
     match checked {
         // Docker before 23 cannot check its settings.
         Err(CheckerError::UnknownFlag(_)) => Ok(()),
-        Err(fault) => Err(ConfigureError::Invalid(change.path.clone(), fault).into()),
+        Err(fault) => Err(ConfigureError::Invalid(path.to_owned(), fault).into()),
         Ok(()) => Ok(()),
     }
 }
 
-fn installed(name: &str) -> Option<PathBuf> {
+/// The text, if its imports can be the same in a file elsewhere: containerd takes a relative path
+/// without `*` from the directory of the file that imports it (containerd: `resolveImports`).
+fn with_absolute_imports(text: &str, path: &Path) -> Option<String> {
+    let mut document: DocumentMut = text.parse().ok()?;
+    let directory = path.parent()?;
+    let imports = document.get_mut("imports").and_then(Item::as_array_mut)?;
+    for import in imports.iter_mut() {
+        let relative = import.as_str().filter(|import| !import.contains('*'));
+        if let Some(relative) = relative {
+            let absolute = directory.join(relative).to_string_lossy().into_owned();
+            *import = Value::from(absolute);
+        }
+    }
+    Some(document.to_string())
+}
+
+/// The program of this name in the usual directories of this machine.
+pub(super) fn installed(name: &str) -> Option<PathBuf> {
     for directory in crate::delegate::USUAL_DIRECTORIES {
         let path = Path::new(directory).join(name);
         if process::identity(&path).is_ok_and(|found| found.is_program()) {
@@ -95,47 +101,50 @@ fn installed(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs a program to its end, without input, and without output except for its errors.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the engine's own checker, outside the gate"
-)]
-pub(super) fn run(program: &Path, words: &[OsString]) -> Result<(), CheckerError> {
+/// Runs a program to its end, without input.
+pub(super) fn run(program: &Path, words: &[&str]) -> Result<(), CheckerError> {
     let fault = |error| CheckerError::Run(program.to_owned(), error);
-    let mut child = Command::new(program)
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(fault)?;
-    let pauses = PATIENCE.as_millis() / PAUSE.as_millis();
-    for _ in 0..pauses {
-        match child.try_wait().map_err(fault)? {
-            Some(status) if status.success() => return Ok(()),
-            Some(_) => return Err(failure(program, child)),
-            None => thread::sleep(PAUSE),
-        }
+    let ended = command::run(program, words, b"", PATIENCE).map_err(fault)?;
+    if ended.is_success {
+        return Ok(());
     }
-    drop(child.kill());
-    drop(child.wait());
-    Err(CheckerError::Late(program.to_owned(), PATIENCE.as_secs()))
+    // dockerd's last line is a hint then.
+    if ended.text.contains("unknown flag") {
+        return Err(CheckerError::UnknownFlag(program.to_owned()));
+    }
+    let last = line::one_line(&ended.ending());
+    Err(CheckerError::Says(program.to_owned(), last))
 }
 
-/// Why a program failed: the last line that it wrote on its standard error.
-fn failure(program: &Path, child: Child) -> CheckerError {
-    let mut bytes = Vec::new();
-    if let Some(errors) = child.stderr {
-        drop(errors.take(LARGEST_OUTPUT).read_to_end(&mut bytes));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_text_imports_is_imported_from_its_own_directory() {
+        let path = Path::new("/etc/containerd/config.toml");
+        for (text, checked) in [
+            (
+                "imports = [\"a.toml\", \"/b.toml\", \"c/*.toml\"] # three\n",
+                Some("imports = [\"/etc/containerd/a.toml\", \"/b.toml\", \"c/*.toml\"] # three\n"),
+            ),
+            ("version = 2\n", None),
+            ("imports = \"a\"\n", None),
+            ("imports = [", None),
+        ] {
+            assert_eq!(with_absolute_imports(text, path).as_deref(), checked);
+        }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    // dockerd's last line is a hint then.
-    if text.contains("unknown flag") {
-        return CheckerError::UnknownFlag(program.to_owned());
+
+    #[test]
+    fn a_program_that_says_much_or_leaves_another_behind_is_not_waited_for() {
+        let sh = |script: &str| run(Path::new("/bin/sh"), &["-c", script]);
+        let began = std::time::Instant::now();
+        assert!(sh("sleep 60 & exit 0").is_ok());
+        let much = "i=0; while [ $i -lt 9000 ]; do echo 123456789012345; i=$((i + 1)); done >&2";
+        assert!(sh(much).is_ok());
+        let error = sh("sleep 60 & echo bad >&2; exit 1").unwrap_err();
+        assert_eq!(error.to_string(), "\"/bin/sh\" says: bad");
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
-    let line = text.lines().rfind(|line| !line.trim().is_empty());
-    CheckerError::Says(
-        program.to_owned(),
-        line.unwrap_or("nothing").trim().to_owned(),
-    )
 }

@@ -14,6 +14,9 @@ pub enum ConfigureError {
     /// `--path` is not absolute.
     #[error("cannot use {0:?}: not an absolute path")]
     Relative(PathBuf),
+    /// `--path` cannot be written into settings.
+    #[error("cannot use {0:?}: control characters, or not UTF-8")]
+    Program(PathBuf),
     /// Embargo's program is missing.
     #[error("cannot find Embargo's program {0:?}")]
     NoProgram(PathBuf),
@@ -35,6 +38,9 @@ pub enum ConfigureError {
     /// The file is on a read-only file system.
     #[error("cannot change {0:?}: its file system is read-only")]
     ReadOnly(PathBuf),
+    /// Somebody else changed the file while the change was made ready.
+    #[error("cannot change {0:?}: it was changed meanwhile")]
+    Meanwhile(PathBuf),
     /// The daemon's command line sets the same.
     #[error("cannot change {path:?}: {program} is started with {flag}")]
     Flag {
@@ -63,6 +69,9 @@ pub enum ConfigureError {
     /// Containers need the runtime's name.
     #[error("cannot remove the runtime {0:?}: {1} could not start again without it")]
     InUse(String, String),
+    /// Podman does not say which runtimes its containers need.
+    #[error("cannot tell whether containers need the runtime: podman says {0:?}")]
+    Unasked(String),
     /// The engine cannot be reloaded or restarted from here.
     #[error("cannot restart an engine of a node that is mounted at {0:?}")]
     Elsewhere(PathBuf),
@@ -83,6 +92,9 @@ pub enum EditError {
     /// A key has a value of another type than the engine expects.
     #[error("{0} has a value of the wrong type")]
     Shape(String),
+    /// The entry was added, and still is not what the engine would read.
+    #[error("its layout keeps the entry from being added, such as a key that occurs twice")]
+    Layout,
     /// Another runtime has the name.
     #[error("the runtime {0:?} is there already and runs another program")]
     Taken(String),
@@ -94,7 +106,8 @@ pub enum EditError {
 impl ConfigureError {
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Relative(_) | Self::NoProgram(_) => {
+            Self::Meanwhile(_) => "run the command again".to_owned(),
+            Self::Relative(_) | Self::Program(_) | Self::NoProgram(_) => {
                 "name the program as the node sees it: --path /usr/bin/embargo".to_owned()
             }
             Self::Edit(_, EditError::Taken(_)) => {
@@ -123,6 +136,9 @@ impl ConfigureError {
             }
             Self::InUse(..) => {
                 "create these containers anew with another runtime, or add --accept-downtime".to_owned()
+            }
+            Self::Unasked(_) => {
+                "if no container needs it, add --accept-downtime".to_owned()
             }
             Self::Name(..)
             | Self::Edit(..)

@@ -5,6 +5,7 @@
 
 mod containerd;
 mod daemon_json;
+mod lines;
 mod service;
 mod toml_keys;
 
@@ -67,18 +68,23 @@ impl Form {
             return Ok(text.to_owned());
         }
         let new = match self {
-            Self::DaemonJson => daemon_json::with(text, entry),
+            Self::DaemonJson => return self.checked(daemon_json::with(text, entry)?, entry),
             Self::Containerd => containerd::with(text, entry),
             Self::Podman => toml_keys::with_podman(text, entry),
             Self::Crio(model) => toml_keys::with_crio(text, entry, model),
             Self::BuildKit => toml_keys::with_buildkit(text, entry),
             Self::Service => Ok(service::with(text, entry)),
         }?;
-        // An unusual layout of the file may keep the editor from adding a key.
+        self.checked(lines::as_in(text, &new), entry)
+    }
+
+    /// The new text, if it has the entry. An unusual layout of the file, such as a key that occurs
+    /// twice, may keep the editor from adding a key.
+    fn checked(&self, new: String, entry: &RuntimeEntry) -> Result<String, EditError> {
         if self.has(&new, entry)? {
             Ok(new)
         } else {
-            Err(EditError::Shape("a table that the entry needs".to_owned()))
+            Err(EditError::Layout)
         }
     }
 
@@ -102,14 +108,15 @@ impl Form {
         entry: &RuntimeEntry,
         before: &str,
     ) -> Result<String, EditError> {
-        match self {
-            Self::DaemonJson => daemon_json::without(text, entry, before),
+        let new = match self {
+            Self::DaemonJson => return daemon_json::without(text, entry, before),
             Self::Containerd => containerd::without(text, entry, before),
             Self::Podman => toml_keys::without_podman(text, entry, before),
             Self::Crio(_) => toml_keys::without_crio(text, entry, before),
             Self::BuildKit => toml_keys::without_buildkit(text, entry, before),
-            Self::Service => Ok(service::without(text, entry)),
-        }
+            Self::Service => Ok(service::without(text, entry, before)),
+        }?;
+        Ok(lines::as_in(text, &new))
     }
 
     /// Whether the text says nothing any more, so that its file can go if it was created for the

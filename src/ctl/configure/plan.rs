@@ -34,7 +34,7 @@ pub(super) struct ConfigurePlan {
 }
 
 /// What a plan is for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Aim {
     /// The engine gets this runtime.
     Add(RuntimeEntry),
@@ -64,6 +64,11 @@ impl ConfigurePlan {
 
     pub(super) fn is_change(&self) -> bool {
         self.changes().next().is_some()
+    }
+
+    /// Whether only the record of a change is left: somebody else has put back the files.
+    pub(super) fn is_only_record(&self) -> bool {
+        !self.is_change() && self.aim == Aim::Undo && self.record.is_some()
     }
 
     /// Whether containers get Embargo without asking for it.
@@ -197,12 +202,15 @@ fn original(
     today: Option<&str>,
 ) -> Result<Option<String>, ConfigureError> {
     let Some(today) = today else { return Ok(None) };
-    if today == recorded.after {
+    if recorded.is_known(today) {
         return Ok(recorded.before.clone());
     }
     let before = recorded.before.as_deref().unwrap_or_default();
-    let without = recorded.form.without(today, &recorded.entry, before);
-    let without = without.map_err(|fault| ConfigureError::Edit(recorded.path.clone(), fault))?;
+    let mut without = today.to_owned();
+    for entry in recorded.entries() {
+        let edited = recorded.form.without(&without, entry, before);
+        without = edited.map_err(|fault| ConfigureError::Edit(recorded.path.clone(), fault))?;
+    }
     let is_gone = recorded.before.is_none() && recorded.form.is_empty(&without);
     Ok((!is_gone).then_some(without))
 }

@@ -40,6 +40,17 @@ pub(super) struct RecordedFile {
     pub(super) before: Option<String>,
     /// The text after the last change.
     pub(super) after: String,
+    /// What earlier changes added, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) former: Vec<FormerText>,
+}
+
+/// What a change added that a later change has replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FormerText {
+    pub(super) entry: RuntimeEntry,
+    /// The text after that change.
+    pub(super) after: String,
 }
 
 /// The directory of the records.
@@ -84,8 +95,24 @@ impl Record {
         std::fs::remove_file(&path).map_err(|error| WriteError::new(&path, error))
     }
 
-    /// What was changed in this file.
+    /// The record of this file.
     pub(super) fn file(&self, path: &Path) -> Option<&RecordedFile> {
         self.files.iter().find(|file| file.path == path)
+    }
+}
+
+impl RecordedFile {
+    /// Whether this is a text that the changes made, or the one from before them. An interrupted
+    /// change leaves the text from before it.
+    pub(super) fn is_known(&self, text: &str) -> bool {
+        text == self.after
+            || self.before.as_deref() == Some(text)
+            || self.former.iter().any(|former| text == former.after)
+    }
+
+    /// Everything that the changes added, the last one first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &RuntimeEntry> {
+        let former = self.former.iter().rev().map(|former| &former.entry);
+        std::iter::once(&self.entry).chain(former)
     }
 }

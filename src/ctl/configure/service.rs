@@ -9,7 +9,6 @@
 //! | BuildKit | restart | build steps that run fail |
 //! | Podman | none: there is no daemon | nothing |
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use super::ConfiguredEngine;
@@ -89,8 +88,7 @@ pub(super) fn advice(steps: &[ServiceStep]) -> String {
 pub(super) fn run(steps: &[ServiceStep]) -> Result<String, CtlError> {
     let mut text = String::new();
     for step in steps {
-        let words: Vec<OsString> = step.words().into_iter().map(OsString::from).collect();
-        checker::run(Path::new(SYSTEMCTL), &words)
+        checker::run(Path::new(SYSTEMCTL), &step.words())
             .map_err(|fault| ConfigureError::Service(step.command(), fault))?;
         text.push_str(&format!("done: {}\n", step.command()));
     }

@@ -1,5 +1,7 @@
 //! Tests configure on the files of a node that is mounted below a directory.
 
+mod undo;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
@@ -135,6 +137,18 @@ fn an_undo_keeps_what_somebody_else_changed_since() {
 }
 
 #[test]
+fn a_note_after_a_byte_order_mark_counts() {
+    let node = node();
+    let text = "\u{feff}# Maintained by Puppet\nversion = 2\n";
+    node.write_below("etc/containerd/config.toml", text);
+    let fault = node.configure("containerd --default").unwrap_err();
+    assert!(
+        fault.contains("it says \"Maintained by Puppet\""),
+        "{fault}"
+    );
+}
+
+#[test]
 fn mode_and_link_stay() {
     let node = node();
     node.write_below("srv/daemon.json", "{}");
@@ -176,7 +190,17 @@ fn what_cannot_be_changed_is_refused_in_one_line() {
         (
             "{ \"_\": \"Ansible managed\" }",
             "docker",
-            "cannot change \"etc/docker/daemon.json\": it says \"{ \\\"_\\\": \\\"Ansible managed\\\" }\" / --print shows the new settings: put them where the file comes from",
+            "cannot change \"etc/docker/daemon.json\": it says \"_: \\\"Ansible managed\\\"\" / --print shows the new settings: put them where the file comes from",
+        ),
+        (
+            "{\"debug\": true, \"_comment\": \"from Puppet\"}",
+            "docker",
+            "cannot change \"etc/docker/daemon.json\": it says \"_comment: \\\"from Puppet\\\"\" / --print shows the new settings: put them where the file comes from",
+        ),
+        (
+            "{\"runtimes\": {}, \"runtimes\": {\"x\": {\"path\": \"/x\"}}}",
+            "docker",
+            "cannot edit \"etc/docker/daemon.json\" ",
         ),
         ("{", "docker", "cannot edit \"etc/docker/daemon.json\" "),
         (
@@ -193,6 +217,11 @@ fn what_cannot_be_changed_is_refused_in_one_line() {
             "{}",
             "docker --path embargo",
             "cannot use \"embargo\": not an absolute path / name the program as the node sees it: --path /usr/bin/embargo",
+        ),
+        (
+            "{}",
+            "docker --path /usr/bin/\u{1b}embargo",
+            "cannot use \"/usr/bin/\\u{1b}embargo\": control characters, or not UTF-8 / name the program as the node sees it: --path /usr/bin/embargo",
         ),
         (
             "{}",
@@ -257,6 +286,12 @@ fn a_runtime_that_containers_need_is_not_removed() {
     assert_eq!(
         node.configure("docker --undo").unwrap_err(),
         "cannot remove the runtime \"embargo\": 1 container could not start again without it / create these containers anew with another runtime, or add --accept-downtime"
+    );
+    // Another name takes it away, too.
+    assert!(
+        node.configure("docker --default --name other")
+            .unwrap_err()
+            .starts_with("cannot remove the runtime \"embargo\": 1 container could not")
     );
     node.configure("docker --undo --accept-downtime").unwrap();
     assert!(!node.has(DAEMON));

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::command::{self, Ended};
 use super::examination::Examination;
 use super::files::not_this_machine;
 use super::finding::Found;
 use crate::container::runtime::RuntimeKind;
+use crate::ctl::command::{self, Ended};
 use crate::delegate::{self, DelegateError, RuntimeFamily};
 use crate::report::line::{self, causes};
 use crate::sys::process::{self, Identity};

@@ -16,12 +16,12 @@ mod image;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::command::Ended;
 use super::examination::Examination;
 use super::files::not_this_machine;
 use super::finding::Found;
 use crate::banlist::trial;
 use crate::container::engine::Engine;
+use crate::ctl::command::Ended;
 use crate::node::coverage::{Covered, RuntimeName};
 use crate::node::processes::Process;
 use crate::report::line::{self, causes};

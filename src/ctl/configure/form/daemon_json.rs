@@ -72,20 +72,23 @@ pub(super) fn without(text: &str, entry: &RuntimeEntry, before: &str) -> Result<
         return Ok(text.to_owned());
     }
     let (root, object) = tree(body)?;
-    if let Some(runtimes) = object.object_value(RUNTIMES)
+    // What was there before the entry is somebody else's.
+    let former = parsed(before)?;
+    if former[RUNTIMES][&entry.name].is_null()
+        && let Some(runtimes) = object.object_value(RUNTIMES)
         && let Some(own) = runtimes.get(&entry.name)
         && settings[RUNTIMES][&entry.name]["path"] == entry.path().as_str()
     {
         own.remove();
         if runtimes.properties().is_empty()
-            && parsed(before)?.get(RUNTIMES).is_none()
+            && former.get(RUNTIMES).is_none()
             && let Some(all) = object.get(RUNTIMES)
         {
             all.remove();
         }
     }
     if settings[DEFAULT] == entry.name.as_str() {
-        match (parsed(before)?[DEFAULT].as_str(), object.get(DEFAULT)) {
+        match (former[DEFAULT].as_str(), object.get(DEFAULT)) {
             (Some(former), _) => set(&object, DEFAULT, former),
             (None, Some(own)) => own.remove(),
             (None, None) => {}

@@ -8,9 +8,11 @@ use super::RuntimeEntry;
 /// The variable (moby#47563, Docker 26).
 const VARIABLE: &str = "DOCKER_BUILDKIT_RUNC_COMMAND";
 
-/// The line that sets the variable. systemd takes a value with blanks in quotes.
+/// The line that sets the variable. systemd takes a value with blanks in quotes, in which it reads
+/// `\` and `"` as a shell does, and specifiers that begin with `%` (systemd.exec(5)).
 fn own(entry: &RuntimeEntry) -> String {
-    format!("Environment=\"{VARIABLE}={}\"", entry.path())
+    let path = entry.path().replace('\\', "\\\\").replace('"', "\\\"");
+    format!("Environment=\"{VARIABLE}={}\"", path.replace('%', "%%"))
 }
 
 pub(super) fn has(text: &str, entry: &RuntimeEntry) -> bool {
@@ -32,7 +34,10 @@ pub(super) fn with(text: &str, entry: &RuntimeEntry) -> String {
     new
 }
 
-pub(super) fn without(text: &str, entry: &RuntimeEntry) -> String {
+pub(super) fn without(text: &str, entry: &RuntimeEntry, before: &str) -> String {
+    if has(before, entry) {
+        return text.to_owned();
+    }
     let mut new = String::new();
     for line in text.split_inclusive('\n') {
         if line.trim() != own(entry) {

@@ -292,3 +292,24 @@ fn what_is_removed_from_toml_is_exactly_what_was_added() {
         );
     }
 }
+
+#[test]
+fn a_drop_in_has_the_path_as_systemd_reads_it() {
+    let odd = RuntimeEntry {
+        program: PathBuf::from("/opt/50% \"a\\b\"/embargo"),
+        ..entry(Rank::Default)
+    };
+    let new = Form::Service.with("", &odd).unwrap();
+    let line = new.lines().last().unwrap();
+    assert_eq!(
+        line,
+        r#"Environment="DOCKER_BUILDKIT_RUNC_COMMAND=/opt/50%% \"a\\b\"/embargo""#
+    );
+    assert!(
+        !Form::Service
+            .without(&new, &odd, "")
+            .unwrap()
+            .contains("50%")
+    );
+    assert_eq!(Form::Service.without(&new, &odd, &new).unwrap(), new);
+}

@@ -71,8 +71,16 @@ pub(super) fn set(table: &mut dyn TableLike, key: &str, value: impl Into<Value>)
 }
 
 /// Removes a key, and then the tables above it as far as they are empty and `before` does not have
-/// them.
+/// them. If `before` has the key itself, its value is put back.
 pub(super) fn remove(root: &mut dyn TableLike, keys: &[&str], before: &dyn TableLike) {
+    if let (Some(former), Some((last, tables))) = (item(before, keys), keys.split_last()) {
+        if let Ok(table) = table(root, tables)
+            && let Some(own) = table.get_mut(last)
+        {
+            *own = former.clone();
+        }
+        return;
+    }
     for length in (1..=keys.len()).rev() {
         let (last, tables) = match keys[..length].split_last() {
             Some(split) => split,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::super::command::{self, Ended};
 use super::image;
+use crate::ctl::command::{self, Ended};
 use crate::delegate::{USUAL_DIRECTORIES, is_real};
 
 /// How long one call of a client may take. A refusal takes a second; the rest is for a busy engine.
