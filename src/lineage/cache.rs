@@ -55,7 +55,7 @@ pub fn store(paths: &Paths, chain: &Chain) {
 fn try_store(paths: &Paths, chain: &Chain) -> io::Result<()> {
     // Everybody may read the parent directory, because the runtime of a rootless engine reads the
     // ban list there.
-    file::make_directory(&paths.state)?;
+    file::make_directory(&paths.state).or_else(|_| fs::create_dir_all(&paths.state))?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
