@@ -12,6 +12,8 @@ EMBARGOCTL=/usr/bin/embargoctl
 PACKAGES=$ROOM/embargo
 
 setup_file() {
+  # Podman makes its directories when it is first used.
+  podman ps
   files >"$LOGS/before"
   dpkg -i "$PACKAGES/embargo.deb"
 }
@@ -120,6 +122,16 @@ files() {
   [ "$status" -eq 1 ]
   [[ $output == *"/usr/local/sbin/runc is a link to it"* ]] || fail "$output"
   rm -r /usr/local/sbin/runc /opt/docker
+  /usr/lib/embargo/before-removal
+}
+
+@test "settings that embargoctl wrote keep the package, and the hint is the command that takes them out" {
+  "$EMBARGOCTL" configure podman --default
+  run dpkg -r embargo
+  [ "$status" -ne 0 ]
+  [[ $output == *"embargo: cannot be removed: /etc/containers/containers.conf.d/50-embargo.conf names it"* ]] || fail "$output"
+  [[ $output == *"hint: run: embargoctl configure podman --undo --restart;"* ]] || fail "$output"
+  "$EMBARGOCTL" configure podman --undo --restart
   /usr/lib/embargo/before-removal
 }
 
