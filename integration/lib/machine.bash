@@ -11,7 +11,7 @@ DISK_MODULES=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev vir
 # install_qemu: with the tools of its own version, in place of newer ones if need be.
 install_qemu() {
   install_packages debootstrap e2fsprogs busybox-static bats
-  command -v qemu-system-x86_64 >/dev/null || install_packages qemu-system-x86 qemu-utils/bookworm
+  { command -v qemu-system-x86_64 && command -v qemu-img; } >/dev/null || install_packages qemu-system-x86 qemu-utils/bookworm
 }
 
 # newest_kernel: the name of the package that Debian's newest kernel for virtual machines is in.
