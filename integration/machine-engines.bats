@@ -8,6 +8,7 @@ load lib/room
 load lib/node
 load lib/docker
 load lib/containerd
+load lib/engines
 load lib/patch
 load lib/confinement
 
@@ -36,56 +37,12 @@ teardown() {
   [ ! -s "$FLEET" ] || remove_fleet
 }
 
-# load_images: the same in Docker, in two namespaces of containerd, and in Podman.
-load_images() {
-  docker load -q -i "$ROOM/images.tar"
-  ctr -n k8s.io image import "$ROOM/images.tar"
-  ctr -n default image import "$ROOM/images.tar"
-  podman load -q -i "$ROOM/images.tar"
-}
-
 # in_place_of_crun: as docs/engines.md says of runc's. Podman has no other setting than Debian's.
 in_place_of_crun() {
   ln "$CRUN" "$REAL_CRUN"
   dpkg-divert --local --no-rename --divert "$REAL_CRUN" --add "$CRUN"
   install -m 0755 "$EMBARGO" "$CRUN.new"
   mv "$CRUN.new" "$CRUN"
-}
-
-# pod_container IMAGE: creates a pod with one container of it, and prints the container's ID.
-pod_container() {
-  local pod
-  pod=$(cri pod "pod-$1") || return 1
-  cri container "$pod" main "docker.io/library/$1:1" -- sleep 100000
-}
-
-# each_refuses: a container built on the banned base, in each engine as its user starts it.
-each_refuses() {
-  local container
-  clear_pods
-  run docker run --rm --network none app:1 true
-  [ "$status" -eq 125 ] || fail "docker: exit status $status" "$output" || return 1
-  is_refusal "$output" || return 1
-  container=$(pod_container app)
-  run cri start "$container"
-  [ "$status" -eq 1 ] || fail "containerd: exit status $status" "$output" || return 1
-  is_refusal "$output" || return 1
-  clear_pods
-  run podman run --rm --network none localhost/app:1 true
-  [ "$status" -eq 126 ] || fail "podman: exit status $status" "$output" || return 1
-  is_refusal "$output" || return 1
-}
-
-# each_starts: one that is not.
-each_starts() {
-  local container
-  clear_pods
-  [ "$(docker run --rm --network none other:1)" = "other runs" ]
-  container=$(pod_container other)
-  cri start "$container"
-  [ "$(cri exec "$container" -- echo inside)" = inside ]
-  clear_pods
-  [ "$(podman run --rm --network none localhost/other:1)" = "other runs" ]
 }
 
 # each_is_patched: a payload in a running container of each has the AppArmor label, the cgroup and the rights of the container's first process.
