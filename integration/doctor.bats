@@ -90,6 +90,7 @@ NO_GAPS=(coverage:podman/crun)
   heard 'refused embargo-doctor-[0-9]+: is the-trial-image-of-embargoctl-doctor, banned by BAN-TRIAL'
   [ -z "$(docker images -q localhost/embargo-doctor)$(docker ps -aq)" ] || fail "$(docker images)"
   [ -z "$(podman images -q localhost/embargo-doctor)$(podman ps -aq)" ] || fail "$(podman images)"
+  [ -z "$(find /run /var/lib/containerd -name 'embargo-doctor*')" ] || fail "$(find /run /var/lib/containerd -name 'embargo-doctor*')"
   [ -z "$(ctr -n embargo-doctor image ls -q)$(ctr -n embargo-doctor container ls -q)" ] || fail "$(ctr -n embargo-doctor image ls)"
 }
 

@@ -36,11 +36,14 @@ pub use format::parse;
 pub use scan::containers;
 pub(super) use scan::{Seen, containers_beyond};
 
+/// The state directory of the runcs that containerd starts. Each namespace has a directory in it.
+pub(crate) const CONTAINERD_RUNC: &str = "/run/containerd/runc";
+
 /// The state directories of the runtimes that the usual engines start, and the directories above
 /// them. The engines are Docker, containerd, Podman, CRI-O and BuildKit.
 const ROOTS: [&str; 4] = [
     "/run/docker/runtime-runc",
-    "/run/containerd/runc",
+    CONTAINERD_RUNC,
     "/run/runc",
     "/run/crun",
 ];

@@ -4,14 +4,15 @@
 //! built in ([`banlist::trial`](crate::banlist::trial) says why). The engine's own client loads
 //! the image and starts a container of it, which the engine must report as refused by that ban. If
 //! it is not refused, the runtime finds no program in the image, so nothing runs in any case.
-//! Afterwards the container and the image are removed. Nothing of the node's list, settings or
-//! engines changes; the refusal is one event in the system log.
+//! Afterwards the container, the image and what they leave are removed. Nothing of the node's list,
+//! settings or engines changes; the refusal is one event in the system log.
 //!
 //! In: the runtime names that lead to Embargo. Out: a finding for each. Only engines that run are
 //! tried, and only as root: the clients need it, and an ordinary user's engine is another one.
 
 mod client;
 mod image;
+mod leftovers;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -24,8 +25,10 @@ use crate::container::engine::Engine;
 use crate::ctl::command::Ended;
 use crate::node::coverage::{Covered, RuntimeName};
 use crate::node::processes::Process;
+use crate::node::runtime_state::Whose;
+use crate::node::{discovery, places};
 use crate::report::line::{self, causes};
-use crate::settings::Mode;
+use crate::settings::{ContainerdPlace, Mode};
 use crate::sys::process;
 use client::{Client, Target, TrialError};
 
@@ -38,9 +41,12 @@ pub(super) fn trial(examined: &Examination<'_>) -> Vec<Found> {
         return vec![found];
     }
     let mut found = Vec::new();
-    for target in targets(examined) {
-        let thing = target.thing();
-        found.push(tried(&target).about(thing));
+    let targets = targets(examined);
+    for target in &targets {
+        found.push(tried(target).about(target.thing()));
+    }
+    if targets.iter().any(|target| target.client == Client::Ctr) {
+        leftovers::remove(client::NAMESPACE, &containerds(examined));
     }
     if found.is_empty() {
         found.push(Found::unknown(
@@ -117,6 +123,13 @@ fn is_supervised(name: &RuntimeName, processes: &[Process]) -> bool {
             .and_then(find)
             .and_then(|daemon| find(daemon.parent))
             .is_some_and(|parent| parent.program() == "dockerd")
+}
+
+/// Where the node's containerds are.
+fn containerds(examined: &Examination<'_>) -> Vec<ContainerdPlace> {
+    let known = places::of_node(examined.paths, &examined.effective.engines, Whose::Own);
+    let processes = examined.processes();
+    discovery::with_found(known, processes, examined.paths, &mut Vec::new()).containerd
 }
 
 fn tried(target: &Target) -> Found {

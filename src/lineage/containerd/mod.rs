@@ -57,7 +57,7 @@ use crate::sys::deadline::Deadline;
 
 /// The directory of tasks, which exists below containerd's state directory and below its root
 /// directory.
-const TASKS: &str = "io.containerd.runtime.v2.task";
+pub(crate) const TASKS: &str = "io.containerd.runtime.v2.task";
 
 /// One containerd, and the limits of one call of Embargo.
 struct Site<'a> {

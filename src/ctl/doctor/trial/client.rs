@@ -17,7 +17,7 @@ use crate::delegate::{USUAL_DIRECTORIES, is_real};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// containerd's namespace for the trial: nothing else is in it.
-const NAMESPACE: &str = "embargo-doctor";
+pub(super) const NAMESPACE: &str = "embargo-doctor";
 
 /// The client of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
