@@ -26,6 +26,7 @@ room_disk() {
   cp "$here/../docs/walkthrough.md" "$tree/docs"
   cp "$binaries/embargo" "$binaries/embargoctl" "$tree/embargo"
   [ -z "${MACHINE_FILES:-}" ] || cp -a "$MACHINE_FILES" "$tree/files"
+  [[ " $* " != *' machine-package '* ]] || machine_packages "$tree/files"
   printf '%s\n' "$@" >"$tree/scenarios"
   machine_images "$tree/images.tar"
   make_disk "$tree" "$machine/room.raw" 2G
