@@ -5,74 +5,14 @@
 //! The names and IDs of containers are never labels: their number has no bound. `docs/status.md`
 //! has a table of the metrics.
 
-use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
+mod containers;
+mod format;
 
-use super::containers::{Containers, Doomed};
+use self::format::Metrics;
 use super::counters::Counters;
 use super::facts::{NodeMode, NodeStatus};
 use super::list::InForceStatus;
 use crate::ctl::last_install::InstallResult;
-use crate::sys::clock::Timestamp;
-
-/// The metrics as they are written.
-#[derive(Default)]
-struct Metrics(String);
-
-/// A label's name and its value.
-type Label<'a> = (&'a str, &'a str);
-
-impl Metrics {
-    /// Starts a metric: all its values follow this line.
-    fn gauge(&mut self, metric: &str, help: &str) {
-        self.0 += &format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n");
-    }
-
-    /// The same, for a metric that only grows until the node is booted.
-    fn counter(&mut self, metric: &str, help: &str) {
-        self.0 += &format!("# HELP {metric} {help}\n# TYPE {metric} counter\n");
-    }
-
-    /// A value of the metric that was started last.
-    fn value(&mut self, metric: &str, labels: &[Label<'_>], value: impl Display) {
-        self.0 += metric;
-        for (at, (label, text)) in labels.iter().enumerate() {
-            let before = if at == 0 { '{' } else { ',' };
-            self.0 += &format!("{before}{label}=\"{}\"", escaped(text));
-        }
-        if !labels.is_empty() {
-            self.0.push('}');
-        }
-        // Writing to a string cannot fail.
-        writeln!(self.0, " {value}").ok();
-    }
-
-    /// A metric with one value; nothing if the value is not known.
-    fn one(&mut self, metric: &str, help: &str, value: Option<impl Display>) {
-        if let Some(value) = value {
-            self.gauge(metric, help);
-            self.value(metric, &[], value);
-        }
-    }
-
-    fn time(&mut self, metric: &str, help: &str, time: Option<Timestamp>) {
-        self.one(metric, help, time.map(Timestamp::seconds));
-    }
-
-    /// A metric that is 1 for the present value of a label, and 0 for each other value.
-    fn choice(&mut self, metric: &str, help: &str, label: &str, all: &[&str], present: &str) {
-        self.gauge(metric, help);
-        for word in all {
-            self.value(metric, &[(label, *word)], u8::from(*word == present));
-        }
-    }
-}
-
-/// A label's value: a backslash, a quote and a line feed are escaped.
-fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-    text.replace('\n', "\\n")
-}
 
 /// The metrics of a node.
 pub(super) fn text(status: &NodeStatus) -> String {
@@ -87,7 +27,7 @@ pub(super) fn text(status: &NodeStatus) -> String {
         counters(counts, &mut to);
     }
     if let Some(containers) = &status.containers {
-        of_containers(containers, &mut to);
+        containers::add(containers, &mut to);
     }
     to.0
 }
@@ -335,138 +275,4 @@ fn counters(counts: &Counters, to: &mut Metrics) {
         let labels = [("ban", one.ban.as_str()), ("severity", one.severity)];
         to.value(refused, &labels, one.count);
     }
-}
-
-fn of_containers(found: &Containers, to: &mut Metrics) {
-    let containers = "embargo_containers";
-    to.gauge(
-        containers,
-        "The containers, by engine; those of users' own engines are left out.",
-    );
-    for one in &found.engines {
-        let engine = one.engine.word();
-        to.value(
-            containers,
-            &[("engine", engine), ("state", "running")],
-            one.running,
-        );
-        to.value(
-            containers,
-            &[("engine", engine), ("state", "stopped")],
-            one.stopped,
-        );
-    }
-    let unknown = "embargo_containers_unknown";
-    to.gauge(
-        unknown,
-        "The running containers that could not be identified.",
-    );
-    for one in &found.engines {
-        to.value(unknown, &[("engine", one.engine.word())], one.unknown);
-    }
-    to.one(
-        "embargo_store_faults",
-        "How many places of engines and runtimes could not be read.",
-        Some(found.faults.len()),
-    );
-    to.time(
-        "embargo_containers_seen_timestamp_seconds",
-        "When the containers were looked at.",
-        Some(found.at),
-    );
-    doomed(found, to);
-    patches(found, to);
-}
-
-fn patches(found: &Containers, to: &mut Metrics) {
-    if let Some(counts) = &found.unpatched {
-        let unpatched = "embargo_unpatched_containers";
-        to.gauge(
-            unpatched,
-            "The running containers in which a ban's patch is not on record as done.",
-        );
-        for one in counts {
-            let labels = [
-                ("ban", one.ban.as_str()),
-                ("severity", one.severity.word()),
-                ("engine", one.engine.word()),
-            ];
-            to.value(unpatched, &labels, one.containers);
-        }
-    }
-    let Some(patches) = &found.patches else {
-        return;
-    };
-    to.one(
-        "embargo_patch_journal_bytes",
-        "How many bytes the journals of exec-patch have.",
-        Some(patches.journal_bytes),
-    );
-    let Some(run) = &patches.last_run else {
-        return;
-    };
-    to.time(
-        "embargo_patch_last_run_started_timestamp_seconds",
-        "When the newest run of exec-patch started.",
-        Some(run.started),
-    );
-    to.time(
-        "embargo_patch_last_run_ended_timestamp_seconds",
-        "When the newest run of exec-patch ended.",
-        run.ended,
-    );
-    let outcomes = "embargo_patch_last_run_outcomes";
-    to.gauge(
-        outcomes,
-        "The patches of containers in the newest run of exec-patch.",
-    );
-    for one in &run.outcomes {
-        to.value(outcomes, &[("outcome", one.outcome.as_str())], one.patches);
-    }
-}
-
-fn doomed(found: &Containers, to: &mut Metrics) {
-    let name = "embargo_doomed_containers";
-    to.gauge(
-        name,
-        "The containers that the list in force would refuse at their next start.",
-    );
-    let mut counts: BTreeMap<[&str; 5], usize> = BTreeMap::new();
-    for one in &found.doomed {
-        *counts.entry(labels_of(one)).or_default() += 1;
-    }
-    for ([ban, severity, engine, restart, grounds], count) in counts {
-        let labels = [
-            ("ban", ban),
-            ("severity", severity),
-            ("engine", engine),
-            ("restart", restart),
-            ("grounds", grounds),
-        ];
-        to.value(name, &labels, count);
-    }
-    let ahead = "embargo_doomed_ahead_containers";
-    to.gauge(
-        ahead,
-        "The running containers that a ban refuses from a later time on.",
-    );
-    let mut counts: BTreeMap<[&str; 2], usize> = BTreeMap::new();
-    for one in &found.doomed_ahead {
-        *counts
-            .entry([one.ban.as_str(), one.engine.word()])
-            .or_default() += one.containers;
-    }
-    for ([ban, engine], count) in counts {
-        to.value(ahead, &[("ban", ban), ("engine", engine)], count);
-    }
-}
-
-fn labels_of(one: &Doomed) -> [&str; 5] {
-    [
-        one.ban.as_deref().unwrap_or_default(),
-        one.severity.map_or("", |severity| severity.word()),
-        one.engine.word(),
-        one.restart.word(),
-        one.grounds.word(),
-    ]
 }
