@@ -39,7 +39,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::containerd::PLUGINS;
 use self::program::Programs;
@@ -60,18 +60,20 @@ pub struct Coverage {
 }
 
 /// A name by which a container can be started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeName {
     /// The engine.
     pub engine: Engine,
     /// The process ID of the engine's daemon; `None` if no daemon runs.
     pub pid: Option<u32>,
     /// The settings file of that daemon, whether or not it exists.
+    #[serde(serialize_with = "as_text")]
     pub settings: PathBuf,
     /// The name, as a user of the engine gives it. Untrusted text: it may have any characters.
     pub name: String,
     /// The program that the name leads to, as the engine finds it; `None` if it is not known. For
     /// a missing program this is the path or the command in the settings.
+    #[serde(serialize_with = "as_text_if_known")]
     pub program: Option<PathBuf>,
     /// Who can choose the name.
     pub role: RuntimeRole,
@@ -81,7 +83,7 @@ pub struct RuntimeName {
 }
 
 /// Who chooses a runtime name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuntimeRole {
     /// The engine's default: nobody has to choose it.
@@ -93,7 +95,7 @@ pub enum RuntimeRole {
 }
 
 /// Whether a runtime name leads to Embargo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "covered", content = "doubt")]
 pub enum Covered {
     /// The program is Embargo.
@@ -105,7 +107,7 @@ pub enum Covered {
 }
 
 /// Why it is not known whether a name leads to Embargo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CoverageDoubt {
     /// There is no such program, or it cannot be executed. Nothing can start by this name.
@@ -120,6 +122,30 @@ pub enum CoverageDoubt {
     Environment,
     /// Whether this name counts depends on how this version of containerd merges imported files.
     Merging,
+}
+
+impl RuntimeRole {
+    /// The word in every output.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Choice => "choice",
+            Self::Root => "root",
+        }
+    }
+}
+
+/// A path as JSON has it. JSON is text, and the whole document would be lost to one other byte.
+fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
+}
+
+/// The same, for a path that may be unknown.
+fn as_text_if_known<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_ref()
+        .map(|path| path.to_string_lossy())
+        .serialize(to)
 }
 
 impl fmt::Display for CoverageDoubt {

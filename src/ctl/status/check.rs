@@ -5,8 +5,10 @@
 //! critical, 3 unknown. What could not be read is unknown, which hides a warning but nothing that is
 //! critical.
 
+use super::coverage::engines_of_defaults;
 use super::facts::{NodeMode, NodeStatus};
 use super::stored;
+use crate::container::engine::Engine;
 use crate::ctl::last_install::InstallResult;
 use crate::report::{Exit, amount, line};
 
@@ -56,6 +58,7 @@ enum Trouble {
     KeysetEnds,
     InstallRefused,
     Doomed,
+    DefaultPastEmbargo,
     VersionsDiffer,
     TrustUnread,
     BansUnread,
@@ -66,11 +69,13 @@ enum Trouble {
     ContainersIncomplete,
     ContainersUnidentified,
     ContainersOld,
+    RuntimesUnread,
+    DefaultUnknown,
 }
 
 impl Trouble {
     /// Every trouble, the worst first.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 27] = [
         Self::SettingsBroken,
         Self::NoList,
         Self::NoRuntime,
@@ -85,9 +90,12 @@ impl Trouble {
         Self::ContainersIncomplete,
         Self::ContainersUnidentified,
         Self::ContainersOld,
+        Self::RuntimesUnread,
+        Self::DefaultUnknown,
         Self::NotArmed,
         Self::BreakGlassOpen,
         Self::BreakGlassFault,
+        Self::DefaultPastEmbargo,
         Self::ListFault,
         Self::ListExpired,
         Self::ListBehind,
@@ -112,7 +120,9 @@ impl Trouble {
             | Self::ContainersUnread
             | Self::ContainersIncomplete
             | Self::ContainersUnidentified
-            | Self::ContainersOld => Level::Unknown,
+            | Self::ContainersOld
+            | Self::RuntimesUnread
+            | Self::DefaultUnknown => Level::Unknown,
             Self::NotArmed
             | Self::BreakGlassOpen
             | Self::BreakGlassFault
@@ -122,6 +132,7 @@ impl Trouble {
             | Self::KeysetEnds
             | Self::InstallRefused
             | Self::Doomed
+            | Self::DefaultPastEmbargo
             | Self::VersionsDiffer => Level::Warning,
         }
     }
@@ -149,6 +160,9 @@ impl Trouble {
             Self::CountsUnread => status.counts_fault.clone(),
             Self::GateUnread => status.programs.gate_fault.clone(),
             Self::ContainersUnread => status.containers_fault.clone(),
+            Self::RuntimesUnread | Self::DefaultUnknown | Self::DefaultPastEmbargo => {
+                self.of_runtimes(status)
+            }
             Self::PauseDoomed
             | Self::Doomed
             | Self::ContainersIncomplete
@@ -187,6 +201,23 @@ impl Trouble {
         }
     }
 
+    /// A name that somebody has to choose is no trouble here: Docker's `runc` is open on every
+    /// node where nothing is diverted, and a warning for ever is none.
+    fn of_runtimes(self, status: &NodeStatus) -> Option<String> {
+        if self == Self::RuntimesUnread {
+            return runtimes_unread(status);
+        }
+        let runtimes = status.runtimes.as_ref().filter(|_| status.armed)?;
+        let (engines, fact) = if self == Self::DefaultUnknown {
+            let engines = engines_of_defaults(runtimes.doubtful());
+            (engines, "may start past Embargo")
+        } else {
+            (engines_of_defaults(runtimes.open()), "start past Embargo")
+        };
+        let engines: Vec<&str> = engines.into_iter().map(Engine::word).collect();
+        (!engines.is_empty()).then(|| format!("containers of {} {fact}", engines.join(", ")))
+    }
+
     fn of_containers(self, status: &NodeStatus) -> Option<String> {
         let containers = status.containers.as_ref()?;
         let (_, _, unknown) = containers.totals();
@@ -213,6 +244,17 @@ impl Trouble {
 fn no_list(status: &NodeStatus) -> Option<String> {
     let fault = status.in_force_fault.as_ref()?;
     (status.armed && status.in_force.is_none()).then(|| format!("no list: {fault}"))
+}
+
+/// What keeps the runtime names from being known, unless it also keeps the containers from it.
+fn runtimes_unread(status: &NodeStatus) -> Option<String> {
+    let fault = match &status.runtimes {
+        Some(runtimes) => runtimes.faults.first(),
+        None => status.runtimes_fault.as_ref(),
+    };
+    fault
+        .filter(|_| status.containers_fault.is_none())
+        .map(|fault| format!("runtime names are not known: {fault}"))
 }
 
 fn install_refused(status: &NodeStatus) -> Option<String> {

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::containers::Containers;
 use super::counters::Counters;
+use super::coverage::RuntimeNames;
 use super::list::InForceStatus;
 use super::programs::Programs;
-use super::{containers, list, programs};
+use super::{containers, coverage, list, programs};
 use crate::audit::counts;
 use crate::banlist::floor::Floor;
 use crate::banlist::keyset::Keyset;
@@ -62,6 +63,10 @@ pub(super) struct NodeStatus {
     pub(super) counts: Option<Counters>,
     /// Why the counts cannot be read.
     pub(super) counts_fault: Option<String>,
+    /// The engines' runtime names. `None` if they could not be looked for.
+    pub(super) runtimes: Option<RuntimeNames>,
+    /// Why the runtime names could not be looked for.
+    pub(super) runtimes_fault: Option<String>,
     /// The containers. `None` if they could not be looked at.
     pub(super) containers: Option<Containers>,
     /// Why the containers could not be looked at.
@@ -149,6 +154,7 @@ impl NodeStatus {
         let (in_force, in_force_fault) = list::of(paths, stored, last_install.as_ref(), now);
         let (containers, containers_fault) =
             told(containers::seen(paths, stored, ask_patches, now));
+        let (runtimes, runtimes_fault) = told(coverage::seen(paths, now));
         let (counts, counts_fault) = told(counts::read(paths).map(Counters::of));
         let glass = break_glass::load(paths);
         let programs = programs::of(stored);
@@ -172,6 +178,8 @@ impl NodeStatus {
             last_install_fault,
             counts,
             counts_fault,
+            runtimes,
+            runtimes_fault,
             containers,
             containers_fault,
         }

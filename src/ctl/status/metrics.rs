@@ -8,8 +8,11 @@
 mod containers;
 mod format;
 
+use std::collections::BTreeMap;
+
 use self::format::Metrics;
 use super::counters::Counters;
+use super::coverage::RuntimeNames;
 use super::facts::{NodeMode, NodeStatus};
 use super::list::InForceStatus;
 use crate::ctl::last_install::InstallResult;
@@ -26,6 +29,9 @@ pub(super) fn text(status: &NodeStatus) -> String {
     if let Some(counts) = &status.counts {
         counters(counts, &mut to);
     }
+    if let Some(runtimes) = &status.runtimes {
+        coverage(runtimes, &mut to);
+    }
     if let Some(containers) = &status.containers {
         containers::add(containers, &mut to);
     }
@@ -38,6 +44,7 @@ fn is_whole(status: &NodeStatus) -> bool {
         &status.trust_fault,
         &status.last_install_fault,
         &status.containers_fault,
+        &status.runtimes_fault,
         &status.counts_fault,
         &status.programs.gate_fault,
     ];
@@ -45,12 +52,12 @@ fn is_whole(status: &NodeStatus) -> bool {
         .in_force
         .as_ref()
         .and_then(|list| list.bans_fault.as_ref());
+    let containers = status.containers.as_ref();
+    let runtimes = status.runtimes.as_ref();
     read.into_iter().all(Option::is_none)
         && bans.is_none()
-        && status
-            .containers
-            .as_ref()
-            .is_some_and(|found| found.faults.is_empty())
+        && containers.is_some_and(|found| found.faults.is_empty())
+        && runtimes.is_some_and(|found| found.faults.is_empty())
 }
 
 fn collector(status: &NodeStatus, to: &mut Metrics) {
@@ -275,4 +282,29 @@ fn counters(counts: &Counters, to: &mut Metrics) {
         let labels = [("ban", one.ban.as_str()), ("severity", one.severity)];
         to.value(refused, &labels, one.count);
     }
+}
+
+/// Which runtime names lead to Embargo. Two daemons of an engine may have the same name: it is
+/// covered if it is for both, and Prometheus takes a value only once.
+fn coverage(found: &RuntimeNames, to: &mut Metrics) {
+    let covered = "embargo_runtime_covered";
+    to.gauge(
+        covered,
+        "Whether a runtime name of an engine leads to Embargo, by who can choose the name.",
+    );
+    let mut values: BTreeMap<[&str; 3], bool> = BTreeMap::new();
+    for (name, is_covered) in found.known() {
+        let labels = [name.engine.word(), name.name.as_str(), name.role.word()];
+        *values.entry(labels).or_insert(true) &= is_covered;
+    }
+    for ([engine, runtime, role], is_covered) in values {
+        let labels = [("engine", engine), ("runtime", runtime), ("role", role)];
+        to.value(covered, &labels, u8::from(is_covered));
+    }
+    let unknown = "embargo_runtimes_unknown";
+    to.one(
+        unknown,
+        "How many runtime names may or may not lead to Embargo.",
+        Some(found.doubtful().count()),
+    );
 }

@@ -5,19 +5,20 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::containers::Containers;
+use super::coverage::RuntimeNames;
 use super::facts::NodeStatus;
 use crate::paths::Paths;
 use crate::report::json::{self, SCHEMA};
 use crate::sys::clock::Timestamp;
-use crate::sys::directory;
 use crate::sys::file::FileError;
 use crate::sys::replace::{self, WriteError};
+use crate::sys::{directory, process};
 
 /// The largest document that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -37,9 +38,9 @@ pub(in crate::ctl) enum StoredError {
     /// The file is not such a document, or another version of the program wrote it.
     #[error("cannot use {0:?}: {1}")]
     Malformed(PathBuf, String),
-    /// The document has no containers.
-    #[error("cannot read this node's engines without root, and {0:?} has no containers either")]
-    Without(PathBuf),
+    /// The document does not have this part.
+    #[error("cannot read this node's engines without root, and {0:?} has no {1} either")]
+    Without(PathBuf, &'static str),
 }
 
 /// The part of the document that takes root.
@@ -47,6 +48,7 @@ pub(in crate::ctl) enum StoredError {
 struct Document {
     schema: u32,
     containers: Option<Containers>,
+    runtimes: Option<RuntimeNames>,
 }
 
 /// Writes the document.
@@ -81,8 +83,24 @@ pub(in crate::ctl) fn doubt(found: &Containers, now: Timestamp) -> Option<String
     }
 }
 
-/// Reads the containers of the document.
+/// Whether this caller has to use the document. Read as an ordinary user, a node looks empty.
+pub(super) fn is_needed(paths: &Paths) -> bool {
+    !process::is_privileged() && paths.root == Path::new("/")
+}
+
+/// The containers in the document.
 pub(super) fn containers(paths: &Paths) -> Result<Containers, StoredError> {
+    let found = document(paths)?.containers;
+    found.ok_or_else(|| StoredError::Without(paths.status.clone(), "containers"))
+}
+
+/// The runtime names in the document.
+pub(super) fn runtimes(paths: &Paths) -> Result<RuntimeNames, StoredError> {
+    let found = document(paths)?.runtimes;
+    found.ok_or_else(|| StoredError::Without(paths.status.clone(), "runtime names"))
+}
+
+fn document(paths: &Paths) -> Result<Document, StoredError> {
     let path = &paths.status;
     let bytes = match directory::read_owned(&paths.root, path, LARGEST) {
         Ok(bytes) => bytes,
@@ -94,9 +112,7 @@ pub(super) fn containers(paths: &Paths) -> Result<Containers, StoredError> {
             let fault = format!("expected schema {SCHEMA}, found {schema}");
             Err(StoredError::Malformed(path.clone(), fault))
         }
-        Ok(Document { containers, .. }) => {
-            containers.ok_or_else(|| StoredError::Without(path.clone()))
-        }
+        Ok(document) => Ok(document),
         Err(error) => Err(StoredError::Malformed(path.clone(), error.to_string())),
     }
 }

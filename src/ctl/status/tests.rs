@@ -1,5 +1,7 @@
 //! Tests what a status says about a node with Docker's store.
 
+mod coverage;
+
 use std::fs;
 use std::path::Path;
 
@@ -331,6 +333,18 @@ fn what_needs_root_is_read_back_from_the_stored_state() {
     assert_eq!(
         Some(stored::containers(&place.paths).unwrap()),
         status.containers
+    );
+    assert_eq!(
+        Some(stored::runtimes(&place.paths).unwrap()),
+        status.runtimes
+    );
+    replace(&place.paths.status, 0o644, b"{\"schema\":1}").unwrap();
+    assert_eq!(
+        stored::runtimes(&place.paths).unwrap_err().to_string(),
+        format!(
+            "cannot read this node's engines without root, and {:?} has no runtime names either",
+            place.paths.status
+        )
     );
     replace(&place.paths.status, 0o644, b"{\"schema\":2}").unwrap();
     assert_eq!(

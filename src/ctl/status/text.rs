@@ -30,6 +30,7 @@ pub(super) fn of(status: &NodeStatus) -> String {
     if let Some(glass) = &status.break_glass {
         lines.push(head("glass", &break_glass(glass)));
     }
+    lines.extend(coverage(status));
     lines.push(head("events", &events(status)));
     match (&status.containers, &status.containers_fault) {
         (Some(containers), _) => lines.extend(containers_of(containers, status.at)),
@@ -173,6 +174,22 @@ fn break_glass(glass: &BreakGlassStatus) -> String {
         }
         (None, ..) => "OPEN, everything starts".to_owned(),
     }
+}
+
+/// Which runtime names lead to Embargo.
+fn coverage(status: &NodeStatus) -> Vec<String> {
+    let Some(runtimes) = &status.runtimes else {
+        let fault = status.runtimes_fault.as_deref().unwrap_or_default();
+        return vec![head("coverage", &format!("unknown: {fault}"))];
+    };
+    let mut lines = vec![head("coverage", &runtimes.text())];
+    for fault in &runtimes.faults {
+        lines.push(head("", &format!("could not be read: {fault}")));
+    }
+    if runtimes.open().chain(runtimes.doubtful()).next().is_some() {
+        lines.push(head("", "embargoctl doctor says how to close it"));
+    }
+    lines
 }
 
 /// What happened since the node was booted.
