@@ -7,11 +7,10 @@
 PATCHED=200
 RUNC_STATE=/run/containerd/runc/patching
 
-# let_run N: so many containers of app, deep and cured in turn, in a namespace of their own.
+# let_run FIRST LAST: containers with these numbers, of app, deep and cured in turn, in a namespace of their own.
 let_run() {
   local number images=(app deep cured)
-  import_images patching >/dev/null
-  for number in $(seq "$1"); do
+  for number in $(seq "$1" "$2"); do
     echo "docker.io/library/${images[number % 3]}:1 patched-$number sleep 100000"
   done | xargs -P 4 -L 1 ctr -n patching run -d --runc-binary "$PLAIN" --runtime io.containerd.runc.v2
 }
@@ -33,7 +32,8 @@ program() {
 measure_patching() {
   local times bare patched plan one patching
   use plain
-  let_run "$PATCHED"
+  import_images patching >/dev/null
+  let_run 1 "$PATCHED"
   ls "$RUNC_STATE" >"$ROOM/patched"
   [ "$(wc -l <"$ROOM/patched")" -eq "$PATCHED" ] || { echo "integration/bench: $PATCHED containers should run" >&2; exit 1; }
   patching="$EMBARGO exec-patch --namespace patching --base $(chain_of base:1)"
