@@ -3,7 +3,8 @@
 //! In: the node's containers, as `status` finds them; the settings; and whether Docker lets its
 //! containers run while it is restarted. Out: the containers that a restart of the engine, or of
 //! the machine, would stop, that come up again by themselves, and that the list in force would not
-//! let start. What could not be read is never reported as zero. Nothing is changed, and nothing is
+//! let start; and from which date on it refuses more of those that the restart would stop. What
+//! could not be read is never reported as zero. Nothing is changed, and nothing is
 //! prevented: hooks of package managers and drop-ins of units run this command before an engine is
 //! restarted. A container that was stopped by hand may be among them, as engines do not say so.
 
@@ -30,8 +31,10 @@ const MOST_LISTED: usize = 10;
 ///
 /// A restart of Docker stops its containers, unless the daemon has live-restore, and starts them
 /// again: those that are banned by then stay down. The containers of the other engines keep running
-/// until the machine restarts. Nothing is changed. The exit status is 0 when no container would
-/// stay down, 1 when at least one would, or on a failure, and 3 when something could not be read.
+/// until the machine restarts. Containers that come up today, and are refused from a later date on,
+/// are counted by date: their ban takes effect then, or spares what existed until then. Nothing is
+/// changed. The exit status is 0 when no container would stay down, 1 when at least one would, or
+/// on a failure, and 3 when something could not be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -192,6 +195,9 @@ fn judged(
         lines.push(format!(
             "{containers} would stay down after a restart of the machine"
         ));
+    }
+    for ahead in found.ahead(|engine| restarted.stops(engine, live_restore)) {
+        lines.push(ahead.text());
     }
     let doubts = doubts(restarted, found, live_restore);
     let prospect = if !down.is_empty() {

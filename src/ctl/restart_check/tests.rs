@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::banlist::ban::Severity;
-use crate::ctl::status::containers::{ContainerState, EngineContainers};
+use crate::ctl::status::containers::{ContainerState, DoomedAhead, EngineContainers};
 use crate::verdict::Grounds;
 
 fn doomed(engine: Engine, name: &str, restart: RestartPolicy) -> Doomed {
@@ -83,6 +83,47 @@ fn only_what_the_restart_stops_and_what_comes_up_again_is_counted() {
         let (lines, found) = judged(restarted, &usual(), &live_restore);
         assert_eq!(lines.join("\n"), text);
         assert_eq!(found, prospect, "{text}");
+    }
+}
+
+#[test]
+fn containers_that_come_up_until_a_date_are_counted_by_date() {
+    let ahead = |engine, from, containers| DoomedAhead {
+        ban: "BAN-1".to_owned(),
+        severity: Severity::High,
+        engine,
+        from: Timestamp::parse(from).unwrap(),
+        containers,
+    };
+    let found = Containers {
+        doomed_ahead: vec![
+            ahead(Engine::Docker, "2026-12-20", 20),
+            ahead(Engine::Podman, "2026-12-20", 1),
+        ],
+        ..node(Vec::new())
+    };
+    for (restarted, live_restore, text) in [
+        (
+            Restarted::Docker,
+            LiveRestore::Off,
+            "no container would stay down if docker were restarted now\n\
+             20 running containers more would be refused from 2026-12-20T00:00:00Z",
+        ),
+        (
+            Restarted::Docker,
+            LiveRestore::On,
+            "no container would stay down if docker were restarted now",
+        ),
+        (
+            Restarted::Machine,
+            LiveRestore::On,
+            "no container would stay down if the machine were restarted now\n\
+             21 running containers more would be refused from 2026-12-20T00:00:00Z",
+        ),
+    ] {
+        let (lines, prospect) = judged(restarted, &found, &live_restore);
+        assert_eq!(lines.join("\n"), text);
+        assert_eq!(prospect, Prospect::Clear, "{text}");
     }
 }
 

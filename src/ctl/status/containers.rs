@@ -270,11 +270,13 @@ impl Containers {
         }
     }
 
-    /// How many more running containers are refused from which time on.
-    pub(in crate::ctl) fn ahead(&self) -> Vec<Ahead> {
+    /// How many more running containers of these engines are refused from which time on.
+    pub(in crate::ctl) fn ahead(&self, is_meant: impl Fn(Engine) -> bool) -> Vec<Ahead> {
         let mut times = Vec::new();
         for one in &self.doomed_ahead {
-            times.extend(std::iter::repeat_n(one.from, one.containers));
+            if is_meant(one.engine) {
+                times.extend(std::iter::repeat_n(one.from, one.containers));
+            }
         }
         ahead::by_time(times.into_iter())
     }
