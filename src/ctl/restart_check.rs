@@ -1,12 +1,13 @@
 //! Implements `embargoctl restart-check`: says which containers would stay down after a restart.
 //!
-//! In: the node's containers, as `status` finds them; the settings; and whether Docker lets its
-//! containers run while it is restarted. Out: the containers that a restart of the engine, or of
-//! the machine, would stop, that come up again by themselves, and that the list in force would not
-//! let start; and from which date on it refuses more of those that the restart would stop. What
-//! could not be read is never reported as zero. Nothing is changed, and nothing is
-//! prevented: hooks of package managers and drop-ins of units run this command before an engine is
-//! restarted. A container that was stopped by hand may be among them, as engines do not say so.
+//! In: the node's containers, as `status` finds them; the settings; whether Docker lets its
+//! containers run while it is restarted; and whether Podman's own unit restarts containers. Out:
+//! the containers that a restart of the engine, or of the machine, would stop, that come up again
+//! by themselves, and that the list in force would not let start; and from which date on it refuses
+//! more of those that the restart would stop. What could not be read is never reported as zero.
+//! Nothing is changed, and nothing is prevented: hooks of package managers and drop-ins of units
+//! run this command before an engine is restarted. A container that was stopped by hand may be
+//! among them, as engines do not say so.
 
 use clap::ValueEnum;
 
@@ -16,6 +17,7 @@ use super::status::stored;
 use super::{CtlError, Output, amount};
 use crate::container::engine::Engine;
 use crate::node::live_restore::{self, LiveRestore};
+use crate::node::podman_restart::{self, PodmanRestart};
 use crate::paths::Paths;
 use crate::report::{Exit, line};
 use crate::settings;
@@ -30,11 +32,13 @@ const MOST_LISTED: usize = 10;
 /// Say how many containers would stay down if an engine, or the machine, were restarted now.
 ///
 /// A restart of Docker stops its containers, unless the daemon has live-restore, and starts them
-/// again: those that are banned by then stay down. The containers of the other engines keep running
-/// until the machine restarts. Containers that come up today, and are refused from a later date on,
-/// are counted by date: their ban takes effect then, or spares what existed until then. Nothing is
-/// changed. The exit status is 0 when no container would stay down, 1 when at least one would, or
-/// on a failure, and 3 when something could not be read.
+/// again: those that are banned by then stay down. The same holds for Podman, if
+/// podman-restart.service is enabled: Debian's package restarts it with every upgrade. The
+/// containers of other engines keep running until the machine restarts. Containers that come up
+/// today, and are refused from a later date on, are counted by date: their ban takes effect then,
+/// or spares what existed until then. Nothing is changed. The exit status is 0 when no container
+/// would stay down, 1 when at least one would, or on a failure, and 3 when something could not be
+/// read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -71,29 +75,39 @@ impl Restarted {
     }
 
     /// Whether the restart stops a container of this engine. The shims of containerd and the
-    /// monitors of Podman and CRI-O are processes of their own, which keep running.
-    fn stops(self, engine: Engine, live_restore: &LiveRestore) -> bool {
+    /// monitors of Podman and CRI-O are processes of their own, which keep running; but a unit of
+    /// Podman's stops containers when it is restarted.
+    fn stops(self, engine: Engine, engines: &EnginesAtRestart) -> bool {
         match self {
             Self::Machine => true,
             Self::Docker => {
                 engine.may_be(Engine::Docker)
-                    && match live_restore {
+                    && match engines.live_restore {
                         LiveRestore::On => false,
                         LiveRestore::Off | LiveRestore::Unknown(_) => true,
                     }
             }
-            Self::Containerd | Self::Podman | Self::CriO => false,
+            Self::Podman => {
+                engine.may_be(Engine::Podman) && engines.podman_restart == PodmanRestart::Enabled
+            }
+            Self::Containerd | Self::CriO => false,
         }
     }
 
     /// What is not known about this restart, apart from the containers.
-    fn doubt(self, live_restore: &LiveRestore) -> Option<&str> {
-        match (self, live_restore) {
+    fn doubt(self, engines: &EnginesAtRestart) -> Option<&str> {
+        match (self, &engines.live_restore) {
             (Self::Docker, LiveRestore::Unknown(why)) => Some(why),
             (Self::Docker, LiveRestore::On | LiveRestore::Off)
             | (Self::Containerd | Self::Podman | Self::CriO | Self::Machine, _) => None,
         }
     }
+}
+
+/// What the engines of the node do with their containers when they are restarted.
+struct EnginesAtRestart {
+    live_restore: LiveRestore,
+    podman_restart: PodmanRestart,
 }
 
 /// Runs the command. Returns the text to print and the exit status.
@@ -116,10 +130,13 @@ pub fn run(args: &RestartCheckArgs, paths: &Paths) -> Result<Output, CtlError> {
     let mut found = containers::seen(paths, settings.as_ref(), None, now)?;
     // An ordinary user sees what root saw some time ago.
     found.faults.extend(stored::doubt(&found, now));
-    let live_restore = live_restore::of_node(paths);
+    let engines = EnginesAtRestart {
+        live_restore: live_restore::of_node(paths),
+        podman_restart: podman_restart::of_node(paths),
+    };
     let (mut text, mut worst) = (String::new(), Prospect::Clear);
     for restarted in &args.restarted {
-        let (lines, one) = judged(*restarted, &found, &live_restore);
+        let (lines, one) = judged(*restarted, &found, &engines);
         for line in lines {
             text += &line::one_line(&line);
             text.push('\n');
@@ -162,14 +179,14 @@ impl Prospect {
 fn judged(
     restarted: Restarted,
     found: &Containers,
-    live_restore: &LiveRestore,
+    engines: &EnginesAtRestart,
 ) -> (Vec<String>, Prospect) {
     let (mut down, mut later) = (Vec::new(), 0);
     for one in &found.doomed {
         if one.restart == RestartPolicy::No {
             continue;
         }
-        if restarted.stops(one.engine, live_restore) {
+        if restarted.stops(one.engine, engines) {
             down.push(one);
         } else {
             later += 1;
@@ -196,10 +213,10 @@ fn judged(
             "{containers} would stay down after a restart of the machine"
         ));
     }
-    for ahead in found.ahead(|engine| restarted.stops(engine, live_restore)) {
+    for ahead in found.ahead(|engine| restarted.stops(engine, engines)) {
         lines.push(ahead.text());
     }
-    let doubts = doubts(restarted, found, live_restore);
+    let doubts = doubts(restarted, found, engines);
     let prospect = if !down.is_empty() {
         Prospect::Down
     } else if doubts.is_empty() {
@@ -212,9 +229,9 @@ fn judged(
 }
 
 /// What could not be read, one line each.
-fn doubts(restarted: Restarted, found: &Containers, live_restore: &LiveRestore) -> Vec<String> {
+fn doubts(restarted: Restarted, found: &Containers, engines: &EnginesAtRestart) -> Vec<String> {
     let mut doubts = Vec::new();
-    if let Some(why) = restarted.doubt(live_restore) {
+    if let Some(why) = restarted.doubt(engines) {
         doubts.push(format!(
             "cannot tell whether docker has live-restore: {why}"
         ));
@@ -226,7 +243,7 @@ fn doubts(restarted: Restarted, found: &Containers, live_restore: &LiveRestore) 
         Engine::CriO,
     ]
     .into_iter()
-    .any(|engine| restarted.stops(engine, live_restore));
+    .any(|engine| restarted.stops(engine, engines));
     if !may_stop {
         return doubts;
     }

@@ -30,6 +30,8 @@ pub mod coverage;
 pub mod diversions;
 #[cfg(feature = "ctl")]
 pub mod live_restore;
+#[cfg(feature = "ctl")]
+pub mod podman_restart;
 pub mod unexplained;
 pub mod running;
 pub mod judged;

@@ -22,6 +22,18 @@ fn doomed(engine: Engine, name: &str, restart: RestartPolicy) -> Doomed {
     }
 }
 
+fn engines(live_restore: LiveRestore, podman_restart: PodmanRestart) -> EnginesAtRestart {
+    EnginesAtRestart {
+        live_restore,
+        podman_restart,
+    }
+}
+
+/// The engines of a node without Podman's unit.
+fn docker(live_restore: LiveRestore) -> EnginesAtRestart {
+    engines(live_restore, PodmanRestart::Disabled)
+}
+
 fn node(doomed: Vec<Doomed>) -> Containers {
     Containers {
         at: Timestamp::from_seconds(0),
@@ -80,9 +92,37 @@ fn only_what_the_restart_stops_and_what_comes_up_again_is_counted() {
              pod-1: built on base:1, banned by BAN-1",
         ),
     ] {
-        let (lines, found) = judged(restarted, &usual(), &live_restore);
+        let (lines, found) = judged(restarted, &usual(), &docker(live_restore));
         assert_eq!(lines.join("\n"), text);
         assert_eq!(found, prospect, "{text}");
+    }
+}
+
+#[test]
+fn a_restart_of_podman_stops_its_containers_if_its_unit_is_enabled() {
+    let found = node(vec![
+        doomed(Engine::Podman, "web-1", RestartPolicy::Unknown),
+        doomed(Engine::Docker, "web-2", RestartPolicy::Always),
+    ]);
+    for (podman_restart, prospect, text) in [
+        (
+            PodmanRestart::Enabled,
+            Prospect::Down,
+            "1 container would stay down if podman were restarted now\n  \
+             web-1: built on base:1, banned by BAN-1\n\
+             1 container would stay down after a restart of the machine",
+        ),
+        (
+            PodmanRestart::Disabled,
+            Prospect::Clear,
+            "no container would stay down if podman were restarted now\n\
+             2 containers would stay down after a restart of the machine",
+        ),
+    ] {
+        let engines = engines(LiveRestore::Off, podman_restart);
+        let (lines, worst) = judged(Restarted::Podman, &found, &engines);
+        assert_eq!(lines.join("\n"), text);
+        assert_eq!(worst, prospect, "{text}");
     }
 }
 
@@ -121,7 +161,7 @@ fn containers_that_come_up_until_a_date_are_counted_by_date() {
              21 running containers more would be refused from 2026-12-20T00:00:00Z",
         ),
     ] {
-        let (lines, prospect) = judged(restarted, &found, &live_restore);
+        let (lines, prospect) = judged(restarted, &found, &docker(live_restore));
         assert_eq!(lines.join("\n"), text);
         assert_eq!(prospect, Prospect::Clear, "{text}");
     }
@@ -166,7 +206,7 @@ fn what_could_not_be_read_is_not_all_well() {
             "no container would stay down if docker were restarted now",
         ),
     ] {
-        let (lines, found) = judged(Restarted::Docker, &node, &live_restore);
+        let (lines, found) = judged(Restarted::Docker, &node, &docker(live_restore));
         assert_eq!(
             (lines.last().map(String::as_str), found),
             (Some(last), prospect)
@@ -184,7 +224,7 @@ fn ten_containers_are_named() {
             RestartPolicy::Always,
         ));
     }
-    let (lines, _) = judged(Restarted::Docker, &node(many), &LiveRestore::Off);
+    let (lines, _) = judged(Restarted::Docker, &node(many), &docker(LiveRestore::Off));
     assert_eq!(
         (lines.len(), lines.last().map(String::as_str)),
         (12, Some("  and 2 more"))
