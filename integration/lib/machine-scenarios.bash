@@ -1,7 +1,7 @@
 # Runs bats files in a machine with every engine, and passes on what they print.
 
 # A boot is given up after this, with all its tests.
-BOOT_MINUTES=${BOOT_MINUTES:-20}
+BOOT_MINUTES=${BOOT_MINUTES:-40}
 
 # tests FILE…: how many they have in all, of every boot.
 tests() {
@@ -24,9 +24,11 @@ room_disk() {
   mkdir -p "$tree/embargo" "$tree/docs"
   cp -a "$here" "$tree/integration"
   cp "$here/../docs/walkthrough.md" "$tree/docs"
+  cp -a "$here/../hooks" "$here/../systemd" "$tree"
   cp "$binaries/embargo" "$binaries/embargoctl" "$tree/embargo"
   [ -z "${MACHINE_FILES:-}" ] || cp -a "$MACHINE_FILES" "$tree/files"
-  [[ " $* " != *' machine-package '* ]] || machine_packages "$tree/files"
+  [[ " $* " != *' machine-package '* ]] || machine_packages "$tree/files" || return 1
+  [[ " $* " != *' machine-upgrade '* ]] || engine_upgrades "$tree/files" || return 1
   printf '%s\n' "$@" >"$tree/scenarios"
   machine_images "$tree/images.tar"
   make_disk "$tree" "$machine/room.raw" 2G
