@@ -26,7 +26,7 @@ const SYSTEMCTL: &str = "/usr/bin/systemctl";
 pub(super) enum ServiceStep {
     /// systemd reads its unit files again.
     ReadUnits,
-    /// The unit is told to read its settings again.
+    /// The unit reads its settings again, and keeps running.
     Reload(&'static str),
     /// The unit is restarted.
     Restart(&'static str),

@@ -274,14 +274,14 @@ pub(super) fn result(status: &NodeStatus) -> (String, Exit) {
         }
     }
     if texts.is_empty() {
-        texts.push(well(status));
+        texts.push(summary(status));
     }
     let line = line::one_line(&format!("{}: {}", level.word(), texts.join("; ")));
     (line + "\n", level.exit())
 }
 
 /// What a monitor shows of a node without trouble.
-fn well(status: &NodeStatus) -> String {
+fn summary(status: &NodeStatus) -> String {
     let list = match &status.in_force {
         Some(list) => format!("list {}", list.version),
         None => "no list".to_owned(),

@@ -141,26 +141,26 @@ pub(super) struct KeysetStatus {
 impl NodeStatus {
     /// Looks at the node.
     pub(super) fn of(paths: &Paths, ask_patches: Option<AskPatches>, now: Timestamp) -> Self {
-        let begun = Instant::now();
+        let start = Instant::now();
         let loaded = settings::load(paths);
         let (stored, settings_fault) = match &loaded {
             Ok(stored) => (stored.as_ref(), None),
             Err(fault) => (None, Some(causes(fault))),
         };
         let rules = stored.map(Settings::rules).unwrap_or_default();
-        let (trust, trust_fault) = told(Trust::load(paths, &rules));
-        let (last_install, last_install_fault) = told(last_install::read(paths));
+        let (trust, trust_fault) = fact_or_fault(Trust::load(paths, &rules));
+        let (last_install, last_install_fault) = fact_or_fault(last_install::read(paths));
         let last_install = last_install.flatten();
         let (in_force, in_force_fault) = list::of(paths, stored, last_install.as_ref(), now);
         let (containers, containers_fault) =
-            told(containers::seen(paths, stored, ask_patches, now));
-        let (runtimes, runtimes_fault) = told(coverage::seen(paths, now));
-        let (counts, counts_fault) = told(counts::read(paths).map(Counters::of));
+            fact_or_fault(containers::seen(paths, stored, ask_patches, now));
+        let (runtimes, runtimes_fault) = fact_or_fault(coverage::seen(paths, now));
+        let (counts, counts_fault) = fact_or_fault(counts::read(paths).map(Counters::of));
         let glass = break_glass::load(paths);
         let programs = programs::of(stored);
         Self {
             at: now,
-            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
             programs,
             armed: stored.is_some() || settings_fault.is_some(),
             mode: NodeMode::of(&loaded),
@@ -187,7 +187,7 @@ impl NodeStatus {
 }
 
 /// A fact, or why it could not be read.
-fn told<T, E: Error + 'static>(read: Result<T, E>) -> (Option<T>, Option<String>) {
+fn fact_or_fault<T, E: Error + 'static>(read: Result<T, E>) -> (Option<T>, Option<String>) {
     match read {
         Ok(fact) => (Some(fact), None),
         Err(fault) => (None, Some(causes(&fault))),

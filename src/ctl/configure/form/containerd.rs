@@ -3,7 +3,7 @@
 //! In: the text. Out: the new text. Embargo's handler is a copy of the default handler, with
 //! `options.BinaryName`, so that the cgroup driver and the other options are the same. Up to
 //! containerd 1.7 a list of handlers replaces the built-in `runc`, which would then be missing
-//! (seen with 1.6.20). So a list that is begun here gets `runc`, too.
+//! (seen with 1.6.20). So a list that starts here gets `runc`, too.
 
 use toml_edit::{Item, Table, TableLike, value};
 

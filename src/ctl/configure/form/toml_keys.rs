@@ -9,7 +9,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 use super::super::error::EditError;
 use super::{Rank, RuntimeEntry};
 
-/// The runtimes whose errors Podman reads as JSON without being told (containers/common:
+/// The runtimes whose errors Podman reads as JSON by default (containers/common:
 /// pkg/config/default.go).
 const SUPPORT_JSON: [&str; 6] = ["crun", "runc", "kata", "runsc", "youki", "krun"];
 
