@@ -1,9 +1,9 @@
 //! Decides which command a command line contains, and whether the command starts a container.
 //!
 //! In: the command line's arguments (hostile). Out: a [`Call`]: one of Embargo's own commands
-//! (`check`, `exec-patch`, `hook`); or a call that starts nothing and is passed on; or all ways to read the
-//! arguments in which a container starts. Pure. Not checked: whether the bundle exists or the
-//! container ID is valid.
+//! (`check`, `exec-patch`, `hook`); or a call that starts nothing and is passed on; or all ways to
+//! read the arguments in which a container starts. Pure. Not checked: whether the bundle exists or
+//! the container ID is valid.
 //!
 //! Embargo's own commands are recognised only as the first argument, and no runtime has commands of
 //! these names. So no container, directory or flag value can be mistaken for one of them. All other

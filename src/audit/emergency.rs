@@ -142,8 +142,9 @@ mod tests {
             let mut bytes = [0; 8_192];
             let length = journald.recv(&mut bytes).unwrap();
             let expected = format!(
-                "MESSAGE=embargo: {message}\nPRIORITY={priority}\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=embargo\n{rest}\n\
-                 EMBARGO_USER=alice\nEMBARGO_REASON=INC-1: \\u{{1b}}[2J\nEMBARGO_UNTIL=2026-11-21T06:00:00Z\n"
+                "MESSAGE=embargo: {message}\nPRIORITY={priority}\nSYSLOG_FACILITY=3\n\
+                 SYSLOG_IDENTIFIER=embargo\n{rest}\nEMBARGO_USER=alice\n\
+                 EMBARGO_REASON=INC-1: \\u{{1b}}[2J\nEMBARGO_UNTIL=2026-11-21T06:00:00Z\n"
             );
             assert_eq!(String::from_utf8_lossy(&bytes[..length]), expected);
         }

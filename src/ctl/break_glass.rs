@@ -43,7 +43,13 @@ pub struct BreakGlassArgs {
     #[arg(long, value_name = "TEXT", value_parser = reason, requires = "span")]
     reason: Option<String>,
     /// How long everything may start.
-    #[arg(long = "for", id = "span", value_name = "SPAN", value_parser = super::keys::span, requires = "reason")]
+    #[arg(
+        long = "for",
+        id = "span",
+        value_name = "SPAN",
+        value_parser = super::keys::span,
+        requires = "reason"
+    )]
     span: Option<u64>,
     /// Close break-glass now.
     #[arg(long, conflicts_with = "reason")]
@@ -109,9 +115,14 @@ impl<'a> Surroundings<'a> {
     fn remark(&self) -> Option<String> {
         match &self.settings {
             Ok(Some(_)) => None,
-            Ok(None) => Some("this node is not armed: it has no settings, and everything starts without break-glass".to_owned()),
+            Ok(None) => Some(
+                "this node is not armed: it has no settings, and everything starts without \
+                 break-glass"
+                    .to_owned(),
+            ),
             Err(error) => Some(format!(
-                "the settings cannot be used, so every container is refused while break-glass is shut, and it may stay open for a day at most: {}",
+                "the settings cannot be used, so every container is refused while break-glass is \
+                 shut, and it may stay open for a day at most: {}",
                 line::causes(error)
             )),
         }

@@ -179,7 +179,7 @@ fn want_patches(node: &NodeState<'_>) {
 }
 
 /// Records how an installation ended. A record that cannot be written changes nothing about the
-/// installation. If the list was refused, the reason is what the caller must know, and nothing else.
+/// installation. If the list was refused, the caller must know that reason, and nothing else.
 fn record(paths: &Paths, refused: Option<&CtlError>, list_version: Option<u64>) {
     let written = last_install::record(paths, Timestamp::now(), refused, list_version);
     if let Err(error) = written

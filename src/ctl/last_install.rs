@@ -265,7 +265,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::below(root.path());
         std::fs::create_dir_all(&paths.state).unwrap();
-        let newer = r#"{"schema":2,"at":"2026-11-20T14:00:00Z","result":"ok","reason":null,"list_version":1,"success":null}"#;
+        let newer = r#"{"schema":2,"at":"2026-11-20T14:00:00Z","result":"ok","reason":null,
+            "list_version":1,"success":null}"#;
         for (text, fault) in [
             (newer, "expected schema 1, found 2"),
             ("{}", "missing field `schema` at line 1 column 2"),

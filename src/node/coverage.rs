@@ -13,14 +13,17 @@
 //! restart. A program counts as Embargo if it is the same file as Embargo's own program, whatever
 //! links lead to it, or has the same contents: a diverted `runc` may be a copy.
 //!
-//! | engine | names |
-//! |---|---|
-//! | Docker | `runtimes` and `--add-runtime`; always `runc` and `io.containerd.runc.v2`, which are `runc` from the daemon's `PATH` (moby: daemon/runtime_unix.go) |
-//! | BuildKit in Docker | `buildkit`: `DOCKER_BUILDKIT_RUNC_COMMAND` in the daemon's environment, if this Docker knows that variable (26 or newer), else `runc` from `PATH`; the default runtime does not matter |
-//! | BuildKit | `worker.oci`: `--oci-worker-binary`, `binary` in buildkitd.toml, else `buildkit-runc` or `runc` from `PATH` |
-//! | containerd | the CRI's handlers; always `io.containerd.runc.v2`, which root can choose with `ctr` |
-//! | Podman | `engine.runtimes`, and the runtimes that Podman knows, if they are installed |
-//! | CRI-O | `crio.runtime.runtimes` |
+//! - Docker: `runtimes` and `--add-runtime`; always `runc` and `io.containerd.runc.v2`, which are
+//!   `runc` from the daemon's `PATH` (moby: daemon/runtime_unix.go).
+//! - BuildKit in Docker: `buildkit`, which is `DOCKER_BUILDKIT_RUNC_COMMAND` in the daemon's
+//!   environment, if this Docker knows that variable (26 or newer), else `runc` from `PATH`. The
+//!   default runtime does not matter.
+//! - BuildKit: `worker.oci`, which is `--oci-worker-binary`, `binary` in buildkitd.toml, else
+//!   `buildkit-runc` or `runc` from `PATH`.
+//! - containerd: the CRI's handlers; always `io.containerd.runc.v2`, which root can choose with
+//!   `ctr`.
+//! - Podman: `engine.runtimes`, and the runtimes that Podman knows, if they are installed.
+//! - CRI-O: `crio.runtime.runtimes`.
 //!
 //! Not found: other shims by name (`docker run --runtime io.containerd.kata.v2`), runtimes that
 //! `podman --runtime /PATH` or `ctr --runc-binary /PATH` name, and users' own engines.

@@ -126,7 +126,8 @@ where
         Ok(Some(text))
     } else {
         Err(Error::custom(format_args!(
-            "expected a URL such as \"https://wiki.example.com/embargo\", of at most {LONGEST_URL} characters, not {text:?}"
+            "expected a URL such as \"https://wiki.example.com/embargo\", of at most {LONGEST_URL} \
+             characters, not {text:?}"
         )))
     }
 }
@@ -222,7 +223,8 @@ mod tests {
             assert_eq!(
                 some_url(text(written)).unwrap_err().to_string(),
                 format!(
-                    "expected a URL such as \"https://wiki.example.com/embargo\", of at most 200 characters, not {written:?}"
+                    "expected a URL such as \"https://wiki.example.com/embargo\", of at most 200 \
+                     characters, not {written:?}"
                 )
             );
         }

@@ -61,7 +61,11 @@ pub enum ConfigureError {
     #[error("cannot make Embargo the default runtime: nothing would start")]
     NoList(#[source] ListError),
     /// The list in force refuses a pause container.
-    #[error("cannot make Embargo the default runtime: no pod could start: the list in force refuses the pause container {}", line::name(.0))]
+    #[error(
+        "cannot make Embargo the default runtime: no pod could start: the list in force refuses the \
+         pause container {}",
+        line::name(.0)
+    )]
     Pause(String),
     /// Containers would stay down.
     #[error("cannot restart {0}: {1} would not start again, and live-restore is off")]
@@ -120,7 +124,9 @@ impl ConfigureError {
                 "--print shows the new settings: put them where the file comes from".to_owned()
             }
             Self::Flag { .. } => {
-                "the daemon does not start with both, or ignores the file: take the flag out of its service first".to_owned()
+                "the daemon does not start with both, or ignores the file: take the flag out of its \
+                 service first"
+                    .to_owned()
             }
             Self::NoWay(..) => {
                 "docs/engines.md shows how to install Embargo at runc's own path".to_owned()
@@ -132,10 +138,12 @@ impl ConfigureError {
                 "take that image out of the ban, or change the engine's pause image".to_owned()
             }
             Self::Doomed(..) => {
-                "set live-restore, or replace these containers first, or add --accept-downtime".to_owned()
+                "set live-restore, or replace these containers first, or add --accept-downtime"
+                    .to_owned()
             }
             Self::InUse(..) => {
-                "create these containers anew with another runtime, or add --accept-downtime".to_owned()
+                "create these containers anew with another runtime, or add --accept-downtime"
+                    .to_owned()
             }
             Self::Unasked(_) => {
                 "if no container needs it, add --accept-downtime".to_owned()

@@ -1,13 +1,14 @@
 //! Says how an engine reads its new settings, and makes it do so.
 //!
-//! | engine | step | what becomes of its containers |
-//! |---|---|---|
-//! | Docker, added | reload: SIGHUP reads `runtimes` and `default-runtime` (moby: daemon/reload.go) | nothing |
-//! | Docker, undone | restart: a reload keeps a default that is gone from the file (seen with 20.10.24 and 28) | without live-restore they are stopped |
-//! | BuildKit in Docker | restart: the environment is read only at the start | without live-restore they are stopped |
-//! | containerd, CRI-O | restart | nothing: shims and conmon stay |
-//! | BuildKit | restart | build steps that run fail |
-//! | Podman | none: there is no daemon | nothing |
+//! - Docker, added: a reload. SIGHUP reads `runtimes` and `default-runtime` (moby: daemon/reload.go).
+//!   Containers keep running.
+//! - Docker, undone: a restart, because a reload keeps a default that is gone from the file (seen
+//!   with 20.10.24 and 28). Without live-restore the containers are stopped.
+//! - BuildKit in Docker: a restart, because the environment is read only at the start. Without
+//!   live-restore the containers are stopped.
+//! - containerd, CRI-O: a restart. Containers keep running: shims and conmon stay.
+//! - BuildKit: a restart. Build steps that run fail.
+//! - Podman: nothing, because there is no daemon.
 
 use std::path::Path;
 

@@ -268,7 +268,8 @@ pub(super) fn keyset(examined: &Examination<'_>) -> Vec<Found> {
                 (Some(_), _) => found,
                 (None, Some(remedy)) => found.hint(remedy),
                 (None, None) => found.hint(
-                    "put the keyset of the list's signers there; until then every container is refused",
+                    "put the keyset of the list's signers there; until then every container is \
+                     refused",
                 ),
             }
         }

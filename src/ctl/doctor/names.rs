@@ -116,7 +116,8 @@ pub(super) fn default_runtime(examined: &Examination<'_>) -> Vec<Found> {
             ))
             .hint(configure(engine)),
             Covered::Unknown(CoverageDoubt::Missing) => Found::critical(format!(
-                "the default of {engine}, {default}, leads to a program that is missing ({settings})"
+                "the default of {engine}, {default}, leads to a program that is missing \
+                     ({settings})"
             ))
             .hint(configure(engine)),
             Covered::Unknown(doubt) => Found::unknown(format!(

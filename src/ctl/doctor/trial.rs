@@ -183,19 +183,22 @@ mod tests {
             client: Client::Docker,
             runtime: "embargo".to_owned(),
         };
-        let refusal = "docker: Error response from daemon: failed to create task for container: embargo: refused embargo-doctor-7: ";
+        let refusal = "docker: Error response from daemon: failed to create task for container: \
+                       embargo: refused embargo-doctor-7: ";
         for (code, text, level) in [
             (
                 125,
                 format!(
-                    "{refusal}is the-trial-image-of-embargoctl-doctor, banned by BAN-TRIAL (low) since 1970-01-01; list 4: unknown.\n"
+                    "{refusal}is the-trial-image-of-embargoctl-doctor, banned by BAN-TRIAL (low) \
+                     since 1970-01-01; list 4: unknown.\n"
                 ),
                 CheckLevel::Ok,
             ),
             (
                 125,
                 format!(
-                    "{refusal}there is no ban list to go by: cannot read \"/var/lib/embargo/banlist.lst\": it is missing\n"
+                    "{refusal}there is no ban list to go by: cannot read \
+                     \"/var/lib/embargo/banlist.lst\": it is missing\n"
                 ),
                 CheckLevel::Unknown,
             ),

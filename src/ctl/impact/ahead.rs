@@ -36,7 +36,7 @@ pub struct FirstBan {
     pub from: Timestamp,
 }
 
-/// The ban by which a container or image will be refused first. `None` if the list refuses it today,
+/// The ban by which a container or image will be refused first. `None` if it is refused today,
 /// or never, or if its lineage is not known.
 #[must_use]
 pub fn first_ban(subject: &Subject, judgement: &Judgement) -> Option<FirstBan> {

@@ -1,8 +1,8 @@
 //! Implements `embargoctl keyset show`: prints the keys, thresholds and expiry of a keyset.
 //!
-//! In: a keyset, this node's by default. Out, as text or JSON: its keys and thresholds, and which of its own root
-//! keys signed it. Not checked: whether the keyset follows another one; `keyset verify` checks
-//! that.
+//! In: a keyset, this node's by default. Out, as text or JSON: its keys and thresholds, and which
+//! of its own root keys signed it. Not checked: whether the keyset follows another one; `keyset
+//! verify` checks that.
 
 use std::path::PathBuf;
 

@@ -95,7 +95,8 @@ pub(super) fn run(args: &BuildArgs) -> Result<String, CtlError> {
     );
     let counts = format!("{bans}, {all} ({base} base, {image} image, {layer} layer)");
     Ok(format!(
-        "{list}: version {} for {}: {counts}\nissued {}, expires {}{}\nnot signed yet: embargoctl list sign --key KEY {list}\n",
+        "{list}: version {} for {}: {counts}\nissued {}, expires {}{}\nnot signed yet: embargoctl \
+         list sign --key KEY {list}\n",
         head.edition.version,
         head.origin,
         head.issued,

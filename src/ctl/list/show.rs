@@ -70,7 +70,8 @@ pub(super) fn title(path: &Path, head: &Head) -> String {
     } = head;
     let (list, version) = (line::path(path), edition.version);
     format!(
-        "{list}: version {version} for {origin} (keyset {}), issued {issued}, expires {expires}{}\n",
+        "{list}: version {version} for {origin} (keyset {}), issued {issued}, expires \
+         {expires}{}\n",
         edition.keyset,
         urgent(head)
     )

@@ -3,9 +3,9 @@
 //! In: the container's `config.v2.json` and the store's `repositories.json` (Docker replaces both
 //! by rename, so it never leaves them half-written), and the image config. `config.v2.json` is full
 //! of text that users chose; only the image ID, the driver, the time of creation, the container's
-//! name and the image name that the user gave are read. Out: the image ID; the image config, if it still exists and hashes
-//! to that ID; and the digests by which the image was pulled. Names are used for nothing else: no
-//! container is refused because a file of names is too large or damaged.
+//! name and the image name that the user gave are read. Out: the image ID; the image config, if it
+//! still exists and hashes to that ID; and the digests by which the image was pulled. Names are used
+//! for nothing else: no container is refused because a file of names is too large or damaged.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -33,7 +33,10 @@ pub(super) fn archive() -> io::Result<Vec<u8>> {
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": { "Cmd": [format!("/{FILE}")] },
-        "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "embargoctl doctor --trial" }],
+        "history": [{
+            "created": "1970-01-01T00:00:00Z",
+            "created_by": "embargoctl doctor --trial",
+        }],
         "rootfs": { "type": "layers", "diff_ids": [diff_id] },
     });
     let manifest = json!([{
