@@ -12,36 +12,16 @@ use std::io;
 use thiserror::Error;
 
 use crate::lineage::digest::Digest;
-use crate::sys::clock::Timestamp;
 use crate::sys::threads;
 
 use super::ban::{self, BanMatch, EntryMatch, Kinds, ListEntry, MAX_LINE, MAX_MATCHES, MAX_WEIGHT};
-use super::floor::Edition;
-use super::head::{Claim, Entries, Format, Head, Impact, MAX_ENTRIES, MAX_RECORDS, Urgency};
+use super::head::{Claim, Entries, Head, MAX_ENTRIES, MAX_RECORDS};
 use super::section;
 use super::source::Source;
+use super::terms::{Contents, HeadTerms};
 use super::tree::Leaf;
 use super::tree::build::{self, WriteAt};
 use super::watch::Watch;
-
-/// The values of the head that do not follow from the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeadTerms {
-    /// The format of the list.
-    pub format: Format,
-    /// The origin: who publishes the list, and for what.
-    pub origin: String,
-    /// The keyset's number and the list's version.
-    pub edition: Edition,
-    /// When the list is issued.
-    pub issued: Timestamp,
-    /// When a newer list should have replaced this list.
-    pub expires: Timestamp,
-    /// Whether the signers know what the list refuses.
-    pub impact: Impact,
-    /// Whether the signers ask that the list be installed without delay.
-    pub urgency: Urgency,
-}
 
 /// Why no list can be made from a source.
 #[derive(Debug, Error)]
@@ -148,32 +128,14 @@ impl Compiled {
         };
         let tree_root = build::write(self.entries.all, leaf, out, watch)?;
         let table = section::table(&self.records);
-        let HeadTerms {
-            format,
-            origin,
-            edition,
-            issued,
-            expires,
-            impact,
-            urgency,
-        } = terms.clone();
-        let (records, records_size) = (Digest::of(&table), self.records.len() as u64);
-        let (entries, source, source_size) = (self.entries, self.source, self.source_size);
-        let head = Head {
-            format,
-            origin,
-            edition,
-            issued,
-            expires,
-            impact,
-            urgency,
-            entries,
+        let head = terms.head(Contents {
+            entries: self.entries,
             tree_root,
-            records,
-            records_size,
-            source,
-            source_size,
-        };
+            records: Digest::of(&table),
+            records_size: self.records.len() as u64,
+            source: self.source,
+            source_size: self.source_size,
+        });
         out.write_at(&self.records, head.records_at())?;
         out.write_at(&table, head.table_at())?;
         let block = Claim {

@@ -44,6 +44,8 @@ pub mod answers;
 #[cfg(feature = "ctl")]
 pub mod source;
 #[cfg(feature = "ctl")]
+pub mod terms;
+#[cfg(feature = "ctl")]
 pub mod compile;
 #[cfg(feature = "ctl")]
 pub mod whole;

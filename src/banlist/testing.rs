@@ -11,7 +11,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use super::ban::{BanMatch, EntryMatch, Kinds, ListEntry};
 use super::catalogue::{CatalogueBase, CatalogueMatch, CatalogueWord};
-use super::compile::{Compiled, HeadTerms};
+use super::compile::Compiled;
 use super::floor::Edition;
 use super::head::{Claim, Entries, Format, HEAD_SIZE, Head, Impact, Urgency};
 use super::key::{Algorithm, PublicKey};
@@ -20,6 +20,7 @@ use super::kinds::CatalogueScope;
 use super::note::Signature;
 use super::section;
 use super::source::Source;
+use super::terms::{Contents, HeadTerms};
 use super::tree::Leaf;
 use super::tree::build::{self, WriteAt};
 use crate::lineage::digest::Digest;
@@ -215,30 +216,14 @@ pub(crate) fn with_catalogue(
     )
     .unwrap();
     let table = section::table(&records);
-    let HeadTerms {
-        format,
-        origin,
-        edition,
-        issued,
-        expires,
-        impact,
-        urgency,
-    } = terms(1);
-    let head = Head {
-        format,
-        origin,
-        edition,
-        issued,
-        expires,
-        impact,
-        urgency,
+    let head = terms(1).head(Contents {
         entries: counts,
         tree_root,
         records: Digest::of(&table),
         records_size: records.len() as u64,
         source: source.digest,
         source_size: source.size,
-    };
+    });
     bytes.write_at(&records, head.records_at()).unwrap();
     bytes.write_at(&table, head.table_at()).unwrap();
     signed(head, bytes.into_inner().unwrap(), seeds)

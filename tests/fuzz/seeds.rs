@@ -14,10 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use embargo::banlist::compile::{Compiled, HeadTerms};
+use embargo::banlist::compile::Compiled;
 use embargo::banlist::floor::Edition;
 use embargo::banlist::head::{Format, Impact, Urgency};
 use embargo::banlist::source::Source;
+use embargo::banlist::terms::HeadTerms;
 use embargo::ctl::keys::{outside, public};
 use embargo::lineage::digest::Digest;
 use embargo::sys::clock::Timestamp;

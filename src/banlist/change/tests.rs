@@ -167,7 +167,7 @@ fn a_ban_that_the_new_lists_issue_ends_early_is_lifted() {
         let issued = AT.plus(hours * hour);
         list(
             &parse(source),
-            &crate::banlist::compile::HeadTerms {
+            &crate::banlist::terms::HeadTerms {
                 issued,
                 expires: issued.plus(86_400),
                 ..terms(2)

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::ban::MAX_MATCHES;
 use super::super::bytes::ReadAt;
 use super::super::catalogue::CatalogueBase;
-use super::super::compile::HeadTerms;
 use super::super::floor::{Floor, MAX_JUMP};
 use super::super::head::{Claim, Format, HEAD_SIZE};
 use super::super::section::{MAX_BLOCKS, MAX_START};
+use super::super::terms::HeadTerms;
 use super::super::testing::{
     ISSUED, digest, key, keyset, list, parse, source, terms, with_catalogue,
 };

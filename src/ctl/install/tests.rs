@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::banlist::ban::MatchKind;
-use crate::banlist::compile::HeadTerms;
+use crate::banlist::terms::HeadTerms;
 use crate::banlist::floor::Edition;
 use crate::banlist::floor::Floor;
 use crate::banlist::head::{Claim, HEAD_SIZE};

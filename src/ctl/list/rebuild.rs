@@ -16,9 +16,10 @@ use super::super::{CtlError, change as wording};
 use super::{AuthoringError, build};
 use crate::banlist::bytes::Reader;
 use crate::banlist::change;
-use crate::banlist::compile::{Compiled, HeadTerms};
+use crate::banlist::compile::Compiled;
 use crate::banlist::head::Head;
 use crate::banlist::source::Source;
+use crate::banlist::terms::HeadTerms;
 use crate::banlist::whole::WholeList;
 use crate::report::line;
 
@@ -52,7 +53,11 @@ pub(super) fn compare(
 ) -> Result<String, CtlError> {
     let (source, compiled) = build::compile(path)?;
     let made = compiled
-        .write(&terms(head), &io::sink(), &Progress::start("comparing", 0))
+        .write(
+            &HeadTerms::of(head),
+            &io::sink(),
+            &Progress::start("comparing", 0),
+        )
         .map_err(AuthoringError::Compile)?;
     if made == *head {
         return Ok(format!("made from this source: {}\n", names(&source)));
@@ -73,29 +78,6 @@ pub(super) fn compare(
         .detailed(details(list, head, &source, &compiled)?))
 }
 
-/// The values of a head that do not come from the source.
-fn terms(head: &Head) -> HeadTerms {
-    let Head {
-        format,
-        origin,
-        edition,
-        issued,
-        expires,
-        impact,
-        urgency,
-        ..
-    } = head.clone();
-    HeadTerms {
-        format,
-        origin,
-        edition,
-        issued,
-        expires,
-        impact,
-        urgency,
-    }
-}
-
 /// Lines that say how the compiled list differs from the given one.
 fn details(
     list: &Reader<'_, File>,
@@ -105,7 +87,7 @@ fn details(
 ) -> Result<Vec<String>, CtlError> {
     let made = Mutex::new(Vec::new());
     let made_head = compiled
-        .write(&terms(head), &made, &())
+        .write(&HeadTerms::of(head), &made, &())
         .map_err(AuthoringError::Compile)?;
     let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
     let made = Reader {

@@ -159,7 +159,7 @@ fn a_list_that_is_installed_during_the_look_up_is_trusted() {
     };
     let newer = list(
         &banned(&[2]),
-        &super::super::super::compile::HeadTerms {
+        &super::super::super::terms::HeadTerms {
             edition,
             ..terms(1)
         },

@@ -46,7 +46,7 @@ fn a_bad_signature_beside_enough_good_ones_is_skipped_and_counted() {
 #[test]
 fn rows_4_and_13_a_list_for_another_origin_is_refused() {
     let node = TestNode::new(1);
-    let other = super::super::super::compile::HeadTerms {
+    let other = super::super::super::terms::HeadTerms {
         origin: "bans.example.com/staging".to_owned(),
         ..terms(1)
     };
@@ -150,7 +150,7 @@ fn without_a_floor_a_copy_that_one_key_signed_lifts_nothing() {
 #[test]
 fn ff_then_rotate_recovers() {
     let node = TestNode::new(1);
-    let edition = |keyset, version| super::super::super::compile::HeadTerms {
+    let edition = |keyset, version| super::super::super::terms::HeadTerms {
         edition: Edition { keyset, version },
         ..terms(1)
     };
@@ -209,7 +209,7 @@ fn ff_then_rotate_recovers() {
 #[test]
 fn older_keyset() {
     let node = TestNode::new(1);
-    let edition = |keyset, version| super::super::super::compile::HeadTerms {
+    let edition = |keyset, version| super::super::super::terms::HeadTerms {
         edition: Edition { keyset, version },
         ..terms(1)
     };
@@ -249,7 +249,7 @@ fn older_keyset() {
 #[test]
 fn a_list_for_a_newer_keyset_waits_for_it_and_one_for_an_older_keyset_holds() {
     let node = TestNode::new(1);
-    let edition = |keyset| super::super::super::compile::HeadTerms {
+    let edition = |keyset| super::super::super::terms::HeadTerms {
         edition: Edition { keyset, version: 1 },
         ..terms(1)
     };
