@@ -3,9 +3,12 @@
 //! In: the text, and Embargo's entry. Out: the text with the entry, or without it. Pure. Everything
 //! else in the text stays as it is. Each form is a file's format and the keys in it.
 
+mod buildkit;
 mod containerd;
+mod crio;
 mod daemon_json;
 mod lines;
+mod podman;
 mod service;
 mod toml_keys;
 
@@ -70,9 +73,9 @@ impl Form {
         let new = match self {
             Self::DaemonJson => return self.checked(daemon_json::with(text, entry)?, entry),
             Self::Containerd => containerd::with(text, entry),
-            Self::Podman => toml_keys::with_podman(text, entry),
-            Self::Crio(model) => toml_keys::with_crio(text, entry, model),
-            Self::BuildKit => toml_keys::with_buildkit(text, entry),
+            Self::Podman => podman::with(text, entry),
+            Self::Crio(model) => crio::with(text, entry, model),
+            Self::BuildKit => buildkit::with(text, entry),
             Self::Service => Ok(service::with(text, entry)),
         }?;
         self.checked(lines::as_in(text, &new), entry)
@@ -93,9 +96,9 @@ impl Form {
         match self {
             Self::DaemonJson => daemon_json::has(text, entry),
             Self::Containerd => containerd::has(text, entry),
-            Self::Podman => toml_keys::has_podman(text, entry),
-            Self::Crio(_) => toml_keys::has_crio(text, entry),
-            Self::BuildKit => toml_keys::has_buildkit(text, entry),
+            Self::Podman => podman::has(text, entry),
+            Self::Crio(_) => crio::has(text, entry),
+            Self::BuildKit => buildkit::has(text, entry),
             Self::Service => Ok(service::has(text, entry)),
         }
     }
@@ -111,9 +114,9 @@ impl Form {
         let new = match self {
             Self::DaemonJson => return daemon_json::without(text, entry, before),
             Self::Containerd => containerd::without(text, entry, before),
-            Self::Podman => toml_keys::without_podman(text, entry, before),
-            Self::Crio(_) => toml_keys::without_crio(text, entry, before),
-            Self::BuildKit => toml_keys::without_buildkit(text, entry, before),
+            Self::Podman => podman::without(text, entry, before),
+            Self::Crio(_) => crio::without(text, entry, before),
+            Self::BuildKit => buildkit::without(text, entry, before),
             Self::Service => Ok(service::without(text, entry, before)),
         }?;
         Ok(lines::as_in(text, &new))

@@ -8,8 +8,10 @@
 use toml_edit::{Item, Table, TableLike, value};
 
 use super::super::error::EditError;
-use super::toml_keys::{document, item, remove, set, table, text_at, written};
-use super::{Rank, RuntimeEntry};
+use super::RuntimeEntry;
+use super::toml_keys::{
+    document, has_rank, item, put_back, remove, set, set_rank, table, text_at, written,
+};
 use crate::node::coverage::PLUGINS;
 
 const RUNC: &str = "runc";
@@ -46,10 +48,7 @@ pub(super) fn has(text: &str, entry: &RuntimeEntry) -> Result<bool, EditError> {
         &["runtimes", &entry.name, "options", "BinaryName"],
     );
     let is_there = program == Some(entry.path().as_str());
-    Ok(match entry.rank {
-        Rank::Default => is_there && text_at(containerd, &[DEFAULT]) == Some(&entry.name),
-        Rank::Choice => is_there,
-    })
+    Ok(is_there && has_rank(containerd, &[DEFAULT], entry))
 }
 
 pub(super) fn with(text: &str, entry: &RuntimeEntry) -> Result<String, EditError> {
@@ -79,10 +78,7 @@ pub(super) fn with(text: &str, entry: &RuntimeEntry) -> Result<String, EditError
         set(options, "BinaryName", entry.path());
         runtimes.insert(&entry.name, Item::Table(own));
     }
-    match entry.rank {
-        Rank::Default => set(containerd, DEFAULT, entry.name.as_str()),
-        Rank::Choice => {}
-    }
+    set_rank(containerd, DEFAULT, entry);
     Ok(written(&document, text))
 }
 
@@ -92,7 +88,7 @@ pub(super) fn without(text: &str, entry: &RuntimeEntry, before: &str) -> Result<
     let root = document.as_table_mut();
     let [plugins, plugin, containerd] = keys(plugin(root));
     let default = [plugins, plugin, containerd, DEFAULT];
-    super::toml_keys::put_back(root, &default, &entry.name, before)?;
+    put_back(root, &default, &entry.name, before)?;
     let own = [plugins, plugin, containerd, "runtimes", &entry.name];
     remove(root, &own, before);
     let runc = [plugins, plugin, containerd, "runtimes", RUNC];

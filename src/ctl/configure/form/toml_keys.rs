@@ -1,17 +1,12 @@
-//! Edits the settings of Podman, CRI-O and BuildKit, and has what all forms in TOML need.
+//! Reads, sets and removes keys in TOML, for every engine's settings in that format.
 //!
-//! In: the text of a file. Out: the new text. Comments and layout of everything else stay.
+//! In: the text of a file, or its keys. Out: the keys, or the new text. Comments and layout of
+//! everything else stay.
 
-use std::path::Path;
-
-use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 use super::super::error::EditError;
 use super::{Rank, RuntimeEntry};
-
-/// The runtimes whose errors Podman reads as JSON by default (containers/common:
-/// pkg/config/default.go).
-const SUPPORT_JSON: [&str; 6] = ["crun", "runc", "kata", "runsc", "youki", "krun"];
 
 /// The first line of a file that is made here.
 const HEAD: &str = "# Made by embargoctl configure; embargoctl configure --undo removes it.\n";
@@ -129,128 +124,18 @@ pub(super) fn written(document: &DocumentMut, old: &str) -> String {
     }
 }
 
-pub(super) fn has_podman(text: &str, entry: &RuntimeEntry) -> Result<bool, EditError> {
-    let document = document(text)?;
-    let programs = item(document.as_table(), &["engine", "runtimes", &entry.name]);
-    let first = programs.and_then(Item::as_array).and_then(|all| all.get(0));
-    let is_there = first.and_then(Value::as_str) == Some(entry.path().as_str());
-    let runtime = text_at(document.as_table(), &["engine", "runtime"]);
-    Ok(match entry.rank {
-        Rank::Default => is_there && runtime == Some(&entry.name),
-        Rank::Choice => is_there,
-    })
+/// Whether the entry has its rank: as the default, its name is at `default`.
+pub(super) fn has_rank(root: &dyn TableLike, default: &[&str], entry: &RuntimeEntry) -> bool {
+    match entry.rank {
+        Rank::Default => text_at(root, default) == Some(&entry.name),
+        Rank::Choice => true,
+    }
 }
 
-pub(super) fn with_podman(text: &str, entry: &RuntimeEntry) -> Result<String, EditError> {
-    let mut document = document(text)?;
-    let engine = table(document.as_table_mut(), &["engine"])?;
+/// Gives the entry its rank. The key of the default is `default` in `table`.
+pub(super) fn set_rank(table: &mut dyn TableLike, default: &str, entry: &RuntimeEntry) {
     match entry.rank {
-        Rank::Default => set(engine, "runtime", entry.name.as_str()),
+        Rank::Default => set(table, default, entry.name.as_str()),
         Rank::Choice => {}
     }
-    if !SUPPORT_JSON.contains(&entry.name.as_str()) && engine.get("runtime_supports_json").is_none()
-    {
-        let all = SUPPORT_JSON.into_iter().chain([entry.name.as_str()]);
-        set(engine, "runtime_supports_json", all.collect::<Array>());
-    }
-    let runtimes = table(engine, &["runtimes"])?;
-    set(runtimes, &entry.name, Array::from_iter([entry.path()]));
-    Ok(written(&document, text))
-}
-
-pub(super) fn without_podman(
-    text: &str,
-    entry: &RuntimeEntry,
-    before: &str,
-) -> Result<String, EditError> {
-    let (mut document, before) = (document(text)?, document(before)?);
-    let before = before.as_table();
-    let root = document.as_table_mut();
-    put_back(root, &["engine", "runtime"], &entry.name, before)?;
-    if item(before, &["engine", "runtime_supports_json"]).is_none() {
-        remove(root, &["engine", "runtime_supports_json"], before);
-    }
-    remove(root, &["engine", "runtimes", &entry.name], before);
-    Ok(document.to_string())
-}
-
-/// The keys of a handler of CRI-O.
-fn handler(entry: &RuntimeEntry) -> [&str; 4] {
-    ["crio", "runtime", "runtimes", &entry.name]
-}
-
-const CRIO_DEFAULT: [&str; 3] = ["crio", "runtime", "default_runtime"];
-
-pub(super) fn has_crio(text: &str, entry: &RuntimeEntry) -> Result<bool, EditError> {
-    let document = document(text)?;
-    let root = document.as_table();
-    let handler = item(root, &handler(entry)).and_then(Item::as_table_like);
-    let program = handler.and_then(|handler| text_at(handler, &["runtime_path"]));
-    let is_there = program == Some(entry.path().as_str());
-    Ok(match entry.rank {
-        Rank::Default => is_there && text_at(root, &CRIO_DEFAULT) == Some(&entry.name),
-        Rank::Choice => is_there,
-    })
-}
-
-pub(super) fn with_crio(
-    text: &str,
-    entry: &RuntimeEntry,
-    model: &str,
-) -> Result<String, EditError> {
-    let (mut document, model) = (document(text)?, document(model)?);
-    let runtime = table(document.as_table_mut(), &["crio", "runtime"])?;
-    match entry.rank {
-        Rank::Default => set(runtime, "default_runtime", entry.name.as_str()),
-        Rank::Choice => {}
-    }
-    let own = table(runtime, &["runtimes", &entry.name])?;
-    for (key, value) in model.iter() {
-        if let Some(value) = value.as_value() {
-            let mut value = value.clone();
-            value.decor_mut().clear();
-            set(own, key, value);
-        }
-    }
-    set(own, "runtime_path", entry.path());
-    set(own, "runtime_type", "oci");
-    Ok(written(&document, text))
-}
-
-pub(super) fn without_crio(
-    text: &str,
-    entry: &RuntimeEntry,
-    before: &str,
-) -> Result<String, EditError> {
-    let (mut document, before) = (document(text)?, document(before)?);
-    let root = document.as_table_mut();
-    put_back(root, &CRIO_DEFAULT, &entry.name, before.as_table())?;
-    remove(root, &handler(entry), before.as_table());
-    Ok(document.to_string())
-}
-
-const BUILDKIT: [&str; 3] = ["worker", "oci", "binary"];
-
-pub(super) fn has_buildkit(text: &str, entry: &RuntimeEntry) -> Result<bool, EditError> {
-    let document = document(text)?;
-    let binary = text_at(document.as_table(), &BUILDKIT);
-    Ok(binary.is_some_and(|binary| Path::new(binary) == entry.program))
-}
-
-pub(super) fn with_buildkit(text: &str, entry: &RuntimeEntry) -> Result<String, EditError> {
-    let mut document = document(text)?;
-    let worker = table(document.as_table_mut(), &["worker", "oci"])?;
-    set(worker, "binary", entry.path());
-    Ok(written(&document, text))
-}
-
-pub(super) fn without_buildkit(
-    text: &str,
-    entry: &RuntimeEntry,
-    before: &str,
-) -> Result<String, EditError> {
-    let (mut document, before) = (document(text)?, document(before)?);
-    let root = document.as_table_mut();
-    put_back(root, &BUILDKIT, &entry.path(), before.as_table())?;
-    Ok(document.to_string())
 }
