@@ -29,10 +29,12 @@ use std::path::{Path, PathBuf};
 
 pub use error::{DelegateError, ExecFault};
 pub use family::RuntimeFamily;
+#[cfg(feature = "ctl")]
+pub(crate) use search::GATE;
 pub(crate) use search::{USUAL_DIRECTORIES, is_real};
 use search::{first_diverted, look_up, places, search};
 #[cfg(feature = "ctl")]
-pub use search::{gates, of_kind};
+pub use search::{gate_beside, gates, of_kind};
 
 use crate::argv::NamedContainer;
 use crate::container::ContainerId;

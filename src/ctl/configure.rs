@@ -30,6 +30,7 @@ use self::error::ConfigureError;
 use self::plan::{ConfigurePlan, FileChange};
 use super::{CtlError, Output};
 use crate::container::engine::Engine;
+use crate::delegate::{self, GATE, USUAL_DIRECTORIES};
 use crate::paths::Paths;
 use crate::report::{Exit, line};
 
@@ -278,13 +279,11 @@ fn program(given: Option<&Path>, paths: &Paths) -> Result<PathBuf, ConfigureErro
         Some(given) if given.is_absolute() => candidates.push(given.to_owned()),
         Some(given) => return Err(ConfigureError::Relative(given.to_owned())),
         None if paths.root == Path::new("/") => {
-            let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-            candidates.push(own.with_file_name("embargo"));
+            candidates.push(delegate::gate_beside());
         }
         None => {
-            for directory in ["/usr/local/bin", "/usr/bin", "/usr/sbin"] {
-                candidates.push(Path::new(directory).join("embargo"));
-            }
+            let usual = USUAL_DIRECTORIES.map(|directory| Path::new(directory).join(GATE));
+            candidates.extend(usual);
         }
     }
     for candidate in &candidates {

@@ -13,6 +13,8 @@ use super::family::RuntimeFamily;
 #[cfg(feature = "ctl")]
 use crate::container::runtime::RuntimeKind;
 #[cfg(feature = "ctl")]
+use crate::paths::Paths;
+#[cfg(feature = "ctl")]
 use crate::settings::Settings;
 use crate::sys::process::{self, Given, Identity};
 
@@ -170,18 +172,24 @@ pub fn of_kind(
 
 /// The name of Embargo's runtime program.
 #[cfg(feature = "ctl")]
-const GATE: &str = "embargo";
+pub(crate) const GATE: &str = "embargo";
 
-/// Every copy of Embargo's runtime program on this node, each once: beside this program, and in the
-/// usual directories.
+/// Embargo's runtime program beside this program, whether or not it exists.
 #[cfg(feature = "ctl")]
 #[must_use]
-pub fn gates() -> Vec<(PathBuf, Identity)> {
+pub fn gate_beside() -> PathBuf {
     let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    own.with_file_name(GATE)
+}
+
+/// Every copy of Embargo's runtime program on this node, each once: beside this program, and in the
+/// node's usual directories.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn gates(paths: &Paths) -> Vec<(PathBuf, Identity)> {
+    let usual = USUAL_DIRECTORIES.map(|directory| paths.of_node(&Path::new(directory).join(GATE)));
     let mut gates: Vec<(PathBuf, Identity)> = Vec::new();
-    let directories = USUAL_DIRECTORIES.map(Path::new);
-    for directory in own.parent().into_iter().chain(directories) {
-        let path = directory.join(GATE);
+    for path in std::iter::once(gate_beside()).chain(usual) {
         if let Ok(found) = process::identity(&path)
             && found.is_program()
             && !gates.iter().any(|(_, known)| known.is(&found))

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::DivertError;
-use crate::delegate::USUAL_DIRECTORIES;
+use crate::delegate::{GATE, USUAL_DIRECTORIES};
 use crate::node::diversions::{Diversion, Keeper};
 use crate::paths::Paths;
 use crate::sys::process::{self, Identity};
@@ -94,7 +94,7 @@ impl<'a> DivertNode<'a> {
         };
         let beside = beside.as_deref().and_then(Path::parent);
         for directory in beside.into_iter().chain(USUAL_DIRECTORIES.map(Path::new)) {
-            let gate = directory.join("embargo");
+            let gate = directory.join(GATE);
             if let Ok(found) = process::identity(&paths.of_node(&gate))
                 && found.is_program()
             {

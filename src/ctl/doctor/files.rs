@@ -51,7 +51,7 @@ pub(super) fn permissions(examined: &Examination<'_>) -> Vec<Found> {
         found.extend(judged(path, opened.map(drop)));
     }
     if examined.mounted_at.is_none() {
-        for (path, _) in delegate::gates() {
+        for (path, _) in delegate::gates(paths) {
             let opened = directory::open_owned(Path::new("/"), &path);
             found.extend(judged(&path, opened.map(drop)));
         }

@@ -30,7 +30,7 @@ pub(super) fn versions(examined: &Examination<'_>) -> Vec<Found> {
         return vec![found];
     }
     let mut found = Vec::new();
-    for (path, _) in delegate::gates() {
+    for (path, _) in delegate::gates(examined.paths) {
         found.push(version_of(&path));
     }
     if found.is_empty() {
@@ -77,7 +77,7 @@ pub(super) fn delegate(examined: &Examination<'_>) -> Vec<Found> {
             causes(error)
         ))];
     }
-    let gates: Vec<Identity> = delegate::gates()
+    let gates: Vec<Identity> = delegate::gates(examined.paths)
         .into_iter()
         .map(|(_, gate)| gate)
         .collect();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::delegate;
+use crate::delegate::{self, GATE};
 use crate::report::line::causes;
 use crate::settings::Settings;
 use crate::sys::process::{self, Given};
@@ -18,9 +18,6 @@ use crate::sys::spawn;
 
 /// The version of this program.
 const OWN: &str = env!("CARGO_PKG_VERSION");
-
-/// The name of the gate's program.
-const GATE: &str = "embargo";
 
 /// Embargo's programs, and the runtime.
 #[derive(Debug, Serialize)]
@@ -39,8 +36,7 @@ pub(super) struct Programs {
 
 /// Looks at the programs.
 pub(super) fn of(settings: Option<&Settings>) -> Programs {
-    let own = Path::new("/proc/self/exe").read_link().unwrap_or_default();
-    let gate = own.with_file_name(GATE);
+    let gate = delegate::gate_beside();
     let (version, gate_fault) = match version(&gate) {
         Ok(version) => (Some(version), None),
         Err(fault) => (None, Some(fault)),

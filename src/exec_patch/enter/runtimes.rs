@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::container::runtime::RuntimeKind;
 use crate::delegate;
 use crate::exec_patch::outcome::Outcome;
+use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::sys::process::Identity;
 
@@ -23,9 +24,9 @@ pub struct Runtimes {
 impl Runtimes {
     /// Finds the programs.
     #[must_use]
-    pub fn find(settings: &Settings) -> Self {
+    pub fn find(settings: &Settings, paths: &Paths) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let gates: Vec<Identity> = delegate::gates()
+        let gates: Vec<Identity> = delegate::gates(paths)
             .into_iter()
             .map(|(_, gate)| gate)
             .collect();

@@ -11,6 +11,7 @@ use crate::exec_patch::outcome::Outcome;
 use crate::exec_patch::plan::error::PatchError;
 use crate::exec_patch::plan::{PatchStep, Plan, PlannedContainer};
 use crate::exec_patch::select::Selection;
+use crate::paths::Paths;
 use crate::settings::Settings;
 
 /// Makes the queue from the scans' results.
@@ -22,10 +23,10 @@ pub(super) struct Queue {
 
 impl Queue {
     /// An empty queue.
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, paths: &Paths) -> Self {
         Self {
             instances: SeenInstances::default(),
-            runtimes: Runtimes::find(settings),
+            runtimes: Runtimes::find(settings, paths),
         }
     }
 

@@ -168,7 +168,7 @@ impl Runner<'_> {
         let journal = self.journal(request, lock, &plan)?;
         let watcher = Watcher::new(journal.header(), journal.boot(), &plan, self.json);
         let mut record = Recorder::new(&journal, watcher, request.past());
-        let mut queue = Queue::new(self.settings);
+        let mut queue = Queue::new(self.settings, self.paths);
         let mut pace = Pace::new(request.limits, request.matches(&plan));
         pace.have_passed(request.canaries_passed());
         for gone in &plan.gone {

@@ -12,13 +12,10 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::{CoverageDoubt, Covered};
-use crate::delegate::{RuntimeFamily, USUAL_DIRECTORIES};
+use crate::delegate::{self, RuntimeFamily, USUAL_DIRECTORIES};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 use crate::sys::process::{self, Identity};
-
-/// The name of Embargo's runtime program.
-const GATE: &str = "embargo";
 
 /// A name that only Embargo's own program contains: of the variable that counts its starts.
 const MARK: &[u8] = b"EMBARGO_DEPTH";
@@ -42,20 +39,10 @@ pub(super) struct Programs<'a> {
 impl<'a> Programs<'a> {
     /// Finds the copies of Embargo: beside this program, and in the usual directories.
     pub(super) fn of(paths: &'a Paths) -> Self {
-        let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-        let mut candidates = vec![own.with_file_name(GATE)];
-        for directory in USUAL_DIRECTORIES {
-            candidates.push(paths.of_node(&Path::new(directory).join(GATE)));
+        Self {
+            paths,
+            embargo: delegate::gates(paths),
         }
-        let mut embargo = Vec::new();
-        for path in candidates {
-            if let Ok(identity) = process::identity(&path)
-                && identity.is_program()
-            {
-                embargo.push((path, identity));
-            }
-        }
-        Self { paths, embargo }
     }
 
     /// The path of the program that this command leads to. A command without a slash is looked up
