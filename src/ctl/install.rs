@@ -8,33 +8,29 @@
 //! (`carry_out`), or only printed. After an interruption, a second run does the remaining steps. An
 //! installation does not arm a node: without settings the gate still admits everything.
 
+mod assessment;
 mod carry_out;
 mod document;
 mod outcome;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use self::assessment::{authenticate, describe, judge, open, signers};
 use super::consequences::compare::New;
-use super::consequences::node::{self, NodeState};
-use super::consequences::plan::{self, InstallPlan};
-use super::consequences::{self, error};
-use super::impact::{self, Survey};
-use super::keyset::signer;
-use super::progress::Progress;
+use super::consequences::error;
+use super::consequences::node::NodeState;
+use super::consequences::plan::InstallPlan;
 use super::{CtlError, Output, last_install, lock, status};
 use crate::audit::Ending;
 use crate::audit::installation::{self, Installation};
 use crate::banlist::bytes::Reader;
-use crate::banlist::keyset::{Keyset, Role};
-use crate::banlist::note::Enough;
-use crate::banlist::store::{self, Authentic, Placement, Trust};
+use crate::banlist::store::Trust;
 use crate::node::patches::AskPatches;
 use crate::paths::Paths;
 use crate::report::{self, Exit, line};
-use crate::settings::{self, AutoPatch, MAX_IMPACT, Settings};
+use crate::settings::{self, AutoPatch, Settings};
 use crate::sys::clock::Timestamp;
-use crate::sys::file::{self, Guard};
+use crate::sys::file;
 use crate::sys::system_log::Sockets;
 
 /// Check a list and put it in force on this node.
@@ -321,99 +317,6 @@ fn foresee(
             Exit::CouldNotTell
         },
     })
-}
-
-/// Notes what an authentic list says of itself.
-fn describe(event: &mut Installation, found: &Authentic) {
-    event.edition = Some(found.head.edition);
-    event.head = Some(found.digest);
-    event.digests = Some(found.head.entries.all);
-    event.impact = Some(found.head.impact);
-    event.bad_signatures = found.tally.bad;
-}
-
-/// A plan, and the survey of the running containers. No survey is made for a list that the node
-/// already knows.
-struct Assessment {
-    plan: InstallPlan,
-    survey: Option<Survey>,
-}
-
-/// Makes the plan. Fails if the list would refuse too many of the running containers.
-fn judge(
-    new: New<'_>,
-    node: &NodeState<'_>,
-    trust: &Trust,
-    event: &mut Installation,
-) -> Result<Assessment, CtlError> {
-    let head = new.head;
-    let progress = Progress::start("checking", head.shape().bytes());
-    let drawn = plan::draw(new, node, trust, &progress, &mut event.lifted);
-    drop(progress);
-    let plan = drawn?;
-    event.bans = Some(plan.bans.len());
-    // No survey is needed for a list that is only restored or only gets more signatures: such a
-    // list refuses nothing new.
-    if plan.is_known || !plan.puts() {
-        return Ok(Assessment { plan, survey: None });
-    }
-    let survey = impact::survey(new.list, head, node.paths, node.settings, node.now)
-        .map_err(error::of_list)?;
-    event.newly_refused = Some(survey.newly_refused().count());
-    event.running = Some(survey.counted().count());
-    let limit = match node.settings {
-        Some(settings) => settings.max_impact,
-        None => MAX_IMPACT,
-    };
-    match survey.objection(limit, consequences::acknowledged(new, trust)) {
-        Some(objection) => Err(error::of_impact(objection, &survey)),
-        None => Ok(Assessment {
-            plan,
-            survey: Some(survey),
-        }),
-    }
-}
-
-/// Opens a staged list. The staged file must be a regular file, not a symbolic link; a FIFO is
-/// refused without waiting. A hard link is accepted: the file is copied before it is checked, so
-/// whoever holds the other name can no longer change what is installed.
-fn open(staged: &Path) -> Result<(File, u64), CtlError> {
-    Ok(file::open(staged, Guard::NoLink)?)
-}
-
-/// Checks the head of the new list, its signatures and its time of issue.
-fn authenticate(
-    staged: &Path,
-    file: &File,
-    size: u64,
-    node: &NodeState<'_>,
-    trust: &Trust,
-) -> Result<Authentic, CtlError> {
-    let list = Reader {
-        path: staged,
-        bytes: file,
-    };
-    let found = trust
-        .authenticate(&list, size, Placement::Staged, Enough::All)
-        .map_err(error::of_list)?;
-    node::not_ahead(staged, &found.head, trust, node.now)?;
-    Ok(found)
-}
-
-/// The names, from the keyset, of the keys that signed the list.
-fn signers(list: &Reader<'_, File>, size: u64, keyset: &Keyset) -> Result<Vec<String>, CtlError> {
-    let claim = store::claim(list, size).map_err(error::of_list)?;
-    let mut behind = Vec::new();
-    for signature in &claim.signatures {
-        behind.extend(signer(keyset, Role::List, &claim.text, signature));
-    }
-    let mut names = Vec::new();
-    for key in keyset.keys_of(Role::List) {
-        if behind.contains(&key) {
-            names.push(key.name.clone());
-        }
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

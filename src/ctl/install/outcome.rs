@@ -7,7 +7,7 @@ use super::super::consequences::node::{CLOCK_SET, NodeState};
 use super::super::consequences::plan::{InstallPlan, InstallStep};
 use super::super::impact::{Survey, objection::on_a_later_day};
 use super::super::{amount, change as wording, keyset};
-use super::Assessment;
+use super::assessment::Assessment;
 use crate::banlist::change::Change;
 use crate::banlist::store::{Authentic, Trust};
 use crate::report::line;
