@@ -34,7 +34,7 @@ pub(crate) use search::GATE;
 pub(crate) use search::{USUAL_DIRECTORIES, is_real};
 use search::{first_diverted, look_up, places, search};
 #[cfg(feature = "ctl")]
-pub use search::{gate_beside, gates, of_kind};
+pub use search::{gate_beside, gates, installed, of_kind};
 
 use crate::argv::NamedContainer;
 use crate::container::ContainerId;

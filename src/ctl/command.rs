@@ -1,9 +1,10 @@
-//! Runs another program for `doctor` or `configure`, and waits for its end, but not for ever.
+//! Runs another program for `embargoctl`, and waits for its end, but not for ever.
 //!
-//! In: a program, its arguments and its input. Out: how it ended, and what it printed on both
-//! streams. The program gets an environment of its own: a variable such as `DOCKER_HOST` must not
-//! send a check to another machine. What it printed is hostile. Not checked: what the program does.
+//! In: a program, its arguments and its input. Out: how it ended, and what it printed. The program
+//! gets an environment of its own: a variable such as `DOCKER_HOST` must not send a check to another
+//! machine. What it printed is hostile. Not checked: what the program does.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::process::CommandExt;
@@ -18,7 +19,7 @@ use nix::unistd::Pid;
 use crate::report::line;
 use crate::sys::memory_file;
 
-/// How much of what a program printed is read, in bytes: the IDs of 15,000 containers.
+/// How much of what a program printed on a stream is read, in bytes: the IDs of 15,000 containers.
 const LARGEST: u64 = 1 << 20;
 
 /// How long to wait between two looks at the program.
@@ -34,20 +35,29 @@ pub(super) struct Ended {
     pub(super) is_success: bool,
     /// The exit status; `None` if a signal ended the program.
     pub(super) code: Option<i32>,
-    /// What the program printed on both streams, in the order of writing.
-    pub(super) text: String,
+    /// What the program printed on standard output.
+    pub(super) output: String,
+    /// What the program printed on standard error.
+    pub(super) errors: String,
 }
 
 impl Ended {
-    /// The first line that the program printed.
+    /// The first line of the output.
     pub(super) fn first_line(&self) -> &str {
-        self.text.lines().next().unwrap_or_default().trim()
+        self.output.lines().next().unwrap_or_default().trim()
     }
 
-    /// The last line that the program printed, or how it ended if it printed nothing.
+    /// Everything that the program printed: its errors after its output.
+    pub(super) fn text(&self) -> String {
+        format!("{}\n{}", self.output, self.errors)
+    }
+
+    /// The last line of the errors, or else of the output, or how the program ended if it printed
+    /// nothing.
     pub(super) fn ending(&self) -> String {
-        let mut lines = self.text.lines().rev().map(str::trim);
-        match (lines.find(|line| !line.is_empty()), self.code) {
+        let lines = self.errors.lines().rev().chain(self.output.lines().rev());
+        let last = lines.map(str::trim).find(|line| !line.is_empty());
+        match (last, self.code) {
             (Some(last), _) => line::one_line(last),
             (None, Some(code)) => format!("exit status {code}, and no message"),
             (None, None) => "a signal ended it".to_owned(),
@@ -65,11 +75,12 @@ impl Ended {
 )]
 pub(super) fn run(
     program: &Path,
-    words: &[&str],
+    words: &[impl AsRef<OsStr>],
     input: &[u8],
     patience: Duration,
 ) -> io::Result<Ended> {
-    let mut printed = memory_file::data(c"printed", b"")?;
+    let mut output = memory_file::data(c"output", b"")?;
+    let mut errors = memory_file::data(c"errors", b"")?;
     let mut child = Command::new(program)
         .args(words)
         .env_clear()
@@ -78,15 +89,16 @@ pub(super) fn run(
         .env("LC_ALL", "C")
         .current_dir("/")
         .stdin(memory_file::data(c"input", input)?)
-        .stdout(printed.try_clone()?)
-        .stderr(printed.try_clone()?)
+        .stdout(output.try_clone()?)
+        .stderr(errors.try_clone()?)
         .process_group(0)
         .spawn()?;
     let status = wait(&mut child, patience)?;
     Ok(Ended {
         is_success: status.success(),
         code: status.code(),
-        text: text_of(&mut printed)?,
+        output: text_of(&mut output)?,
+        errors: text_of(&mut errors)?,
     })
 }
 
@@ -128,12 +140,19 @@ mod tests {
 
     #[test]
     fn a_program_is_seen_with_its_input_both_streams_and_its_end() {
-        let ended = shell("cat; echo; echo b >&2; exit 3", Duration::from_secs(10)).unwrap();
+        let ended = shell(
+            "echo b >&2; cat; echo; echo $LC_ALL$HOME; exit 3",
+            Duration::from_secs(10),
+        )
+        .unwrap();
+        assert_eq!((ended.is_success, ended.code), (false, Some(3)));
         assert_eq!(
-            (ended.is_success, ended.code, ended.text.as_str()),
-            (false, Some(3), "in\nb\n")
+            (ended.output.as_str(), ended.errors.as_str()),
+            ("in\nC/root\n", "b\n")
         );
         assert_eq!((ended.first_line(), ended.ending().as_str()), ("in", "b"));
+        let ended = shell("echo a; exit 1", Duration::from_secs(10)).unwrap();
+        assert_eq!(ended.ending(), "a");
         let ended = shell("exit 1", Duration::from_secs(10)).unwrap();
         assert_eq!(ended.ending(), "exit status 1, and no message");
     }
@@ -143,7 +162,7 @@ mod tests {
         let error = shell("sleep 60", Duration::from_millis(50)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(causes_of(&error), "it did not end within 0 s");
-        assert!(run(Path::new("/no/program"), &[], b"", Duration::ZERO).is_err());
+        assert!(run(Path::new("/no/program"), &[""], b"", Duration::ZERO).is_err());
     }
 
     fn causes_of(error: &io::Error) -> String {

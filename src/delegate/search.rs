@@ -170,6 +170,16 @@ pub fn of_kind(
     None
 }
 
+/// The program of this name in the usual directories of the node, as a path of this process.
+#[cfg(feature = "ctl")]
+#[must_use]
+pub fn installed(name: &str, paths: &Paths) -> Option<PathBuf> {
+    USUAL_DIRECTORIES
+        .map(|directory| paths.of_node(&Path::new(directory).join(name)))
+        .into_iter()
+        .find(|path| process::identity(path).is_ok_and(|found| found.is_program()))
+}
+
 /// The name of Embargo's runtime program.
 #[cfg(feature = "ctl")]
 pub(crate) const GATE: &str = "embargo";

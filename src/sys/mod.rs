@@ -31,5 +31,3 @@ pub mod statmount;
 pub mod system_log;
 #[cfg(feature = "ctl")]
 pub mod threads;
-#[cfg(feature = "ctl")]
-pub mod tool;

@@ -22,7 +22,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
-use super::copy::{PATIENCE, answer, close_others, duplicate, gone};
+use super::copy::{PATIENCE, close_others, duplicate, gone};
 use super::rights::Person;
 
 /// `_IO(NSIO, 0x2)` and `_IO(NSIO, 0x4)` of include/uapi/linux/nsfs.h.
@@ -102,7 +102,7 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         unsafe { command.pre_exec(move || settle(pipe, keeps, person, namespace)) };
         let error = command.exec();
         let number = error.raw_os_error().unwrap_or(libc::EINVAL);
-        let _told = fault.write_all(&number.to_ne_bytes());
+        let _sent = fault.write_all(&number.to_ne_bytes());
         false
     })?;
     match <[u8; 4]>::try_from(fault.as_slice()) {
@@ -114,24 +114,6 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         // already ended, as its exit status will show.
         Err(_) => u32::try_from(child.as_raw()).map_err(io::Error::other),
     }
-}
-
-/// Runs a program that root or the caller owns, without variables, and returns what it prints. At
-/// most [`PATIENCE`] is waited for its end.
-///
-/// # Errors
-/// The operating system's error; [`io::ErrorKind::TimedOut`] if the program does not end in time.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "`status` asks the gate for its version; the gate itself runs no other program"
-)]
-pub fn printed(path: &Path, words: &[&str]) -> io::Result<Vec<u8>> {
-    // A copy of this process waits for the program, so that this process can stop waiting. Nobody
-    // else asks a copy for this user.
-    answer(u32::MAX, || {
-        let run = Command::new(path).args(words).env_clear().output();
-        run.map_or_else(|_| Vec::new(), |output| output.stdout)
-    })
 }
 
 /// Prepares the new process before it becomes the program.

@@ -17,9 +17,10 @@ use super::form::Form;
 use super::record;
 use crate::ctl::CtlError;
 use crate::ctl::command;
+use crate::delegate;
 use crate::paths::Paths;
 use crate::report::line;
-use crate::sys::{process, replace};
+use crate::sys::replace;
 
 /// How long a program may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -46,7 +47,9 @@ pub(super) fn check(path: &Path, form: &Form, text: &str, paths: &Paths) -> Resu
         Form::Crio(_) => ("crio", "crio.conf"),
         Form::Podman | Form::BuildKit | Form::Service => return Ok(()),
     };
-    let Some(program) = installed(program).filter(|_| paths.root == Path::new("/")) else {
+    let Some(program) =
+        delegate::installed(program, paths).filter(|_| paths.root == Path::new("/"))
+    else {
         return Ok(());
     };
     let draft = record::directory(paths).join(name);
@@ -90,17 +93,6 @@ fn with_absolute_imports(text: &str, path: &Path) -> Option<String> {
     Some(document.to_string())
 }
 
-/// The program of this name in the usual directories of this machine.
-pub(super) fn installed(name: &str) -> Option<PathBuf> {
-    for directory in crate::delegate::USUAL_DIRECTORIES {
-        let path = Path::new(directory).join(name);
-        if process::identity(&path).is_ok_and(|found| found.is_program()) {
-            return Some(path);
-        }
-    }
-    None
-}
-
 /// Runs a program to its end, without input.
 pub(super) fn run(program: &Path, words: &[&str]) -> Result<(), CheckerError> {
     let fault = |error| CheckerError::Run(program.to_owned(), error);
@@ -109,7 +101,7 @@ pub(super) fn run(program: &Path, words: &[&str]) -> Result<(), CheckerError> {
         return Ok(());
     }
     // dockerd's last line is a hint then.
-    if ended.text.contains("unknown flag") {
+    if ended.text().contains("unknown flag") {
         return Err(CheckerError::UnknownFlag(program.to_owned()));
     }
     let last = line::one_line(&ended.ending());

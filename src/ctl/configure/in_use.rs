@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::checker::installed;
 use super::error::ConfigureError;
 use super::form::Form;
 use super::plan::{Aim, ConfigurePlan};
 use super::record::RecordedFile;
 use crate::ctl::CtlError;
 use crate::ctl::command::{self, Ended};
+use crate::delegate;
 use crate::node::runtime_state::Whose;
 use crate::node::{discovery, places, processes};
 use crate::paths::Paths;
@@ -103,18 +103,18 @@ fn docker_roots(paths: &Paths, engines: &Engines) -> Vec<PathBuf> {
 /// The runtime names of root's Podman containers, one for each container. Podman's database has
 /// several forms, so Podman itself is asked.
 fn of_podman(paths: &Paths) -> Result<Vec<String>, ConfigureError> {
-    let Some(podman) = installed("podman").filter(|_| paths.root == Path::new("/")) else {
+    let Some(podman) = delegate::installed("podman", paths).filter(|_| paths.root == Path::new("/")) else {
         return Ok(Vec::new());
     };
     let ids = asked(&podman, &["ps", "--all", "--quiet", "--no-trunc"])?;
     let is_id = |line: &&str| line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let ids: Vec<&str> = ids.text.lines().filter(is_id).collect();
+    let ids: Vec<&str> = ids.output.lines().filter(is_id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let words = ["container", "inspect", "--format", "{{.OCIRuntime}}"];
     let names = asked(&podman, &[&words[..], &ids[..]].concat())?;
-    Ok(names.text.lines().map(str::to_owned).collect())
+    Ok(names.output.lines().map(str::to_owned).collect())
 }
 
 fn asked(podman: &Path, words: &[&str]) -> Result<Ended, ConfigureError> {

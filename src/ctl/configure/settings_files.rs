@@ -12,6 +12,7 @@ use super::error::{ConfigureError, EditError};
 use super::form::Form;
 use super::{ConfigureArgs, ConfiguredEngine};
 use crate::ctl::CtlError;
+use crate::delegate;
 use crate::node::discovery::containerd::{settings_of, texts};
 use crate::node::discovery::flag;
 use crate::node::processes::Process;
@@ -69,17 +70,6 @@ impl<'a> SettingsFiles<'a> {
 
     fn at(&self, path: &str) -> PathBuf {
         self.paths.of_node(Path::new(path))
-    }
-
-    /// The program of this name, if it is installed.
-    fn installed(&self, program: &str) -> Option<PathBuf> {
-        for directory in crate::delegate::USUAL_DIRECTORIES {
-            let path = self.at(directory).join(program);
-            if crate::sys::process::identity(&path).is_ok_and(|found| found.is_program()) {
-                return Some(path);
-            }
-        }
-        None
     }
 
     /// The files to change.
@@ -192,14 +182,14 @@ impl<'a> SettingsFiles<'a> {
         }
         let mut files = Vec::new();
         let is_alone = daemon.is_some()
-            || self.installed("buildkitd").is_some()
+            || delegate::installed("buildkitd", self.paths).is_some()
             || usual.symlink_metadata().is_ok();
         if is_alone {
             files.push((used.unwrap_or(usual), Form::BuildKit));
         }
         let docker = match self.daemon("dockerd") {
             Some(daemon) => Some(proc::path(daemon.pid, "exe")),
-            None => self.installed("dockerd"),
+            None => delegate::installed("dockerd", self.paths),
         };
         match docker {
             Some(program) if coverage::knows_builder_variable(&program) => {

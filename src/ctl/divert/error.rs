@@ -38,9 +38,12 @@ pub enum DivertError {
     /// In this place, Embargo would not find a runtime.
     #[error("cannot put embargo at {0:?}")]
     NotFound(PathBuf, #[source] DelegateError),
-    /// dpkg-divert cannot be started.
+    /// A tool of dpkg cannot be run.
     #[error("cannot run {0:?}")]
     NoTool(PathBuf, #[source] io::Error),
+    /// dpkg-query does not answer.
+    #[error("cannot tell whether dpkg installs the runtimes: {0:?} says {1:?}")]
+    NoAnswer(PathBuf, String),
     /// dpkg-divert refuses.
     #[error("cannot divert {0:?}: {1}")]
     Tool(PathBuf, String),
@@ -65,6 +68,7 @@ impl DivertError {
             Self::Missing(_)
             | Self::NoProgram(_)
             | Self::NoTool(..)
+            | Self::NoAnswer(..)
             | Self::Tool(..)
             | Self::Change(..) => None,
         }

@@ -5,14 +5,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::DivertError;
+use crate::ctl::command;
 use crate::delegate::{GATE, USUAL_DIRECTORIES};
 use crate::node::diversions::{Diversion, Keeper};
 use crate::paths::Paths;
 use crate::sys::process::{self, Identity};
-use crate::sys::tool::{self, ToolOutput};
 
 /// The names of the runtimes that are looked for.
 const RUNTIMES: [&str; 2] = ["runc", "crun"];
@@ -25,6 +27,12 @@ const MOST_LINKS: usize = 40;
 
 const DPKG_DIVERT: &str = "/usr/bin/dpkg-divert";
 const DPKG_QUERY: &str = "/usr/bin/dpkg-query";
+
+/// The exit status of dpkg-query if no such package is installed (dpkg-query(1)).
+const NO_PACKAGE: i32 = 1;
+
+/// How long a tool of dpkg may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +90,11 @@ impl<'a> DivertNode<'a> {
     /// Finds Embargo's program, and whether dpkg installs this node's packages.
     ///
     /// # Errors
-    /// [`DivertError::NoGate`].
+    /// [`DivertError::NoGate`]; or dpkg does not answer.
     pub(super) fn find(paths: &'a Paths) -> Result<Self, DivertError> {
         let root = paths.root.canonicalize();
         let root = root.unwrap_or_else(|_| paths.root.clone());
-        let keeper = keeper(&root);
+        let keeper = keeper(&root)?;
         let beside = if root == Path::new("/") {
             std::env::current_exe().ok()
         } else {
@@ -219,17 +227,17 @@ impl<'a> DivertNode<'a> {
             return Ok(DpkgDiversion::None);
         }
         let owner = self.dpkg_divert(diversion, &["--listpackage"])?;
-        if owner.text.is_empty() {
+        if owner.is_empty() {
             return Ok(DpkgDiversion::None);
         }
-        let target = PathBuf::from(self.dpkg_divert(diversion, &["--truename"])?.text);
-        if owner.text == "LOCAL" && target == diversion.real {
+        let target = PathBuf::from(self.dpkg_divert(diversion, &["--truename"])?);
+        if owner == "LOCAL" && target == diversion.real {
             return Ok(DpkgDiversion::Ours);
         }
         Ok(DpkgDiversion::Other(target))
     }
 
-    /// Calls dpkg-divert for a place.
+    /// Calls dpkg-divert for a place, and returns its output.
     ///
     /// # Errors
     /// [`DivertError::NoTool`]; [`DivertError::Tool`], with what dpkg-divert says.
@@ -237,28 +245,36 @@ impl<'a> DivertNode<'a> {
         &self,
         diversion: &Diversion,
         words: &[&str],
-    ) -> Result<ToolOutput, DivertError> {
+    ) -> Result<String, DivertError> {
         let mut all = below(&self.root);
         all.extend(words.iter().map(OsStr::new));
         all.push(diversion.place.as_os_str());
         let tool = Path::new(DPKG_DIVERT);
-        let output = tool::run(tool, &all);
-        let output = output.map_err(|fault| DivertError::NoTool(tool.to_owned(), fault))?;
-        if output.is_ok {
-            Ok(output)
+        let ended = command::run(tool, &all, b"", PATIENCE)
+            .map_err(|fault| DivertError::NoTool(tool.to_owned(), fault))?;
+        if ended.is_success {
+            Ok(ended.output.trim().to_owned())
         } else {
-            Err(DivertError::Tool(diversion.place.clone(), output.errors))
+            Err(DivertError::Tool(diversion.place.clone(), ended.ending()))
         }
     }
 }
 
 /// Who installs the packages of the node below `root`: dpkg, if it has installed itself there.
-fn keeper(root: &Path) -> Keeper {
+///
+/// # Errors
+/// [`DivertError::NoTool`]; [`DivertError::NoAnswer`]. Without dpkg's diversion, an update of the
+/// runtime's package would take Embargo's place, so a fault is not taken for a node without dpkg.
+fn keeper(root: &Path) -> Result<Keeper, DivertError> {
+    let tool = Path::new(DPKG_QUERY);
     let mut words = below(root);
     words.extend(["--show", "--showformat", "${db:Status-Status}", "dpkg"].map(OsStr::new));
-    match tool::run(Path::new(DPKG_QUERY), &words) {
-        Ok(output) if output.is_ok && output.text == "installed" => Keeper::Dpkg,
-        Ok(_) | Err(_) => Keeper::Nobody,
+    match command::run(tool, &words, b"", PATIENCE) {
+        Ok(ended) if ended.is_success && ended.output.trim() == "installed" => Ok(Keeper::Dpkg),
+        Ok(ended) if ended.is_success || ended.code == Some(NO_PACKAGE) => Ok(Keeper::Nobody),
+        Ok(ended) => Err(DivertError::NoAnswer(tool.to_owned(), ended.ending())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Keeper::Nobody),
+        Err(error) => Err(DivertError::NoTool(tool.to_owned(), error)),
     }
 }
 

@@ -148,14 +148,15 @@ fn tried(target: &Target) -> Found {
 /// What the end of the client says about Embargo.
 fn judge(target: &Target, ended: &Ended) -> Found {
     let thing = target.thing();
-    let refused = ended.text.find(REFUSED);
-    if refused.is_some() && ended.text.contains(trial::BAN) && !ended.is_success {
+    let text = ended.text();
+    let refused = text.find(REFUSED);
+    if refused.is_some() && text.contains(trial::BAN) && !ended.is_success {
         return Found::ok(format!("{thing} refuses the trial image"));
     }
     // The runtime has tried to start the container's program, or the client says so by its status.
     let has_started = ended.is_success
         || matches!(ended.code, Some(126 | 127)) && refused.is_none()
-        || ended.text.contains(image::FILE);
+        || text.contains(image::FILE);
     if has_started {
         return Found::critical(format!(
             "{thing} starts the trial image, which is banned: {}",
@@ -164,7 +165,7 @@ fn judge(target: &Target, ended: &Ended) -> Found {
         .hint("see coverage and the engine's log: the engine does not call Embargo");
     }
     let why = match refused {
-        Some(at) => line::one_line(ended.text[at..].lines().next().unwrap_or_default()),
+        Some(at) => line::one_line(text[at..].lines().next().unwrap_or_default()),
         None => ended.ending(),
     };
     Found::unknown(format!(
@@ -224,7 +225,8 @@ mod tests {
             let ended = Ended {
                 is_success: code == 0,
                 code: Some(code),
-                text,
+                output: String::new(),
+                errors: text,
             };
             let found = judge(&target, &ended);
             assert_eq!(found.level, level, "{found:?}");

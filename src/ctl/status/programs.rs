@@ -7,17 +7,21 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::ctl::command;
 use crate::delegate::{self, GATE};
 use crate::report::line::causes;
 use crate::settings::Settings;
 use crate::sys::process::{self, Given};
-use crate::sys::spawn;
 
 /// The version of this program.
 const OWN: &str = env!("CARGO_PKG_VERSION");
+
+/// How long the gate may take to print its version.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Embargo's programs, and the runtime.
 #[derive(Debug, Serialize)]
@@ -60,12 +64,11 @@ fn version(gate: &Path) -> Result<String, String> {
     if !process::identity(gate).is_ok_and(|found| found.is_program()) {
         return Err(format!("cannot find {GATE} beside embargoctl: {gate:?}"));
     }
-    let printed = match spawn::printed(gate, &["check", "--version"]) {
-        Ok(printed) => printed,
+    let ended = match command::run(gate, &["check", "--version"], b"", PATIENCE) {
+        Ok(ended) => ended,
         Err(error) => return Err(format!("cannot run {gate:?}: {}", causes(&error))),
     };
-    let text = String::from_utf8_lossy(&printed);
-    match text.trim_end().strip_prefix("embargo ") {
+    match ended.first_line().strip_prefix("embargo ") {
         Some(version) if !version.is_empty() && !version.contains(char::is_whitespace) => {
             Ok(version.to_owned())
         }

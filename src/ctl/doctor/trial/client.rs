@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use super::image;
 use crate::ctl::command::{self, Ended};
-use crate::delegate::{USUAL_DIRECTORIES, is_real};
+use crate::delegate;
+use crate::paths::Paths;
 
 /// How long one call of a client may take. A refusal takes a second; the rest is for a busy engine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,11 +74,8 @@ impl Client {
 
     /// Runs the client.
     fn run(self, words: &[&str], input: &[u8]) -> Result<Ended, TrialError> {
-        let directories = USUAL_DIRECTORIES.iter();
-        let path = directories
-            .map(|directory| Path::new(directory).join(self.program()))
-            .find(|path| is_real(path, &[]));
-        let path = path.ok_or(TrialError::Client(self.program()))?;
+        let path = delegate::installed(self.program(), &Paths::below(Path::new("/")))
+            .ok_or(TrialError::Client(self.program()))?;
         command::run(&path, words, input, PATIENCE).map_err(|error| TrialError::Run(path, error))
     }
 }
