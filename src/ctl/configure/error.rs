@@ -7,6 +7,7 @@ use super::checker::CheckerError;
 use crate::banlist::error::ListError;
 use crate::node::discovery::EngineSettingsError;
 use crate::report::line;
+use crate::sys::file::FileError;
 
 /// Why an engine's settings cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,12 @@ pub enum ConfigureError {
     /// Podman does not say which runtimes its containers need.
     #[error("cannot tell whether containers need the runtime: podman says {0:?}")]
     Unasked(String),
+    /// The record of a container cannot be read.
+    #[error("cannot tell whether containers need the runtime")]
+    Unread(#[source] FileError),
+    /// It is not known whether containers would stay down.
+    #[error("cannot tell whether containers of {0} would start again: {1}")]
+    Unsure(&'static str, String),
     /// The engine cannot be reloaded or restarted from here.
     #[error("cannot restart an engine of a node that is mounted at {0:?}")]
     Elsewhere(PathBuf),
@@ -145,7 +152,8 @@ impl ConfigureError {
                 "create these containers anew with another runtime, or add --accept-downtime"
                     .to_owned()
             }
-            Self::Unasked(_) => {
+            Self::Unsure(..) => "to restart all the same, add --accept-downtime".to_owned(),
+            Self::Unasked(_) | Self::Unread(_) => {
                 "if no container needs it, add --accept-downtime".to_owned()
             }
             Self::Name(..)

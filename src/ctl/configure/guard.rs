@@ -211,15 +211,32 @@ pub(super) fn may_be_restarted(
     let Some(settings) = enforcing(paths)? else {
         return Ok(());
     };
-    let survey = survey(paths, &settings)?;
-    let mut doomed = Vec::new();
+    all_start_again(&survey(paths, &settings)?)?;
+    Ok(())
+}
+
+/// Refuses a restart of dockerd if a container of Docker would not start again, or if that is not
+/// known.
+fn all_start_again(survey: &Survey) -> Result<(), ConfigureError> {
+    let (mut doomed, mut unknown) = (Vec::new(), 0);
     for one in &survey.running {
-        if one.is_trusted && one.is_refused() && one.subject.engine == Engine::Docker {
+        if !one.is_trusted || !one.subject.engine.may_be(Engine::Docker) {
+            continue;
+        }
+        if one.is_refused() {
             doomed.push(one);
+        } else if !one.is_known() {
+            unknown += 1;
         }
     }
     if doomed.is_empty() {
-        return Ok(());
+        let running = amount(unknown, "running container");
+        let why = match (unknown, survey.faults.first()) {
+            (0, None) => return Ok(()),
+            (0, Some(fault)) => fault.clone(),
+            (_, _) => format!("{running} could not be identified"),
+        };
+        return Err(ConfigureError::Unsure("docker", why));
     }
     let mut names = Vec::new();
     for one in doomed.iter().take(MOST_NAMED) {
@@ -227,5 +244,5 @@ pub(super) fn may_be_restarted(
     }
     let names = line::names(&names, doomed.len());
     let containers = format!("{} ({names})", amount(doomed.len() as u64, "container"));
-    Err(ConfigureError::Doomed("docker", containers).into())
+    Err(ConfigureError::Doomed("docker", containers))
 }

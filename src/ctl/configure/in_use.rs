@@ -3,8 +3,8 @@
 //! Docker and Podman keep the runtime's name in the container's record. Without a runtime of that
 //! name Docker cannot start the container again, and Podman cannot even stop it or run a command in
 //! it (seen with 4.3.1). In: a plan, Docker's records, and what Podman says about root's
-//! containers. Out: an error if a container would lose its runtime, or if Podman does not say so.
-//! Not checked: containers of ordinary users' Podman, CRI-O and containerd.
+//! containers. Out: an error if a container would lose its runtime, or if that cannot be told. Not
+//! checked: containers of ordinary users' Podman, CRI-O and containerd.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::node::{discovery, places, processes};
 use crate::paths::Paths;
 use crate::report::{amount, line};
 use crate::settings::{self, Engines};
-use crate::sys::file::{self, Guard};
+use crate::sys::file::{self, FileError, Guard};
 
 /// The largest record of a container that is read, in bytes.
 const LARGEST_RECORD: u64 = 16 << 20;
@@ -45,7 +45,7 @@ pub(super) fn none(plan: &ConfigurePlan, paths: &Paths) -> Result<(), CtlError> 
             continue;
         }
         let used = match file.form {
-            Form::DaemonJson => of_docker(paths),
+            Form::DaemonJson => of_docker(paths)?,
             Form::Podman => of_podman(paths)?,
             Form::Containerd | Form::Crio(_) | Form::BuildKit | Form::Service => Vec::new(),
         };
@@ -71,27 +71,39 @@ fn lost<'a>(file: &'a RecordedFile, aim: &Aim) -> Vec<&'a str> {
 }
 
 /// The runtime names of Docker's containers, one for each container.
-fn of_docker(paths: &Paths) -> Vec<String> {
+fn of_docker(paths: &Paths) -> Result<Vec<String>, ConfigureError> {
     let settings = settings::load(paths).ok().flatten();
     let engines = settings
         .map(|settings| settings.engines)
         .unwrap_or_default();
     let mut names = Vec::new();
     for root in docker_roots(paths, &engines) {
-        for entry in std::fs::read_dir(root.join("containers"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let record = entry.path().join("hostconfig.json");
-            let Ok(bytes) = file::read(&record, LARGEST_RECORD, Guard::NoLink) else {
-                continue;
-            };
-            let record = serde_json::from_slice::<HostRecord>(&bytes).ok();
-            names.extend(record.and_then(|record| record.runtime));
-        }
+        of_root(&root, &mut names).map_err(ConfigureError::Unread)?;
     }
-    names
+    Ok(names)
+}
+
+/// Adds the runtime names of the containers in one root directory of Docker's.
+fn of_root(root: &Path, names: &mut Vec<String>) -> Result<(), FileError> {
+    let directory = root.join("containers");
+    let failed = FileError::io(&directory);
+    let entries = match std::fs::read_dir(&directory).map_err(failed) {
+        Ok(entries) => entries,
+        Err(error) if error.is_absent() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let record = entry.map_err(failed)?.path().join("hostconfig.json");
+        let bytes = match file::read(&record, LARGEST_RECORD, Guard::NoLink) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_absent() => continue,
+            Err(error) => return Err(error),
+        };
+        // A container with a damaged record does not exist for Docker.
+        let record = serde_json::from_slice::<HostRecord>(&bytes).ok();
+        names.extend(record.and_then(|record| record.runtime));
+    }
+    Ok(())
 }
 
 fn docker_roots(paths: &Paths, engines: &Engines) -> Vec<PathBuf> {
@@ -103,7 +115,9 @@ fn docker_roots(paths: &Paths, engines: &Engines) -> Vec<PathBuf> {
 /// The runtime names of root's Podman containers, one for each container. Podman's database has
 /// several forms, so Podman itself is asked.
 fn of_podman(paths: &Paths) -> Result<Vec<String>, ConfigureError> {
-    let Some(podman) = delegate::installed("podman", paths).filter(|_| paths.root == Path::new("/")) else {
+    let Some(podman) =
+        delegate::installed("podman", paths).filter(|_| paths.root == Path::new("/"))
+    else {
         return Ok(Vec::new());
     };
     let ids = asked(&podman, &["ps", "--all", "--quiet", "--no-trunc"])?;

@@ -293,6 +293,13 @@ fn a_runtime_that_containers_need_is_not_removed() {
             .unwrap_err()
             .starts_with("cannot remove the runtime \"embargo\": 1 container could not")
     );
+    // A record that cannot be read may need any name.
+    node.write_below("var/lib/docker/containers/0c/hostconfig.json/file", "");
+    assert!(
+        node.configure("docker --undo")
+            .unwrap_err()
+            .starts_with("cannot tell whether containers need the runtime: ")
+    );
     node.configure("docker --undo --accept-downtime").unwrap();
     assert!(!node.has(DAEMON));
 }
