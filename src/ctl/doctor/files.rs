@@ -62,7 +62,9 @@ pub(super) fn permissions(examined: &Examination<'_>) -> Vec<Found> {
     found
 }
 
-fn judged(path: &Path, result: Result<(), FileError>) -> Option<Found> {
+/// What is wrong if a file or directory could not be opened as only root's and the caller's; `None`
+/// if nothing is, or if it does not exist.
+pub(super) fn judged(path: &Path, result: Result<(), FileError>) -> Option<Found> {
     let error = match result {
         Ok(()) => return None,
         Err(error) if error.is_absent() => return None,

@@ -1,7 +1,7 @@
 //! Checks the programs: Embargo's own, and the real runtime.
 //!
 //! In: an [`Examination`]. Out: what was found. Both are run with an argument that prints a
-//! version. Root runs them at every container start anyway; other users' files are not run.
+//! version. A program that other users may change is not run.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::examination::Examination;
-use super::files::not_this_machine;
+use super::files::{judged, not_this_machine};
 use super::finding::Found;
 use crate::container::runtime::RuntimeKind;
 use crate::ctl::command::{self, Ended};
 use crate::delegate::{self, DelegateError, RuntimeFamily};
 use crate::report::line::{self, causes};
 use crate::sys::process::{self, Identity};
+use crate::sys::{directory, file};
 
 /// What `embargo check --version` prints, if `embargo` is of the same version as this program.
 const VERSION: &str = concat!("embargo ", env!("CARGO_PKG_VERSION"));
@@ -42,10 +43,19 @@ pub(super) fn versions(examined: &Examination<'_>) -> Vec<Found> {
     found
 }
 
+/// The finding of a program that is not run, because other users may change it.
+fn unsafe_to_run(path: &Path) -> Option<Found> {
+    let opened = directory::open_owned(Path::new("/"), &file::target(path));
+    judged(path, opened.map(drop))
+}
+
 fn version_of(path: &Path) -> Found {
     let place = line::path(path);
+    if let Some(found) = unsafe_to_run(path) {
+        return found;
+    }
     let together = "install embargo and embargoctl again, both of one version";
-    let found = match command::run(path, &["check", "--version"], &[], PATIENCE) {
+    let found = match command::run(path, &["check", "--version"], b"", PATIENCE) {
         Ok(ended) if ended.first_line() == VERSION => Found::ok(format!(
             "{place} is {VERSION}, the version of this embargoctl"
         )),
@@ -119,8 +129,11 @@ fn runtime(path: &Path, gates: &[Identity]) -> Found {
         let forbidden = delegate::ExecFault::Forbidden;
         return critical(&DelegateError::Exec(path.to_owned(), forbidden));
     }
+    if let Some(found) = unsafe_to_run(path) {
+        return found;
+    }
     let install = "set runtime in the settings to a runtime that works";
-    let answered: io::Result<Ended> = command::run(path, &["--version"], &[], PATIENCE);
+    let answered: io::Result<Ended> = command::run(path, &["--version"], b"", PATIENCE);
     match answered {
         Ok(ended) if ended.is_success && RuntimeFamily::of(path) == RuntimeFamily::Other => {
             Found::warning(format!(
