@@ -171,15 +171,6 @@ impl Coverage {
             .iter()
             .filter(|name| name.role == RuntimeRole::Default)
     }
-
-    /// Whether Embargo is behind every name that somebody other than root can choose, and
-    /// everything could be read.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        let is_closed =
-            |name: &RuntimeName| name.covered == Covered::Yes || name.role == RuntimeRole::Root;
-        self.faults.is_empty() && self.names.iter().all(is_closed)
-    }
 }
 
 /// Finds the runtime names of all engines of this node. For a node whose file system is mounted
@@ -227,7 +218,7 @@ pub(crate) fn knows_builder_variable(path: &Path) -> bool {
 }
 
 /// The programs of the daemons.
-const DAEMONS: [&str; 4] = ["dockerd", "containerd", "buildkitd", "crio"];
+pub(crate) const DAEMONS: [&str; 4] = ["dockerd", "containerd", "buildkitd", "crio"];
 
 /// The search for the names of one node.
 struct Search<'a> {

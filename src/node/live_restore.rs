@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::coverage;
 use super::discovery::{flag, parsed, text_of};
-use super::processes::{self, Process, own_namespace};
+use super::processes::{self, Process};
 use crate::paths::Paths;
 use crate::report::line;
-use crate::sys::rights;
 
 /// Whether Docker's containers keep running while Docker is restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +38,11 @@ struct LiveRestoreSettings {
 /// decides.
 #[must_use]
 pub fn of_node(paths: &Paths) -> LiveRestore {
-    let own = own_namespace("mnt");
+    let processes = processes::of_node(paths);
     let mut found = Vec::new();
-    for process in processes::of_node(paths) {
-        if process.program() == "dockerd"
-            && rights::is_own(process.starter())
-            && process.is_here(own.as_deref())
-        {
-            found.push(of_daemon(&process, paths));
+    for process in coverage::daemons(&processes) {
+        if process.program() == "dockerd" {
+            found.push(of_daemon(process, paths));
         }
     }
     if found.is_empty() {

@@ -10,6 +10,7 @@ use super::examination::Examination;
 use super::files::not_this_machine;
 use super::finding::Found;
 use crate::container::engine::Engine;
+use crate::node::coverage::{self, DAEMONS};
 use crate::node::live_restore::{self, LiveRestore};
 use crate::node::processes::{Process, own_namespace};
 use crate::node::runtime_state::Whose;
@@ -18,9 +19,6 @@ use crate::report::amount;
 use crate::report::line;
 use crate::settings::Engines;
 use crate::sys::rights;
-
-/// The programs of the engines' daemons.
-const DAEMONS: [&str; 4] = ["dockerd", "containerd", "buildkitd", "crio"];
 
 /// Whether every engine is where a setting says.
 pub(super) fn unnamed_engine(examined: &Examination<'_>) -> Vec<Found> {
@@ -95,13 +93,9 @@ pub(super) fn live_restore(examined: &Examination<'_>) -> Vec<Found> {
     if let Some(found) = not_this_machine(examined) {
         return vec![found];
     }
-    let own = own_namespace("mnt");
     let mut found = Vec::new();
-    for process in examined.processes() {
-        if process.program() == "dockerd"
-            && rights::is_own(process.starter())
-            && process.is_here(own.as_deref())
-        {
+    for process in coverage::daemons(examined.processes()) {
+        if process.program() == "dockerd" {
             found.push(live_restore_of(process, examined));
         }
     }

@@ -62,6 +62,14 @@ impl Root {
     }
 }
 
+/// Whether Embargo is behind every name that somebody other than root can choose, and everything
+/// could be read.
+fn is_complete(coverage: &Coverage) -> bool {
+    let is_closed =
+        |name: &RuntimeName| name.covered == Covered::Yes || name.role == RuntimeRole::Root;
+    coverage.faults.is_empty() && coverage.names.iter().all(is_closed)
+}
+
 #[test]
 fn docker_has_its_stock_names_whatever_its_settings_say() {
     let root = Root::new().with(
@@ -87,7 +95,7 @@ fn docker_has_its_stock_names_whatever_its_settings_say() {
             "buildkit buildkit Default no /usr/sbin/runc",
         ]
     );
-    assert!(!root.coverage().is_complete());
+    assert!(!is_complete(&root.coverage()));
 }
 
 #[test]
@@ -111,7 +119,7 @@ fn a_diverted_runc_covers_the_stock_names_as_a_link_and_as_a_copy() {
             ],
             "{made}"
         );
-        assert!(root.coverage().is_complete());
+        assert!(is_complete(&root.coverage()));
     }
 }
 
@@ -159,7 +167,7 @@ fn settings_that_cannot_be_parsed_are_reported_and_the_stock_names_stay() {
     let root = Root::new().with("etc/docker/daemon.json", "{");
     let coverage = root.coverage();
     assert_eq!((coverage.faults.len(), coverage.names.len()), (1, 3));
-    assert!(!coverage.is_complete());
+    assert!(!is_complete(&coverage));
 }
 
 #[test]
