@@ -3,11 +3,11 @@
 //! In: the paths of runtimes, or else every runc and crun in the usual directories; and what is at
 //! these paths now. Out: at each path a link to Embargo, and beside it the runtime, with `.real`
 //! added to its name, where Embargo looks for it. So whatever calls the runtime by its path is
-//! judged: BuildKit, `docker run --runtime runc`, Podman. dpkg is told by a diversion, so that
-//! updates of the runtime's package go to the new name. All places are planned before the first one
-//! is changed. At every moment a working runtime is at each place, because each change is one
-//! rename. A record is written before the first change, so an interrupted command is completed, or
-//! undone, by the next one. Not checked: whether the runtime works.
+//! judged: BuildKit, `docker run --runtime runc`, Podman. By a diversion, dpkg puts updates of the
+//! runtime's package under the new name. All places are planned before the first one is changed. At
+//! every moment a working runtime is at each place, because each change is one rename. A record is
+//! written before the first change, so an interrupted command is completed, or undone, by the next
+//! one. Not checked: whether the runtime works.
 
 mod carry_out;
 mod error;

@@ -34,9 +34,9 @@ use crate::sys::clock::Timestamp;
 ///
 /// Each finding has a stable ID, a level (ok, warning, unknown, critical), a sentence, and a hint
 /// how to close the gap. The exit status is that of the worst finding: 0 when all is ok, 1 for a
-/// warning, 2 for a critical finding, and 3 when something could not be told and nothing is
-/// critical, as Nagios and node-problem-detector read it. A command line that is wrong ends with
-/// 64. docs/doctor.md lists the checks.
+/// warning, 2 for a critical finding, and 3 when something is unknown and nothing is critical, as
+/// Nagios and node-problem-detector read it. A command line that is wrong ends with 64.
+/// docs/doctor.md lists the checks.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

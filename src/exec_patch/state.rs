@@ -2,7 +2,7 @@
 //!
 //! In: the journals, and running containers with the bans that match them. Out: the newest run, the
 //! size of all runs, and which patches no run has done in these containers. A patch is done if the
-//! last run that entered, or settled, this instance of the container for this ban ended well, with
+//! last run that entered, or settled, this instance of the container for this ban succeeded, with
 //! what the ban's patch says now. Of a patch by script, only the ban's ID is compared: the script
 //! is not on the list. Not checked: whether somebody has undone a patch since.
 
@@ -25,7 +25,7 @@ use crate::paths::Paths;
 use crate::report::line::causes;
 
 /// The last end of each ban's patch in each instance of a container: what ran, and whether that
-/// ended well.
+/// succeeded.
 type Ends = HashMap<(InstanceId, String), (Option<Digest>, bool)>;
 
 /// What the runs did, and in which of these containers a patch is still to be done.

@@ -36,7 +36,7 @@ pub fn announce_as_hook(line: &str, now: Timestamp) -> Exit {
             let arguments = arguments.unwrap_or_default();
             let words = words(&arguments);
             let call = call::read(&words);
-            // Nobody could be told about a failure.
+            // There is nobody to report a failure to.
             drop(append(&proc::path(caller, "fd/2"), &line::for_engine(line)));
             announce(line, log(&call).as_ref(), LogDialect::Crun, now)
         }
