@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::DivertError;
-use crate::ctl::command;
+use crate::ctl::command::{self, Ended};
 use crate::delegate::{GATE, USUAL_DIRECTORIES};
 use crate::node::diversions::{Diversion, Keeper};
 use crate::paths::Paths;
@@ -270,11 +270,20 @@ fn keeper(root: &Path) -> Result<Keeper, DivertError> {
     let mut words = below(root);
     words.extend(["--show", "--showformat", "${db:Status-Status}", "dpkg"].map(OsStr::new));
     match command::run(tool, &words, b"", PATIENCE) {
-        Ok(ended) if ended.is_success && ended.output.trim() == "installed" => Ok(Keeper::Dpkg),
-        Ok(ended) if ended.is_success || ended.code == Some(NO_PACKAGE) => Ok(Keeper::Nobody),
-        Ok(ended) => Err(DivertError::NoAnswer(tool.to_owned(), ended.ending())),
+        Ok(ended) => {
+            keeper_by(&ended).ok_or_else(|| DivertError::NoAnswer(tool.to_owned(), ended.ending()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Keeper::Nobody),
         Err(error) => Err(DivertError::NoTool(tool.to_owned(), error)),
+    }
+}
+
+/// What dpkg-query's answer about dpkg's own package means. `None` if dpkg-query failed.
+pub(super) fn keeper_by(ended: &Ended) -> Option<Keeper> {
+    match (ended.code, ended.output.trim()) {
+        (Some(0), "installed") => Some(Keeper::Dpkg),
+        (Some(0 | NO_PACKAGE), _) => Some(Keeper::Nobody),
+        (_, _) => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::plan::{self, DivertStep};
 use super::*;
+use crate::ctl::command::Ended;
 use crate::ctl::testing::Desk;
 use crate::sys::process;
 use crate::sys::replace;
@@ -323,4 +324,23 @@ fn dpkg_learns_of_a_diversion_before_the_files_change_and_of_its_end_after() {
         plan::divert(&elsewhere).unwrap_err().to_string(),
         "cannot divert \"/usr/sbin/runc\": dpkg already diverts it to \"/usr/sbin/runc.distrib\""
     );
+}
+
+#[test]
+fn a_dpkg_query_that_fails_does_not_mean_that_there_is_no_dpkg() {
+    for (code, output, keeper) in [
+        (Some(0), "installed", Some(Keeper::Dpkg)),
+        (Some(0), "config-files", Some(Keeper::Nobody)),
+        (Some(1), "", Some(Keeper::Nobody)),
+        (Some(2), "", None),
+        (None, "", None),
+    ] {
+        let ended = Ended {
+            is_success: code == Some(0),
+            code,
+            output: output.to_owned(),
+            errors: String::new(),
+        };
+        assert_eq!(super::place::keeper_by(&ended), keeper, "{code:?} {output}");
+    }
 }
