@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A leaf of the tree points to an entry line, and the entry line to its bans and to bases of the
-//! catalogue (see [`catalogue`](super::catalogue)), each by the offset of the line. Digests that are
-//! banned in the same way share one entry line.
+//! catalogue (see [`catalogue`](super::catalogue)), each by the offset of the line. Digests that
+//! are banned in the same way share one entry line.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Runs another program for `embargoctl`, and waits for its end, but not for ever.
 //!
 //! In: a program, its arguments and its input. Out: how it ended, and what it printed. The program
-//! gets an environment of its own: a variable such as `DOCKER_HOST` must not send a check to another
-//! machine. What it printed is hostile. Not checked: what the program does.
+//! gets an environment of its own: a variable such as `DOCKER_HOST` must not send a check to
+//! another machine. What it printed is hostile. Not checked: what the program does.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -102,8 +102,8 @@ pub fn called(bundle: &Bundle) -> Result<Option<String>, LineageError> {
     }
 }
 
-/// When the engine made the container in a bundle, by the engine's own record; never by the times of
-/// files or by annotations, which users can forge. `None` if there is no such record. Of a
+/// When the engine made the container in a bundle, by the engine's own record; never by the times
+/// of files or by annotations, which users can forge. `None` if there is no such record. Of a
 /// container that is started again, this is the first time that it was made.
 ///
 /// # Errors

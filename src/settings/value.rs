@@ -109,8 +109,8 @@ where
     }
 }
 
-/// The URL of a page for people. It has only characters that need no quotes in a line and no escapes
-/// in a log.
+/// The URL of a page for people. It has only characters that need no quotes in a line and no
+/// escapes in a log.
 pub(super) fn some_url<'de, D>(from: D) -> Result<Option<String>, D::Error>
 where
     D: Deserializer<'de>,

@@ -63,8 +63,8 @@ pub enum ConfigureError {
     NoList(#[source] ListError),
     /// The list in force refuses a pause container.
     #[error(
-        "cannot make Embargo the default runtime: no pod could start: the list in force refuses the \
-         pause container {}",
+        "cannot make Embargo the default runtime: no pod could start: the list in force refuses \
+         the pause container {}",
         line::name(.0)
     )]
     Pause(String),
@@ -131,8 +131,8 @@ impl ConfigureError {
                 "--print shows the new settings: put them where the file comes from".to_owned()
             }
             Self::Flag { .. } => {
-                "the daemon does not start with both, or ignores the file: take the flag out of its \
-                 service first"
+                "the daemon does not start with both, or ignores the file: take the flag out of \
+                 its service first"
                     .to_owned()
             }
             Self::NoWay(..) => {

@@ -1,7 +1,7 @@
 //! Says how an engine reads its new settings, and makes it do so.
 //!
-//! - Docker, added: a reload. SIGHUP reads `runtimes` and `default-runtime` (moby: daemon/reload.go).
-//!   Containers keep running.
+//! - Docker, added: a reload. SIGHUP reads `runtimes` and `default-runtime` (moby:
+//!   daemon/reload.go). Containers keep running.
 //! - Docker, undone: a restart, because a reload keeps a default that is gone from the file (seen
 //!   with 20.10.24 and 28). Without live-restore the containers are stopped.
 //! - BuildKit in Docker: a restart, because the environment is read only at the start. Without

@@ -11,15 +11,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::banlist::ban::MatchKind;
-use crate::banlist::floor::Edition;
-use crate::banlist::floor::Floor;
+use crate::banlist::floor::{Edition, Floor};
 use crate::banlist::head::{Claim, HEAD_SIZE};
 use crate::banlist::keyset::Keyset;
 use crate::banlist::note::{Enough, Signature};
 use crate::banlist::store::{Bans, ListAnswer, Placement, Query, Rules, Slot, look_up};
 use crate::banlist::terms::HeadTerms;
 use crate::banlist::testing::{ISSUED, digest, key, keyset, list, source, terms};
-use crate::ctl::consequences::plan;
 use crate::sys::file::Guard;
 use crate::sys::replace::{self, replace};
 

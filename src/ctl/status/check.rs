@@ -2,8 +2,8 @@
 //!
 //! In: the state of a node. Out: what an operator should know, each as a [`Trouble`], and the line
 //! and the exit status that Nagios, Icinga and node-problem-detector read: 0 ok, 1 warning, 2
-//! critical, 3 unknown. What could not be read is unknown, which hides a warning but nothing that is
-//! critical.
+//! critical, 3 unknown. What could not be read is unknown, which hides a warning but nothing
+//! that is critical.
 
 use super::coverage::engines_of_defaults;
 use super::facts::{NodeMode, NodeStatus};

@@ -4,8 +4,8 @@
 //! by rename, so it never leaves them half-written), and the image config. `config.v2.json` is full
 //! of text that users chose; only the image ID, the driver, the time of creation, the container's
 //! name and the image name that the user gave are read. Out: the image ID; the image config, if it
-//! still exists and hashes to that ID; and the digests by which the image was pulled. Names are used
-//! for nothing else: no container is refused because a file of names is too large or damaged.
+//! still exists and hashes to that ID; and the digests by which the image was pulled. Names are
+//! used for nothing else: no container is refused because a file of names is too large or damaged.
 
 use std::borrow::Cow;
 use std::fmt;

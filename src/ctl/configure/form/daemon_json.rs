@@ -144,7 +144,7 @@ fn fresh(entry: &RuntimeEntry) -> String {
         Rank::Choice => String::new(),
     };
     format!(
-        "{{\n    \"{RUNTIMES}\": {{\n        {name}: {{\n            \"path\": {path}\n        }}\n    \
-         }}{default}\n}}\n"
+        "{{\n    \"{RUNTIMES}\": {{\n        {name}: {{\n            \"path\": {path}\n        }}\n\
+         \x20   }}{default}\n}}\n"
     )
 }

@@ -1,6 +1,7 @@
 //! Tests the state of a node after a failed or interrupted installation.
 
 use super::*;
+use crate::ctl::consequences::plan;
 
 #[test]
 fn an_installation_cut_short_is_finished_by_the_next() {
