@@ -2,7 +2,7 @@
 //!
 //! dockerd does not start if its command line and its settings file set the same
 //! (nvidia-docker#751); the other daemons ignore the file. In: the daemons that run. If none runs,
-//! the unit files and the defaults file of its service are searched for the flag, line by line. Not
+//! the unit files and the files with the variables of its service are searched, line by line. Not
 //! found: flags in a file that only an unusual unit reads.
 
 use std::path::{Path, PathBuf};
@@ -16,12 +16,16 @@ use crate::node::{coverage, drop_ins};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 
-/// The directories of unit files.
-const UNITS: [&str; 3] = [
+/// The directories of unit files (systemd.unit(5)).
+const UNITS: [&str; 4] = [
     "/etc/systemd/system",
     "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
 ];
+
+/// The directories of the files with a service's variables: Debian's, and Fedora's.
+const VARIABLES: [&str; 2] = ["/etc/default", "/etc/sysconfig"];
 
 /// The largest unit file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -83,7 +87,10 @@ pub(super) fn none(plan: &ConfigurePlan, rank: Rank, paths: &Paths) -> Result<()
 
 /// The texts of the files that say how a service is started.
 fn unit_texts(unit: &str, paths: &Paths) -> Vec<String> {
-    let mut files: Vec<PathBuf> = vec![paths.of_node(&Path::new("/etc/default").join(unit))];
+    let mut files: Vec<PathBuf> = Vec::new();
+    for directory in VARIABLES {
+        files.push(paths.of_node(&Path::new(directory).join(unit)));
+    }
     for directory in UNITS {
         let directory = paths.of_node(Path::new(directory));
         files.push(directory.join(format!("{unit}.service")));

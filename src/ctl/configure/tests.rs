@@ -328,11 +328,13 @@ fn a_flag_in_the_service_of_a_daemon_that_does_not_run_is_seen() {
     );
     node.configure("docker --check").unwrap();
     node.configure("docker --dry-run").unwrap();
-    node.write_below(
-        "etc/default/docker",
-        "DOCKER_OPTS=\"--default-runtime=kata\"\n",
-    );
-    node.configure("docker --dry-run").unwrap();
+    for file in ["etc/default/docker", "etc/sysconfig/docker"] {
+        node.write_below(file, "DOCKER_OPTS=\"--default-runtime=kata\"\n");
+        node.configure("docker --dry-run").unwrap();
+        assert!(node.configure("docker --default").is_err(), "{file}");
+        node.write_below(file, "");
+    }
+    node.write_below("etc/default/docker", "A=\"--default-runtime=kata\"\n");
     assert_eq!(
         node.configure("docker --default").unwrap_err(),
         "cannot change \"etc/docker/daemon.json\": dockerd is started with --default-runtime / the daemon does not start with both, or ignores the file: take the flag out of its service first"
