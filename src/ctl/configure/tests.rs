@@ -298,7 +298,7 @@ fn a_runtime_that_containers_need_is_not_removed() {
     assert!(
         node.configure("docker --undo")
             .unwrap_err()
-            .starts_with("cannot tell whether containers need the runtime: ")
+            .starts_with("cannot tell whether containers need the runtime")
     );
     node.configure("docker --undo --accept-downtime").unwrap();
     assert!(!node.has(DAEMON));
