@@ -6,7 +6,6 @@
 
 mod gathering;
 
-
 use serde::{Deserialize, Serialize};
 
 use super::stored::{self, StoredError};
