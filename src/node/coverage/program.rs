@@ -4,6 +4,8 @@
 //! and [`Covered`]. For a node whose file system is mounted somewhere, a link is followed below
 //! that directory.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,6 +36,8 @@ pub(super) struct Programs<'a> {
     paths: &'a Paths,
     /// Every installed copy of Embargo, with its identity.
     embargo: Vec<(PathBuf, Identity)>,
+    /// The programs that were read already: several names lead to one `runc`.
+    read: RefCell<BTreeMap<PathBuf, Covered>>,
 }
 
 impl<'a> Programs<'a> {
@@ -42,6 +46,7 @@ impl<'a> Programs<'a> {
         Self {
             paths,
             embargo: delegate::gates(paths),
+            read: RefCell::default(),
         }
     }
 
@@ -100,8 +105,14 @@ impl<'a> Programs<'a> {
         if self.embargo.iter().any(|(_, own)| own.is(&identity)) {
             return Covered::Yes;
         }
-        self.by_contents(&file)
-            .unwrap_or(Covered::Unknown(CoverageDoubt::Unreadable))
+        if let Some(covered) = self.read.borrow().get(&file) {
+            return *covered;
+        }
+        let covered = self
+            .by_contents(&file)
+            .unwrap_or(Covered::Unknown(CoverageDoubt::Unreadable));
+        self.read.borrow_mut().insert(file, covered);
+        covered
     }
 
     /// Whether a program is Embargo, by what is in its file.
@@ -168,10 +179,25 @@ pub(super) fn contains(path: &Path, part: &[u8]) -> io::Result<bool> {
         let kept = text.len() - text.len().min(part.len());
         text.drain(..kept);
         text.extend_from_slice(&piece);
-        if text.windows(part.len()).any(|window| window == part) {
+        if has(&text, part) {
             return Ok(true);
         }
     }
+}
+
+/// Whether the text contains these bytes. Wherever they are, they cover one byte of every
+/// `part.len()`; most bytes of a program are none of theirs, so that only these are compared.
+fn has(text: &[u8], part: &[u8]) -> bool {
+    let step = part.len().max(1);
+    let mut at = step - 1;
+    while let Some(byte) = text.get(at) {
+        let around = at + 1 - step..text.len().min(at + step);
+        if part.contains(byte) && text[around].windows(step).any(|window| window == part) {
+            return true;
+        }
+        at += step;
+    }
+    false
 }
 
 /// Reads the next piece of a file; an empty one at the end.
@@ -185,5 +211,28 @@ fn opened(path: &Path) -> io::Result<File> {
     match file::open(path, Guard::Any) {
         Ok((file, _)) => Ok(file),
         Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_found_wherever_they_begin() {
+        for before in 0..=2 * MARK.len() {
+            for after in 0..=2 * MARK.len() {
+                for filling in [b'.', b'E', b'_'] {
+                    let mut text = vec![filling; before];
+                    text.extend_from_slice(MARK);
+                    text.extend(vec![filling; after]);
+                    assert!(has(&text, MARK), "{before} {after}");
+                    text.remove(before);
+                    let is_still_there = filling == b'E' && before > 0;
+                    assert_eq!(has(&text, MARK), is_still_there, "{before} {after}");
+                }
+            }
+        }
+        assert!(!has(b"EMBARGO", MARK));
     }
 }
