@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use super::examination::Examination;
 use super::files::not_this_machine;
-use super::finding::Found;
+use super::finding::{CheckLevel, Found};
 use crate::banlist::trial;
 use crate::container::engine::Engine;
 use crate::ctl::command::Ended;
@@ -138,10 +138,17 @@ fn tried(target: &Target) -> Found {
         Err(error) => Found::unknown(causes(&error)),
     };
     match target.remove() {
-        Err(error) if !matches!(error, TrialError::Client(_)) => {
-            Found::warning(format!("{}; {}", judged.message, causes(&error)))
-        }
+        Err(error) if !matches!(error, TrialError::Client(_)) => left_behind(judged, &error),
         Ok(()) | Err(_) => judged,
+    }
+}
+
+/// The same finding, and that the trial image may still be there: at least a warning.
+fn left_behind(judged: Found, error: &TrialError) -> Found {
+    Found {
+        level: judged.level.max(CheckLevel::Warning),
+        message: format!("{}; {}", judged.message, causes(error)),
+        ..judged
     }
 }
 
@@ -176,7 +183,26 @@ fn judge(target: &Target, ended: &Ended) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ctl::doctor::finding::CheckLevel;
+
+    #[test]
+    fn an_image_that_stays_makes_no_finding_better() {
+        let stays = TrialError::Remove("no answer".to_owned());
+        for (judged, level) in [
+            (Found::ok("a"), CheckLevel::Warning),
+            (Found::unknown("a"), CheckLevel::Unknown),
+            (Found::critical("a"), CheckLevel::Critical),
+        ] {
+            let found = left_behind(judged.hint("h"), &stays);
+            assert_eq!(
+                (found.level, found.message.as_str(), found.hint.as_deref()),
+                (
+                    level,
+                    "a; cannot remove the trial image: no answer",
+                    Some("h")
+                )
+            );
+        }
+    }
 
     #[test]
     fn only_the_trials_own_ban_is_a_refusal() {
