@@ -54,11 +54,14 @@ pub struct Asked {
 }
 
 /// The processes of a node. Only the machine that Embargo runs on has processes; a node whose file
-/// system is mounted somewhere has none.
+/// system is mounted somewhere has none. Left out are calls of an engine's program that only check
+/// or print settings, which may be those of a draft.
 #[must_use]
 pub fn of_node(paths: &Paths) -> Vec<Process> {
     if paths.root == Path::new("/") {
-        all()
+        let mut processes = all();
+        processes.retain(|process| !process.only_checks());
+        processes
     } else {
         Vec::new()
     }
@@ -113,6 +116,32 @@ impl Process {
             arguments: Vec::new(),
             asked: Asked::default(),
         })
+    }
+
+    /// Whether this call of an engine's program checks or prints settings, and is no daemon: `dockerd
+    /// --validate`, `containerd config dump`, `crio config`.
+    fn only_checks(&self) -> bool {
+        let words = self.arguments.get(1..).unwrap_or_default();
+        match self.program() {
+            "dockerd" => words.iter().any(|word| word == "--validate"),
+            "containerd" => words.windows(2).any(|pair| {
+                pair[0] == "config"
+                    && ["default", "dump", "migrate"]
+                        .iter()
+                        .any(|of| pair[1] == *of)
+            }),
+            // A file may have that name, too: then a flag comes before it.
+            "crio" => match words {
+                [.., before, last] => {
+                    last == "config"
+                        && (!before.as_bytes().starts_with(b"-")
+                            || before.as_bytes().contains(&b'='))
+                }
+                [last] => last == "config",
+                [] => false,
+            },
+            _ => false,
+        }
     }
 
     /// The user who started the process; `u32::MAX` for a set-user-ID program, which anybody may
@@ -389,6 +418,20 @@ mod tests {
             );
         }
         assert_eq!(process("/usr/bin/dockerd -D").program(), "dockerd");
+        for (line, only_checks) in [
+            ("/usr/bin/dockerd --validate --config-file /d", true),
+            ("dockerd --config-file /d", false),
+            ("containerd --config /c config dump", true),
+            ("containerd --config config --log-level debug", false),
+            ("containerd", false),
+            ("crio --config /c --config-dir= config", true),
+            ("crio config", true),
+            ("crio --config config", false),
+            ("sh config dump", false),
+            ("", false),
+        ] {
+            assert_eq!(process(line).only_checks(), only_checks, "{line}");
+        }
         assert_eq!(
             (split(b"a\0\0b\0"), split(b"")),
             (
