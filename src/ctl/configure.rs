@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use self::carry_out::Restart;
 use self::error::ConfigureError;
 use self::plan::{ConfigurePlan, FileChange};
-use super::{CtlError, Output};
+use super::{CtlError, Output, lock};
 use crate::container::engine::Engine;
 use crate::delegate::{self, GATE, USUAL_DIRECTORIES};
 use crate::paths::Paths;
@@ -142,51 +142,63 @@ pub fn run(args: &ConfigureArgs, paths: &Paths) -> Result<Output, CtlError> {
 }
 
 fn done(args: &ConfigureArgs, paths: &Paths) -> Result<Output, CtlError> {
-    let plan = if args.undo {
-        plan::undo(args.engine, paths)?
-    } else {
-        plan::draw(args, paths)?
-    };
+    let plan = planned(args, paths)?;
     if args.print {
         return Ok(Output::from(printed(&plan)));
     }
-    let is_change = plan.is_change();
     if args.check {
-        let exit = if is_change { Exit::Failed } else { Exit::Clear };
-        let text = if is_change {
-            would_change(&plan)
+        let (text, exit) = if plan.is_change() {
+            (would_change(&plan), Exit::Failed)
         } else {
-            unchanged(args)
+            (unchanged(args), Exit::Clear)
         };
         return Ok(Output { text, exit });
     }
-    if is_change {
-        for change in plan.changes() {
-            guard::may_be_changed(change)?;
-        }
-        guard::may_be_used(&plan, args, paths)?;
-    }
-    if args.restart {
-        guard::may_be_restarted(&service::steps(&plan), args, paths)?;
-    }
+    guard::may_be_carried_out(&plan, args, paths)?;
     if args.dry_run {
         return Ok(Output::from(differences(&plan)));
     }
-    if is_change || plan.is_only_record() {
-        carry_out::carry_out(&plan, paths)?;
-    }
+    let plan = if plan.is_work() {
+        carried_out(plan, args, paths)?
+    } else {
+        plan
+    };
     let restart = if args.restart {
         Restart::Now
     } else {
         Restart::Later
     };
-    let mut text = if is_change {
+    let mut text = if plan.is_change() {
         changed(&plan)
     } else {
         unchanged(args)
     };
     text.push_str(&carry_out::refresh(&plan, restart)?);
     Ok(Output::from(text))
+}
+
+fn planned(args: &ConfigureArgs, paths: &Paths) -> Result<ConfigurePlan, CtlError> {
+    if args.undo {
+        plan::undo(args.engine, paths)
+    } else {
+        plan::draw(args, paths)
+    }
+}
+
+/// Carries out the plan, or the one that is right once no other command changes the node. Nothing
+/// is locked before, because the lock leaves a directory, and a plan may be refused.
+fn carried_out(
+    plan: ConfigurePlan,
+    args: &ConfigureArgs,
+    paths: &Paths,
+) -> Result<ConfigurePlan, CtlError> {
+    let _lock = lock::take(&record::directory(paths))?;
+    let now = planned(args, paths)?;
+    if now.files != plan.files {
+        guard::may_be_carried_out(&now, args, paths)?;
+    }
+    carry_out::carry_out(&now, paths)?;
+    Ok(now)
 }
 
 /// The new text of the plan's files. If there are several files, each comes after its path.

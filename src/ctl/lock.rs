@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another command still holds the lock.
-    #[error("cannot change this node's list: another command holds {0:?}")]
+    #[error("cannot change this node: another command holds {0:?}")]
     Busy(PathBuf),
     /// The directory, or the lock file in it, cannot be used.
     #[error("cannot use {0:?}")]

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use super::error::ConfigureError;
 use super::form::RuntimeEntry;
 use super::plan::{Aim, ConfigurePlan, FileChange};
-use super::record::{self, FormerText, Record, RecordedFile};
+use super::record::{FormerText, Record, RecordedFile};
 use super::settings_files::text;
 use super::{checker, service};
-use crate::ctl::{CtlError, lock};
+use crate::ctl::CtlError;
 use crate::paths::Paths;
 use crate::sys::file;
-use crate::sys::replace::{Draft, WriteError};
+use crate::sys::replace::{self, Draft, WriteError};
 
 /// The mode of a new settings file.
 const MODE: u32 = 0o644;
@@ -33,9 +33,13 @@ pub(super) enum Restart {
     Later,
 }
 
-/// Carries out the plan.
+/// Carries out the plan. The caller must hold the lock of the records.
 pub(super) fn carry_out(plan: &ConfigurePlan, paths: &Paths) -> Result<(), CtlError> {
-    let _lock = lock::take(&record::directory(paths))?;
+    // CRI-O reads every file in its directory, so also the draft of a killed command.
+    for file in &plan.files {
+        replace::sweep(&file::target(&file.path))?;
+    }
+    Record::sweep(paths, plan.engine)?;
     for change in plan.changes() {
         check(change, &plan.aim, paths)?;
     }

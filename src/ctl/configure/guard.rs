@@ -13,7 +13,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use super::error::ConfigureError;
 use super::form::Form;
 use super::plan::{Aim, ConfigurePlan, FileChange};
-use super::service::ServiceStep;
+use super::service::{self, ServiceStep};
 use super::{ConfigureArgs, flags, in_use};
 use crate::banlist::bytes::Reader;
 use crate::banlist::note::Enough;
@@ -55,8 +55,26 @@ const COMMENTS: [&str; 5] = ["_", "//", "#", "$", "comment"];
 /// How many containers a message names.
 const MOST_NAMED: usize = 3;
 
+/// Refuses a plan that must not be carried out, or after which the engine must not be restarted.
+pub(super) fn may_be_carried_out(
+    plan: &ConfigurePlan,
+    args: &ConfigureArgs,
+    paths: &Paths,
+) -> Result<(), CtlError> {
+    if plan.is_change() {
+        for change in plan.changes() {
+            may_be_changed(change)?;
+        }
+        may_be_used(plan, args, paths)?;
+    }
+    if args.restart {
+        may_be_restarted(&service::steps(plan), args, paths)?;
+    }
+    Ok(())
+}
+
 /// Refuses to change a file that something else manages, or that cannot be changed.
-pub(super) fn may_be_changed(change: &FileChange) -> Result<(), ConfigureError> {
+fn may_be_changed(change: &FileChange) -> Result<(), ConfigureError> {
     if let Some(note) = managed(change.before.as_deref().unwrap_or_default(), &change.form) {
         return Err(ConfigureError::Managed(change.path.clone(), note));
     }
@@ -114,11 +132,7 @@ fn json_notes(text: &str) -> Vec<String> {
 }
 
 /// Refuses a change that would keep the engine or its containers from starting.
-pub(super) fn may_be_used(
-    plan: &ConfigurePlan,
-    args: &ConfigureArgs,
-    paths: &Paths,
-) -> Result<(), CtlError> {
+fn may_be_used(plan: &ConfigurePlan, args: &ConfigureArgs, paths: &Paths) -> Result<(), CtlError> {
     match &plan.aim {
         Aim::Add(entry) => {
             flags::none(plan, entry.rank, paths)?;
@@ -194,7 +208,7 @@ fn survey_by(
 
 /// Refuses a restart on a node that is mounted somewhere, and a restart of dockerd that stops
 /// containers which would not start again.
-pub(super) fn may_be_restarted(
+fn may_be_restarted(
     steps: &[ServiceStep],
     args: &ConfigureArgs,
     paths: &Paths,

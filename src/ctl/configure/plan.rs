@@ -43,7 +43,7 @@ pub(super) enum Aim {
 }
 
 /// A settings file, before and after.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct FileChange {
     /// The file, as a path of this process.
     pub(super) path: PathBuf,
@@ -66,9 +66,10 @@ impl ConfigurePlan {
         self.changes().next().is_some()
     }
 
-    /// Whether only the record of a change is left: somebody else has put back the files.
-    pub(super) fn is_only_record(&self) -> bool {
-        !self.is_change() && self.aim == Aim::Undo && self.record.is_some()
+    /// Whether there is something to carry out. If somebody else has put back the files, the record
+    /// of the change is left.
+    pub(super) fn is_work(&self) -> bool {
+        self.is_change() || self.aim == Aim::Undo && self.record.is_some()
     }
 
     /// Whether containers get Embargo without asking for it.

@@ -89,6 +89,11 @@ impl Record {
         replace::replace(&path(paths, engine), 0o600, text.as_bytes())
     }
 
+    /// Removes what a killed command left of its record. The caller must hold the lock.
+    pub(super) fn sweep(paths: &Paths, engine: ConfiguredEngine) -> Result<(), WriteError> {
+        replace::sweep(&path(paths, engine)).map(drop)
+    }
+
     /// Removes the record.
     pub(super) fn remove(paths: &Paths, engine: ConfiguredEngine) -> Result<(), WriteError> {
         let path = path(paths, engine);

@@ -202,6 +202,11 @@ fn what_cannot_be_changed_is_refused_in_one_line() {
             "docker",
             "cannot edit \"etc/docker/daemon.json\" ",
         ),
+        (
+            "{\"runtimes\": {\"embargo\": null}}",
+            "docker",
+            "cannot edit \"etc/docker/daemon.json\" / choose another name with --name, or remove that runtime first",
+        ),
         ("{", "docker", "cannot edit \"etc/docker/daemon.json\" "),
         (
             "{}",

@@ -51,11 +51,11 @@ pub(super) fn with(text: &str, entry: &RuntimeEntry) -> Result<String, EditError
     let runtimes = object
         .object_value_or_create(RUNTIMES)
         .ok_or_else(|| EditError::Shape(RUNTIMES.to_owned()))?;
-    let runtime = &settings[RUNTIMES][&entry.name];
-    if runtime.is_null() {
+    let runtime = settings[RUNTIMES].get(&entry.name);
+    if runtime.is_none() {
         let path = ("path".to_owned(), CstInputValue::String(entry.path()));
         runtimes.append(&entry.name, CstInputValue::Object(vec![path]));
-    } else if runtime["path"] != entry.path().as_str() {
+    } else if runtime.is_some_and(|runtime| runtime["path"] != entry.path().as_str()) {
         return Err(EditError::Taken(entry.name.clone()));
     }
     match entry.rank {

@@ -88,3 +88,18 @@ fn line_ends_and_a_byte_order_mark_stay() {
         assert_eq!(node.text(file), format!("{theirs}\r\n"));
     }
 }
+
+#[test]
+fn what_a_killed_command_left_beside_the_file_goes_with_the_undo() {
+    let node = node();
+    node.configure("crio --default").unwrap();
+    for draft in [
+        "etc/crio/crio.conf.d/.50-embargo.conf.draft-17",
+        "var/lib/embargo/configure/.crio.json.draft-17",
+    ] {
+        node.write_below(draft, "[crio.runtime]\ndefault_runtime = \"embargo\"\n");
+    }
+    node.configure("crio --undo").unwrap();
+    assert!(!node.has("etc/crio"));
+    assert!(!node.has("var/lib/embargo/configure/.crio.json.draft-17"));
+}
