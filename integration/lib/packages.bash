@@ -3,6 +3,8 @@
 
 ENGINES=(docker.io containerd runc crun podman conmon buildah skopeo netavark nftables iptables uidmap rootlesskit fuse-overlayfs)
 TOOLS=(bats containers-storage jq busybox-static python3-grpcio iproute2 procps strace openssl openssh-client minisign signify-openbsd btrfs-progs erofs-utils)
+# For integration/packages alone.
+PACKING=(lintian rpmlint rpm cpio man-db bash-completion zsh fish bats jq xz-utils)
 
 # install_packages PACKAGE…: with apt, those that are missing, in place of newer ones where PACKAGE/SUITE says so. Their services are not started: the
 # tests run engines of their own.
