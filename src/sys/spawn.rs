@@ -32,6 +32,9 @@ const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 /// `KEYCTL_JOIN_SESSION_KEYRING` of include/uapi/linux/keyctl.h.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
 
+/// How many resource limits a process has: `RLIM_NLIMITS` of include/uapi/asm-generic/resource.h.
+const LIMITS: u8 = 16;
+
 /// A program, and what the program gets from this process. Its standard input is empty, its working
 /// directory is `/`, and its session is its own.
 #[derive(Debug)]
@@ -50,6 +53,9 @@ pub struct Program<'a> {
     /// What the program adds to its badness for the OOM killer, as `/proc/PID/oom_score_adj` gives
     /// it. If `None`, or if this process may not set the value, the program keeps this process's.
     pub oom_score: Option<Vec<u8>>,
+    /// The process whose resource limits the program gets, as far as this process may set them. If
+    /// `None`, the program keeps this process's.
+    pub limits_of: Option<u32>,
     /// The user that the program runs as. If `None`, the program runs as the user of this process.
     /// Only root may start a program as another user.
     pub person: Option<Person>,
@@ -75,6 +81,7 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
         prints,
         keeps,
         oom_score,
+        limits_of,
         person,
         namespace,
     } = program;
@@ -97,6 +104,7 @@ pub fn start(program: Program<'_>) -> io::Result<u32> {
             // Everybody may set a higher value.
             let _set = std::fs::write("/proc/self/oom_score_adj", score);
         }
+        limits_of.into_iter().for_each(take_limits);
         // SAFETY: this process has one thread, so the closure may do anything. The closure only
         // makes system calls.
         unsafe { command.pre_exec(move || settle(pipe, keeps, person, namespace)) };
@@ -154,6 +162,26 @@ fn settle(
         // If the program runs as the same user, an error is ignored: the user may have reached the
         // limit of keyrings, and the user's own keyring is no secret.
         Ok(_) | Err(_) => become_person(person, namespace),
+    }
+}
+
+/// Takes over the resource limits of another process. What may not be read or set stays as it is.
+#[allow(unsafe_code)]
+fn take_limits(of: u32) {
+    let Ok(of) = libc::pid_t::try_from(of) else {
+        return;
+    };
+    for resource in 0..LIMITS {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the first call only writes to `limit`, the second call only reads it.
+        unsafe {
+            if libc::prlimit(of, resource.into(), std::ptr::null(), &raw mut limit) == 0 {
+                libc::setrlimit(resource.into(), &raw const limit);
+            }
+        }
     }
 }
 

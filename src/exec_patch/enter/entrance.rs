@@ -240,6 +240,8 @@ impl<'a> Entrance<'a> {
             // The run may be protected from the OOM killer; what runs in a container is as much
             // protected as the container.
             oom_score: proc::oom_score(self.job.container.pid),
+            // As for the engine's own `exec`: that is a child of the container's monitor, too.
+            limits_of: proc::stat(self.job.container.pid).map(|first| first.parent),
             person: self.owner.person(),
             namespace: self.namespace.as_ref().map(AsFd::as_fd),
         });

@@ -11,6 +11,7 @@ fn a_program_that_is_not_there_is_said_to_be_missing() {
         prints: None,
         keeps: None,
         oom_score: None,
+        limits_of: None,
         person: None,
         namespace: None,
     };
