@@ -40,15 +40,11 @@ more_facts() {
   tr '\0' '\n' <"/proc/$1/environ" | grep -v '^EMBARGO_PATCH=' | sort
 }
 
-# enter_all BASE WORD…: a run that is in every container of the fleet, all of which are built on this base, at once, and stays there. Its own limits are
-# narrower than those of any engine.
+# enter_all BASE WORD…: a run that is in every container of the fleet, all of which are built on this base, at once, and stays there.
 enter_all() {
   local base=$1 name
   shift
-  (
-    ulimit -n 3000 -u 3000
-    exec "$EMBARGO" exec-patch --base "$base" --canary 0 --parallel 100 "$@" -- "${PAYLOAD[@]}"
-  ) >"$LOGS/run" 2>&1 3>&- &
+  "$EMBARGO" exec-patch --base "$base" --canary 0 --parallel 100 "$@" -- "${PAYLOAD[@]}" >"$LOGS/run" 2>&1 3>&- &
   patching=$!
   for name in $(names); do
     within 120 runs_in "$name" "$OURS" || fail "$(cat "$LOGS/run")" || return 1
