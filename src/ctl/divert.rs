@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use self::place::{DivertNode, PlaceFacts};
 use self::plan::DivertStep;
 use super::{CtlError, lock};
-use crate::delegate;
+use crate::delegate::{self, RuntimeFamily};
 use crate::node::diversions::{self, Diversion, Keeper};
 use crate::paths::Paths;
 use crate::report::line;
@@ -126,6 +126,9 @@ fn plans(
             }
             plan::undo(&facts)?
         } else {
+            if !facts.is_recorded && RuntimeFamily::of(&place) == RuntimeFamily::Other {
+                return Err(DivertError::NotRuntime(place).into());
+            }
             let found = delegate::would_find(&node.at(&place), configured.clone(), &node.embargo);
             found.map_err(|fault| DivertError::NotFound(place, fault))?;
             plan::divert(&facts)?

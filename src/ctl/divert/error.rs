@@ -20,6 +20,9 @@ pub enum DivertError {
     /// There is nothing at this path.
     #[error("cannot divert {0:?}: there is no such file")]
     Missing(PathBuf),
+    /// The program's name is not that of a runtime.
+    #[error("cannot divert {0:?}: its name is not that of a runtime")]
+    NotRuntime(PathBuf),
     /// There is something else than a program at this path.
     #[error("cannot divert {0:?}: it is not a program")]
     NoProgram(PathBuf),
@@ -63,6 +66,9 @@ impl DivertError {
             }
             Self::Two(..) => Some("remove the one that must not run, then run the command again"),
             Self::Occupied(_) => Some("move it away, then run the command again"),
+            Self::NotRuntime(_) => {
+                Some("give the path of a runc, crun or youki; other programs stay where they are")
+            }
             Self::Elsewhere(..) => Some("dpkg-divert --list shows for whom"),
             Self::NotFound(_, fault) => Some(fault.hint()),
             Self::Missing(_)

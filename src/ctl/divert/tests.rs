@@ -229,6 +229,26 @@ fn a_place_that_cannot_be_taken_is_refused_before_anything_changes() {
 }
 
 #[test]
+fn a_program_that_is_no_runtime_keeps_its_place() {
+    let desk = node();
+    program_at(&desk, "usr/bin/ls", "ls");
+    for (path, named) in [
+        ("usr/bin/ls", "/usr/bin/ls"),
+        ("usr/bin/embargo", "/usr/bin/embargo"),
+    ] {
+        assert_eq!(
+            desk.run(&format!("--root @ divert /{path}")).unwrap_err(),
+            format!(
+                "cannot divert {named:?}: its name is not that of a runtime / give the path of a \
+                 runc, crun or youki; other programs stay where they are"
+            )
+        );
+        assert_eq!(at(&desk, &format!("{path}.real")), "nothing");
+    }
+    assert_eq!(at(&desk, "usr/bin/ls"), "ls");
+}
+
+#[test]
 fn a_setting_with_which_embargo_would_find_no_runtime_keeps_the_place_from_being_taken() {
     let desk = node();
     let settings = |runtime: &str| {
