@@ -53,10 +53,11 @@ impl Ended {
     }
 
     /// The last line of the errors, or else of the output, or how the program ended if it printed
-    /// nothing.
+    /// nothing. Docker's clients end an error with where its help is: that is not the reason.
     pub(super) fn ending(&self) -> String {
         let lines = self.errors.lines().rev().chain(self.output.lines().rev());
-        let last = lines.map(str::trim).find(|line| !line.is_empty());
+        let says = |line: &&str| !line.is_empty() && !line.contains("--help'");
+        let last = lines.map(str::trim).find(says);
         match (last, self.code) {
             (Some(last), _) => line::one_line(last),
             (None, Some(code)) => format!("exit status {code}, and no message"),
@@ -155,6 +156,16 @@ mod tests {
         assert_eq!(ended.ending(), "a");
         let ended = shell("exit 1", Duration::from_secs(10)).unwrap();
         assert_eq!(ended.ending(), "exit status 1, and no message");
+        for help in [
+            "See 'docker run --help'.",
+            "Run 'docker run --help' for more information",
+        ] {
+            let ended = Ended {
+                errors: format!("docker: Unknown runtime specified x.\n\n{help}\n"),
+                ..ended.clone()
+            };
+            assert_eq!(ended.ending(), "docker: Unknown runtime specified x.");
+        }
     }
 
     #[test]
