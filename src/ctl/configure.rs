@@ -37,12 +37,13 @@ use crate::report::{Exit, line};
 /// Make Embargo a runtime of an engine, or undo that.
 ///
 /// Only Embargo's own keys are changed; every other key, comments, order and indentation stay.
-/// Without --default, containers get Embargo only if they ask for it by its name. Embargo does not
-/// become the default while that would keep the engine from working: while the node has no valid
-/// list, or while the list refuses a pause container. The engine reads its new settings when it is
-/// reloaded or restarted; the last line of the output says how. A second run changes nothing. A
-/// file that says that something else manages it is not changed: use --print for its template. The
-/// exit status is 0 when the settings are as wanted, and 1 when they are not.
+/// Without --default, containers get Embargo only if they ask for it by its name. On an armed node
+/// in enforce mode, Embargo does not become the default while the node has no valid list, or while
+/// the list refuses a pause container. The engine reads its new settings when it is reloaded or
+/// restarted; the last line of the output says how. A second run changes nothing; with --restart it
+/// reloads or restarts the engine all the same. A file that says that something else manages it is
+/// not changed: use --print for its template. The exit status is 0 on success; with --check it is 1
+/// if something would change. It is 1 on a failure, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -168,13 +169,16 @@ fn done(args: &ConfigureArgs, paths: &Paths) -> Result<Output, CtlError> {
     } else {
         Restart::Later
     };
-    let mut text = if plan.is_change() {
+    let text = if plan.is_change() {
         changed(&plan)
     } else {
         unchanged(args)
     };
-    text.push_str(&carry_out::refresh(&plan, restart)?);
-    Ok(Output::from(text))
+    match carry_out::refresh(&plan, restart) {
+        Ok(next) => Ok(Output::from(text + &next)),
+        // The files are in place whatever happens to the engine.
+        Err(error) => Err(error.detailed(text.lines().map(str::to_owned).collect())),
+    }
 }
 
 fn planned(args: &ConfigureArgs, paths: &Paths) -> Result<ConfigurePlan, CtlError> {

@@ -183,7 +183,8 @@ pub(super) fn refresh(plan: &ConfigurePlan, restart: Restart) -> Result<String, 
     let steps = service::steps(plan);
     match restart {
         Restart::Later if plan.is_change() => Ok(service::advice(&steps)),
-        Restart::Later => Ok(String::new()),
+        Restart::Later if plan.aim == Aim::Undo => Ok(String::new()),
+        Restart::Later => Ok(service::reminder(&steps)),
         Restart::Now => service::run(&steps),
     }
 }

@@ -55,9 +55,12 @@ pub enum ConfigureError {
     /// The engine's own checker does not accept the new text.
     #[error("cannot use the new {0:?}")]
     Invalid(PathBuf, #[source] CheckerError),
-    /// There is no way to configure this engine.
-    #[error("cannot configure {0}: {1}")]
-    NoWay(&'static str, &'static str),
+    /// Docker knows no way to configure its BuildKit.
+    #[error("cannot configure buildkit: Docker before 26 always uses the runc in its PATH")]
+    OldDocker,
+    /// The node has no BuildKit.
+    #[error("cannot configure buildkit: there is neither dockerd nor buildkitd")]
+    NoBuildKit,
     /// The node has no valid list.
     #[error("cannot make Embargo the default runtime: nothing would start")]
     NoList(#[source] ListError),
@@ -135,9 +138,11 @@ impl ConfigureError {
                  its service first"
                     .to_owned()
             }
-            Self::NoWay(..) => {
-                "docs/engines.md shows how to install Embargo at runc's own path".to_owned()
-            }
+            Self::OldDocker => "put Embargo in runc's own place: embargoctl divert".to_owned(),
+            Self::Service(command, _) => format!(
+                "the settings are in place, but the engine has not read them: {command}, or \
+                 without systemd what reloads or restarts it there"
+            ),
             Self::NoList(_) => {
                 "install a list first, or begin with mode = \"audit\" in the settings".to_owned()
             }
@@ -162,7 +167,7 @@ impl ConfigureError {
             | Self::Outside(..)
             | Self::Invalid(..)
             | Self::Elsewhere(_)
-            | Self::Service(..)
+            | Self::NoBuildKit
             | Self::Record(..) => return None,
         })
     }

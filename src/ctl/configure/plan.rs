@@ -6,7 +6,7 @@
 //! else has changed a file since the record was made, that text is the recorded one, byte for byte;
 //! otherwise it is today's text without Embargo's keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::ConfigureError;
 use super::form::{Form, Rank, RuntimeEntry};
@@ -14,6 +14,7 @@ use super::record::{Record, RecordedFile};
 use super::settings_files::{SettingsFiles, text};
 use super::{ConfigureArgs, ConfiguredEngine, program};
 use crate::ctl::CtlError;
+use crate::delegate::RuntimeFamily;
 use crate::node::processes;
 use crate::paths::Paths;
 
@@ -148,15 +149,26 @@ fn name(args: &ConfigureArgs) -> Result<String, ConfigureError> {
 fn notes(engine: ConfiguredEngine, entry: &RuntimeEntry) -> Vec<&'static str> {
     match engine {
         ConfiguredEngine::Docker if entry.rank == Rank::Default => vec![
-            "note: BuildKit does not use the default runtime: embargoctl configure buildkit",
+            "note: BuildKit does not use the default runtime: embargoctl configure buildkit, or \
+             before Docker 26 embargoctl divert",
             "note: containers that exist keep their runtime until they are created anew",
         ],
         ConfiguredEngine::Containerd => {
-            vec!["note: other handlers that run runc stay as they are"]
+            vec!["note: other handlers that run runc lead past Embargo: embargoctl divert"]
         }
-        ConfiguredEngine::Podman if entry.rank == Rank::Default => vec![
-            "note: containers that exist keep their runtime; --name crun also covers those of crun",
-        ],
+        ConfiguredEngine::Podman if entry.rank == Rank::Default => {
+            let mut notes = vec![
+                "note: Embargo becomes the runtime that /etc/embargo/config.toml names, or else \
+                 runc: for crun, set runtime = \"/usr/bin/crun\" there",
+            ];
+            if RuntimeFamily::of(Path::new(&entry.name)) == RuntimeFamily::Other {
+                notes.push(
+                    "note: containers that exist keep their runtime; --name crun also covers \
+                     those of crun",
+                );
+            }
+            notes
+        }
         ConfiguredEngine::Docker
         | ConfiguredEngine::Podman
         | ConfiguredEngine::Crio

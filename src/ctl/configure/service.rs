@@ -78,11 +78,23 @@ pub(super) fn advice(steps: &[ServiceStep]) -> String {
     if steps.is_empty() {
         return "next: nothing; it counts from the next container on\n".to_owned();
     }
+    format!("next: {}\n", commands(steps))
+}
+
+/// What the operator does if the settings were there already, and the daemon is older.
+pub(super) fn reminder(steps: &[ServiceStep]) -> String {
+    if steps.is_empty() {
+        return String::new();
+    }
+    format!("if it has not read them yet: {}\n", commands(steps))
+}
+
+fn commands(steps: &[ServiceStep]) -> String {
     let mut commands = Vec::new();
     for step in steps {
         commands.push(step.command());
     }
-    format!("next: {}\n", commands.join(" && "))
+    commands.join(" && ")
 }
 
 /// Takes the steps.

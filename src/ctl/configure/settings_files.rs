@@ -197,12 +197,10 @@ impl<'a> SettingsFiles<'a> {
                 files.push((self.at(drop_in), Form::Service));
             }
             Some(_) if files.is_empty() => {
-                let why = "Docker before 26 always uses the runc in its PATH";
-                return Err(ConfigureError::NoWay("buildkit", why).into());
+                return Err(ConfigureError::OldDocker.into());
             }
             None if files.is_empty() => {
-                let why = "there is neither dockerd nor buildkitd";
-                return Err(ConfigureError::NoWay("buildkit", why).into());
+                return Err(ConfigureError::NoBuildKit.into());
             }
             Some(_) | None => {}
         }
