@@ -12,6 +12,7 @@ pub mod finding;
 mod list;
 mod names;
 mod programs;
+mod settings_read;
 mod trial;
 
 #[cfg(test)]

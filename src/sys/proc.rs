@@ -31,6 +31,9 @@ const LARGEST_MOUNTS: u64 = 16 << 20;
 /// the lowest numbers.
 const MOST_DESCRIPTORS: usize = 1_024;
 
+/// How many clock ticks a second has in `/proc/PID/stat`: the kernel's `USER_HZ`.
+const TICKS: u64 = 100;
+
 /// For how many threads of a process the children are read.
 const MOST_THREADS: usize = 4_096;
 
@@ -91,6 +94,14 @@ pub fn path(pid: u32, name: &str) -> PathBuf {
 /// What `/proc/PID/stat` says about the process with this ID; `None` if there is no such process.
 pub fn stat(pid: u32) -> Option<Stat> {
     Stat::parse(&read(path(pid, "stat"), LARGEST_LINE)?)
+}
+
+/// For how many seconds a process has run; `None` if there is no such process.
+pub fn age(pid: u32) -> Option<u64> {
+    let uptime = read("/proc/uptime", LARGEST_LINE)?;
+    let uptime = String::from_utf8(uptime).ok()?;
+    let seconds: u64 = uptime.split('.').next()?.parse().ok()?;
+    seconds.checked_sub(stat(pid)?.started / TICKS)
 }
 
 /// Whether a process runs: it exists, is not a zombie, and was started at that time, in clock ticks

@@ -5,7 +5,7 @@
 
 use super::examination::Examination;
 use super::finding::Found;
-use super::{engines, files, list, names, programs, trial};
+use super::{engines, files, list, names, programs, settings_read, trial};
 
 /// A check.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ const fn check(
 pub const TRIAL: &str = "trial";
 
 /// Every check, in the order in which they are reported.
-pub const CHECKS: [DoctorCheck; 23] = [
+pub const CHECKS: [DoctorCheck; 24] = [
     check("not-root", "may the caller see everything", files::not_root),
     check("armed", "is there a settings file", list::armed),
     check("settings", "can the settings be used", list::settings),
@@ -96,6 +96,11 @@ pub const CHECKS: [DoctorCheck; 23] = [
         "default-runtime",
         "is Embargo behind each engine's default",
         names::default_runtime,
+    ),
+    check(
+        "settings-read",
+        "have the engines that run read their settings",
+        settings_read::settings_read,
     ),
     check("buildkit", "is Embargo behind BuildKit", names::buildkit),
     check(
