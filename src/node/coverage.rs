@@ -189,11 +189,16 @@ pub fn of_processes(paths: &Paths, processes: &[Process]) -> Coverage {
         daemons: daemons(processes),
         found: Coverage::default(),
     };
-    docker::add(&mut search);
-    buildkit::add(&mut search);
-    containerd::add(&mut search);
-    podman::add(&mut search);
-    crio::add(&mut search);
+    let engines = [
+        docker::add,
+        buildkit::add,
+        containerd::add,
+        podman::add,
+        crio::add,
+    ];
+    for add in engines {
+        search.add_engine(add);
+    }
     search.found
 }
 
@@ -289,6 +294,21 @@ impl<'a> Search<'a> {
             });
         }
         daemons
+    }
+
+    /// Adds the names of an engine. Settings that cannot be read may name any default, so none of
+    /// the names is known to be the default then. The runtime of BuildKit in Docker is not in them.
+    fn add_engine(&mut self, add: fn(&mut Self)) {
+        let (names, faults) = (self.found.names.len(), self.found.faults.len());
+        add(self);
+        if self.found.faults.len() == faults {
+            return;
+        }
+        for name in &mut self.found.names[names..] {
+            if name.role == RuntimeRole::Default && name.engine != Engine::BuildKit {
+                name.role = RuntimeRole::Choice;
+            }
+        }
     }
 
     /// Adds a name of this daemon.

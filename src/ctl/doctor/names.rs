@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::examination::Examination;
 use super::finding::Found;
 use crate::container::engine::Engine;
-use crate::node::coverage::{CoverageDoubt, Covered, RuntimeName, RuntimeRole};
+use crate::node::coverage::{Coverage, CoverageDoubt, Covered, RuntimeName, RuntimeRole};
 use crate::report::line::{self, causes};
 use crate::sys::process;
 
@@ -126,10 +126,27 @@ pub(super) fn default_runtime(examined: &Examination<'_>) -> Vec<Found> {
         };
         found.push(judged.about(engine.to_string()));
     }
+    for engine in without_default(examined.coverage()) {
+        let message = format!("cannot tell which runtime is the default of {engine}");
+        found.push(Found::unknown(message).about(engine.to_string()));
+    }
     if found.is_empty() {
         found.push(Found::unknown("no engine with a default was found"));
     }
     found
+}
+
+/// The engines whose users have names to choose from, and whose default is not known: settings
+/// that cannot be read may name any.
+fn without_default(coverage: &Coverage) -> Vec<Engine> {
+    let mut engines = Vec::new();
+    for name in &coverage.names {
+        let is_known = coverage.defaults().any(|one| one.engine == name.engine);
+        if name.role == RuntimeRole::Choice && !is_known && !engines.contains(&name.engine) {
+            engines.push(name.engine);
+        }
+    }
+    engines
 }
 
 /// Whether Embargo is behind `BuildKit`.
@@ -145,7 +162,7 @@ pub(super) fn buildkit(examined: &Examination<'_>) -> Vec<Found> {
             Covered::No => Found::warning(format!(
                 "steps of a build start through {program}, past Embargo"
             ))
-            .hint("embargoctl configure buildkit, or embargoctl divert"),
+            .hint("embargoctl configure buildkit and a restart, or embargoctl divert"),
             Covered::Unknown(CoverageDoubt::Missing) => {
                 Found::ok(format!("no build can start: there is no {program}"))
             }
