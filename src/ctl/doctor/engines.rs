@@ -18,7 +18,7 @@ use crate::node::{discovery, places};
 use crate::report::amount;
 use crate::report::line;
 use crate::settings::Engines;
-use crate::sys::rights;
+use crate::sys::{process, rights};
 
 /// Whether every engine is where a setting says.
 pub(super) fn unnamed_engine(examined: &Examination<'_>) -> Vec<Found> {
@@ -70,7 +70,9 @@ fn elsewhere(processes: &[Process]) -> Option<Found> {
     let mut named = Vec::new();
     for process in processes {
         let is_daemon = DAEMONS.contains(&process.program());
-        if is_daemon && rights::is_own(process.starter()) && process.mounts() != own.as_deref() {
+        // What this caller may not see is the business of `not-root`.
+        let is_elsewhere = process.mounts().is_some() && process.mounts() != own.as_deref();
+        if is_daemon && rights::is_own(process.starter()) && is_elsewhere {
             named.push(format!("{} ({})", process.program(), process.pid));
         }
     }
@@ -99,8 +101,10 @@ pub(super) fn live_restore(examined: &Examination<'_>) -> Vec<Found> {
             found.push(live_restore_of(process, examined));
         }
     }
-    if found.is_empty() {
+    if found.is_empty() && process::is_privileged() {
         found.push(Found::ok("no Docker daemon runs"));
+    } else if found.is_empty() {
+        found.push(Found::unknown("cannot tell whether a Docker daemon runs").hint("run as root"));
     }
     found
 }

@@ -89,7 +89,7 @@ pub(super) fn glass(examined: &Examination<'_>) -> Vec<Found> {
         return vec![Found::ok("break-glass is shut")];
     };
     let state = glass.state(examined.now, examined.effective.break_glass_max);
-    let remove = format!("remove {path}");
+    let remove = format!("embargoctl break-glass --end removes {path}");
     vec![match state {
         Ok(open) => Found::warning(format!("every container starts: {open}")).hint(remove),
         Err(Shut::Unusable(cause)) if process::takes_root(cause) => fault(cause),
@@ -105,6 +105,13 @@ pub(super) fn in_force(examined: &Examination<'_>) -> Vec<Found> {
     vec![match &examined.bans {
         Bans::Missing(error) if error.is_of_the_system() && !process::takes_root(error) => {
             Found::unknown(causes(error))
+        }
+        Bans::Missing(error) if error.path() == examined.paths.keyset => {
+            let found = fault(error);
+            match found.hint {
+                Some(_) => found,
+                None => found.hint("see keyset"),
+            }
         }
         Bans::Missing(error) => {
             let found = fault(error);
@@ -268,8 +275,7 @@ pub(super) fn keyset(examined: &Examination<'_>) -> Vec<Found> {
                 (Some(_), _) => found,
                 (None, Some(remedy)) => found.hint(remedy),
                 (None, None) => found.hint(
-                    "put the keyset of the list's signers there; until then every container is \
-                     refused",
+                    "put the keyset of the list's signers there; without it no list can be used",
                 ),
             }
         }
