@@ -167,7 +167,7 @@ live_restore() {
   ban_and_publish base:1 --existing-until "$until"
   run -0 embargoctl restart-check docker
   [ "${lines[0]}" = "no container would stay down if docker were restarted now" ] || fail "$output"
-  [ "${lines[1]}" = "$COUNT running containers more would be refused from ${until}T00:00:00Z" ] || fail "$output"
+  [ "${lines[1]}" = "$COUNT more running containers would be refused from ${until}T00:00:00Z" ] || fail "$output"
   before=$(on_record '' '{{.State.StartedAt}}')
   docker_upgraded 3
   says_nothing

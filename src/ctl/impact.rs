@@ -30,6 +30,7 @@ pub mod restart;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -240,6 +241,9 @@ pub(super) fn lines_of(mut lines: Vec<String>, faults: &[LineageError]) -> Vec<S
     for fault in faults {
         lines.push(line::causes(fault));
     }
+    // Several containers may have the same fault.
+    let mut known = BTreeSet::new();
+    lines.retain(|line| known.insert(line.clone()));
     lines
 }
 

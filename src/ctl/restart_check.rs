@@ -24,6 +24,7 @@ use crate::settings;
 use crate::sys::clock::Timestamp;
 use crate::verdict::break_glass;
 use crate::verdict::leniency::{self, Leniency};
+use crate::verdict::listed::span;
 use crate::verdict::short;
 
 /// The most containers that get a line of their own.
@@ -59,6 +60,7 @@ enum Restarted {
     Docker,
     Containerd,
     Podman,
+    #[value(alias = "crio")]
     CriO,
     Machine,
 }
@@ -130,6 +132,7 @@ pub fn run(args: &RestartCheckArgs, paths: &Paths) -> Result<Output, CtlError> {
     let mut found = containers::seen(paths, settings.as_ref(), None, now)?;
     // An ordinary user sees what root saw some time ago.
     found.faults.extend(stored::doubt(&found, now));
+    let age = now.since(found.at);
     let engines = EnginesAtRestart {
         live_restore: live_restore::of_node(paths),
         podman_restart: podman_restart::of_node(paths),
@@ -142,6 +145,13 @@ pub fn run(args: &RestartCheckArgs, paths: &Paths) -> Result<Output, CtlError> {
             text.push('\n');
         }
         worst = worst.max(one);
+    }
+    if age > 0 {
+        text += &format!(
+            "as of {}, {} ago: root sees the present\n",
+            found.at,
+            span(age)
+        );
     }
     Ok(answer(text, worst, args))
 }

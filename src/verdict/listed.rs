@@ -135,7 +135,7 @@ impl BanFound {
 }
 
 /// A time span as text, in its largest unit.
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),
         60..3_600 => (seconds / 60, "minute"),

@@ -76,8 +76,8 @@ impl Ahead {
     /// The fact as a line for people.
     #[must_use]
     pub fn text(&self) -> String {
-        let containers = amount(self.containers, "running container");
-        format!("{containers} more would be refused from {}", self.from)
+        let containers = amount(self.containers, "more running container");
+        format!("{containers} would be refused from {}", self.from)
     }
 }
 
@@ -105,8 +105,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "1 running container more would be refused from 2026-12-01T00:00:00Z",
-                "2 running containers more would be refused from 2026-12-05T00:00:00Z",
+                "1 more running container would be refused from 2026-12-01T00:00:00Z",
+                "2 more running containers would be refused from 2026-12-05T00:00:00Z",
             ]
         );
     }

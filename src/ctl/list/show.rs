@@ -258,7 +258,9 @@ fn describe(counted: &CountedBan) -> String {
         lines.push(format!("lapses {lapses}"));
     }
     if let Some(until) = ban.existing_until {
-        lines.push(format!("lets containers made before start until {until}"));
+        lines.push(format!(
+            "until {until}, containers that were made before it took effect may start"
+        ));
     }
     if let Some(successor) = &ban.successor {
         lines.push(format!("use {successor}"));

@@ -147,7 +147,7 @@ fn containers_that_come_up_until_a_date_are_counted_by_date() {
             Restarted::Docker,
             LiveRestore::Off,
             "no container would stay down if docker were restarted now\n\
-             20 running containers more would be refused from 2026-12-20T00:00:00Z",
+             20 more running containers would be refused from 2026-12-20T00:00:00Z",
         ),
         (
             Restarted::Docker,
@@ -158,7 +158,7 @@ fn containers_that_come_up_until_a_date_are_counted_by_date() {
             Restarted::Machine,
             LiveRestore::On,
             "no container would stay down if the machine were restarted now\n\
-             21 running containers more would be refused from 2026-12-20T00:00:00Z",
+             21 more running containers would be refused from 2026-12-20T00:00:00Z",
         ),
     ] {
         let (lines, prospect) = judged(restarted, &found, &docker(live_restore));
@@ -246,7 +246,7 @@ fn a_look_that_is_old_or_ahead_says_nothing_about_now() {
     assert_eq!(stored::doubt(&found, at(900)), None);
     assert_eq!(
         stored::doubt(&found, at(901)).unwrap(),
-        "the containers were looked at 901 seconds ago"
+        "the containers were looked at 15 minutes ago"
     );
     let found = Containers {
         at: at(1_795_183_200),

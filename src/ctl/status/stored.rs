@@ -19,6 +19,7 @@ use crate::sys::clock::Timestamp;
 use crate::sys::file::FileError;
 use crate::sys::replace::{self, WriteError};
 use crate::sys::{directory, process};
+use crate::verdict::listed::span;
 
 /// The largest document that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -72,7 +73,7 @@ const OLDEST: u64 = 900;
 pub(in crate::ctl) fn doubt(found: &Containers, now: Timestamp) -> Option<String> {
     let (age, ahead) = (now.since(found.at), found.at.since(now));
     if age > OLDEST {
-        Some(format!("the containers were looked at {age} seconds ago"))
+        Some(format!("the containers were looked at {} ago", span(age)))
     } else if ahead > OLDEST {
         let at = found.at;
         Some(format!(

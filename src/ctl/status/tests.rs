@@ -147,6 +147,34 @@ fn settings_that_cannot_be_used_are_critical() {
 }
 
 #[test]
+fn the_first_line_says_that_break_glass_is_open() {
+    let place = Place::new();
+    for (settings, mode) in [
+        (
+            "runtime = \"/bin/true\"\n",
+            "mode      enforce, but everything starts, because break-glass is open\nglass     OPEN ",
+        ),
+        (
+            "mode = \"enforced\"\n",
+            "mode      everything starts, because break-glass is open: cannot use settings ",
+        ),
+    ] {
+        place.set(settings);
+        let closed = text::of(&place.status());
+        assert!(!closed.contains("break-glass"), "{closed}");
+        let mut status = place.status();
+        status.break_glass = Some(facts::BreakGlassStatus {
+            open: true,
+            reason: Some("INC-1".to_owned()),
+            until: Some(ISSUED.plus(7_200)),
+            fault: None,
+        });
+        let text = text::of(&status);
+        assert!(text.starts_with(mode), "{text}");
+    }
+}
+
+#[test]
 fn a_list_in_force_is_described_with_its_bans() {
     let place = Place::new();
     place.set("mode = \"audit\"\nruntime = \"/bin/true\"\n");

@@ -11,25 +11,23 @@ use crate::report::amount;
 use crate::report::line::{name, one_line, path};
 use crate::report::table::table;
 use crate::sys::clock::Timestamp;
-use crate::verdict::listed::List;
+use crate::verdict::listed::{List, span};
 use crate::verdict::short;
 
 /// The whole text.
 pub(super) fn of(status: &NodeStatus) -> String {
-    let mut lines = vec![
-        head("mode", &mode(status)),
-        head("programs", &programs(status)),
-        head("list", &list(status)),
-    ];
+    let mut lines = vec![head("mode", &mode(status))];
+    if let Some(glass) = &status.break_glass {
+        lines.push(head("glass", &break_glass(glass)));
+    }
+    lines.push(head("programs", &programs(status)));
+    lines.push(head("list", &list(status)));
     if let Some(list) = &status.in_force {
         lines.push(head("", &publisher(list)));
         lines.push(head("", &contents(list)));
     }
     lines.extend(trust(status));
     lines.push(head("installed", &installed(status)));
-    if let Some(glass) = &status.break_glass {
-        lines.push(head("glass", &break_glass(glass)));
-    }
     lines.extend(coverage(status));
     lines.push(head("events", &events(status)));
     match (&status.containers, &status.containers_fault) {
@@ -45,15 +43,24 @@ fn head(word: &str, rest: &str) -> String {
 }
 
 fn mode(status: &NodeStatus) -> String {
-    if let Some(fault) = &status.settings_fault {
-        return format!("every start is refused: {fault}");
+    let glass = status.break_glass.as_ref();
+    let is_open = glass.is_some_and(|glass| glass.open);
+    match (&status.settings_fault, status.mode, is_open) {
+        (Some(fault), _, false) => format!("every start is refused: {fault}"),
+        (Some(fault), _, true) => {
+            format!("everything starts, because break-glass is open: {fault}")
+        }
+        (None, NodeMode::Off, _) => {
+            "not armed: there are no settings, and everything starts".to_owned()
+        }
+        (None, NodeMode::Audit, _) => {
+            "audit: what the list bans starts all the same, with an event".to_owned()
+        }
+        (None, NodeMode::Enforce, false) => "enforce: what the list bans is refused".to_owned(),
+        (None, NodeMode::Enforce, true) => {
+            "enforce, but everything starts, because break-glass is open".to_owned()
+        }
     }
-    match status.mode {
-        NodeMode::Off => "not armed: there are no settings, and everything starts",
-        NodeMode::Audit => "audit: what the list bans starts all the same, with an event",
-        NodeMode::Enforce => "enforce: what the list bans is refused",
-    }
-    .to_owned()
 }
 
 fn programs(status: &NodeStatus) -> String {
@@ -97,7 +104,7 @@ fn contents(list: &InForceStatus) -> String {
         (Some(counts), _) => {
             for count in counts {
                 let bans = amount(count.bans, "ban");
-                parts.push(format!("{bans} {} {}", count.action, count.standing));
+                parts.push(format!("{bans} ({}, {})", count.action, count.standing));
             }
         }
         (None, fault) => parts.push(format!(
@@ -213,8 +220,10 @@ fn containers_of(containers: &Containers, now: Timestamp) -> Vec<String> {
     let mut lines = vec![head("running", &counts(containers))];
     let age = now.since(containers.at);
     if age > 0 {
-        let text = format!("as of {}, {age} seconds ago", containers.at);
-        lines.push(head("", &text));
+        lines.push(head(
+            "",
+            &format!("as of {}, {} ago", containers.at, span(age)),
+        ));
     }
     for fault in &containers.faults {
         lines.push(head("", &format!("could not be read: {fault}")));
