@@ -32,6 +32,7 @@ files() {
   [ "$(stat -c '%a %U' /etc/embargo)" = "755 root" ]
   [ -z "$(ls -A /etc/embargo)" ]
   grep -q '^#mode = "enforce"' /usr/share/doc/embargo/examples/config.toml
+  grep -q '^# The runbook' /usr/share/doc/embargo/docs/runbook.md
   [[ $(embargo --version) == "runc version "* ]]
   local page
   for page in embargo.8 embargoctl.8 embargo-exec-patch.8 embargo-config.toml.5 embargo-bans.toml.5 embargo-banlist.5 embargo-signing.7; do
