@@ -37,7 +37,7 @@ use crate::sys::clock::Timestamp;
 /// how to close the gap. The exit status is that of the worst finding: 0 when all is ok, 1 for a
 /// warning, 2 for a critical finding, and 3 when something is unknown and nothing is critical, as
 /// Nagios and node-problem-detector read it. A command line that is wrong ends with 64.
-/// docs/doctor.md lists the checks.
+/// doctor.md in the documentation lists the checks.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

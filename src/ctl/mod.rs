@@ -56,9 +56,11 @@ use crate::sys::replace::WriteError;
 /// On a laptop: `keygen` and `keyset new` make keys and a keyset; `lineage` shows an image, `ban`
 /// and `except` write the source; `list lint` finds mistakes in the source, `list build` compiles
 /// it, `list diff` shows what changes; `list sign` signs a list, `list attach` adds a signature
-/// made elsewhere. On a node, as root: `configure`, `list verify`, `list preview`, `install`,
-/// `keyset rotate`, `status`, `doctor`. A list is a file. It does not matter how the file gets to a
-/// node, because its signatures are checked at every container start.
+/// made elsewhere. On a node, as root: `configure` and `divert` put Embargo behind the engines;
+/// `list verify`, `list preview` and `install` take a list, `keyset rotate` a keyset; `status`,
+/// `doctor`, `settings check` and `restart-check` say how the node is; `break-glass` is for an
+/// emergency. A list is a file. It does not matter how the file gets to a node, because its
+/// signatures are checked at every container start.
 #[derive(Debug, Parser)]
 #[command(name = "embargoctl", version, max_term_width = 100)]
 struct Cli {
