@@ -115,6 +115,35 @@ NO_GAPS=(coverage:podman/crun)
   [ "$status" -eq 2 ] || fail "$output"
 }
 
+# reloaded DEFAULT: Docker reads its settings again, and has this default.
+reloaded() {
+  kill -HUP "$(cat "$LOGS/docker.pid")"
+  within 10 test_default "$1"
+}
+
+test_default() {
+  [ "$(docker info --format '{{.DefaultRuntime}}')" = "$1" ]
+}
+
+@test "settings that an engine has not read" {
+  finds settings-read:docker ok
+  finds settings-read:containerd ok
+  docker_json ".runtimes.other = {path: \"$PLAIN\"} | .\"default-runtime\" = \"other\""
+  reloaded other
+  docker_settings >/etc/docker/daemon.json
+  finds default-runtime:docker ok
+  finds settings-read:docker critical 'the default runtime of docker is still other'
+  reloaded embargo
+  finds settings-read:docker ok
+  sleep 2
+  touch /etc/containerd/config.toml
+  finds settings-read:containerd warning 'may not have read it'
+  stop_daemon containerd-alone
+  PATH=$ROOM/path:$PATH start_daemon containerd-alone containerd
+  ready containerd-alone 20 ctr version
+  finds settings-read:containerd ok
+}
+
 @test "a program in place of Embargo" {
   use plain
   finds coverage:docker/runc warning
