@@ -240,8 +240,11 @@ impl<'a> Entrance<'a> {
             // The run may be protected from the OOM killer; what runs in a container is as much
             // protected as the container.
             oom_score: proc::oom_score(self.job.container.pid),
-            // As for the engine's own `exec`: that is a child of the container's monitor, too.
-            limits_of: proc::stat(self.job.container.pid).map(|first| first.parent),
+            // As for the engine's own `exec`: that is a child of the container's monitor, too. A
+            // container whose monitor is gone has the node's first process for a parent.
+            limits_of: proc::stat(self.job.container.pid)
+                .map(|first| first.parent)
+                .filter(|parent| *parent > 1),
             person: self.owner.person(),
             namespace: self.namespace.as_ref().map(AsFd::as_fd),
         });
