@@ -87,7 +87,13 @@ read_settings() {
   [ "$status" -eq 1 ]
   configure docker --default --path "$EMBARGO" --dry-run | grep -F '+  "default-runtime": "embargo"'
   as_kept /etc/docker/daemon.json
-  configure docker --default --path "$EMBARGO"
+  # No systemd runs here. The settings are in place all the same, and Docker still has its old ones.
+  run configure docker --default --path "$EMBARGO" --restart
+  [ "$status" -eq 1 ]
+  [[ $output == *'cannot run "systemctl reload docker"'*'changed /etc/docker/daemon.json'*'hint: the settings are in place, but'* ]] || fail "$output"
+  docker run --rm app:1
+  run configure docker --default --path "$EMBARGO"
+  [[ $output == *'if it has not read them yet: systemctl reload docker' ]] || fail "$output"
   configure docker --default --path "$EMBARGO" --check
   [ "$(stat -c %a /etc/docker/daemon.json)" = 640 ]
   read_settings embargo
