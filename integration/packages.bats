@@ -47,7 +47,7 @@ files() {
 
 @test "the programs are replaced under running containers, which are entered and stopped as before" {
   RUNTIME=/usr/bin/embargo
-  printf '{"storage-driver": "overlay2", "default-runtime": "embargo", "runtimes": {"embargo": {"path": "/usr/bin/embargo"}}}\n' >/etc/docker/daemon.json
+  printf '{"live-restore": true, "storage-driver": "overlay2", "default-runtime": "embargo", "runtimes": {"embargo": {"path": "/usr/bin/embargo"}}}\n' >/etc/docker/daemon.json
   start_daemon docker dockerd
   ready docker 30 docker info
   docker_images
@@ -69,8 +69,15 @@ files() {
   [ "$status" -ne 0 ]
   [[ $output == *"embargo: cannot be removed: /etc/docker/daemon.json names it"*"hint: take it out of that file and restart the engine"* ]] || fail "$output"
   docker exec web true
-  # The settings are in order, the container still calls Embargo.
+  # The settings are in order, and Docker has not read them.
   mv /etc/docker/daemon.json "$LOGS/"
+  run dpkg -r embargo
+  [ "$status" -ne 0 ]
+  [[ $output == *"embargo: cannot be removed: the Docker that runs has not read its settings"*"hint: restart it: systemctl restart docker"* ]] || fail "$output"
+  # Docker has read them, the container still calls Embargo.
+  stop_docker
+  start_daemon docker dockerd --live-restore --storage-driver overlay2
+  ready docker 30 docker info
   run dpkg -r embargo
   [ "$status" -ne 0 ]
   [[ $output == *"embargo: cannot be removed: it is the runtime of running containers (1)"*"hint: stop or restart these containers"* ]] || fail "$output"
