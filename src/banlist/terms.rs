@@ -49,60 +49,33 @@ impl HeadTerms {
     /// The terms of a list that exists.
     #[must_use]
     pub fn of(head: &Head) -> Self {
-        let Head {
-            format,
-            origin,
-            edition,
-            issued,
-            expires,
-            impact,
-            urgency,
-            ..
-        } = head.clone();
         Self {
-            format,
-            origin,
-            edition,
-            issued,
-            expires,
-            impact,
-            urgency,
+            format: head.format,
+            origin: head.origin.clone(),
+            edition: head.edition,
+            issued: head.issued,
+            expires: head.expires,
+            impact: head.impact,
+            urgency: head.urgency,
         }
     }
 
     /// The head of a list with these terms and contents.
     pub fn head(&self, contents: Contents) -> Head {
-        let Self {
-            format,
-            origin,
-            edition,
-            issued,
-            expires,
-            impact,
-            urgency,
-        } = self.clone();
-        let Contents {
-            entries,
-            tree_root,
-            records,
-            records_size,
-            source,
-            source_size,
-        } = contents;
         Head {
-            format,
-            origin,
-            edition,
-            issued,
-            expires,
-            impact,
-            urgency,
-            entries,
-            tree_root,
-            records,
-            records_size,
-            source,
-            source_size,
+            format: self.format,
+            origin: self.origin.clone(),
+            edition: self.edition,
+            issued: self.issued,
+            expires: self.expires,
+            impact: self.impact,
+            urgency: self.urgency,
+            entries: contents.entries,
+            tree_root: contents.tree_root,
+            records: contents.records,
+            records_size: contents.records_size,
+            source: contents.source,
+            source_size: contents.source_size,
         }
     }
 }

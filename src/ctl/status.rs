@@ -34,9 +34,10 @@ use facts::NodeStatus;
 ///
 /// Whether banned containers are refused here, which list is in force, how the last installation
 /// ended, which runtime names of the engines lead past Embargo, and which containers could not start
-/// again, today or from a later day on. Reading the engines takes root; an ordinary user gets that part from /run/embargo/status.json, which install
-/// and a timer write. The exit status is 0, except with --check: 0 when all is well, 1 for a
-/// warning, 2 when it is critical, 3 when something could not be read.
+/// again, today or from a later day on. Reading the engines takes root; an ordinary user gets that
+/// part from /run/embargo/status.json, which install and a timer write. The exit status is 0,
+/// except with --check: 0 when all is well, 1 for a warning, 2 when it is critical, 3 when
+/// something could not be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -7,6 +7,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The directories of units and their drop-ins (systemd.unit(5), "UNIT FILE LOAD PATH").
+pub(crate) const UNITS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
+
 /// How many files of one directory are listed.
 const MOST: usize = 256;
 

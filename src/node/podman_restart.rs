@@ -10,16 +10,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::{fs, io};
 
+use super::drop_ins::UNITS;
 use crate::paths::Paths;
 
 const UNIT: &str = "podman-restart.service";
-
-/// The directories of units, below the node's root (systemd.unit(5), "UNIT FILE LOAD PATH").
-const DIRECTORIES: [&str; 3] = [
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/lib/systemd/system",
-];
 
 /// Whether systemd runs `podman-restart.service`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +28,8 @@ pub enum PodmanRestart {
 #[must_use]
 pub fn of_node(paths: &Paths) -> PodmanRestart {
     let mut directories = Vec::new();
-    for directory in DIRECTORIES {
-        directories.push(paths.root.join(directory));
+    for directory in UNITS {
+        directories.push(paths.of_node(Path::new(directory)));
     }
     if directories.iter().any(|directory| is_masked(directory)) {
         return PodmanRestart::Disabled;

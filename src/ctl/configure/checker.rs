@@ -19,7 +19,6 @@ use crate::ctl::CtlError;
 use crate::ctl::command;
 use crate::delegate;
 use crate::paths::Paths;
-use crate::report::line;
 use crate::sys::replace;
 
 /// How long a program may take.
@@ -104,8 +103,7 @@ pub(super) fn run(program: &Path, words: &[&str]) -> Result<(), CheckerError> {
     if ended.text().contains("unknown flag") {
         return Err(CheckerError::UnknownFlag(program.to_owned()));
     }
-    let last = line::one_line(&ended.ending());
-    Err(CheckerError::Says(program.to_owned(), last))
+    Err(CheckerError::Says(program.to_owned(), ended.ending()))
 }
 
 #[cfg(test)]

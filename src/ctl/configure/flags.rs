@@ -16,14 +16,6 @@ use crate::node::{coverage, drop_ins};
 use crate::paths::Paths;
 use crate::sys::file::{self, Guard};
 
-/// The directories of unit files (systemd.unit(5)).
-const UNITS: [&str; 4] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-];
-
 /// The directories of the files with a service's variables: Debian's, and Fedora's.
 const VARIABLES: [&str; 2] = ["/etc/default", "/etc/sysconfig"];
 
@@ -91,7 +83,7 @@ fn unit_texts(unit: &str, paths: &Paths) -> Vec<String> {
     for directory in VARIABLES {
         files.push(paths.of_node(&Path::new(directory).join(unit)));
     }
-    for directory in UNITS {
+    for directory in drop_ins::UNITS {
         let directory = paths.of_node(Path::new(directory));
         files.push(directory.join(format!("{unit}.service")));
         let drop_ins_of = directory.join(format!("{unit}.service.d"));

@@ -134,7 +134,7 @@ fn of_podman(paths: &Paths) -> Result<Vec<String>, ConfigureError> {
 fn asked(podman: &Path, words: &[&str]) -> Result<Ended, ConfigureError> {
     match command::run(podman, words, b"", PATIENCE) {
         Ok(ended) if ended.is_success => Ok(ended),
-        Ok(ended) => Err(ConfigureError::Unasked(line::one_line(&ended.ending()))),
+        Ok(ended) => Err(ConfigureError::Unasked(ended.ending())),
         Err(error) => Err(ConfigureError::Unasked(line::causes(&error))),
     }
 }
