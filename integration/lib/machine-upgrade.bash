@@ -1,37 +1,24 @@
 # Makes packages by which a machine without a network upgrades its engines, and fetches needrestart.
+# Needs machine-packages.bash.
 
 # engine_upgrades DIRECTORY: docker.io_*.deb there, of the versions again1 to again4, podman_*.deb of the version again1, and needrestart with what the
 # node's disk lacks of its dependencies, in needrestart/.
 #
-# again1 of docker.io is Debian's package: its scripts do not restart the daemon. The scripts of the others do, as debhelper writes them unless told
-# otherwise, and the rules of docker-ce tell it nothing else.
+# again1 of docker.io is Debian's package: its scripts do not restart the daemon. The scripts of the others do, as debhelper writes them by
+# default, and the rules of docker-ce keep that.
 engine_upgrades() {
   mkdir -p "$1/needrestart/partial"
   node_lacks "$1" needrestart >&2 || return 1
   rm -r "$1/needrestart/partial" "$1/needrestart/lock"
-  later "$1" podman 1 || return 1
-  later "$1" docker.io 1 2 3 4
+  later "$1" podman true 1 || return 1
+  later "$1" docker.io restarting 1 2 3 4
 }
 
-# later DIRECTORY PACKAGE NUMBER…: Debian's package there, of later versions.
-later() {
-  local work=$1/$2 number
-  (cd "$1" && apt-get download -q -o APT::Sandbox::User=root "$2/bookworm") >&2 || return 1
-  dpkg-deb -R "$1/$2"_*.deb "$work" || return 1
-  rm "$1/$2"_*.deb
-  sed -i 's/^Version: .*/&+again0/' "$work/DEBIAN/control"
-  for number in "${@:3}"; do
-    sed -i "s/^\(Version: .*+again\).*/\1$number/" "$work/DEBIAN/control"
-    [ "$number" -ne 2 ] || restarting "$work/DEBIAN/postinst" || return 1
-    dpkg-deb --root-owner-group -Zgzip -z1 -b "$work" "$1" >&2 || return 1
-  done
-  rm -r "$work"
-}
-
-# restarting SCRIPT: restarts the daemon after an upgrade instead of starting it.
+# restarting TREE NUMBER: from the second version on, its script restarts the daemon after an upgrade instead of starting it.
 restarting() {
-  sed -i "s/deb-systemd-invoke start 'docker.service'/deb-systemd-invoke restart 'docker.service'/" "$1"
-  grep -q "deb-systemd-invoke restart 'docker.service'" "$1"
+  [ "$2" -eq 2 ] || return 0
+  sed -i "s/deb-systemd-invoke start 'docker.service'/deb-systemd-invoke restart 'docker.service'/" "$1/DEBIAN/postinst"
+  grep -q "deb-systemd-invoke restart 'docker.service'" "$1/DEBIAN/postinst"
 }
 
 # node_lacks DIRECTORY PACKAGE: downloads the package with every dependency that is not on the node's disk.
